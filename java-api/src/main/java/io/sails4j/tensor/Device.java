@@ -1,0 +1,94 @@
+package io.sails4j.tensor;
+
+import io.sails4j.ffi.NativeDevice;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * An open compute device: one handle of one backend library. Calls from several threads take effect one at a time.
+ * Closing is idempotent; every buffer must be closed before.
+ */
+public final class Device implements AutoCloseable {
+    private final NativeDevice handle;
+    private final boolean hostAccessible;
+
+    private Device(NativeDevice handle) {
+        this.handle = handle;
+        this.hostAccessible = handle.hostAccessible();
+    }
+
+    /**
+     * Opens a device.
+     *
+     * @param backend which library: {@code cpu}, {@code cuda} or {@code emulator}
+     * @param threads number of threads, 0 = as many as the process may use
+     * @param options backend options, {@code key=value,...}, see {@code sails.h}
+     */
+    public static Device open(Backend backend, int threads, String options) {
+        return new Device(NativeDevice.open(backend.libraryName(), 0, threads, options));
+    }
+
+    /** The handle, for {@code ops}. */
+    public NativeDevice handle() {
+        return handle;
+    }
+
+    /** Whether mapped host memory can serve as device memory without a copy. */
+    public boolean hostAccessible() {
+        return hostAccessible;
+    }
+
+    /** One JSON object: backend, name, isa, threads, matmul. */
+    public String describe() {
+        return handle.describe();
+    }
+
+    public long allocatedBytes() {
+        return handle.memory()[0];
+    }
+
+    public long peakBytes() {
+        return handle.memory()[1];
+    }
+
+    /** A new buffer of its own; contents undefined. */
+    public DeviceBuffer allocateBytes(long bytes) {
+        return DeviceBuffer.allocate(this, bytes);
+    }
+
+    /** A new tensor that owns its buffer; contents undefined. */
+    public Tensor allocate(DType dtype, Shape shape) {
+        return Tensor.over(allocateBytes(Tensor.byteSize(dtype, shape)), 0, dtype, shape);
+    }
+
+    /** A new tensor of zeros that owns its buffer. */
+    public Tensor zeros(DType dtype, Shape shape) {
+        Tensor tensor = allocate(dtype, shape);
+        tensor.fillZero();
+        return tensor;
+    }
+
+    /** A new tensor with the same contents. */
+    public Tensor upload(HostTensor source) {
+        Tensor tensor = allocate(source.dtype(), source.shape());
+        tensor.upload(source.data());
+        return tensor;
+    }
+
+    /** Host memory as a tensor without a copy; only where {@link #hostAccessible()}. The segment must outlive the tensor. */
+    public Tensor wrap(HostTensor source) {
+        if (!hostAccessible) {
+            throw new IllegalStateException("this device cannot read host memory in place; upload the tensor");
+        }
+        MemorySegment data = source.data();
+        return Tensor.over(DeviceBuffer.borrow(this, data), 0, source.dtype(), source.shape());
+    }
+
+    public void synchronize() {
+        handle.synchronize();
+    }
+
+    @Override
+    public void close() {
+        handle.close();
+    }
+}

@@ -1,0 +1,91 @@
+package io.sails4j.tensor;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Memory for tensors that live and die together: allocation moves a pointer, {@link #reset()} takes everything back and keeps
+ * the memory for the next step. A tensor of an arena is invalid after the reset or close that takes it back.
+ * Not thread-safe: one arena, one thread.
+ */
+public final class TensorArena implements AutoCloseable {
+    private static final long ALIGNMENT = 64;
+    private static final long MIN_CHUNK_BYTES = 8L << 20;
+
+    private final Device device;
+    private final List<DeviceBuffer> chunks = new ArrayList<>();
+    private int current;
+    private long used;
+
+    public TensorArena(Device device) {
+        this.device = device;
+    }
+
+    public Device device() {
+        return device;
+    }
+
+    /** A tensor with undefined contents. */
+    public Tensor allocate(DType dtype, long... dims) {
+        Shape shape = Shape.of(dims);
+        long bytes = Math.ceilDiv(Tensor.byteSize(dtype, shape), ALIGNMENT) * ALIGNMENT;
+        while (current < chunks.size() && used + bytes > chunks.get(current).byteSize()) {
+            current++;
+            used = 0;
+        }
+        if (current == chunks.size()) {
+            chunks.add(device.allocateBytes(Math.max(bytes, MIN_CHUNK_BYTES)));
+        }
+        Tensor tensor = Tensor.over(chunks.get(current), used, dtype, shape);
+        used += bytes;
+        return tensor;
+    }
+
+    public Tensor zeros(DType dtype, long... dims) {
+        Tensor tensor = allocate(dtype, dims);
+        tensor.fillZero();
+        return tensor;
+    }
+
+    public Tensor of(int[] values, long... dims) {
+        Tensor tensor = allocate(DType.I32, dims);
+        tensor.upload(values);
+        return tensor;
+    }
+
+    public Tensor of(float[] values, long... dims) {
+        Tensor tensor = allocate(DType.F32, dims);
+        tensor.upload(values);
+        return tensor;
+    }
+
+    /** Where the arena stands; {@link #release} with it takes back everything allocated since. */
+    public Mark mark() {
+        return new Mark(current, used);
+    }
+
+    /** A position in an arena. */
+    public record Mark(int chunk, long used) {
+    }
+
+    public void release(Mark mark) {
+        current = mark.chunk();
+        used = mark.used();
+    }
+
+    public void reset() {
+        current = 0;
+        used = 0;
+    }
+
+    public long reservedBytes() {
+        return chunks.stream().mapToLong(DeviceBuffer::byteSize).sum();
+    }
+
+    @Override
+    public void close() {
+        chunks.forEach(DeviceBuffer::close);
+        chunks.clear();
+        reset();
+    }
+}

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Configures and builds the native libraries with CMake and puts them where the jar takes its resources from.
+# Called by Maven: build.sh <build directory> <unpacked oneDNN directory> <output directory>
+set -euo pipefail
+build_dir=$1
+dnnl_dir=$2
+out_dir=$3
+source_dir=$(cd "$(dirname "$0")/.." && pwd)
+
+missing() {
+  echo "sails4j: $1 is missing. $2" >&2
+  exit 1
+}
+command -v cmake >/dev/null || missing "CMake 3.20 or newer" "Install it (Debian/Ubuntu: apt-get install cmake) and run the same command again."
+[ -n "${CXX:-}" ] || command -v c++ >/dev/null || command -v g++ >/dev/null ||
+  missing "a C++17 compiler (GCC 11 or newer)" "Install it (Debian/Ubuntu: apt-get install g++) and run the same command again."
+
+mkdir -p "$build_dir" "$out_dir"
+cmake -S "$source_dir" -B "$build_dir" -DCMAKE_BUILD_TYPE=Release -DSAILS_DNNL_DIR="$dnnl_dir" >"$build_dir/configure.log" 2>&1 ||
+  { cat "$build_dir/configure.log" >&2; exit 1; }
+cmake --build "$build_dir" --parallel "$(nproc)" >"$build_dir/build.log" 2>&1 || { cat "$build_dir/build.log" >&2; exit 1; }
+grep -E 'warning:' "$build_dir/build.log" >&2 || true
+
+# cp -u: Maven's next build must not see 90 MB of unchanged libraries as new.
+cp -u "$build_dir"/libsails_*.so "$out_dir/"
+cp -u "$dnnl_dir/libdnnl.so.3" "$dnnl_dir/libgomp.so.1" "$out_dir/"

@@ -1,0 +1,312 @@
+/* sails.h: the one interface between the Java engine and a compute backend.
+ *
+ * libsails_cpu, libsails_cuda and libsails_emulator export exactly these symbols; one process may hold several open at once.
+ *
+ * Contract, for every function:
+ *   - The result is a status; 0 (SAILS_OK) is success. The sentence that explains a failure is kept by the device handle
+ *     and copied out by sails_device_error.
+ *   - Argument order: handle, outputs, inputs, dimensions, scalars, workspace.
+ *   - Tensors are row-major and dense unless a stride is an argument; pointers are device pointers obtained from sails_alloc,
+ *     or host pointers where sails_device_host_accessible says so. A pointer may be NULL only where stated, or when its
+ *     tensor has no elements. Pointers are aligned to the element size.
+ *   - Every size may be 0. Sizes and strides are counted in elements; *_bytes in bytes.
+ *   - Operations are queued in order on the handle's own queue; sails_synchronize, sails_download and sails_upload wait.
+ *     A handle may be called from any thread, one call at a time takes effect.
+ *   - An operation allocates nothing. Where it needs scratch memory it takes `workspace, workspace_bytes`, and
+ *     sails_<op>_workspace_bytes tells the size needed. The contents of a workspace mean nothing between calls.
+ *   - Outputs are overwritten ("=") unless marked "+=". Outputs do not alias inputs unless "may alias" is said.
+ *   - "f32|bf16" is chosen by the dtype argument of that tensor. Sums are accumulated in f32 or better.
+ *   - The same inputs on the same device with the same thread count give the same bits.
+ */
+#ifndef SAILS_H
+#define SAILS_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define SAILS_API __attribute__((visibility("default")))
+#else
+#define SAILS_API
+#endif
+
+#define SAILS_ABI_VERSION 1
+
+/* Status codes. */
+#define SAILS_OK 0
+#define SAILS_INVALID_ARGUMENT 1
+#define SAILS_UNSUPPORTED 2
+#define SAILS_OUT_OF_MEMORY 3
+#define SAILS_FAILED 4
+
+/* Element types. */
+#define SAILS_F32 0
+#define SAILS_BF16 1
+#define SAILS_F16 2
+#define SAILS_F64 3
+#define SAILS_I32 4
+
+/* Sparse autoencoder activations. */
+#define SAILS_SAE_RELU 0
+#define SAILS_SAE_JUMPRELU 1
+#define SAILS_SAE_TOPK 2
+#define SAILS_SAE_GATED 3
+
+/* A label that is not counted (the field's -100). */
+#define SAILS_IGNORE_INDEX (-100)
+
+typedef struct sails_device sails_device;
+
+/* ---------------------------------------------------------------- device */
+
+SAILS_API int32_t sails_abi_version(int32_t *out_version);
+
+/* Opens device `ordinal` (0 on the CPU). n_threads 0 = as many as the process may use. `options`: NULL, "" or
+ * "key=value,..."; cpu knows isa=avx512|avx2|generic (default: the best that the machine has).
+ * On failure *out_device is NULL and the sentence is in error_text (NUL-terminated, cut to error_bytes). */
+SAILS_API int32_t sails_device_open(sails_device **out_device, int32_t ordinal, int32_t n_threads, const char *options,
+                                    char *error_text, int64_t error_bytes);
+SAILS_API int32_t sails_device_close(sails_device *device);
+/* The sentence of the last failed call on this handle, "" if none. */
+SAILS_API int32_t sails_device_error(sails_device *device, char *text, int64_t text_bytes);
+/* One JSON object: backend, name, isa, threads, matmul (library and what it uses). */
+SAILS_API int32_t sails_device_describe(sails_device *device, char *text, int64_t text_bytes);
+/* 1 where host memory (a mapped file) can be passed as a device pointer. */
+SAILS_API int32_t sails_device_host_accessible(sails_device *device, int32_t *out_accessible);
+SAILS_API int32_t sails_device_memory(sails_device *device, int64_t *out_allocated_bytes, int64_t *out_peak_bytes);
+
+/* 64-byte aligned, contents undefined; *out_pointer is NULL for 0 bytes. */
+SAILS_API int32_t sails_alloc(sails_device *device, void **out_pointer, int64_t bytes);
+SAILS_API int32_t sails_free(sails_device *device, void *pointer);
+SAILS_API int32_t sails_upload(sails_device *device, void *destination, const void *host_source, int64_t bytes);
+SAILS_API int32_t sails_download(sails_device *device, void *host_destination, const void *source, int64_t bytes);
+SAILS_API int32_t sails_copy(sails_device *device, void *destination, const void *source, int64_t bytes);
+SAILS_API int32_t sails_fill_zero(sails_device *device, void *destination, int64_t bytes);
+SAILS_API int32_t sails_synchronize(sails_device *device);
+
+/* ---------------------------------------------------------------- elementwise, rows, reductions */
+
+/* destination [n] = source [n], between f32, bf16, f16 and f64; round to nearest even, NaN stays NaN.
+ * May alias only if both types are the same. */
+SAILS_API int32_t sails_convert(sails_device *device, void *destination, const void *source, int64_t n,
+                                int32_t destination_dtype, int32_t source_dtype);
+/* y [n] f32 = alpha * x [n] f32|bf16 + beta * y; beta 0 does not read y. */
+SAILS_API int32_t sails_axpby(sails_device *device, float *y, const void *x, int64_t n, float alpha, float beta,
+                              int32_t x_dtype);
+/* y [n_rows, n_cols] f32 = x f32|bf16 + alpha * row [n_cols] f32; y may alias x. */
+SAILS_API int32_t sails_add_row(sails_device *device, float *y, const void *x, const float *row, int64_t n_rows,
+                                int64_t n_cols, float alpha, int32_t x_dtype);
+/* y [n, n_cols] = x [rows[i], :]; rows [n] i32, each in [0, n_rows). */
+SAILS_API int32_t sails_gather_rows(sails_device *device, void *y, const void *x, const int32_t *rows, int64_t n,
+                                    int64_t n_rows, int64_t n_cols, int32_t dtype);
+/* out_sums [count] f64 on the device: sum of squares of each tensors[i] [sizes[i]] f32. `tensors` and `sizes` are host arrays. */
+SAILS_API int32_t sails_sum_of_squares(sails_device *device, double *out_sums, const float *const *tensors,
+                                       const int64_t *sizes, int64_t count);
+/* *out_count (device, i64) = how many of x [n] f32|bf16|f16 are NaN or infinite. */
+SAILS_API int32_t sails_count_nonfinite(sails_device *device, int64_t *out_count, const void *x, int64_t n, int32_t dtype);
+
+/* ---------------------------------------------------------------- dense matmul */
+
+/* c [m, n] = alpha * op(a) op(b) + beta * c, op(a) [m, k], op(b) [k, n]; transposed operands are stored [k, m], [n, k].
+ * ld*: row strides of the stored matrices. a and b have the same dtype, f32 or bf16; c is f32, or bf16 where a and b are.
+ * beta 0 does not read c. k = 0 gives beta * c. */
+SAILS_API int32_t sails_matmul_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t m, int64_t n, int64_t k,
+                                               int32_t c_dtype, int32_t ab_dtype, int32_t transpose_a, int32_t transpose_b);
+SAILS_API int32_t sails_matmul(sails_device *device, void *c, const void *a, const void *b, int64_t m, int64_t n, int64_t k,
+                               int64_t ldc, int64_t lda, int64_t ldb, int32_t c_dtype, int32_t ab_dtype,
+                               int32_t transpose_a, int32_t transpose_b, float alpha, float beta,
+                               void *workspace, int64_t workspace_bytes);
+
+/* ---------------------------------------------------------------- Gemma-2 */
+
+/* y [n_tokens, d_model] f32|bf16 = table [ids[t], :] * scale; ids [n_tokens] i32 in [0, vocab); table f32|bf16. */
+SAILS_API int32_t sails_embedding_forward(sails_device *device, void *y, const int32_t *ids, const void *table,
+                                          int64_t n_tokens, int64_t vocab, int64_t d_model, float scale,
+                                          int32_t y_dtype, int32_t table_dtype);
+/* dtable [vocab, d_model] f32 += scale * dy [n_tokens, d_model] f32, summed over the tokens of an id in their order. */
+SAILS_API int32_t sails_embedding_backward(sails_device *device, float *dtable, const float *dy, const int32_t *ids,
+                                           int64_t n_tokens, int64_t vocab, int64_t d_model, float scale);
+
+/* RMSNorm, Gemma form (arXiv:1910.07467 eq. 4; the scale is stored as an offset from 1), plus an optional residual:
+ *   rstd[i] = (mean_j x[i,j]^2 + eps)^-1/2,   y = residual + x * rstd * (1 + weight)
+ * x, y [n_rows, d] f32|bf16; residual [n_rows, d] of y's dtype or NULL; weight [d] f32; rstd [n_rows] f32 or NULL.
+ * y may alias x (same dtype) or residual. */
+SAILS_API int32_t sails_rmsnorm_forward(sails_device *device, void *y, float *rstd, const void *x, const float *weight,
+                                        const void *residual, int64_t n_rows, int64_t d, float eps,
+                                        int32_t y_dtype, int32_t x_dtype);
+/*   g = dy * (1 + weight);  dx = [dx +] rstd * (g - x * rstd^2 * mean_j(g x));  dweight += sum_i dy * x * rstd
+ * dx f32, "=" or "+=" by accumulate_dx; dy f32|bf16; dweight [d] f32 or NULL; dx may alias dy (f32) if not accumulating. */
+SAILS_API int32_t sails_rmsnorm_backward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n_rows, int64_t d);
+SAILS_API int32_t sails_rmsnorm_backward(sails_device *device, float *dx, float *dweight, const void *dy, const void *x,
+                                         const float *weight, const float *rstd, int64_t n_rows, int64_t d,
+                                         int32_t accumulate_dx, int32_t dy_dtype, int32_t x_dtype,
+                                         void *workspace, int64_t workspace_bytes);
+
+/* table [n_tokens, head_dim / 2, 2] f32: cos and sin of positions[t] * theta^(-2j / head_dim), computed in double. */
+SAILS_API int32_t sails_rope_table(sails_device *device, float *table, const int32_t *positions, int64_t n_tokens,
+                                   int64_t head_dim, double theta);
+/* Half-split rotation: (a, b) = (x[j], x[j + head_dim/2]) -> (a cos - b sin, b cos + a sin); inverse 1 turns back, which is the
+ * backward of the forward. x, y [n_tokens, n_heads, head_dim] f32|bf16 (one dtype); y may alias x. */
+SAILS_API int32_t sails_rope(sails_device *device, void *y, const void *x, const float *table, int64_t n_tokens,
+                             int64_t n_heads, int64_t head_dim, int32_t inverse, int32_t dtype);
+
+/* Attention with grouped heads, score soft-cap, sliding window and segments.
+ *   q, out [batch, n_queries, n_heads, head_dim]; k, v [batch, n_keys, n_kv_heads, head_dim] with kv_batch_stride elements between
+ *   sequences (so that a KV cache with spare room can be passed); all f32|bf16, one dtype.
+ *   query i stands at key index p = query_offset + i and sees key j iff j <= p, k_segment[j] == q_segment[i] != 0 and
+ *   (window == 0 or p - j < window). Query head h uses key/value head h / (n_heads / n_kv_heads).
+ *   s = softcap * tanh(scale * q.k / softcap) (softcap 0: none), then softmax over the visible keys in f32.
+ *   q_segment [batch, n_queries], k_segment [batch, n_keys] i32: 0 = padding, otherwise the document's number.
+ *   A query that sees nothing gives 0. lse [batch, n_heads, n_queries] f32 or NULL: log sum exp of the scores (-inf if none). */
+SAILS_API int32_t sails_attention_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t batch,
+                                                          int64_t n_queries, int64_t n_keys, int64_t n_heads,
+                                                          int64_t n_kv_heads, int64_t head_dim, int32_t dtype);
+SAILS_API int32_t sails_attention_forward(sails_device *device, void *out, float *lse, const void *q, const void *k,
+                                          const void *v, const int32_t *q_segment, const int32_t *k_segment, int64_t batch,
+                                          int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads,
+                                          int64_t head_dim, int64_t kv_batch_stride, int64_t query_offset, int64_t window,
+                                          float scale, float softcap, int32_t dtype, void *workspace, int64_t workspace_bytes);
+/* dq, dk, dv (=) have the shapes and dtype of q, k, v (dk, dv dense). dout, out, q, k, v of one dtype. */
+SAILS_API int32_t sails_attention_backward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t batch,
+                                                           int64_t n_queries, int64_t n_keys, int64_t n_heads,
+                                                           int64_t n_kv_heads, int64_t head_dim, int32_t dtype);
+SAILS_API int32_t sails_attention_backward(sails_device *device, void *dq, void *dk, void *dv, const void *dout, const void *q,
+                                           const void *k, const void *v, const void *out, const float *lse,
+                                           const int32_t *q_segment, const int32_t *k_segment, int64_t batch,
+                                           int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads,
+                                           int64_t head_dim, int64_t kv_batch_stride, int64_t query_offset, int64_t window,
+                                           float scale, float softcap, int32_t dtype, void *workspace, int64_t workspace_bytes);
+
+/* GeGLU with the tanh approximation (arXiv:2002.05202; arXiv:1606.08415): y = gelu(gate) * up,
+ * gelu(z) = z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))). All [n], one dtype; y may alias gate or up. */
+SAILS_API int32_t sails_geglu_forward(sails_device *device, void *y, const void *gate, const void *up, int64_t n, int32_t dtype);
+/* dgate = dy * up * gelu'(gate), dup = dy * gelu(gate); dgate may alias gate, dup may alias up or dy. */
+SAILS_API int32_t sails_geglu_backward(sails_device *device, void *dgate, void *dup, const void *dy, const void *gate,
+                                       const void *up, int64_t n, int32_t dtype);
+
+/* y = cap * tanh(x / cap), [n] f32; y may alias x. Backward: dx = dy * (1 - (y / cap)^2); dx may alias dy. */
+SAILS_API int32_t sails_softcap_forward(sails_device *device, float *y, const float *x, int64_t n, float cap);
+SAILS_API int32_t sails_softcap_backward(sails_device *device, float *dx, const float *dy, const float *y, int64_t n, float cap);
+
+/* Cross entropy over whole logits [n_tokens, vocab] f32, for tracing; training uses sails_head_loss.
+ *   token_loss[t] = -log softmax(logits[t])[targets[t]], 0 where targets[t] = -100;
+ *   dlogits (or NULL) = token_weight[t] * (softmax(logits[t]) - onehot), 0 where not counted; dlogits may alias logits.
+ *   token_weight [n_tokens] f32, needed only with dlogits. */
+SAILS_API int32_t sails_cross_entropy(sails_device *device, float *token_loss, float *dlogits, const float *logits,
+                                      const int32_t *targets, const float *token_weight, int64_t n_tokens, int64_t vocab);
+
+/* The head in chunks: logits = softcap(hidden embed^T), cross entropy, and their gradients, logits never whole in memory.
+ *   token_loss [n_tokens] f32 as above. Only rows with targets[t] != -100 are computed.
+ *   dhidden [n_tokens, d_model] f32 or NULL = d/dhidden of sum_t token_weight[t] * token_loss[t] (0 in rows not counted);
+ *   dembed [vocab, d_model] f32 or NULL += the same by the embedding. token_weight may be NULL if both are NULL.
+ *   hidden [n_tokens, d_model], embed [vocab, d_model] f32|bf16, one dtype. softcap 0: none. */
+SAILS_API int32_t sails_head_loss_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n_tokens, int64_t d_model,
+                                                  int64_t vocab, int32_t dtype);
+SAILS_API int32_t sails_head_loss(sails_device *device, float *token_loss, float *dhidden, float *dembed, const void *hidden,
+                                  const void *embed, const int32_t *targets, const float *token_weight, int64_t n_tokens,
+                                  int64_t d_model, int64_t vocab, float softcap, int32_t dtype,
+                                  void *workspace, int64_t workspace_bytes);
+
+/* ids [n_rows] i32. temperature 0: the largest logit, the lower id on a tie. Otherwise softmax(logits / temperature) cut to the top_k
+ * largest (0 = all), then to the smallest set of largest probabilities whose sum reaches top_p (1 = all), and inverted at uniform[i] in [0, 1)
+ * in the order of falling probability, rising id. logits [n_rows, vocab] f32; uniform [n_rows] f32, may be NULL at temperature 0. */
+SAILS_API int32_t sails_sample_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n_rows, int64_t vocab);
+SAILS_API int32_t sails_sample(sails_device *device, int32_t *ids, const float *logits, const float *uniform, int64_t n_rows,
+                               int64_t vocab, float temperature, int64_t top_k, float top_p,
+                               void *workspace, int64_t workspace_bytes);
+
+/* ---------------------------------------------------------------- LoRA, projection, optimizer */
+
+/* y [n, d_out] f32|bf16 += scale * h lora_B^T with h [n, r] f32 (=, saved) = x lora_A^T (arXiv:2106.09685 eq. 3).
+ * x [n, d_in] f32|bf16; lora_A [r, d_in], lora_B [d_out, r] f32; arithmetic in f32. */
+SAILS_API int32_t sails_lora_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in,
+                                                     int64_t d_out, int64_t r);
+SAILS_API int32_t sails_lora_forward(sails_device *device, void *y, float *h, const void *x, const float *lora_a,
+                                     const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r, float scale,
+                                     int32_t y_dtype, int32_t x_dtype, void *workspace, int64_t workspace_bytes);
+/* dh = scale * dy lora_B;  dx += dh lora_A (NULL: not wanted);  dlora_a += dh^T x;  dlora_b += scale * dy^T h.
+ * dx [n, d_in] f32; dlora_a, dlora_b f32; dy [n, d_out], x [n, d_in] f32|bf16. */
+SAILS_API int32_t sails_lora_backward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in,
+                                                      int64_t d_out, int64_t r);
+SAILS_API int32_t sails_lora_backward(sails_device *device, float *dx, float *dlora_a, float *dlora_b, const void *dy,
+                                      const void *x, const float *h, const float *lora_a, const float *lora_b, int64_t n,
+                                      int64_t d_in, int64_t d_out, int64_t r, float scale, int32_t dy_dtype, int32_t x_dtype,
+                                      void *workspace, int64_t workspace_bytes);
+
+/* Projection onto span(basis), basis [d, r_s] f32 with orthonormal columns, without forming the projector:
+ *   right 0: y = U (U^T g), g, y [d, n];   right 1: y = (g U) U^T, g, y [n, d].   f32; y may alias g. */
+SAILS_API int32_t sails_project_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t d, int64_t r_s, int64_t n);
+SAILS_API int32_t sails_project(sails_device *device, float *y, const float *g, const float *basis, int64_t d, int64_t r_s,
+                                int64_t n, int32_t right, void *workspace, int64_t workspace_bytes);
+
+/* AdamW (arXiv:1711.05101, in the order of torch.optim.AdamW) on `count` tensors at once, step >= 1:
+ *   g = grad_scale * grad;  param *= 1 - lr * weight_decay;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
+ *   param -= lr / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + eps)
+ * params, m, v, grads: host arrays of `count` device pointers to f32 tensors of sizes[i] elements. Scalars are double because
+ * 1 - beta2 loses five digits in float. */
+SAILS_API int32_t sails_adamw(sails_device *device, float *const *params, float *const *m, float *const *v,
+                              const float *const *grads, const int64_t *sizes, int64_t count, int64_t step, double grad_scale,
+                              double lr, double beta1, double beta2, double eps, double weight_decay);
+
+/* ---------------------------------------------------------------- sparse autoencoders */
+
+/* Sparse codes of x [n_tokens, d_in], feature ids rising in each row:
+ *   z0 = x w_enc;  z = z0 * scale + bias (scale NULL: 1)
+ *   relu:      active where z > 0,            value z
+ *   jumprelu:  active where z > threshold and z > 0, value z (arXiv:2407.14435 eq. 3)
+ *   topk:      the k largest z of the row (lower id on a tie), of those the positive ones, value z
+ *   gated:     active where z0 + gate_bias > 0 and z > 0, value z (arXiv:2404.16014 eq. 6: scale = exp(r_mag), bias = b_mag)
+ * indices i32, values f32 [n_tokens, capacity]; counts [n_tokens] i32: the true number of active features, which may exceed
+ * capacity; then the first `capacity` by id are stored and the caller tries again with more room. Slots past the count are not written.
+ * x, w_enc [d_in, d_sae] f32|bf16, one dtype; bias, threshold, scale, gate_bias [d_sae] f32, NULL where not used. */
+SAILS_API int32_t sails_sae_encode_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n_tokens, int64_t d_in,
+                                                   int64_t d_sae, int32_t activation, int64_t k, int32_t dtype);
+SAILS_API int32_t sails_sae_encode(sails_device *device, int32_t *indices, float *values, int32_t *counts, const void *x,
+                                   const void *w_enc, const float *bias, const float *threshold, const float *scale,
+                                   const float *gate_bias, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
+                                   int32_t activation, int64_t k, int32_t dtype, void *workspace, int64_t workspace_bytes);
+/* dx [n_tokens, d_in] f32 = sum over the active features of dvalues * scale[i] * w_enc[:, i] (scale NULL: 1). */
+SAILS_API int32_t sails_sae_encode_backward(sails_device *device, float *dx, const float *dvalues, const int32_t *indices,
+                                            const int32_t *counts, const void *w_enc, const float *scale, int64_t n_tokens,
+                                            int64_t d_in, int64_t d_sae, int64_t capacity, int32_t dtype);
+/* recon [n_tokens, d_in] f32 = bias [d_in] (NULL: 0) + sum over the active features of value * scale[i] * w_dec[i, :]. */
+SAILS_API int32_t sails_sae_decode(sails_device *device, float *recon, const int32_t *indices, const float *values,
+                                   const int32_t *counts, const void *w_dec, const float *bias, const float *scale,
+                                   int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity, int32_t dtype);
+/* dvalues [n_tokens, capacity] f32 (slots past the count not written) = scale[i] * <drecon[t], w_dec[i]>. */
+SAILS_API int32_t sails_sae_decode_backward(sails_device *device, float *dvalues, const float *drecon, const int32_t *indices,
+                                            const int32_t *counts, const void *w_dec, const float *scale, int64_t n_tokens,
+                                            int64_t d_in, int64_t d_sae, int64_t capacity, int32_t dtype);
+/* acts [n_tokens, d_sae] f32: the codes written out densely, for those who ask. */
+SAILS_API int32_t sails_sae_densify(sails_device *device, float *acts, const int32_t *indices, const float *values,
+                                    const int32_t *counts, int64_t n_tokens, int64_t d_sae, int64_t capacity);
+/* Per-class feature statistics: for each token with class c = token_class[t] in [0, n_classes) (negative: left out):
+ *   sum[c, i] += token_weight[t] * value (token_weight NULL: 1);  active[c, i] += 1.
+ * sum [n_classes, d_sae] f64, active [n_classes, d_sae] f64 or NULL; summed in the order of the tokens. */
+SAILS_API int32_t sails_sae_accumulate(sails_device *device, double *sum, double *active, const int32_t *indices,
+                                       const float *values, const int32_t *counts, const int32_t *token_class,
+                                       const float *token_weight, int64_t n_tokens, int64_t d_sae, int64_t capacity,
+                                       int64_t n_classes);
+
+/* Row standardisation, SAELens' layer_norm: mean, std (n_cols - 1 in the denominator); y = (x - mean) / (std + eps).
+ * x, y [n_rows, n_cols] f32, mean, std [n_rows] f32; y may alias x. */
+SAILS_API int32_t sails_standardize_forward(sails_device *device, float *y, float *mean, float *std, const float *x,
+                                            int64_t n_rows, int64_t n_cols, float eps);
+/* dx [n_rows, n_cols] f32 (=): through y, and through mean and std where dmean, dstd [n_rows] are not NULL. */
+SAILS_API int32_t sails_standardize_backward(sails_device *device, float *dx, const float *dy, const float *dmean,
+                                             const float *dstd, const float *x, const float *mean, const float *std,
+                                             int64_t n_rows, int64_t n_cols, float eps);
+/* y [n_rows, n_cols] f32 = x * std[i] + mean[i]; y may alias x. */
+SAILS_API int32_t sails_unstandardize_forward(sails_device *device, float *y, const float *x, const float *mean,
+                                              const float *std, int64_t n_rows, int64_t n_cols);
+/* dx = dy * std[i], dmean[i] = sum_j dy, dstd[i] = sum_j dy * x; dx may alias dy. */
+SAILS_API int32_t sails_unstandardize_backward(sails_device *device, float *dx, float *dmean, float *dstd, const float *dy,
+                                               const float *x, const float *std, int64_t n_rows, int64_t n_cols);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
