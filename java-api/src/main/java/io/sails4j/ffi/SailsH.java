@@ -1,0 +1,813 @@
+package io.sails4j.ffi;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemoryLayout;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
+
+/**
+ * {@code native/include/sails.h}, function by function in its order. The handles are constants, linked without an address; an
+ * instance holds one library's symbols, so that several backends live in one process. Device pointers are {@code long}, host
+ * pointers are segments. Every method returns the status; what it means is {@link NativeDevice}'s business.
+ */
+final class SailsH {
+    static final int VERSION = 1;
+
+    private static final Linker LINKER = Linker.nativeLinker();
+
+    static final MethodHandle ABI_VERSION = link(ADDRESS);
+    static final MethodHandle DEVICE_OPEN = link(ADDRESS, JAVA_INT, JAVA_INT, ADDRESS, ADDRESS, JAVA_LONG);
+    static final MethodHandle DEVICE_CLOSE = link(ADDRESS);
+    static final MethodHandle DEVICE_ERROR = link(ADDRESS, ADDRESS, JAVA_LONG);
+    static final MethodHandle DEVICE_DESCRIBE = link(ADDRESS, ADDRESS, JAVA_LONG);
+    static final MethodHandle DEVICE_HOST_ACCESSIBLE = link(ADDRESS, ADDRESS);
+    static final MethodHandle DEVICE_MEMORY = link(ADDRESS, ADDRESS, ADDRESS);
+    static final MethodHandle ALLOC = link(ADDRESS, ADDRESS, JAVA_LONG);
+    static final MethodHandle FREE = link(ADDRESS, ADDRESS);
+    static final MethodHandle UPLOAD = link(ADDRESS, ADDRESS, ADDRESS, JAVA_LONG);
+    static final MethodHandle DOWNLOAD = link(ADDRESS, ADDRESS, ADDRESS, JAVA_LONG);
+    static final MethodHandle COPY = link(ADDRESS, ADDRESS, ADDRESS, JAVA_LONG);
+    static final MethodHandle FILL_ZERO = link(ADDRESS, ADDRESS, JAVA_LONG);
+    static final MethodHandle SYNCHRONIZE = link(ADDRESS);
+    static final MethodHandle CONVERT = link(ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT);
+    static final MethodHandle AXPBY = link(ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT, JAVA_INT);
+    static final MethodHandle ADD_ROW = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_INT);
+    static final MethodHandle GATHER_ROWS = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT);
+    static final MethodHandle SUM_OF_SQUARES = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG);
+    static final MethodHandle COUNT_NONFINITE = link(ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT);
+    static final MethodHandle MATMUL_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT,
+        JAVA_INT, JAVA_INT);
+    static final MethodHandle MATMUL = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+        JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_FLOAT, JAVA_FLOAT, ADDRESS, JAVA_LONG);
+    static final MethodHandle EMBEDDING_FORWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+        JAVA_FLOAT, JAVA_INT, JAVA_INT);
+    static final MethodHandle EMBEDDING_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+        JAVA_FLOAT);
+    static final MethodHandle RMSNORM_FORWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG,
+        JAVA_FLOAT, JAVA_INT, JAVA_INT);
+    static final MethodHandle RMSNORM_BACKWARD_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG);
+    static final MethodHandle RMSNORM_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG,
+        JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_LONG);
+    static final MethodHandle ROPE_TABLE = link(ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_DOUBLE);
+    static final MethodHandle ROPE = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT,
+        JAVA_INT);
+    static final MethodHandle ATTENTION_FORWARD_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+        JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT);
+    static final MethodHandle ATTENTION_FORWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
+        JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT,
+        JAVA_INT, ADDRESS, JAVA_LONG);
+    static final MethodHandle ATTENTION_BACKWARD_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+        JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT);
+    static final MethodHandle ATTENTION_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
+        ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+        JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT, JAVA_INT, ADDRESS, JAVA_LONG);
+    static final MethodHandle GEGLU_FORWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT);
+    static final MethodHandle GEGLU_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT);
+    static final MethodHandle SOFTCAP_FORWARD = link(ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_FLOAT);
+    static final MethodHandle SOFTCAP_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_FLOAT);
+    static final MethodHandle CROSS_ENTROPY = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG);
+    static final MethodHandle HEAD_LOSS_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT);
+    static final MethodHandle HEAD_LOSS = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG,
+        JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_INT, ADDRESS, JAVA_LONG);
+    static final MethodHandle SAMPLE_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG);
+    static final MethodHandle SAMPLE = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_LONG,
+        JAVA_FLOAT, ADDRESS, JAVA_LONG);
+    static final MethodHandle LORA_FORWARD_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    static final MethodHandle LORA_FORWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG,
+        JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_LONG);
+    static final MethodHandle LORA_BACKWARD_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    static final MethodHandle LORA_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
+        ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_LONG);
+    static final MethodHandle PROJECT_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    static final MethodHandle PROJECT = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT,
+        ADDRESS, JAVA_LONG);
+    static final MethodHandle ADAMW = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG,
+        JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE);
+    static final MethodHandle SAE_ENCODE_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT,
+        JAVA_LONG, JAVA_INT);
+    static final MethodHandle SAE_ENCODE = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
+        ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
+    static final MethodHandle SAE_ENCODE_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG,
+        JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT);
+    static final MethodHandle SAE_DECODE = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG,
+        JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT);
+    static final MethodHandle SAE_DECODE_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG,
+        JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT);
+    static final MethodHandle SAE_DENSIFY = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    static final MethodHandle SAE_ACCUMULATE = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
+        JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    static final MethodHandle STANDARDIZE_FORWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG,
+        JAVA_FLOAT);
+    static final MethodHandle STANDARDIZE_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
+        JAVA_LONG, JAVA_LONG, JAVA_FLOAT);
+    static final MethodHandle UNSTANDARDIZE_FORWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG);
+    static final MethodHandle UNSTANDARDIZE_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
+        JAVA_LONG, JAVA_LONG);
+
+    private final String library;
+    private final MemorySegment abiVersion;
+    private final MemorySegment deviceOpen;
+    private final MemorySegment deviceClose;
+    private final MemorySegment deviceError;
+    private final MemorySegment deviceDescribe;
+    private final MemorySegment deviceHostAccessible;
+    private final MemorySegment deviceMemory;
+    private final MemorySegment alloc;
+    private final MemorySegment free;
+    private final MemorySegment upload;
+    private final MemorySegment download;
+    private final MemorySegment copy;
+    private final MemorySegment fillZero;
+    private final MemorySegment synchronize;
+    private final MemorySegment convert;
+    private final MemorySegment axpby;
+    private final MemorySegment addRow;
+    private final MemorySegment gatherRows;
+    private final MemorySegment sumOfSquares;
+    private final MemorySegment countNonfinite;
+    private final MemorySegment matmulWorkspaceBytes;
+    private final MemorySegment matmul;
+    private final MemorySegment embeddingForward;
+    private final MemorySegment embeddingBackward;
+    private final MemorySegment rmsnormForward;
+    private final MemorySegment rmsnormBackwardWorkspaceBytes;
+    private final MemorySegment rmsnormBackward;
+    private final MemorySegment ropeTable;
+    private final MemorySegment rope;
+    private final MemorySegment attentionForwardWorkspaceBytes;
+    private final MemorySegment attentionForward;
+    private final MemorySegment attentionBackwardWorkspaceBytes;
+    private final MemorySegment attentionBackward;
+    private final MemorySegment gegluForward;
+    private final MemorySegment gegluBackward;
+    private final MemorySegment softcapForward;
+    private final MemorySegment softcapBackward;
+    private final MemorySegment crossEntropy;
+    private final MemorySegment headLossWorkspaceBytes;
+    private final MemorySegment headLoss;
+    private final MemorySegment sampleWorkspaceBytes;
+    private final MemorySegment sample;
+    private final MemorySegment loraForwardWorkspaceBytes;
+    private final MemorySegment loraForward;
+    private final MemorySegment loraBackwardWorkspaceBytes;
+    private final MemorySegment loraBackward;
+    private final MemorySegment projectWorkspaceBytes;
+    private final MemorySegment project;
+    private final MemorySegment adamw;
+    private final MemorySegment saeEncodeWorkspaceBytes;
+    private final MemorySegment saeEncode;
+    private final MemorySegment saeEncodeBackward;
+    private final MemorySegment saeDecode;
+    private final MemorySegment saeDecodeBackward;
+    private final MemorySegment saeDensify;
+    private final MemorySegment saeAccumulate;
+    private final MemorySegment standardizeForward;
+    private final MemorySegment standardizeBackward;
+    private final MemorySegment unstandardizeForward;
+    private final MemorySegment unstandardizeBackward;
+
+    /** Looks up every symbol; one that is missing is an error when it is called, and names itself. */
+    SailsH(String library, SymbolLookup symbols) {
+        this.library = library;
+        abiVersion = find(symbols, "sails_abi_version");
+        deviceOpen = find(symbols, "sails_device_open");
+        deviceClose = find(symbols, "sails_device_close");
+        deviceError = find(symbols, "sails_device_error");
+        deviceDescribe = find(symbols, "sails_device_describe");
+        deviceHostAccessible = find(symbols, "sails_device_host_accessible");
+        deviceMemory = find(symbols, "sails_device_memory");
+        alloc = find(symbols, "sails_alloc");
+        free = find(symbols, "sails_free");
+        upload = find(symbols, "sails_upload");
+        download = find(symbols, "sails_download");
+        copy = find(symbols, "sails_copy");
+        fillZero = find(symbols, "sails_fill_zero");
+        synchronize = find(symbols, "sails_synchronize");
+        convert = find(symbols, "sails_convert");
+        axpby = find(symbols, "sails_axpby");
+        addRow = find(symbols, "sails_add_row");
+        gatherRows = find(symbols, "sails_gather_rows");
+        sumOfSquares = find(symbols, "sails_sum_of_squares");
+        countNonfinite = find(symbols, "sails_count_nonfinite");
+        matmulWorkspaceBytes = find(symbols, "sails_matmul_workspace_bytes");
+        matmul = find(symbols, "sails_matmul");
+        embeddingForward = find(symbols, "sails_embedding_forward");
+        embeddingBackward = find(symbols, "sails_embedding_backward");
+        rmsnormForward = find(symbols, "sails_rmsnorm_forward");
+        rmsnormBackwardWorkspaceBytes = find(symbols, "sails_rmsnorm_backward_workspace_bytes");
+        rmsnormBackward = find(symbols, "sails_rmsnorm_backward");
+        ropeTable = find(symbols, "sails_rope_table");
+        rope = find(symbols, "sails_rope");
+        attentionForwardWorkspaceBytes = find(symbols, "sails_attention_forward_workspace_bytes");
+        attentionForward = find(symbols, "sails_attention_forward");
+        attentionBackwardWorkspaceBytes = find(symbols, "sails_attention_backward_workspace_bytes");
+        attentionBackward = find(symbols, "sails_attention_backward");
+        gegluForward = find(symbols, "sails_geglu_forward");
+        gegluBackward = find(symbols, "sails_geglu_backward");
+        softcapForward = find(symbols, "sails_softcap_forward");
+        softcapBackward = find(symbols, "sails_softcap_backward");
+        crossEntropy = find(symbols, "sails_cross_entropy");
+        headLossWorkspaceBytes = find(symbols, "sails_head_loss_workspace_bytes");
+        headLoss = find(symbols, "sails_head_loss");
+        sampleWorkspaceBytes = find(symbols, "sails_sample_workspace_bytes");
+        sample = find(symbols, "sails_sample");
+        loraForwardWorkspaceBytes = find(symbols, "sails_lora_forward_workspace_bytes");
+        loraForward = find(symbols, "sails_lora_forward");
+        loraBackwardWorkspaceBytes = find(symbols, "sails_lora_backward_workspace_bytes");
+        loraBackward = find(symbols, "sails_lora_backward");
+        projectWorkspaceBytes = find(symbols, "sails_project_workspace_bytes");
+        project = find(symbols, "sails_project");
+        adamw = find(symbols, "sails_adamw");
+        saeEncodeWorkspaceBytes = find(symbols, "sails_sae_encode_workspace_bytes");
+        saeEncode = find(symbols, "sails_sae_encode");
+        saeEncodeBackward = find(symbols, "sails_sae_encode_backward");
+        saeDecode = find(symbols, "sails_sae_decode");
+        saeDecodeBackward = find(symbols, "sails_sae_decode_backward");
+        saeDensify = find(symbols, "sails_sae_densify");
+        saeAccumulate = find(symbols, "sails_sae_accumulate");
+        standardizeForward = find(symbols, "sails_standardize_forward");
+        standardizeBackward = find(symbols, "sails_standardize_backward");
+        unstandardizeForward = find(symbols, "sails_unstandardize_forward");
+        unstandardizeBackward = find(symbols, "sails_unstandardize_backward");
+    }
+
+    private static MethodHandle link(MemoryLayout... parameters) {
+        return LINKER.downcallHandle(FunctionDescriptor.of(JAVA_INT, parameters));
+    }
+
+    private static MemorySegment find(SymbolLookup symbols, String name) {
+        return symbols.find(name).orElse(MemorySegment.NULL);
+    }
+
+    private static MemorySegment at(long address) {
+        return MemorySegment.ofAddress(address);
+    }
+
+    /** A downcall itself throws nothing: either the symbol is missing or an argument segment is closed. */
+    private RuntimeException failure(String function, MemorySegment symbol, Throwable cause) {
+        if (symbol.equals(MemorySegment.NULL)) {
+            return new NativeException(function, NativeException.UNSUPPORTED,
+                library + " does not export it; the library is older than this program or incomplete: rebuild it", cause);
+        }
+        if (cause instanceof RuntimeException runtime) {
+            return runtime;
+        }
+        if (cause instanceof Error error) {
+            throw error;
+        }
+        return new IllegalStateException(function + " could not be called", cause);
+    }
+
+    int abiVersion(MemorySegment outVersion) {
+        try {
+            return (int) ABI_VERSION.invokeExact(abiVersion, outVersion);
+        } catch (Throwable e) {
+            throw failure("sails_abi_version", abiVersion, e);
+        }
+    }
+
+    int deviceOpen(MemorySegment outDevice, int ordinal, int nThreads, MemorySegment options, MemorySegment errorText,
+        long errorBytes) {
+        try {
+            return (int) DEVICE_OPEN.invokeExact(deviceOpen, outDevice, ordinal, nThreads, options, errorText, errorBytes);
+        } catch (Throwable e) {
+            throw failure("sails_device_open", deviceOpen, e);
+        }
+    }
+
+    int deviceClose(MemorySegment device) {
+        try {
+            return (int) DEVICE_CLOSE.invokeExact(deviceClose, device);
+        } catch (Throwable e) {
+            throw failure("sails_device_close", deviceClose, e);
+        }
+    }
+
+    int deviceError(MemorySegment device, MemorySegment text, long textBytes) {
+        try {
+            return (int) DEVICE_ERROR.invokeExact(deviceError, device, text, textBytes);
+        } catch (Throwable e) {
+            throw failure("sails_device_error", deviceError, e);
+        }
+    }
+
+    int deviceDescribe(MemorySegment device, MemorySegment text, long textBytes) {
+        try {
+            return (int) DEVICE_DESCRIBE.invokeExact(deviceDescribe, device, text, textBytes);
+        } catch (Throwable e) {
+            throw failure("sails_device_describe", deviceDescribe, e);
+        }
+    }
+
+    int deviceHostAccessible(MemorySegment device, MemorySegment outAccessible) {
+        try {
+            return (int) DEVICE_HOST_ACCESSIBLE.invokeExact(deviceHostAccessible, device, outAccessible);
+        } catch (Throwable e) {
+            throw failure("sails_device_host_accessible", deviceHostAccessible, e);
+        }
+    }
+
+    int deviceMemory(MemorySegment device, MemorySegment outAllocatedBytes, MemorySegment outPeakBytes) {
+        try {
+            return (int) DEVICE_MEMORY.invokeExact(deviceMemory, device, outAllocatedBytes, outPeakBytes);
+        } catch (Throwable e) {
+            throw failure("sails_device_memory", deviceMemory, e);
+        }
+    }
+
+    int alloc(MemorySegment device, MemorySegment outPointer, long bytes) {
+        try {
+            return (int) ALLOC.invokeExact(alloc, device, outPointer, bytes);
+        } catch (Throwable e) {
+            throw failure("sails_alloc", alloc, e);
+        }
+    }
+
+    int free(MemorySegment device, long pointer) {
+        try {
+            return (int) FREE.invokeExact(free, device, at(pointer));
+        } catch (Throwable e) {
+            throw failure("sails_free", free, e);
+        }
+    }
+
+    int upload(MemorySegment device, long destination, MemorySegment hostSource, long bytes) {
+        try {
+            return (int) UPLOAD.invokeExact(upload, device, at(destination), hostSource, bytes);
+        } catch (Throwable e) {
+            throw failure("sails_upload", upload, e);
+        }
+    }
+
+    int download(MemorySegment device, MemorySegment hostDestination, long source, long bytes) {
+        try {
+            return (int) DOWNLOAD.invokeExact(download, device, hostDestination, at(source), bytes);
+        } catch (Throwable e) {
+            throw failure("sails_download", download, e);
+        }
+    }
+
+    int copy(MemorySegment device, long destination, long source, long bytes) {
+        try {
+            return (int) COPY.invokeExact(copy, device, at(destination), at(source), bytes);
+        } catch (Throwable e) {
+            throw failure("sails_copy", copy, e);
+        }
+    }
+
+    int fillZero(MemorySegment device, long destination, long bytes) {
+        try {
+            return (int) FILL_ZERO.invokeExact(fillZero, device, at(destination), bytes);
+        } catch (Throwable e) {
+            throw failure("sails_fill_zero", fillZero, e);
+        }
+    }
+
+    int synchronize(MemorySegment device) {
+        try {
+            return (int) SYNCHRONIZE.invokeExact(synchronize, device);
+        } catch (Throwable e) {
+            throw failure("sails_synchronize", synchronize, e);
+        }
+    }
+
+    int convert(MemorySegment device, long destination, long source, long n, int destinationDtype, int sourceDtype) {
+        try {
+            return (int) CONVERT.invokeExact(convert, device, at(destination), at(source), n, destinationDtype, sourceDtype);
+        } catch (Throwable e) {
+            throw failure("sails_convert", convert, e);
+        }
+    }
+
+    int axpby(MemorySegment device, long y, long x, long n, float alpha, float beta, int xDtype) {
+        try {
+            return (int) AXPBY.invokeExact(axpby, device, at(y), at(x), n, alpha, beta, xDtype);
+        } catch (Throwable e) {
+            throw failure("sails_axpby", axpby, e);
+        }
+    }
+
+    int addRow(MemorySegment device, long y, long x, long row, long nRows, long nCols, float alpha, int xDtype) {
+        try {
+            return (int) ADD_ROW.invokeExact(addRow, device, at(y), at(x), at(row), nRows, nCols, alpha, xDtype);
+        } catch (Throwable e) {
+            throw failure("sails_add_row", addRow, e);
+        }
+    }
+
+    int gatherRows(MemorySegment device, long y, long x, long rows, long n, long nRows, long nCols, int dtype) {
+        try {
+            return (int) GATHER_ROWS.invokeExact(gatherRows, device, at(y), at(x), at(rows), n, nRows, nCols, dtype);
+        } catch (Throwable e) {
+            throw failure("sails_gather_rows", gatherRows, e);
+        }
+    }
+
+    int sumOfSquares(MemorySegment device, long outSums, MemorySegment tensors, MemorySegment sizes, long count) {
+        try {
+            return (int) SUM_OF_SQUARES.invokeExact(sumOfSquares, device, at(outSums), tensors, sizes, count);
+        } catch (Throwable e) {
+            throw failure("sails_sum_of_squares", sumOfSquares, e);
+        }
+    }
+
+    int countNonfinite(MemorySegment device, long outCount, long x, long n, int dtype) {
+        try {
+            return (int) COUNT_NONFINITE.invokeExact(countNonfinite, device, at(outCount), at(x), n, dtype);
+        } catch (Throwable e) {
+            throw failure("sails_count_nonfinite", countNonfinite, e);
+        }
+    }
+
+    int matmulWorkspaceBytes(MemorySegment device, MemorySegment outBytes, long m, long n, long k, int cDtype, int abDtype,
+        int transposeA, int transposeB) {
+        try {
+            return (int) MATMUL_WORKSPACE_BYTES.invokeExact(matmulWorkspaceBytes, device, outBytes, m, n, k, cDtype, abDtype,
+                transposeA, transposeB);
+        } catch (Throwable e) {
+            throw failure("sails_matmul_workspace_bytes", matmulWorkspaceBytes, e);
+        }
+    }
+
+    int matmul(MemorySegment device, long c, long a, long b, long m, long n, long k, long ldc, long lda, long ldb, int cDtype,
+        int abDtype, int transposeA, int transposeB, float alpha, float beta, long workspace, long workspaceBytes) {
+        try {
+            return (int) MATMUL.invokeExact(matmul, device, at(c), at(a), at(b), m, n, k, ldc, lda, ldb, cDtype, abDtype,
+                transposeA, transposeB, alpha, beta, at(workspace), workspaceBytes);
+        } catch (Throwable e) {
+            throw failure("sails_matmul", matmul, e);
+        }
+    }
+
+    int embeddingForward(MemorySegment device, long y, long ids, long table, long nTokens, long vocab, long dModel, float scale,
+        int yDtype, int tableDtype) {
+        try {
+            return (int) EMBEDDING_FORWARD.invokeExact(embeddingForward, device, at(y), at(ids), at(table), nTokens, vocab,
+                dModel, scale, yDtype, tableDtype);
+        } catch (Throwable e) {
+            throw failure("sails_embedding_forward", embeddingForward, e);
+        }
+    }
+
+    int embeddingBackward(MemorySegment device, long dtable, long dy, long ids, long nTokens, long vocab, long dModel,
+        float scale) {
+        try {
+            return (int) EMBEDDING_BACKWARD.invokeExact(embeddingBackward, device, at(dtable), at(dy), at(ids), nTokens, vocab,
+                dModel, scale);
+        } catch (Throwable e) {
+            throw failure("sails_embedding_backward", embeddingBackward, e);
+        }
+    }
+
+    int rmsnormForward(MemorySegment device, long y, long rstd, long x, long weight, long residual, long nRows, long d, float eps,
+        int yDtype, int xDtype) {
+        try {
+            return (int) RMSNORM_FORWARD.invokeExact(rmsnormForward, device, at(y), at(rstd), at(x), at(weight), at(residual),
+                nRows, d, eps, yDtype, xDtype);
+        } catch (Throwable e) {
+            throw failure("sails_rmsnorm_forward", rmsnormForward, e);
+        }
+    }
+
+    int rmsnormBackwardWorkspaceBytes(MemorySegment device, MemorySegment outBytes, long nRows, long d) {
+        try {
+            return (int) RMSNORM_BACKWARD_WORKSPACE_BYTES.invokeExact(rmsnormBackwardWorkspaceBytes, device, outBytes, nRows, d);
+        } catch (Throwable e) {
+            throw failure("sails_rmsnorm_backward_workspace_bytes", rmsnormBackwardWorkspaceBytes, e);
+        }
+    }
+
+    int rmsnormBackward(MemorySegment device, long dx, long dweight, long dy, long x, long weight, long rstd, long nRows, long d,
+        int accumulateDx, int dyDtype, int xDtype, long workspace, long workspaceBytes) {
+        try {
+            return (int) RMSNORM_BACKWARD.invokeExact(rmsnormBackward, device, at(dx), at(dweight), at(dy), at(x), at(weight),
+                at(rstd), nRows, d, accumulateDx, dyDtype, xDtype, at(workspace), workspaceBytes);
+        } catch (Throwable e) {
+            throw failure("sails_rmsnorm_backward", rmsnormBackward, e);
+        }
+    }
+
+    int ropeTable(MemorySegment device, long table, long positions, long nTokens, long headDim, double theta) {
+        try {
+            return (int) ROPE_TABLE.invokeExact(ropeTable, device, at(table), at(positions), nTokens, headDim, theta);
+        } catch (Throwable e) {
+            throw failure("sails_rope_table", ropeTable, e);
+        }
+    }
+
+    int rope(MemorySegment device, long y, long x, long table, long nTokens, long nHeads, long headDim, int inverse, int dtype) {
+        try {
+            return (int) ROPE.invokeExact(rope, device, at(y), at(x), at(table), nTokens, nHeads, headDim, inverse, dtype);
+        } catch (Throwable e) {
+            throw failure("sails_rope", rope, e);
+        }
+    }
+
+    int attentionForwardWorkspaceBytes(MemorySegment device, MemorySegment outBytes, long batch, long nQueries, long nKeys,
+        long nHeads, long nKvHeads, long headDim, int dtype) {
+        try {
+            return (int) ATTENTION_FORWARD_WORKSPACE_BYTES.invokeExact(attentionForwardWorkspaceBytes, device, outBytes, batch,
+                nQueries, nKeys, nHeads, nKvHeads, headDim, dtype);
+        } catch (Throwable e) {
+            throw failure("sails_attention_forward_workspace_bytes", attentionForwardWorkspaceBytes, e);
+        }
+    }
+
+    int attentionForward(MemorySegment device, long out, long lse, long q, long k, long v, long qSegment, long kSegment,
+        long batch, long nQueries, long nKeys, long nHeads, long nKvHeads, long headDim, long kvBatchStride, long queryOffset,
+        long window, float scale, float softcap, int dtype, long workspace, long workspaceBytes) {
+        try {
+            return (int) ATTENTION_FORWARD.invokeExact(attentionForward, device, at(out), at(lse), at(q), at(k), at(v),
+                at(qSegment), at(kSegment), batch, nQueries, nKeys, nHeads, nKvHeads, headDim, kvBatchStride, queryOffset, window,
+                scale, softcap, dtype, at(workspace), workspaceBytes);
+        } catch (Throwable e) {
+            throw failure("sails_attention_forward", attentionForward, e);
+        }
+    }
+
+    int attentionBackwardWorkspaceBytes(MemorySegment device, MemorySegment outBytes, long batch, long nQueries, long nKeys,
+        long nHeads, long nKvHeads, long headDim, int dtype) {
+        try {
+            return (int) ATTENTION_BACKWARD_WORKSPACE_BYTES.invokeExact(attentionBackwardWorkspaceBytes, device, outBytes, batch,
+                nQueries, nKeys, nHeads, nKvHeads, headDim, dtype);
+        } catch (Throwable e) {
+            throw failure("sails_attention_backward_workspace_bytes", attentionBackwardWorkspaceBytes, e);
+        }
+    }
+
+    int attentionBackward(MemorySegment device, long dq, long dk, long dv, long dout, long q, long k, long v, long out, long lse,
+        long qSegment, long kSegment, long batch, long nQueries, long nKeys, long nHeads, long nKvHeads, long headDim,
+        long kvBatchStride, long queryOffset, long window, float scale, float softcap, int dtype, long workspace,
+        long workspaceBytes) {
+        try {
+            return (int) ATTENTION_BACKWARD.invokeExact(attentionBackward, device, at(dq), at(dk), at(dv), at(dout), at(q), at(k),
+                at(v), at(out), at(lse), at(qSegment), at(kSegment), batch, nQueries, nKeys, nHeads, nKvHeads, headDim,
+                kvBatchStride, queryOffset, window, scale, softcap, dtype, at(workspace), workspaceBytes);
+        } catch (Throwable e) {
+            throw failure("sails_attention_backward", attentionBackward, e);
+        }
+    }
+
+    int gegluForward(MemorySegment device, long y, long gate, long up, long n, int dtype) {
+        try {
+            return (int) GEGLU_FORWARD.invokeExact(gegluForward, device, at(y), at(gate), at(up), n, dtype);
+        } catch (Throwable e) {
+            throw failure("sails_geglu_forward", gegluForward, e);
+        }
+    }
+
+    int gegluBackward(MemorySegment device, long dgate, long dup, long dy, long gate, long up, long n, int dtype) {
+        try {
+            return (int) GEGLU_BACKWARD.invokeExact(gegluBackward, device, at(dgate), at(dup), at(dy), at(gate), at(up), n,
+                dtype);
+        } catch (Throwable e) {
+            throw failure("sails_geglu_backward", gegluBackward, e);
+        }
+    }
+
+    int softcapForward(MemorySegment device, long y, long x, long n, float cap) {
+        try {
+            return (int) SOFTCAP_FORWARD.invokeExact(softcapForward, device, at(y), at(x), n, cap);
+        } catch (Throwable e) {
+            throw failure("sails_softcap_forward", softcapForward, e);
+        }
+    }
+
+    int softcapBackward(MemorySegment device, long dx, long dy, long y, long n, float cap) {
+        try {
+            return (int) SOFTCAP_BACKWARD.invokeExact(softcapBackward, device, at(dx), at(dy), at(y), n, cap);
+        } catch (Throwable e) {
+            throw failure("sails_softcap_backward", softcapBackward, e);
+        }
+    }
+
+    int crossEntropy(MemorySegment device, long tokenLoss, long dlogits, long logits, long targets, long tokenWeight,
+        long nTokens, long vocab) {
+        try {
+            return (int) CROSS_ENTROPY.invokeExact(crossEntropy, device, at(tokenLoss), at(dlogits), at(logits), at(targets),
+                at(tokenWeight), nTokens, vocab);
+        } catch (Throwable e) {
+            throw failure("sails_cross_entropy", crossEntropy, e);
+        }
+    }
+
+    int headLossWorkspaceBytes(MemorySegment device, MemorySegment outBytes, long nTokens, long dModel, long vocab, int dtype) {
+        try {
+            return (int) HEAD_LOSS_WORKSPACE_BYTES.invokeExact(headLossWorkspaceBytes, device, outBytes, nTokens, dModel, vocab,
+                dtype);
+        } catch (Throwable e) {
+            throw failure("sails_head_loss_workspace_bytes", headLossWorkspaceBytes, e);
+        }
+    }
+
+    int headLoss(MemorySegment device, long tokenLoss, long dhidden, long dembed, long hidden, long embed, long targets,
+        long tokenWeight, long nTokens, long dModel, long vocab, float softcap, int dtype, long workspace, long workspaceBytes) {
+        try {
+            return (int) HEAD_LOSS.invokeExact(headLoss, device, at(tokenLoss), at(dhidden), at(dembed), at(hidden), at(embed),
+                at(targets), at(tokenWeight), nTokens, dModel, vocab, softcap, dtype, at(workspace), workspaceBytes);
+        } catch (Throwable e) {
+            throw failure("sails_head_loss", headLoss, e);
+        }
+    }
+
+    int sampleWorkspaceBytes(MemorySegment device, MemorySegment outBytes, long nRows, long vocab) {
+        try {
+            return (int) SAMPLE_WORKSPACE_BYTES.invokeExact(sampleWorkspaceBytes, device, outBytes, nRows, vocab);
+        } catch (Throwable e) {
+            throw failure("sails_sample_workspace_bytes", sampleWorkspaceBytes, e);
+        }
+    }
+
+    int sample(MemorySegment device, long ids, long logits, long uniform, long nRows, long vocab, float temperature, long topK,
+        float topP, long workspace, long workspaceBytes) {
+        try {
+            return (int) SAMPLE.invokeExact(sample, device, at(ids), at(logits), at(uniform), nRows, vocab, temperature, topK,
+                topP, at(workspace), workspaceBytes);
+        } catch (Throwable e) {
+            throw failure("sails_sample", sample, e);
+        }
+    }
+
+    int loraForwardWorkspaceBytes(MemorySegment device, MemorySegment outBytes, long n, long dIn, long dOut, long r) {
+        try {
+            return (int) LORA_FORWARD_WORKSPACE_BYTES.invokeExact(loraForwardWorkspaceBytes, device, outBytes, n, dIn, dOut, r);
+        } catch (Throwable e) {
+            throw failure("sails_lora_forward_workspace_bytes", loraForwardWorkspaceBytes, e);
+        }
+    }
+
+    int loraForward(MemorySegment device, long y, long h, long x, long loraA, long loraB, long n, long dIn, long dOut, long r,
+        float scale, int yDtype, int xDtype, long workspace, long workspaceBytes) {
+        try {
+            return (int) LORA_FORWARD.invokeExact(loraForward, device, at(y), at(h), at(x), at(loraA), at(loraB), n, dIn, dOut, r,
+                scale, yDtype, xDtype, at(workspace), workspaceBytes);
+        } catch (Throwable e) {
+            throw failure("sails_lora_forward", loraForward, e);
+        }
+    }
+
+    int loraBackwardWorkspaceBytes(MemorySegment device, MemorySegment outBytes, long n, long dIn, long dOut, long r) {
+        try {
+            return (int) LORA_BACKWARD_WORKSPACE_BYTES.invokeExact(loraBackwardWorkspaceBytes, device, outBytes, n, dIn, dOut, r);
+        } catch (Throwable e) {
+            throw failure("sails_lora_backward_workspace_bytes", loraBackwardWorkspaceBytes, e);
+        }
+    }
+
+    int loraBackward(MemorySegment device, long dx, long dloraA, long dloraB, long dy, long x, long h, long loraA, long loraB,
+        long n, long dIn, long dOut, long r, float scale, int dyDtype, int xDtype, long workspace, long workspaceBytes) {
+        try {
+            return (int) LORA_BACKWARD.invokeExact(loraBackward, device, at(dx), at(dloraA), at(dloraB), at(dy), at(x), at(h),
+                at(loraA), at(loraB), n, dIn, dOut, r, scale, dyDtype, xDtype, at(workspace), workspaceBytes);
+        } catch (Throwable e) {
+            throw failure("sails_lora_backward", loraBackward, e);
+        }
+    }
+
+    int projectWorkspaceBytes(MemorySegment device, MemorySegment outBytes, long d, long rS, long n) {
+        try {
+            return (int) PROJECT_WORKSPACE_BYTES.invokeExact(projectWorkspaceBytes, device, outBytes, d, rS, n);
+        } catch (Throwable e) {
+            throw failure("sails_project_workspace_bytes", projectWorkspaceBytes, e);
+        }
+    }
+
+    int project(MemorySegment device, long y, long g, long basis, long d, long rS, long n, int right, long workspace,
+        long workspaceBytes) {
+        try {
+            return (int) PROJECT.invokeExact(project, device, at(y), at(g), at(basis), d, rS, n, right, at(workspace),
+                workspaceBytes);
+        } catch (Throwable e) {
+            throw failure("sails_project", project, e);
+        }
+    }
+
+    int adamw(MemorySegment device, MemorySegment params, MemorySegment m, MemorySegment v, MemorySegment grads,
+        MemorySegment sizes, long count, long step, double gradScale, double lr, double beta1, double beta2, double eps,
+        double weightDecay) {
+        try {
+            return (int) ADAMW.invokeExact(adamw, device, params, m, v, grads, sizes, count, step, gradScale, lr, beta1, beta2,
+                eps, weightDecay);
+        } catch (Throwable e) {
+            throw failure("sails_adamw", adamw, e);
+        }
+    }
+
+    int saeEncodeWorkspaceBytes(MemorySegment device, MemorySegment outBytes, long nTokens, long dIn, long dSae, int activation,
+        long k, int dtype) {
+        try {
+            return (int) SAE_ENCODE_WORKSPACE_BYTES.invokeExact(saeEncodeWorkspaceBytes, device, outBytes, nTokens, dIn, dSae,
+                activation, k, dtype);
+        } catch (Throwable e) {
+            throw failure("sails_sae_encode_workspace_bytes", saeEncodeWorkspaceBytes, e);
+        }
+    }
+
+    int saeEncode(MemorySegment device, long indices, long values, long counts, long x, long wEnc, long bias, long threshold,
+        long scale, long gateBias, long nTokens, long dIn, long dSae, long capacity, int activation, long k, int dtype,
+        long workspace, long workspaceBytes) {
+        try {
+            return (int) SAE_ENCODE.invokeExact(saeEncode, device, at(indices), at(values), at(counts), at(x), at(wEnc), at(bias),
+                at(threshold), at(scale), at(gateBias), nTokens, dIn, dSae, capacity, activation, k, dtype, at(workspace),
+                workspaceBytes);
+        } catch (Throwable e) {
+            throw failure("sails_sae_encode", saeEncode, e);
+        }
+    }
+
+    int saeEncodeBackward(MemorySegment device, long dx, long dvalues, long indices, long counts, long wEnc, long scale,
+        long nTokens, long dIn, long dSae, long capacity, int dtype) {
+        try {
+            return (int) SAE_ENCODE_BACKWARD.invokeExact(saeEncodeBackward, device, at(dx), at(dvalues), at(indices), at(counts),
+                at(wEnc), at(scale), nTokens, dIn, dSae, capacity, dtype);
+        } catch (Throwable e) {
+            throw failure("sails_sae_encode_backward", saeEncodeBackward, e);
+        }
+    }
+
+    int saeDecode(MemorySegment device, long recon, long indices, long values, long counts, long wDec, long bias, long scale,
+        long nTokens, long dIn, long dSae, long capacity, int dtype) {
+        try {
+            return (int) SAE_DECODE.invokeExact(saeDecode, device, at(recon), at(indices), at(values), at(counts), at(wDec),
+                at(bias), at(scale), nTokens, dIn, dSae, capacity, dtype);
+        } catch (Throwable e) {
+            throw failure("sails_sae_decode", saeDecode, e);
+        }
+    }
+
+    int saeDecodeBackward(MemorySegment device, long dvalues, long drecon, long indices, long counts, long wDec, long scale,
+        long nTokens, long dIn, long dSae, long capacity, int dtype) {
+        try {
+            return (int) SAE_DECODE_BACKWARD.invokeExact(saeDecodeBackward, device, at(dvalues), at(drecon), at(indices),
+                at(counts), at(wDec), at(scale), nTokens, dIn, dSae, capacity, dtype);
+        } catch (Throwable e) {
+            throw failure("sails_sae_decode_backward", saeDecodeBackward, e);
+        }
+    }
+
+    int saeDensify(MemorySegment device, long acts, long indices, long values, long counts, long nTokens, long dSae,
+        long capacity) {
+        try {
+            return (int) SAE_DENSIFY.invokeExact(saeDensify, device, at(acts), at(indices), at(values), at(counts), nTokens, dSae,
+                capacity);
+        } catch (Throwable e) {
+            throw failure("sails_sae_densify", saeDensify, e);
+        }
+    }
+
+    int saeAccumulate(MemorySegment device, long sum, long active, long indices, long values, long counts, long tokenClass,
+        long tokenWeight, long nTokens, long dSae, long capacity, long nClasses) {
+        try {
+            return (int) SAE_ACCUMULATE.invokeExact(saeAccumulate, device, at(sum), at(active), at(indices), at(values),
+                at(counts), at(tokenClass), at(tokenWeight), nTokens, dSae, capacity, nClasses);
+        } catch (Throwable e) {
+            throw failure("sails_sae_accumulate", saeAccumulate, e);
+        }
+    }
+
+    int standardizeForward(MemorySegment device, long y, long mean, long std, long x, long nRows, long nCols, float eps) {
+        try {
+            return (int) STANDARDIZE_FORWARD.invokeExact(standardizeForward, device, at(y), at(mean), at(std), at(x), nRows,
+                nCols, eps);
+        } catch (Throwable e) {
+            throw failure("sails_standardize_forward", standardizeForward, e);
+        }
+    }
+
+    int standardizeBackward(MemorySegment device, long dx, long dy, long dmean, long dstd, long x, long mean, long std,
+        long nRows, long nCols, float eps) {
+        try {
+            return (int) STANDARDIZE_BACKWARD.invokeExact(standardizeBackward, device, at(dx), at(dy), at(dmean), at(dstd), at(x),
+                at(mean), at(std), nRows, nCols, eps);
+        } catch (Throwable e) {
+            throw failure("sails_standardize_backward", standardizeBackward, e);
+        }
+    }
+
+    int unstandardizeForward(MemorySegment device, long y, long x, long mean, long std, long nRows, long nCols) {
+        try {
+            return (int) UNSTANDARDIZE_FORWARD.invokeExact(unstandardizeForward, device, at(y), at(x), at(mean), at(std), nRows,
+                nCols);
+        } catch (Throwable e) {
+            throw failure("sails_unstandardize_forward", unstandardizeForward, e);
+        }
+    }
+
+    int unstandardizeBackward(MemorySegment device, long dx, long dmean, long dstd, long dy, long x, long std, long nRows,
+        long nCols) {
+        try {
+            return (int) UNSTANDARDIZE_BACKWARD.invokeExact(unstandardizeBackward, device, at(dx), at(dmean), at(dstd), at(dy),
+                at(x), at(std), nRows, nCols);
+        } catch (Throwable e) {
+            throw failure("sails_unstandardize_backward", unstandardizeBackward, e);
+        }
+    }
+}
