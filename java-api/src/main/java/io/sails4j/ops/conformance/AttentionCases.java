@@ -1,0 +1,159 @@
+package io.sails4j.ops.conformance;
+
+import io.sails4j.ops.AttentionShape;
+import io.sails4j.tensor.DType;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Attention with grouped heads, soft-cap, sliding window, segments and a cache with spare room. */
+public final class AttentionCases {
+    /** How the segments are drawn. */
+    enum Segments { ONE, PADDED, RANDOM }
+
+    private AttentionCases() {
+    }
+
+    static List<OpCase> all() {
+        List<OpCase> cases = new ArrayList<>();
+        for (DType type : ElementwiseCases.FLOATS) {
+            List<OpCase> shapes = new ArrayList<>();
+            add(shapes, shape(2, 24, 24, 4, 2, 16, 0, 0, 0, 50), Segments.PADDED, type);
+            add(shapes, shape(1, 1, 1, 1, 1, 2, 0, 0, 0, 0), Segments.ONE, type);
+            add(shapes, shape(1, 17, 17, 3, 1, 20, 0, 0, 5, 5), Segments.PADDED, type);
+            add(shapes, shape(2, 33, 33, 2, 1, 32, 0, 0, 1, 0), Segments.RANDOM, type);
+            add(shapes, shape(1, 65, 65, 4, 4, 8, 0, 0, 16, 50), Segments.RANDOM, type);
+            add(shapes, shape(1, 70, 70, 2, 1, 256, 0, 0, 0, 50), Segments.ONE, type);
+            add(shapes, shape(2, 1, 40, 4, 2, 64, 24, 39, 8, 50), Segments.PADDED, type);
+            add(shapes, shape(2, 5, 19, 2, 2, 18, 7, 14, 0, 30), Segments.ONE, type);
+            add(shapes, shape(1, 130, 130, 1, 1, 24, 0, 0, 0, 0), Segments.PADDED, type);
+            add(shapes, shape(0, 3, 3, 2, 1, 8, 0, 0, 0, 0), Segments.ONE, type);
+            add(shapes, shape(2, 0, 3, 2, 1, 8, 0, 0, 0, 0), Segments.ONE, type);
+            add(shapes, shape(1, 3, 0, 2, 1, 8, 0, 0, 0, 0), Segments.ONE, type);
+            cases.addAll(shapes);
+        }
+        return cases;
+    }
+
+    private static void add(List<OpCase> cases, AttentionShape shape, Segments segments, DType type) {
+        cases.add(new Forward(shape, segments, true, type));
+        cases.add(new Backward(shape, segments, type));
+        if (segments == Segments.RANDOM) {
+            cases.add(new Forward(shape, segments, false, type));
+        }
+    }
+
+    private static AttentionShape shape(long batch, long nQueries, long nKeys, long heads, long kvHeads, long headDim, long spare, long offset,
+        long window, float softcap) {
+        return new AttentionShape(batch, nQueries, nKeys, heads, kvHeads, headDim, nKeys * kvHeads * headDim + spare, offset, window,
+            (float) (1.5 / Math.sqrt(headDim)), softcap);
+    }
+
+    /** The inputs that forward and backward share; the spare room behind each sequence holds NaN. */
+    private record Inputs(Operand q, Operand k, Operand v, Operand qSegment, Operand kSegment) {
+        static Inputs draw(Fixture f, AttentionShape s, Segments segments, DType type) {
+            Draw kv = (random, i) -> i % s.kvBatchStride() < s.nKeys() * s.nKvHeads() * s.headDim() ? random.nextGaussian() : Double.NaN;
+            double[] keySegments = new double[(int) (s.batch() * s.nKeys())];
+            double[] querySegments = new double[(int) (s.batch() * s.nQueries())];
+            for (int i = 0; i < keySegments.length; i++) {
+                keySegments[i] = segment(f, segments, i / s.nKeys(), i % s.nKeys(), s.nKeys());
+            }
+            for (int i = 0; i < querySegments.length; i++) {
+                long position = s.queryOffset() + i % s.nQueries();
+                querySegments[i] = segments == Segments.RANDOM || position >= s.nKeys()
+                    ? f.random().nextInt(3)
+                    : keySegments[(int) (i / s.nQueries() * s.nKeys() + position)];
+            }
+            return new Inputs(f.input("q", type, Draw.normal(1), s.queryElements()), f.input("k", type, kv, s.minKvElements()),
+                f.input("v", type, kv, s.minKvElements()), f.input("q_segment", DType.I32, Draw.of(querySegments), querySegments.length),
+                f.input("k_segment", DType.I32, Draw.of(keySegments), keySegments.length));
+        }
+
+        private static double segment(Fixture f, Segments segments, long sequence, long i, long n) {
+            return switch (segments) {
+                case ONE -> 1;
+                // Even sequences are padded on the left and hold two documents, odd ones are padded on the right.
+                case PADDED -> sequence % 2 == 0 ? (i < n / 5 ? 0 : i < n / 2 ? 7 : 3) : i < n - n / 3 ? 1 : 0;
+                case RANDOM -> f.random().nextInt(3);
+            };
+        }
+
+        AttentionOracle oracle(AttentionShape s) {
+            return new AttentionOracle(s, q.values(), k.values(), v.values(), qSegment.values(), kSegment.values(), q.dtype() == DType.BF16);
+        }
+    }
+
+    private static double flopsForward(AttentionShape s) {
+        return 4.0 * s.batch() * s.nHeads() * s.nQueries() * s.nKeys() * s.headDim();
+    }
+
+    /** out and the log sum of exponentials. */
+    public record Forward(AttentionShape shape, Segments segments, boolean saveLse, DType dtype) implements OpCase {
+        @Override
+        public String operation() {
+            return "attention_forward";
+        }
+
+        @Override
+        public double flops() {
+            return flopsForward(shape);
+        }
+
+        @Override
+        public Runnable prepare(Fixture f) {
+            Inputs in = Inputs.draw(f, shape, segments, dtype);
+            Operand out = f.output("out", dtype, shape.queryElements());
+            Operand lse = saveLse ? f.output("lse", DType.F32, shape.batch() * shape.nHeads() * shape.nQueries()) : null;
+            f.oracle(() -> {
+                AttentionOracle.Forward expected = in.oracle(shape).forward();
+                for (int i = 0; i < expected.out().length; i++) {
+                    out.expect(i, expected.out()[i].value(), expected.out()[i].error());
+                }
+                for (int i = 0; lse != null && i < expected.lse().length; i++) {
+                    lse.expect(i, expected.lse()[i], expected.lseError()[i]);
+                }
+            });
+            return () -> f.ops().attentionForward(out.tensor(), Fixture.tensorOrNull(lse), in.q.tensor(), in.k.tensor(), in.v.tensor(),
+                in.qSegment.tensor(), in.kSegment.tensor(), shape);
+        }
+    }
+
+    /** dq, dk, dv from dout and what forward saved. */
+    public record Backward(AttentionShape shape, Segments segments, DType dtype) implements OpCase {
+        @Override
+        public String operation() {
+            return "attention_backward";
+        }
+
+        @Override
+        public double flops() {
+            return 2.5 * flopsForward(shape);
+        }
+
+        @Override
+        public Runnable prepare(Fixture f) {
+            Inputs in = Inputs.draw(f, shape, segments, dtype);
+            AttentionOracle oracle = in.oracle(shape);
+            AttentionOracle.Forward saved = oracle.forward();
+            Operand dout = f.input("dout", dtype, Draw.normal(1), shape.queryElements());
+            Operand out = f.input("out", dtype, (random, i) -> saved.out()[i].value(), shape.queryElements());
+            Operand lse = f.input("lse", DType.F32, Draw.of(saved.lse()), saved.lse().length);
+            Operand dq = f.output("dq", dtype, shape.queryElements());
+            Operand dk = f.output("dk", dtype, shape.denseKvElements());
+            Operand dv = f.output("dv", dtype, shape.denseKvElements());
+            f.oracle(() -> {
+                AttentionOracle.Backward expected = oracle.backward(dout.values());
+                expect(dq, expected.dq());
+                expect(dk, expected.dk());
+                expect(dv, expected.dv());
+            });
+            return () -> f.ops().attentionBackward(dq.tensor(), dk.tensor(), dv.tensor(), dout.tensor(), in.q.tensor(), in.k.tensor(), in.v.tensor(),
+                out.tensor(), lse.tensor(), in.qSegment.tensor(), in.kSegment.tensor(), shape);
+        }
+
+        private static void expect(Operand operand, Sum[] sums) {
+            for (int i = 0; i < sums.length; i++) {
+                operand.expect(i, sums[i].value(), sums[i].error());
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+package io.sails4j.ops.conformance;
+
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.Ops;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Shape;
+import io.sails4j.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.random.RandomGenerator;
+import org.jspecify.annotations.Nullable;
+
+/** The arguments of one case on one engine; closing it frees them. */
+public final class Fixture implements AutoCloseable {
+    private final Engine engine;
+    private final SplittableRandom random;
+    private final List<Operand> operands = new ArrayList<>();
+    private final Verdict verdict = new Verdict();
+    private @Nullable Runnable oracle;
+
+    /** Arguments drawn from a seed. */
+    public Fixture(Engine engine, long seed) {
+        this.engine = engine;
+        this.random = new SplittableRandom(seed);
+    }
+
+    Ops ops() {
+        return engine.ops();
+    }
+
+    Engine engine() {
+        return engine;
+    }
+
+    RandomGenerator random() {
+        return random;
+    }
+
+    /** An argument that is read. */
+    Operand input(String name, DType dtype, Draw draw, long... dims) {
+        return add(name, dtype, Operand.Role.INPUT, draw, dims);
+    }
+
+    /** An argument that is overwritten; starts as NaN. */
+    Operand output(String name, DType dtype, long... dims) {
+        return add(name, dtype, Operand.Role.OUTPUT, null, dims);
+    }
+
+    /** An argument that is read and written: "+=", or an output that aliases an input. */
+    Operand updated(String name, DType dtype, Draw draw, long... dims) {
+        return add(name, dtype, Operand.Role.UPDATED, draw, dims);
+    }
+
+    /** A workspace of exactly this size: starts as NaN, only its red zones are checked. */
+    Operand scratch(String name, long bytes) {
+        return add(name, DType.F32, Operand.Role.SCRATCH, null, Math.ceilDiv(bytes, 4L));
+    }
+
+    /** What one operation of a case hands to the next: starts as NaN, only its red zones are checked. */
+    Operand intermediate(String name, DType dtype, long... dims) {
+        return add(name, dtype, Operand.Role.SCRATCH, null, dims);
+    }
+
+    private Operand add(String name, DType dtype, Operand.Role role, @Nullable Draw draw, long... dims) {
+        double[] drawn = null;
+        if (draw != null) {
+            drawn = new double[Math.toIntExact(Shape.of(dims).numel())];
+            for (int i = 0; i < drawn.length; i++) {
+                drawn[i] = draw.next(random, i);
+            }
+        }
+        int misalignment = role == Operand.Role.SCRATCH ? 0 : random.nextInt(64 / dtype.byteSize());
+        Operand operand = new Operand(engine.device(), name, dtype, role, misalignment, drawn, dims);
+        operands.add(operand);
+        return operand;
+    }
+
+    static @Nullable Tensor tensorOrNull(@Nullable Operand operand) {
+        return operand == null ? null : operand.tensor();
+    }
+
+    /** What computes the expected values; runs after the call. */
+    void oracle(Runnable body) {
+        oracle = body;
+    }
+
+    /** A result that does not lie in an operand. */
+    void compare(String name, double actual, double expected, double limit) {
+        verdict.compare(name, 0, actual, expected, limit);
+    }
+
+    /** Bytes that one call must move at least. */
+    public long bytes() {
+        return operands.stream().mapToLong(Operand::traffic).sum();
+    }
+
+    /** Calls twice, and holds the first result against the oracle and the second against the first. */
+    Verdict run(Runnable call) {
+        call.run();
+        engine.device().synchronize();
+        List<byte[]> first = operands.stream().map(Operand::downloadBytes).toList();
+        if (oracle != null) {
+            oracle.run();
+        }
+        operands.forEach(operand -> operand.check(verdict));
+        operands.forEach(Operand::reset);
+        call.run();
+        engine.device().synchronize();
+        for (int i = 0; i < first.size(); i++) {
+            operands.get(i).checkSameBits(first.get(i), verdict);
+        }
+        return verdict;
+    }
+
+    @Override
+    public void close() {
+        operands.forEach(Operand::close);
+    }
+}

@@ -1,0 +1,163 @@
+package io.sails4j.ops.conformance;
+
+import io.sails4j.ops.SaeActivation;
+import io.sails4j.tensor.DType;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Sparse encoding. All numbers are multiples of a power of two, so that float32 computes every z exactly: which features are active is then
+ * compared exactly, also where z equals its threshold or where two z are equal.
+ */
+public final class SaeEncodeCases {
+    private SaeEncodeCases() {
+    }
+
+    static List<OpCase> all() {
+        List<OpCase> cases = new ArrayList<>();
+        for (DType type : ElementwiseCases.FLOATS) {
+            for (int[] s : new int[][] {{0, 8, 16}, {1, 1, 1}, {3, 17, 33}, {5, 64, 512}, {19, 31, 257}, {2, 300, 1031}}) {
+                for (SaeActivation activation : SaeActivation.values()) {
+                    int k = activation == SaeActivation.TOPK ? Math.min(s[2], 7) : 0;
+                    boolean tight = s[0] == 5;
+                    cases.add(new Encode(s[0], s[1], s[2], tight ? 5 : s[2], activation, k, true, s[0] % 2 == 0, type));
+                }
+            }
+            cases.add(new Encode(4, 16, 40, 40, SaeActivation.TOPK, 40, true, false, type));
+            cases.add(new Encode(4, 16, 40, 40, SaeActivation.TOPK, 0, true, false, type));
+            cases.add(new Encode(4, 16, 40, 40, SaeActivation.TOPK, 1, false, true, type));
+            cases.add(new Encode(4, 16, 40, 3, SaeActivation.RELU, 0, false, false, type));
+            cases.add(new Encode(4, 16, 40, 0, SaeActivation.RELU, 0, true, false, type));
+        }
+        return cases;
+    }
+
+    /** Indices, values, counts. */
+    public record Encode(int tokens, int dIn, int dSae, int capacity, SaeActivation activation, int k, boolean withBias, boolean withScale, DType dtype)
+        implements OpCase {
+        @Override
+        public String operation() {
+            return "sae_encode";
+        }
+
+        @Override
+        public double flops() {
+            return 2.0 * tokens * dIn * dSae;
+        }
+
+        @Override
+        public Runnable prepare(Fixture f) {
+            // 10 bits (8 in bf16) times 5 bits, summed over up to 300: 24 bits.
+            Operand x = f.input("x", dtype, dtype == DType.F32 ? Draw.dyadic(511, 256) : Draw.dyadic(127, 64), tokens, dIn);
+            Operand wEnc = f.input("w_enc", dtype, Draw.dyadic(15, 16), dIn, dSae);
+            Operand bias = withBias ? f.input("bias", DType.F32, Draw.dyadic(64, 16), dSae) : null;
+            Operand scale = withScale ? f.input("scale", DType.F32, (random, i) -> Math.pow(2, random.nextInt(-1, 2)), dSae) : null;
+            double[] z = preActivations(x, wEnc, scale, bias);
+            Operand threshold = activation == SaeActivation.JUMPRELU ? f.input("threshold", DType.F32, thresholds(z), dSae) : null;
+            Operand gateBias = activation == SaeActivation.GATED ? f.input("gate_bias", DType.F32, gateBiases(x, wEnc), dSae) : null;
+            Operand indices = f.output("indices", DType.I32, tokens, capacity);
+            Operand values = f.output("values", DType.F32, tokens, capacity);
+            Operand counts = f.output("counts", DType.I32, tokens);
+            f.oracle(() -> {
+                indices.expectUntouched();
+                values.expectUntouched();
+                double[] gate = gateBias == null ? z : preActivations(x, wEnc, null, gateBias);
+                for (int t = 0; t < tokens; t++) {
+                    expectRow(t, active(t, z, gate, threshold), z, indices, values, counts);
+                }
+            });
+            return () -> f.ops().saeEncode(indices.tensor(), values.tensor(), counts.tensor(), x.tensor(), wEnc.tensor(), Fixture.tensorOrNull(bias),
+                Fixture.tensorOrNull(threshold), Fixture.tensorOrNull(scale), Fixture.tensorOrNull(gateBias), activation, k);
+        }
+
+        /** Below 0, at 0, above, and for every fourth feature exactly the z of some token, which is then not active. */
+        private Draw thresholds(double[] z) {
+            return (random, i) -> i % 4 == 0 && tokens > 0 ? z[random.nextInt(tokens) * dSae + i] : random.nextInt(-32, 64) / 16.0;
+        }
+
+        /** For every fourth feature the gate of some token is exactly 0, which is closed. */
+        private Draw gateBiases(Operand x, Operand wEnc) {
+            double[] plain = preActivations(x, wEnc, null, null);
+            return (random, i) -> i % 4 == 0 && tokens > 0 ? -plain[random.nextInt(tokens) * dSae + i] : random.nextInt(-32, 32) / 16.0;
+        }
+
+        /** x w_enc * scale + bias. */
+        private double[] preActivations(Operand x, Operand wEnc, @Nullable Operand scale, @Nullable Operand bias) {
+            double[] z = new double[tokens * dSae];
+            for (int t = 0; t < tokens; t++) {
+                for (int j = 0; j < dIn; j++) {
+                    for (int i = 0; i < dSae; i++) {
+                        z[t * dSae + i] += x.value(t * dIn + j) * wEnc.value(j * dSae + i);
+                    }
+                }
+            }
+            for (int i = 0; i < z.length; i++) {
+                z[i] = z[i] * (scale == null ? 1 : scale.value(i % dSae)) + (bias == null ? 0 : bias.value(i % dSae));
+            }
+            return z;
+        }
+
+        private int[] active(int t, double[] z, double[] gate, @Nullable Operand threshold) {
+            int from = t * dSae;
+            return switch (activation) {
+                case RELU -> IntStream.range(0, dSae).filter(i -> z[from + i] > 0).toArray();
+                case JUMPRELU -> IntStream.range(0, dSae)
+                    .filter(i -> z[from + i] > 0 && threshold != null && z[from + i] > threshold.value(i)).toArray();
+                case TOPK -> IntStream.range(0, dSae).boxed()
+                    .sorted(Comparator.comparingDouble((Integer i) -> -z[from + i]).thenComparing(i -> i)).limit(k)
+                    .filter(i -> z[from + i] > 0).sorted().mapToInt(i -> i).toArray();
+                case GATED -> IntStream.range(0, dSae).filter(i -> gate[from + i] > 0 && z[from + i] > 0).toArray();
+            };
+        }
+
+        private void expectRow(int t, int[] active, double[] z, Operand indices, Operand values, Operand counts) {
+            counts.expectExactly(t, active.length);
+            for (int slot = 0; slot < Math.min(active.length, capacity); slot++) {
+                indices.expectExactly(t * capacity + slot, active[slot]);
+                values.expectExactly(t * capacity + slot, z[t * dSae + active[slot]]);
+            }
+        }
+    }
+
+    /** Drawn codes: rising ids in each row; slots past the count hold what must not be read. */
+    record Codes(Operand indices, Operand values, Operand counts, int capacity) {
+        static Codes draw(Fixture f, int tokens, int dSae, int capacity) {
+            double[] indices = new double[tokens * capacity];
+            double[] values = new double[tokens * capacity];
+            double[] counts = new double[tokens];
+            Arrays.fill(indices, Integer.MAX_VALUE);
+            Arrays.fill(values, Double.NaN);
+            for (int t = 0; t < tokens; t++) {
+                int feature = -1;
+                int count = 0;
+                while (count < capacity && t % 3 != 2) {
+                    feature += 1 + f.random().nextInt(Math.max(1, dSae / capacity));
+                    if (feature >= dSae) {
+                        break;
+                    }
+                    indices[t * capacity + count] = feature;
+                    values[t * capacity + count++] = Math.abs(f.random().nextGaussian());
+                }
+                counts[t] = count;
+            }
+            return new Codes(f.input("indices", DType.I32, Draw.of(indices), tokens, capacity),
+                f.input("values", DType.F32, Draw.of(values), tokens, capacity), f.input("counts", DType.I32, Draw.of(counts), tokens), capacity);
+        }
+
+        int count(int t) {
+            return (int) counts.value(t);
+        }
+
+        int index(int t, int slot) {
+            return (int) indices.value(t * capacity + slot);
+        }
+
+        double value(int t, int slot) {
+            return values.value(t * capacity + slot);
+        }
+    }
+}
