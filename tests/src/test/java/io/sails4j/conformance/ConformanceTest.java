@@ -1,0 +1,70 @@
+package io.sails4j.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import io.sails4j.ops.conformance.CaseResult;
+import io.sails4j.ops.conformance.ConformanceSuite;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * Every operation on every backend of {@code -Dsails.backends}, a comma-separated list of {@code name} or {@code name:options}; by default
+ * {@code cpu} with each instruction set that the machine has. {@code -Dsails.seed} draws other numbers.
+ */
+class ConformanceTest {
+    static List<String> backends() throws IOException {
+        String asked = System.getProperty("sails.backends");
+        if (asked != null && !asked.isBlank()) {
+            return List.of(asked.split(","));
+        }
+        Path cpuinfo = Path.of("/proc/cpuinfo");
+        boolean avx2 = Files.isReadable(cpuinfo) && Files.readString(cpuinfo).contains(" avx2 ");
+        return avx2 ? List.of("cpu", "cpu:isa=avx2", "cpu:isa=generic") : List.of("cpu");
+    }
+
+    @ParameterizedTest
+    @MethodSource("backends")
+    void everyOperationAgreesWithItsOracle(String backend) {
+        long seed = Long.getLong("sails.seed", 20_250_101);
+        String[] parts = backend.split(":", 2);
+        try (Engine engine = Engine.open(new EngineOptions(parts[0], 0, parts.length > 1 ? parts[1] : ""))) {
+            List<CaseResult> results = ConformanceSuite.run(engine, seed, result -> { });
+            System.out.println(backend + ": " + engine.device().describe() + ", seed " + seed);
+            System.out.println(table(results));
+            assertThat(results.stream().mapToLong(CaseResult::comparisons).sum()).as("comparisons").isPositive();
+            assertThat(results.stream().filter(result -> !result.ok()).map(ConformanceTest::line)).isEmpty();
+        }
+    }
+
+    private static String line(CaseResult result) {
+        return result.operation() + " [" + result.name() + "]: " + result.detail();
+    }
+
+    /** One line per operation and type: the case that came closest to its limit. */
+    private static String table(List<CaseResult> results) {
+        Map<String, List<CaseResult>> byOperation = results.stream()
+            .collect(Collectors.groupingBy(result -> result.operation() + " " + result.dtype(), TreeMap::new, Collectors.toList()));
+        return Stream.concat(Stream.of(String.format(Locale.ROOT, "%-32s %5s %12s %11s %11s %s", "operation", "cases", "comparisons", "error", "limit", "ok")),
+            byOperation.entrySet().stream().map(entry -> {
+                Function<CaseResult, Double> share = result -> result.limit() == 0 ? result.worstError() : result.worstError() / result.limit();
+                CaseResult worst = entry.getValue().stream().max(Comparator.comparing(share)).orElseThrow();
+                long failed = entry.getValue().stream().filter(result -> !result.ok()).count();
+                return String.format(Locale.ROOT, "%-32s %5d %12d %11.3g %11.3g %s", entry.getKey(), entry.getValue().size(),
+                    entry.getValue().stream().mapToLong(CaseResult::comparisons).sum(), worst.worstError(), worst.limit(),
+                    failed == 0 ? "ok" : failed + " FAILED");
+            })).collect(Collectors.joining("\n"));
+    }
+}
