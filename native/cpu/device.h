@@ -1,7 +1,9 @@
 // The CPU device handle and the shell around every ABI function.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -45,6 +47,8 @@ namespace sails {
 
 // Sets the thread count that OpenMP (ours and oneDNN's) uses for calls from this OS thread.
 void use_threads(int threads);
+// The number of the calling thread in its OpenMP team.
+int64_t thread_number();
 
 // Runs an operation under the handle's lock and turns what it throws into a status and the handle's sentence.
 template <typename Body>

@@ -28,6 +28,103 @@ const Kernels &kernels();
 
 struct ElementwiseKernels {
   void (*convert)(void *destination, const void *source, int64_t n, int32_t destination_dtype, int32_t source_dtype, int threads);
+  // y [n] = alpha * x + beta * y
+  void (*axpby)(float *y, const void *x, int64_t n, float alpha, float beta, int32_t x_dtype, int threads);
+  // y [rows, cols], row stride ld = alpha * x [rows, cols] f32 (NULL: 0) + beta * y
+  void (*scale_add_rows)(void *y, const float *x, int64_t rows, int64_t cols, int64_t ld, float alpha, float beta, int32_t y_dtype,
+                         int threads);
+  void (*add_row)(float *y, const void *x, const float *row, int64_t n_rows, int64_t n_cols, float alpha, int32_t x_dtype, int threads);
+  double (*sum_of_squares)(const float *x, int64_t n, int threads);
+  int64_t (*count_nonfinite)(const void *x, int64_t n, int32_t dtype, int threads);
+};
+
+struct AdamwScalars {
+  double grad_scale, lr, beta1, beta2, eps, weight_decay, bias_correction1, bias_correction2;
+};
+
+struct OptimizerKernels {
+  void (*adamw)(float *param, float *m, float *v, const float *grad, int64_t n, const AdamwScalars &scalars, int threads);
+};
+
+struct NormKernels {
+  void (*forward)(void *y, float *rstd, const void *x, const float *weight, const void *residual, int64_t n_rows, int64_t d, float eps,
+                  int32_t y_dtype, int32_t x_dtype, int threads);
+  // partial [threads-independent blocks, d] f32 for dweight
+  void (*backward)(float *dx, float *dweight, const void *dy, const void *x, const float *weight, const float *rstd, int64_t n_rows,
+                   int64_t d, bool accumulate_dx, int32_t dy_dtype, int32_t x_dtype, float *partial, int threads);
+  void (*standardize_forward)(float *y, float *mean, float *std, const float *x, int64_t n_rows, int64_t n_cols, float eps, int threads);
+  void (*standardize_backward)(float *dx, const float *dy, const float *dmean, const float *dstd, const float *x, const float *mean,
+                               const float *std, int64_t n_rows, int64_t n_cols, float eps, int threads);
+  void (*unstandardize_forward)(float *y, const float *x, const float *mean, const float *std, int64_t n_rows, int64_t n_cols,
+                                int threads);
+  void (*unstandardize_backward)(float *dx, float *dmean, float *dstd, const float *dy, const float *x, const float *std,
+                                 int64_t n_rows, int64_t n_cols, int threads);
+};
+// Rows whose dweight contributions are summed together in rmsnorm backward, whatever the thread count.
+constexpr int64_t kNormRowBlock = 64;
+
+struct EmbeddingKernels {
+  void (*forward)(void *y, const int32_t *ids, const void *table, int64_t n_tokens, int64_t d_model, float scale, int32_t y_dtype,
+                  int32_t table_dtype, int threads);
+  void (*backward)(float *dtable, const float *dy, const int32_t *ids, int64_t n_tokens, int64_t d_model, float scale, int threads);
+};
+
+struct RopeKernels {
+  void (*table)(float *table, const int32_t *positions, int64_t n_tokens, int64_t half, double theta, int threads);
+  void (*apply)(void *y, const void *x, const float *table, int64_t n_tokens, int64_t n_heads, int64_t half, bool inverse,
+                int32_t dtype, int threads);
+};
+
+struct ActivationKernels {
+  void (*geglu_forward)(void *y, const void *gate, const void *up, int64_t n, int32_t dtype, int threads);
+  void (*geglu_backward)(void *dgate, void *dup, const void *dy, const void *gate, const void *up, int64_t n, int32_t dtype, int threads);
+  void (*softcap_forward)(float *y, const float *x, int64_t n, float cap, int threads);
+  void (*softcap_backward)(float *dx, const float *dy, const float *y, int64_t n, float cap, int threads);
+};
+
+struct LossKernels {
+  // One row of logits; dlogits NULL or f32|bf16, = weight * (softmax - onehot) * (1 - (logit / cap)^2) (cap 0: no last factor).
+  // Returns -log softmax[target].
+  float (*row)(void *dlogits, const float *logits, int64_t vocab, int64_t target, float weight, float cap, int32_t dlogits_dtype);
+};
+
+struct AttentionCall {
+  const void *q, *k, *v;
+  const int32_t *q_segment, *k_segment;
+  int64_t batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim, kv_batch_stride, query_offset, window;
+  float scale, softcap;
+  int32_t dtype;
+  int threads;
+};
+
+struct AttentionKernels {
+  int64_t (*forward_workspace_bytes)(const AttentionCall &call);
+  void (*forward)(void *out, float *lse, const AttentionCall &call, void *workspace);
+  int64_t (*backward_workspace_bytes)(const AttentionCall &call);
+  void (*backward)(void *dq, void *dk, void *dv, const void *dout, const void *out, const float *lse, const AttentionCall &call,
+                   void *workspace);
+};
+
+struct SaeScan {
+  const float *bias, *threshold, *scale, *gate_bias;  // of the first feature of the block, NULL where not used
+  int32_t activation;
+};
+
+struct SaeKernels {
+  // Scans z0 [n_features] of one token; appends active features (ids from first_id on) to indices and values while there is room.
+  // Returns the new count.
+  int64_t (*scan)(int32_t *indices, float *values, int64_t count, int64_t capacity, const float *z0, int64_t n_features,
+                  int64_t first_id, const SaeScan &scan);
+  // Writes z = z0 * scale + bias over z0 (topk).
+  void (*affine)(float *z, int64_t n_features, const float *scale, const float *bias);
+  // The features of one token whose z is at least `floor`: ids and values, in rising id; returns how many (all are stored).
+  int64_t (*at_least)(int32_t *ids, float *z_kept, const float *z, int64_t n_features, int64_t first_id, float floor);
+  void (*encode_backward)(float *dx, const float *dvalues, const int32_t *indices, const int32_t *counts, const void *w_enc,
+                          const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity, int32_t dtype, int threads);
+  void (*decode)(float *recon, const int32_t *indices, const float *values, const int32_t *counts, const void *w_dec, const float *bias,
+                 const float *scale, int64_t n_tokens, int64_t d_in, int64_t capacity, int32_t dtype, int threads);
+  void (*decode_backward)(float *dvalues, const float *drecon, const int32_t *indices, const int32_t *counts, const void *w_dec,
+                          const float *scale, int64_t n_tokens, int64_t d_in, int64_t capacity, int32_t dtype, int threads);
 };
 
 // One member per file of isa/, each a struct of function pointers declared above and defined in that file as
@@ -35,6 +132,14 @@ struct ElementwiseKernels {
 struct Kernels {
   const char *name;
   const ElementwiseKernels *elementwise;
+  const OptimizerKernels *optimizer;
+  const NormKernels *norm;
+  const EmbeddingKernels *embedding;
+  const RopeKernels *rope;
+  const ActivationKernels *activation;
+  const LossKernels *loss;
+  const AttentionKernels *attention;
+  const SaeKernels *sae;
 };
 
 }  // namespace sails
