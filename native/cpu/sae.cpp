@@ -173,7 +173,7 @@ int32_t sails_sae_encode(sails_device *device, int32_t *indices, float *values, 
                          int64_t workspace_bytes) {
   return guarded(device, "sails_sae_encode", [&] {
     require(activation >= SAILS_SAE_RELU && activation <= SAILS_SAE_GATED, "activation is " + std::to_string(activation) + ", expected 0 to 3");
-    require(activation != SAILS_SAE_TOPK || k >= 1, "k is " + std::to_string(k) + ", expected 1 or more");
+    require(k >= 0, "k is " + std::to_string(k) + ", expected 0 or more");
     require(d_sae < (int64_t{1} << 31), "d_sae is past 2^31");
     const int64_t size = sails::require_f32_or_bf16(dtype, "x"), n_codes = elements({n_tokens, capacity}, "n_tokens, capacity");
     require_tensor(x, elements({n_tokens, d_in}, "n_tokens, d_in"), dtype, "x");
@@ -187,7 +187,7 @@ int32_t sails_sae_encode(sails_device *device, int32_t *indices, float *values, 
       if (vector != nullptr) require_f32(vector, d_sae, "bias, threshold, scale or gate_bias");
     if (n_tokens == 0) return;
     std::memset(counts, 0, static_cast<size_t>(n_tokens) * 4);
-    if (d_sae == 0) return;
+    if (d_sae == 0 || (activation == SAILS_SAE_TOPK && k == 0)) return;
     k = std::min(k, d_sae);
     sails::require_workspace(workspace, workspace_bytes, encode_bytes(*device, n_tokens, d_in, d_sae, activation, k, dtype));
     const Blocks b = encode_blocks(*device, n_tokens, d_in, d_sae, dtype);
