@@ -1,0 +1,76 @@
+package io.sails4j.io;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.tensor.HostTensor;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.SequencedMap;
+import java.util.TreeMap;
+
+/** Writes safetensors files. The same tensors and metadata give the same bytes. */
+public final class SafetensorsWriter {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final int CHUNK_BYTES = 64 << 20;
+    private static final int ALIGNMENT = 64;
+
+    private SafetensorsWriter() {
+    }
+
+    /**
+     * Writes {@code target} atomically.
+     *
+     * @param tensors written in the order of the map
+     * @param metadata written sorted by key, left out if empty
+     */
+    public static void write(Path target, SequencedMap<String, HostTensor> tensors, Map<String, String> metadata) {
+        byte[] header = header(tensors, metadata);
+        AtomicFiles.write(target, channel -> {
+            ByteBuffer start = ByteBuffer.allocate(8 + header.length).order(ByteOrder.LITTLE_ENDIAN);
+            start.putLong(header.length).put(header).flip();
+            AtomicFiles.writeFully(channel, start);
+            for (HostTensor tensor : tensors.values()) {
+                writeData(channel, tensor.data());
+            }
+        });
+    }
+
+    private static byte[] header(SequencedMap<String, HostTensor> tensors, Map<String, String> metadata) {
+        ObjectNode root = JSON.createObjectNode();
+        if (!metadata.isEmpty()) {
+            ObjectNode entries = root.putObject("__metadata__");
+            new TreeMap<>(metadata).forEach(entries::put);
+        }
+        long offset = 0;
+        for (Map.Entry<String, HostTensor> named : tensors.entrySet()) {
+            HostTensor tensor = named.getValue();
+            ObjectNode entry = root.putObject(named.getKey());
+            entry.put("dtype", tensor.dtype().name());
+            ArrayNode shape = entry.putArray("shape");
+            for (long dim : tensor.shape().toArray()) {
+                shape.add(dim);
+            }
+            entry.putArray("data_offsets").add(offset).add(offset + tensor.data().byteSize());
+            offset += tensor.data().byteSize();
+        }
+        byte[] json = root.toString().getBytes(StandardCharsets.UTF_8);
+        // Padded so that the data begins on a cache line and can be used in place once mapped.
+        int padded = (8 + json.length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT - 8;
+        byte[] header = java.util.Arrays.copyOf(json, padded);
+        java.util.Arrays.fill(header, json.length, padded, (byte) ' ');
+        return header;
+    }
+
+    private static void writeData(FileChannel channel, MemorySegment data) throws IOException {
+        for (long at = 0; at < data.byteSize(); at += CHUNK_BYTES) {
+            AtomicFiles.writeFully(channel, data.asSlice(at, Math.min(CHUNK_BYTES, data.byteSize() - at)).asByteBuffer());
+        }
+    }
+}

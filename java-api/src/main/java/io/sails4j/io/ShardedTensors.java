@@ -1,0 +1,149 @@
+package io.sails4j.io;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.sails4j.tensor.HostTensor;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Stream;
+
+/** The tensors of a checkpoint directory: {@code model.safetensors}, or the shards that {@code model.safetensors.index.json} lists. */
+public final class ShardedTensors implements AutoCloseable {
+    private static final String SINGLE = "model.safetensors";
+    private static final String INDEX = "model.safetensors.index.json";
+
+    private final Map<String, SafetensorsFile> files = new LinkedHashMap<>();
+    private final Map<String, SafetensorsFile> fileOf = new LinkedHashMap<>();
+
+    private ShardedTensors() {
+    }
+
+    public static ShardedTensors open(Path directory) {
+        ShardedTensors tensors = new ShardedTensors();
+        try {
+            if (Files.exists(directory.resolve(SINGLE), java.nio.file.LinkOption.NOFOLLOW_LINKS)) {
+                tensors.openSingle(directory.resolve(SINGLE));
+            } else if (Files.exists(directory.resolve(INDEX))) {
+                tensors.openShards(directory, directory.resolve(INDEX));
+            } else {
+                throw nothingToOpen(directory);
+            }
+            return tensors;
+        } catch (RuntimeException e) {
+            tensors.close();
+            throw e;
+        }
+    }
+
+    private void openSingle(Path path) {
+        SafetensorsFile file = SafetensorsFile.open(path);
+        files.put(SINGLE, file);
+        file.names().forEach(name -> fileOf.put(name, file));
+    }
+
+    private void openShards(Path directory, Path index) {
+        JsonNode map = JsonFiles.read(index).get("weight_map");
+        if (map == null || !map.isObject()) {
+            throw new InputException(index + " lacks the object 'weight_map' from tensor names to shards");
+        }
+        for (Map.Entry<String, JsonNode> entry : map.properties()) {
+            SafetensorsFile shard = shard(directory, index, entry.getKey(), entry.getValue());
+            if (!shard.contains(entry.getKey())) {
+                throw new InputException(index + " says that '" + entry.getKey() + "' is in " + shard.path() + ", but it is not there");
+            }
+            fileOf.put(entry.getKey(), shard);
+        }
+        requireEachOnce(index);
+    }
+
+    private SafetensorsFile shard(Path directory, Path index, String tensor, JsonNode value) {
+        String name = value.isTextual() ? value.textValue() : "";
+        if (name.isEmpty() || name.contains("/") || name.contains("\\") || name.equals("..") || name.indexOf('\0') >= 0) {
+            throw new InputException(index + ": the shard of '" + tensor + "' is " + value + ", expected a plain file name beside the index");
+        }
+        SafetensorsFile open = files.get(name);
+        if (open == null) {
+            if (Files.notExists(directory.resolve(name), java.nio.file.LinkOption.NOFOLLOW_LINKS)) {
+                throw new InputException("the shard " + directory.resolve(name) + " is missing; " + index + " lists it");
+            }
+            open = SafetensorsFile.open(directory.resolve(name));
+            files.put(name, open);
+        }
+        return open;
+    }
+
+    private void requireEachOnce(Path index) {
+        for (SafetensorsFile file : files.values()) {
+            for (String name : file.names()) {
+                SafetensorsFile listed = fileOf.get(name);
+                if (listed == null) {
+                    throw new InputException(file.path() + " holds '" + name + "', which " + index + " does not list");
+                }
+                if (listed != file) {
+                    throw new InputException("tensor '" + name + "' is in two shards, " + listed.path() + " and " + file.path());
+                }
+            }
+        }
+    }
+
+    private static InputException nothingToOpen(Path directory) {
+        if (!Files.isDirectory(directory)) {
+            return new InputException(directory + (Files.exists(directory) ? " is not a directory" : " does not exist")
+                + "; expected a Hugging Face model directory");
+        }
+        try (Stream<Path> entries = Files.list(directory)) {
+            var pickle = entries.filter(p -> isPickle(p.getFileName().toString())).findFirst();
+            if (pickle.isPresent()) {
+                return pickleRefused(pickle.get());
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        return new InputException(directory + " has neither " + SINGLE + " nor " + INDEX);
+    }
+
+    /** Whether a file name is that of a Python pickle, which runs code when it is read. */
+    public static boolean isPickle(String fileName) {
+        return fileName.matches(".*\\.(bin|pt|pth|ckpt|pkl|pickle)");
+    }
+
+    public static InputException pickleRefused(Path file) {
+        return new InputException(file + " is a Python pickle, which can run any code when it is read, and is refused; "
+            + "convert it to safetensors (in Python: save_pretrained(..., safe_serialization=True))");
+    }
+
+    public Set<String> names() {
+        return Collections.unmodifiableSet(fileOf.keySet());
+    }
+
+    public boolean contains(String name) {
+        return fileOf.containsKey(name);
+    }
+
+    public HostTensor tensor(String name) {
+        return file(name).tensor(name);
+    }
+
+    /** The file that holds the tensor, for messages. */
+    public Path fileOf(String name) {
+        return file(name).path();
+    }
+
+    private SafetensorsFile file(String name) {
+        SafetensorsFile file = fileOf.get(name);
+        if (file == null) {
+            throw new InputException("the checkpoint has no tensor '" + name + "'");
+        }
+        return file;
+    }
+
+    @Override
+    public void close() {
+        files.values().forEach(SafetensorsFile::close);
+    }
+}
