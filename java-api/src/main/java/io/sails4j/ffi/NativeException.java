@@ -19,10 +19,15 @@ public final class NativeException extends RuntimeException {
     }
 
     public NativeException(String function, int code, String text, @Nullable Throwable cause) {
-        super(function + ": " + text + " (" + codeName(code) + ")", cause);
+        super(function + ": " + withoutPrefix(function, text) + " (" + codeName(code) + ")", cause);
         this.function = function;
         this.code = code;
-        this.text = text;
+        this.text = withoutPrefix(function, text);
+    }
+
+    /** Libraries begin their sentences with the function, too. */
+    private static String withoutPrefix(String function, String text) {
+        return text.startsWith(function + ": ") ? text.substring(function.length() + 2) : text;
     }
 
     private static String codeName(int code) {

@@ -1,0 +1,142 @@
+package io.sails4j.conformance;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.sails4j.conformance.AbiFunction.Parameter;
+import io.sails4j.ffi.NativeDevice;
+import io.sails4j.ffi.NativeException;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/**
+ * Whatever arguments come across the ABI, the answer is a status and a sentence, never a crash: every pointer NULL and misaligned, every size
+ * negative and overflowing, every type unknown, every workspace too small, one at a time from a call that is right.
+ */
+class AbiArgumentsTest {
+    private static final long AREA = 64 << 10;
+
+    /** Pointers that sails.h allows to be NULL. */
+    private static final Map<String, Set<String>> NULLABLE = Map.ofEntries(
+        Map.entry("sails_rmsnorm_forward", Set.of("rstd", "residual")), Map.entry("sails_rmsnorm_backward", Set.of("dweight")),
+        Map.entry("sails_attention_forward", Set.of("lse")), Map.entry("sails_cross_entropy", Set.of("dlogits")),
+        Map.entry("sails_head_loss", Set.of("dhidden", "dembed")), Map.entry("sails_sample", Set.of("uniform")),
+        Map.entry("sails_lora_backward", Set.of("dx")), Map.entry("sails_sae_encode", Set.of("bias", "threshold", "scale", "gate_bias")),
+        Map.entry("sails_sae_encode_backward", Set.of("scale")), Map.entry("sails_sae_decode", Set.of("bias", "scale")),
+        Map.entry("sails_sae_decode_backward", Set.of("scale")), Map.entry("sails_sae_accumulate", Set.of("active", "token_weight")),
+        Map.entry("sails_standardize_backward", Set.of("dmean", "dstd")));
+
+    private Engine engine;
+    private NativeDevice device;
+    private long memory;
+
+    @BeforeEach
+    void open() {
+        engine = Engine.open(new EngineOptions("cpu", 0, ""));
+        device = engine.device().handle();
+        memory = device.alloc(32 * AREA);
+        device.fillZero(memory, 32 * AREA);
+    }
+
+    @AfterEach
+    void close() {
+        device.free(memory);
+        engine.close();
+    }
+
+    /** One wrong call: what is wrong with it, and its arguments. */
+    private record Wrong(String what, Map<String, Number> arguments) {
+    }
+
+    @Test
+    void everyOperationRefusesWrongArguments() throws IOException {
+        List<AbiFunction> operations = AbiFunction.operations();
+        assertThat(operations).hasSizeGreaterThan(30);
+        List<String> accepted = new ArrayList<>();
+        for (AbiFunction operation : operations) {
+            Map<String, Number> right = operation.arguments(memory, AREA);
+            long needed = operation.workspaceBytes(device, right);
+            assertThat(needed).as(operation.name()).isBetween(0L, AREA);
+            right.computeIfPresent("workspace_bytes", (name, zero) -> needed);
+            operation.call(device, right);
+            for (Wrong wrong : wrongs(operation, right, needed)) {
+                try {
+                    operation.call(device, wrong.arguments);
+                    accepted.add(operation.name() + " accepted " + wrong.what);
+                } catch (NativeException e) {
+                    assertThat(e.code()).as(operation.name() + " " + wrong.what).isIn(NativeException.INVALID_ARGUMENT, NativeException.UNSUPPORTED);
+                    assertThat(e.text()).as(operation.name() + " " + wrong.what).isNotBlank();
+                }
+            }
+        }
+        assertThat(accepted).isEmpty();
+    }
+
+    private static List<Wrong> wrongs(AbiFunction operation, Map<String, Number> right, long workspaceBytes) {
+        List<Wrong> wrongs = new ArrayList<>();
+        for (Parameter parameter : operation.parameters()) {
+            if (parameter.name().equals("workspace") || parameter.name().equals("workspace_bytes")) {
+                if (workspaceBytes > 0) {
+                    wrongs.add(parameter.pointer() ? wrong(right, parameter, 0, "NULL") : wrong(right, parameter, workspaceBytes - 1, "one byte too small"));
+                }
+            } else if (parameter.pointer()) {
+                if (!NULLABLE.getOrDefault(operation.name(), Set.of()).contains(parameter.name())) {
+                    wrongs.add(wrong(right, parameter, 0, "NULL"));
+                }
+                wrongs.add(wrong(right, parameter, right.get(parameter.name()).longValue() + 1, "misaligned"));
+            } else if (parameter.dtype()) {
+                wrongs.add(wrong(right, parameter, 99, "99"));
+                wrongs.add(wrong(right, parameter, -1, "-1"));
+                wrongs.add(wrong(right, parameter, 4, "I32"));
+            } else if (parameter.size() && !parameter.name().equals("k") || parameter.size() && operation.name().equals("sails_matmul")) {
+                wrongs.add(wrong(right, parameter, -1, "-1"));
+                if (!Set.of("top_k", "window").contains(parameter.name())) {
+                    wrongs.add(wrong(right, parameter, Long.MAX_VALUE / 2, "2^62"));
+                }
+            }
+        }
+        return wrongs;
+    }
+
+    private static Wrong wrong(Map<String, Number> right, Parameter parameter, long value, String what) {
+        Map<String, Number> arguments = new LinkedHashMap<>(right);
+        arguments.put(parameter.name(), value);
+        return new Wrong(parameter.name() + " " + what, arguments);
+    }
+
+    @Test
+    void listsOfTensorsAreChecked() {
+        double beta = 0.9;
+        long[] one = {memory};
+        assertThatThrownBy(() -> device.sumOfSquares(0, one, new long[] {4})).isInstanceOf(NativeException.class);
+        assertThatThrownBy(() -> device.sumOfSquares(memory, new long[] {0}, new long[] {4})).isInstanceOf(NativeException.class);
+        assertThatThrownBy(() -> device.sumOfSquares(memory, one, new long[] {-1})).isInstanceOf(NativeException.class);
+        assertThatThrownBy(() -> device.sumOfSquares(memory, one, new long[] {1, 2})).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> device.adamw(one, one, one, new long[] {0}, new long[] {4}, 1, 1, 0.1, beta, beta, 1e-8, 0)).isInstanceOf(NativeException.class);
+        assertThatThrownBy(() -> device.adamw(one, one, one, one, new long[] {-4}, 1, 1, 0.1, beta, beta, 1e-8, 0)).isInstanceOf(NativeException.class);
+        assertThatThrownBy(() -> device.adamw(one, one, one, one, new long[] {4}, 0, 1, 0.1, beta, beta, 1e-8, 0)).isInstanceOf(NativeException.class);
+    }
+
+    @Test
+    void memoryCallsAreChecked() {
+        assertThatThrownBy(() -> device.alloc(-1)).isInstanceOf(NativeException.class);
+        assertThatThrownBy(() -> device.alloc(Long.MAX_VALUE)).isInstanceOfSatisfying(NativeException.class,
+            e -> assertThat(e.code()).isIn(NativeException.OUT_OF_MEMORY, NativeException.INVALID_ARGUMENT));
+        assertThatThrownBy(() -> device.free(memory + 64)).isInstanceOf(NativeException.class);
+        assertThatThrownBy(() -> device.fillZero(0, 8)).isInstanceOf(NativeException.class);
+        assertThatThrownBy(() -> device.fillZero(memory, -8)).isInstanceOf(NativeException.class);
+        assertThatThrownBy(() -> device.copy(0, memory, 8)).isInstanceOf(NativeException.class);
+        assertThat(device.alloc(0)).isZero();
+        device.free(0);
+        device.fillZero(0, 0);
+    }
+}
