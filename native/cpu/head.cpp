@@ -141,7 +141,10 @@ int32_t sails_cross_entropy(sails_device *device, float *token_loss, float *dlog
     require_f32(token_loss, n_tokens, "token_loss");
     require_f32(logits, n, "logits");
     require_targets(targets, n_tokens, vocab);
-    if (dlogits != nullptr) require_f32(token_weight, n_tokens, "token_weight");
+    if (dlogits != nullptr) {
+      require_f32(dlogits, n, "dlogits");
+      require_f32(token_weight, n_tokens, "token_weight");
+    }
 #pragma omp parallel for num_threads(device->threads) schedule(static)
     for (int64_t t = 0; t < n_tokens; t++) {
       float *gradient = dlogits == nullptr ? nullptr : dlogits + t * vocab;

@@ -173,6 +173,8 @@ int32_t sails_standardize_backward(sails_device *device, float *dx, const float 
     require_f32(x, n, "x");
     require_f32(mean, n == 0 ? 0 : n_rows, "mean");
     require_f32(std, n == 0 ? 0 : n_rows, "std");
+    if (dmean != nullptr) require_f32(dmean, n_rows, "dmean");
+    if (dstd != nullptr) require_f32(dstd, n_rows, "dstd");
     if (n > 0) device->kernels->norm->standardize_backward(dx, dy, dmean, dstd, x, mean, std, n_rows, n_cols, eps, device->threads);
   });
 }
