@@ -114,7 +114,9 @@ record AbiFunction(String name, List<Parameter> parameters) {
     Map<String, Number> arguments(long base, long area) {
         Map<String, Number> arguments = new LinkedHashMap<>();
         for (Parameter parameter : parameters) {
-            arguments.put(parameter.name, parameter.pointer() ? base + arguments.size() * area : scalar(parameter));
+            // Those two belong to other activations than the relu of this call.
+            boolean unused = parameter.name.equals("threshold") || parameter.name.equals("gate_bias");
+            arguments.put(parameter.name, unused ? 0 : parameter.pointer() ? base + arguments.size() * area : scalar(parameter));
         }
         return arguments;
     }
@@ -125,7 +127,7 @@ record AbiFunction(String name, List<Parameter> parameters) {
             case "head_dim" -> 8;
             case "kv_batch_stride" -> 4 * 2 * 8;
             case "query_offset", "window", "top_k", "transpose_a", "transpose_b", "activation", "inverse", "right", "accumulate_dx", "workspace_bytes" -> 0;
-            case "temperature", "softcap" -> 0;
+            case "softcap" -> 0;
             case "theta" -> 10000;
             case "eps" -> 1e-5;
             case "ldc", "lda", "ldb" -> 4;
