@@ -1,0 +1,141 @@
+package io.sails4j.ffi;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+
+/** Opening, memory, errors and closing of a device handle. */
+class NativeDeviceTest {
+    private static NativeDevice cpu() {
+        return NativeDevice.open("sails_cpu", 0, 2, "");
+    }
+
+    @Test
+    void describesItselfAndCountsMemory() {
+        NativeDevice device = cpu();
+        assertThat(device.isOpen()).isTrue();
+        assertThat(device.describe()).contains("\"backend\"", "\"cpu\"", "\"threads\"");
+        long pointer = device.alloc(1000);
+        assertThat(pointer % 64).isZero();
+        assertThat(device.memory()[0]).isGreaterThanOrEqualTo(1000);
+        device.free(pointer);
+        assertThat(device.memory()[0]).isZero();
+        assertThat(device.memory()[1]).isGreaterThanOrEqualTo(1000);
+        device.close();
+    }
+
+    /** Heap arrays go through a staging buffer: sizes at, around and far above it. */
+    @Test
+    void heapArraysComeBackAsTheyWent() {
+        NativeDevice device = cpu();
+        for (int n : new int[] {0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 5_000_003}) {
+            byte[] bytes = new byte[n];
+            for (int i = 0; i < n; i++) {
+                bytes[i] = (byte) (i * 31 + i / 251);
+            }
+            long pointer = device.alloc(n);
+            device.upload(pointer, MemorySegment.ofArray(bytes));
+            byte[] back = new byte[n];
+            device.download(MemorySegment.ofArray(back), pointer);
+            assertThat(back).isEqualTo(bytes);
+            device.free(pointer);
+        }
+        device.close();
+    }
+
+    @Test
+    void nativeAndReadOnlySegmentsAreUploadedDirectly() {
+        NativeDevice device = cpu();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment source = arena.allocateFrom(ValueLayout.JAVA_INT, 1, 2, 3);
+            long pointer = device.alloc(12);
+            device.upload(pointer, source.asReadOnly());
+            int[] back = new int[3];
+            device.download(MemorySegment.ofArray(back), pointer);
+            assertThat(back).containsExactly(1, 2, 3);
+            assertThatThrownBy(() -> device.download(source.asReadOnly(), pointer)).isInstanceOf(IllegalArgumentException.class);
+            device.free(pointer);
+        }
+        device.close();
+    }
+
+    @Test
+    void aFailedCallTellsFunctionCodeAndSentence() {
+        NativeDevice device = cpu();
+        assertThatThrownBy(() -> device.axpby(0, 0, 5, 1, 1, 0)).isInstanceOfSatisfying(NativeException.class, e -> {
+            assertThat(e.function()).isEqualTo("sails_axpby");
+            assertThat(e.code()).isEqualTo(NativeException.INVALID_ARGUMENT);
+            assertThat(e.text()).isNotBlank();
+            assertThat(e).hasMessageStartingWith("sails_axpby: ").hasMessageEndingWith("(invalid argument)");
+        });
+        device.close();
+    }
+
+    @Test
+    void wrongOptionsAreRefused() {
+        assertThatThrownBy(() -> NativeDevice.open("sails_cpu", 0, 0, "isa=quantum")).isInstanceOf(NativeException.class)
+            .hasMessageContaining("quantum");
+        assertThatThrownBy(() -> NativeDevice.open("sails_cpu", 7, 0, "")).isInstanceOf(NativeException.class);
+        assertThatThrownBy(() -> NativeDevice.open("sails_cpu", 0, -1, "")).isInstanceOf(NativeException.class);
+    }
+
+    @Test
+    void afterCloseEveryCallIsAnErrorAndCloseIsNot() {
+        NativeDevice device = cpu();
+        device.close();
+        device.close();
+        assertThat(device.isOpen()).isFalse();
+        assertThatThrownBy(device::synchronize).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(device::describe).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> device.alloc(8)).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> device.free(64)).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> device.upload(0, MemorySegment.ofArray(new byte[3]))).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> device.download(MemorySegment.ofArray(new byte[3]), 0)).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> device.convert(0, 0, 0, 0, 0)).isInstanceOf(IllegalStateException.class);
+    }
+
+    /** Threads call while another closes: each call works or says that the device is closed. */
+    @Test
+    void closingWhileOthersCallNeverCrashes() throws Exception {
+        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            for (int round = 0; round < 20; round++) {
+                NativeDevice device = cpu();
+                List<? extends Future<?>> calls = IntStream.range(0, 8).mapToObj(i -> threads.submit(() -> {
+                    try {
+                        for (int call = 0; call < 1000; call++) {
+                            long pointer = device.alloc(64);
+                            device.fillZero(pointer, 64);
+                            device.free(pointer);
+                        }
+                    } catch (IllegalStateException e) {
+                        assertThat(e).hasMessageContaining("closed");
+                    }
+                })).toList();
+                device.close();
+                for (Future<?> call : calls) {
+                    assertThatCode(call::get).doesNotThrowAnyException();
+                }
+            }
+        }
+    }
+
+    @Test
+    void severalDevicesLiveSideBySide() {
+        NativeDevice first = cpu();
+        NativeDevice second = NativeDevice.open("sails_cpu", 0, 1, "isa=generic");
+        assertThat(first.library()).isSameAs(second.library());
+        first.close();
+        assertThat(second.describe()).contains("generic");
+        second.close();
+    }
+}
