@@ -6,7 +6,7 @@ import java.util.List;
 
 /** GeGLU with the tanh approximation (arXiv:2002.05202, arXiv:1606.08415) and the soft-cap. */
 public final class ActivationCases {
-    private static final int[] SIZES = {0, 1, 15, 17, 257, 4099};
+    private static final int[] SIZES = {0, 1, 15, 17, 257, 70001};
     private static final double SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);
 
     enum Alias { NONE, GATE, UP, DY }

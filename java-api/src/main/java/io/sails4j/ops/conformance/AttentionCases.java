@@ -26,6 +26,14 @@ public final class AttentionCases {
             add(shapes, shape(2, 1, 40, 4, 2, 64, 24, 39, 8, 50), Segments.PADDED, type);
             add(shapes, shape(2, 5, 19, 2, 2, 18, 7, 14, 0, 30), Segments.ONE, type);
             add(shapes, shape(1, 130, 130, 1, 1, 24, 0, 0, 0, 0), Segments.PADDED, type);
+            // Around blocks of 64 queries and keys, and around the few queries and 512 keys at which decoding works differently.
+            add(shapes, shape(1, 63, 63, 1, 1, 8, 0, 0, 0, 0), Segments.ONE, type);
+            add(shapes, shape(1, 64, 64, 2, 1, 16, 0, 0, 64, 50), Segments.ONE, type);
+            add(shapes, shape(1, 129, 129, 2, 2, 12, 0, 0, 65, 50), Segments.PADDED, type);
+            add(shapes, shape(1, 4, 511, 2, 1, 16, 0, 507, 0, 50), Segments.PADDED, type);
+            add(shapes, shape(2, 1, 512, 2, 1, 16, 16, 511, 0, 50), Segments.PADDED, type);
+            add(shapes, shape(1, 3, 1030, 4, 1, 20, 0, 1027, 600, 0), Segments.RANDOM, type);
+            add(shapes, shape(1, 5, 513, 2, 1, 16, 0, 508, 0, 0), Segments.PADDED, type);
             add(shapes, shape(0, 3, 3, 2, 1, 8, 0, 0, 0, 0), Segments.ONE, type);
             add(shapes, shape(2, 0, 3, 2, 1, 8, 0, 0, 0, 0), Segments.ONE, type);
             add(shapes, shape(1, 3, 0, 2, 1, 8, 0, 0, 0, 0), Segments.ONE, type);

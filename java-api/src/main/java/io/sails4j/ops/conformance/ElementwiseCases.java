@@ -16,7 +16,7 @@ public final class ElementwiseCases {
         List<OpCase> cases = new ArrayList<>();
         for (DType dst : new DType[] {DType.F32, DType.BF16, DType.F16, DType.F64}) {
             for (DType src : new DType[] {DType.F32, DType.BF16, DType.F16, DType.F64}) {
-                for (int n : new int[] {0, 1, 67, 1021}) {
+                for (int n : new int[] {0, 1, 67, 70001}) {
                     cases.add(new Convert(n, dst, src));
                 }
             }
@@ -34,9 +34,9 @@ public final class ElementwiseCases {
             cases.add(new AddRow(4, 33, 1.25f, x, x == DType.F32));
         }
         cases.add(new SumOfSquares(List.of()));
-        cases.add(new SumOfSquares(List.of(0, 1, 17, 100003, 31)));
+        cases.add(new SumOfSquares(List.of(0, 1, 17, 8192, 8193, 100003, 31, 4_200_001)));
         for (DType x : new DType[] {DType.F32, DType.BF16, DType.F16}) {
-            for (int n : new int[] {0, 1, 63, 4099}) {
+            for (int n : new int[] {0, 1, 63, 70001}) {
                 cases.add(new CountNonfinite(n, x));
             }
         }

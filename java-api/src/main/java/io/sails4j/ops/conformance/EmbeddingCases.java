@@ -11,7 +11,7 @@ public final class EmbeddingCases {
 
     static List<OpCase> all() {
         List<OpCase> cases = new ArrayList<>();
-        for (int[] s : new int[][] {{0, 7, 5}, {1, 1, 1}, {5, 3, 17}, {37, 11, 64}, {19, 101, 131}}) {
+        for (int[] s : new int[][] {{0, 7, 5}, {1, 1, 1}, {5, 3, 17}, {37, 11, 64}, {19, 101, 131}, {9, 4, 255}, {9, 4, 257}}) {
             for (DType y : ElementwiseCases.FLOATS) {
                 for (DType table : ElementwiseCases.FLOATS) {
                     cases.add(new Forward(s[0], s[1], s[2], 8.5f, y, table));

@@ -15,7 +15,7 @@ public final class HeadCases {
 
     static List<OpCase> all() {
         List<OpCase> cases = new ArrayList<>();
-        for (int[] s : new int[][] {{0, 5}, {1, 1}, {3, 17}, {9, 331}, {5, 1031}}) {
+        for (int[] s : new int[][] {{0, 5}, {1, 1}, {3, 17}, {9, 331}, {5, 1031}, {2, 1023}, {2, 1024}, {3, 5003}}) {
             cases.add(new CrossEntropy(s[0], s[1], true, false));
             cases.add(new CrossEntropy(s[0], s[1], false, false));
         }
@@ -24,6 +24,8 @@ public final class HeadCases {
             for (int[] s : new int[][] {{0, 8, 5}, {1, 1, 1}, {3, 17, 33}, {7, 64, 331}, {37, 48, 257}, {70, 33, 1100}}) {
                 cases.add(new HeadLoss(s[0], s[1], s[2], true, true, 30, 0.3, type));
             }
+            // More logits than are kept at once.
+            cases.add(new HeadLoss(180, 3, 100003, true, true, 30, 0.05, type));
             cases.add(new HeadLoss(9, 24, 101, true, false, 3, 0.3, type));
             cases.add(new HeadLoss(9, 24, 101, false, true, 0, 0.3, type));
             cases.add(new HeadLoss(9, 24, 101, false, false, 30, 0, type));

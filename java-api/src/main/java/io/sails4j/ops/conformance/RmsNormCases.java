@@ -13,7 +13,7 @@ public final class RmsNormCases {
 
     static List<OpCase> all() {
         List<OpCase> cases = new ArrayList<>();
-        for (int[] s : new int[][] {{0, 8}, {1, 1}, {3, 17}, {5, 64}, {2, 257}, {33, 31}}) {
+        for (int[] s : new int[][] {{0, 8}, {1, 1}, {3, 17}, {5, 64}, {2, 257}, {33, 31}, {64, 5}, {65, 7}}) {
             for (DType y : ElementwiseCases.FLOATS) {
                 for (DType x : ElementwiseCases.FLOATS) {
                     cases.add(new Forward(s[0], s[1], true, s[1] % 2 == 1, Alias.NONE, y, x));

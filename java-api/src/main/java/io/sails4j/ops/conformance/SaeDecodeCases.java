@@ -13,7 +13,7 @@ public final class SaeDecodeCases {
 
     static List<OpCase> all() {
         List<OpCase> cases = new ArrayList<>();
-        for (int[] s : new int[][] {{0, 8, 16, 4}, {1, 1, 1, 1}, {3, 17, 33, 33}, {5, 64, 512, 40}, {19, 31, 257, 9}, {7, 300, 1031, 130}}) {
+        for (int[] s : new int[][] {{0, 8, 16, 4}, {1, 1, 1, 1}, {3, 17, 33, 33}, {5, 64, 512, 40}, {19, 31, 257, 9}, {7, 300, 1031, 130}, {4, 127, 50, 20}, {4, 128, 51, 20}, {5, 129, 50, 50}}) {
             for (DType type : ElementwiseCases.FLOATS) {
                 boolean odd = s[0] % 2 == 1;
                 cases.add(new EncodeBackward(s[0], s[1], s[2], s[3], odd, type));

@@ -27,6 +27,11 @@ public final class SaeEncodeCases {
                     cases.add(new Encode(s[0], s[1], s[2], tight ? 5 : s[2], activation, k, true, s[0] % 2 == 0, type));
                 }
             }
+            // Around blocks of 256 tokens and 4096 features.
+            for (SaeActivation activation : SaeActivation.values()) {
+                cases.add(new Encode(257, 3, 4099, 64, activation, activation == SaeActivation.TOPK ? 50 : 0, true, false, type));
+                cases.add(new Encode(2, 5, 8193, 8193, activation, activation == SaeActivation.TOPK ? 5000 : 0, true, true, type));
+            }
             cases.add(new Encode(4, 16, 40, 40, SaeActivation.TOPK, 40, true, false, type));
             cases.add(new Encode(4, 16, 40, 40, SaeActivation.TOPK, 0, true, false, type));
             cases.add(new Encode(4, 16, 40, 40, SaeActivation.TOPK, 1, false, true, type));
