@@ -18,14 +18,16 @@ public record AttentionShape(long batch, long nQueries, long nKeys, long nHeads,
                 + ", window " + window);
         }
         if (nHeads > 0 && (nKvHeads == 0 || nHeads % nKvHeads != 0)) {
-            throw new IllegalArgumentException("attention: " + nHeads + " query heads cannot be grouped over " + nKvHeads + " key/value heads");
+            throw new IllegalArgumentException("attention: " + nHeads + " query heads cannot be grouped over " + nKvHeads
+                + " key/value heads");
         }
         if (kvBatchStride < nKeys * nKvHeads * headDim) {
             throw new IllegalArgumentException("attention: kvBatchStride is " + kvBatchStride + ", but a sequence has " + nKeys + " * "
                 + nKvHeads + " * " + headDim + " elements");
         }
         if (!(softcap >= 0) || !Float.isFinite(scale)) {
-            throw new IllegalArgumentException("attention: softcap is " + softcap + " (expected >= 0), scale " + scale + " (expected finite)");
+            throw new IllegalArgumentException("attention: softcap is " + softcap + " (expected >= 0), scale " + scale
+                + " (expected finite)");
         }
     }
 

@@ -103,7 +103,8 @@ final class Call implements AutoCloseable {
     /** The address of a tensor with as many elements as another. */
     long like(String name, Tensor tensor, String otherName, Tensor other, DType... types) {
         if (tensor.numel() != other.numel()) {
-            throw error(name + " has shape " + tensor.shape() + ", expected as many elements as " + otherName + " of shape " + other.shape());
+            throw error(name + " has shape " + tensor.shape() + ", expected as many elements as " + otherName + " of shape "
+                + other.shape());
         }
         return address(name, tensor, types);
     }

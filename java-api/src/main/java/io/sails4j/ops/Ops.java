@@ -324,7 +324,9 @@ public final class Ops {
         }
     }
 
-    /** token_loss [n] F32 and dlogits [n, vocab] F32 of logits [n, vocab] F32; targets I32 (-100 = not counted); dlogits may alias logits. */
+    /**
+     * token_loss [n] F32 and dlogits [n, vocab] F32 of logits [n, vocab] F32; targets I32 (-100 = not counted); dlogits may alias logits.
+     */
     public void crossEntropy(Tensor tokenLoss, @Nullable Tensor dlogits, Tensor logits, Tensor targets, @Nullable Tensor tokenWeight) {
         try (Call call = call("crossEntropy")) {
             long n = call.rows("logits", logits);
@@ -431,8 +433,8 @@ public final class Ops {
             long rS = call.cols("basis", basis);
             long rows = call.rows("g", g);
             long cols = call.cols("g", g);
-            call.require((right ? cols : rows) == d, "g has shape " + g.shape() + ", which basis " + basis.shape() + " cannot project from the "
-                + (right ? "right" : "left"));
+            call.require((right ? cols : rows) == d, "g has shape " + g.shape() + ", which basis " + basis.shape()
+                + " cannot project from the " + (right ? "right" : "left"));
             long yAddress = call.matrix("y", y, rows, cols, F32);
             long gAddress = call.address("g", g, F32);
             long basisAddress = call.address("basis", basis, F32);

@@ -65,7 +65,8 @@ class SailsHTest {
             List<String> names = Arrays.stream(matcher.group(2).split(",")).map(p -> camel(p.replaceAll(".*[\\s*]", ""))).toList();
             Matcher call = Pattern.compile(matcher.group(1).toUpperCase(Locale.ROOT) + "\\.invokeExact\\(([^;]*)\\);").matcher(source);
             assertThat(call.find()).as(matcher.group(1)).isTrue();
-            List<String> passed = Arrays.stream(call.group(1).replaceAll("at\\((\\w+)\\)", "$1").split(",")).map(String::strip).skip(1).toList();
+            String arguments = call.group(1).replaceAll("at\\((\\w+)\\)", "$1");
+            List<String> passed = Arrays.stream(arguments.split(",")).map(String::strip).skip(1).toList();
             assertThat(passed).as(matcher.group(1)).isEqualTo(names);
             compared++;
         }

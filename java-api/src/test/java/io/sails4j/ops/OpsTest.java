@@ -17,7 +17,10 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
-/** The checks above the ABI: each error names the operation, the argument and both shapes. What the operations compute is the conformance suite's. */
+/**
+ * The checks above the ABI: each error names the operation, the argument and both shapes. What the operations compute is the conformance
+ * suite's.
+ */
 class OpsTest {
     private Engine engine;
     private Ops ops;
@@ -59,7 +62,8 @@ class OpsTest {
         refused(() -> ops.rope(f32(3, 2, 5), f32(3, 2, 5), f32(3, 2, 2), false), "rope: x", "[3, 2, 5]", "even");
         refused(() -> ops.project(f32(4, 2), f32(4, 2), f32(5, 1), false), "project: g", "[4, 2]", "[5, 1]");
         refused(() -> ops.loraForward(f32(2, 5), f32(2, 3), f32(2, 4), f32(3, 4), f32(5, 2), 1), "loraForward: loraB", "[5, 2]", "[5, 3]");
-        refused(() -> ops.saeDecode(f32(2, 4), i32(2, 3), f32(2, 5), i32(2), f32(7, 4), null, null), "saeDecode: values", "[2, 5]", "[2, 3]");
+        refused(() -> ops.saeDecode(f32(2, 4), i32(2, 3), f32(2, 5), i32(2), f32(7, 4), null, null), "saeDecode: values", "[2, 5]",
+            "[2, 3]");
         refused(() -> ops.axpby(f32(3), f32(4), 1, 1), "axpby: y", "[3]", "[4]");
         refused(() -> ops.addRow(f32(2, 3), f32(2, 3), f32(), 1), "addRow: row", "[]", "3");
     }
@@ -79,8 +83,8 @@ class OpsTest {
         refused(() -> ops.sample(i32(1), f32(1, 3), null, 0, 0, 0), "sample", "topP is 0");
         refused(() -> ops.softcapForward(f32(3), f32(3), 0), "softcapForward", "cap is 0");
         refused(() -> ops.crossEntropy(f32(1), f32(1, 3), f32(1, 3), i32(1), null), "crossEntropy", "tokenWeight");
-        refused(() -> ops.adamw(List.of(f32(2)), List.of(f32(2)), List.of(f32(3)), List.of(f32(2)), 1, 1, new AdamwOptions(0.1, 0.9, 0.99, 1e-8, 0)),
-            "adamw: v", "[3]", "[2]");
+        refused(() -> ops.adamw(List.of(f32(2)), List.of(f32(2)), List.of(f32(3)), List.of(f32(2)), 1, 1,
+            new AdamwOptions(0.1, 0.9, 0.99, 1e-8, 0)), "adamw: v", "[3]", "[2]");
         refused(() -> new AdamwOptions(0.1, 1, 0.99, 1e-8, 0), "beta1 is 1");
         refused(() -> new AttentionShape(1, 2, 2, 3, 2, 4, 16, 0, 0, 1, 0), "3 query heads", "2 key/value heads");
         refused(() -> new AttentionShape(1, 2, 2, 2, 2, 4, 15, 0, 0, 1, 0), "kvBatchStride is 15");

@@ -19,8 +19,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 /**
- * Whatever arguments come across the ABI, the answer is a status and a sentence, never a crash: every pointer NULL and misaligned, every size
- * negative and overflowing, every type unknown, every workspace too small, one at a time from a call that is right.
+ * Whatever arguments come across the ABI, the answer is a status and a sentence, never a crash: every pointer NULL and misaligned, every
+ * size negative and overflowing, every type unknown, every workspace too small, one at a time from a call that is right.
  */
 class AbiArgumentsTest {
     private static final long AREA = 1 << 20;
@@ -73,7 +73,8 @@ class AbiArgumentsTest {
                     operation.call(device, wrong.arguments);
                     accepted.add(operation.name() + " accepted " + wrong.what);
                 } catch (NativeException e) {
-                    assertThat(e.code()).as(operation.name() + " " + wrong.what).isIn(NativeException.INVALID_ARGUMENT, NativeException.UNSUPPORTED);
+                    assertThat(e.code()).as(operation.name() + " " + wrong.what).isIn(NativeException.INVALID_ARGUMENT,
+                        NativeException.UNSUPPORTED);
                     assertThat(e.text()).as(operation.name() + " " + wrong.what).isNotBlank();
                 }
             }
@@ -86,7 +87,8 @@ class AbiArgumentsTest {
         for (Parameter parameter : operation.parameters()) {
             if (parameter.name().equals("workspace") || parameter.name().equals("workspace_bytes")) {
                 if (workspaceBytes > 0) {
-                    wrongs.add(parameter.pointer() ? wrong(right, parameter, 0, "NULL") : wrong(right, parameter, workspaceBytes - 1, "one byte too small"));
+                    wrongs.add(parameter.pointer() ? wrong(right, parameter, 0, "NULL")
+                        : wrong(right, parameter, workspaceBytes - 1, "one byte too small"));
                 }
             } else if (parameter.pointer()) {
                 if (!NULLABLE.getOrDefault(operation.name(), Set.of()).contains(parameter.name())) {
@@ -121,9 +123,12 @@ class AbiArgumentsTest {
         assertThatThrownBy(() -> device.sumOfSquares(memory, new long[] {0}, new long[] {4})).isInstanceOf(NativeException.class);
         assertThatThrownBy(() -> device.sumOfSquares(memory, one, new long[] {-1})).isInstanceOf(NativeException.class);
         assertThatThrownBy(() -> device.sumOfSquares(memory, one, new long[] {1, 2})).isInstanceOf(IllegalArgumentException.class);
-        assertThatThrownBy(() -> device.adamw(one, one, one, new long[] {0}, new long[] {4}, 1, 1, 0.1, beta, beta, 1e-8, 0)).isInstanceOf(NativeException.class);
-        assertThatThrownBy(() -> device.adamw(one, one, one, one, new long[] {-4}, 1, 1, 0.1, beta, beta, 1e-8, 0)).isInstanceOf(NativeException.class);
-        assertThatThrownBy(() -> device.adamw(one, one, one, one, new long[] {4}, 0, 1, 0.1, beta, beta, 1e-8, 0)).isInstanceOf(NativeException.class);
+        assertThatThrownBy(() -> device.adamw(one, one, one, new long[] {0}, new long[] {4}, 1, 1, 0.1, beta, beta, 1e-8,
+            0)).isInstanceOf(NativeException.class);
+        assertThatThrownBy(() -> device.adamw(one, one, one, one, new long[] {-4}, 1, 1, 0.1, beta, beta, 1e-8,
+            0)).isInstanceOf(NativeException.class);
+        assertThatThrownBy(() -> device.adamw(one, one, one, one, new long[] {4}, 0, 1, 0.1, beta, beta, 1e-8,
+            0)).isInstanceOf(NativeException.class);
     }
 
     @Test

@@ -54,7 +54,8 @@ record AbiFunction(String name, List<Parameter> parameters) {
         List<AbiFunction> functions = new ArrayList<>();
         Matcher matcher = FUNCTION.matcher(header);
         while (matcher.find()) {
-            functions.add(new AbiFunction(matcher.group(1), Arrays.stream(matcher.group(2).split(",")).skip(1).map(AbiFunction::parameter).toList()));
+            functions.add(new AbiFunction(matcher.group(1),
+                Arrays.stream(matcher.group(2).split(",")).skip(1).map(AbiFunction::parameter).toList()));
         }
         return functions;
     }
@@ -82,7 +83,8 @@ record AbiFunction(String name, List<Parameter> parameters) {
     }
 
     private static Object invoke(NativeDevice device, String function, List<Parameter> parameters, Map<String, Number> arguments) {
-        String javaName = Pattern.compile("_([a-z0-9])").matcher(function.substring("sails_".length())).replaceAll(m -> m.group(1).toUpperCase(Locale.ROOT));
+        String javaName = Pattern.compile("_([a-z0-9])").matcher(function.substring("sails_".length())).replaceAll(m ->
+            m.group(1).toUpperCase(Locale.ROOT));
         Method method = Arrays.stream(NativeDevice.class.getMethods()).filter(m -> m.getName().equals(javaName)).findFirst().orElseThrow();
         Object[] values = parameters.stream().map(p -> value(p, arguments.get(p.name))).toArray();
         try {
@@ -126,7 +128,8 @@ record AbiFunction(String name, List<Parameter> parameters) {
             case "batch", "n_kv_heads", "r", "r_s", "k", "n_classes" -> 2;
             case "head_dim" -> 8;
             case "kv_batch_stride" -> 4 * 2 * 8;
-            case "query_offset", "window", "top_k", "transpose_a", "transpose_b", "activation", "inverse", "right", "accumulate_dx", "workspace_bytes" -> 0;
+            case "query_offset", "window", "top_k", "transpose_a", "transpose_b", "activation", "inverse", "right", "accumulate_dx",
+                "workspace_bytes" -> 0;
             case "softcap" -> 0;
             case "theta" -> 10000;
             case "eps" -> 1e-5;

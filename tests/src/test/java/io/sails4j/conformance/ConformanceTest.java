@@ -6,17 +6,11 @@ import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.ops.conformance.CaseResult;
 import io.sails4j.ops.conformance.ConformanceSuite;
+import io.sails4j.ops.conformance.ConformanceTable;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.List;
-import java.util.Locale;
-import java.util.Map;
-import java.util.TreeMap;
-import java.util.function.Function;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -43,28 +37,9 @@ class ConformanceTest {
         try (Engine engine = Engine.open(new EngineOptions(parts[0], 0, parts.length > 1 ? parts[1] : ""))) {
             List<CaseResult> results = ConformanceSuite.run(engine, seed, result -> { });
             System.out.println(backend + ": " + engine.device().describe() + ", seed " + seed);
-            System.out.println(table(results));
+            System.out.println(ConformanceTable.text(results));
             assertThat(results.stream().mapToLong(CaseResult::comparisons).sum()).as("comparisons").isPositive();
-            assertThat(results.stream().filter(result -> !result.ok()).map(ConformanceTest::line)).isEmpty();
+            assertThat(results.stream().filter(result -> !result.ok()).map(ConformanceTable::failure)).isEmpty();
         }
-    }
-
-    private static String line(CaseResult result) {
-        return result.operation() + " [" + result.name() + "]: " + result.detail();
-    }
-
-    /** One line per operation and type: the case that came closest to its limit. */
-    private static String table(List<CaseResult> results) {
-        Map<String, List<CaseResult>> byOperation = results.stream()
-            .collect(Collectors.groupingBy(result -> result.operation() + " " + result.dtype(), TreeMap::new, Collectors.toList()));
-        return Stream.concat(Stream.of(String.format(Locale.ROOT, "%-32s %5s %12s %11s %11s %s", "operation", "cases", "comparisons", "error", "limit", "ok")),
-            byOperation.entrySet().stream().map(entry -> {
-                Function<CaseResult, Double> share = result -> result.limit() == 0 ? result.worstError() : result.worstError() / result.limit();
-                CaseResult worst = entry.getValue().stream().max(Comparator.comparing(share)).orElseThrow();
-                long failed = entry.getValue().stream().filter(result -> !result.ok()).count();
-                return String.format(Locale.ROOT, "%-32s %5d %12d %11.3g %11.3g %s", entry.getKey(), entry.getValue().size(),
-                    entry.getValue().stream().mapToLong(CaseResult::comparisons).sum(), worst.worstError(), worst.limit(),
-                    failed == 0 ? "ok" : failed + " FAILED");
-            })).collect(Collectors.joining("\n"));
     }
 }

@@ -46,7 +46,8 @@ public final class ActivationCases {
 
     /** Large values among the small ones: there tanh is saturated. */
     private static Draw gates() {
-        return (random, i) -> i % 16 == 3 ? 30 * random.nextGaussian() : i % 16 == 5 ? 1e-3 * random.nextGaussian() : 2 * random.nextGaussian();
+        return (random, i) -> i % 16 == 3 ? 30 * random.nextGaussian() : i % 16 == 5 ? 1e-3 * random.nextGaussian()
+            : 2 * random.nextGaussian();
     }
 
     private static Operand drawn(Fixture f, boolean updated, String name, DType type, Draw draw, int n) {

@@ -44,7 +44,8 @@ public record AdamwCase(List<Integer> sizes, long step, double gradScale, AdamwO
         double history = step == 1 ? 0 : 1;
         List<Group> groups = sizes.stream().map(n -> new Group(f.updated("param", DType.F32, Draw.normal(1), n),
             f.updated("m", DType.F32, Draw.normal(history), n), f.updated("v", DType.F32, Draw.uniform(0, 2 * history), n),
-            f.input("grad", DType.F32, (random, i) -> i % 7 == 3 ? 0 : random.nextGaussian() * Math.pow(10, -random.nextInt(6)), n))).toList();
+            f.input("grad", DType.F32, (random, i) -> i % 7 == 3 ? 0 : random.nextGaussian() * Math.pow(10, -random.nextInt(6)),
+                n))).toList();
         f.oracle(() -> groups.forEach(this::expect));
         List<Tensor> params = groups.stream().map(g -> g.param.tensor()).toList();
         List<Tensor> m = groups.stream().map(g -> g.m.tensor()).toList();

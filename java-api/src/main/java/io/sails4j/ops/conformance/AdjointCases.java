@@ -128,8 +128,8 @@ public final class AdjointCases {
             return () -> {
                 List.of(y, dx, dloraA, dloraB).forEach(operand -> operand.tensor().fillZero());
                 f.ops().loraForward(y.tensor(), h.tensor(), x.tensor(), loraA.tensor(), loraB.tensor(), 2);
-                f.ops().loraBackward(dx.tensor(), dloraA.tensor(), dloraB.tensor(), dy.tensor(), x.tensor(), h.tensor(), loraA.tensor(), loraB.tensor(),
-                    2);
+                f.ops().loraBackward(dx.tensor(), dloraA.tensor(), dloraB.tensor(), dy.tensor(), x.tensor(), h.tensor(), loraA.tensor(),
+                    loraB.tensor(), 2);
             };
         }
     }

@@ -50,8 +50,8 @@ public final class AttentionCases {
         }
     }
 
-    private static AttentionShape shape(long batch, long nQueries, long nKeys, long heads, long kvHeads, long headDim, long spare, long offset,
-        long window, float softcap) {
+    private static AttentionShape shape(long batch, long nQueries, long nKeys, long heads, long kvHeads, long headDim, long spare,
+        long offset, long window, float softcap) {
         return new AttentionShape(batch, nQueries, nKeys, heads, kvHeads, headDim, nKeys * kvHeads * headDim + spare, offset, window,
             (float) (1.5 / Math.sqrt(headDim)), softcap);
     }
@@ -86,7 +86,8 @@ public final class AttentionCases {
         }
 
         AttentionOracle oracle(AttentionShape s) {
-            return new AttentionOracle(s, q.values(), k.values(), v.values(), qSegment.values(), kSegment.values(), q.dtype() == DType.BF16);
+            return new AttentionOracle(s, q.values(), k.values(), v.values(), qSegment.values(), kSegment.values(),
+                q.dtype() == DType.BF16);
         }
     }
 
@@ -154,8 +155,8 @@ public final class AttentionCases {
                 expect(dk, expected.dk());
                 expect(dv, expected.dv());
             });
-            return () -> f.ops().attentionBackward(dq.tensor(), dk.tensor(), dv.tensor(), dout.tensor(), in.q.tensor(), in.k.tensor(), in.v.tensor(),
-                out.tensor(), lse.tensor(), in.qSegment.tensor(), in.kSegment.tensor(), shape);
+            return () -> f.ops().attentionBackward(dq.tensor(), dk.tensor(), dv.tensor(), dout.tensor(), in.q.tensor(), in.k.tensor(),
+                in.v.tensor(), out.tensor(), lse.tensor(), in.qSegment.tensor(), in.kSegment.tensor(), shape);
         }
 
         private static void expect(Operand operand, Sum[] sums) {

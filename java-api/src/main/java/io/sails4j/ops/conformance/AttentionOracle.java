@@ -167,7 +167,8 @@ final class AttentionOracle {
             for (int j = 0; j < row.n; j++) {
                 dp[j] = dp(row, j, dout);
                 if (row.p[j] > 0) {
-                    delta.add(row.p[j] * dp[j].value(), row.pError(j) * Math.abs(dp[j].value()) + row.p[j] * (dp[j].error() + rounding * dp[j].magnitude()));
+                    delta.add(row.p[j] * dp[j].value(), row.pError(j) * Math.abs(dp[j].value())
+                        + row.p[j] * (dp[j].error() + rounding * dp[j].magnitude()));
                 }
             }
             for (int j = 0; j < row.n; j++) {
@@ -190,7 +191,8 @@ final class AttentionOracle {
     private void addGradients(Row row, int j, double[] dout, Sum dp, Sum delta, Backward out) {
         double share = s.softcap() == 0 ? 0 : row.score[j] / s.softcap();
         double slope = s.scale() * (1 - share * share);
-        double slopeError = Math.abs(s.scale()) * (4 * Sum.EPS + (s.softcap() == 0 ? 0 : 2 * Math.abs(share) * row.scoreError[j] / s.softcap()));
+        double slopeError = Math.abs(s.scale()) * (4 * Sum.EPS + (s.softcap() == 0 ? 0
+            : 2 * Math.abs(share) * row.scoreError[j] / s.softcap()));
         double difference = dp.value() - delta.value();
         double ds = row.p[j] * difference * slope;
         double dsError = Math.abs(slope) * (row.pError(j) * Math.abs(difference) + row.p[j] * (dp.error() + delta.error()))

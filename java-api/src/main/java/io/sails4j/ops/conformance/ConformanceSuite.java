@@ -56,7 +56,8 @@ public final class ConformanceSuite {
             Runnable call = opCase.prepare(fixture);
             return fixture.run(call).result(opCase);
         } catch (NativeException | IllegalArgumentException e) {
-            return new CaseResult(opCase.operation(), opCase.describe(), opCase.dtype(), 0, Double.NaN, 0, false, String.valueOf(e.getMessage()));
+            return new CaseResult(opCase.operation(), opCase.describe(), opCase.dtype(), 0, Double.NaN, 0, false,
+                String.valueOf(e.getMessage()));
         }
     }
 }

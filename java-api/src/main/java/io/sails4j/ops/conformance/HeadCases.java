@@ -92,7 +92,8 @@ public final class HeadCases {
         @Override
         public Runnable prepare(Fixture f) {
             Draw draw = Draw.normal(5);
-            Operand logits = alias ? f.updated("logits", DType.F32, draw, tokens, vocab) : f.input("logits", DType.F32, draw, tokens, vocab);
+            Operand logits = alias ? f.updated("logits", DType.F32, draw, tokens, vocab)
+                : f.input("logits", DType.F32, draw, tokens, vocab);
             Operand targets = f.input("targets", DType.I32, targets(vocab, 0.25), tokens);
             Operand weight = gradient ? f.input("token_weight", DType.F32, Draw.uniform(0, 2), tokens) : null;
             Operand loss = f.output("token_loss", DType.F32, tokens);
@@ -102,7 +103,8 @@ public final class HeadCases {
                     expectRow(t, logits.values(), (int) targets.value(t), weight == null ? 0 : weight.value(t), loss, dlogits);
                 }
             });
-            return () -> f.ops().crossEntropy(loss.tensor(), Fixture.tensorOrNull(dlogits), logits.tensor(), targets.tensor(), Fixture.tensorOrNull(weight));
+            return () -> f.ops().crossEntropy(loss.tensor(), Fixture.tensorOrNull(dlogits), logits.tensor(), targets.tensor(),
+                Fixture.tensorOrNull(weight));
         }
 
         private void expectRow(int t, double[] logits, int target, double weight, Operand loss, @Nullable Operand dlogits) {
@@ -185,7 +187,8 @@ public final class HeadCases {
     }
 
     /** Losses and gradients without whole logits. */
-    public record HeadLoss(int tokens, int dModel, int vocab, boolean dhidden, boolean dembed, float softcap, double ignoredShare, DType dtype)
+    public record HeadLoss(int tokens, int dModel, int vocab, boolean dhidden, boolean dembed, float softcap, double ignoredShare,
+        DType dtype)
         implements OpCase {
         @Override
         public String operation() {
@@ -208,8 +211,9 @@ public final class HeadCases {
             Operand dh = dhidden ? f.output("dhidden", DType.F32, tokens, dModel) : null;
             Operand de = dembed ? f.updated("dembed", DType.F32, Draw.normal(1), vocab, dModel) : null;
             f.oracle(() -> {
-                HeadOracle expected = new HeadOracle(hidden.values(), embed.values(), targets.values(), weight == null ? new double[0] : weight.values(),
-                    dModel, softcap, dtype == DType.BF16);
+                double[] weights = weight == null ? new double[0] : weight.values();
+                HeadOracle expected =
+                    new HeadOracle(hidden.values(), embed.values(), targets.values(), weights, dModel, softcap, dtype == DType.BF16);
                 for (int t = 0; t < tokens; t++) {
                     loss.expect(t, expected.loss[t], expected.lossError[t]);
                 }
@@ -221,8 +225,8 @@ public final class HeadCases {
                     de.expect(i, expected.dembed[i].value(), expected.dembed[i].error());
                 }
             });
-            return () -> f.ops().headLoss(loss.tensor(), Fixture.tensorOrNull(dh), Fixture.tensorOrNull(de), hidden.tensor(), embed.tensor(),
-                targets.tensor(), Fixture.tensorOrNull(weight), softcap);
+            return () -> f.ops().headLoss(loss.tensor(), Fixture.tensorOrNull(dh), Fixture.tensorOrNull(de), hidden.tensor(),
+                embed.tensor(), targets.tensor(), Fixture.tensorOrNull(weight), softcap);
         }
     }
 }

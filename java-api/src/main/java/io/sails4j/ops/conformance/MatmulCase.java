@@ -10,12 +10,14 @@ import java.util.List;
  *
  * @param pad elements at the end of each row that do not belong to the matrices
  */
-public record MatmulCase(int m, int n, int k, boolean transposeA, boolean transposeB, float alpha, float beta, int pad, DType c, DType dtype)
+public record MatmulCase(int m, int n, int k, boolean transposeA, boolean transposeB, float alpha, float beta, int pad, DType c,
+    DType dtype)
     implements OpCase {
 
     static List<OpCase> all() {
         List<OpCase> cases = new ArrayList<>();
-        int[][] shapes = {{0, 3, 4}, {3, 0, 4}, {3, 4, 0}, {1, 1, 1}, {1, 17, 33}, {15, 31, 64}, {17, 16, 63}, {31, 33, 65}, {7, 129, 127}, {64, 64, 64}};
+        int[][] shapes = {{0, 3, 4}, {3, 0, 4}, {3, 4, 0}, {1, 1, 1}, {1, 17, 33}, {15, 31, 64}, {17, 16, 63}, {31, 33, 65},
+            {7, 129, 127}, {64, 64, 64}};
         for (DType[] types : new DType[][] {{DType.F32, DType.F32}, {DType.F32, DType.BF16}, {DType.BF16, DType.BF16}}) {
             for (int[] s : shapes) {
                 for (int transposes = 0; transposes < 4; transposes++) {

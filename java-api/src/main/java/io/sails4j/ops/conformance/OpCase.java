@@ -17,8 +17,8 @@ public interface OpCase {
     double flops();
 
     /**
-     * Draws the arguments into the fixture, leaves the oracle there ({@link Fixture#oracle}), and returns the call. The oracle is only run by
-     * the conformance suite, so that a benchmark can use large shapes.
+     * Draws the arguments into the fixture, leaves the oracle there ({@link Fixture#oracle}), and returns the call. The oracle is only
+     * run by the conformance suite, so that a benchmark can use large shapes.
      */
     Runnable prepare(Fixture fixture);
 

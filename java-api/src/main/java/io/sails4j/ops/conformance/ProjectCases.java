@@ -65,7 +65,8 @@ public final class ProjectCases {
                     coefficient.add(g[right ? j * d + i : i * n + j] * u[i * rS + c]);
                 }
                 for (int i = 0; i < d; i++) {
-                    out[right ? j * d + i : i * n + j].add(coefficient.value() * u[i * rS + c], coefficient.error() * Math.abs(u[i * rS + c]));
+                    out[right ? j * d + i : i * n + j].add(coefficient.value() * u[i * rS + c],
+                        coefficient.error() * Math.abs(u[i * rS + c]));
                 }
             }
         }
@@ -96,7 +97,8 @@ public final class ProjectCases {
         @Override
         public Runnable prepare(Fixture f) {
             Operand basis = f.input("basis", DType.F32, Draw.of(orthonormal(f.random(), d, rS)), d, rS);
-            Operand g = alias ? f.updated("g", DType.F32, Draw.normal(1), shape(d, n, right)) : f.input("g", DType.F32, Draw.normal(1), shape(d, n, right));
+            Operand g = alias ? f.updated("g", DType.F32, Draw.normal(1), shape(d, n, right))
+                : f.input("g", DType.F32, Draw.normal(1), shape(d, n, right));
             Operand y = alias ? g : f.output("y", DType.F32, shape(d, n, right));
             f.oracle(() -> {
                 Sum[] expected = project(g.values(), basis.values(), d, rS, n, right);

@@ -93,7 +93,8 @@ public final class RmsNormCases {
             Draw draw = Draw.normal(2);
             Operand x = alias == Alias.X ? f.updated("x", dtype, draw, rows, d) : f.input("x", dtype, draw, rows, d);
             Operand weight = f.input("weight", DType.F32, Draw.normal(0.5), d);
-            Operand res = !residual ? null : alias == Alias.RESIDUAL ? f.updated("residual", y, draw, rows, d) : f.input("residual", y, draw, rows, d);
+            Operand res = !residual ? null : alias == Alias.RESIDUAL ? f.updated("residual", y, draw, rows, d)
+                : f.input("residual", y, draw, rows, d);
             Operand rstd = saveRstd ? f.output("rstd", DType.F32, rows) : null;
             Operand out = alias == Alias.X ? x : alias == Alias.RESIDUAL && res != null ? res : f.output("y", y, rows, d);
             f.oracle(() -> {
@@ -109,7 +110,8 @@ public final class RmsNormCases {
                     rstd.expect(i, value, Sum.EPS * value * (0.5 * Math.sqrt(d) + 4));
                 }
             });
-            return () -> f.ops().rmsnormForward(out.tensor(), Fixture.tensorOrNull(rstd), x.tensor(), weight.tensor(), Fixture.tensorOrNull(res), EPS);
+            return () -> f.ops().rmsnormForward(out.tensor(), Fixture.tensorOrNull(rstd), x.tensor(), weight.tensor(),
+                Fixture.tensorOrNull(res), EPS);
         }
     }
 

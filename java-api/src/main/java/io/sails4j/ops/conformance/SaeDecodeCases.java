@@ -13,7 +13,8 @@ public final class SaeDecodeCases {
 
     static List<OpCase> all() {
         List<OpCase> cases = new ArrayList<>();
-        for (int[] s : new int[][] {{0, 8, 16, 4}, {1, 1, 1, 1}, {3, 17, 33, 33}, {5, 64, 512, 40}, {19, 31, 257, 9}, {7, 300, 1031, 130}, {4, 127, 50, 20}, {4, 128, 51, 20}, {5, 129, 50, 50}}) {
+        for (int[] s : new int[][] {{0, 8, 16, 4}, {1, 1, 1, 1}, {3, 17, 33, 33}, {5, 64, 512, 40}, {19, 31, 257, 9}, {7, 300, 1031, 130},
+            {4, 127, 50, 20}, {4, 128, 51, 20}, {5, 129, 50, 50}}) {
             for (DType type : ElementwiseCases.FLOATS) {
                 boolean odd = s[0] % 2 == 1;
                 cases.add(new EncodeBackward(s[0], s[1], s[2], s[3], odd, type));
@@ -109,8 +110,8 @@ public final class SaeDecodeCases {
                     recon.expect(at, sum.value(), sum.error());
                 }
             });
-            return () -> f.ops().saeDecode(recon.tensor(), codes.indices().tensor(), codes.values().tensor(), codes.counts().tensor(), wDec.tensor(),
-                Fixture.tensorOrNull(bias), Fixture.tensorOrNull(scale));
+            return () -> f.ops().saeDecode(recon.tensor(), codes.indices().tensor(), codes.values().tensor(), codes.counts().tensor(),
+                wDec.tensor(), Fixture.tensorOrNull(bias), Fixture.tensorOrNull(scale));
         }
     }
 
@@ -146,8 +147,8 @@ public final class SaeDecodeCases {
                     }
                 }
             });
-            return () -> f.ops().saeDecodeBackward(dvalues.tensor(), drecon.tensor(), codes.indices().tensor(), codes.counts().tensor(), wDec.tensor(),
-                Fixture.tensorOrNull(scale));
+            return () -> f.ops().saeDecodeBackward(dvalues.tensor(), drecon.tensor(), codes.indices().tensor(), codes.counts().tensor(),
+                wDec.tensor(), Fixture.tensorOrNull(scale));
         }
     }
 
@@ -189,10 +190,10 @@ public final class SaeDecodeCases {
                 f.compare("<dy, J dx> = <J^T dy, dx>", left.value(), right.value(), 4 * (2 * left.error() + right.error()));
             });
             return () -> {
-                f.ops().saeDecode(recon.tensor(), codes.indices().tensor(), codes.values().tensor(), codes.counts().tensor(), wDec.tensor(), null,
-                    Fixture.tensorOrNull(scale));
-                f.ops().saeDecodeBackward(dvalues.tensor(), drecon.tensor(), codes.indices().tensor(), codes.counts().tensor(), wDec.tensor(),
-                    Fixture.tensorOrNull(scale));
+                f.ops().saeDecode(recon.tensor(), codes.indices().tensor(), codes.values().tensor(), codes.counts().tensor(),
+                    wDec.tensor(), null, Fixture.tensorOrNull(scale));
+                f.ops().saeDecodeBackward(dvalues.tensor(), drecon.tensor(), codes.indices().tensor(), codes.counts().tensor(),
+                    wDec.tensor(), Fixture.tensorOrNull(scale));
             };
         }
     }
@@ -257,8 +258,8 @@ public final class SaeDecodeCases {
             Operand sum = f.updated("sum", DType.F64, Draw.normal(1), nClasses, dSae);
             Operand active = withActive ? f.updated("active", DType.F64, Draw.ints(0, 100), nClasses, dSae) : null;
             f.oracle(() -> expect(codes, tokenClass, weight, sum, active));
-            return () -> f.ops().saeAccumulate(sum.tensor(), Fixture.tensorOrNull(active), codes.indices().tensor(), codes.values().tensor(),
-                codes.counts().tensor(), tokenClass.tensor(), Fixture.tensorOrNull(weight));
+            return () -> f.ops().saeAccumulate(sum.tensor(), Fixture.tensorOrNull(active), codes.indices().tensor(),
+                codes.values().tensor(), codes.counts().tensor(), tokenClass.tensor(), Fixture.tensorOrNull(weight));
         }
 
         /** Products of floats are exact in double and the order is prescribed: every bit is determined. */

@@ -42,7 +42,8 @@ public final class SaeEncodeCases {
     }
 
     /** Indices, values, counts. */
-    public record Encode(int tokens, int dIn, int dSae, int capacity, SaeActivation activation, int k, boolean withBias, boolean withScale, DType dtype)
+    public record Encode(int tokens, int dIn, int dSae, int capacity, SaeActivation activation, int k, boolean withBias,
+        boolean withScale, DType dtype)
         implements OpCase {
         @Override
         public String operation() {
@@ -75,7 +76,8 @@ public final class SaeEncodeCases {
                     expectRow(t, active(t, z, gate, threshold), z, indices, values, counts);
                 }
             });
-            return () -> f.ops().saeEncode(indices.tensor(), values.tensor(), counts.tensor(), x.tensor(), wEnc.tensor(), Fixture.tensorOrNull(bias),
+            return () -> f.ops().saeEncode(indices.tensor(), values.tensor(), counts.tensor(), x.tensor(), wEnc.tensor(),
+                Fixture.tensorOrNull(bias),
                 Fixture.tensorOrNull(threshold), Fixture.tensorOrNull(scale), Fixture.tensorOrNull(gateBias), activation, k);
         }
 
@@ -150,7 +152,8 @@ public final class SaeEncodeCases {
                 counts[t] = count;
             }
             return new Codes(f.input("indices", DType.I32, Draw.of(indices), tokens, capacity),
-                f.input("values", DType.F32, Draw.of(values), tokens, capacity), f.input("counts", DType.I32, Draw.of(counts), tokens), capacity);
+                f.input("values", DType.F32, Draw.of(values), tokens, capacity), f.input("counts", DType.I32, Draw.of(counts), tokens),
+                capacity);
         }
 
         int count(int t) {

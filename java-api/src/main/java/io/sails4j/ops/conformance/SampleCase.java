@@ -70,7 +70,8 @@ public record SampleCase(int rows, int vocab, float temperature, long topK, floa
             own[i] = random.nextInt(4) == 0 ? random.nextInt(-4, 5) * 0.5 : (float) (2 * random.nextGaussian());
             logits[row * vocab + i] = own[i];
         }
-        List<Integer> order = IntStream.range(0, vocab).boxed().sorted(Comparator.comparingDouble((Integer i) -> -own[i]).thenComparing(i -> i)).toList();
+        Comparator<Integer> falling = Comparator.comparingDouble((Integer i) -> -own[i]).thenComparing(i -> i);
+        List<Integer> order = IntStream.range(0, vocab).boxed().sorted(falling).toList();
         if (temperature == 0) {
             expected[row] = order.getFirst();
             return true;

@@ -97,7 +97,8 @@ public final class StandardizeCases {
             for (int j = 0; j < cols; j++) {
                 double value = (x[row * cols + j] - mu) / (sigma + EPS);
                 double differenceError = meanError + Sum.EPS * (Math.abs(x[row * cols + j]) + Math.abs(mu));
-                y.expect(row * cols + j, value, (differenceError + Math.abs(value) * stdError) / (sigma + EPS) + 3 * Sum.EPS * Math.abs(value));
+                y.expect(row * cols + j, value, (differenceError + Math.abs(value) * stdError) / (sigma + EPS)
+                    + 3 * Sum.EPS * Math.abs(value));
             }
         }
     }
@@ -158,15 +159,17 @@ public final class StandardizeCases {
             f.oracle(() -> {
                 for (int row = 0; row < rows; row++) {
                     int from = row * cols;
-                    Sum[] expected = backward(Arrays.copyOfRange(dy.values(), from, from + cols), gradMean == null ? 0 : gradMean.value(row),
-                        gradStd == null ? 0 : gradStd.value(row), Arrays.copyOfRange(x.values(), from, from + cols), mean.value(row), std.value(row), EPS);
+                    double byMean = gradMean == null ? 0 : gradMean.value(row);
+                    double byStd = gradStd == null ? 0 : gradStd.value(row);
+                    Sum[] expected = backward(Arrays.copyOfRange(dy.values(), from, from + cols), byMean, byStd,
+                        Arrays.copyOfRange(x.values(), from, from + cols), mean.value(row), std.value(row), EPS);
                     for (int j = 0; j < cols; j++) {
                         dx.expect(from + j, expected[j].value(), expected[j].error());
                     }
                 }
             });
-            return () -> f.ops().standardizeBackward(dx.tensor(), dy.tensor(), Fixture.tensorOrNull(gradMean), Fixture.tensorOrNull(gradStd), x.tensor(),
-                mean.tensor(), std.tensor(), EPS);
+            return () -> f.ops().standardizeBackward(dx.tensor(), dy.tensor(), Fixture.tensorOrNull(gradMean),
+                Fixture.tensorOrNull(gradStd), x.tensor(), mean.tensor(), std.tensor(), EPS);
         }
     }
 
@@ -224,7 +227,8 @@ public final class StandardizeCases {
         public Runnable prepare(Fixture f) {
             Operand x = f.input("x", DType.F32, Draw.normal(1), rows, cols);
             Operand std = f.input("std", DType.F32, Draw.uniform(0.1, 3), rows);
-            Operand dy = alias ? f.updated("dy", DType.F32, Draw.normal(1), rows, cols) : f.input("dy", DType.F32, Draw.normal(1), rows, cols);
+            Operand dy = alias ? f.updated("dy", DType.F32, Draw.normal(1), rows, cols)
+                : f.input("dy", DType.F32, Draw.normal(1), rows, cols);
             Operand dx = alias ? dy : f.output("dx", DType.F32, rows, cols);
             Operand dmean = f.output("dmean", DType.F32, rows);
             Operand dstd = f.output("dstd", DType.F32, rows);

@@ -33,6 +33,7 @@ final class Verdict {
     }
 
     CaseResult result(OpCase opCase) {
-        return new CaseResult(opCase.operation(), opCase.describe(), opCase.dtype(), comparisons, worstError, worstLimit, detail.isEmpty(), detail);
+        return new CaseResult(opCase.operation(), opCase.describe(), opCase.dtype(), comparisons, worstError, worstLimit,
+            detail.isEmpty(), detail);
     }
 }

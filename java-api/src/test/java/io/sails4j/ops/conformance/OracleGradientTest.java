@@ -53,7 +53,8 @@ class OracleGradientTest {
         double[] rstd = IntStream.range(0, rows).mapToDouble(i -> RmsNormCases.rstd(x, i, d, 1e-3)).toArray();
         double[] gradient = values(RmsNormCases.backward(dy, x, w, rstd, rows, d));
         check(x, Arrays.copyOf(gradient, rows * d), v -> dot(dy, RmsNormCases.forward(v, w, new double[0], rows, d, 1e-3)));
-        check(w, Arrays.copyOfRange(gradient, rows * d, rows * d + d), v -> dot(dy, RmsNormCases.forward(x, v, new double[0], rows, d, 1e-3)));
+        check(w, Arrays.copyOfRange(gradient, rows * d, rows * d + d), v ->
+            dot(dy, RmsNormCases.forward(x, v, new double[0], rows, d, 1e-3)));
     }
 
     @Test
@@ -138,7 +139,8 @@ class OracleGradientTest {
         int n = 6;
         double[] x = normal(n);
         double[] dy = normal(n);
-        double[] gradient = values(StandardizeCases.backward(dy, 0.7, -0.3, x, StandardizeCases.mean(x, 0, n), StandardizeCases.std(x, 0, n), 1e-2));
+        double[] gradient = values(StandardizeCases.backward(dy, 0.7, -0.3, x, StandardizeCases.mean(x, 0, n),
+            StandardizeCases.std(x, 0, n), 1e-2));
         check(x, gradient, v -> {
             double mean = StandardizeCases.mean(v, 0, n);
             double std = StandardizeCases.std(v, 0, n);
