@@ -9,7 +9,8 @@ public final class ActivationCases {
     private static final int[] SIZES = {0, 1, 15, 17, 257, 70001};
     private static final double SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);
 
-    enum Alias { NONE, GATE, UP, DY }
+    /** Which input the output shares its memory with. */
+    public enum Alias { NONE, GATE, UP, DY }
 
     private ActivationCases() {
     }

@@ -8,7 +8,7 @@ import java.util.List;
 /** Attention with grouped heads, soft-cap, sliding window, segments and a cache with spare room. */
 public final class AttentionCases {
     /** How the segments are drawn. */
-    enum Segments { ONE, PADDED, RANDOM }
+    public enum Segments { ONE, PADDED, RANDOM }
 
     private AttentionCases() {
     }

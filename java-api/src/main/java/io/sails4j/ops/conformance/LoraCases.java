@@ -7,7 +7,8 @@ import java.util.List;
 
 /** Low-rank adapters (arXiv:2106.09685 eq. 3). */
 public final class LoraCases {
-    enum Zero { NONE, A, B }
+    /** Which factor is zero, so that the base model must come out unchanged. */
+    public enum Zero { NONE, A, B }
 
     private LoraCases() {
     }

@@ -6,7 +6,8 @@ import java.util.List;
 
 /** RMSNorm in Gemma's form (arXiv:1910.07467 eq. 4, the scale stored as an offset from 1). */
 public final class RmsNormCases {
-    enum Alias { NONE, X, RESIDUAL }
+    /** Which input the output shares its memory with. */
+    public enum Alias { NONE, X, RESIDUAL }
 
     private RmsNormCases() {
     }
