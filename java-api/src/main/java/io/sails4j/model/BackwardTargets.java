@@ -1,0 +1,25 @@
+package io.sails4j.model;
+
+import io.sails4j.tensor.Tensor;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a backward computes.
+ *
+ * @param parameters gradients F32 by checkpoint name, accumulated; a parameter that is not there is frozen and nothing of its gradient
+ *     is computed or stored
+ * @param trainedAdapter index in the {@link AdapterStack} of the adapter that {@code lora} belongs to, -1 = none
+ * @param lora gradients of that adapter, accumulated
+ * @param listener receives the gradients of {@code hidden.*}, [batch * length, d_model] F32
+ */
+public record BackwardTargets(Map<String, Tensor> parameters, int trainedAdapter, Map<ModuleKey, LowRankGradient> lora,
+                              @Nullable TensorListener listener) {
+    public static BackwardTargets ofLora(Map<ModuleKey, LowRankGradient> gradients) {
+        return new BackwardTargets(Map.of(), 0, gradients, null);
+    }
+
+    public static BackwardTargets ofParameters(Map<String, Tensor> gradients) {
+        return new BackwardTargets(gradients, -1, Map.of(), null);
+    }
+}

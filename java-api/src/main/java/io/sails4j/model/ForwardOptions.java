@@ -1,0 +1,19 @@
+package io.sails4j.model;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * @param saveForBackward keep what the backward needs
+ * @param lastLayer stop after this block (then there is no final norm), -1 = run all
+ * @param listener receives {@code hidden.embed}, and for each block N {@code attn_out.N}, {@code hidden.mid.N}, {@code mlp_out.N},
+ *     {@code hidden.layer.N}, all [batch * length, d_model] F32; then {@code hidden.final_norm} in the compute type
+ */
+public record ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable TensorListener listener) {
+    public static ForwardOptions inference() {
+        return new ForwardOptions(false, -1, null);
+    }
+
+    public static ForwardOptions training() {
+        return new ForwardOptions(true, -1, null);
+    }
+}

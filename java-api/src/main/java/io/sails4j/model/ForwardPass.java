@@ -1,0 +1,73 @@
+package io.sails4j.model;
+
+import io.sails4j.tensor.Tensor;
+import io.sails4j.tensor.TensorArena;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** The result of a forward. Closing gives its memory back to the model; passes close in the reverse order of their opening. */
+public final class ForwardPass implements AutoCloseable {
+    private final Step step;
+    private final TensorArena.Mark mark;
+    private final List<Block.Saved> blocks;
+    private final Tensor lastResidual;
+    private final @Nullable Tensor finalNorm;
+    private final @Nullable Tensor finalRstd;
+    private boolean closed;
+
+    ForwardPass(Step step, TensorArena.Mark mark, List<Block.Saved> blocks, Tensor lastResidual, @Nullable Tensor finalNorm,
+                @Nullable Tensor finalRstd) {
+        this.step = step;
+        this.mark = mark;
+        this.blocks = blocks;
+        this.lastResidual = lastResidual;
+        this.finalNorm = finalNorm;
+        this.finalRstd = finalRstd;
+    }
+
+    public TokenBatch batch() {
+        return step.batch();
+    }
+
+    /** The input of the output matrix, [batch * length, d_model] in the compute type. */
+    public Tensor finalNorm() {
+        if (finalNorm == null) {
+            throw new IllegalStateException("the forward was stopped before the final norm");
+        }
+        return finalNorm;
+    }
+
+    Step step() {
+        requireOpen();
+        return step;
+    }
+
+    List<Block.Saved> blocks() {
+        return blocks;
+    }
+
+    Tensor lastResidual() {
+        return lastResidual;
+    }
+
+    Tensor finalRstd() {
+        if (finalRstd == null) {
+            throw new IllegalStateException("the forward was stopped before the final norm");
+        }
+        return finalRstd;
+    }
+
+    private void requireOpen() {
+        if (closed) {
+            throw new IllegalStateException("the forward pass is closed");
+        }
+    }
+
+    @Override
+    public void close() {
+        if (!closed) {
+            closed = true;
+            step.kept().release(mark);
+        }
+    }
+}

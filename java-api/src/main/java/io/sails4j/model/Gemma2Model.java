@@ -1,0 +1,209 @@
+package io.sails4j.model;
+
+import io.sails4j.io.InputException;
+import io.sails4j.ops.Engine;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Tensor;
+import io.sails4j.tensor.TensorArena;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/** A Gemma-2 model on a device. One thread at a time. */
+public final class Gemma2Model implements AutoCloseable {
+    private final Engine engine;
+    private final Gemma2Weights weights;
+    private final Gemma2Config config;
+    private final float normalizer;
+    private final List<Block> blocks = new ArrayList<>();
+    private final TensorArena kept;
+    private final TensorArena scratch;
+
+    /** Takes over the weights; closing the model closes them. */
+    public Gemma2Model(Engine engine, Gemma2Weights weights, boolean exactNormalizer) {
+        this.engine = engine;
+        this.weights = weights;
+        this.config = weights.config();
+        this.normalizer = normalizer(config, exactNormalizer);
+        for (int layer = 0; layer < config.nLayers(); layer++) {
+            blocks.add(new Block(config, layer, weights.layer(layer)));
+        }
+        this.kept = new TensorArena(engine.device());
+        this.scratch = new TensorArena(engine.device());
+    }
+
+    /** Loads a Hugging Face model directory. */
+    public static Gemma2Model load(Path directory, Engine engine, ModelOptions options) {
+        Gemma2Config config = Gemma2Config.read(directory);
+        Gemma2Weights weights = Gemma2Weights.load(directory, config, engine, options.resolve(config), options.writable());
+        return new Gemma2Model(engine, weights, options.exactNormalizer());
+    }
+
+    /** sqrt(d_model), rounded to the checkpoint's type as the published models do (google/gemma_pytorch gemma/model.py, forward). */
+    private static float normalizer(Gemma2Config config, boolean exact) {
+        float root = (float) Math.sqrt(config.dModel());
+        if (exact) {
+            return root;
+        }
+        return switch (config.checkpointDtype()) {
+            case BF16 -> {
+                int bits = Float.floatToRawIntBits(root);
+                yield Float.intBitsToFloat((bits + 0x7fff + (bits >>> 16 & 1)) & 0xffff0000);
+            }
+            case F16 -> Float.float16ToFloat(Float.floatToFloat16(root));
+            default -> root;
+        };
+    }
+
+    public Engine engine() {
+        return engine;
+    }
+
+    public Gemma2Config config() {
+        return config;
+    }
+
+    public Gemma2Weights weights() {
+        return weights;
+    }
+
+    public DType computeDtype() {
+        return weights.computeDtype();
+    }
+
+    /** Runs the model over a batch. Close the result before the next forward, unless both are needed. */
+    public ForwardPass forward(TokenBatch batch, AdapterStack adapters, ForwardOptions options) {
+        return forward(batch, adapters, options, null);
+    }
+
+    /** The forward of new tokens after those in the cache, which it extends. */
+    ForwardPass forward(TokenBatch batch, AdapterStack adapters, ForwardOptions options, @Nullable KvCache cache) {
+        requireIds(batch);
+        TensorArena.Mark mark = kept.mark();
+        scratch.reset();
+        long n = batch.size();
+        Tensor segments = kept.of(batch.segments(), batch.batch(), batch.length());
+        Tensor ropeTable = kept.allocate(DType.F32, n, config.headDim() / 2, 2);
+        engine.ops().ropeTable(ropeTable, kept.of(batch.positionIds(), n), config.ropeTheta());
+        Step step = new Step(engine, config, computeDtype(), kept, scratch, adapters, batch, segments, ropeTable, cache);
+        Tensor residual = kept.allocate(DType.F32, n, config.dModel());
+        engine.ops().embeddingForward(residual, kept.of(batch.inputIds(), n), weights.embedTokens(), normalizer);
+        if (options.listener() != null) {
+            options.listener().accept("hidden.embed", residual);
+        }
+        if (cache != null) {
+            cache.begin(batch);
+        }
+        List<Block.Saved> saved = new ArrayList<>();
+        int last = options.lastLayer() < 0 ? config.nLayers() - 1 : options.lastLayer();
+        for (int layer = 0; layer <= last; layer++) {
+            residual = runBlock(step, layer, residual, options, saved);
+        }
+        if (cache != null) {
+            cache.commit(batch);
+        }
+        if (last < config.nLayers() - 1) {
+            return new ForwardPass(step, mark, saved, residual, null, null);
+        }
+        Tensor finalNorm = kept.allocate(computeDtype(), n, config.dModel());
+        Tensor rstd = kept.allocate(DType.F32, n);
+        engine.ops().rmsnormForward(finalNorm, rstd, residual, weights.finalNorm(), null, (float) config.rmsNormEps());
+        if (options.listener() != null) {
+            options.listener().accept("hidden.final_norm", finalNorm);
+        }
+        return new ForwardPass(step, mark, saved, residual, finalNorm, rstd);
+    }
+
+    private Tensor runBlock(Step step, int layer, Tensor residual, ForwardOptions options, List<Block.Saved> saved) {
+        if (options.saveForBackward()) {
+            Block.Result result = blocks.get(layer).forward(step, residual, kept, true, options.listener());
+            saved.add(result.saved());
+            return result.residPost();
+        }
+        // Only the residual stream outlives the block.
+        TensorArena.Mark blockMark = scratch.mark();
+        Block.Result result = blocks.get(layer).forward(step, residual, scratch, false, options.listener());
+        residual.copyFrom(result.residPost());
+        scratch.release(blockMark);
+        return residual;
+    }
+
+    private void requireIds(TokenBatch batch) {
+        for (int id : batch.inputIds()) {
+            if (id < 0 || id >= config.vocabSize()) {
+                throw new InputException("token id " + id + " is outside the model's vocabulary of " + config.vocabSize()
+                    + "; the tokenizer and the model do not belong together");
+            }
+        }
+    }
+
+    /** Soft-capped logits [rows.length, vocab_size] F32 of some positions (row-major over the batch); all of them if {@code rows} is null. */
+    public Tensor logits(ForwardPass pass, int @Nullable [] rows) {
+        TensorArena memory = pass.step().kept();
+        Tensor hidden = pass.finalNorm();
+        if (rows != null) {
+            Tensor gathered = memory.allocate(hidden.dtype(), rows.length, config.dModel());
+            engine.ops().gatherRows(gathered, hidden, memory.of(rows, rows.length));
+            hidden = gathered;
+        }
+        Tensor logits = memory.allocate(DType.F32, hidden.dim(0), config.vocabSize());
+        engine.ops().matmul(logits, hidden, weights.embedTokens(), false, true, 1, 0);
+        if (config.finalLogitSoftcap() != 0) {
+            engine.ops().softcapForward(logits, logits, (float) config.finalLogitSoftcap());
+        }
+        return logits;
+    }
+
+    /**
+     * Propagates a gradient from the final norm's output down.
+     *
+     * @param pass of a forward that saved for the backward
+     * @param dFinalNorm [batch * length, d_model] F32
+     */
+    public void backward(ForwardPass pass, Tensor dFinalNorm, BackwardTargets targets) {
+        Step step = pass.step();
+        if (pass.blocks().size() != config.nLayers()) {
+            throw new IllegalStateException("the forward did not save what the backward needs");
+        }
+        scratch.reset();
+        TensorListener listener = targets.listener();
+        if (listener != null) {
+            listener.accept("hidden.final_norm", dFinalNorm);
+        }
+        Tensor dResid = scratch.allocate(DType.F32, step.tokens(), config.dModel());
+        engine.ops().rmsnormBackward(dResid, targets.parameters().get(Gemma2Weights.FINAL_NORM), dFinalNorm, pass.lastResidual(),
+            weights.finalNorm(), pass.finalRstd(), false);
+        int lowest = lowestLayer(targets);
+        for (int layer = config.nLayers() - 1; layer >= lowest; layer--) {
+            if (listener != null) {
+                listener.accept("hidden.layer." + layer, dResid);
+            }
+            blocks.get(layer).backward(step, dResid, pass.blocks().get(layer), targets);
+        }
+        if (listener != null) {
+            listener.accept("hidden.embed", dResid);
+        }
+        Tensor dEmbed = targets.parameters().get(Gemma2Weights.EMBED_TOKENS);
+        if (dEmbed != null) {
+            engine.ops().embeddingBackward(dEmbed, dResid, scratch.of(step.batch().inputIds(), step.tokens()), normalizer);
+        }
+    }
+
+    /** Nothing below the lowest layer with something to train needs a gradient. */
+    private int lowestLayer(BackwardTargets targets) {
+        if (!targets.parameters().isEmpty() || targets.listener() != null) {
+            return 0;
+        }
+        IntStream layers = targets.lora().keySet().stream().mapToInt(ModuleKey::layer);
+        return layers.min().orElse(config.nLayers());
+    }
+
+    @Override
+    public void close() {
+        kept.close();
+        scratch.close();
+        weights.close();
+    }
+}

@@ -1,0 +1,252 @@
+package io.sails4j.model;
+
+import io.sails4j.io.AtomicFiles;
+import io.sails4j.io.InputException;
+import io.sails4j.io.SafetensorsWriter;
+import io.sails4j.io.ShardedTensors;
+import io.sails4j.ops.Engine;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.HostTensor;
+import io.sails4j.tensor.Shape;
+import io.sails4j.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SequencedMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The parameters of a model on a device: the embedding and the projections in the compute type, norm weights in F32. Where the
+ * checkpoint has the compute type and the device reads host memory, the mapped file itself serves; nothing is copied.
+ */
+public final class Gemma2Weights implements AutoCloseable {
+    public static final String EMBED_TOKENS = "model.embed_tokens.weight";
+    public static final String FINAL_NORM = "model.norm.weight";
+    private static final long CHUNK_ELEMENTS = 16L << 20;
+
+    private final Gemma2Config config;
+    private final DType computeDtype;
+    private final SequencedMap<String, Tensor> parameters;
+    private final List<LayerWeights> layers = new ArrayList<>();
+    private final List<Tensor> owned;
+    private final @Nullable ShardedTensors mapped;
+
+    private Gemma2Weights(Gemma2Config config, DType computeDtype, SequencedMap<String, Tensor> parameters, List<Tensor> owned,
+                          @Nullable ShardedTensors mapped) {
+        this.config = config;
+        this.computeDtype = computeDtype;
+        this.parameters = parameters;
+        this.owned = owned;
+        this.mapped = mapped;
+        for (int layer = 0; layer < config.nLayers(); layer++) {
+            Map<Projection, Tensor> projections = new EnumMap<>(Projection.class);
+            for (Projection projection : Projection.values()) {
+                projections.put(projection, parameter(projection.modulePath(layer) + ".weight"));
+            }
+            layers.add(new LayerWeights(parameter(LayerWeights.normName(layer, LayerWeights.INPUT_NORM)),
+                parameter(LayerWeights.normName(layer, LayerWeights.POST_ATTENTION_NORM)),
+                parameter(LayerWeights.normName(layer, LayerWeights.PRE_FEEDFORWARD_NORM)),
+                parameter(LayerWeights.normName(layer, LayerWeights.POST_FEEDFORWARD_NORM)), projections));
+        }
+    }
+
+    /** Every parameter of the checkpoint format and its shape, in the order of the model. */
+    public static SequencedMap<String, Shape> shapes(Gemma2Config config) {
+        SequencedMap<String, Shape> shapes = new LinkedHashMap<>();
+        Shape norm = Shape.of(config.dModel());
+        shapes.put(EMBED_TOKENS, Shape.of(config.vocabSize(), config.dModel()));
+        for (int layer = 0; layer < config.nLayers(); layer++) {
+            shapes.put(LayerWeights.normName(layer, LayerWeights.INPUT_NORM), norm);
+            for (Projection projection : Projection.values()) {
+                shapes.put(projection.modulePath(layer) + ".weight", Shape.of(projection.dOut(config), projection.dIn(config)));
+            }
+            shapes.put(LayerWeights.normName(layer, LayerWeights.POST_ATTENTION_NORM), norm);
+            shapes.put(LayerWeights.normName(layer, LayerWeights.PRE_FEEDFORWARD_NORM), norm);
+            shapes.put(LayerWeights.normName(layer, LayerWeights.POST_FEEDFORWARD_NORM), norm);
+        }
+        shapes.put(FINAL_NORM, norm);
+        return shapes;
+    }
+
+    /**
+     * Loads a Hugging Face checkpoint directory.
+     *
+     * @param writable give every parameter memory of its own, so that training can change it
+     * @throws InputException where a tensor is missing, unknown, of another shape or type, or holds NaN or infinity
+     */
+    public static Gemma2Weights load(Path directory, Gemma2Config config, Engine engine, DType computeDtype, boolean writable) {
+        ShardedTensors checkpoint = ShardedTensors.open(directory);
+        List<Tensor> owned = new ArrayList<>();
+        try {
+            SequencedMap<String, Shape> shapes = shapes(config);
+            requireSameNames(directory, checkpoint, shapes);
+            SequencedMap<String, Tensor> parameters = new LinkedHashMap<>();
+            for (Map.Entry<String, Shape> entry : shapes.entrySet()) {
+                DType dtype = isNorm(entry.getValue()) ? DType.F32 : computeDtype;
+                parameters.put(entry.getKey(), loadTensor(checkpoint, entry.getKey(), entry.getValue(), engine, dtype, writable, owned));
+            }
+            return new Gemma2Weights(config, computeDtype, parameters, owned, checkpoint);
+        } catch (RuntimeException e) {
+            owned.forEach(Tensor::close);
+            checkpoint.close();
+            throw e;
+        }
+    }
+
+    private static boolean isNorm(Shape shape) {
+        return shape.rank() == 1;
+    }
+
+    private static void requireSameNames(Path directory, ShardedTensors checkpoint, Map<String, Shape> shapes) {
+        List<String> missing = shapes.keySet().stream().filter(name -> !checkpoint.contains(name)).toList();
+        if (!missing.isEmpty()) {
+            throw new InputException(directory + " lacks " + missing.size() + " of the model's tensors: " + some(missing)
+                + "; config.json and the weights do not belong together, or the checkpoint is incomplete");
+        }
+        List<String> extra = checkpoint.names().stream().filter(name -> !shapes.containsKey(name)).toList();
+        if (!extra.isEmpty()) {
+            throw new InputException(directory + " has " + extra.size() + " tensors that Gemma-2 of this configuration does not have: " + some(extra));
+        }
+    }
+
+    private static String some(List<String> names) {
+        return String.join(", ", names.subList(0, Math.min(5, names.size()))) + (names.size() > 5 ? ", ..." : "");
+    }
+
+    private static Tensor loadTensor(ShardedTensors checkpoint, String name, Shape shape, Engine engine, DType dtype, boolean writable,
+                                     List<Tensor> owned) {
+        HostTensor source = checkpoint.tensor(name);
+        String where = checkpoint.fileOf(name) + ": tensor '" + name + "'";
+        if (!source.shape().equals(shape)) {
+            throw new InputException(where + " has shape " + source.shape() + ", config.json asks for " + shape);
+        }
+        if (source.dtype() != DType.F32 && source.dtype() != DType.BF16 && source.dtype() != DType.F16) {
+            throw new InputException(where + " has dtype " + source.dtype() + ", expected F32, BF16 or F16");
+        }
+        boolean aligned = source.data().address() % source.dtype().byteSize() == 0;
+        Tensor tensor;
+        if (source.dtype() == dtype && engine.device().hostAccessible() && !writable && aligned) {
+            tensor = engine.device().wrap(source);
+        } else {
+            tensor = engine.device().allocate(dtype, shape);
+            owned.add(tensor);
+            upload(engine, tensor, source);
+        }
+        long bad = engine.ops().countNonfinite(tensor);
+        if (bad > 0) {
+            throw new InputException(where + " has " + bad + " values that are NaN or infinite; the checkpoint is damaged");
+        }
+        return tensor;
+    }
+
+    /** Copies host values in, converted chunk by chunk. */
+    private static void upload(Engine engine, Tensor target, HostTensor source) {
+        if (source.dtype() == target.dtype()) {
+            target.upload(source.data());
+            return;
+        }
+        long n = target.numel();
+        long chunk = Math.min(n, CHUNK_ELEMENTS);
+        int size = source.dtype().byteSize();
+        Tensor flat = target.view(n);
+        try (Tensor staging = engine.device().allocate(source.dtype(), Shape.of(chunk))) {
+            for (long at = 0; at < n; at += chunk) {
+                long count = Math.min(chunk, n - at);
+                Tensor part = staging.rows(0, count);
+                part.upload(source.data().asSlice(at * size, count * size));
+                engine.ops().convert(flat.rows(at, count), part);
+            }
+        }
+    }
+
+    /** Random weights in the shape of a configuration, for measurements and for small models made from nothing. */
+    public static Gemma2Weights random(Gemma2Config config, Engine engine, DType computeDtype, long seed) {
+        List<Tensor> owned = new ArrayList<>();
+        SequencedMap<String, Tensor> parameters = new LinkedHashMap<>();
+        RandomWeights random = new RandomWeights(engine, seed);
+        shapes(config).forEach((name, shape) -> {
+            Tensor tensor = engine.device().allocate(isNorm(shape) ? DType.F32 : computeDtype, shape);
+            owned.add(tensor);
+            if (isNorm(shape)) {
+                tensor.fillZero();  // the scale is stored as an offset from 1
+            } else {
+                // 1/sqrt(fan in) keeps activations of order one; the embedding is multiplied by sqrt(d_model) before use.
+                random.fill(tensor, 1 / Math.sqrt(shape.dim(1)));
+            }
+            parameters.put(name, tensor);
+        });
+        return new Gemma2Weights(config, computeDtype, parameters, owned, null);
+    }
+
+    /** Writes {@code config.json} and {@code model.safetensors} in the checkpoint's type into an existing directory. */
+    public void writeInto(Path directory, Engine engine) {
+        try (Arena arena = Arena.ofConfined()) {
+            SequencedMap<String, HostTensor> tensors = new LinkedHashMap<>();
+            parameters.forEach((name, tensor) -> tensors.put(name, toHost(engine, tensor, config.checkpointDtype(), arena)));
+            SafetensorsWriter.write(directory.resolve("model.safetensors"), tensors, Map.of("format", "pt"));
+        }
+        AtomicFiles.writeJson(directory.resolve("config.json"), config.toJson());
+    }
+
+    /** A device tensor's values on the host in the given type. */
+    public static HostTensor toHost(Engine engine, Tensor tensor, DType dtype, Arena arena) {
+        MemorySegment bytes = arena.allocate(tensor.numel() * dtype.byteSize(), 64);
+        if (tensor.dtype() == dtype) {
+            tensor.download(bytes);
+        } else {
+            try (Tensor converted = engine.device().allocate(dtype, tensor.shape())) {
+                engine.ops().convert(converted, tensor);
+                converted.download(bytes);
+            }
+        }
+        return new HostTensor(dtype, tensor.shape(), bytes);
+    }
+
+    public Gemma2Config config() {
+        return config;
+    }
+
+    public DType computeDtype() {
+        return computeDtype;
+    }
+
+    /** All parameters by their names in the checkpoint. */
+    public Map<String, Tensor> parameters() {
+        return Collections.unmodifiableMap(parameters);
+    }
+
+    public Tensor parameter(String name) {
+        Tensor tensor = parameters.get(name);
+        if (tensor == null) {
+            throw new IllegalArgumentException("the model has no parameter '" + name + "'");
+        }
+        return tensor;
+    }
+
+    /** [vocab_size, d_model] in the compute type: input embedding and output matrix. */
+    public Tensor embedTokens() {
+        return parameter(EMBED_TOKENS);
+    }
+
+    Tensor finalNorm() {
+        return parameter(FINAL_NORM);
+    }
+
+    LayerWeights layer(int layer) {
+        return layers.get(layer);
+    }
+
+    @Override
+    public void close() {
+        owned.forEach(Tensor::close);
+        if (mapped != null) {
+            mapped.close();
+        }
+    }
+}

@@ -1,0 +1,32 @@
+package io.sails4j.model;
+
+import io.sails4j.io.InputException;
+import java.util.Set;
+
+/**
+ * @param temperature 0 = greedy
+ * @param topK keep the k largest logits, 0 = all
+ * @param topP keep the smallest set of tokens with this probability, 1 = all
+ * @param stopIds generation of a sequence ends with one of these, which is part of the result
+ */
+public record GenerationOptions(int maxNewTokens, double temperature, int topK, double topP, long seed, Set<Integer> stopIds) {
+    public GenerationOptions {
+        stopIds = Set.copyOf(stopIds);
+        if (maxNewTokens < 1) {
+            throw new InputException("the number of new tokens is " + maxNewTokens + ", expected 1 or more");
+        }
+        if (!(temperature >= 0) || Double.isInfinite(temperature)) {
+            throw new InputException("the temperature is " + temperature + ", expected 0 (greedy) or a positive number");
+        }
+        if (topK < 0) {
+            throw new InputException("top-k is " + topK + ", expected 0 (all) or more");
+        }
+        if (!(topP > 0 && topP <= 1)) {
+            throw new InputException("top-p is " + topP + ", expected a number above 0 and at most 1");
+        }
+    }
+
+    public static GenerationOptions greedy(int maxNewTokens, Set<Integer> stopIds) {
+        return new GenerationOptions(maxNewTokens, 0, 0, 1, 0, stopIds);
+    }
+}

@@ -1,0 +1,102 @@
+package io.sails4j.model;
+
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Shape;
+import io.sails4j.tensor.Tensor;
+import io.sails4j.tensor.TensorArena;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Keys and values of the tokens so far: for each layer [batch, capacity, n_kv_heads * head_dim] in the compute type. */
+public final class KvCache implements AutoCloseable {
+    private final Gemma2Config config;
+    private final int batch;
+    private final int capacity;
+    private final List<Tensor> keys = new ArrayList<>();
+    private final List<Tensor> values = new ArrayList<>();
+    private final TensorArena segmentMemory;
+    private final int[] segments;
+    private Tensor keySegments;
+    private int length;
+
+    public KvCache(Gemma2Model model, int batch, int capacity) {
+        this.config = model.config();
+        this.batch = batch;
+        this.capacity = capacity;
+        this.segments = new int[batch * capacity];
+        this.segmentMemory = new TensorArena(model.engine().device());
+        this.keySegments = segmentMemory.allocate(DType.I32, 0);
+        Shape shape = Shape.of(batch, capacity, config.kvWidth());
+        for (int layer = 0; layer < config.nLayers(); layer++) {
+            keys.add(model.engine().device().allocate(model.computeDtype(), shape));
+            values.add(model.engine().device().allocate(model.computeDtype(), shape));
+        }
+    }
+
+    /** Number of positions that are filled. */
+    public int length() {
+        return length;
+    }
+
+    public int capacity() {
+        return capacity;
+    }
+
+    /** Announces new tokens: their segments become visible to the attention of this step. */
+    void begin(TokenBatch tokens) {
+        if (tokens.batch() != batch || length + tokens.length() > capacity) {
+            throw new IllegalStateException(tokens.batch() + " x " + tokens.length() + " tokens do not fit into a cache of " + batch + " x "
+                + capacity + " that holds " + length);
+        }
+        int total = length + tokens.length();
+        int[] dense = new int[batch * total];
+        for (int b = 0; b < batch; b++) {
+            System.arraycopy(tokens.segments(), b * tokens.length(), segments, b * capacity + length, tokens.length());
+            System.arraycopy(segments, b * capacity, dense, b * total, total);
+        }
+        segmentMemory.reset();
+        keySegments = segmentMemory.of(dense, batch, total);
+    }
+
+    /** Copies the new tokens' keys and values [batch * length, kv_width] behind those of the layer. */
+    void append(int layer, Tensor k, Tensor v) {
+        long rows = k.dim(0) / Math.max(1, batch);
+        for (int b = 0; b < batch; b++) {
+            long at = (long) b * capacity + length;
+            flat(keys.get(layer)).rows(at, rows).copyFrom(k.rows(b * rows, rows));
+            flat(values.get(layer)).rows(at, rows).copyFrom(v.rows(b * rows, rows));
+        }
+    }
+
+    private Tensor flat(Tensor tensor) {
+        return tensor.view((long) batch * capacity, config.kvWidth());
+    }
+
+    void commit(TokenBatch tokens) {
+        length += tokens.length();
+    }
+
+    Tensor keys(int layer) {
+        return keys.get(layer);
+    }
+
+    Tensor values(int layer) {
+        return values.get(layer);
+    }
+
+    /** [batch, length so far with the new tokens] I32. */
+    Tensor keySegments() {
+        return keySegments;
+    }
+
+    long batchStride() {
+        return capacity * config.kvWidth();
+    }
+
+    @Override
+    public void close() {
+        keys.forEach(Tensor::close);
+        values.forEach(Tensor::close);
+        segmentMemory.close();
+    }
+}

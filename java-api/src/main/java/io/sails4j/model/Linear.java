@@ -1,0 +1,65 @@
+package io.sails4j.model;
+
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Tensor;
+import io.sails4j.tensor.TensorArena;
+import org.jspecify.annotations.Nullable;
+
+/** One linear map with its adapters: y = x W^T + sum of scale (x A^T) B^T. */
+final class Linear {
+    private final ModuleKey key;
+    private final Tensor weight;
+
+    Linear(ModuleKey key, Tensor weight) {
+        this.key = key;
+        this.weight = weight;
+    }
+
+    /**
+     * What the backward needs.
+     *
+     * @param x the input [n, d_in]
+     * @param h for each adapter of the stack x A^T [n, r], null where it has no part here
+     */
+    record Saved(Tensor x, @Nullable Tensor[] h) {
+    }
+
+    /** y [n, d_out] of the given type, from {@code memory}. */
+    Tensor forward(Step step, Tensor x, DType yDtype, TensorArena memory, @Nullable Tensor[] h) {
+        Tensor y = memory.allocate(yDtype, step.tokens(), weight.dim(0));
+        step.ops().matmul(y, x, weight, false, true, 1, 0);
+        LowRankAdapter[] adapters = step.adaptersOf(key);
+        for (int i = 0; i < adapters.length; i++) {
+            if (adapters[i] != null) {
+                h[i] = memory.allocate(DType.F32, step.tokens(), adapters[i].r());
+                step.ops().loraForward(y, h[i], x, adapters[i].loraA(), adapters[i].loraB(), adapters[i].scale());
+            }
+        }
+        return y;
+    }
+
+    /** dx [n, d_in] F32 = or += dy W + adapters; gradients of the weight and of the trained adapter where asked for. */
+    void backward(Step step, Tensor dx, boolean accumulate, Tensor dy, Saved saved, BackwardTargets targets) {
+        step.ops().matmul(dx, dy, weight, false, false, 1, accumulate ? 1 : 0);
+        Tensor dWeight = targets.parameters().get(key.path() + ".weight");
+        if (dWeight != null) {
+            step.ops().matmul(dWeight, dy, saved.x(), true, false, 1, 1);
+        }
+        LowRankAdapter[] adapters = step.adaptersOf(key);
+        for (int i = 0; i < adapters.length; i++) {
+            if (adapters[i] != null) {
+                LowRankGradient gradient = i == targets.trainedAdapter() ? targets.lora().get(key) : null;
+                adapterBackward(step, dx, dy, saved.x(), saved.h()[i], adapters[i], gradient);
+            }
+        }
+    }
+
+    private void adapterBackward(Step step, Tensor dx, Tensor dy, Tensor x, Tensor h, LowRankAdapter adapter, @Nullable LowRankGradient gradient) {
+        TensorArena.Mark mark = step.scratch().mark();
+        LowRankGradient target = gradient != null ? gradient
+            : new LowRankGradient(step.scratch().zeros(DType.F32, adapter.loraA().shape().toArray()),
+                step.scratch().zeros(DType.F32, adapter.loraB().shape().toArray()));
+        step.ops().loraBackward(dx, target.dLoraA(), target.dLoraB(), dy, x, h, adapter.loraA(), adapter.loraB(), adapter.scale());
+        step.scratch().release(mark);
+    }
+}

@@ -1,0 +1,27 @@
+package io.sails4j.model;
+
+import io.sails4j.tensor.DType;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * @param computeDtype F32 or BF16 for weights and matmul inputs; null = BF16 for 16-bit checkpoints, else F32
+ * @param writable give the parameters memory of their own, for training them
+ * @param exactNormalizer do not round sqrt(d_model) to the checkpoint's type; the published models round
+ */
+public record ModelOptions(@Nullable DType computeDtype, boolean writable, boolean exactNormalizer) {
+    public static ModelOptions defaults() {
+        return new ModelOptions(null, false, false);
+    }
+
+    public static ModelOptions of(@Nullable DType computeDtype) {
+        return new ModelOptions(computeDtype, false, false);
+    }
+
+    DType resolve(Gemma2Config config) {
+        DType dtype = computeDtype != null ? computeDtype : config.checkpointDtype() == DType.F32 ? DType.F32 : DType.BF16;
+        if (dtype != DType.F32 && dtype != DType.BF16) {
+            throw new IllegalArgumentException("compute type " + dtype + ", expected F32 or BF16");
+        }
+        return dtype;
+    }
+}

@@ -1,0 +1,31 @@
+package io.sails4j.model;
+
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.Ops;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Tensor;
+import io.sails4j.tensor.TensorArena;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** What all blocks of one forward and backward share. Memory: {@code kept} lives until the pass is closed, {@code scratch} within a block. */
+record Step(Engine engine, Gemma2Config config, DType computeDtype, TensorArena kept, TensorArena scratch, AdapterStack adapters,
+            TokenBatch batch, Tensor segments, Tensor ropeTable, @Nullable KvCache cache) {
+    Ops ops() {
+        return engine.ops();
+    }
+
+    long tokens() {
+        return batch.size();
+    }
+
+    /** The adapters' parts for one module, in the order of the stack; null where an adapter leaves the module alone. */
+    @Nullable LowRankAdapter[] adaptersOf(ModuleKey module) {
+        LowRankAdapter[] found = new LowRankAdapter[adapters.adapters().size()];
+        for (int i = 0; i < found.length; i++) {
+            Map<ModuleKey, LowRankAdapter> adapter = adapters.adapters().get(i);
+            found[i] = adapter.get(module);
+        }
+        return found;
+    }
+}

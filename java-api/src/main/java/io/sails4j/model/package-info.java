@@ -1,0 +1,5 @@
+/** Gemma-2: configuration, weights, forward, backward, generation. */
+@NullMarked
+package io.sails4j.model;
+
+import org.jspecify.annotations.NullMarked;
