@@ -1,0 +1,187 @@
+package io.sails4j.lora;
+
+import io.sails4j.io.AtomicFiles;
+import io.sails4j.io.InputException;
+import io.sails4j.io.SafetensorsFile;
+import io.sails4j.io.SafetensorsWriter;
+import io.sails4j.io.ShardedTensors;
+import io.sails4j.model.Gemma2Config;
+import io.sails4j.model.LowRankAdapter;
+import io.sails4j.model.ModuleKey;
+import io.sails4j.ops.Engine;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Device;
+import io.sails4j.tensor.HostTensor;
+import io.sails4j.tensor.Shape;
+import io.sails4j.tensor.Tensor;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SequencedMap;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+
+/** An adapter on a device: lora_A [r, d_in] and lora_B [d_out, r] F32 for each of its modules. */
+public final class LoraAdapter implements AutoCloseable {
+    private static final String CONFIG = "adapter_config.json";
+    private static final String WEIGHTS = "adapter_model.safetensors";
+    private static final String PREFIX = "base_model.model.";
+
+    private final LoraConfig config;
+    private final Map<ModuleKey, LowRankAdapter> modules;
+
+    private LoraAdapter(LoraConfig config, Map<ModuleKey, LowRankAdapter> modules) {
+        this.config = config;
+        this.modules = modules;
+    }
+
+    /** An adapter whose factors are all zero. */
+    public static LoraAdapter create(LoraConfig config, Gemma2Config model, Device device) {
+        Map<ModuleKey, LowRankAdapter> modules = new TreeMap<>();
+        for (ModuleKey module : config.modules()) {
+            modules.put(module, new LowRankAdapter(device.zeros(DType.F32, shapeA(config, model, module)),
+                device.zeros(DType.F32, shapeB(config, model, module)), config.scale(module)));
+        }
+        return new LoraAdapter(config, modules);
+    }
+
+    private static Shape shapeA(LoraConfig config, Gemma2Config model, ModuleKey module) {
+        return Shape.of(config.rank(module), module.projection().dIn(model));
+    }
+
+    private static Shape shapeB(LoraConfig config, Gemma2Config model, ModuleKey module) {
+        return Shape.of(module.projection().dOut(model), config.rank(module));
+    }
+
+    /** Whether a directory looks like an adapter. */
+    public static boolean isAdapter(Path directory) {
+        return Files.exists(directory.resolve(CONFIG));
+    }
+
+    /** Loads a PEFT directory for a base model. */
+    public static LoraAdapter load(Path directory, Gemma2Config model, Engine engine) {
+        if (!Files.isDirectory(directory)) {
+            throw new InputException(directory + " is not a directory; expected a PEFT adapter with " + CONFIG + " and " + WEIGHTS);
+        }
+        LoraConfig config = LoraConfigReader.read(directory.resolve(CONFIG), model);
+        if (Files.notExists(directory.resolve(WEIGHTS))) {
+            throw missingWeights(directory);
+        }
+        try (SafetensorsFile file = SafetensorsFile.open(directory.resolve(WEIGHTS))) {
+            requireNames(file, config, model);
+            LoraAdapter adapter = create(config, model, engine.device());
+            try {
+                adapter.modules.forEach((module, factors) -> {
+                    upload(file, key(module, "A"), factors.loraA(), engine);
+                    upload(file, key(module, "B"), factors.loraB(), engine);
+                });
+            } catch (RuntimeException e) {
+                adapter.close();
+                throw e;
+            }
+            return adapter;
+        }
+    }
+
+    private static InputException missingWeights(Path directory) {
+        try (Stream<Path> files = Files.list(directory)) {
+            return files.filter(p -> ShardedTensors.isPickle(p.getFileName().toString())).findFirst().map(ShardedTensors::pickleRefused)
+                .orElseGet(() -> new InputException(directory.resolve(WEIGHTS) + " does not exist"));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static String key(ModuleKey module, String factor) {
+        return PREFIX + module.path() + ".lora_" + factor + ".weight";
+    }
+
+    private static void requireNames(SafetensorsFile file, LoraConfig config, Gemma2Config model) {
+        Set<String> expected = new TreeSet<>();
+        for (ModuleKey module : config.modules()) {
+            requireTensor(file, module, key(module, "A"), shapeA(config, model, module), config);
+            requireTensor(file, module, key(module, "B"), shapeB(config, model, module), config);
+            expected.add(key(module, "A"));
+            expected.add(key(module, "B"));
+        }
+        for (String name : file.names()) {
+            if (!expected.contains(name)) {
+                throw new InputException(file.path() + " has the tensor '" + name + "', which target_modules of " + CONFIG
+                    + " or the base model do not have");
+            }
+        }
+    }
+
+    private static void requireTensor(SafetensorsFile file, ModuleKey module, String name, Shape expected, LoraConfig config) {
+        if (!file.contains(name)) {
+            throw new InputException(file.path() + " lacks '" + name + "', which " + CONFIG + " promises for " + module);
+        }
+        Shape found = file.tensor(name).shape();
+        if (!found.equals(expected)) {
+            boolean a = name.endsWith("lora_A.weight");
+            boolean rankDiffers = found.rank() == 2 && found.dim(a ? 0 : 1) != config.rank(module);
+            throw new InputException(file.path() + ": '" + name + "' has shape " + found + ", expected " + expected + (rankDiffers
+                ? "; " + CONFIG + " says rank " + config.rank(module) : "; the adapter belongs to another base model"));
+        }
+    }
+
+    private static void upload(SafetensorsFile file, String name, Tensor target, Engine engine) {
+        HostTensor source = file.tensor(name);
+        if (source.dtype() == DType.F32) {
+            target.upload(source.data());
+        } else if (source.dtype() == DType.BF16 || source.dtype() == DType.F16) {
+            try (Tensor staged = engine.device().upload(source)) {
+                engine.ops().convert(target, staged);
+            }
+        } else {
+            throw new InputException(file.path() + ": '" + name + "' has dtype " + source.dtype() + ", expected F32, BF16 or F16");
+        }
+        long bad = engine.ops().countNonfinite(target);
+        if (bad > 0) {
+            throw new InputException(file.path() + ": '" + name + "' has " + bad + " values that are NaN or infinite");
+        }
+    }
+
+    /** Writes the adapter's two files into an existing directory. */
+    public void writeInto(Path directory) {
+        SequencedMap<String, HostTensor> tensors = new LinkedHashMap<>();
+        modules.forEach((module, factors) -> {
+            tensors.put(key(module, "A"), factors.loraA().toHost());
+            tensors.put(key(module, "B"), factors.loraB().toHost());
+        });
+        SafetensorsWriter.write(directory.resolve(WEIGHTS), tensors, Map.of("format", "pt"));
+        AtomicFiles.writeJson(directory.resolve(CONFIG), config.toJson());
+    }
+
+    /** Writes a PEFT directory, whole or not at all. */
+    public void save(Path directory) {
+        AtomicFiles.writeDirectory(directory, this::writeInto);
+    }
+
+    public LoraConfig config() {
+        return config;
+    }
+
+    /** The factors by module, in the order of the model. */
+    public Map<ModuleKey, LowRankAdapter> modules() {
+        return Collections.unmodifiableMap(modules);
+    }
+
+    public long trainableCount() {
+        return modules.values().stream().mapToLong(m -> m.loraA().numel() + m.loraB().numel()).sum();
+    }
+
+    @Override
+    public void close() {
+        modules.values().forEach(factors -> {
+            factors.loraA().close();
+            factors.loraB().close();
+        });
+    }
+}

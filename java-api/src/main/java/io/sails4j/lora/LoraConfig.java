@@ -1,0 +1,82 @@
+package io.sails4j.lora;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.io.InputException;
+import io.sails4j.model.Gemma2Config;
+import io.sails4j.model.ModuleKey;
+import io.sails4j.model.Projection;
+import java.util.Map;
+import java.util.Set;
+import java.util.SortedSet;
+import java.util.TreeMap;
+import java.util.TreeSet;
+
+/**
+ * What an adapter is: its modules, ranks and scales.
+ *
+ * @param r the rank of modules that {@code rankPattern} does not name
+ * @param alpha lora_alpha of modules that {@code alphaPattern} does not name; the adapter's output is scaled by alpha / r
+ * @param rsLora scale by alpha / sqrt(r) instead (arXiv:2312.03732)
+ * @param modules every linear map that has an adapter
+ * @param baseModel name or path of the base model, for information
+ */
+public record LoraConfig(int r, double alpha, boolean rsLora, SortedSet<ModuleKey> modules, Map<ModuleKey, Integer> rankPattern,
+                         Map<ModuleKey, Double> alphaPattern, String baseModel) {
+    public LoraConfig {
+        if (r < 1) {
+            throw new InputException("the LoRA rank is " + r + ", expected 1 or more");
+        }
+        modules = java.util.Collections.unmodifiableSortedSet(new TreeSet<>(modules));
+        rankPattern = Map.copyOf(rankPattern);
+        alphaPattern = Map.copyOf(alphaPattern);
+    }
+
+    /** The same rank on the targets of every layer. */
+    public static LoraConfig uniform(Gemma2Config model, Set<Projection> targets, int r, double alpha, String baseModel) {
+        SortedSet<ModuleKey> modules = new TreeSet<>();
+        for (int layer = 0; layer < model.nLayers(); layer++) {
+            for (Projection target : targets) {
+                modules.add(new ModuleKey(layer, target));
+            }
+        }
+        return new LoraConfig(r, alpha, false, modules, Map.of(), Map.of(), baseModel);
+    }
+
+    public int rank(ModuleKey module) {
+        return rankPattern.getOrDefault(module, r);
+    }
+
+    /** The factor on the adapter's output. */
+    public float scale(ModuleKey module) {
+        double a = alphaPattern.getOrDefault(module, alpha);
+        return (float) (rsLora ? a / Math.sqrt(rank(module)) : a / rank(module));
+    }
+
+    /** {@code adapter_config.json} with the keys that PEFT needs to load it. */
+    ObjectNode toJson() {
+        ObjectNode json = new ObjectMapper().createObjectNode();
+        ObjectNode alphas = json.putObject("alpha_pattern");
+        new TreeMap<>(alphaPattern).forEach((module, a) -> alphas.put(module.path(), a));
+        json.put("base_model_name_or_path", baseModel).put("bias", "none").put("fan_in_fan_out", false).put("inference_mode", true);
+        json.put("init_lora_weights", true);
+        Set<Integer> layers = new TreeSet<>();
+        Set<Projection> targets = new TreeSet<>();
+        modules.forEach(module -> {
+            layers.add(module.layer());
+            targets.add(module.projection());
+        });
+        if (modules.size() != layers.size() * targets.size()) {
+            throw new IllegalStateException("the adapter's modules are not the same in each of its layers, which PEFT cannot express by names");
+        }
+        layers.forEach(json.putArray("layers_to_transform")::add);
+        json.put("layers_pattern", "layers");
+        json.put("lora_alpha", alpha).put("lora_bias", false).put("lora_dropout", 0.0).putNull("modules_to_save");
+        json.put("peft_type", "LORA").put("r", r);
+        ObjectNode ranks = json.putObject("rank_pattern");
+        new TreeMap<>(rankPattern).forEach((module, rank) -> ranks.put(module.path(), rank));
+        targets.forEach(target -> json.withArray("/target_modules").add(target.peftName()));
+        json.put("task_type", "CAUSAL_LM").put("use_dora", false).put("use_rslora", rsLora);
+        return json;
+    }
+}

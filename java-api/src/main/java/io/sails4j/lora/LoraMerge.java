@@ -1,0 +1,58 @@
+package io.sails4j.lora;
+
+import io.sails4j.io.AtomicFiles;
+import io.sails4j.model.Gemma2Config;
+import io.sails4j.model.Gemma2Weights;
+import io.sails4j.model.LowRankAdapter;
+import io.sails4j.model.ModuleKey;
+import io.sails4j.ops.Engine;
+import io.sails4j.tensor.DType;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+
+/** Folds an adapter into the base weights: W + scale * lora_B lora_A, computed in F32 and rounded once to the checkpoint's type. */
+public final class LoraMerge {
+    private LoraMerge() {
+    }
+
+    /** Adds the adapter to F32 weights in place. */
+    public static void apply(Gemma2Weights weights, Map<ModuleKey, LowRankAdapter> adapter, Engine engine) {
+        if (weights.computeDtype() != DType.F32) {
+            throw new IllegalArgumentException("merging needs weights in F32, got " + weights.computeDtype());
+        }
+        adapter.forEach((module, factors) -> engine.ops().matmul(weights.parameter(module.path() + ".weight"), factors.loraB(),
+            factors.loraA(), false, false, factors.scale(), 1));
+    }
+
+    /** Writes a checkpoint directory with the adapters folded in, and the base's tokenizer files beside it. */
+    public static void merge(Path base, List<Path> adapters, Path target, Engine engine) {
+        AtomicFiles.requireFresh(target);
+        Gemma2Config config = Gemma2Config.read(base);
+        try (Gemma2Weights weights = Gemma2Weights.load(base, config, engine, DType.F32, true)) {
+            for (Path directory : adapters) {
+                try (LoraAdapter adapter = LoraAdapter.load(directory, config, engine)) {
+                    apply(weights, adapter.modules(), engine);
+                }
+            }
+            AtomicFiles.writeDirectory(target, directory -> {
+                weights.writeInto(directory, engine);
+                copyTokenizer(base, directory);
+            });
+        }
+    }
+
+    private static void copyTokenizer(Path base, Path directory) throws IOException {
+        try (Stream<Path> files = Files.list(base)) {
+            for (Path file : files.toList()) {
+                String name = file.getFileName().toString();
+                if (name.startsWith("tokenizer") || name.startsWith("special_tokens") || name.equals("generation_config.json")) {
+                    Files.copy(file, directory.resolve(name));
+                }
+            }
+        }
+    }
+}
