@@ -1,0 +1,218 @@
+package io.sails4j.parity;
+
+import io.sails4j.lora.LoraAdapter;
+import io.sails4j.lora.LoraMerge;
+import io.sails4j.model.AdapterStack;
+import io.sails4j.model.ForwardOptions;
+import io.sails4j.model.ForwardPass;
+import io.sails4j.model.Gemma2Config;
+import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.Gemma2Weights;
+import io.sails4j.model.GenerationOptions;
+import io.sails4j.model.Generator;
+import io.sails4j.model.ModelOptions;
+import io.sails4j.model.TokenBatch;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.HostTensor;
+import io.sails4j.train.Trace;
+import io.sails4j.train.TraceBatch;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+/** Models and adapters against the reference: values, gradients, generation; in F32 for all, in BF16 for BF16 checkpoints. */
+class ModelParityTest {
+    private final Reference reference = Reference.openOrSkip();
+
+    @Test
+    void float32() {
+        try (Engine engine = Engine.open(EngineOptions.defaults())) {
+            ParityTable table = new ParityTable("models, float32 arithmetic");
+            for (String name : reference.models()) {
+                new Run(engine, name, DType.F32, table).all();
+            }
+            table.finish();
+        }
+    }
+
+    @Test
+    void bfloat16() {
+        try (Engine engine = Engine.open(EngineOptions.defaults())) {
+            ParityTable table = new ParityTable("models, bfloat16 arithmetic");
+            for (String name : reference.models()) {
+                if (reference.model(name).get("torch_dtype").asText().equals("bfloat16")) {
+                    new Run(engine, name, DType.BF16, table).all();
+                }
+            }
+            table.finish();
+        }
+    }
+
+    private final class Run {
+        private final Engine engine;
+        private final DType dtype;
+        private final ParityTable table;
+        private final java.nio.file.Path directory;
+        private final java.nio.file.Path adapterDirectory;
+        private final String expected;
+
+        Run(Engine engine, String name, DType dtype, ParityTable table) {
+            this.engine = engine;
+            this.dtype = dtype;
+            this.table = table;
+            this.directory = reference.path(reference.model(name).get("weights").asText());
+            this.adapterDirectory = reference.path(reference.model(name).get("adapter").asText());
+            this.expected = reference.model(name).get("expected").asText();
+            checkConfigSpellings(name);
+        }
+
+        private void checkConfigSpellings(String name) {
+            Gemma2Config other = Gemma2Config.readFile(reference.path("configs/" + name + ".transformers-5.json"));
+            table.equal("configs/" + name + ".transformers-5.json", "configuration", other, Gemma2Config.read(directory));
+        }
+
+        void all() {
+            try (Gemma2Model model = Gemma2Model.load(directory, engine, ModelOptions.of(dtype));
+                 LoraAdapter adapter = LoraAdapter.load(adapterDirectory, model.config(), engine)) {
+                AdapterStack active = AdapterStack.of(adapter.modules());
+                trace("forward", model, AdapterStack.none(), Trace.Gradients.NONE, "");
+                trace("grads_full", model, AdapterStack.none(), Trace.Gradients.ALL, "grad.");
+                trace("grads_hidden", model, AdapterStack.none(), Trace.Gradients.HIDDEN, "grad.");
+                trace("lora", model, active, Trace.Gradients.LORA, "");
+                leftPadding(model);
+                greedy(model, AdapterStack.none(), "base");
+                greedy(model, active, "adapter");
+            }
+            exactNormalizer();
+            merged();
+        }
+
+        private double limit(String file, String tensor, boolean gradient) {
+            double floor = 3 * reference.floatError(file, tensor);
+            if (dtype == DType.F32) {
+                return Math.max(gradient ? 1e-4 : 1e-5, floor);
+            }
+            return gradient ? 3 * torchBfloat16Error(tensor) : 2e-2;
+        }
+
+        /** PyTorch's own error in bfloat16 on the adapter's gradients; its worst one for gradients that it did not record. */
+        private double torchBfloat16Error(String tensor) {
+            var errors = reference.file(expected + "/bfloat16_run.safetensors").get("lora_grad_bfloat16_rel_error");
+            String module = tensor.startsWith("grad.") ? tensor.substring(5) : tensor;
+            if (errors.has(module)) {
+                return errors.get(module).asDouble();
+            }
+            double worst = 0;
+            for (var error : errors) {
+                worst = Math.max(worst, error.asDouble());
+            }
+            return worst;
+        }
+
+        /** Compares every stored tensor with the one of that name in a trace; {@code prefix} is what traces put before it. */
+        private void trace(String kind, Gemma2Model model, AdapterStack adapters, Trace.Gradients gradients, String prefix) {
+            String file = expected + "/" + kind + ".safetensors";
+            if (!reference.has(file)) {
+                return;
+            }
+            TraceBatch batch = TraceBatch.read(reference.path(expected + "/forward.safetensors"));
+            Map<String, HostTensor> actual = Trace.run(model, adapters, batch, gradients);
+            for (Map.Entry<String, HostTensor> stored : reference.load(file).entrySet()) {
+                String name = stored.getKey();
+                if (!stored.getValue().dtype().isFloating() || name.equals("merged_logits")) {
+                    continue;
+                }
+                HostTensor found = actual.get(prefix + name);
+                if (found == null) {
+                    table.fail(file, name, "is not in the trace");
+                    continue;
+                }
+                boolean perToken = found.shape().rank() >= 2 && found.shape().dim(0) == batch.tokens().batch()
+                    && found.shape().dim(1) == batch.tokens().length();
+                boolean gradient = !prefix.isEmpty() || name.startsWith("grad.");
+                table.compare(file, name, found.toFloatArray(), stored.getValue(), perToken ? batch.tokens().segments() : null,
+                    limit(file, name, gradient));
+            }
+        }
+
+        private void leftPadding(Gemma2Model model) {
+            String file = expected + "/leftpad.safetensors";
+            if (reference.has(file)) {
+                TraceBatch batch = TraceBatch.read(reference.path(file));
+                table.compare(file, "logits", logits(model, batch.tokens()), reference.load(file).get("logits"), batch.tokens().segments(),
+                    limit(file, "logits", false));
+                // Positions derived from the mask must be those that are stored.
+                TokenBatch t = batch.tokens();
+                int[] derived = TokenBatch.of(t.batch(), t.length(), t.inputIds(), t.segments()).positionIds();
+                for (int i = 0; i < derived.length; i++) {
+                    derived[i] = t.segments()[i] == 0 ? t.positionIds()[i] : derived[i];
+                }
+                table.equal(file, "position_ids", derived, t.positionIds());
+            }
+        }
+
+        private float[] logits(Gemma2Model model, TokenBatch tokens) {
+            try (ForwardPass pass = model.forward(tokens, AdapterStack.none(), ForwardOptions.inference())) {
+                return model.logits(pass, null).toFloatArray();
+            }
+        }
+
+        private void exactNormalizer() {
+            String file = expected + "/forward_exact_normalizer.safetensors";
+            if (reference.has(file)) {
+                try (Gemma2Model model = Gemma2Model.load(directory, engine, new ModelOptions(dtype, false, true))) {
+                    trace("forward_exact_normalizer", model, AdapterStack.none(), Trace.Gradients.NONE, "");
+                }
+            }
+        }
+
+        private void merged() {
+            String file = expected + "/lora.safetensors";
+            if (!reference.has(file) || dtype != DType.F32 || !reference.load(file).containsKey("merged_logits")) {
+                return;
+            }
+            Gemma2Config config = Gemma2Config.read(directory);
+            Gemma2Weights weights = Gemma2Weights.load(directory, config, engine, DType.F32, true);
+            try (Gemma2Model model = new Gemma2Model(engine, weights, false);
+                 LoraAdapter adapter = LoraAdapter.load(adapterDirectory, config, engine)) {
+                LoraMerge.apply(weights, adapter.modules(), engine);
+                TraceBatch batch = TraceBatch.read(reference.path(expected + "/forward.safetensors"));
+                table.compare(file, "merged_logits", logits(model, batch.tokens()), reference.load(file).get("merged_logits"),
+                    batch.tokens().segments(), limit(file, "merged_logits", false));
+            }
+        }
+
+        private void greedy(Gemma2Model model, AdapterStack adapters, String which) {
+            String file = expected + "/greedy.safetensors";
+            Map<String, HostTensor> stored = reference.load(file);
+            int[] expectedIds = stored.get(which + ".new_ids").toIntArray();
+            float[] expectedLogits = stored.get(which + ".logits").toFloatArray();
+            float[] gaps = stored.get(which + ".gaps").toFloatArray();
+            int vocab = (int) model.config().vocabSize();
+            List<float[]> logits = new ArrayList<>();
+            int[] ids = new Generator(model, adapters).generate(stored.get("prompt").toIntArray(),
+                GenerationOptions.greedy(expectedIds.length, Set.of()), (chosen, row) -> logits.add(row.toFloatArray()));
+            if (dtype == DType.F32) {
+                table.equal(file, which + ".new_ids", ids, expectedIds);
+            }
+            for (int step = 0; step < ids.length; step++) {
+                float[] expectedRow = java.util.Arrays.copyOfRange(expectedLogits, step * vocab, (step + 1) * vocab);
+                table.compare(file, which + ".logits[" + step + "]", logits.get(step), HostTensor.ofFloats(expectedRow, vocab), null,
+                    limit(file, which + ".logits", false));
+                if (ids[step] != expectedIds[step]) {
+                    // A run in low precision may turn off where two logits are closer than its error; what follows has another prefix.
+                    double worst = 0;
+                    for (int i = 0; i < vocab; i++) {
+                        worst = Math.max(worst, Math.abs(logits.get(step)[i] - expectedRow[i]));
+                    }
+                    table.check(file, which + ".gaps[" + step + "]", gaps[step], 2 * worst);
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+package io.sails4j.parity;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.sails4j.tensor.HostTensor;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/** Collects comparisons, keeps the worst of each file, prints them, and fails if one is past its limit or none was made. */
+final class ParityTable {
+    private final String title;
+    private final Map<String, Row> rows = new LinkedHashMap<>();
+    private final List<String> failures = new ArrayList<>();
+    private int comparisons;
+
+    private record Row(String tensor, double error, double limit, int count) {
+    }
+
+    ParityTable(String title) {
+        this.title = title;
+    }
+
+    /** Relative Frobenius error against a limit; only positions with mask 1 count, where a mask is given. */
+    void compare(String file, String name, float[] actual, HostTensor expected, int[] mask, double limit) {
+        float[] stored = expected.toFloatArray();
+        if (actual.length != stored.length) {
+            fail(file, name, "has " + actual.length + " elements, expected " + stored.length);
+            return;
+        }
+        int width = mask == null ? 1 : stored.length / mask.length;
+        double difference = 0;
+        double norm = 0;
+        for (int i = 0; i < stored.length; i++) {
+            if (mask != null && mask[i / width] == 0) {
+                continue;
+            }
+            double d = (double) actual[i] - stored[i];
+            difference += d * d;
+            norm += (double) stored[i] * stored[i];
+        }
+        check(file, name, norm == 0 ? Math.sqrt(difference) : Math.sqrt(difference / norm), limit);
+    }
+
+    /** Any error figure against its limit. */
+    void check(String file, String name, double error, double limit) {
+        comparisons++;
+        Row row = rows.get(file);
+        boolean worse = row == null || !(error / limit <= row.error() / row.limit());
+        rows.put(file, new Row(worse ? name : row.tensor(), worse ? error : row.error(), worse ? limit : row.limit(),
+            row == null ? 1 : row.count() + 1));
+        if (!(error <= limit)) {
+            failures.add(String.format(Locale.ROOT, "%s %s: error %.3g, limit %.3g", file, name, error, limit));
+        }
+    }
+
+    /** Things that must be equal. */
+    void equal(String file, String name, Object actual, Object expected) {
+        boolean same = java.util.Objects.deepEquals(actual, expected);
+        check(file, name, same ? 0 : Double.POSITIVE_INFINITY, 1e-300);
+        if (!same) {
+            failures.add(file + " " + name + ": " + text(actual) + ", expected " + text(expected));
+        }
+    }
+
+    private static String text(Object value) {
+        return value instanceof int[] ints ? java.util.Arrays.toString(ints) : String.valueOf(value);
+    }
+
+    void fail(String file, String name, String what) {
+        comparisons++;
+        failures.add(file + " " + name + " " + what);
+    }
+
+    /** Prints the table and asserts that everything was within its limits. */
+    void finish() {
+        int width = rows.keySet().stream().mapToInt(String::length).max().orElse(4);
+        System.out.println(title);
+        System.out.printf(Locale.ROOT, "%-" + width + "s  %6s  %10s  %10s  %s%n", "file", "count", "error", "limit", "worst tensor");
+        rows.forEach((file, row) -> System.out.printf(Locale.ROOT, "%-" + width + "s  %6d  %10.2e  %10.2e  %s%n", file, row.count(), row.error(),
+            row.limit(), row.tensor()));
+        assertThat(comparisons).as("comparisons made by: " + title).isPositive();
+        assertThat(failures).as(title).isEmpty();
+    }
+}
