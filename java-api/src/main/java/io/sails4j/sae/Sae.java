@@ -1,0 +1,288 @@
+package io.sails4j.sae;
+
+import io.sails4j.io.InputException;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.Ops;
+import io.sails4j.ops.SaeActivation;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.HostTensor;
+import io.sails4j.tensor.Tensor;
+import io.sails4j.tensor.TensorArena;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** A sparse autoencoder on a device, F32. Its matrices are the mapped file itself where the file allows it. */
+public final class Sae implements AutoCloseable {
+    /** SAELens' guard against a standard deviation of 0. */
+    private static final float LAYER_NORM_EPS = 1e-5f;
+    private static final int MIN_CAPACITY = 64;
+
+    private final Engine engine;
+    private final SaeFiles files;
+    private final SaeConfig config;
+    private final List<Tensor> owned = new ArrayList<>();
+    private final Tensor wEnc;
+    private final Tensor wDec;
+    private final Tensor bDec;
+    private final Tensor bias;
+    private final @Nullable Tensor threshold;
+    private final @Nullable Tensor encodeScale;
+    private final @Nullable Tensor gateBias;
+    private final @Nullable Tensor decodeScale;
+    /** Room for active features of a token: grows with what the data needs. */
+    private int capacity;
+
+    private Sae(Engine engine, SaeFiles files) {
+        this.engine = engine;
+        this.files = files;
+        this.config = files.config();
+        this.wEnc = matrix("W_enc");
+        this.wDec = matrix("W_dec");
+        this.bDec = vector(files.array("b_dec").toFloatArray());
+        this.threshold = config.architecture() == SaeConfig.Architecture.JUMPRELU ? vector(files.array("threshold").toFloatArray()) : null;
+        float[] norms = config.rescaleActsByDecoderNorm() ? decoderNorms() : null;
+        if (config.architecture() == SaeConfig.Architecture.GATED) {
+            this.bias = vector(files.array("b_mag").toFloatArray());
+            this.gateBias = vector(files.array("b_gate").toFloatArray());
+            this.encodeScale = vector(map(files.array("r_mag").toFloatArray(), r -> (float) Math.exp(r)));
+        } else {
+            float[] bEnc = files.array("b_enc").toFloatArray();
+            // (x W + b) * norm is what is compared: the norm goes to both.
+            this.bias = vector(norms == null ? bEnc : times(bEnc, norms));
+            this.gateBias = null;
+            this.encodeScale = norms == null ? null : vector(norms);
+        }
+        this.decodeScale = norms == null ? null : vector(map(norms, n -> 1 / n));
+        this.capacity = config.architecture() == SaeConfig.Architecture.TOPK ? config.k() : (int) Math.min(config.dSae(), MIN_CAPACITY);
+    }
+
+    /** Loads Gemma Scope's {@code params.npz} (or its directory) or a SAELens directory. */
+    public static Sae load(Path path, Engine engine) {
+        SaeFiles files = SaeFiles.open(path);
+        Sae sae;
+        try {
+            sae = new Sae(engine, files);
+        } catch (RuntimeException e) {
+            files.close();
+            throw e;
+        }
+        try {
+            sae.requireSound();
+            return sae;
+        } catch (RuntimeException e) {
+            sae.close();
+            throw e;
+        }
+    }
+
+    private interface FloatMap {
+        float apply(float x);
+    }
+
+    private static float[] map(float[] values, FloatMap f) {
+        float[] out = new float[values.length];
+        for (int i = 0; i < out.length; i++) {
+            out[i] = f.apply(values[i]);
+        }
+        return out;
+    }
+
+    private static float[] times(float[] a, float[] b) {
+        float[] out = new float[a.length];
+        for (int i = 0; i < out.length; i++) {
+            out[i] = a[i] * b[i];
+        }
+        return out;
+    }
+
+    private float[] decoderNorms() {
+        int dIn = (int) config.dIn();
+        float[] norms = new float[(int) config.dSae()];
+        for (int i = 0; i < norms.length; i++) {
+            float[] row = decoderRow(i, dIn);
+            double sum = 0;
+            for (float x : row) {
+                sum += (double) x * x;
+            }
+            norms[i] = (float) Math.sqrt(sum);
+        }
+        return norms;
+    }
+
+    private float[] decoderRow(int id, int dIn) {
+        HostTensor all = files.array("W_dec");
+        long rowBytes = (long) dIn * all.dtype().byteSize();
+        return new HostTensor(all.dtype(), io.sails4j.tensor.Shape.of(dIn), all.data().asSlice(id * rowBytes, rowBytes)).toFloatArray();
+    }
+
+    private Tensor matrix(String name) {
+        HostTensor source = files.array(name);
+        boolean inPlace = source.data().isNative() && source.data().address() % 4 == 0;
+        if (source.dtype() == DType.F32 && inPlace && engine.device().hostAccessible()) {
+            return engine.device().wrap(source);
+        }
+        Tensor tensor = engine.device().allocate(DType.F32, source.shape());
+        owned.add(tensor);
+        if (source.dtype() == DType.F32) {
+            tensor.upload(source.data());
+        } else {
+            try (Tensor staged = engine.device().upload(source)) {
+                engine.ops().convert(tensor, staged);
+            }
+        }
+        return tensor;
+    }
+
+    private Tensor vector(float[] values) {
+        Tensor tensor = engine.device().upload(HostTensor.ofFloats(values, values.length));
+        owned.add(tensor);
+        return tensor;
+    }
+
+    private void requireSound() {
+        for (var named : java.util.Map.of("W_enc", wEnc, "W_dec", wDec, "b_dec", bDec, "b_enc or b_mag", bias).entrySet()) {
+            long bad = engine.ops().countNonfinite(named.getValue());
+            if (bad > 0) {
+                throw new InputException(files.path() + ": " + named.getKey() + " has " + bad + " values that are NaN or infinite");
+            }
+        }
+        if (engine.ops().sumOfSquares(List.of(wDec))[0] == 0) {
+            throw new InputException(files.path() + ": all " + config.dSae() + " features are dead, their decoder rows are zero");
+        }
+    }
+
+    /** An error unless this SAE reads a residual stream of this width. */
+    public void requireInput(long dModel, Path model) {
+        if (config.dIn() != dModel) {
+            throw new InputException(files.path() + " reads vectors of d_in = " + config.dIn() + ", but the residual stream of " + model
+                + " has d_model = " + dModel + "; the SAE belongs to another model");
+        }
+    }
+
+    public SaeConfig config() {
+        return config;
+    }
+
+    public Path path() {
+        return files.path();
+    }
+
+    /** [d_sae, d_in] F32. */
+    public Tensor wDec() {
+        return wDec;
+    }
+
+    /** Decoder rows of some features, [ids.length][d_in]. */
+    public float[][] decoderRows(int[] ids) {
+        float[][] rows = new float[ids.length][];
+        for (int i = 0; i < ids.length; i++) {
+            rows[i] = decoderRow(ids[i], (int) config.dIn());
+        }
+        return rows;
+    }
+
+    private SaeActivation activation() {
+        return switch (config.architecture()) {
+            case STANDARD -> SaeActivation.RELU;
+            case JUMPRELU -> SaeActivation.JUMPRELU;
+            case TOPK -> SaeActivation.TOPK;
+            case GATED -> SaeActivation.GATED;
+        };
+    }
+
+    /** The active features of x [n_tokens, d_in] F32; results live in {@code memory}, and x must live as long as they are used. */
+    public SparseCodes encode(Tensor x, TensorArena memory) {
+        Ops ops = engine.ops();
+        long n = x.dim(0);
+        Tensor input = x;
+        Tensor mean = null;
+        Tensor std = null;
+        if (config.layerNorm()) {
+            mean = memory.allocate(DType.F32, n);
+            std = memory.allocate(DType.F32, n);
+            input = memory.allocate(DType.F32, n, config.dIn());
+            ops.standardizeForward(input, mean, std, x, LAYER_NORM_EPS);
+        }
+        if (config.applyBDecToInput()) {
+            Tensor shifted = memory.allocate(DType.F32, n, config.dIn());
+            ops.addRow(shifted, input, bDec, -1);
+            input = shifted;
+        }
+        Tensor counts = memory.allocate(DType.I32, n);
+        while (true) {
+            TensorArena.Mark mark = memory.mark();
+            Tensor indices = memory.allocate(DType.I32, n, capacity);
+            Tensor values = memory.allocate(DType.F32, n, capacity);
+            ops.saeEncode(indices, values, counts, input, wEnc, bias, threshold, encodeScale, gateBias, activation(), config.k());
+            int needed = java.util.Arrays.stream(counts.toIntArray()).max().orElse(0);
+            if (needed <= capacity) {
+                return new SparseCodes(indices, values, counts, x, mean, std);
+            }
+            memory.release(mark);
+            capacity = (int) Math.min(config.dSae(), Math.max(needed, capacity + capacity / 2L));
+        }
+    }
+
+    /** The reconstruction [n_tokens, d_in] F32. */
+    public Tensor decode(SparseCodes codes, TensorArena memory) {
+        Tensor recon = rawRecon(codes, memory);
+        if (config.layerNorm()) {
+            engine.ops().unstandardizeForward(recon, recon, codes.mean(), codes.std());
+        }
+        return recon;
+    }
+
+    private Tensor rawRecon(SparseCodes codes, TensorArena memory) {
+        Tensor recon = memory.allocate(DType.F32, codes.tokens(), config.dIn());
+        engine.ops().saeDecode(recon, codes.indices(), codes.values(), codes.counts(), wDec, bDec, decodeScale);
+        return recon;
+    }
+
+    /** The activations written out, [n_tokens, d_sae] F32. */
+    public Tensor densify(SparseCodes codes, TensorArena memory) {
+        Tensor acts = memory.allocate(DType.F32, codes.tokens(), config.dSae());
+        engine.ops().saeDensify(acts, codes.indices(), codes.values(), codes.counts());
+        return acts;
+    }
+
+    /** Gradient of the input [n_tokens, d_in] F32 from that of the active features' values [n_tokens, capacity] F32. */
+    public Tensor encodeBackward(SparseCodes codes, Tensor dValues, TensorArena memory) {
+        return inputGradient(codes, dValues, null, null, memory);
+    }
+
+    /** Gradient of the input through encoder and decoder, from that of the reconstruction [n_tokens, d_in] F32. */
+    public Tensor reconstructionBackward(SparseCodes codes, Tensor dRecon, TensorArena memory) {
+        Ops ops = engine.ops();
+        Tensor dRaw = dRecon;
+        Tensor dMean = null;
+        Tensor dStd = null;
+        if (config.layerNorm()) {
+            dRaw = memory.allocate(DType.F32, dRecon.shape().toArray());
+            dMean = memory.allocate(DType.F32, codes.tokens());
+            dStd = memory.allocate(DType.F32, codes.tokens());
+            ops.unstandardizeBackward(dRaw, dMean, dStd, dRecon, rawRecon(codes, memory), codes.std());
+        }
+        Tensor dValues = memory.allocate(DType.F32, codes.tokens(), codes.capacity());
+        ops.saeDecodeBackward(dValues, dRaw, codes.indices(), codes.counts(), wDec, decodeScale);
+        return inputGradient(codes, dValues, dMean, dStd, memory);
+    }
+
+    private Tensor inputGradient(SparseCodes codes, Tensor dValues, @Nullable Tensor dMean, @Nullable Tensor dStd, TensorArena memory) {
+        Tensor dx = memory.allocate(DType.F32, codes.tokens(), config.dIn());
+        engine.ops().saeEncodeBackward(dx, dValues, codes.indices(), codes.counts(), wEnc, encodeScale);
+        if (config.layerNorm()) {
+            Tensor through = memory.allocate(DType.F32, codes.tokens(), config.dIn());
+            engine.ops().standardizeBackward(through, dx, dMean, dStd, codes.input(), codes.mean(), codes.std(), LAYER_NORM_EPS);
+            return through;
+        }
+        return dx;
+    }
+
+    @Override
+    public void close() {
+        owned.forEach(Tensor::close);
+        files.close();
+    }
+}

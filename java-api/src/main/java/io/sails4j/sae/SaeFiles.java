@@ -1,0 +1,191 @@
+package io.sails4j.sae;
+
+import io.sails4j.io.InputException;
+import io.sails4j.io.JsonFiles;
+import io.sails4j.io.JsonObject;
+import io.sails4j.io.NpzFile;
+import io.sails4j.io.SafetensorsFile;
+import io.sails4j.io.ShardedTensors;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.HostTensor;
+import io.sails4j.tensor.Shape;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+
+/** An SAE's configuration and arrays as they lie in its files, checked against one another. */
+final class SaeFiles implements AutoCloseable {
+    private static final String PARAMS = "params.npz";
+    private static final String CONFIG = "cfg.json";
+    private static final String WEIGHTS = "sae_weights.safetensors";
+
+    private final Path path;
+    private final SaeConfig config;
+    private final Map<String, HostTensor> arrays;
+    private final AutoCloseable file;
+
+    private SaeFiles(Path path, SaeConfig config, Map<String, HostTensor> arrays, AutoCloseable file) {
+        this.path = path;
+        this.config = config;
+        this.arrays = arrays;
+        this.file = file;
+    }
+
+    /** Opens a Gemma Scope {@code params.npz} or the directory of one, or a SAELens directory. */
+    static SaeFiles open(Path path) {
+        String name = path.getFileName() == null ? "" : path.getFileName().toString();
+        if (Files.isRegularFile(path) && name.endsWith(".npz")) {
+            return openNpz(path);
+        }
+        if (ShardedTensors.isPickle(name)) {
+            throw ShardedTensors.pickleRefused(path);
+        }
+        if (!Files.isDirectory(path)) {
+            throw new InputException(path + (Files.exists(path) ? " is no SAE" : " does not exist") + "; expected " + PARAMS
+                + " of Gemma Scope or a SAELens directory with " + CONFIG);
+        }
+        if (Files.exists(path.resolve(PARAMS))) {
+            return openNpz(path.resolve(PARAMS));
+        }
+        if (Files.exists(path.resolve(CONFIG))) {
+            return openSaeLens(path);
+        }
+        throw nothingIn(path);
+    }
+
+    private static InputException nothingIn(Path directory) {
+        try (Stream<Path> list = Files.list(directory)) {
+            List<Path> entries = list.sorted().toList();
+            List<String> choices = entries.stream().filter(p -> Files.exists(p.resolve(PARAMS)) || Files.exists(p.resolve(CONFIG)))
+                .map(p -> p.getFileName().toString()).toList();
+            if (!choices.isEmpty()) {
+                return new InputException(directory + " holds several SAEs, name one of them: " + String.join(", ", choices));
+            }
+            return entries.stream().filter(p -> ShardedTensors.isPickle(p.getFileName().toString())).findFirst()
+                .map(ShardedTensors::pickleRefused)
+                .orElseGet(() -> new InputException(directory + " has neither " + PARAMS + " (Gemma Scope) nor " + CONFIG + " (SAELens)"));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static SaeFiles openNpz(Path path) {
+        NpzFile npz = NpzFile.open(path);
+        try {
+            Map<String, HostTensor> arrays = new TreeMap<>();
+            for (String name : List.of("W_enc", "W_dec", "b_enc", "b_dec", "threshold")) {
+                arrays.put(name, npz.array(name));
+            }
+            Shape shape = requireMatrix(path, arrays.get("W_enc"), "W_enc");
+            SaeConfig config = new SaeConfig(SaeConfig.Architecture.JUMPRELU, shape.dim(0), shape.dim(1), false, false, 0, false, null);
+            return checked(new SaeFiles(path, config, arrays, npz));
+        } catch (RuntimeException e) {
+            npz.close();
+            throw e;
+        }
+    }
+
+    private static SaeFiles openSaeLens(Path directory) {
+        JsonObject json = JsonFiles.readObject(directory.resolve(CONFIG));
+        SaeConfig config = SaeLensConfigReader.read(json);
+        Path weights = directory.resolve(WEIGHTS);
+        SafetensorsFile file = SafetensorsFile.open(weights);
+        try {
+            Map<String, HostTensor> arrays = new TreeMap<>();
+            for (String name : file.names()) {
+                arrays.put(name, file.tensor(name));
+            }
+            return checked(new SaeFiles(weights, config, arrays, file));
+        } catch (RuntimeException e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    private static Shape requireMatrix(Path path, HostTensor array, String name) {
+        if (array.shape().rank() != 2) {
+            throw new InputException(path + ": " + name + " has shape " + array.shape() + ", expected a matrix [d_in, d_sae]");
+        }
+        return array.shape();
+    }
+
+    private static SaeFiles checked(SaeFiles files) {
+        SaeConfig c = files.config;
+        files.require("W_enc", Shape.of(c.dIn(), c.dSae()));
+        files.require("W_dec", Shape.of(c.dSae(), c.dIn()));
+        files.require("b_dec", Shape.of(c.dIn()));
+        Shape features = Shape.of(c.dSae());
+        switch (c.architecture()) {
+            case STANDARD, TOPK -> files.require("b_enc", features);
+            case JUMPRELU -> {
+                files.require("b_enc", features);
+                files.require("threshold", features);
+                files.requireLivingThresholds();
+            }
+            case GATED -> {
+                files.require("b_gate", features);
+                files.require("b_mag", features);
+                files.require("r_mag", features);
+            }
+        }
+        return files;
+    }
+
+    private void require(String name, Shape expected) {
+        HostTensor array = arrays.get(name);
+        if (array == null) {
+            throw new InputException(path + " lacks the array '" + name + "' of a " + config.architecture().name().toLowerCase(java.util.Locale.ROOT)
+                + " SAE; it has " + String.join(", ", arrays.keySet()));
+        }
+        if (!array.shape().equals(expected)) {
+            throw new InputException(path + ": '" + name + "' has shape " + array.shape() + ", expected " + expected + " (d_in = "
+                + config.dIn() + ", d_sae = " + config.dSae() + ")");
+        }
+        if (array.dtype() != DType.F32 && array.dtype() != DType.BF16 && array.dtype() != DType.F16 && array.dtype() != DType.F64) {
+            throw new InputException(path + ": '" + name + "' has dtype " + array.dtype() + ", expected F32, BF16, F16 or F64");
+        }
+    }
+
+    /** NaN never compares as above: such a feature would be dead in silence. Infinite thresholds are dead features, all of them a dead SAE. */
+    private void requireLivingThresholds() {
+        float[] thresholds = arrays.get("threshold").toFloatArray();
+        long dead = 0;
+        for (int i = 0; i < thresholds.length; i++) {
+            if (Float.isNaN(thresholds[i])) {
+                throw new InputException(path + ": threshold[" + i + "] is NaN; the file is damaged");
+            }
+            dead += thresholds[i] == Float.POSITIVE_INFINITY ? 1 : 0;
+        }
+        if (thresholds.length > 0 && dead == thresholds.length) {
+            throw new InputException(path + ": all " + dead + " features are dead, their thresholds are infinite");
+        }
+    }
+
+    SaeConfig config() {
+        return config;
+    }
+
+    Path path() {
+        return path;
+    }
+
+    HostTensor array(String name) {
+        return arrays.get(name);
+    }
+
+    @Override
+    public void close() {
+        try {
+            file.close();
+        } catch (RuntimeException e) {
+            throw e;
+        } catch (Exception e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}

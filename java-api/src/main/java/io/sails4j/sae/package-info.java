@@ -1,0 +1,5 @@
+/** Sparse autoencoders: files of Gemma Scope and SAELens, encode, decode and their gradients. */
+@NullMarked
+package io.sails4j.sae;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,86 @@
+package io.sails4j.parity;
+
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import io.sails4j.sae.Sae;
+import io.sails4j.sae.SparseCodes;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.HostTensor;
+import io.sails4j.tensor.Tensor;
+import io.sails4j.tensor.TensorArena;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+/** Every SAE of the reference: activations, reconstruction, active counts, gradients. */
+class SaeParityTest {
+    private final Reference reference = Reference.openOrSkip();
+
+    @Test
+    void autoencoders() {
+        ParityTable table = new ParityTable("sparse autoencoders, float32 arithmetic");
+        try (Engine engine = Engine.open(EngineOptions.defaults()); TensorArena memory = new TensorArena(engine.device())) {
+            for (String directory : reference.filesUnder("sae/")) {
+                try (Sae sae = Sae.load(reference.path(directory), engine)) {
+                    check(table, directory, sae, engine, memory);
+                }
+                memory.reset();
+            }
+        }
+        table.finish();
+    }
+
+    private void check(ParityTable table, String directory, Sae sae, Engine engine, TensorArena memory) {
+        Map<String, HostTensor> stored = reference.load(directory + "/expected.safetensors");
+        long dIn = sae.config().dIn();
+        long dSae = sae.config().dSae();
+        HostTensor given = stored.get("x");
+        int n = (int) (given.shape().numel() / dIn);
+        Tensor x = memory.of(given.toFloatArray(), n, dIn);
+        SparseCodes codes = sae.encode(x, memory);
+        Tensor recon = sae.decode(codes, memory);
+        table.compare(directory, "acts", sae.densify(codes, memory).toFloatArray(), stored.get("acts"), null, limit(directory, "acts", 1e-5));
+        table.equal(directory, "active_count", codes.counts().toIntArray(), stored.get("active_count").toIntArray());
+        table.compare(directory, "recon", recon.toFloatArray(), stored.get("recon"), null, limit(directory, "recon", 1e-5));
+
+        Tensor gRecon = memory.of(stored.get("g_recon").toFloatArray(), n, dIn);
+        table.compare(directory, "vjp_recon_x", sae.reconstructionBackward(codes, gRecon, memory).toFloatArray(), stored.get("vjp_recon_x"),
+            null, limit(directory, "vjp_recon_x", 1e-4));
+        Tensor dValues = memory.of(gathered(stored.get("g_acts").toFloatArray(), codes, (int) dSae), n, codes.capacity());
+        table.compare(directory, "vjp_acts_x", sae.encodeBackward(codes, dValues, memory).toFloatArray(), stored.get("vjp_acts_x"), null,
+            limit(directory, "vjp_acts_x", 1e-4));
+        loss(table, directory, stored, sae, engine, memory, x, codes, recon);
+    }
+
+    /** loss = mean over rows of |x^ - x|^2; its gradient flows through the encoder and through the target. */
+    private void loss(ParityTable table, String directory, Map<String, HostTensor> stored, Sae sae, Engine engine, TensorArena memory, Tensor x,
+                      SparseCodes codes, Tensor recon) {
+        long n = x.dim(0);
+        Tensor difference = memory.allocate(DType.F32, n, x.dim(1));
+        difference.copyFrom(recon);
+        engine.ops().axpby(difference, x, -1, 1);
+        double loss = engine.ops().sumOfSquares(java.util.List.of(difference))[0] / n;
+        table.compare(directory, "loss", new float[] {(float) loss}, stored.get("loss"), null, limit(directory, "loss", 1e-5));
+        engine.ops().axpby(difference, difference, 0, 2f / n);
+        Tensor dx = sae.reconstructionBackward(codes, difference, memory);
+        engine.ops().axpby(dx, difference, -1, 1);
+        table.compare(directory, "loss_grad_x", dx.toFloatArray(), stored.get("loss_grad_x"), null, limit(directory, "loss_grad_x", 1e-4));
+    }
+
+    private double limit(String directory, String tensor, double suggested) {
+        return Math.max(suggested, 3 * reference.floatError(directory, tensor));
+    }
+
+    /** The dense gradient's entries at the active features. */
+    private static float[] gathered(float[] dense, SparseCodes codes, int dSae) {
+        int[] indices = codes.indices().toIntArray();
+        int[] counts = codes.counts().toIntArray();
+        int capacity = (int) codes.capacity();
+        float[] values = new float[indices.length];
+        for (int t = 0; t < counts.length; t++) {
+            for (int j = 0; j < counts[t]; j++) {
+                values[t * capacity + j] = dense[t * dSae + indices[t * capacity + j]];
+            }
+        }
+        return values;
+    }
+}
