@@ -1,0 +1,131 @@
+package io.sails4j.data;
+
+import ai.djl.huggingface.tokenizers.Encoding;
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import com.fasterxml.jackson.databind.JsonNode;
+import io.sails4j.io.InputException;
+import io.sails4j.io.JsonFiles;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+
+/**
+ * The tokenizer of a model directory ({@code tokenizer.json}, by Hugging Face's tokenizers library through DJL). Control tokens never
+ * come from text: where a text spells one ({@code <start_of_turn>}), the spelling is encoded as ordinary characters, so that a user
+ * cannot open a turn of their own.
+ */
+public final class GemmaTokenizer implements AutoCloseable {
+    private final Path file;
+    private final HuggingFaceTokenizer tokenizer;
+    private final Map<String, Integer> special = new LinkedHashMap<>();
+    private final Pattern specialPattern;
+    private final int bosId;
+
+    private GemmaTokenizer(Path file) {
+        this.file = file;
+        if (Files.notExists(file)) {
+            throw new InputException(file + " does not exist; a model that reads text needs its tokenizer.json beside its weights");
+        }
+        readSpecialTokens();
+        this.specialPattern = Pattern.compile(special.keySet().stream().map(Pattern::quote).collect(Collectors.joining("|")));
+        this.bosId = idOf("<bos>");
+        try {
+            this.tokenizer = HuggingFaceTokenizer.builder().optTokenizerPath(file).optAddSpecialTokens(false).optTruncation(false)
+                .optPadding(false).build();
+        } catch (IOException | RuntimeException e) {
+            throw new InputException(file + " is no tokenizer that can be loaded: " + String.valueOf(e.getMessage()).lines().findFirst().orElse(""), e);
+        }
+    }
+
+    /** Loads {@code tokenizer.json}, or that of a directory. */
+    public static GemmaTokenizer load(Path path) {
+        return new GemmaTokenizer(Files.isDirectory(path) ? path.resolve("tokenizer.json") : path);
+    }
+
+    private void readSpecialTokens() {
+        JsonNode added = JsonFiles.read(file).get("added_tokens");
+        if (added == null || !added.isArray()) {
+            throw new InputException(file + " lacks 'added_tokens', the list of control tokens");
+        }
+        for (JsonNode token : added) {
+            if (token.path("special").asBoolean() && token.path("id").canConvertToInt() && !token.path("content").asText().isEmpty()) {
+                special.put(token.get("content").asText(), token.get("id").intValue());
+            }
+        }
+    }
+
+    /** The id of a control token. */
+    public int idOf(String token) {
+        Integer id = special.get(token);
+        if (id == null) {
+            throw new InputException(file + " has no control token '" + token + "'; it has "
+                + special.keySet().stream().limit(8).collect(Collectors.joining(", ")));
+        }
+        return id;
+    }
+
+    public int bosId() {
+        return bosId;
+    }
+
+    /** Ids that end an answer: {@code <eos>} and, for chat models, {@code <end_of_turn>}. */
+    public int[] stopIds() {
+        return special.entrySet().stream().filter(e -> e.getKey().equals("<eos>") || e.getKey().equals("<end_of_turn>"))
+            .mapToInt(Map.Entry::getValue).toArray();
+    }
+
+    /** Ids of plain text, without BOS. */
+    public int[] encodeText(String text) {
+        List<int[]> pieces = new ArrayList<>();
+        int done = 0;
+        Matcher matcher = specialPattern.matcher(text);
+        while (!special.isEmpty() && matcher.find()) {
+            // Cut inside the spelling: neither half is the control token.
+            int cut = matcher.start() + 1;
+            pieces.add(ids(text.substring(done, cut)));
+            done = cut;
+        }
+        pieces.add(ids(text.substring(done)));
+        return pieces.stream().flatMapToInt(Arrays::stream).toArray();
+    }
+
+    /** BOS, exactly one, and the ids of the text; a text that begins with the spelling of BOS keeps that one BOS. */
+    public int[] encodeWithBos(String text) {
+        String content = text.startsWith("<bos>") ? text.substring("<bos>".length()) : text;
+        int[] ids = encodeText(content);
+        int[] all = new int[ids.length + 1];
+        all[0] = bosId;
+        System.arraycopy(ids, 0, all, 1, ids.length);
+        return all;
+    }
+
+    private int[] ids(String text) {
+        if (text.isEmpty()) {
+            return new int[0];
+        }
+        Encoding encoding = tokenizer.encode(text, false, false);
+        return Arrays.stream(encoding.getIds()).mapToInt(Math::toIntExact).toArray();
+    }
+
+    /** The text of ids; control tokens are left out if asked. */
+    public String decode(int[] ids, boolean skipSpecialTokens) {
+        return tokenizer.decode(Arrays.stream(ids).asLongStream().toArray(), skipSpecialTokens);
+    }
+
+    public Path file() {
+        return file;
+    }
+
+    @Override
+    public void close() {
+        tokenizer.close();
+    }
+}

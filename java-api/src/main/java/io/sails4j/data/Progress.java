@@ -1,0 +1,18 @@
+package io.sails4j.data;
+
+/** Receives how far a long computation has come. Called often, from the thread that computes. */
+@FunctionalInterface
+public interface Progress {
+    /**
+     * @param done items finished
+     * @param total items in all
+     * @param tokens tokens processed since the start
+     */
+    void update(long done, long total, long tokens);
+
+    /** Progress that nobody looks at. */
+    static Progress none() {
+        return (done, total, tokens) -> {
+        };
+    }
+}

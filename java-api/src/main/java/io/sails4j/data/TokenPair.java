@@ -1,0 +1,5 @@
+package io.sails4j.data;
+
+/** The same prompt with the aligned and with the unaligned answer. */
+public record TokenPair(TokenSequence aligned, TokenSequence unaligned) {
+}
