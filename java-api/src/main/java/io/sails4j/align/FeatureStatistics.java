@@ -1,0 +1,75 @@
+package io.sails4j.align;
+
+import io.sails4j.ops.Engine;
+import io.sails4j.sae.SparseCodes;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Shape;
+import io.sails4j.tensor.Tensor;
+import io.sails4j.tensor.TensorArena;
+
+/** Sums one SAE's activations over aligned and unaligned tokens as batches stream by; in double. */
+public final class FeatureStatistics implements AutoCloseable {
+    private static final int CLASSES = 2;
+
+    private final Engine engine;
+    private final Pool pool;
+    private final int dSae;
+    private final Tensor sum;
+    private final double[] weight = new double[CLASSES];
+
+    public FeatureStatistics(Engine engine, long dSae, Pool pool) {
+        this.engine = engine;
+        this.pool = pool;
+        this.dSae = Math.toIntExact(dSae);
+        this.sum = engine.device().zeros(DType.F64, Shape.of(CLASSES, dSae));
+    }
+
+    /**
+     * Adds the codes of a batch.
+     *
+     * @param sequenceClass for each sequence 0 = aligned, 1 = unaligned
+     * @param counted [batch * length] which tokens count
+     */
+    public void add(SparseCodes codes, int[] sequenceClass, boolean[] counted, TensorArena memory) {
+        int length = sequenceClass.length == 0 ? 0 : counted.length / sequenceClass.length;
+        int[] tokenClass = new int[counted.length];
+        float[] tokenWeight = new float[counted.length];
+        for (int b = 0; b < sequenceClass.length; b++) {
+            weighSequence(b * length, length, sequenceClass[b], counted, tokenClass, tokenWeight);
+        }
+        engine.ops().saeAccumulate(sum, null, codes.indices(), codes.values(), codes.counts(), memory.of(tokenClass, tokenClass.length),
+            memory.of(tokenWeight, tokenWeight.length));
+    }
+
+    private void weighSequence(int from, int length, int sequenceClass, boolean[] counted, int[] tokenClass, float[] tokenWeight) {
+        int n = 0;
+        int last = -1;
+        for (int t = from; t < from + length; t++) {
+            n += counted[t] ? 1 : 0;
+            last = counted[t] ? t : last;
+        }
+        for (int t = from; t < from + length; t++) {
+            boolean used = pool == Pool.LAST ? t == last : counted[t];
+            tokenClass[t] = used ? sequenceClass : -1;
+            tokenWeight[t] = pool == Pool.SEQUENCE ? 1f / Math.max(1, n) : 1;
+        }
+        weight[sequenceClass] += pool == Pool.TOKEN ? n : n > 0 ? 1 : 0;
+    }
+
+    /** The means so far. */
+    public FeatureScores scores() {
+        double[] sums = sum.toDoubleArray();
+        double[][] means = new double[CLASSES][dSae];
+        for (int c = 0; c < CLASSES; c++) {
+            for (int i = 0; i < dSae; i++) {
+                means[c][i] = weight[c] == 0 ? 0 : sums[c * dSae + i] / weight[c];
+            }
+        }
+        return new FeatureScores(means[0], means[1]);
+    }
+
+    @Override
+    public void close() {
+        sum.close();
+    }
+}
