@@ -1,0 +1,113 @@
+package io.sails4j.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.io.InputException;
+import io.sails4j.io.SafetensorsFile;
+import io.sails4j.io.SafetensorsWriter;
+import io.sails4j.ops.Engine;
+import io.sails4j.sae.Sae;
+import io.sails4j.sae.SaeMetrics;
+import io.sails4j.sae.SparseCodes;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.HostTensor;
+import io.sails4j.tensor.Tensor;
+import io.sails4j.tensor.TensorArena;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.SequencedMap;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(name = "encode", description = "Encode vectors with a sparse autoencoder: sparse codes, reconstruction, L0, FVU.")
+final class EncodeCommand implements Callable<Integer> {
+    @Mixin
+    private CommonOptions common;
+
+    @Option(names = "--sae", required = true, paramLabel = "PATH", description = "Gemma Scope params.npz (or its directory) or a SAELens directory")
+    private Path saePath;
+
+    @Option(names = "--input", required = true, paramLabel = "FILE[:TENSOR]",
+        description = "safetensors file and tensor [..., d_in]; the tensor may be left out if the file has one floating-point tensor")
+    private String input;
+
+    @Option(names = "--out", required = true, paramLabel = "FILE",
+        description = "safetensors to write: indices, values [tokens, capacity], counts [tokens], recon [tokens, d_in]")
+    private Path out;
+
+    @Option(names = "--dense", description = "also write acts [tokens, d_sae]")
+    private boolean dense;
+
+    @Override
+    public Integer call() {
+        try (Engine engine = common.openEngine(); Sae sae = Sae.load(saePath, engine); TensorArena memory = new TensorArena(engine.device())) {
+            float[] x = readInput(sae);
+            long dIn = sae.config().dIn();
+            long n = x.length / dIn;
+            Tensor given = memory.of(x, n, dIn);
+            SparseCodes codes = sae.encode(given, memory);
+            float[] recon = sae.decode(codes, memory).toFloatArray();
+            SequencedMap<String, HostTensor> results = results(sae, codes, recon, n, memory);
+            SafetensorsWriter.write(out, results, Map.of());
+            SaeMetrics metrics = SaeMetrics.of(x, recon, (int) dIn, codes.l0());
+            ObjectNode json = CommonOptions.object().put("tokens", n).put("l0", metrics.l0()).put("fvu", metrics.fvu()).put("mse", metrics.mse())
+                .put("out", out.toString());
+            common.print(json, Table.ofPairs().row("tokens", n).row("L0", String.format(Locale.ROOT, "%.3f", metrics.l0()))
+                .row("FVU", String.format(Locale.ROOT, "%.6f", metrics.fvu())).row("MSE", String.format(Locale.ROOT, "%.6g", metrics.mse()))
+                .row("written", out));
+        }
+        return 0;
+    }
+
+    private SequencedMap<String, HostTensor> results(Sae sae, SparseCodes codes, float[] recon, long n, TensorArena memory) {
+        SequencedMap<String, HostTensor> results = new LinkedHashMap<>();
+        int[] indices = codes.indices().toIntArray();
+        float[] values = codes.values().toFloatArray();
+        int[] counts = codes.counts().toIntArray();
+        int capacity = (int) codes.capacity();
+        // Free slots mean nothing in memory; in a file they are -1 and 0.
+        for (int t = 0; t < counts.length; t++) {
+            for (int j = counts[t]; j < capacity; j++) {
+                indices[t * capacity + j] = -1;
+                values[t * capacity + j] = 0;
+            }
+        }
+        results.put("indices", HostTensor.ofInts(indices, n, capacity));
+        results.put("values", HostTensor.ofFloats(values, n, capacity));
+        results.put("counts", HostTensor.ofInts(counts, n));
+        results.put("recon", HostTensor.ofFloats(recon, n, sae.config().dIn()));
+        if (dense) {
+            results.put("acts", sae.densify(codes, memory).toHost());
+        }
+        return results;
+    }
+
+    private float[] readInput(Sae sae) {
+        int colon = input.lastIndexOf(':');
+        boolean named = colon > 0 && !Files.exists(Path.of(input));
+        Path path = Path.of(named ? input.substring(0, colon) : input);
+        try (SafetensorsFile file = SafetensorsFile.open(path)) {
+            String name = named ? input.substring(colon + 1) : onlyTensor(file);
+            HostTensor tensor = file.tensor(name);
+            if (!tensor.dtype().isFloating() || tensor.dtype() == DType.F64 && tensor.shape().rank() == 0
+                || tensor.shape().rank() < 1 || tensor.shape().dim(-1) != sae.config().dIn()) {
+                throw new InputException(path + ": tensor '" + name + "' is " + tensor.dtype() + " " + tensor.shape() + ", but " + sae.path()
+                    + " reads floating-point vectors of d_in = " + sae.config().dIn());
+            }
+            return tensor.toFloatArray();
+        }
+    }
+
+    private static String onlyTensor(SafetensorsFile file) {
+        var floating = file.names().stream().filter(name -> file.tensor(name).dtype().isFloating()).toList();
+        if (floating.size() != 1) {
+            throw new InputException(file.path() + " has " + floating.size() + " floating-point tensors; name one: " + file.path() + ":TENSOR ("
+                + String.join(", ", floating.subList(0, Math.min(6, floating.size()))) + (floating.size() > 6 ? ", ..." : "") + ")");
+        }
+        return floating.getFirst();
+    }
+}

@@ -1,0 +1,152 @@
+package io.sails4j.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.align.SafetySubspace;
+import io.sails4j.data.PreferenceReader;
+import io.sails4j.data.PreferenceSet;
+import io.sails4j.io.InputException;
+import io.sails4j.io.SafetensorsFile;
+import io.sails4j.lora.LoraAdapter;
+import io.sails4j.model.Gemma2Config;
+import io.sails4j.model.Gemma2Weights;
+import io.sails4j.model.Projection;
+import io.sails4j.ops.Engine;
+import io.sails4j.sae.Sae;
+import io.sails4j.tensor.HostTensor;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+@Command(name = "inspect", description = "Say what a checkpoint, SAE, adapter, subspace or data file is: validated, summarised.")
+final class InspectCommand implements Callable<Integer> {
+    @Mixin
+    private CommonOptions common;
+
+    @Parameters(paramLabel = "PATH", description = "model, SAE or adapter directory; params.npz; safetensors; preference jsonl(.gz)")
+    private Path path;
+
+    @Option(names = "--model", paramLabel = "DIR", description = "base model, to check an adapter's shapes against")
+    private @Nullable Path model;
+
+    private final ObjectNode json = CommonOptions.object();
+    private final Table table = Table.ofPairs();
+
+    @Override
+    public Integer call() {
+        if (Files.notExists(path)) {
+            throw new InputException(path + " does not exist");
+        }
+        String name = path.getFileName() == null ? "" : path.getFileName().toString();
+        if (LoraAdapter.isAdapter(path)) {
+            adapter();
+        } else if (Files.exists(path.resolve("config.json"))) {
+            model();
+        } else if (name.matches(".*\\.jsonl(\\.gz)?")) {
+            data();
+        } else if (name.endsWith(".safetensors")) {
+            safetensors();
+        } else {
+            sae();
+        }
+        common.print(json, table);
+        return 0;
+    }
+
+    private void put(String key, Object value) {
+        json.putPOJO(key.replace(' ', '_'), value);
+        table.row(key, value);
+    }
+
+    private void model() {
+        Gemma2Config config = Gemma2Config.read(path);
+        try (Engine engine = common.openEngine();
+             Gemma2Weights weights = Gemma2Weights.load(path, config, engine, config.checkpointDtype() == io.sails4j.tensor.DType.F32
+                 ? io.sails4j.tensor.DType.F32 : io.sails4j.tensor.DType.BF16, false)) {
+            put("kind", "Gemma-2 checkpoint, complete and finite");
+            put("parameters", config.parameterCount());
+            put("tensors", weights.parameters().size());
+            put("dtype", config.checkpointDtype().name());
+        }
+        put("layers", config.nLayers());
+        put("d model", config.dModel());
+        put("heads", config.nHeads() + " query, " + config.nKvHeads() + " key/value, head_dim " + config.headDim());
+        put("d ff", config.dFf());
+        put("vocabulary", config.vocabSize());
+        put("sliding window", config.slidingWindow());
+        put("soft caps", "scores " + config.attnLogitSoftcap() + ", logits " + config.finalLogitSoftcap());
+        EnumSet<Projection> attention = EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ, Projection.O_PROJ);
+        long lora = config.loraParameterCount(attention, 16);
+        put("LoRA r=16 on q, k, v, o", lora + String.format(Locale.ROOT, " (%.3f %%)", 100.0 * lora / config.parameterCount()));
+        put("tokenizer", Files.exists(path.resolve("tokenizer.json")) ? "tokenizer.json" : "none: only token ids can be used");
+    }
+
+    private void adapter() {
+        if (model == null) {
+            throw common.wrong("an adapter is checked against its base model; name it with --model");
+        }
+        try (Engine engine = common.openEngine(); LoraAdapter adapter = LoraAdapter.load(path, Gemma2Config.read(model), engine)) {
+            put("kind", "PEFT LoRA adapter, complete and finite");
+            put("modules", adapter.modules().size());
+            put("projections", adapter.config().modules().stream().map(m -> m.projection().peftName()).distinct().collect(Collectors.joining(", ")));
+            put("r", adapter.config().r());
+            put("lora alpha", adapter.config().alpha());
+            put("parameters", adapter.trainableCount());
+            put("base model", adapter.config().baseModel());
+        }
+    }
+
+    private void sae() {
+        try (Engine engine = common.openEngine(); Sae sae = Sae.load(path, engine)) {
+            put("kind", "sparse autoencoder, " + sae.config().architecture().name().toLowerCase(Locale.ROOT));
+            put("d in", sae.config().dIn());
+            put("d sae", sae.config().dSae());
+            if (sae.config().k() > 0) {
+                put("k", sae.config().k());
+            }
+            put("layer norm", sae.config().layerNorm());
+            put("subtracts b_dec", sae.config().applyBDecToInput());
+            put("hook", sae.config().hookName() == null ? "not stated" : sae.config().hookName());
+        }
+    }
+
+    private void data() {
+        PreferenceSet set = PreferenceReader.read(path);
+        put("kind", "preference data");
+        put("lines", set.report().lines());
+        put("usable pairs", set.pairs().size());
+        set.report().leftOut().forEach((reason, count) -> put("left out, " + reason, count));
+        put("turns in the longest prompt", set.pairs().stream().mapToInt(p -> p.prompt().size()).max().orElse(0));
+    }
+
+    private void safetensors() {
+        boolean subspace;
+        try (SafetensorsFile file = SafetensorsFile.open(path)) {
+            subspace = file.names().stream().anyMatch(n -> n.matches("layer\\.\\d+\\.basis"));
+            if (!subspace) {
+                put("kind", "safetensors file");
+                put("bytes", file.byteSize());
+                put("tensors", file.names().size());
+                file.metadata().forEach((key, value) -> put("metadata " + key, value));
+                for (String name : file.names()) {
+                    HostTensor tensor = file.tensor(name);
+                    put(name, tensor.dtype() + " " + tensor.shape());
+                }
+            }
+        }
+        if (subspace) {
+            SafetySubspace read = SafetySubspace.read(path);
+            put("kind", "safety subspace, orthonormal");
+            read.layers().forEach((n, layer) -> put("layer " + n, layer.dimension() + " dimensions of " + layer.dModel() + " from "
+                + layer.featureIds().length + " features"));
+            new java.util.TreeMap<>(read.provenance()).forEach(this::put);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+package io.sails4j.cli;
+
+import io.sails4j.ffi.NativeException;
+import io.sails4j.io.InputException;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.nio.file.FileSystemException;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ScopeType;
+
+/**
+ * The {@code sails} command. Exit codes: 0 done, 2 the input or the options are wrong, 1 it failed while working.
+ */
+@Command(
+    name = "sails",
+    mixinStandardHelpOptions = true,
+    version = "sails4j 0.1.0",
+    scope = ScopeType.INHERIT,
+    description = "Safety alignment of Gemma-2 in an interpretable low-rank subspace: SAE features -> safety subspace -> LoRA.",
+    exitCodeListHeading = "Exit codes:%n",
+    exitCodeList = {"0:done", "1:it failed while working", "2:the input or the options are wrong"},
+    subcommands = {
+        InspectCommand.class, GenerateCommand.class, TraceCommand.class, EncodeCommand.class, SubspaceCommand.class,
+        MergeCommand.class, SelftestCommand.class
+    })
+public final class Main {
+    private static final int FAILED = 1;
+    private static final int WRONG_INPUT = 2;
+
+    private Main() {
+    }
+
+    public static void main(String[] args) {
+        System.exit(run(args));
+    }
+
+    /** Runs one command line and returns its exit code; what {@code main} does without leaving the JVM. */
+    public static int run(String... args) {
+        return commandLine().execute(args);
+    }
+
+    static CommandLine commandLine() {
+        return new CommandLine(new Main())
+            .setCaseInsensitiveEnumValuesAllowed(true)
+            .setUsageHelpWidth(110)
+            .setParameterExceptionHandler(Main::wrongOptions)
+            .setExecutionExceptionHandler(Main::failed);
+    }
+
+    private static int wrongOptions(CommandLine.ParameterException e, String[] args) {
+        CommandLine command = e.getCommandLine();
+        PrintWriter err = command.getErr();
+        err.println("sails: " + oneLine(e.getMessage()) + "; see `" + command.getCommandSpec().qualifiedName() + " --help`");
+        err.flush();
+        return WRONG_INPUT;
+    }
+
+    private static int failed(Exception e, CommandLine command, CommandLine.ParseResult parsed) {
+        PrintWriter err = command.getErr();
+        int code = switch (e) {
+            case InputException wrong -> {
+                err.println("sails: " + oneLine(wrong.getMessage()));
+                yield WRONG_INPUT;
+            }
+            case NativeException broken -> {
+                err.println("sails: " + oneLine(broken.getMessage()));
+                yield FAILED;
+            }
+            case UncheckedIOException io -> ioFailed(io.getCause(), err);
+            case IOException io -> ioFailed(io, err);
+            default -> {
+                // Not foreseen, so a stack trace is what a report of it needs.
+                err.println("sails: unexpected failure, please report it:");
+                e.printStackTrace(err);
+                yield FAILED;
+            }
+        };
+        err.flush();
+        return code;
+    }
+
+    private static int ioFailed(IOException e, PrintWriter err) {
+        String reason = e instanceof FileSystemException file && file.getReason() == null
+            ? e.getClass().getSimpleName().replace("Exception", "") + ": " + file.getFile()
+            : e.getMessage();
+        err.println("sails: " + oneLine(reason));
+        return FAILED;
+    }
+
+    private static String oneLine(String text) {
+        return text == null ? "no message" : text.replaceAll("\\s*\\R\\s*", " ");
+    }
+}

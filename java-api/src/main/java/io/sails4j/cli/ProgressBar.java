@@ -1,0 +1,66 @@
+package io.sails4j.cli;
+
+import io.sails4j.data.Progress;
+import java.io.PrintWriter;
+import java.util.Locale;
+
+/**
+ * Progress on standard error: silent for the first two seconds, then a line that is redrawn on a terminal, or printed every
+ * ten seconds where standard error is a file.
+ */
+final class ProgressBar implements Progress, AutoCloseable {
+    private static final long QUIET_NANOS = 2_000_000_000L;
+    private static final long TERMINAL_NANOS = 200_000_000L;
+    private static final long FILE_NANOS = 10_000_000_000L;
+    private static final int WIDTH = 28;
+
+    private final String label;
+    private final PrintWriter err;
+    private final boolean terminal;
+    private final long start = System.nanoTime();
+    private long lastDrawn;
+    private boolean drawn;
+
+    ProgressBar(String label, PrintWriter err) {
+        this.label = label;
+        this.err = err;
+        this.terminal = System.console() != null && System.console().isTerminal();
+    }
+
+    @Override
+    public void update(long done, long total, long tokens) {
+        long now = System.nanoTime();
+        long interval = terminal ? TERMINAL_NANOS : FILE_NANOS;
+        if (now - start < QUIET_NANOS || (drawn && now - lastDrawn < interval && !(terminal && done >= total))) {
+            return;
+        }
+        lastDrawn = now;
+        drawn = true;
+        String line = line(label, done, total, tokens, (now - start) * 1e-9);
+        err.print(terminal ? "\r" + line + "\u001b[K" : line + "\n");
+        err.flush();
+    }
+
+    static String line(String label, long done, long total, long tokens, double seconds) {
+        double share = total == 0 ? 1 : Math.min(1, (double) done / total);
+        int filled = (int) Math.round(share * WIDTH);
+        String bar = "#".repeat(filled) + ".".repeat(WIDTH - filled);
+        String eta = done == 0 ? "?" : duration(seconds * (total - done) / done);
+        return String.format(Locale.ROOT, "%-18s [%s] %3.0f%%  %d/%d  %,.0f tokens/s  ETA %s", label, bar, 100 * share, done, total,
+            tokens / Math.max(seconds, 1e-9), eta);
+    }
+
+    static String duration(double seconds) {
+        long s = Math.round(seconds);
+        return s < 60 ? s + " s" : s < 3600 ? String.format(Locale.ROOT, "%d:%02d min", s / 60, s % 60)
+            : String.format(Locale.ROOT, "%d:%02d h", s / 3600, s / 60 % 60);
+    }
+
+    @Override
+    public void close() {
+        if (drawn && terminal) {
+            err.println();
+            err.flush();
+        }
+    }
+}

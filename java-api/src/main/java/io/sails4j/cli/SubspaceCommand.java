@@ -1,0 +1,89 @@
+package io.sails4j.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.align.SafetySubspace;
+import io.sails4j.align.SubspaceOptions;
+import io.sails4j.align.SubspacePipeline;
+import io.sails4j.data.TokenPair;
+import io.sails4j.io.FileHash;
+import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.ModelOptions;
+import io.sails4j.ops.Engine;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(name = "subspace", description = "Find the safety subspace: contrastive SAE feature scores, top-k, PCA.")
+final class SubspaceCommand implements Callable<Integer> {
+    @Mixin
+    private CommonOptions common;
+
+    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Hugging Face directory of a Gemma-2 model")
+    private Path model;
+
+    @Option(names = "--sae", required = true, paramLabel = "LAYER=PATH", description = "SAE on the residual stream after a layer; repeat for more layers")
+    private Map<Integer, Path> saes = new LinkedHashMap<>();
+
+    @Mixin
+    private DataArguments data;
+
+    @Mixin
+    private SubspaceArguments arguments;
+
+    @Option(names = "--out", required = true, paramLabel = "FILE", description = "subspace file (safetensors) to write")
+    private Path out;
+
+    @Override
+    public Integer call() {
+        SubspaceOptions options = arguments.options();
+        try (Engine engine = common.openEngine(); Gemma2Model loaded = Gemma2Model.load(model, engine, ModelOptions.of(common.dtype()));
+             SaeArguments.Opened opened = SaeArguments.open(saes, engine)) {
+            SafetySubspace subspace = build(loaded, opened, options);
+            subspace.write(out);
+            common.print(json(subspace), table(subspace).row("written", out));
+        }
+        return 0;
+    }
+
+    private SafetySubspace build(Gemma2Model loaded, SaeArguments.Opened opened, SubspaceOptions options) {
+        List<TokenPair> pairs = data.load(model, common);
+        try (ProgressBar bar = common.progress("features")) {
+            return new SubspacePipeline(loaded, model, opened.saes(), options).build(pairs, provenance(model, data, opened), bar);
+        }
+    }
+
+    /** What the subspace was made from, by content: the same inputs give the same file. */
+    static Map<String, String> provenance(Path model, DataArguments data, SaeArguments.Opened opened) {
+        Map<String, String> provenance = new LinkedHashMap<>();
+        provenance.put("model.sha256", FileHash.sha256(model));
+        provenance.put("data.sha256", FileHash.sha256(data.path()));
+        provenance.put("max_length", String.valueOf(data.maxLength()));
+        provenance.put("limit", String.valueOf(data.limit()));
+        opened.describe(provenance);
+        return provenance;
+    }
+
+    private static ObjectNode json(SafetySubspace subspace) {
+        ObjectNode json = CommonOptions.object();
+        subspace.layers().forEach((n, layer) -> {
+            ObjectNode entry = json.withObject("/layers").putObject(String.valueOf(n));
+            entry.put("features", layer.featureIds().length).put("dimension", layer.dimension());
+            java.util.Arrays.stream(layer.featureIds()).forEach(entry.withArray("feature_ids")::add);
+        });
+        return json;
+    }
+
+    static Table table(SafetySubspace subspace) {
+        Table table = Table.withHeader("layer", "features", "dimension", "largest score", "smallest score", "first features");
+        subspace.layers().forEach((n, layer) -> table.row(n, layer.featureIds().length, layer.dimension(),
+            String.format(Locale.ROOT, "%.4g", layer.scores()[0]), String.format(Locale.ROOT, "%.4g", layer.scores()[layer.scores().length - 1]),
+            java.util.Arrays.toString(java.util.Arrays.copyOf(layer.featureIds(), Math.min(6, layer.featureIds().length)))));
+        return table;
+    }
+}
