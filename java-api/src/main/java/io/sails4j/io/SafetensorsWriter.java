@@ -69,8 +69,17 @@ public final class SafetensorsWriter {
     }
 
     private static void writeData(FileChannel channel, MemorySegment data) throws IOException {
+        // Through native memory: a channel takes heap arrays of bytes only.
+        ByteBuffer chunk = data.isNative() ? null : ByteBuffer.allocateDirect((int) Math.min(CHUNK_BYTES, data.byteSize()));
         for (long at = 0; at < data.byteSize(); at += CHUNK_BYTES) {
-            AtomicFiles.writeFully(channel, data.asSlice(at, Math.min(CHUNK_BYTES, data.byteSize() - at)).asByteBuffer());
+            MemorySegment part = data.asSlice(at, Math.min(CHUNK_BYTES, data.byteSize() - at));
+            if (chunk == null) {
+                AtomicFiles.writeFully(channel, part.asByteBuffer());
+            } else {
+                chunk.clear().limit((int) part.byteSize());
+                MemorySegment.ofBuffer(chunk).copyFrom(part);
+                AtomicFiles.writeFully(channel, chunk);
+            }
         }
     }
 }
