@@ -1,0 +1,182 @@
+package io.sails4j.train;
+
+import io.sails4j.data.TokenPair;
+import io.sails4j.data.TokenSequence;
+import io.sails4j.model.AdapterStack;
+import io.sails4j.model.ForwardOptions;
+import io.sails4j.model.ForwardPass;
+import io.sails4j.tensor.TensorArena;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Direct preference optimisation (arXiv:2305.18290 eq. 7): for a pair with the log-probabilities pi of its counted tokens,
+ * margin = beta * ((pi_aligned - ref_aligned) - (pi_unaligned - ref_unaligned)), loss = -log sigmoid(margin), mean over pairs.
+ * The reference is the model without the trained adapter, or before the first step; its log-probabilities are computed once.
+ */
+public final class DpoLoss implements Loss {
+    private final List<TokenPair> pairs;
+    private final double beta;
+    private final double[][] reference;
+
+    /**
+     * @param beta strength of the pull towards the reference, above 0
+     */
+    public DpoLoss(List<TokenPair> pairs, double beta) {
+        if (!(beta > 0) || Double.isInfinite(beta)) {
+            throw new IllegalArgumentException("beta is " + beta + ", expected a positive number");
+        }
+        this.pairs = List.copyOf(pairs);
+        this.beta = beta;
+        this.reference = new double[pairs.size()][];
+        for (int i = 0; i < pairs.size(); i++) {
+            SftLoss.requireCounted(pairs.get(i).aligned(), "the aligned answer of pair " + (i + 1));
+            SftLoss.requireCounted(pairs.get(i).unaligned(), "the unaligned answer of pair " + (i + 1));
+        }
+    }
+
+    /**
+     * Of one pair.
+     *
+     * @param alignedLogp log-probability of the aligned answer's counted tokens under the policy
+     * @param alignedReward beta * (policy - reference)
+     */
+    public record PairResult(double alignedLogp, double unalignedLogp, double alignedReward, double unalignedReward) {
+        /** -log sigmoid of the difference of the rewards. */
+        public double loss() {
+            double margin = alignedReward - unalignedReward;
+            return Math.max(0, -margin) + Math.log1p(Math.exp(-Math.abs(margin)));
+        }
+
+        /** sigmoid(-margin), the factor that the gradient has. */
+        double slope() {
+            return 1 / (1 + Math.exp(alignedReward - unalignedReward));
+        }
+    }
+
+    @Override
+    public int size() {
+        return pairs.size();
+    }
+
+    @Override
+    public int rows() {
+        return 2;
+    }
+
+    @Override
+    public int length(int example) {
+        return Math.max(pairs.get(example).aligned().length(), pairs.get(example).unaligned().length());
+    }
+
+    @Override
+    public int tokens(int example) {
+        return pairs.get(example).aligned().length() + pairs.get(example).unaligned().length();
+    }
+
+    @Override
+    public double weight(int example) {
+        return 1;
+    }
+
+    @Override
+    public void prepare(LossContext context, int[] examples, int microTokens) {
+        for (int[] micro : StepPlan.microBatches(this, java.util.Arrays.stream(examples).filter(i -> reference[i] == null).toArray(), microTokens)) {
+            double[] logps = logps(context, AdapterStack.none(), micro);
+            for (int i = 0; i < micro.length; i++) {
+                reference[micro[i]] = new double[] {logps[i], logps[micro.length + i]};
+            }
+        }
+    }
+
+    /** The reference's log-probabilities of a pair's aligned and unaligned answer; {@link #prepare} must have seen it. */
+    public double[] referenceLogps(int example) {
+        if (reference[example] == null) {
+            throw new IllegalStateException("the reference log-probabilities of pair " + (example + 1) + " were not prepared");
+        }
+        return reference[example].clone();
+    }
+
+    /** The pairs' log-probabilities and rewards under the given adapters. */
+    public List<PairResult> evaluate(LossContext context, AdapterStack adapters, int[] examples) {
+        return results(examples, logps(context, adapters, examples));
+    }
+
+    @Override
+    public double sum(LossContext context, AdapterStack adapters, int[] examples) {
+        return sum(evaluate(context, adapters, examples));
+    }
+
+    @Override
+    public double sumAndGradient(LossContext context, Trainable trainable, int[] examples, double totalWeight) {
+        SequenceBatch batch = batch(examples);
+        TensorArena.Mark mark = context.memory().mark();
+        try (ForwardPass pass = context.model().forward(batch.tokens(), trainable.adapters(), ForwardOptions.training())) {
+            HeadPass head = new HeadPass(context, pass, batch);
+            List<PairResult> results = results(examples, rowLogps(batch, head.tokenLosses()));
+            head.backward(trainable, tokenWeights(batch, results, totalWeight));
+            return sum(results);
+        } finally {
+            context.memory().release(mark);
+        }
+    }
+
+    /** d loss / d token_loss: token_loss = -log p, so the aligned rows have +beta sigmoid(-margin) and the unaligned ones minus that. */
+    private float[] tokenWeights(SequenceBatch batch, List<PairResult> results, double totalWeight) {
+        int n = results.size();
+        int length = batch.tokens().length();
+        float[] weights = new float[batch.targets().length];
+        for (int row = 0; row < 2 * n; row++) {
+            double weight = beta * results.get(row % n).slope() / totalWeight;
+            for (int t = row * length; t < (row + 1) * length; t++) {
+                weights[t] = batch.targets()[t] == Targets.IGNORED ? 0 : (float) (row < n ? weight : -weight);
+            }
+        }
+        return weights;
+    }
+
+    private static double sum(List<PairResult> results) {
+        return results.stream().mapToDouble(PairResult::loss).sum();
+    }
+
+    private List<PairResult> results(int[] examples, double[] logps) {
+        List<PairResult> results = new ArrayList<>();
+        int n = examples.length;
+        for (int i = 0; i < n; i++) {
+            double[] ref = referenceLogps(examples[i]);
+            results.add(new PairResult(logps[i], logps[n + i], beta * (logps[i] - ref[0]), beta * (logps[n + i] - ref[1])));
+        }
+        return results;
+    }
+
+    private double[] logps(LossContext context, AdapterStack adapters, int[] examples) {
+        SequenceBatch batch = batch(examples);
+        TensorArena.Mark mark = context.memory().mark();
+        try (ForwardPass pass = context.model().forward(batch.tokens(), adapters, ForwardOptions.inference())) {
+            return rowLogps(batch, new HeadPass(context, pass, batch).tokenLosses());
+        } finally {
+            context.memory().release(mark);
+        }
+    }
+
+    private static double[] rowLogps(SequenceBatch batch, float[] tokenLosses) {
+        int length = batch.tokens().length();
+        double[] logps = new double[batch.tokens().batch()];
+        for (int row = 0; row < logps.length; row++) {
+            logps[row] = -HeadPass.sum(tokenLosses, row * length, (row + 1) * length);
+        }
+        return logps;
+    }
+
+    /** All aligned rows, then all unaligned ones, in the order of the pairs. */
+    private SequenceBatch batch(int[] examples) {
+        List<TokenSequence> rows = new ArrayList<>();
+        for (int i : examples) {
+            rows.add(pairs.get(i).aligned());
+        }
+        for (int i : examples) {
+            rows.add(pairs.get(i).unaligned());
+        }
+        return SequenceBatch.of(rows);
+    }
+}

@@ -1,0 +1,81 @@
+package io.sails4j.train;
+
+import io.sails4j.model.AdapterStack;
+import io.sails4j.model.BackwardTargets;
+import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.Gemma2Weights;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * All parameters of a model that was loaded writable. Those that the model keeps in BF16 have an F32 master copy that the optimizer
+ * changes and that is rounded into the model after each step: BF16 alone would lose most updates.
+ */
+public final class FullTrainable implements Trainable {
+    private final Gemma2Model model;
+    private final List<Parameter> parameters = new ArrayList<>();
+    private final Map<String, Tensor> gradients = new LinkedHashMap<>();
+    private final List<Tensor> owned = new ArrayList<>();
+
+    public FullTrainable(Gemma2Model model) {
+        this.model = model;
+        model.weights().parameters().forEach((name, weight) -> {
+            Tensor gradient = own(model.engine().device().zeros(DType.F32, weight.shape()));
+            Tensor value = weight;
+            if (weight.dtype() != DType.F32) {
+                value = own(model.engine().device().allocate(DType.F32, weight.shape()));
+                model.engine().ops().convert(value, weight);
+            }
+            gradients.put(name, gradient);
+            parameters.add(new Parameter(name, value, gradient));
+        });
+    }
+
+    private Tensor own(Tensor tensor) {
+        owned.add(tensor);
+        return tensor;
+    }
+
+    @Override
+    public List<Parameter> parameters() {
+        return java.util.Collections.unmodifiableList(parameters);
+    }
+
+    @Override
+    public AdapterStack adapters() {
+        return AdapterStack.none();
+    }
+
+    @Override
+    public BackwardTargets targets() {
+        return BackwardTargets.ofParameters(gradients);
+    }
+
+    @Override
+    public Tensor dEmbed() {
+        Tensor gradient = gradients.get(Gemma2Weights.EMBED_TOKENS);
+        if (gradient == null) {
+            throw new IllegalStateException("the model has no embedding");
+        }
+        return gradient;
+    }
+
+    @Override
+    public void publish() {
+        for (Parameter parameter : parameters) {
+            Tensor weight = model.weights().parameter(parameter.name());
+            if (weight.dtype() != DType.F32) {
+                model.engine().ops().convert(weight, parameter.value());
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        owned.forEach(Tensor::close);
+    }
+}

@@ -1,0 +1,51 @@
+package io.sails4j.train;
+
+import io.sails4j.model.ForwardPass;
+import io.sails4j.model.Gemma2Model;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Tensor;
+
+/** A forward pass with the output matrix and the loss on top of it, chunk by chunk, without whole logits. */
+final class HeadPass {
+    private final LossContext context;
+    private final Gemma2Model model;
+    private final ForwardPass pass;
+    private final Tensor targets;
+    private final Tensor tokenLoss;
+
+    HeadPass(LossContext context, ForwardPass pass, SequenceBatch batch) {
+        this.context = context;
+        this.model = context.model();
+        this.pass = pass;
+        this.targets = context.memory().of(batch.targets(), batch.targets().length);
+        this.tokenLoss = context.memory().allocate(DType.F32, batch.targets().length);
+    }
+
+    /** -log p of each counted target, 0 elsewhere. */
+    float[] tokenLosses() {
+        model.engine().ops().headLoss(tokenLoss, null, null, pass.finalNorm(), model.weights().embedTokens(), targets, null, softcap());
+        return tokenLoss.toFloatArray();
+    }
+
+    /** The same, and the gradient of sum over t of weights[t] * loss[t] into the trainable's gradients. */
+    float[] backward(Trainable trainable, float[] weights) {
+        Tensor dHidden = context.memory().allocate(DType.F32, weights.length, model.config().dModel());
+        model.engine().ops().headLoss(tokenLoss, dHidden, trainable.dEmbed(), pass.finalNorm(), model.weights().embedTokens(), targets,
+            context.memory().of(weights, weights.length), softcap());
+        float[] losses = tokenLoss.toFloatArray();
+        model.backward(pass, dHidden, trainable.targets());
+        return losses;
+    }
+
+    private float softcap() {
+        return (float) model.config().finalLogitSoftcap();
+    }
+
+    static double sum(float[] values, int from, int to) {
+        double sum = 0;
+        for (int i = from; i < to; i++) {
+            sum += values[i];
+        }
+        return sum;
+    }
+}

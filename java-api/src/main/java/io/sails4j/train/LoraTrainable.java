@@ -1,0 +1,72 @@
+package io.sails4j.train;
+
+import io.sails4j.lora.LoraAdapter;
+import io.sails4j.model.AdapterStack;
+import io.sails4j.model.BackwardTargets;
+import io.sails4j.model.LowRankGradient;
+import io.sails4j.model.ModuleKey;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Device;
+import io.sails4j.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/** The factors of one adapter over a frozen model. The adapter stays the caller's. */
+public final class LoraTrainable implements Trainable {
+    private final LoraAdapter adapter;
+    private final Map<ModuleKey, LowRankGradient> gradients = new TreeMap<>();
+    private final List<Parameter> parameters = new ArrayList<>();
+
+    public LoraTrainable(LoraAdapter adapter, Device device) {
+        this.adapter = adapter;
+        adapter.modules().forEach((module, factors) -> {
+            Tensor dLoraA = device.zeros(DType.F32, factors.loraA().shape());
+            Tensor dLoraB = device.zeros(DType.F32, factors.loraB().shape());
+            gradients.put(module, new LowRankGradient(dLoraA, dLoraB));
+            parameters.add(new Parameter(module.path() + ".lora_A.weight", factors.loraA(), dLoraA));
+            parameters.add(new Parameter(module.path() + ".lora_B.weight", factors.loraB(), dLoraB));
+        });
+    }
+
+    public LoraAdapter adapter() {
+        return adapter;
+    }
+
+    /** The gradients by module. */
+    public Map<ModuleKey, LowRankGradient> gradients() {
+        return java.util.Collections.unmodifiableMap(gradients);
+    }
+
+    @Override
+    public List<Parameter> parameters() {
+        return java.util.Collections.unmodifiableList(parameters);
+    }
+
+    @Override
+    public AdapterStack adapters() {
+        return AdapterStack.of(adapter.modules());
+    }
+
+    @Override
+    public BackwardTargets targets() {
+        return BackwardTargets.ofLora(gradients);
+    }
+
+    @Override
+    public @Nullable Tensor dEmbed() {
+        return null;
+    }
+
+    @Override
+    public void publish() {
+        // The model computes with these very tensors.
+    }
+
+    @Override
+    public void close() {
+        parameters.forEach(p -> p.gradient().close());
+    }
+}

@@ -1,0 +1,51 @@
+package io.sails4j.train;
+
+import io.sails4j.model.AdapterStack;
+
+/**
+ * An objective over a list of examples: L = sum of the examples' losses / sum of their weights, over the examples of one optimizer step.
+ * The denominator is known before the first micro-batch, so any split into micro-batches gives the same gradient.
+ */
+public sealed interface Loss permits SftLoss, DpoLoss {
+    /** Number of examples; they are numbered from 0. */
+    int size();
+
+    /** Rows that one example takes in a batch. */
+    int rows();
+
+    /** Positions in the longest row of an example. */
+    int length(int example);
+
+    /** Real tokens of an example, all rows. */
+    int tokens(int example);
+
+    /** An example's share of the denominator: its counted tokens for SFT, 1 for DPO. */
+    double weight(int example);
+
+    /** The sum of the losses of some examples, run as one batch. */
+    double sum(LossContext context, AdapterStack adapters, int[] examples);
+
+    /** The same, and adds the gradient of (sum / {@code totalWeight}) to the trainable's gradients. */
+    double sumAndGradient(LossContext context, Trainable trainable, int[] examples, double totalWeight);
+
+    /** What must be computed from the untrained model, once, before the first step. */
+    default void prepare(LossContext context, int[] examples, int microTokens) {
+    }
+
+    default double totalWeight(int[] examples) {
+        double total = 0;
+        for (int example : examples) {
+            total += weight(example);
+        }
+        return total;
+    }
+
+    /** The mean loss of some examples in micro-batches of at most {@code microTokens} positions; no gradients. */
+    default double mean(LossContext context, AdapterStack adapters, int[] examples, int microTokens) {
+        double sum = 0;
+        for (int[] micro : StepPlan.microBatches(this, examples, microTokens)) {
+            sum += sum(context, adapters, micro);
+        }
+        return sum / totalWeight(examples);
+    }
+}

@@ -1,0 +1,86 @@
+package io.sails4j.train;
+
+import io.sails4j.data.TokenSequence;
+import io.sails4j.io.InputException;
+import io.sails4j.model.AdapterStack;
+import io.sails4j.model.ForwardOptions;
+import io.sails4j.model.ForwardPass;
+import io.sails4j.tensor.TensorArena;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * Supervised fine-tuning: the mean of -log p over all counted tokens of a step, not a mean of per-sequence means
+ * (huggingface/transformers loss_utils.py, ForCausalLMLoss).
+ */
+public final class SftLoss implements Loss {
+    private final List<TokenSequence> examples;
+
+    public SftLoss(List<TokenSequence> examples) {
+        this.examples = List.copyOf(examples);
+        for (int i = 0; i < examples.size(); i++) {
+            requireCounted(examples.get(i), "example " + (i + 1));
+        }
+    }
+
+    static void requireCounted(TokenSequence sequence, String what) {
+        if (sequence.predictedCount() == 0) {
+            throw new InputException(what + " of the training data has no counted token after its first, so there is nothing to learn from it;"
+                + " remove it or allow longer sequences");
+        }
+    }
+
+    @Override
+    public int size() {
+        return examples.size();
+    }
+
+    @Override
+    public int rows() {
+        return 1;
+    }
+
+    @Override
+    public int length(int example) {
+        return examples.get(example).length();
+    }
+
+    @Override
+    public int tokens(int example) {
+        return length(example);
+    }
+
+    @Override
+    public double weight(int example) {
+        return examples.get(example).predictedCount();
+    }
+
+    @Override
+    public double sum(LossContext context, AdapterStack adapters, int[] chosen) {
+        SequenceBatch batch = batch(chosen);
+        TensorArena.Mark mark = context.memory().mark();
+        try (ForwardPass pass = context.model().forward(batch.tokens(), adapters, ForwardOptions.inference())) {
+            float[] losses = new HeadPass(context, pass, batch).tokenLosses();
+            return HeadPass.sum(losses, 0, losses.length);
+        } finally {
+            context.memory().release(mark);
+        }
+    }
+
+    @Override
+    public double sumAndGradient(LossContext context, Trainable trainable, int[] chosen, double totalWeight) {
+        SequenceBatch batch = batch(chosen);
+        TensorArena.Mark mark = context.memory().mark();
+        try (ForwardPass pass = context.model().forward(batch.tokens(), trainable.adapters(), ForwardOptions.training())) {
+            float[] weights = Targets.weights(batch.targets(), (float) (1 / totalWeight));
+            float[] losses = new HeadPass(context, pass, batch).backward(trainable, weights);
+            return HeadPass.sum(losses, 0, losses.length);
+        } finally {
+            context.memory().release(mark);
+        }
+    }
+
+    private SequenceBatch batch(int[] chosen) {
+        return SequenceBatch.of(Arrays.stream(chosen).mapToObj(examples::get).toList());
+    }
+}

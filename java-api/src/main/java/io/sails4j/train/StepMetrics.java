@@ -1,0 +1,19 @@
+package io.sails4j.train;
+
+/**
+ * One optimizer step.
+ *
+ * @param step from 1
+ * @param loss the objective on the step's examples before the step
+ * @param penalty what a constraint added to the loss, 0 if nothing
+ * @param gradNorm norm of all gradients before clipping
+ * @param lr the learning rate of the step
+ * @param tokens real tokens of the step
+ * @param totalTokens real tokens since the start
+ * @param tokensPerSecond of the step
+ * @param elapsedMs since the start of the run
+ * @param shareInside share of the update so far that lies in the subspace, NaN where there is none
+ */
+public record StepMetrics(long step, long totalSteps, double loss, double penalty, double gradNorm, double lr, long tokens, long totalTokens,
+                          double tokensPerSecond, double elapsedMs, double shareInside) {
+}

@@ -1,0 +1,46 @@
+package io.sails4j.train;
+
+import io.sails4j.model.AdapterStack;
+import io.sails4j.model.BackwardTargets;
+import io.sails4j.tensor.Tensor;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** What is trained: F32 parameters and their gradients. */
+public sealed interface Trainable extends AutoCloseable permits LoraTrainable, FullTrainable {
+    /**
+     * One trained tensor.
+     *
+     * @param name as in checkpoints, for adapters {@code <module>.lora_A.weight}
+     * @param value F32, changed in place
+     * @param gradient F32, accumulated by the backward
+     */
+    record Parameter(String name, Tensor value, Tensor gradient) {
+    }
+
+    /** In the order of the model. */
+    List<Parameter> parameters();
+
+    /** The adapters that are active in training and evaluation. */
+    AdapterStack adapters();
+
+    /** Where the backward puts the gradients. */
+    BackwardTargets targets();
+
+    /** The embedding's gradient, which the head adds to; null where the embedding is frozen. */
+    @Nullable Tensor dEmbed();
+
+    /** Brings the parameters that the model computes with up to date after a step. */
+    void publish();
+
+    default void zeroGradients() {
+        parameters().forEach(p -> p.gradient().fillZero());
+    }
+
+    default long count() {
+        return parameters().stream().mapToLong(p -> p.value().numel()).sum();
+    }
+
+    @Override
+    void close();
+}
