@@ -23,4 +23,9 @@ public record TokenSequence(int[] ids, boolean[] counted) {
         }
         return n;
     }
+
+    /** Counted tokens after the first, which no position predicts. */
+    public int predictedCount() {
+        return countedTokens() - (counted.length > 0 && counted[0] ? 1 : 0);
+    }
 }

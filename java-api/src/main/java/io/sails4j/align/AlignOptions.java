@@ -1,0 +1,87 @@
+package io.sails4j.align;
+
+import io.sails4j.io.InputException;
+import io.sails4j.model.Projection;
+import io.sails4j.ops.AdamwOptions;
+import io.sails4j.train.LrSchedule;
+import io.sails4j.train.TrainingOptions;
+import java.util.EnumSet;
+import java.util.Set;
+
+/**
+ * How to align.
+ *
+ * @param targets linear maps with an adapter, in every layer
+ * @param r rank of the adapters
+ * @param alpha lora_alpha; the adapter's output is scaled by alpha / r
+ * @param penalty lambda of the constraint {@code penalty}
+ * @param fill what to do where the subspace has fewer dimensions than r
+ * @param dpoBeta beta of DPO (arXiv:2305.18290)
+ * @param evalPairs pairs that the loss before and after is measured on
+ */
+public record AlignOptions(Method method, Objective objective, Constraint constraint, double penalty, Fill fill, Set<Projection> targets, int r,
+                           double alpha, double dpoBeta, int evalPairs, TrainingOptions training) {
+    /** What is trained: an adapter that starts in the safety subspace, a plain one, or all parameters. */
+    public enum Method {
+        SAILS, LORA, FULL
+    }
+
+    /** Likelihood of the aligned answers, or preference of the aligned over the unaligned. */
+    public enum Objective {
+        SFT, DPO
+    }
+
+    /**
+     * What keeps the adapter's residual-facing factor F in the subspace: nothing; a penalty lambda |(I - UU^T) F|^2; projected
+     * gradients, which Adam's element-wise scaling still lets leave it; or projection of every update, which holds it there.
+     */
+    public enum Constraint {
+        NONE, PENALTY, GRADIENT, UPDATE
+    }
+
+    /** Where r_s < r: an orthonormal complement fills the missing columns, or the rank of those modules becomes r_s. */
+    public enum Fill {
+        AUTO, COMPLEMENT, TRUNCATE
+    }
+
+    public AlignOptions {
+        targets = Set.copyOf(targets);
+        if (targets.isEmpty() && method != Method.FULL) {
+            throw new InputException("there is no target module, expected some of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj");
+        }
+        if (r < 1) {
+            throw new InputException("the LoRA rank is " + r + ", expected 1 or more");
+        }
+        if (!(alpha > 0) || Double.isInfinite(alpha)) {
+            throw new InputException("lora_alpha is " + alpha + ", expected a positive number");
+        }
+        if (constraint != Constraint.NONE && method != Method.SAILS) {
+            throw new InputException("the constraint '" + lower(constraint) + "' needs the safety subspace: use --method sails");
+        }
+        if (!(penalty >= 0) || Double.isInfinite(penalty)) {
+            throw new InputException("the penalty is " + penalty + ", expected 0 or more");
+        }
+        boolean stays = constraint == Constraint.GRADIENT || constraint == Constraint.UPDATE;
+        if (fill == Fill.COMPLEMENT && stays) {
+            throw new InputException("the fill 'complement' starts outside the subspace, which the constraint '" + lower(constraint)
+                + "' does not allow; use --fill truncate");
+        }
+        if (fill == Fill.AUTO) {
+            fill = stays ? Fill.TRUNCATE : Fill.COMPLEMENT;
+        }
+        if (evalPairs < 1) {
+            throw new InputException("the number of evaluation pairs is " + evalPairs + ", expected 1 or more");
+        }
+    }
+
+    private static String lower(Enum<?> value) {
+        return value.name().toLowerCase(java.util.Locale.ROOT);
+    }
+
+    /** The paper's modules and rank, plain settings elsewhere. */
+    public static AlignOptions defaults() {
+        return new AlignOptions(Method.SAILS, Objective.SFT, Constraint.NONE, 1, Fill.AUTO,
+            EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ, Projection.O_PROJ), 16, 16, 0.1, 32,
+            new TrainingOptions(1, 0, 8192, 2048, new AdamwOptions(2e-4, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.COSINE, 0.03, 0));
+    }
+}

@@ -1,0 +1,161 @@
+package io.sails4j.align;
+
+import io.sails4j.model.LowRankAdapter;
+import io.sails4j.model.LowRankGradient;
+import io.sails4j.model.ModuleKey;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.Ops;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.HostTensor;
+import io.sails4j.tensor.Tensor;
+import io.sails4j.tensor.TensorArena;
+import io.sails4j.train.LoraTrainable;
+import io.sails4j.train.StepHook;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Holds an adapter to the subspace by one of the constraints and measures how much of it lies inside. The residual-facing factor F is
+ * lora_B [d_model, r] of a module that writes to the residual stream, lora_A [r, d_model] of one that reads from it.
+ */
+public final class SubspaceHook implements StepHook, AutoCloseable {
+    private final Engine engine;
+    private final AlignOptions options;
+    private final TensorArena memory;
+    private final Map<SafetySubspace.Layer, Tensor> bases = new HashMap<>();
+    private final List<Item> items = new ArrayList<>();
+
+    /** One module; {@code right}: the subspace is on the right of F. */
+    private record Item(LowRankAdapter factors, Tensor gradient, Tensor basis, boolean right) {
+        Tensor facing() {
+            return right ? factors.loraA() : factors.loraB();
+        }
+    }
+
+    public SubspaceHook(SafetySubspace subspace, LoraTrainable trainable, AlignOptions options, Engine engine) {
+        this.engine = engine;
+        this.options = options;
+        this.memory = new TensorArena(engine.device());
+        trainable.adapter().modules().forEach((module, factors) -> {
+            SafetySubspace.Layer layer = subspace.nearest(module.layer());
+            Tensor basis = bases.computeIfAbsent(layer,
+                l -> engine.device().upload(HostTensor.ofFloats(l.basis(), l.dModel(), l.dimension())));
+            items.add(item(module, factors, trainable.gradients().get(module), basis));
+        });
+    }
+
+    private static Item item(ModuleKey module, LowRankAdapter factors, LowRankGradient gradient, Tensor basis) {
+        boolean right = module.projection().readsResidual();
+        return new Item(factors, right ? gradient.dLoraA() : gradient.dLoraB(), basis, right);
+    }
+
+    @Override
+    public double beforeUpdate() {
+        double penalty = 0;
+        for (Item item : items) {
+            switch (options.constraint()) {
+                case NONE, UPDATE -> {
+                }
+                case GRADIENT -> engine.ops().project(item.gradient(), item.gradient(), item.basis(), item.right());
+                case PENALTY -> penalty += addPenalty(item);
+            }
+        }
+        return penalty;
+    }
+
+    /** lambda |(I - P) F|^2, gradient 2 lambda (I - P) F. */
+    private double addPenalty(Item item) {
+        Ops ops = engine.ops();
+        memory.reset();
+        Tensor outside = outside(item);
+        double value = options.penalty() * ops.sumOfSquares(List.of(outside))[0];
+        ops.axpby(item.gradient(), outside, (float) (2 * options.penalty()), 1);
+        return value;
+    }
+
+    private Tensor outside(Item item) {
+        Tensor outside = memory.allocate(DType.F32, item.facing().shape().toArray());
+        engine.ops().project(outside, item.facing(), item.basis(), item.right());
+        engine.ops().axpby(outside, item.facing(), 1, -1);
+        return outside;
+    }
+
+    /**
+     * F starts inside, so projecting F after the step is projecting the update; done on F, rounding does not add up over the steps.
+     */
+    @Override
+    public void afterUpdate() {
+        if (options.constraint() == AlignOptions.Constraint.UPDATE) {
+            items.forEach(item -> engine.ops().project(item.facing(), item.facing(), item.basis(), item.right()));
+        }
+    }
+
+    /** |(I - P) F| / |F| over all modules. */
+    public double distance() {
+        double outside = 0;
+        double all = 0;
+        for (Item item : items) {
+            memory.reset();
+            outside += engine.ops().sumOfSquares(List.of(outside(item)))[0];
+            all += engine.ops().sumOfSquares(List.of(item.facing()))[0];
+        }
+        return all == 0 ? 0 : Math.sqrt(outside / all);
+    }
+
+    /**
+     * Share of the weight update that lies in the subspace: sum |P dW|^2 / sum |dW|^2 with dW = lora_B lora_A and P on the residual side; by
+     * the Gram matrices of the factors, since |B A|^2 = trace(B^T B A A^T).
+     */
+    @Override
+    public double shareInside() {
+        double inside = 0;
+        double all = 0;
+        for (Item item : items) {
+            memory.reset();
+            LowRankAdapter f = item.factors();
+            double[] gramA = gram(f.loraA(), true);
+            double[] gramB = gram(f.loraB(), false);
+            all += trace(gramA, gramB, (int) f.r());
+            Tensor coordinates = memory.allocate(DType.F32, item.right() ? f.r() : item.basis().dim(1), item.right() ? item.basis().dim(1) : f.r());
+            if (item.right()) {
+                engine.ops().matmul(coordinates, f.loraA(), item.basis(), false, false, 1, 0);
+                inside += trace(gram(coordinates, true), gramB, (int) f.r());
+            } else {
+                engine.ops().matmul(coordinates, item.basis(), f.loraB(), true, false, 1, 0);
+                inside += trace(gramA, gram(coordinates, false), (int) f.r());
+            }
+        }
+        return all == 0 ? 1 : Math.min(1, inside / all);
+    }
+
+    /** X X^T (rows) or X^T X. */
+    private double[] gram(Tensor x, boolean rows) {
+        long r = rows ? x.dim(0) : x.dim(1);
+        Tensor gram = memory.allocate(DType.F32, r, r);
+        engine.ops().matmul(gram, x, x, !rows, rows, 1, 0);
+        float[] values = gram.toFloatArray();
+        double[] out = new double[values.length];
+        for (int i = 0; i < out.length; i++) {
+            out[i] = values[i];
+        }
+        return out;
+    }
+
+    private static double trace(double[] a, double[] b, int r) {
+        double sum = 0;
+        for (int i = 0; i < r; i++) {
+            for (int j = 0; j < r; j++) {
+                sum += a[i * r + j] * b[j * r + i];
+            }
+        }
+        return sum;
+    }
+
+    @Override
+    public void close() {
+        memory.close();
+        bases.values().forEach(Tensor::close);
+    }
+}

@@ -1,0 +1,133 @@
+package io.sails4j.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.align.AlignOptions;
+import io.sails4j.align.AlignResult;
+import io.sails4j.align.AlignRun;
+import io.sails4j.align.SafetySubspace;
+import io.sails4j.align.SubspacePipeline;
+import io.sails4j.data.TokenPair;
+import io.sails4j.io.AtomicFiles;
+import io.sails4j.io.FileHash;
+import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.ModelOptions;
+import io.sails4j.ops.Engine;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(name = "align", description = "Train an adapter in the safety subspace (or a plain one, or the whole model) on preference data.")
+final class AlignCommand implements Callable<Integer> {
+    @Mixin
+    private CommonOptions common;
+
+    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Hugging Face directory of a Gemma-2 model")
+    private Path model;
+
+    @Option(names = "--subspace", paramLabel = "FILE", description = "subspace file of `sails subspace`")
+    private @Nullable Path subspaceFile;
+
+    @Option(names = "--sae", paramLabel = "LAYER=PATH", description = "SAE to find the subspace with first; repeat for more layers")
+    private Map<Integer, Path> saes = new LinkedHashMap<>();
+
+    @Mixin
+    private DataArguments data;
+
+    @Mixin
+    private SubspaceArguments subspaceArguments;
+
+    @Mixin
+    private TrainingArguments training;
+
+    @Option(names = "--out", required = true, paramLabel = "DIR",
+        description = "PEFT adapter directory to write (a checkpoint for --method full), with metrics.jsonl and sails_run.json")
+    private Path out;
+
+    @Override
+    public Integer call() {
+        AlignOptions options = training.options(common.seed());
+        requireSubspaceChoice(options);
+        AtomicFiles.requireFresh(out);
+        boolean writable = options.method() == AlignOptions.Method.FULL;
+        try (Engine engine = common.openEngine();
+             Gemma2Model loaded = Gemma2Model.load(model, engine, new ModelOptions(common.dtype(), writable, false))) {
+            List<TokenPair> pairs = data.load(model, common);
+            Map<String, String> provenance = new LinkedHashMap<>();
+            SafetySubspace subspace = subspace(loaded, engine, pairs, provenance);
+            AlignResult result;
+            try (ProgressBar bar = common.progress("align")) {
+                result = new AlignRun(loaded, model, options, subspace, provenance).run(pairs, out, bar);
+            }
+            common.print(json(result, engine), table(result, subspace, engine));
+        }
+        return 0;
+    }
+
+    private void requireSubspaceChoice(AlignOptions options) {
+        boolean sails = options.method() == AlignOptions.Method.SAILS;
+        if (sails && (subspaceFile == null) == saes.isEmpty()) {
+            throw common.wrong("--method sails needs a safety subspace: either --subspace FILE or --sae LAYER=PATH");
+        }
+        if (!sails && (subspaceFile != null || !saes.isEmpty())) {
+            throw common.wrong("--subspace and --sae are used by --method sails only");
+        }
+    }
+
+    private @Nullable SafetySubspace subspace(Gemma2Model loaded, Engine engine, List<TokenPair> pairs, Map<String, String> provenance) {
+        if (subspaceFile != null) {
+            SafetySubspace subspace = SafetySubspace.read(subspaceFile);
+            subspace.requireModel(loaded.config(), subspaceFile, model);
+            provenance.put("model.sha256", FileHash.sha256(model));
+            provenance.put("data.sha256", FileHash.sha256(data.path()));
+            provenance.put("subspace.sha256", FileHash.sha256(subspaceFile));
+            return subspace;
+        }
+        if (saes.isEmpty()) {
+            provenance.put("model.sha256", FileHash.sha256(model));
+            provenance.put("data.sha256", FileHash.sha256(data.path()));
+            return null;
+        }
+        try (SaeArguments.Opened opened = SaeArguments.open(saes, engine); ProgressBar bar = common.progress("features")) {
+            provenance.putAll(SubspaceCommand.provenance(model, data, opened));
+            return new SubspacePipeline(loaded, model, opened.saes(), subspaceArguments.options()).build(pairs, provenance, bar);
+        }
+    }
+
+    private static ObjectNode json(AlignResult result, Engine engine) {
+        ObjectNode json = CommonOptions.object();
+        json.put("trainable_parameters", result.trainable()).put("steps", result.steps()).put("tokens", result.tokens());
+        json.put("seconds", result.seconds()).put("tokens_per_s", result.tokensPerSecond());
+        json.put("loss_before", result.lossBefore()).put("loss_after", result.lossAfter()).put("evaluation_pairs", result.evalPairs());
+        json.put("held_out", result.heldOut());
+        if (!Double.isNaN(result.shareInside())) {
+            json.put("share_inside", result.shareInside());
+        }
+        return json.put("peak_device_bytes", engine.device().peakBytes()).put("out", result.out().toString());
+    }
+
+    static Table table(AlignResult result, @Nullable SafetySubspace subspace, Engine engine) {
+        Table table = Table.ofPairs();
+        if (subspace != null) {
+            subspace.layers().forEach((n, layer) -> table.row("layer " + n,
+                layer.featureIds().length + " features kept, subspace of " + layer.dimension() + " of " + layer.dModel() + " dimensions"));
+        }
+        table.row("trainable parameters", String.format(Locale.ROOT, "%,d", result.trainable()));
+        table.row("steps", result.steps());
+        table.row("tokens", String.format(Locale.ROOT, "%,d in %s, %,.0f tokens/s", result.tokens(), ProgressBar.duration(result.seconds()),
+            result.tokensPerSecond()));
+        table.row("loss before, after", String.format(Locale.ROOT, "%.4f, %.4f (on %d %s pairs)", result.lossBefore(), result.lossAfter(),
+            result.evalPairs(), result.heldOut() ? "held-out" : "training"));
+        if (!Double.isNaN(result.shareInside())) {
+            table.row("update inside the subspace", String.format(Locale.ROOT, "%.4f %%", 100 * result.shareInside()));
+        }
+        table.row("peak device memory", String.format(Locale.ROOT, "%,d MiB", engine.device().peakBytes() >> 20));
+        return table.row("written", result.out());
+    }
+}

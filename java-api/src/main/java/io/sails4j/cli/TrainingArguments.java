@@ -1,0 +1,97 @@
+package io.sails4j.cli;
+
+import io.sails4j.align.AlignOptions;
+import io.sails4j.io.InputException;
+import io.sails4j.model.Projection;
+import io.sails4j.ops.AdamwOptions;
+import io.sails4j.train.LrSchedule;
+import io.sails4j.train.TrainingOptions;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import picocli.CommandLine.Option;
+
+/** How an alignment run trains. */
+final class TrainingArguments {
+    @Option(names = "--method", defaultValue = "sails", paramLabel = "sails|lora|full",
+        description = "adapter that starts in the safety subspace, plain adapter, or all parameters (default: ${DEFAULT-VALUE})")
+    private AlignOptions.Method method;
+
+    @Option(names = "--objective", defaultValue = "sft", paramLabel = "sft|dpo",
+        description = "likelihood of the aligned answers, or preference over the unaligned (default: ${DEFAULT-VALUE})")
+    private AlignOptions.Objective objective;
+
+    @Option(names = "--constraint", defaultValue = "none", paramLabel = "none|penalty|gradient|update",
+        description = "what keeps the adapter in the subspace; only 'update' holds it there exactly (default: ${DEFAULT-VALUE})")
+    private AlignOptions.Constraint constraint;
+
+    @Option(names = "--penalty", defaultValue = "1", paramLabel = "LAMBDA", description = "weight of the constraint 'penalty' (default: ${DEFAULT-VALUE})")
+    private double penalty;
+
+    @Option(names = "--fill", defaultValue = "auto", paramLabel = "auto|complement|truncate",
+        description = "where the subspace has fewer dimensions than r: complete it, or lower the rank (default: complement, with "
+            + "'gradient' and 'update' truncate)")
+    private AlignOptions.Fill fill;
+
+    @Option(names = "--targets", defaultValue = "q_proj,k_proj,v_proj,o_proj", split = ",", paramLabel = "NAME,...",
+        description = "linear maps with an adapter, in every layer (default: ${DEFAULT-VALUE})")
+    private List<String> targets;
+
+    @Option(names = {"-r", "--rank"}, defaultValue = "16", paramLabel = "R", description = "rank of the adapters (default: ${DEFAULT-VALUE})")
+    private int r;
+
+    @Option(names = "--alpha", defaultValue = "0", paramLabel = "A", description = "lora_alpha, the output is scaled by A / R (default: R)")
+    private double alpha;
+
+    @Option(names = "--beta", defaultValue = "0.1", paramLabel = "B", description = "beta of DPO (default: ${DEFAULT-VALUE})")
+    private double beta;
+
+    @Option(names = "--lr", defaultValue = "2e-4", paramLabel = "LR", description = "largest learning rate (default: ${DEFAULT-VALUE})")
+    private double lr;
+
+    @Option(names = "--schedule", defaultValue = "cosine", paramLabel = "constant|linear|cosine", description = "default: ${DEFAULT-VALUE}")
+    private LrSchedule schedule;
+
+    @Option(names = "--warmup", defaultValue = "0.03", paramLabel = "SHARE", description = "share of the steps in which the rate rises (default: ${DEFAULT-VALUE})")
+    private double warmup;
+
+    @Option(names = "--weight-decay", defaultValue = "0", paramLabel = "W", description = "default: ${DEFAULT-VALUE}")
+    private double weightDecay;
+
+    @Option(names = "--max-grad-norm", defaultValue = "1", paramLabel = "N", description = "gradients are clipped to this norm, 0 = not (default: ${DEFAULT-VALUE})")
+    private double maxGradNorm;
+
+    @Option(names = "--epochs", defaultValue = "1", paramLabel = "N", description = "passes over the data (default: ${DEFAULT-VALUE})")
+    private int epochs;
+
+    @Option(names = "--max-steps", defaultValue = "0", paramLabel = "N", description = "stop after N optimizer steps, 0 = by epochs alone (default)")
+    private long maxSteps;
+
+    @Option(names = "--batch-tokens", defaultValue = "8192", paramLabel = "N", description = "real tokens of an optimizer step (default: ${DEFAULT-VALUE})")
+    private int batchTokens;
+
+    @Option(names = "--micro-batch-tokens", defaultValue = "2048", paramLabel = "N",
+        description = "positions, padding included, that go through the model at once; memory grows with it (default: ${DEFAULT-VALUE})")
+    private int microBatchTokens;
+
+    @Option(names = "--eval-pairs", defaultValue = "32", paramLabel = "N",
+        description = "pairs that the loss before and after is measured on; held out of training where they are at most a tenth of the data "
+            + "(default: ${DEFAULT-VALUE})")
+    private int evalPairs;
+
+    AlignOptions options(long seed) {
+        Set<Projection> projections = new LinkedHashSet<>();
+        targets.forEach(name -> projections.add(Projection.parse(name.strip())));
+        if (alpha < 0) {
+            throw new InputException("--alpha is " + alpha + ", expected a positive number");
+        }
+        AdamwOptions optimizer;
+        try {
+            optimizer = new AdamwOptions(lr, 0.9, 0.999, 1e-8, weightDecay);
+        } catch (IllegalArgumentException e) {
+            throw new InputException(e.getMessage(), e);
+        }
+        return new AlignOptions(method, objective, constraint, penalty, fill, projections, r, alpha == 0 ? r : alpha, beta, evalPairs,
+            new TrainingOptions(epochs, maxSteps, batchTokens, microBatchTokens, optimizer, maxGradNorm, schedule, warmup, seed));
+    }
+}
