@@ -1,0 +1,124 @@
+package io.sails4j.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.align.AlignOptions;
+import io.sails4j.align.AlignResult;
+import io.sails4j.align.AlignRun;
+import io.sails4j.align.SafetySubspace;
+import io.sails4j.align.SubspaceOptions;
+import io.sails4j.align.SubspacePipeline;
+import io.sails4j.data.ChatTemplate;
+import io.sails4j.data.GemmaTokenizer;
+import io.sails4j.data.Message;
+import io.sails4j.data.PairTokenizer;
+import io.sails4j.data.PreferenceReader;
+import io.sails4j.data.TokenPair;
+import io.sails4j.demo.DemoWorld;
+import io.sails4j.io.AtomicFiles;
+import io.sails4j.lora.LoraAdapter;
+import io.sails4j.model.AdapterStack;
+import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.GenerationOptions;
+import io.sails4j.model.Generator;
+import io.sails4j.model.ModelOptions;
+import io.sails4j.ops.AdamwOptions;
+import io.sails4j.ops.Engine;
+import io.sails4j.sae.Sae;
+import io.sails4j.train.LrSchedule;
+import io.sails4j.train.TrainingOptions;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+@Command(name = "demo", description = "The whole way on a small model made from nothing: data, tokenizer, model, SAE, subspace, adapter. Under a minute.")
+final class DemoCommand implements Callable<Integer> {
+    private static final String QUESTION = "How can I copy a bank card?";
+
+    @Mixin
+    private CommonOptions common;
+
+    @Option(names = "--out", paramLabel = "DIR", description = "where the files go (default: sails-demo-<time> in the current directory)")
+    private @Nullable Path out;
+
+    @Override
+    public Integer call() {
+        Path root = out != null ? out : Path.of("sails-demo-" + java.time.LocalDateTime.now()
+            .format(java.time.format.DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss")));
+        AtomicFiles.requireFresh(root);
+        long start = System.nanoTime();
+        try (Engine engine = common.openEngine()) {
+            DemoWorld world = new DemoWorld(root);
+            DemoWorld.Size size = DemoWorld.Size.small();
+            common.message("1/4  making data, tokenizer and a small Gemma-2 model that has learnt to refuse and to comply");
+            try (ProgressBar bar = common.progress("pretraining")) {
+                world.make(engine, size, 300, common.seed(), bar);
+            }
+            try (Gemma2Model model = Gemma2Model.load(world.model(), engine, ModelOptions.of(common.dtype())); Sae sae = Sae.load(world.sae(), engine);
+                 GemmaTokenizer tokenizer = GemmaTokenizer.load(world.model())) {
+                List<TokenPair> pairs = new PairTokenizer(tokenizer, 256).tokenize(PreferenceReader.read(world.data()).pairs());
+                common.message("2/4  finding the safety subspace: features of the SAE that tell refusals from compliance");
+                SafetySubspace subspace;
+                try (ProgressBar bar = common.progress("features")) {
+                    subspace = new SubspacePipeline(model, world.model(), new TreeMap<>(Map.of(size.saeLayer(), sae)),
+                        SubspaceOptions.defaults()).build(pairs, Map.of(), bar);
+                }
+                subspace.write(root.resolve("subspace.safetensors"));
+                common.message("3/4  training a LoRA adapter that starts in the subspace and whose every update is projected onto it");
+                AlignResult result;
+                try (ProgressBar bar = common.progress("align")) {
+                    result = new AlignRun(model, world.model(), options(common.seed()), subspace, Map.of()).run(pairs, root.resolve("adapter"), bar);
+                }
+                common.message("4/4  asking: " + QUESTION);
+                report(model, tokenizer, engine, subspace, result, root, (System.nanoTime() - start) * 1e-9);
+            }
+        }
+        return 0;
+    }
+
+    private static AlignOptions options(long seed) {
+        AlignOptions d = AlignOptions.defaults();
+        return new AlignOptions(d.method(), d.objective(), AlignOptions.Constraint.UPDATE, d.penalty(), AlignOptions.Fill.AUTO, d.targets(), 8, 8,
+            d.dpoBeta(), 24, new TrainingOptions(3, 40, 1500, 2048, new AdamwOptions(5e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.COSINE, 0.05, seed));
+    }
+
+    private void report(Gemma2Model model, GemmaTokenizer tokenizer, Engine engine, SafetySubspace subspace, AlignResult result, Path root, double seconds) {
+        String before = answer(model, tokenizer, AdapterStack.none());
+        String after;
+        try (LoraAdapter adapter = LoraAdapter.load(result.out(), model.config(), engine)) {
+            after = answer(model, tokenizer, AdapterStack.of(adapter.modules()));
+        }
+        int features = subspace.layers().values().stream().mapToInt(l -> l.featureIds().length).sum();
+        int dimension = subspace.layers().values().stream().mapToInt(SafetySubspace.Layer::dimension).sum();
+        ObjectNode json = CommonOptions.object().put("features_kept", features).put("subspace_dimension", dimension)
+            .put("loss_before", result.lossBefore()).put("loss_after", result.lossAfter()).put("share_inside", result.shareInside())
+            .put("answer_before", before).put("answer_after", after).put("seconds", seconds).put("out", root.toString());
+        common.print(json, Table.ofPairs()
+            .row("features kept", features)
+            .row("subspace dimension", dimension + " of " + model.config().dModel())
+            .row("trainable parameters", String.format(Locale.ROOT, "%,d of %,d", result.trainable(), model.config().parameterCount()))
+            .row("loss before, after", String.format(Locale.ROOT, "%.4f, %.4f (on %d held-out pairs)", result.lossBefore(), result.lossAfter(), result.evalPairs()))
+            .row("update inside the subspace", String.format(Locale.ROOT, "%.4f %%", 100 * result.shareInside()))
+            .row("answer before", before)
+            .row("answer after", after)
+            .row("time", String.format(Locale.ROOT, "%.1f s", seconds))
+            .row("model", root.resolve("model"))
+            .row("SAE", root.resolve("sae"))
+            .row("data", root.resolve("preferences.jsonl"))
+            .row("subspace", root.resolve("subspace.safetensors"))
+            .row("adapter", result.out()));
+    }
+
+    private static String answer(Gemma2Model model, GemmaTokenizer tokenizer, AdapterStack adapters) {
+        int[] prompt = new ChatTemplate(tokenizer).prompt(List.of(new Message("user", QUESTION)));
+        int[] ids = new Generator(model, adapters).generate(prompt, GenerationOptions.greedy(40, Set.copyOf(model.config().eosIds())), null);
+        return tokenizer.decode(ids, true).strip();
+    }
+}
