@@ -108,6 +108,7 @@ public final class NativeLibrary {
 
     private static SymbolLookup lookup(Path path) {
         try {
+            OpenMpWaiting.limitSpinning();
             return SymbolLookup.libraryLookup(path, Arena.global());
         } catch (IllegalArgumentException e) {
             throw new NativeException(path.getFileName().toString(), NativeException.FAILED, path
