@@ -61,6 +61,9 @@ public record AlignOptions(Method method, Objective objective, Constraint constr
         if (!(penalty >= 0) || Double.isInfinite(penalty)) {
             throw new InputException("the penalty is " + penalty + ", expected 0 or more");
         }
+        if (!(dpoBeta > 0) || Double.isInfinite(dpoBeta)) {
+            throw new InputException("beta of DPO is " + dpoBeta + ", expected a positive number");
+        }
         boolean stays = constraint == Constraint.GRADIENT || constraint == Constraint.UPDATE;
         if (fill == Fill.COMPLEMENT && stays) {
             throw new InputException("the fill 'complement' starts outside the subspace, which the constraint '" + lower(constraint)

@@ -34,6 +34,8 @@ import org.jspecify.annotations.Nullable;
 public final class AlignRun {
     /** Held-out pairs are affordable where they are at most this share of the data. */
     private static final int HELD_OUT_SHARE = 10;
+    private static final List<String> TOKENIZER_FILES = List.of("tokenizer.json", "tokenizer.model", "tokenizer_config.json",
+        "special_tokens_map.json", "chat_template.jinja", "generation_config.json");
 
     private final Gemma2Model model;
     private final Path modelPath;
@@ -69,7 +71,7 @@ public final class AlignRun {
             case FULL -> {
                 try (FullTrainable trainable = new FullTrainable(model)) {
                     yield train(trainable, StepHook.none(), training, evaluation, heldOut, out, progress,
-                        directory -> model.weights().writeInto(directory, model.engine()));
+                        this::writeCheckpoint);
                 }
             }
             case LORA -> {
@@ -91,6 +93,16 @@ public final class AlignRun {
                 }
             }
         };
+    }
+
+    /** The model with the files that make it usable: a checkpoint without its tokenizer could not be run. */
+    private void writeCheckpoint(Path directory) throws IOException {
+        model.weights().writeInto(directory, model.engine());
+        for (String name : TOKENIZER_FILES) {
+            if (Files.exists(modelPath.resolve(name))) {
+                Files.copy(modelPath.resolve(name), directory.resolve(name));
+            }
+        }
     }
 
     private Loss loss(List<TokenPair> pairs) {

@@ -1,0 +1,299 @@
+package io.sails4j.align;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import io.sails4j.align.AlignOptions.Constraint;
+import io.sails4j.align.AlignOptions.Fill;
+import io.sails4j.align.AlignOptions.Method;
+import io.sails4j.align.AlignOptions.Objective;
+import io.sails4j.data.Progress;
+import io.sails4j.io.InputException;
+import io.sails4j.io.JsonFiles;
+import io.sails4j.lora.LoraAdapter;
+import io.sails4j.model.Gemma2Config;
+import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.ModelOptions;
+import io.sails4j.model.ModuleKey;
+import io.sails4j.model.Projection;
+import io.sails4j.ops.AdamwOptions;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import io.sails4j.tensor.DType;
+import io.sails4j.train.LoraTrainable;
+import io.sails4j.train.LrSchedule;
+import io.sails4j.train.SftLoss;
+import io.sails4j.train.StepMetrics;
+import io.sails4j.train.TinyModel;
+import io.sails4j.train.TrainingException;
+import io.sails4j.train.TrainingLoop;
+import io.sails4j.train.TrainingOptions;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class AlignRunTest {
+    private static final Set<Projection> ALL = EnumSet.allOf(Projection.class);
+    @TempDir
+    private Path temporary;
+    private final Engine engine = Engine.open(EngineOptions.defaults());
+    private final Gemma2Model model = TinyModel.open(engine);
+
+    @AfterEach
+    void close() {
+        model.close();
+        engine.close();
+    }
+
+    private static SafetySubspace subspace(int dimension, int... layers) {
+        Random random = new Random(5);
+        TreeMap<Integer, SafetySubspace.Layer> map = new TreeMap<>();
+        int d = (int) TinyModel.CONFIG.dModel();
+        for (int layer : layers) {
+            float[][] directions = new float[dimension][d];
+            for (float[] row : directions) {
+                for (int i = 0; i < d; i++) {
+                    row[i] = (float) random.nextGaussian();
+                }
+            }
+            double[][] basis = PcaSubspace.of(directions, 1, false).basis();
+            float[] flat = new float[d * dimension];
+            for (int i = 0; i < d; i++) {
+                for (int c = 0; c < dimension; c++) {
+                    flat[i * dimension + c] = (float) basis[i][c];
+                }
+            }
+            map.put(layer, new SafetySubspace.Layer(d, dimension, flat, new int[] {3, 1}, new float[] {2, 1}));
+        }
+        return new SafetySubspace(map, Map.of());
+    }
+
+    private static TrainingOptions options(int epochs, double lr) {
+        return new TrainingOptions(epochs, 0, 60, 40, new AdamwOptions(lr, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.COSINE, 0.1, 1);
+    }
+
+    private static AlignOptions request(Method method, Objective objective, Constraint constraint, int epochs, double lr) {
+        return new AlignOptions(method, objective, constraint, 0.1, Fill.AUTO, ALL, 4, 4, 0.1, 8, options(epochs, lr));
+    }
+
+    @Test
+    void everyMethodAndConstraintLowersTheLossAndWritesWholeOutputs() throws IOException {
+        int runs = 0;
+        for (Objective objective : Objective.values()) {
+            for (Constraint constraint : Constraint.values()) {
+                SafetySubspace subspace = subspace(3, 0, 1);
+                Path out = temporary.resolve("out" + runs++);
+                AlignResult result = new AlignRun(model, Path.of("tiny"), request(Method.SAILS, objective, constraint, 10, 0.01), subspace, Map.of())
+                    .run(TinyModel.pairs(8, 4), out, Progress.none());
+                assertThat(result.lossAfter()).as(objective + " " + constraint).isLessThan(0.95 * result.lossBefore());
+                assertThat(result.shareInside()).isBetween(0.0, 1.0 + 1e-5);
+                assertThat(Files.readAllLines(out.resolve("metrics.jsonl")).stream().filter(line -> line.contains("grad_norm"))).hasSize((int) result.steps());
+                assertThat(JsonFiles.read(out.resolve("sails_run.json")).get("loss_after").asDouble()).isEqualTo(result.lossAfter());
+                try (Stream<Path> files = Files.list(out)) {
+                    assertThat(files.map(f -> f.getFileName().toString())).containsExactlyInAnyOrder("adapter_config.json",
+                        "adapter_model.safetensors", "metrics.jsonl", "sails_run.json", "subspace.safetensors");
+                }
+                assertThat(temporary.resolve(out.getFileName() + ".partial")).doesNotExist();
+                assertThat(SafetySubspace.read(out.resolve("subspace.safetensors")).layers()).hasSize(2);
+                try (LoraAdapter read = LoraAdapter.load(out, model.config(), engine)) {
+                    assertThat(read.trainableCount()).isEqualTo(result.trainable());
+                }
+            }
+        }
+        assertThat(runs).isEqualTo(8);
+    }
+
+    @Test
+    void theBaselineTrainsAndTheSameSeedGivesTheSameBytes() throws IOException {
+        AlignOptions request = request(Method.LORA, Objective.SFT, Constraint.NONE, 10, 0.01);
+        for (String name : List.of("a", "b")) {
+            AlignResult result = new AlignRun(model, Path.of("tiny"), request, null, Map.of()).run(TinyModel.pairs(8, 4), temporary.resolve(name), Progress.none());
+            assertThat(result.lossAfter()).isLessThan(0.95 * result.lossBefore());
+            assertThat(result.shareInside()).isNaN();
+        }
+        assertThat(Files.mismatch(temporary.resolve("a/adapter_model.safetensors"), temporary.resolve("b/adapter_model.safetensors"))).isEqualTo(-1);
+    }
+
+    @Test
+    void theWholeModelTrainsAndIsWrittenAsACheckpointWithItsTokenizer() throws IOException {
+        Files.writeString(temporary.resolve("tokenizer.json"), "{}");
+        AlignOptions request = request(Method.FULL, Objective.SFT, Constraint.NONE, 5, 0.003);
+        Path out = temporary.resolve("full");
+        AlignResult result = new AlignRun(model, temporary, request, null, Map.of()).run(TinyModel.pairs(8, 4), out, Progress.none());
+        assertThat(result.lossAfter()).isLessThan(result.lossBefore());
+        assertThat(out.resolve("tokenizer.json")).hasContent("{}");
+        assertThat(result.trainable()).isEqualTo(model.config().parameterCount());
+        try (Gemma2Model read = Gemma2Model.load(out, engine, ModelOptions.of(DType.F32))) {
+            assertThat(read.weights().embedTokens().toFloatArray()).isEqualTo(model.weights().embedTokens().toFloatArray());
+        }
+    }
+
+    @Test
+    void updateStaysInTheSubspaceOverTwoHundredStepsAndGradientDoesNot() {
+        assertThat(shareOutside(Constraint.UPDATE)).isLessThan(1e-6);
+        assertThat(shareOutside(Constraint.GRADIENT)).isGreaterThan(1e-3);
+        assertThat(shareOutside(Constraint.NONE)).isGreaterThan(1e-3);
+    }
+
+    private double shareOutside(Constraint constraint) {
+        SafetySubspace subspace = subspace(3, 0);
+        AlignOptions align = filled(constraint, Fill.TRUNCATE, 4, 4);
+        try (LoraAdapter adapter = AdapterInitialiser.inSubspace(subspace, model.config(), align, "tiny", engine.device());
+             LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
+             SubspaceHook hook = new SubspaceHook(subspace, trainable, align, engine)) {
+            SftLoss loss = new SftLoss(TinyModel.pairs(8, 4).stream().map(p -> p.aligned()).toList());
+            TrainingOptions options = new TrainingOptions(200, 200, 60, 60, new AdamwOptions(0.01, 0.9, 0.999, 1e-8, 0.01), 1, LrSchedule.CONSTANT, 0, 1);
+            List<StepMetrics> steps = new ArrayList<>();
+            new TrainingLoop(model, trainable, loss, options, hook, System::nanoTime).run(steps::add);
+            assertThat(steps).hasSize(200);
+            if (constraint == Constraint.UPDATE) {
+                assertThat(steps).allSatisfy(s -> assertThat(s.shareInside()).isCloseTo(1, within(1e-5)));
+            }
+            return hook.distance();
+        }
+    }
+
+    @Test
+    void eachSideStartsInTheSubspaceOfTheNearestLayerWithoutChangingTheModel() {
+        SafetySubspace subspace = subspace(6, 1);
+        float[] all = subspace.nearest(0).basis();
+        float[] columns = new float[24 * 4];
+        float[] rows = new float[4 * 24];
+        for (int i = 0; i < 24; i++) {
+            for (int c = 0; c < 4; c++) {
+                columns[i * 4 + c] = all[i * 6 + c];
+                rows[c * 24 + i] = all[i * 6 + c];
+            }
+        }
+        try (LoraAdapter adapter = AdapterInitialiser.inSubspace(subspace, model.config(), filled(Constraint.UPDATE, Fill.TRUNCATE, 4, 4), "tiny",
+            engine.device())) {
+            assertThat(adapter.modules()).hasSize(14);
+            adapter.modules().forEach((module, factors) -> {
+                boolean writes = module.projection().writesResidual();
+                assertThat((writes ? factors.loraB() : factors.loraA()).toFloatArray()).isEqualTo(writes ? columns : rows);
+                assertThat((writes ? factors.loraA() : factors.loraB()).toFloatArray()).containsOnly(0f);
+            });
+        }
+    }
+
+    @Test
+    void aLayerBetweenTwoTakesTheNearerSubspaceAndTheLowerOnATie() {
+        SafetySubspace subspace = subspace(2, 4, 8);
+        assertThat(subspace.nearest(0)).isSameAs(subspace.layers().get(4));
+        assertThat(subspace.nearest(6)).isSameAs(subspace.layers().get(4));
+        assertThat(subspace.nearest(7)).isSameAs(subspace.layers().get(8));
+        assertThat(subspace.nearest(20)).isSameAs(subspace.layers().get(8));
+    }
+
+    @Test
+    void tooFewComponentsLowerTheRankWhichPeftReadsAsAPattern() {
+        SafetySubspace subspace = subspace(2, 0);
+        ModuleKey module = new ModuleKey(1, Projection.O_PROJ);
+        Path saved = temporary.resolve("truncated");
+        try (LoraAdapter adapter = AdapterInitialiser.inSubspace(subspace, model.config(), filled(Constraint.UPDATE, Fill.TRUNCATE, 4, 8), "tiny",
+            engine.device())) {
+            adapter.save(saved);
+        }
+        assertThat(JsonFiles.read(saved.resolve("adapter_config.json")).get("rank_pattern").get(module.path()).asInt()).isEqualTo(2);
+        try (LoraAdapter read = LoraAdapter.load(saved, model.config(), engine)) {
+            assertThat(read.config().rank(module)).isEqualTo(2);
+            assertThat(read.config().scale(module)).as("alpha / r stays").isEqualTo(2f);
+        }
+    }
+
+    @Test
+    void tooFewComponentsAreFilledUpWithAnOrthonormalComplement() {
+        SafetySubspace subspace = subspace(2, 0);
+        try (LoraAdapter adapter = AdapterInitialiser.inSubspace(subspace, model.config(), filled(Constraint.NONE, Fill.COMPLEMENT, 4, 8), "tiny",
+            engine.device())) {
+            float[] u = java.util.Objects.requireNonNull(adapter.modules().get(new ModuleKey(1, Projection.O_PROJ))).loraB().toFloatArray();
+            for (int a = 0; a < 4; a++) {
+                for (int b = 0; b < 4; b++) {
+                    double dot = 0;
+                    for (int i = 0; i < 24; i++) {
+                        dot += (double) u[i * 4 + a] * u[i * 4 + b];
+                    }
+                    // Two f32 vectors of length 1.
+                    assertThat(dot).isCloseTo(a == b ? 1.0 : 0.0, within(4.0 * Math.ulp(1f)));
+                }
+            }
+        }
+    }
+
+    @Test
+    void thePenaltyHasTheGradientOfItsValue() {
+        SafetySubspace subspace = subspace(2, 0);
+        AlignOptions align = filled(Constraint.PENALTY, Fill.COMPLEMENT, 4, 4);
+        try (LoraAdapter adapter = AdapterInitialiser.inSubspace(subspace, model.config(), align, "tiny", engine.device());
+             LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
+             SubspaceHook hook = new SubspaceHook(subspace, trainable, align, engine)) {
+            double value = hook.beforeUpdate();
+            // Two of the four directions of each of the 14 modules lie outside, each of length 1.
+            assertThat(value).isCloseTo(0.1 * 2 * 14, within(value * 28 * Math.ulp(1f)));
+            // The value is quadratic in what lies outside: <gradient, F> is twice the value.
+            double product = 0;
+            for (var p : trainable.parameters()) {
+                float[] g = p.gradient().toFloatArray();
+                float[] f = p.value().toFloatArray();
+                for (int i = 0; i < g.length; i++) {
+                    product += (double) g[i] * f[i];
+                }
+            }
+            assertThat(product).isCloseTo(2 * value, within(value * 28 * Math.ulp(1f)));
+        }
+    }
+
+    private static AlignOptions filled(Constraint constraint, Fill fill, int r, double alpha) {
+        return new AlignOptions(Method.SAILS, Objective.SFT, constraint, 0.1, fill, ALL, r, alpha, 0.1, 8, options(1, 1e-3));
+    }
+
+    @Test
+    void requestsThatContradictThemselvesAreRefused() {
+        for (Constraint constraint : List.of(Constraint.GRADIENT, Constraint.UPDATE)) {
+            assertThatThrownBy(() -> filled(constraint, Fill.COMPLEMENT, 4, 4))
+                .isInstanceOf(InputException.class).hasMessageContaining("complement");
+        }
+        assertThatThrownBy(() -> request(Method.LORA, Objective.SFT, Constraint.UPDATE, 1, 1e-3)).isInstanceOf(InputException.class);
+        assertThatThrownBy(() -> new AlignOptions(Method.LORA, Objective.DPO, Constraint.NONE, 0, Fill.AUTO, ALL, 4, 4, 0, 8, options(1, 1e-3)))
+            .isInstanceOf(InputException.class).hasMessageContaining("beta");
+        AlignOptions sails = request(Method.SAILS, Objective.SFT, Constraint.UPDATE, 1, 1e-3);
+        assertThatThrownBy(() -> new AlignRun(model, temporary, sails, null, Map.of())).isInstanceOf(InputException.class).hasMessageContaining("subspace");
+    }
+
+    @Test
+    void aLossThatIsNotFiniteStopsTheRunAndLeavesNothing() throws IOException {
+        AlignOptions request = request(Method.LORA, Objective.SFT, Constraint.NONE, 20, 1e30);
+        assertThatThrownBy(() -> new AlignRun(model, temporary, request, null, Map.of()).run(TinyModel.pairs(8, 4), temporary.resolve("never"), Progress.none()))
+            .isInstanceOf(TrainingException.class).hasMessageContaining("step");
+        try (Stream<Path> left = Files.list(temporary)) {
+            assertThat(left.map(f -> f.getFileName().toString())).containsOnly("never.partial");
+        }
+    }
+
+    @Test
+    void anOutputThatExistsIsRefusedBeforeTraining() throws IOException {
+        Files.writeString(temporary.resolve("file"), "kept");
+        AlignOptions request = request(Method.LORA, Objective.SFT, Constraint.NONE, 1, 1e-3);
+        assertThatThrownBy(() -> new AlignRun(model, temporary, request, null, Map.of()).run(TinyModel.pairs(2, 4), temporary, Progress.none()))
+            .isInstanceOf(InputException.class).hasMessageContaining("exists");
+    }
+
+    @Test
+    void trainableCountsOfTheLargeModelsAreThoseOfThePaper() {
+        Set<Projection> targets = AlignOptions.defaults().targets();
+        assertThat(Gemma2Config.gemma2_9b().loraParameterCount(targets, AlignOptions.defaults().r())).isEqualTo(17_891_328);
+        assertThat(Gemma2Config.gemma2_2b().loraParameterCount(targets, AlignOptions.defaults().r())).isEqualTo(6_389_760);
+    }
+}

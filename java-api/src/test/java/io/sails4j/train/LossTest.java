@@ -1,0 +1,171 @@
+package io.sails4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import io.sails4j.data.TokenSequence;
+import io.sails4j.io.InputException;
+import io.sails4j.lora.LoraAdapter;
+import io.sails4j.model.Gemma2Model;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import io.sails4j.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+class LossTest {
+    private final Engine engine = Engine.open(EngineOptions.defaults());
+    private final Gemma2Model model = TinyModel.open(engine);
+    private final LoraAdapter adapter = TinyModel.randomAdapter(engine, 3);
+    private final LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
+    private final LossContext context = LossContext.of(model);
+
+    @AfterEach
+    void close() {
+        context.close();
+        trainable.close();
+        adapter.close();
+        model.close();
+        engine.close();
+    }
+
+    @Test
+    void anySplitIntoMicroBatchesGivesTheGradientOfOneBatch() {
+        splitsAgree(new SftLoss(TinyModel.sequences(7, 11)));
+        splitsAgree(new DpoLoss(TinyModel.pairs(5, 12), 0.1));
+    }
+
+    private void splitsAgree(Loss loss) {
+        int[] all = IntStream.range(0, loss.size()).toArray();
+        loss.prepare(context, all, 1000);
+        Result whole = run(loss, List.of(all));
+        Result single = run(loss, IntStream.range(0, loss.size()).mapToObj(i -> new int[] {i}).toList());
+        Result uneven = run(loss, List.of(java.util.Arrays.copyOfRange(all, 0, 3), java.util.Arrays.copyOfRange(all, 3, all.length)));
+        for (Result other : List.of(single, uneven)) {
+            // Sums of as many terms as there are tokens, in another order, in f32.
+            double tolerance = 16 * Math.ulp(1f) * Math.sqrt(100);
+            assertThat(other.loss).isCloseTo(whole.loss, within(tolerance * whole.loss));
+            assertThat(relativeError(other.gradient, whole.gradient)).isLessThan(tolerance);
+        }
+    }
+
+    private record Result(double loss, float[] gradient) {
+    }
+
+    private Result run(Loss loss, List<int[]> microBatches) {
+        trainable.zeroGradients();
+        int[] all = microBatches.stream().flatMapToInt(java.util.Arrays::stream).toArray();
+        double weight = loss.totalWeight(all);
+        double sum = 0;
+        for (int[] micro : microBatches) {
+            sum += loss.sumAndGradient(context, trainable, micro, weight);
+        }
+        return new Result(sum / weight, gradients());
+    }
+
+    private float[] gradients() {
+        List<float[]> parts = new ArrayList<>();
+        trainable.parameters().forEach(p -> parts.add(p.gradient().toFloatArray()));
+        float[] all = new float[parts.stream().mapToInt(p -> p.length).sum()];
+        int at = 0;
+        for (float[] part : parts) {
+            System.arraycopy(part, 0, all, at, part.length);
+            at += part.length;
+        }
+        return all;
+    }
+
+    private static double relativeError(float[] a, float[] b) {
+        double difference = 0;
+        double norm = 0;
+        for (int i = 0; i < a.length; i++) {
+            difference += Math.pow((double) a[i] - b[i], 2);
+            norm += (double) b[i] * b[i];
+        }
+        assertThat(norm).isPositive();
+        return Math.sqrt(difference / norm);
+    }
+
+    @Test
+    void gradientsAreThoseOfCentralDifferences() {
+        directionalDerivative(new SftLoss(TinyModel.sequences(4, 21)));
+        directionalDerivative(new DpoLoss(TinyModel.pairs(3, 22), 0.3));
+    }
+
+    /** Along the gradient g the derivative is ||g||^2. */
+    private void directionalDerivative(Loss loss) {
+        int[] all = IntStream.range(0, loss.size()).toArray();
+        loss.prepare(context, all, 1000);
+        double norm = norm(run(loss, List.of(all)).gradient);
+        double h = 3e-3 / norm;
+        double up = shifted(loss, all, h);
+        double down = shifted(loss, all, -2 * h);
+        shifted(loss, all, h);
+        // The losses have a rounding error of some eps each; the quotient's own error goes with the square of the step, which has length 3e-3.
+        double rounding = 8 * Math.ulp(1f) * Math.abs(up) / h;
+        assertThat((up - down) / (2 * h)).isCloseTo(norm * norm, within(rounding + 2e-3 * norm * norm));
+    }
+
+    /** Moves the parameters along the stored gradient, by {@code step} times it, and gives the loss there. */
+    private double shifted(Loss loss, int[] all, double step) {
+        for (Trainable.Parameter p : trainable.parameters()) {
+            engine.ops().axpby(p.value(), p.gradient(), (float) step, 1);
+        }
+        return loss.mean(context, trainable.adapters(), all, 1000);
+    }
+
+    private static double norm(float[] values) {
+        double sum = 0;
+        for (float v : values) {
+            sum += (double) v * v;
+        }
+        return Math.sqrt(sum);
+    }
+
+    @Test
+    void everyParameterHasTheGradientOfCentralDifferencesInFullTraining() {
+        try (FullTrainable full = new FullTrainable(model)) {
+            SftLoss loss = new SftLoss(TinyModel.sequences(3, 31));
+            int[] all = {0, 1, 2};
+            double weight = loss.totalWeight(all);
+            loss.sumAndGradient(context, full, all, weight);
+            double norm = norm(concat(full));
+            double h = 3e-3 / norm;
+            double up = move(full, loss, all, h);
+            double down = move(full, loss, all, -2 * h);
+            double rounding = 8 * Math.ulp(1f) * Math.abs(up) / h;
+            assertThat((up - down) / (2 * h)).isCloseTo(norm * norm, within(rounding + 2e-3 * norm * norm));
+        }
+    }
+
+    private double move(FullTrainable full, Loss loss, int[] all, double step) {
+        full.parameters().forEach(p -> engine.ops().axpby(p.value(), p.gradient(), (float) step, 1));
+        full.publish();
+        return loss.mean(context, full.adapters(), all, 1000);
+    }
+
+    private static float[] concat(Trainable trainable) {
+        List<Float> values = new ArrayList<>();
+        for (Trainable.Parameter p : trainable.parameters()) {
+            Tensor gradient = p.gradient();
+            for (float v : gradient.toFloatArray()) {
+                values.add(v);
+            }
+        }
+        float[] all = new float[values.size()];
+        for (int i = 0; i < all.length; i++) {
+            all[i] = values.get(i);
+        }
+        return all;
+    }
+
+    @Test
+    void anExampleWithNothingToLearnIsRefused() {
+        TokenSequence none = new TokenSequence(new int[] {1, 2}, new boolean[] {true, false});
+        assertThatThrownBy(() -> new SftLoss(List.of(none))).isInstanceOf(InputException.class).hasMessageContaining("example 1");
+    }
+}
