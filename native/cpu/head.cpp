@@ -15,8 +15,9 @@ using sails::require_tensor;
 
 namespace {
 
-// Rows of logits at once: 64 MiB of f32 logits hide the cost of starting a matmul and stay far below the weights.
-constexpr int64_t kChunkLogits = int64_t{16} << 20;
+// Rows of logits at once. Each chunk reads the embedding twice: 128 rows of 256 000 (128 MiB of f32 logits) do that at 75 to 90 %
+// of the speed of a large matmul (two Zen 5 cores, bf16), 64 rows at 65 to 75 %.
+constexpr int64_t kChunkLogits = int64_t{32} << 20;
 
 int64_t chunk_rows(int64_t n_tokens, int64_t vocab) {
   const int64_t rows = kChunkLogits / (vocab > 0 ? vocab : 1);

@@ -10,10 +10,6 @@ namespace {
 
 constexpr int64_t kParallel = 65536;  // elements below which threads cost more than they save
 
-// The storage types that simd.h does not load: element by element.
-struct Half {
-  _Float16 value;
-};
 inline float to_float(float x) { return x; }
 inline float to_float(bf16 x) { return load_one(&x); }
 inline float to_float(Half x) { return static_cast<float>(x.value); }
@@ -22,7 +18,6 @@ template <typename T>
 inline double to_double(T x) {
   return to_float(x);
 }
-inline void put(float *p, float x) { *p = x; }
 inline void put(bf16 *p, float x) { store_one(p, x); }
 inline void put(Half *p, float x) { p->value = static_cast<_Float16>(x); }
 
@@ -33,12 +28,6 @@ void convert_vectors(To *destination, const From *source, int64_t n, int threads
   for (int64_t b = 0; b < blocks; b++) store(destination + b * kWidth, load(source + b * kWidth));
   const int64_t done = blocks * kWidth;
   if (done < n) store_tail(destination + done, load_tail(source + done, n - done), n - done);
-}
-
-template <typename To, typename From>
-void convert_each(To *destination, const From *source, int64_t n, int threads) {
-#pragma omp parallel for num_threads(threads) schedule(static) if (n > kParallel)
-  for (int64_t i = 0; i < n; i++) put(destination + i, to_float(source[i]));
 }
 
 // double -> bf16 or f16 rounds once: the detour over float would round twice, so it goes to odd first.
@@ -70,35 +59,32 @@ void convert_to_double(double *destination, const From *source, int64_t n, int t
   for (int64_t i = 0; i < n; i++) destination[i] = to_double(source[i]);
 }
 
-template <typename To>
-void convert_to(To *destination, const void *source, int64_t n, int32_t source_dtype, int threads) {
-  switch (source_dtype) {
-    case SAILS_F32: convert_each(destination, static_cast<const float *>(source), n, threads); break;
-    case SAILS_BF16: convert_each(destination, static_cast<const bf16 *>(source), n, threads); break;
-    case SAILS_F16: convert_each(destination, static_cast<const Half *>(source), n, threads); break;
-    default: convert_from_double(destination, static_cast<const double *>(source), n, threads);
+// double goes element by element; among the others a vector of floats lies between.
+template <typename From>
+void convert_from(void *destination, const From *source, int64_t n, int32_t destination_dtype, int threads) {
+  switch (destination_dtype) {
+    case SAILS_F32: convert_vectors(static_cast<float *>(destination), source, n, threads); break;
+    case SAILS_BF16: convert_vectors(static_cast<bf16 *>(destination), source, n, threads); break;
+    case SAILS_F16: convert_vectors(static_cast<Half *>(destination), source, n, threads); break;
+    default: convert_to_double(static_cast<double *>(destination), source, n, threads);
+  }
+}
+void convert_from(void *destination, const double *source, int64_t n, int32_t destination_dtype, int threads) {
+  switch (destination_dtype) {
+    case SAILS_F32: convert_from_double(static_cast<float *>(destination), source, n, threads); break;
+    case SAILS_BF16: convert_from_double(static_cast<bf16 *>(destination), source, n, threads); break;
+    default: convert_from_double(static_cast<Half *>(destination), source, n, threads);
   }
 }
 
+// The two types differ.
 void convert(void *destination, const void *source, int64_t n, int32_t destination_dtype, int32_t source_dtype, int threads) {
-  if (destination_dtype == SAILS_BF16 && source_dtype == SAILS_F32)
-    convert_vectors(static_cast<bf16 *>(destination), static_cast<const float *>(source), n, threads);
-  else if (destination_dtype == SAILS_F32 && source_dtype == SAILS_BF16)
-    convert_vectors(static_cast<float *>(destination), static_cast<const bf16 *>(source), n, threads);
-  else if (destination_dtype == SAILS_F32)
-    convert_to(static_cast<float *>(destination), source, n, source_dtype, threads);
-  else if (destination_dtype == SAILS_BF16)
-    convert_to(static_cast<bf16 *>(destination), source, n, source_dtype, threads);
-  else if (destination_dtype == SAILS_F16)
-    convert_to(static_cast<Half *>(destination), source, n, source_dtype, threads);
-  else if (source_dtype == SAILS_F32)
-    convert_to_double(static_cast<double *>(destination), static_cast<const float *>(source), n, threads);
-  else if (source_dtype == SAILS_BF16)
-    convert_to_double(static_cast<double *>(destination), static_cast<const bf16 *>(source), n, threads);
-  else if (source_dtype == SAILS_F16)
-    convert_to_double(static_cast<double *>(destination), static_cast<const Half *>(source), n, threads);
-  else
-    convert_to_double(static_cast<double *>(destination), static_cast<const double *>(source), n, threads);
+  switch (source_dtype) {
+    case SAILS_F32: convert_from(destination, static_cast<const float *>(source), n, destination_dtype, threads); break;
+    case SAILS_BF16: convert_from(destination, static_cast<const bf16 *>(source), n, destination_dtype, threads); break;
+    case SAILS_F16: convert_from(destination, static_cast<const Half *>(source), n, destination_dtype, threads); break;
+    default: convert_from(destination, static_cast<const double *>(source), n, destination_dtype, threads);
+  }
 }
 
 template <typename T>

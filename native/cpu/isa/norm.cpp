@@ -95,16 +95,20 @@ void backward_row(float *dx, float *dweight, const DY *dy, const X *x, const flo
 template <typename DY, typename X>
 void backward_rows(float *dx, float *dweight, const DY *dy, const X *x, const float *weight, const float *rstd, int64_t n_rows,
                    int64_t d, bool accumulate, float *partial, int threads) {
+  if (dweight == nullptr) {  // the frozen norms of LoRA training: every row on its own
+#pragma omp parallel for num_threads(threads) schedule(static) if (n_rows * d > 8192)
+    for (int64_t i = 0; i < n_rows; i++) backward_row(dx + i * d, nullptr, dy + i * d, x + i * d, weight, rstd[i], d, accumulate);
+    return;
+  }
   const int64_t blocks = (n_rows + kNormRowBlock - 1) / kNormRowBlock;
 #pragma omp parallel for num_threads(threads) schedule(static) if (n_rows * d > 8192)
   for (int64_t b = 0; b < blocks; b++) {
-    float *block_dweight = dweight == nullptr ? nullptr : partial + b * d;
-    if (block_dweight != nullptr) std::memset(block_dweight, 0, static_cast<size_t>(d) * sizeof(float));
+    float *block_dweight = partial + b * d;
+    std::memset(block_dweight, 0, static_cast<size_t>(d) * sizeof(float));
     const int64_t end = (b + 1) * kNormRowBlock < n_rows ? (b + 1) * kNormRowBlock : n_rows;
     for (int64_t i = b * kNormRowBlock; i < end; i++)
       backward_row(dx + i * d, block_dweight, dy + i * d, x + i * d, weight, rstd[i], d, accumulate);
   }
-  if (dweight == nullptr) return;
   for (int64_t b = 0; b < blocks; b++)
     for_row(d, [&](int64_t j, int64_t n) { store_n(dweight + j, load_n(dweight + j, n) + load_n(partial + b * d + j, n), n); });
 }

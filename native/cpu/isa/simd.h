@@ -3,6 +3,9 @@
 
 #include <cstdint>
 #include <cstring>
+#if defined(__F16C__)
+#include <immintrin.h>
+#endif
 
 namespace sails::SAILS_ISA {
 namespace {
@@ -49,6 +52,38 @@ inline vh to_bf16(vf v) {
 inline void store(bf16 *p, vf v) {
   const vh h = to_bf16(v);
   std::memcpy(p, &h, sizeof h);
+}
+
+// IEEE half precision, which GCC converts one by one if left to itself.
+struct Half {
+  _Float16 value;
+};
+inline vf load(const Half *p) {
+#if defined(__AVX512F__)
+  __m256i h;
+  std::memcpy(&h, p, sizeof h);
+  return (vf)_mm512_maskz_cvtph_ps(0xffff, h);  // maskz: the plain form draws a false warning from GCC 12
+#elif defined(__F16C__)
+  __m128i h;
+  std::memcpy(&h, p, sizeof h);
+  return (vf)_mm256_cvtph_ps(h);
+#else
+  vf v;
+  for (int64_t i = 0; i < kWidth; i++) v[i] = static_cast<float>(p[i].value);
+  return v;
+#endif
+}
+// Round to nearest even.
+inline void store(Half *p, vf v) {
+#if defined(__AVX512F__)
+  const __m256i h = _mm512_maskz_cvtps_ph(0xffff, (__m512)v, _MM_FROUND_TO_NEAREST_INT);
+  std::memcpy(static_cast<void *>(p), &h, sizeof h);
+#elif defined(__F16C__)
+  const __m128i h = _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT);
+  std::memcpy(static_cast<void *>(p), &h, sizeof h);
+#else
+  for (int64_t i = 0; i < kWidth; i++) p[i].value = static_cast<_Float16>(v[i]);
+#endif
 }
 
 // The first n (< kWidth) lanes; the others are 0. Never touches memory past n.
