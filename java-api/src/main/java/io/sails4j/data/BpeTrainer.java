@@ -73,6 +73,9 @@ public final class BpeTrainer {
             String spaced = text.replace(' ', SPACE);
             int begin = 0;
             for (int i = 1; i <= spaced.length(); i++) {
+                if (i < spaced.length() && Character.isLowSurrogate(spaced.charAt(i))) {
+                    continue;  // the second half of a character
+                }
                 if (i == spaced.length() || !(Character.isLetterOrDigit(spaced.charAt(i)) && (Character.isLetterOrDigit(spaced.charAt(i - 1))
                     || spaced.charAt(i - 1) == SPACE))) {
                     counts.merge(spaced.substring(begin, i), 1L, Long::sum);
@@ -89,7 +92,7 @@ public final class BpeTrainer {
     private void addCharacters(List<Word> words, int vocabSize) {
         Map<String, Long> counts = new TreeMap<>();
         for (Word word : words) {
-            word.text.codePoints().forEach(c -> counts.merge(Character.toString(c), word.count, Long::sum));
+            word.text.codePoints().filter(c -> !(c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE)).forEach(c -> counts.merge(Character.toString(c), word.count, Long::sum));
         }
         int room = Math.max(0, (vocabSize - tokens.size()) / 2);
         counts.entrySet().stream().sorted(Map.Entry.<String, Long>comparingByValue().reversed().thenComparing(Map.Entry.comparingByKey()))
