@@ -1,5 +1,6 @@
 package io.sails4j.align;
 
+import io.sails4j.io.InputException;
 import io.sails4j.ops.Engine;
 import io.sails4j.sae.SparseCodes;
 import io.sails4j.tensor.DType;
@@ -56,13 +57,18 @@ public final class FeatureStatistics implements AutoCloseable {
         weight[sequenceClass] += pool == Pool.TOKEN ? n : n > 0 ? 1 : 0;
     }
 
-    /** The means so far. */
+    /** The means so far; an error if a side has no counted token, for which no mean exists. */
     public FeatureScores scores() {
+        for (int c = 0; c < CLASSES; c++) {
+            if (weight[c] == 0) {
+                throw new InputException("the " + (c == 0 ? "aligned" : "unaligned") + " answers have no counted token, so there is nothing to compare");
+            }
+        }
         double[] sums = sum.toDoubleArray();
         double[][] means = new double[CLASSES][dSae];
         for (int c = 0; c < CLASSES; c++) {
             for (int i = 0; i < dSae; i++) {
-                means[c][i] = weight[c] == 0 ? 0 : sums[c * dSae + i] / weight[c];
+                means[c][i] = sums[c * dSae + i] / weight[c];
             }
         }
         return new FeatureScores(means[0], means[1]);

@@ -18,6 +18,9 @@ public record PcaSubspace(double[][] basis, double[] singularValues, double shar
         return basis.length == 0 ? 0 : basis[0].length;
     }
 
+    /** Below this share of the rows' own squares their spread is the rounding of the mean: three equal rows do not cancel exactly. */
+    private static final double ROUNDING = 1e-24;
+
     /**
      * PCA of the rows: the smallest k with sigma_1^2 + ... + sigma_k^2 >= variance * sum of sigma^2.
      *
@@ -44,7 +47,7 @@ public record PcaSubspace(double[][] basis, double[] singularValues, double shar
             values[i] = w.get(i, i);
             total += values[i] * values[i];
         }
-        if (!(total > 0)) {
+        if (!(total > ROUNDING * squares(directions))) {
             throw new InputException("the " + rows + " kept directions do not vary" + (centre && rows == 1
                 ? ": centring a single direction leaves nothing; use --centre false or a larger --top-k" : ", so they span no subspace"));
         }
@@ -55,6 +58,16 @@ public record PcaSubspace(double[][] basis, double[] singularValues, double shar
             k++;
         }
         return new PcaSubspace(columns(v, k), values, sum / total);
+    }
+
+    private static double squares(float[][] rows) {
+        double sum = 0;
+        for (float[] row : rows) {
+            for (float x : row) {
+                sum += (double) x * x;
+            }
+        }
+        return sum;
     }
 
     private static DMatrixRMaj matrix(float[][] directions, boolean centre) {

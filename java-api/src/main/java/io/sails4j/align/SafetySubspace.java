@@ -22,7 +22,7 @@ import java.util.regex.Pattern;
  * subspace gives the same bytes.
  */
 public record SafetySubspace(SortedMap<Integer, Layer> layers, Map<String, String> provenance) {
-    private static final Pattern NAME = Pattern.compile("layer\\.(\\d{1,6})\\.(basis|feature_ids|scores)");
+    private static final Pattern NAME = Pattern.compile("layer\\.(0|[1-9]\\d{0,5})\\.(basis|feature_ids|scores)");
     private static final double ORTHONORMAL = 1e-4;
 
     public SafetySubspace {
@@ -35,6 +35,14 @@ public record SafetySubspace(SortedMap<Integer, Layer> layers, Map<String, Strin
      * @param featureIds kept features by falling score
      */
     public record Layer(int dModel, int dimension, float[] basis, int[] featureIds, float[] scores) {
+        public Layer {
+            if (basis.length != (long) dModel * dimension) {
+                throw new IllegalArgumentException("basis has " + basis.length + " entries, expected " + dModel + " * " + dimension);
+            }
+            if (featureIds.length != scores.length) {
+                throw new IllegalArgumentException(featureIds.length + " feature ids and " + scores.length + " scores");
+            }
+        }
     }
 
     /** The layer's subspace, or that of the nearest layer that has one (the lower of two). */
@@ -68,8 +76,9 @@ public record SafetySubspace(SortedMap<Integer, Layer> layers, Map<String, Strin
                     throw new InputException(path + " is no subspace file: it has the tensor '" + name
                         + "', expected layer.N.basis, layer.N.feature_ids and layer.N.scores");
                 }
-                if (matcher.group(2).equals("basis")) {
-                    layers.put(Integer.parseInt(matcher.group(1)), layer(file, "layer." + matcher.group(1)));
+                int n = Integer.parseInt(matcher.group(1));
+                if (!layers.containsKey(n)) {
+                    layers.put(n, layer(file, "layer." + n));
                 }
             }
             if (layers.isEmpty()) {
@@ -85,8 +94,14 @@ public record SafetySubspace(SortedMap<Integer, Layer> layers, Map<String, Strin
             throw new InputException(file.path() + ": " + prefix + ".basis is " + basis.dtype() + " " + basis.shape()
                 + ", expected F32 [d_model, r_s] with 1 <= r_s <= d_model");
         }
-        Layer layer = new Layer((int) basis.shape().dim(0), (int) basis.shape().dim(1), basis.toFloatArray(),
-            file.tensor(prefix + ".feature_ids").toIntArray(), file.tensor(prefix + ".scores").toFloatArray());
+        HostTensor ids = file.tensor(prefix + ".feature_ids");
+        HostTensor scores = file.tensor(prefix + ".scores");
+        if (ids.dtype() != DType.I32 || scores.dtype() != DType.F32 || ids.shape().rank() != 1 || !ids.shape().equals(scores.shape())) {
+            throw new InputException(file.path() + ": " + prefix + ".feature_ids is " + ids.dtype() + " " + ids.shape() + " and " + prefix
+                + ".scores " + scores.dtype() + " " + scores.shape() + ", expected I32 [k] and F32 [k]");
+        }
+        Layer layer = new Layer((int) basis.shape().dim(0), (int) basis.shape().dim(1), basis.toFloatArray(), ids.toIntArray(),
+            scores.toFloatArray());
         requireOrthonormal(file.path(), prefix, layer);
         return layer;
     }

@@ -142,14 +142,24 @@ public final class Sae implements AutoCloseable {
     }
 
     private void requireSound() {
-        for (var named : java.util.Map.of("W_enc", wEnc, "W_dec", wDec, "b_dec", bDec, "b_enc or b_mag", bias).entrySet()) {
-            long bad = engine.ops().countNonfinite(named.getValue());
-            if (bad > 0) {
-                throw new InputException(files.path() + ": " + named.getKey() + " has " + bad + " values that are NaN or infinite");
-            }
+        requireFinite("W_enc", wEnc);
+        requireFinite("W_dec", wDec);
+        requireFinite("b_dec", bDec);
+        boolean gated = config.architecture() == SaeConfig.Architecture.GATED;
+        requireFinite(gated ? "b_mag" : "b_enc", bias);
+        requireFinite("b_gate", gateBias);
+        requireFinite(gated ? "exp(r_mag)" : "the decoder rows' norm", encodeScale);
+        double[] squares = engine.ops().sumOfSquares(List.of(wEnc, wDec));
+        if (squares[0] == 0 || squares[1] == 0) {
+            throw new InputException(files.path() + ": all " + config.dSae() + " features are dead, "
+                + (squares[0] == 0 ? "W_enc is zero: none depends on the input" : "their decoder rows in W_dec are zero"));
         }
-        if (engine.ops().sumOfSquares(List.of(wDec))[0] == 0) {
-            throw new InputException(files.path() + ": all " + config.dSae() + " features are dead, their decoder rows are zero");
+    }
+
+    private void requireFinite(String name, @Nullable Tensor values) {
+        long bad = values == null ? 0 : engine.ops().countNonfinite(values);
+        if (bad > 0) {
+            throw new InputException(files.path() + ": " + name + " has " + bad + " values that are NaN or infinite; the file is damaged");
         }
     }
 

@@ -43,7 +43,7 @@ final class SaeFiles implements AutoCloseable {
             return openNpz(path);
         }
         if (ShardedTensors.isPickle(name)) {
-            throw ShardedTensors.pickleRefused(path);
+            throw pickleRefused(path);
         }
         if (!Files.isDirectory(path)) {
             throw new InputException(path + (Files.exists(path) ? " is no SAE" : " does not exist") + "; expected " + PARAMS
@@ -64,22 +64,31 @@ final class SaeFiles implements AutoCloseable {
             List<String> choices = entries.stream().filter(p -> Files.exists(p.resolve(PARAMS)) || Files.exists(p.resolve(CONFIG)))
                 .map(p -> p.getFileName().toString()).toList();
             if (!choices.isEmpty()) {
-                return new InputException(directory + " holds several SAEs, name one of them: " + String.join(", ", choices));
+                return new InputException(directory + (choices.size() == 1 ? " is no SAE itself but holds one, name it: "
+                    : " holds several SAEs, name one of them: ") + String.join(", ", choices));
             }
             return entries.stream().filter(p -> ShardedTensors.isPickle(p.getFileName().toString())).findFirst()
-                .map(ShardedTensors::pickleRefused)
+                .map(SaeFiles::pickleRefused)
                 .orElseGet(() -> new InputException(directory + " has neither " + PARAMS + " (Gemma Scope) nor " + CONFIG + " (SAELens)"));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
+    private static InputException pickleRefused(Path file) {
+        return new InputException(file + " is a Python pickle, which can run any code when it is read, and is refused; "
+            + "save the SAE as safetensors (SAELens: sae.save_model)");
+    }
+
     private static SaeFiles openNpz(Path path) {
         NpzFile npz = NpzFile.open(path);
         try {
             Map<String, HostTensor> arrays = new TreeMap<>();
-            for (String name : List.of("W_enc", "W_dec", "b_enc", "b_dec", "threshold")) {
+            for (String name : npz.names()) {
                 arrays.put(name, npz.array(name));
+            }
+            if (!arrays.containsKey("W_enc")) {
+                throw new InputException(path + " lacks the array 'W_enc' of a Gemma Scope SAE; it has " + String.join(", ", arrays.keySet()));
             }
             Shape shape = requireMatrix(path, arrays.get("W_enc"), "W_enc");
             SaeConfig config = new SaeConfig(SaeConfig.Architecture.JUMPRELU, shape.dim(0), shape.dim(1), false, false, 0, false, null);
@@ -119,21 +128,27 @@ final class SaeFiles implements AutoCloseable {
         files.require("W_enc", Shape.of(c.dIn(), c.dSae()));
         files.require("W_dec", Shape.of(c.dSae(), c.dIn()));
         files.require("b_dec", Shape.of(c.dIn()));
-        Shape features = Shape.of(c.dSae());
-        switch (c.architecture()) {
-            case STANDARD, TOPK -> files.require("b_enc", features);
-            case JUMPRELU -> {
-                files.require("b_enc", features);
-                files.require("threshold", features);
-                files.requireLivingThresholds();
-            }
-            case GATED -> {
-                files.require("b_gate", features);
-                files.require("b_mag", features);
-                files.require("r_mag", features);
-            }
+        List<String> perFeature = switch (c.architecture()) {
+            case STANDARD, TOPK -> List.of("b_enc");
+            case JUMPRELU -> List.of("b_enc", "threshold");
+            case GATED -> List.of("b_gate", "b_mag", "r_mag");
+        };
+        perFeature.forEach(name -> files.require(name, Shape.of(c.dSae())));
+        files.requireNothingBut(perFeature);
+        if (c.architecture() == SaeConfig.Architecture.JUMPRELU) {
+            files.requireLivingThresholds();
         }
         return files;
+    }
+
+    /** An array that this architecture does not use would change the result if it meant something: not to be passed over. */
+    private void requireNothingBut(List<String> perFeature) {
+        for (String name : arrays.keySet()) {
+            if (!perFeature.contains(name) && !List.of("W_enc", "W_dec", "b_dec").contains(name)) {
+                throw new InputException(path + " has the array '" + name + "', which a "
+                    + config.architecture().name().toLowerCase(java.util.Locale.ROOT) + " SAE does not use; is the architecture right?");
+            }
+        }
     }
 
     private void require(String name, Shape expected) {

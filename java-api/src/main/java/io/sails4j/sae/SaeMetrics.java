@@ -6,7 +6,7 @@ package io.sails4j.sae;
  * @param tokens how many were looked at
  * @param l0 mean number of active features
  * @param mse mean squared error per element
- * @param fvu fraction of variance unexplained: sum |x - x^|^2 / sum |x - mean(x)|^2
+ * @param fvu fraction of variance unexplained: sum |x - x^|^2 / sum |x - mean(x)|^2; NaN where inputs that do not vary are missed
  */
 public record SaeMetrics(long tokens, double l0, double mse, double fvu) {
     /** From x and its reconstruction [n][d], row-major. */
@@ -24,6 +24,6 @@ public record SaeMetrics(long tokens, double l0, double mse, double fvu) {
             error += e * e;
             variance += v * v;
         }
-        return new SaeMetrics(n, l0, x.length == 0 ? 0 : error / x.length, variance == 0 ? 0 : error / variance);
+        return new SaeMetrics(n, l0, x.length == 0 ? 0 : error / x.length, variance == 0 && error == 0 ? 0 : variance == 0 ? Double.NaN : error / variance);
     }
 }
