@@ -51,6 +51,9 @@ public final class SubspacePipeline {
 
     /** Scores of every feature of every SAE. */
     public SortedMap<Integer, FeatureScores> scores(List<TokenPair> pairs, Progress progress) {
+        if (pairs.isEmpty()) {
+            throw new InputException("there is no preference pair to compare aligned with unaligned answers on");
+        }
         List<TokenSequence> sequences = new ArrayList<>();
         pairs.forEach(pair -> sequences.add(pair.aligned()));
         pairs.forEach(pair -> sequences.add(pair.unaligned()));
@@ -139,6 +142,8 @@ public final class SubspacePipeline {
         provenance.put("centre", String.valueOf(options.centre()));
         provenance.put("unit_rows", String.valueOf(options.unitRows()));
         provenance.put("pool", options.pool().name().toLowerCase(java.util.Locale.ROOT));
+        // The hash of a SAELens file covers its arrays only, not the cfg.json that says how they are used.
+        saes.forEach((layer, sae) -> provenance.put("sae." + layer + ".config", sae.config().toString()));
         provenance.put("compute_dtype", model.computeDtype().name());
         return provenance;
     }

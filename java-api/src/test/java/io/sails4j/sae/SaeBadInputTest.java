@@ -129,6 +129,29 @@ class SaeBadInputTest {
         refused(directory.resolve("nothing"), "does not exist");
     }
 
+    /** Cut anywhere or with any byte changed, a file opens or is refused; nothing else escapes. */
+    @Test
+    void damagedBytes() throws IOException {
+        byte[] whole = Files.readAllBytes(SaeFixture.jumprelu(1, 2).gemmaScope(directory));
+        Path damaged = directory.resolve("damaged.npz");
+        int refused = 0;
+        for (int at = 0; at < whole.length; at++) {
+            byte[] changed = whole.clone();
+            changed[at] ^= (byte) (at % 2 == 0 ? 0xff : 0x41);
+            refused += refusedOrOpened(Files.write(damaged, changed)) + refusedOrOpened(Files.write(damaged, Arrays.copyOf(whole, at)));
+        }
+        assertThat(refused).isGreaterThan(whole.length);
+    }
+
+    private static int refusedOrOpened(Path file) {
+        try (Sae sae = Sae.load(file, engine)) {
+            assertThat(sae.config().dSae()).isEqualTo(2);
+            return 0;
+        } catch (InputException e) {
+            return 1;
+        }
+    }
+
     @Test
     void widthOfAnotherModel() {
         Path model = Path.of("some-model");
