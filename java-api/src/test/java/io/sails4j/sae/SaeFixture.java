@@ -19,14 +19,14 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 
 /** Small random SAEs, and their files as SAELens and Gemma Scope write them. */
-final class SaeFixture {
+public final class SaeFixture {
     final int dIn;
     final int dSae;
     final SequencedMap<String, HostTensor> arrays = new LinkedHashMap<>();
     /** Extra fields of cfg.json, each with its comma. */
     String config = "";
 
-    SaeFixture(int dIn, int dSae, long seed, String... perFeature) {
+    public SaeFixture(int dIn, int dSae, long seed, String... perFeature) {
         this.dIn = dIn;
         this.dSae = dSae;
         Random random = new Random(seed);
@@ -38,7 +38,7 @@ final class SaeFixture {
         }
     }
 
-    static SaeFixture jumprelu(int dIn, int dSae) {
+    public static SaeFixture jumprelu(int dIn, int dSae) {
         return new SaeFixture(dIn, dSae, 7, "b_enc", "threshold").with("\"architecture\": \"jumprelu\",");
     }
 
@@ -50,12 +50,12 @@ final class SaeFixture {
         return values;
     }
 
-    SaeFixture with(String fields) {
+    public SaeFixture with(String fields) {
         config += fields;
         return this;
     }
 
-    SaeFixture with(String name, float[] values, long... dims) {
+    public SaeFixture with(String name, float[] values, long... dims) {
         arrays.put(name, HostTensor.ofFloats(values, dims));
         return this;
     }
@@ -64,7 +64,7 @@ final class SaeFixture {
         return arrays.get(name).toFloatArray();
     }
 
-    Path saeLens(Path directory) {
+    public Path saeLens(Path directory) {
         try {
             Files.createDirectories(directory);
             SafetensorsWriter.write(directory.resolve("sae_weights.safetensors"), arrays, Map.of());
