@@ -187,7 +187,12 @@ BlockSizes block_sizes(sails_device &device, const MatmulShape &s) {
   return b;
 }
 
-int64_t blocked_bytes(sails_device &device, const MatmulShape &s) {
+// Up to this many rows the weights are better read once, as they are, than widened into blocks.
+constexpr int64_t kGemvRows = 4;
+bool is_gemv(const MatmulShape &s) { return s.transpose_b && s.m <= kGemvRows; }
+
+int64_t widened_bytes(sails_device &device, const MatmulShape &s) {
+  if (is_gemv(s)) return aligned_bytes(4 * s.m * s.k) + aligned_bytes(4 * s.m * s.n);
   const BlockSizes b = block_sizes(device, s);
   return aligned_bytes(4 * b.m * b.k) + aligned_bytes(4 * b.k * b.n) + aligned_bytes(4 * b.m * b.n) + aligned_bytes(b.scratch_bytes);
 }
@@ -208,6 +213,21 @@ void execute(sails_device &device, Primitive &primitive, void *c, const void *a,
                                          {DNNL_ARG_WEIGHTS, memory(primitive.b, engine, const_cast<void *>(b))},
                                          {DNNL_ARG_DST, memory(primitive.c, engine, c)},
                                          {DNNL_ARG_SCRATCHPAD, memory(scratch_desc, engine, scratch)}});
+}
+
+void gemv(sails_device &device, void *c, const void *a, const void *b, const MatmulShape &s, float alpha, float beta, Workspace workspace) {
+  auto *a32 = workspace.take<float>(s.m * s.k);
+  auto *c32 = workspace.take<float>(s.m * s.n);
+  const auto *a16 = static_cast<const uint16_t *>(a);
+  if (s.transpose_a) {
+    for (int64_t i = 0; i < s.m; i++)
+      for (int64_t l = 0; l < s.k; l++)
+        device.kernels->elementwise->convert(a32 + i * s.k + l, a16 + l * s.lda + i, 1, SAILS_F32, SAILS_BF16, 1);
+  } else {
+    widen_block(device, a32, a, s.lda, 0, 0, s.m, s.k);
+  }
+  device.kernels->gemv->dot_rows(c32, a32, b, s.m, s.n, s.k, s.ldb, device.threads);
+  device.kernels->elementwise->scale_add_rows(c, c32, s.m, s.n, s.ldc, alpha, beta, s.c_dtype, device.threads);
 }
 
 void blocked_matmul(sails_device &device, void *c, const void *a, const void *b, const MatmulShape &s, float alpha, float beta,
@@ -243,7 +263,7 @@ int64_t matmul_workspace_bytes(sails_device &device, const MatmulShape &shape) {
   // A primitive with post-operations may want more scratch than the bare one.
   for (float beta : {0.0f, 1.0f}) {
     const int64_t needed = impl.scratch_bytes({shape, 1.0f, beta, device.threads});
-    bytes = std::max(bytes, needed < 0 ? blocked_bytes(device, shape) : needed);
+    bytes = std::max(bytes, needed < 0 ? widened_bytes(device, shape) : needed);
   }
   return aligned_bytes(bytes);
 }
@@ -286,7 +306,8 @@ void matmul(sails_device &device, void *c, const void *a, const void *b, const M
   }
   Primitive *primitive = device.matmul->impl->find({shape, alpha, beta, device.threads});
   if (primitive == nullptr) {
-    blocked_matmul(device, c, a, b, shape, alpha, beta, Workspace(workspace, workspace_bytes));
+    const auto around = is_gemv(shape) ? gemv : blocked_matmul;
+    around(device, c, a, b, shape, alpha, beta, Workspace(workspace, workspace_bytes));
     return;
   }
   require_workspace(workspace, workspace_bytes, primitive->scratch_bytes);

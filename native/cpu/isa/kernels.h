@@ -38,6 +38,11 @@ struct ElementwiseKernels {
   int64_t (*count_nonfinite)(const void *x, int64_t n, int32_t dtype, int threads);
 };
 
+struct GemvKernels {
+  // y [m, n] f32 = x [m, k] f32 times the transpose of w [n, k] bf16, row stride ldw
+  void (*dot_rows)(float *y, const float *x, const void *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int threads);
+};
+
 struct AdamwScalars {
   double grad_scale, lr, beta1, beta2, eps, weight_decay, bias_correction1, bias_correction2;
 };
@@ -132,6 +137,7 @@ struct SaeKernels {
 struct Kernels {
   const char *name;
   const ElementwiseKernels *elementwise;
+  const GemvKernels *gemv;
   const OptimizerKernels *optimizer;
   const NormKernels *norm;
   const EmbeddingKernels *embedding;

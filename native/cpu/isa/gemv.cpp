@@ -1,0 +1,35 @@
+// Products of few rows with a bf16 matrix, widened in registers, for CPUs on which oneDNN has no bf16: what decoding spends its
+// time on, bound by reading the weights once.
+#include "isa/kernels.h"
+#include "isa/simd.h"
+
+namespace sails::SAILS_ISA {
+namespace {
+
+float dot(const float *x, const bf16 *w, int64_t k) {
+  vf sum_0 = {}, sum_1 = {}, sum_2 = {}, sum_3 = {};
+  int64_t j = 0;
+  for (; j + 4 * kWidth <= k; j += 4 * kWidth) {
+    sum_0 += load(x + j) * load(w + j);
+    sum_1 += load(x + j + kWidth) * load(w + j + kWidth);
+    sum_2 += load(x + j + 2 * kWidth) * load(w + j + 2 * kWidth);
+    sum_3 += load(x + j + 3 * kWidth) * load(w + j + 3 * kWidth);
+  }
+  for (; j + kWidth <= k; j += kWidth) sum_0 += load(x + j) * load(w + j);
+  if (j < k) sum_1 += load_tail(x + j, k - j) * load_tail(w + j, k - j);
+  return hsum((sum_0 + sum_1) + (sum_2 + sum_3));
+}
+
+void dot_rows(float *y, const float *x, const void *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int threads) {
+  const auto *weights = static_cast<const bf16 *>(w);
+#pragma omp parallel for num_threads(threads) schedule(static) if (n * k > 65536)
+  for (int64_t j = 0; j < n; j++)
+    for (int64_t i = 0; i < m; i++) y[i * n + j] = dot(x + i * k, weights + j * ldw, k);
+}
+
+}  // namespace
+
+extern const GemvKernels gemv_kernels;
+const GemvKernels gemv_kernels = {dot_rows};
+
+}  // namespace sails::SAILS_ISA
