@@ -43,9 +43,14 @@ public final class JsonFiles {
             return JSON.readTree(text);
         } catch (JsonProcessingException e) {
             var at = e.getLocation();
-            throw new InputException(where + " is not valid JSON: " + e.getOriginalMessage().lines().findFirst().orElse("")
+            throw new InputException(where + " is not valid JSON: " + reason(e)
                 + (at == null ? "" : " (line " + at.getLineNr() + ", column " + at.getColumnNr() + ")"), e);
         }
+    }
+
+    /** What is wrong, without the parser's list of everything that it would have taken. */
+    static String reason(JsonProcessingException e) {
+        return e.getOriginalMessage().lines().findFirst().orElse("").replaceFirst(":? \\(?was expecting.*", "");
     }
 
     /** The file as a JSON object with typed access. */

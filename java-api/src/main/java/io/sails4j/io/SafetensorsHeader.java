@@ -39,8 +39,7 @@ record SafetensorsHeader(Map<String, Entry> tensors, Map<String, String> metadat
         } catch (CharacterCodingException e) {
             throw new InputException(path + ": the safetensors header is not valid UTF-8", e);
         } catch (JsonProcessingException e) {
-            String what = e.getOriginalMessage();
-            throw new InputException(path + ": the safetensors header is not valid JSON: " + what.lines().findFirst().orElse(""), e);
+            throw new InputException(path + ": the safetensors header is not valid JSON: " + JsonFiles.reason(e), e);
         } catch (IOException e) {
             throw new InputException(path + ": the safetensors header cannot be read: " + e.getMessage(), e);
         }

@@ -1,0 +1,251 @@
+package io.sails4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.io.SafetensorsFile;
+import io.sails4j.io.SafetensorsWriter;
+import io.sails4j.model.Gemma2Config;
+import io.sails4j.model.Gemma2Weights;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.HostTensor;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SequencedMap;
+import java.util.function.Consumer;
+import java.util.zip.GZIPOutputStream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
+
+/** The command line as its user sees it: exit codes, one sentence for wrong input, nothing half-written. */
+class MainTest {
+    @TempDir
+    private static Path shared;
+
+    @TempDir
+    private Path directory;
+
+    private record Run(int code, String out, String err) {
+    }
+
+    private static Run run(Object... args) {
+        StringWriter out = new StringWriter();
+        StringWriter err = new StringWriter();
+        CommandLine command = Main.commandLine().setOut(new PrintWriter(out)).setErr(new PrintWriter(err));
+        String[] texts = java.util.Arrays.stream(args).map(String::valueOf).toArray(String[]::new);
+        int code = command.execute(texts);
+        return new Run(code, out.toString(), err.toString());
+    }
+
+    /** Exit code 2 and one line that begins with {@code sails:} and holds the parts. */
+    private static void wrong(Run run, String... parts) {
+        assertThat(run.code()).as(run.err()).isEqualTo(2);
+        List<String> lines = run.err().lines().filter(l -> !l.startsWith("backend:") && !l.startsWith("data:")).toList();
+        assertThat(lines).hasSize(1);
+        assertThat(lines.getFirst()).startsWith("sails: ").contains(parts);
+        assertThat(run.out()).isEmpty();
+    }
+
+    @BeforeAll
+    static void makeModel() throws IOException {
+        Gemma2Config config = new Gemma2Config(64, 16, 2, 2, 1, 8, 24, 4, 8, 50, 30, 1e-6, 10_000, 64, Gemma2Config.alternating(2), DType.F32, 2,
+            List.of(1), 0);
+        Files.createDirectory(shared.resolve("model"));
+        try (Engine engine = Engine.open(EngineOptions.defaults()); Gemma2Weights weights = Gemma2Weights.random(config, engine, DType.F32, 1)) {
+            weights.writeInto(shared.resolve("model"), engine);
+        }
+    }
+
+    private Path model() {
+        return shared.resolve("model");
+    }
+
+    /** A copy of the model whose config.json is changed. */
+    private Path modelWith(Consumer<ObjectNode> change) throws IOException {
+        Path copy = Files.createTempDirectory(directory, "model");
+        Files.copy(model().resolve("model.safetensors"), copy.resolve("model.safetensors"));
+        ObjectNode json = (ObjectNode) new ObjectMapper().readTree(model().resolve("config.json").toFile());
+        change.accept(json);
+        Files.writeString(copy.resolve("config.json"), json.toString());
+        return copy;
+    }
+
+    /** A copy of the model whose tensors are changed. */
+    private Path modelWithTensors(Consumer<SequencedMap<String, HostTensor>> change) throws IOException {
+        Path copy = Files.createTempDirectory(directory, "model");
+        Files.copy(model().resolve("config.json"), copy.resolve("config.json"));
+        try (SafetensorsFile file = SafetensorsFile.open(model().resolve("model.safetensors"))) {
+            SequencedMap<String, HostTensor> tensors = new LinkedHashMap<>();
+            file.names().forEach(name -> tensors.put(name, file.tensor(name)));
+            change.accept(tensors);
+            SafetensorsWriter.write(copy.resolve("model.safetensors"), tensors, Map.of());
+        }
+        return copy;
+    }
+
+    private static Run generate(Path model) {
+        return run("generate", "--model", model, "--tokens", "2,3", "--max-new-tokens", "2");
+    }
+
+    @Test
+    void helpAndUnknownOptions() {
+        assertThat(run("--help").out()).contains("align", "Exit codes");
+        assertThat(run("align", "--help").out()).contains("--constraint");
+        wrong(run("inspect", "x", "--nonsense"), "--nonsense");
+        wrong(run("nonsense"), "nonsense");
+        wrong(run("generate", "--model", "x", "--tokens", "1", "--backend", "gpu"), "--backend is 'gpu'");
+        assertThat(run("generate", "--model", model(), "--tokens", "1", "--backend", "cuda").code()).isEqualTo(1);
+    }
+
+    @Test
+    void generationIsReproducible() {
+        Run greedy = run("generate", "--model", model(), "--tokens", "2,3", "--max-new-tokens", "5", "--json", "--ignore-eos");
+        assertThat(greedy.code()).as(greedy.err()).isZero();
+        assertThat(run("generate", "--model", model(), "--tokens", "2,3", "--max-new-tokens", "5", "--json", "--ignore-eos").out().split("tokens_per_s")[0])
+            .isEqualTo(greedy.out().split("tokens_per_s")[0]);
+    }
+
+    @Test
+    void configurations() throws IOException {
+        wrong(generate(directory.resolve("none")), "none");
+        wrong(generate(modelWith(j -> j.put("model_type", "gemma"))), "model_type", "'gemma'", "'gemma2'");
+        wrong(generate(modelWith(j -> j.put("model_type", "gemma3_text"))), "'gemma3_text'");
+        wrong(generate(modelWith(j -> j.put("sliding_window", 0))), "sliding_window", "0", "positive");
+        wrong(generate(modelWith(j -> j.remove("hidden_size"))), "hidden_size");
+        wrong(generate(modelWith(j -> j.put("num_key_value_heads", 3))), "multiple");
+        wrong(generate(modelWith(j -> j.put("tie_word_embeddings", false))), "tie_word_embeddings");
+        wrong(generate(modelWith(j -> j.put("vocab_size", 65))), "shape", "[64, 16]", "[65, 16]");
+        wrong(generate(modelWith(j -> j.put("num_hidden_layers", 3).remove("layer_types"))), "lacks", "model.layers.2");
+        wrong(generate(modelWith(j -> j.put("num_hidden_layers", 1).remove("layer_types"))), "does not have", "model.layers.1");
+    }
+
+    @Test
+    void weights() throws IOException {
+        wrong(generate(modelWithTensors(t -> t.remove("model.norm.weight"))), "lacks", "model.norm.weight");
+        wrong(generate(modelWithTensors(t -> t.put("extra", HostTensor.ofFloats(new float[1], 1)))), "extra");
+        wrong(generate(modelWithTensors(t -> {
+            float[] bad = new float[16];
+            bad[3] = Float.NaN;
+            t.put("model.norm.weight", HostTensor.ofFloats(bad, 16));
+        })), "NaN", "model.norm.weight");
+        Path pickle = Files.createTempDirectory(directory, "model");
+        Files.copy(model().resolve("config.json"), pickle.resolve("config.json"));
+        Files.write(pickle.resolve("pytorch_model.bin"), new byte[10]);
+        wrong(generate(pickle), "pickle", "safetensors");
+    }
+
+    @Test
+    void generationOptions() {
+        wrong(run("generate", "--model", model(), "--tokens", "2,64", "--max-new-tokens", "2"), "64", "vocabulary");
+        wrong(run("generate", "--model", model(), "--tokens", "2", "--max-new-tokens", "1000"), "max_position_embeddings");
+        wrong(run("generate", "--model", model(), "--tokens", "2", "--temperature=-1"), "temperature");
+        wrong(run("generate", "--model", model(), "--prompt", "hello"), "tokenizer.json");
+    }
+
+    @Test
+    void preferenceData() throws IOException {
+        wrong(inspect("{\"chosen\": \"a\"}\n"), "line 1", "rejected");
+        wrong(inspect("{\"chosen\": \"\\n\\nHuman: a\\n\\nAssistant: b\", \"rejected\": \"\\n\\nHuman: a\\n\\nAssistant: c\"}\n{oops\n"), "line 2", "JSON");
+        wrong(inspect("{\"chosen\": 1, \"rejected\": 2}\n"), "line 1", "chosen");
+        wrong(inspect(""), "no usable preference pair");
+        wrong(inspect("{\"chosen\": \"a\", \"rejected\": \"b\"}\n"), "Assistant");
+        Run crlf = inspect(pair("b", "c") + "\r\n" + pair("b", "b") + "\r\n" + pair(" ", "c") + "\r\n"
+            + "{\"chosen\": \"\\n\\nHuman: a\\n\\nAssistant: b\", \"rejected\": \"\\n\\nHuman: x\\n\\nAssistant: c\"}\r\n");
+        assertThat(crlf.code()).as(crlf.err()).isZero();
+        assertThat(crlf.out()).contains("are the same", "an answer is empty", "different prompts").containsPattern("usable pairs +1");
+        Path gz = directory.resolve("cut.jsonl.gz");
+        try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(gz))) {
+            out.write((pair("b", "c") + "\n").repeat(2000).getBytes(StandardCharsets.UTF_8));
+        }
+        Files.write(gz, java.util.Arrays.copyOf(Files.readAllBytes(gz), (int) Files.size(gz) / 2));
+        wrong(run("inspect", gz), "cut off", "line");
+        Path notGz = Files.writeString(directory.resolve("plain.jsonl.gz"), "{}\n");
+        wrong(run("inspect", notGz), "gzip");
+    }
+
+    private static String pair(String chosen, String rejected) {
+        return "{\"chosen\": \"\\n\\nHuman: a\\n\\nAssistant: " + chosen + "\", \"rejected\": \"\\n\\nHuman: a\\n\\nAssistant: " + rejected + "\"}";
+    }
+
+    private Run inspect(String jsonl) throws IOException {
+        return run("inspect", Files.writeString(directory.resolve("data.jsonl"), jsonl));
+    }
+
+    /** The whole way through the command line, on token ids. */
+    @Test
+    void alignWritesAllOrNothing() throws IOException {
+        Path tokens = directory.resolve("pairs.safetensors");
+        writePairs(tokens);
+        Path out = directory.resolve("adapter");
+        wrong(run("align", "--model", model(), "--data", tokens, "--out", out), "--subspace", "--sae");
+        wrong(run("align", "--model", model(), "--data", tokens, "--out", out, "--method", "lora", "--constraint", "update"), "update", "sails");
+        wrong(run("align", "--model", model(), "--data", tokens, "--out", out, "--method", "lora", "--targets", "nope"), "nope", "q_proj");
+        wrong(run("align", "--model", model(), "--data", tokens, "--out", out, "--method", "lora", "--lr", "-1"), "lr");
+        assertThat(out).doesNotExist();
+        Run run = run("align", "--model", model(), "--data", tokens, "--out", out, "--method", "lora", "-r", "2", "--epochs", "2", "--json");
+        assertThat(run.code()).as(run.err()).isZero();
+        JsonNode json = new ObjectMapper().readTree(run.out());
+        assertThat(json.get("trainable_parameters").asLong()).isEqualTo(2 * 2 * (16 + 16 + 16 + 8 + 16 + 8 + 16 + 16));
+        assertThat(out).isDirectoryContaining("glob:**/adapter_model.safetensors").isDirectoryContaining("glob:**/metrics.jsonl");
+        assertThat(directory.resolve("adapter.partial")).doesNotExist();
+        wrong(run("align", "--model", model(), "--data", tokens, "--out", out, "--method", "lora"), "exists already");
+        assertThat(run("inspect", out, "--model", model()).out()).contains("PEFT LoRA adapter");
+        wrong(run("inspect", out), "--model");
+        adapters(out);
+        assertThat(run("merge", "--model", model(), "--adapter", out, "--out", directory.resolve("merged")).code()).isZero();
+        assertThat(generate(directory.resolve("merged")).code()).isZero();
+    }
+
+    private void adapters(Path good) throws IOException {
+        Path broken = directory.resolve("broken");
+        Files.createDirectory(broken);
+        Files.copy(good.resolve("adapter_config.json"), broken.resolve("adapter_config.json"));
+        wrong(run("inspect", broken, "--model", model()), "adapter_model.safetensors", "does not exist");
+        try (SafetensorsFile file = SafetensorsFile.open(good.resolve("adapter_model.safetensors"))) {
+            SequencedMap<String, HostTensor> tensors = new LinkedHashMap<>();
+            file.names().forEach(name -> tensors.put(name, file.tensor(name)));
+            String name = tensors.keySet().stream().filter(n -> n.endsWith("lora_B.weight")).findFirst().orElseThrow();
+            HostTensor b = tensors.remove(name);
+            SafetensorsWriter.write(broken.resolve("adapter_model.safetensors"), tensors, Map.of());
+            wrong(run("inspect", broken, "--model", model()), "lacks", "lora_B");
+            tensors.put(name, HostTensor.ofFloats(new float[(int) b.shape().dim(0) * 3], b.shape().dim(0), 3));
+            SafetensorsWriter.write(broken.resolve("adapter_model.safetensors"), tensors, Map.of());
+            wrong(run("inspect", broken, "--model", model()), "rank 2");
+            tensors.put(name, HostTensor.ofFloats(new float[] {1, 2}, 1, 2));
+            SafetensorsWriter.write(broken.resolve("adapter_model.safetensors"), tensors, Map.of());
+            wrong(run("inspect", broken, "--model", model()), "another base model");
+        }
+    }
+
+    private static void writePairs(Path path) {
+        SequencedMap<String, HostTensor> tensors = new LinkedHashMap<>();
+        for (String side : List.of("aligned.", "unaligned.")) {
+            int[] ids = new int[3 * 6];
+            int[] counted = new int[ids.length];
+            int[] mask = new int[ids.length];
+            for (int i = 0; i < ids.length; i++) {
+                ids[i] = 3 + (i * 7 + side.length()) % 50;
+                mask[i] = 1;
+                counted[i] = i % 6 >= 3 ? 1 : 0;
+            }
+            tensors.put(side + "input_ids", HostTensor.ofInts(ids, 3, 6));
+            tensors.put(side + "attention_mask", HostTensor.ofInts(mask, 3, 6));
+            tensors.put(side + "token_mask", HostTensor.ofInts(counted, 3, 6));
+        }
+        SafetensorsWriter.write(path, tensors, Map.of());
+    }
+}
