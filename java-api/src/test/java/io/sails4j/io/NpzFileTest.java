@@ -57,16 +57,16 @@ class NpzFileTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', quoteCharacter = '~', value = {
-        "{'descr': '|O', 'fortran_order': False, 'shape': (2,), }|Python objects",
-        "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 1), }|Fortran order",
-        "{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }|big-endian",
-        "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), }|structured",
-        "{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }|<c8",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }|needs 12 bytes",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }|below 2^63",
-        "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), }|2^63",
-        "{'descr': '<f4', 'fortran_order': False}|'shape'", "{}|'descr'"})
+    @CsvSource(delimiter = ';', quoteCharacter = '~', value = {
+        "{'descr': '|O', 'fortran_order': False, 'shape': (2,), };Python objects",
+        "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 1), };Fortran order",
+        "{'descr': '>f4', 'fortran_order': False, 'shape': (2,), };big-endian",
+        "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,), };structured",
+        "{'descr': '<c8', 'fortran_order': False, 'shape': (1,), };<c8",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), };needs 12 bytes",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), };below 2^63",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 4), };2^63",
+        "{'descr': '<f4', 'fortran_order': False};'shape'", "{};'descr'"})
     void headers(String header, String part) throws Exception {
         refused(zip("a.npy", npy(header, 8), true), part);
     }
