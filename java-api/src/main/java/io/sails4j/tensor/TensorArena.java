@@ -16,6 +16,9 @@ public final class TensorArena implements AutoCloseable {
     private final List<DeviceBuffer> chunks = new ArrayList<>();
     private int current;
     private long used;
+    /** Bytes in use, and the most there ever were. */
+    private long live;
+    private long highWater;
 
     public TensorArena(Device device) {
         this.device = device;
@@ -38,6 +41,8 @@ public final class TensorArena implements AutoCloseable {
         }
         Tensor tensor = Tensor.over(chunks.get(current), used, dtype, shape);
         used += bytes;
+        live += bytes;
+        highWater = Math.max(highWater, live);
         return tensor;
     }
 
@@ -61,21 +66,35 @@ public final class TensorArena implements AutoCloseable {
 
     /** Where the arena stands; {@link #release} with it takes back everything allocated since. */
     public Mark mark() {
-        return new Mark(current, used);
+        return new Mark(current, used, live);
     }
 
     /** A position in an arena. */
-    public record Mark(int chunk, long used) {
+    public record Mark(int chunk, long used, long live) {
     }
 
     public void release(Mark mark) {
         current = mark.chunk();
         used = mark.used();
+        live = mark.live();
+        if (live == 0) {
+            joinChunks();
+        }
     }
 
     public void reset() {
+        release(new Mark(0, 0, 0));
+    }
+
+    /** While empty: one chunk that holds the most there was takes the place of several that each waste their ends. */
+    private void joinChunks() {
         current = 0;
         used = 0;
+        if (chunks.size() > 1) {
+            chunks.forEach(DeviceBuffer::close);
+            chunks.clear();
+            chunks.add(device.allocateBytes(highWater));
+        }
     }
 
     public long reservedBytes() {
