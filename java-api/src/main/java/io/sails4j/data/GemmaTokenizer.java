@@ -50,14 +50,22 @@ public final class GemmaTokenizer implements AutoCloseable {
         return new GemmaTokenizer(Files.isDirectory(path) ? path.resolve("tokenizer.json") : path);
     }
 
+    /** Control tokens are listed as added; some files have those of the chat template in the vocabulary alone. */
     private void readSpecialTokens() {
-        JsonNode added = JsonFiles.read(file).get("added_tokens");
+        JsonNode json = JsonFiles.read(file);
+        JsonNode added = json.get("added_tokens");
         if (added == null || !added.isArray()) {
             throw new InputException(file + " lacks 'added_tokens', the list of control tokens");
         }
         for (JsonNode token : added) {
             if (token.path("special").asBoolean() && token.path("id").canConvertToInt() && !token.path("content").asText().isEmpty()) {
                 special.put(token.get("content").asText(), token.get("id").intValue());
+            }
+        }
+        for (String turn : List.of("<start_of_turn>", "<end_of_turn>")) {
+            JsonNode id = json.path("model").path("vocab").path(turn);
+            if (id.canConvertToInt()) {
+                special.putIfAbsent(turn, id.intValue());
             }
         }
     }

@@ -121,7 +121,13 @@ public record Gemma2Config(
         sliding.forEach(s -> json.withArray("/layer_types").add(s ? "sliding_attention" : "full_attention"));
         json.put("max_position_embeddings", maxPositionEmbeddings).put("model_type", "gemma2");
         json.put("num_attention_heads", nHeads).put("num_hidden_layers", nLayers).put("num_key_value_heads", nKvHeads);
-        json.put("pad_token_id", padId).put("query_pre_attn_scalar", queryPreAttnScalar).put("rms_norm_eps", rmsNormEps);
+        json.put("pad_token_id", padId).put("rms_norm_eps", rmsNormEps);
+        // transformers wants an integer where it is one.
+        if (queryPreAttnScalar == Math.rint(queryPreAttnScalar)) {
+            json.put("query_pre_attn_scalar", (long) queryPreAttnScalar);
+        } else {
+            json.put("query_pre_attn_scalar", queryPreAttnScalar);
+        }
         json.put("rope_theta", ropeTheta).put("sliding_window", slidingWindow).put("tie_word_embeddings", true);
         json.put("torch_dtype", Map.of(DType.F32, "float32", DType.BF16, "bfloat16", DType.F16, "float16").get(checkpointDtype));
         json.put("vocab_size", vocabSize);
