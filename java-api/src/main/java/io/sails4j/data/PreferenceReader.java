@@ -3,12 +3,13 @@ package io.sails4j.data;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.io.InputException;
 import io.sails4j.io.JsonFiles;
-import java.io.BufferedReader;
+import java.io.BufferedInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
@@ -18,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reads preference data, one JSON object a line, plain or gzipped: HH-RLHF ({@code chosen} and {@code rejected} are whole dialogues
@@ -28,6 +30,8 @@ import java.util.zip.ZipException;
 public final class PreferenceReader {
     private static final String HUMAN = "\n\nHuman:";
     private static final String ASSISTANT = "\n\nAssistant:";
+    /** A gzip of a few kilobytes can unpack to one line of gigabytes. */
+    private static final int MAX_LINE_BYTES = 64 << 20;
 
     private final Path path;
     private final DataReport report = new DataReport();
@@ -56,15 +60,13 @@ public final class PreferenceReader {
             throw new InputException(path + (Files.exists(path) ? " is not a regular file" : " does not exist"));
         }
         long line = 0;
-        try (InputStream in = open();
-             BufferedReader reader = new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8.newDecoder()
-                 .onMalformedInput(CodingErrorAction.REPORT).onUnmappableCharacter(CodingErrorAction.REPORT)))) {
-            for (String text = reader.readLine(); text != null; text = reader.readLine()) {
+        try (InputStream in = new BufferedInputStream(open(), 1 << 16)) {
+            for (String text = readLine(in, 1); text != null; text = readLine(in, line + 1)) {
                 line++;
                 String content = line == 1 && text.startsWith("\ufeff") ? text.substring(1) : text;
                 if (!content.isBlank()) {
                     report.line();
-                    readLine(content, line);
+                    readPair(content, line);
                 }
             }
         } catch (EOFException e) {
@@ -96,15 +98,38 @@ public final class PreferenceReader {
         }
     }
 
-    private void readLine(String text, long line) {
+    /**
+     * The next line without its end ({@code \n} or {@code \r\n}), null at the end of the file. Decoded line by line, because a reader
+     * decodes ahead and would name a line before the malformed one.
+     */
+    private @Nullable String readLine(InputStream in, long line) throws IOException {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        int b = in.read();
+        if (b < 0) {
+            return null;
+        }
+        for (; b >= 0 && b != '\n'; b = in.read()) {
+            if (bytes.size() == MAX_LINE_BYTES) {
+                throw new InputException(path + " line " + line + " is longer than " + MAX_LINE_BYTES
+                    + " bytes; preference data has one JSON object a line");
+            }
+            bytes.write(b);
+        }
+        String text = StandardCharsets.UTF_8.newDecoder().onMalformedInput(CodingErrorAction.REPORT)
+            .onUnmappableCharacter(CodingErrorAction.REPORT).decode(ByteBuffer.wrap(bytes.toByteArray())).toString();
+        return text.endsWith("\r") ? text.substring(0, text.length() - 1) : text;
+    }
+
+    private void readPair(String text, long line) {
         JsonNode json = JsonFiles.parse(text, path + " line " + line);
         if (!json.isObject()) {
             throw new InputException(path + " line " + line + " is not a JSON object");
         }
         JsonNode chosen = required(json, "chosen", line);
         JsonNode rejected = required(json, "rejected", line);
+        JsonNode prompt = json.has("prompt") ? required(json, "prompt", line) : null;
         try {
-            pairs.add(usable(json.get("prompt"), chosen, rejected, line));
+            pairs.add(usable(prompt, chosen, rejected, line));
         } catch (Unusable e) {
             report.leaveOut(e.getMessage(), line);
         }
@@ -119,7 +144,7 @@ public final class PreferenceReader {
         return value;
     }
 
-    private PreferencePair usable(JsonNode prompt, JsonNode chosen, JsonNode rejected, long line) throws Unusable {
+    private PreferencePair usable(@Nullable JsonNode prompt, JsonNode chosen, JsonNode rejected, long line) throws Unusable {
         if (chosen.equals(rejected)) {
             throw new Unusable("chosen and rejected are the same");
         }
@@ -141,7 +166,7 @@ public final class PreferenceReader {
     private record Dialogue(List<Message> prompt, String answer) {
     }
 
-    private Dialogue dialogue(JsonNode prompt, JsonNode value, long line) throws Unusable {
+    private Dialogue dialogue(@Nullable JsonNode prompt, JsonNode value, long line) throws Unusable {
         if (value.isTextual() && prompt == null) {
             return splitDialogue(value.textValue());
         }
