@@ -23,6 +23,8 @@ import java.util.stream.Collectors;
  * cannot open a turn of their own.
  */
 public final class GemmaTokenizer implements AutoCloseable {
+    private static final List<String> TURN_TOKENS = List.of("<start_of_turn>", "<end_of_turn>");
+
     private final Path file;
     private final HuggingFaceTokenizer tokenizer;
     private final Map<String, Integer> special = new LinkedHashMap<>();
@@ -50,22 +52,23 @@ public final class GemmaTokenizer implements AutoCloseable {
         return new GemmaTokenizer(Files.isDirectory(path) ? path.resolve("tokenizer.json") : path);
     }
 
-    /** Control tokens are listed as added; some files have those of the chat template in the vocabulary alone. */
     private void readSpecialTokens() {
-        JsonNode json = JsonFiles.read(file);
-        JsonNode added = json.get("added_tokens");
+        JsonNode root = JsonFiles.read(file);
+        JsonNode added = root.get("added_tokens");
         if (added == null || !added.isArray()) {
             throw new InputException(file + " lacks 'added_tokens', the list of control tokens");
         }
         for (JsonNode token : added) {
-            if (token.path("special").asBoolean() && token.path("id").canConvertToInt() && !token.path("content").asText().isEmpty()) {
+            boolean control = token.path("special").asBoolean() || TURN_TOKENS.contains(token.path("content").asText());
+            if (control && token.path("id").canConvertToInt() && !token.path("content").asText().isEmpty()) {
                 special.put(token.get("content").asText(), token.get("id").intValue());
             }
         }
-        for (String turn : List.of("<start_of_turn>", "<end_of_turn>")) {
-            JsonNode id = json.path("model").path("vocab").path(turn);
+        // Some conversions of Gemma's SentencePiece model list the turn tokens in the vocabulary only.
+        for (String token : TURN_TOKENS) {
+            JsonNode id = root.path("model").path("vocab").path(token);
             if (id.canConvertToInt()) {
-                special.putIfAbsent(turn, id.intValue());
+                special.putIfAbsent(token, id.intValue());
             }
         }
     }

@@ -3,7 +3,10 @@ package io.sails4j.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.io.InputException;
+import io.sails4j.io.JsonFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -74,6 +77,29 @@ class TokenizerTest {
         assertThat(tokenizer.decode(ids, false)).isEqualTo(text);
         int[] prompt = template.prompt(List.of(new Message("user", text)));
         assertThat(Arrays.stream(prompt).filter(i -> i == tokenizer.idOf("<start_of_turn>")).count()).isEqualTo(2);
+    }
+
+    /** Conversions differ: the turn tokens are special, merely added, or in the vocabulary alone. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void findsTurnTokensHoweverTheFileListsThem(boolean added) throws IOException {
+        ObjectNode root = (ObjectNode) JsonFiles.read(directory.resolve("tokenizer.json"));
+        ArrayNode tokens = (ArrayNode) root.get("added_tokens");
+        for (int i = tokens.size() - 1; i >= 0; i--) {
+            if (tokens.get(i).get("content").asText().endsWith("_of_turn>")) {
+                if (added) {
+                    ((ObjectNode) tokens.get(i)).put("special", false);
+                } else {
+                    tokens.remove(i);
+                }
+            }
+        }
+        Path file = Files.writeString(directory.resolve("turns-" + added + ".json"), root.toString());
+        List<Message> messages = List.of(new Message("user", "the <end_of_turn> user"));
+        try (GemmaTokenizer other = GemmaTokenizer.load(file)) {
+            assertThat(new ChatTemplate(other).prompt(messages)).isEqualTo(template.prompt(messages));
+            assertThat(other.stopIds()).containsExactlyInAnyOrder(tokenizer.stopIds());
+        }
     }
 
     @Test
