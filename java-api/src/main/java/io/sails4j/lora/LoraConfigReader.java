@@ -19,6 +19,8 @@ import java.util.regex.PatternSyntaxException;
 
 /** Reads {@code adapter_config.json}; meaning of the keys: huggingface/peft src/peft/tuners/lora/config.py and tuners_utils.py. */
 final class LoraConfigReader {
+    private static final int MAX_RANK = 65_536;
+
     private final JsonObject json;
     private final Gemma2Config model;
 
@@ -33,16 +35,14 @@ final class LoraConfigReader {
 
     private LoraConfig read() {
         refuseUnsupported();
-        long r = json.requiredLong("r");
-        if (r < 1 || r > 65_536) {
-            throw json.wrong("r", r, "a rank from 1 to 65536");
-        }
+        json.requiredLong("r");
+        int r = rank("r", json.node().get("r"));
         SortedSet<ModuleKey> modules = modules();
         Map<ModuleKey, Integer> ranks = new HashMap<>();
-        pattern("rank_pattern", modules, (module, value) -> ranks.put(module, value.intValue()));
+        pattern("rank_pattern", modules, (module, value) -> ranks.putIfAbsent(module, rank("rank_pattern", value)));
         Map<ModuleKey, Double> alphas = new HashMap<>();
-        pattern("alpha_pattern", modules, (module, value) -> alphas.put(module, value.doubleValue()));
-        return new LoraConfig((int) r, json.optionalDouble("lora_alpha").orElse(8.0), json.optionalBoolean("use_rslora").orElse(false),
+        pattern("alpha_pattern", modules, (module, value) -> alphas.putIfAbsent(module, value.doubleValue()));
+        return new LoraConfig(r, json.optionalDouble("lora_alpha").orElse(8.0), json.optionalBoolean("use_rslora").orElse(false),
             modules, ranks, alphas, json.optionalString("base_model_name_or_path").orElse(""));
     }
 
@@ -63,7 +63,7 @@ final class LoraConfigReader {
         for (String key : List.of("modules_to_save", "layer_replication", "trainable_token_indices", "target_parameters", "alora_invocation_tokens")) {
             JsonNode value = json.node().get(key);
             if (value != null && !value.isNull() && !value.isEmpty()) {
-                throw json.wrong(key, value, "null: sails4j runs plain LoRA adapters");
+                throw json.wrong(key, value, "nothing there: sails4j runs plain LoRA adapters");
             }
         }
     }
@@ -118,35 +118,50 @@ final class LoraConfigReader {
         JsonNode value = json.node().get(key);
         if (value != null && value.isTextual()) {
             String text = value.textValue().equals("all-linear") ? ".*_proj" : value.textValue();
-            try {
-                return List.of(Pattern.compile(text));
-            } catch (PatternSyntaxException e) {
-                throw new InputException(json.where() + ": '" + key + "' is not a regular expression: " + e.getDescription(), e);
-            }
+            return List.of(regex(key, text));
         }
         if (value == null || !value.isArray() || value.isEmpty()) {
-            throw json.wrong(key, value, "an array of module names, a regular expression or \"all-linear\"");
+            throw json.wrong(key, value == null || value.isNull() ? "absent" : value, "an array of module names, a regular expression or \"all-linear\"");
         }
         List<Pattern> patterns = new ArrayList<>();
         value.forEach(name -> patterns.add(Pattern.compile("(.*\\.)?" + Pattern.quote(name.asText()))));
         return patterns;
     }
 
+    private int rank(String key, JsonNode value) {
+        if (!value.canConvertToInt() || !value.isIntegralNumber() || value.intValue() < 1 || value.intValue() > MAX_RANK) {
+            throw json.wrong(key, value, "a rank from 1 to " + MAX_RANK);
+        }
+        return value.intValue();
+    }
+
+    private Pattern regex(String key, String text) {
+        try {
+            return Pattern.compile(text);
+        } catch (PatternSyntaxException e) {
+            throw new InputException(json.where() + ": '" + key + "' has '" + text + "', which is not a regular expression: "
+                + e.getDescription(), e);
+        }
+    }
+
     private interface PatternValue {
         void put(ModuleKey module, JsonNode value);
     }
 
-    /** Keys are ends of module paths or regular expressions (peft get_pattern_key). */
+    /** Keys are ends of module paths or regular expressions, of which the first that fits counts (peft get_pattern_key). */
     private void pattern(String key, SortedSet<ModuleKey> modules, PatternValue result) {
         JsonNode map = json.node().get(key);
         if (map == null || map.isNull()) {
             return;
         }
+        if (!map.isObject()) {
+            throw json.wrong(key, map, "an object from modules to numbers");
+        }
         for (Map.Entry<String, JsonNode> entry : map.properties()) {
             if (!entry.getValue().isNumber() || !(entry.getValue().doubleValue() > 0)) {
                 throw json.wrong(key, map, "positive numbers by module");
             }
-            Pattern pattern = Pattern.compile("(.*\\.)?(" + entry.getKey() + ")");
+            Pattern pattern = regex(key, "(.*\\.)?(" + entry.getKey() + ")");
             modules.stream().filter(m -> pattern.matcher(m.path()).matches()).forEach(m -> result.put(m, entry.getValue()));
         }
     }

@@ -9,6 +9,10 @@ import java.util.Map;
 
 /** Reads {@code config.json}; sources: huggingface/transformers configuration_gemma2.py, versions 4 and 5. */
 final class Gemma2ConfigReader {
+    /** Bounds on counts, far beyond any model, that keep a damaged number from asking for all memory or overflowing a size. */
+    private static final int MAX_LAYERS = 10_000;
+    private static final int MAX_HEADS = 1 << 16;
+    private static final int MAX_WIDTH = 1 << 28;
     private static final Map<String, DType> TYPES = Map.of("float32", DType.F32, "bfloat16", DType.BF16, "float16", DType.F16);
 
     private final JsonObject json;
@@ -24,21 +28,20 @@ final class Gemma2ConfigReader {
     private Gemma2Config read() {
         requireGemma2();
         refuseUnsupported();
-        int nLayers = positive("num_hidden_layers");
-        int nHeads = positive("num_attention_heads");
-        int nKvHeads = positive("num_key_value_heads");
+        int nLayers = positive("num_hidden_layers", MAX_LAYERS);
+        int nHeads = positive("num_attention_heads", MAX_HEADS);
+        int nKvHeads = positive("num_key_value_heads", MAX_HEADS);
         if (nHeads % nKvHeads != 0) {
             throw json.wrong("num_attention_heads", nHeads, "a multiple of num_key_value_heads = " + nKvHeads);
         }
-        int headDim = json.has("head_dim") ? positive("head_dim") : 256;
+        int headDim = json.has("head_dim") ? positive("head_dim", MAX_HEADS) : 256;
         if (headDim % 2 != 0) {
             throw json.wrong("head_dim", headDim, "an even number (RoPE turns pairs)");
         }
-        int window = json.has("sliding_window") ? positive("sliding_window") : 4096;
-        return new Gemma2Config(positive("vocab_size"), positive("hidden_size"), nLayers, nHeads, nKvHeads, headDim,
-            positive("intermediate_size"), window, positiveDouble("query_pre_attn_scalar", 256),
+        return new Gemma2Config(positive("vocab_size", MAX_WIDTH), positive("hidden_size", MAX_WIDTH), nLayers, nHeads, nKvHeads, headDim,
+            positive("intermediate_size", MAX_WIDTH), slidingWindow(), positiveDouble("query_pre_attn_scalar", 256),
             softcap("attn_logit_softcapping", 50), softcap("final_logit_softcapping", 30), positiveDouble("rms_norm_eps", 1e-6),
-            ropeTheta(), json.has("max_position_embeddings") ? positive("max_position_embeddings") : 8192, sliding(nLayers), dtype(),
+            ropeTheta(), json.has("max_position_embeddings") ? positive("max_position_embeddings", Integer.MAX_VALUE) : 8192, sliding(nLayers), dtype(),
             id("bos_token_id", 2), eosIds(), id("pad_token_id", 0));
     }
 
@@ -65,8 +68,9 @@ final class Gemma2ConfigReader {
         if (!json.optionalBoolean("tie_word_embeddings").orElse(true)) {
             throw json.wrong("tie_word_embeddings", false, "true: Gemma-2's output matrix is its embedding");
         }
-        if (json.has("rope_scaling")) {
-            throw json.wrong("rope_scaling", json.node().get("rope_scaling"), "null");
+        JsonObject scaling = json.optionalObject("rope_scaling").orElse(null);
+        if (scaling != null && !scaling.optionalString(scaling.has("type") ? "type" : "rope_type").orElse("").equals("default")) {
+            throw json.wrong("rope_scaling", scaling.node(), "the type 'default' or no scaling");
         }
         if (json.has("quantization_config")) {
             throw json.wrong("quantization_config", "set", "an unquantised checkpoint (f32, bf16 or f16)");
@@ -141,12 +145,23 @@ final class Gemma2ConfigReader {
         return (int) id;
     }
 
-    private int positive(String key) {
+    private int positive(String key, int most) {
         long value = json.requiredLong(key);
-        if (value <= 0 || value > Integer.MAX_VALUE) {
-            throw json.wrong(key, value, "a positive integer below 2^31");
+        if (value <= 0 || value > most) {
+            throw json.wrong(key, value, "a positive integer of at most " + most);
         }
         return (int) value;
+    }
+
+    /** An absent key means the published value; null would mean no window, which Gemma-2 is not without. */
+    private int slidingWindow() {
+        if (!json.node().has("sliding_window")) {
+            return 4096;
+        }
+        if (!json.has("sliding_window")) {
+            throw json.wrong("sliding_window", "null", "a positive integer: every other layer of Gemma-2 slides");
+        }
+        return positive("sliding_window", Integer.MAX_VALUE);
     }
 
     private double positiveDouble(String key, double otherwise) {
@@ -165,5 +180,4 @@ final class Gemma2ConfigReader {
         }
         return positiveDouble(key, otherwise);
     }
-
 }

@@ -28,6 +28,7 @@ import org.jspecify.annotations.Nullable;
 public final class Gemma2Weights implements AutoCloseable {
     public static final String EMBED_TOKENS = "model.embed_tokens.weight";
     public static final String FINAL_NORM = "model.norm.weight";
+    private static final String LM_HEAD = "lm_head.weight";
     private static final long CHUNK_ELEMENTS = 16L << 20;
 
     private final Gemma2Config config;
@@ -109,10 +110,24 @@ public final class Gemma2Weights implements AutoCloseable {
             throw new InputException(directory + " lacks " + missing.size() + " of the model's tensors: " + some(missing)
                 + "; config.json and the weights do not belong together, or the checkpoint is incomplete");
         }
-        List<String> extra = checkpoint.names().stream().filter(name -> !shapes.containsKey(name)).toList();
+        List<String> extra = checkpoint.names().stream().filter(name -> !shapes.containsKey(name) && !isTiedHead(checkpoint, name)).toList();
         if (!extra.isEmpty()) {
             throw new InputException(directory + " has " + extra.size() + " tensors that Gemma-2 of this configuration does not have: " + some(extra));
         }
+    }
+
+    /** Some exports write the tied output matrix a second time; that is the same model only if it is the embedding, bit by bit. */
+    private static boolean isTiedHead(ShardedTensors checkpoint, String name) {
+        if (!name.equals(LM_HEAD)) {
+            return false;
+        }
+        HostTensor head = checkpoint.tensor(LM_HEAD);
+        HostTensor embedding = checkpoint.tensor(EMBED_TOKENS);
+        if (head.dtype() != embedding.dtype() || !head.shape().equals(embedding.shape()) || head.data().mismatch(embedding.data()) != -1) {
+            throw new InputException(checkpoint.fileOf(LM_HEAD) + ": '" + LM_HEAD + "' differs from '" + EMBED_TOKENS
+                + "'; Gemma-2's output matrix is its embedding, an untied one is not supported");
+        }
+        return true;
     }
 
     private static String some(List<String> names) {

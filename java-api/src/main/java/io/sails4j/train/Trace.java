@@ -18,6 +18,7 @@ import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
+import java.lang.foreign.Arena;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SequencedMap;
@@ -54,9 +55,20 @@ public final class Trace {
         if (gradients == Gradients.LORA && adapters.adapters().isEmpty()) {
             throw new InputException("gradients of LoRA factors need an adapter; name one with --adapter");
         }
+        requireLabels(batch, model.config().vocabSize());
         Trace trace = new Trace(model, adapters, batch);
         trace.run(gradients);
         return trace.results;
+    }
+
+    private static void requireLabels(TraceBatch batch, long vocabSize) {
+        if (batch.labels() != null) {
+            for (int label : batch.labels()) {
+                if (label >= vocabSize) {
+                    throw new InputException("the batch has the label " + label + ", outside the model's vocabulary of " + vocabSize);
+                }
+            }
+        }
     }
 
     private void run(Gradients gradients) {
@@ -78,17 +90,12 @@ public final class Trace {
     private void keep(String name, Tensor value, long width) {
         long batchSize = batch.tokens().batch();
         Shape shape = Shape.of(batchSize, batch.tokens().length(), width);
-        results.put(name, new HostTensor(DType.F32, shape, asF32(value).data()));
+        results.put(name, new HostTensor(DType.F32, shape, toHost(value).data()));
     }
 
-    private HostTensor asF32(Tensor value) {
-        if (value.dtype() == DType.F32) {
-            return value.toHost();
-        }
-        try (Tensor widened = model.engine().device().allocate(DType.F32, value.shape())) {
-            model.engine().ops().convert(widened, value);
-            return widened.toHost();
-        }
+    /** Off the heap, because the logits of a few thousand tokens and the embedding's gradient are past the 2 GiB of a Java array. */
+    private HostTensor toHost(Tensor value) {
+        return Gemma2Weights.toHost(model.engine(), value, DType.F32, Arena.ofAuto());
     }
 
     private void loss(ForwardPass pass, Tensor logits, TensorArena memory, Gradients gradients) {
@@ -150,8 +157,8 @@ public final class Trace {
             }
             model.backward(pass, dFinalNorm, new BackwardTargets(Map.of(), last, gradients, null));
             gradients.forEach((module, g) -> {
-                results.put("grad." + module.path() + ".lora_A.weight", g.dLoraA().toHost());
-                results.put("grad." + module.path() + ".lora_B.weight", g.dLoraB().toHost());
+                results.put("grad." + module.path() + ".lora_A.weight", toHost(g.dLoraA()));
+                results.put("grad." + module.path() + ".lora_B.weight", toHost(g.dLoraB()));
             });
         } finally {
             gradients.values().forEach(g -> {
@@ -168,7 +175,7 @@ public final class Trace {
                 gradients.put(name, model.engine().device().zeros(DType.F32, shape)));
             model.engine().ops().matmul(gradients.get(Gemma2Weights.EMBED_TOKENS), dLogits, pass.finalNorm(), true, false, 1, 1);
             model.backward(pass, dFinalNorm, BackwardTargets.ofParameters(gradients));
-            gradients.forEach((name, g) -> results.put("grad." + name, g.toHost()));
+            gradients.forEach((name, g) -> results.put("grad." + name, toHost(g)));
         } finally {
             gradients.values().forEach(Tensor::close);
         }

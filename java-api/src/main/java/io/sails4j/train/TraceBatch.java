@@ -25,9 +25,9 @@ public record TraceBatch(TokenBatch tokens, int @Nullable [] labels) {
             int[] ids = ints(file, "input_ids", shape);
             TokenBatch tokens = TokenBatch.of(batch, length, ids, mask(file, shape));
             if (file.contains("position_ids")) {
-                tokens = new TokenBatch(batch, length, ids, tokens.segments(), ints(file, "position_ids", shape));
+                tokens = new TokenBatch(batch, length, ids, tokens.segments(), notNegative(file, "position_ids", shape, false));
             }
-            return new TraceBatch(tokens, file.contains("labels") ? ints(file, "labels", shape) : null);
+            return new TraceBatch(tokens, file.contains("labels") ? notNegative(file, "labels", shape, true) : null);
         }
     }
 
@@ -39,6 +39,17 @@ public record TraceBatch(TokenBatch tokens, int @Nullable [] labels) {
             }
         }
         return mask;
+    }
+
+    private static int[] notNegative(SafetensorsFile file, String name, Shape shape, boolean ignoreIndex) {
+        int[] values = ints(file, name, shape);
+        for (int value : values) {
+            if (value < 0 && !(ignoreIndex && value == Targets.IGNORED)) {
+                throw new InputException(file.path() + ": " + name + " holds " + value + ", expected 0 or more"
+                    + (ignoreIndex ? ", or -100 for a token that is not counted" : ""));
+            }
+        }
+        return values;
     }
 
     private static int[] ints(SafetensorsFile file, String name, Shape shape) {

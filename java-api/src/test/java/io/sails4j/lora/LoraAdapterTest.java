@@ -1,0 +1,241 @@
+package io.sails4j.lora;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.io.SafetensorsFile;
+import io.sails4j.io.SafetensorsWriter;
+import io.sails4j.io.Wrong;
+import io.sails4j.model.Gemma2Config;
+import io.sails4j.model.ModuleKey;
+import io.sails4j.model.Projection;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.HostTensor;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SequencedMap;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** PEFT directories: written and read again, every setting that changes the meaning honoured or refused. */
+class LoraAdapterTest {
+    private static final Gemma2Config MODEL = new Gemma2Config(64, 16, 3, 2, 1, 6, 20, 4, 8, 50, 30, 1e-6, 10_000, 64,
+        Gemma2Config.alternating(3), DType.F32, 2, List.of(1), 0);
+    private static final String KEY = "base_model.model.model.layers.1.self_attn.o_proj.lora_";
+    private static Engine engine;
+
+    @TempDir
+    private Path root;
+    private Path directory;
+
+    @BeforeAll
+    static void open() {
+        engine = Engine.open(new EngineOptions("cpu", 1, ""));
+    }
+
+    @AfterAll
+    static void close() {
+        engine.close();
+    }
+
+    @BeforeEach
+    void save() {
+        directory = root.resolve("adapter");
+        LoraConfig config = LoraConfig.uniform(MODEL, EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ), 3, 6, "a model");
+        try (LoraAdapter adapter = LoraAdapter.create(config, MODEL, engine.device())) {
+            float next = 0;
+            for (var factors : adapter.modules().values()) {
+                for (var tensor : List.of(factors.loraA(), factors.loraB())) {
+                    float[] values = new float[(int) tensor.numel()];
+                    for (int i = 0; i < values.length; i++) {
+                        values[i] = next++;
+                    }
+                    tensor.upload(values);
+                }
+            }
+            adapter.save(directory);
+        }
+    }
+
+    private void config(Consumer<ObjectNode> change) throws IOException {
+        Path file = directory.resolve("adapter_config.json");
+        ObjectNode json = (ObjectNode) new ObjectMapper().readTree(file.toFile());
+        change.accept(json);
+        Files.writeString(file, json.toString());
+    }
+
+    private void tensors(Consumer<SequencedMap<String, HostTensor>> change) {
+        Path file = directory.resolve("adapter_model.safetensors");
+        SequencedMap<String, HostTensor> tensors = new LinkedHashMap<>();
+        try (SafetensorsFile stored = SafetensorsFile.open(file)) {
+            stored.names().forEach(name -> {
+                HostTensor t = stored.tensor(name);
+                tensors.put(name, new HostTensor(t.dtype(), t.shape(), MemorySegment.ofArray(t.data().toArray(ValueLayout.JAVA_BYTE))));
+            });
+        }
+        change.accept(tensors);
+        SafetensorsWriter.write(file, tensors, Map.of());
+    }
+
+    private LoraAdapter load() {
+        return LoraAdapter.load(directory, MODEL, engine);
+    }
+
+    private void refused(String... parts) {
+        Wrong.input(() -> load().close(), directory, parts);
+    }
+
+    private void refusedConfig(Consumer<ObjectNode> change, String... parts) throws IOException {
+        Path file = directory.resolve("adapter_config.json");
+        String good = Files.readString(file);
+        config(change);
+        refused(parts);
+        Files.writeString(file, good);
+    }
+
+    private static ModuleKey module(int layer, Projection projection) {
+        return new ModuleKey(layer, projection);
+    }
+
+    @Test
+    void savedAndLoaded() {
+        try (LoraAdapter adapter = load()) {
+            assertThat(adapter.modules()).hasSize(6);
+            assertThat(adapter.trainableCount()).isEqualTo(MODEL.loraParameterCount(EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ), 3));
+            assertThat(adapter.config().baseModel()).isEqualTo("a model");
+            float next = 0;
+            for (var factors : adapter.modules().values()) {
+                assertThat(factors.scale()).isEqualTo(2f);
+                for (var tensor : List.of(factors.loraA(), factors.loraB())) {
+                    for (float value : tensor.toFloatArray()) {
+                        assertThat(value).isEqualTo(next++);
+                    }
+                }
+            }
+            assertThat(next).isEqualTo(adapter.trainableCount());
+        }
+    }
+
+    @Test
+    void keysAreThoseOfPeft() {
+        try (SafetensorsFile file = SafetensorsFile.open(directory.resolve("adapter_model.safetensors"))) {
+            assertThat(file.names()).hasSize(12).contains(KEY + "A.weight", KEY + "B.weight");
+            assertThat(file.tensor(KEY + "A.weight").shape().toArray()).containsExactly(3, 12);
+            assertThat(file.tensor(KEY + "B.weight").shape().toArray()).containsExactly(16, 3);
+        }
+    }
+
+    @Test
+    void patternsAndScales() throws IOException {
+        config(json -> {
+            json.putObject("rank_pattern").put("layers.1.self_attn.o_proj", 5).put("o_proj", 4);
+            json.putObject("alpha_pattern").put("q_proj", 16);
+            json.put("use_rslora", true);
+        });
+        LoraConfig config = LoraConfigReader.read(directory.resolve("adapter_config.json"), MODEL);
+        assertThat(config.rank(module(1, Projection.O_PROJ))).as("the first pattern that fits").isEqualTo(5);
+        assertThat(config.rank(module(2, Projection.O_PROJ))).isEqualTo(4);
+        assertThat(config.rank(module(2, Projection.Q_PROJ))).isEqualTo(3);
+        assertThat(config.scale(module(0, Projection.Q_PROJ))).isEqualTo((float) (16 / Math.sqrt(3)));
+        assertThat(config.scale(module(1, Projection.O_PROJ))).isEqualTo((float) (6 / Math.sqrt(5)));
+    }
+
+    @Test
+    void targets() throws IOException {
+        assertThat(modulesOf(json -> json.put("target_modules", "all-linear").putNull("layers_to_transform"))).hasSize(21);
+        assertThat(modulesOf(json -> json.put("target_modules", ".*\\.[12]\\..*(q|k)_proj").putNull("layers_to_transform")))
+            .containsExactlyInAnyOrder(module(1, Projection.Q_PROJ), module(1, Projection.K_PROJ), module(2, Projection.Q_PROJ), module(2, Projection.K_PROJ));
+        assertThat(modulesOf(json -> json.put("layers_to_transform", 2).putArray("target_modules").add("self_attn.v_proj")))
+            .containsExactly(module(2, Projection.V_PROJ));
+        assertThat(modulesOf(json -> {
+            json.put("target_modules", "all-linear").putArray("layers_to_transform").add(0);
+            json.putArray("exclude_modules").add("gate_proj").add("up_proj").add("down_proj");
+        })).hasSize(4);
+    }
+
+    private Iterable<ModuleKey> modulesOf(Consumer<ObjectNode> change) throws IOException {
+        config(change);
+        return LoraConfigReader.read(directory.resolve("adapter_config.json"), MODEL).modules();
+    }
+
+    @Test
+    void unsupportedSettings() throws IOException {
+        refusedConfig(json -> json.put("peft_type", "IA3"), "peft_type", "'IA3'", "'LORA'");
+        for (String key : List.of("use_dora", "lora_bias", "fan_in_fan_out")) {
+            refusedConfig(json -> json.put(key, true), key, "true");
+        }
+        refusedConfig(json -> json.put("bias", "all"), "'bias' is 'all'");
+        refusedConfig(json -> json.putArray("modules_to_save").add("lm_head"), "modules_to_save", "lm_head");
+        refusedConfig(json -> json.putArray("target_modules").add("q_proj").add("c_attn"), "target_modules", "c_attn", "q_proj");
+        refusedConfig(json -> json.put("target_modules", "(q_proj"), "target_modules", "(q_proj", "regular expression");
+        refusedConfig(json -> json.remove("target_modules"), "target_modules");
+        refusedConfig(json -> json.putArray("layers_to_transform").add(3), "layers_to_transform", "0 to 2");
+        refusedConfig(json -> json.put("r", 0), "'r' is 0");
+        refusedConfig(json -> json.remove("r"), "lacks", "'r'");
+        refusedConfig(json -> json.putObject("rank_pattern").put("q_proj", 2.5), "rank_pattern", "2.5");
+        refusedConfig(json -> json.putObject("rank_pattern").put("(", 2), "rank_pattern", "regular expression");
+        refusedConfig(json -> json.put("alpha_pattern", 3), "alpha_pattern", "3", "object");
+    }
+
+    @Test
+    void rankMismatch() throws IOException {
+        config(json -> json.put("r", 4));
+        refused("shape [3, 16]", "expected [4, 16]", "rank 4");
+    }
+
+    @Test
+    void missingAndExtraTensors() {
+        tensors(t -> t.remove(KEY + "B.weight"));
+        refused("lacks", KEY + "B.weight");
+        save2(t -> t.put(KEY + "magnitude_vector", HostTensor.ofFloats(new float[1], 1)));
+        refused("magnitude_vector");
+    }
+
+    private void save2(Consumer<SequencedMap<String, HostTensor>> change) {
+        tensors(t -> {
+            t.put(KEY + "B.weight", HostTensor.ofFloats(new float[48], 16, 3));
+            change.accept(t);
+        });
+    }
+
+    @Test
+    void anotherBase() {
+        tensors(t -> t.put(KEY + "B.weight", HostTensor.ofFloats(new float[54], 18, 3)));
+        refused(KEY + "B.weight", "[18, 3]", "[16, 3]", "another base model");
+    }
+
+    @Test
+    void damagedValues() {
+        tensors(t -> t.put(KEY + "B.weight", HostTensor.ofFloats(new float[] {Float.NaN, 0, 0}, 1, 3)));
+        refused("[1, 3]");
+        float[] values = new float[48];
+        values[7] = Float.NaN;
+        tensors(t -> t.put(KEY + "B.weight", HostTensor.ofFloats(values, 16, 3)));
+        refused(KEY + "B.weight", "1 values that are NaN");
+        tensors(t -> t.put(KEY + "B.weight", HostTensor.ofInts(new int[48], 16, 3)));
+        refused(KEY + "B.weight", "I32");
+    }
+
+    @Test
+    void missingFilesAndPickle() throws IOException {
+        Wrong.input(() -> LoraAdapter.load(root.resolve("none"), MODEL, engine).close(), root.resolve("none"), "PEFT");
+        Files.delete(directory.resolve("adapter_model.safetensors"));
+        refused("adapter_model.safetensors does not exist");
+        Files.writeString(directory.resolve("adapter_model.bin"), "x");
+        refused("adapter_model.bin", "pickle", "safetensors");
+    }
+}
