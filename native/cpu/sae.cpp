@@ -60,7 +60,6 @@ struct Encoder {
   const float *bias, *threshold, *scale, *gate_bias;
   int64_t capacity, k;
   Blocks blocks;
-  int32_t activation;
   // Top-k: what each token keeps so far.
   int32_t *kept_ids;
   float *kept_z;
@@ -70,7 +69,7 @@ struct Encoder {
 
   sails::SaeScan scan_from(int64_t feature) const {
     const auto at = [feature](const float *p) { return p == nullptr ? nullptr : p + feature; };
-    return {at(bias), at(threshold), at(scale), at(gate_bias), activation};
+    return {at(bias), at(threshold), at(scale), at(gate_bias)};
   }
 
   void scan_block(const float *z0, int64_t first_token, int64_t n_tokens, int64_t first_feature, int64_t n_features) {
@@ -194,7 +193,7 @@ int32_t sails_sae_encode(sails_device *device, int32_t *indices, float *values, 
     sails::Workspace pieces(workspace, workspace_bytes);
     float *z0 = pieces.take<float>(b.tokens * b.features);
     void *scratch = pieces.take<char>(b.matmul_bytes);
-    Encoder encoder{*device, indices, values, counts, bias, threshold, scale, gate_bias, capacity, k, b, activation,
+    Encoder encoder{*device, indices, values, counts, bias, threshold, scale, gate_bias, capacity, k, b,
                     nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
     if (activation == SAILS_SAE_TOPK) {
       encoder.kept_ids = pieces.take<int32_t>(b.tokens * k);

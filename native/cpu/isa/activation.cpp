@@ -29,18 +29,6 @@ inline void for_vectors(int64_t n, int threads, Body &&body) {
   if (blocks * kWidth < n) body(blocks * kWidth, n - blocks * kWidth);
 }
 template <typename T>
-inline vf load_n(const T *p, int64_t n) {
-  return n == kWidth ? load(p) : load_tail(p, n);
-}
-template <typename T>
-inline void store_n(T *p, vf v, int64_t n) {
-  if (n == kWidth)
-    store(p, v);
-  else
-    store_tail(p, v, n);
-}
-
-template <typename T>
 void geglu_forward_run(T *y, const T *gate, const T *up, int64_t n, int threads) {
   for_vectors(n, threads, [=](int64_t i, int64_t m) { store_n(y + i, gelu(load_n(gate + i, m)).value * load_n(up + i, m), m); });
 }

@@ -112,7 +112,6 @@ struct AttentionKernels {
 
 struct SaeScan {
   const float *bias, *threshold, *scale, *gate_bias;  // of the first feature of the block, NULL where not used
-  int32_t activation;
 };
 
 struct SaeKernels {

@@ -16,18 +16,6 @@ inline void for_row(int64_t d, Body &&body) {
   if (j < d) body(j, d - j);
 }
 
-template <typename T>
-inline vf load_n(const T *p, int64_t n) {
-  return n == kWidth ? load(p) : load_tail(p, n);
-}
-template <typename T>
-inline void store_n(T *p, vf v, int64_t n) {
-  if (n == kWidth)
-    store(p, v);
-  else
-    store_tail(p, v, n);
-}
-
 // v with the lanes from n on set to 0.
 inline vf first_lanes(vf v, int64_t n) {
   float lanes[kWidth];

@@ -25,8 +25,6 @@ inline uint32_t lane_bits(vi mask) {
 #endif
 }
 
-inline vf load_n(const float *p, int64_t n) { return n == kWidth ? load(p) : load_tail(p, n); }
-
 int64_t scan(int32_t *indices, float *values, int64_t count, int64_t capacity, const float *z0, int64_t n_features, int64_t first_id,
              const SaeScan &s) {
   for (int64_t j = 0; j < n_features; j += kWidth) {

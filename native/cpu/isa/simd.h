@@ -100,6 +100,19 @@ inline void store_tail(T *p, vf v, int64_t n) {
   std::memcpy(p, lanes, static_cast<size_t>(n) * sizeof(T));
 }
 
+// n lanes, whole vectors without the detour.
+template <typename T>
+inline vf load_n(const T *p, int64_t n) {
+  return n == kWidth ? load(p) : load_tail(p, n);
+}
+template <typename T>
+inline void store_n(T *p, vf v, int64_t n) {
+  if (n == kWidth)
+    store(p, v);
+  else
+    store_tail(p, v, n);
+}
+
 inline float load_one(const float *p) { return *p; }
 inline float load_one(const bf16 *p) {
   const uint32_t bits = static_cast<uint32_t>(*p) << 16;

@@ -1,11 +1,9 @@
 package io.sails4j.model;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.io.InputException;
 import io.sails4j.io.JsonFiles;
-import io.sails4j.io.JsonObject;
 import io.sails4j.tensor.DType;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -140,9 +138,5 @@ public record Gemma2Config(
         } else {
             json.put(key, cap);
         }
-    }
-
-    static Gemma2Config parse(JsonNode json, String where) {
-        return Gemma2ConfigReader.read(new JsonObject(where, json));
     }
 }
