@@ -1,0 +1,88 @@
+// 16-bit floating point types without the toolkit's headers (the emulator has none), and reading and writing elements as f32.
+#pragma once
+
+#include "platform.cuh"
+
+namespace sails::kernels {
+
+struct alignas(2) bf16 {
+  uint16_t bits;
+};
+struct alignas(2) f16 {
+  uint16_t bits;
+};
+
+__host__ __device__ __forceinline__ uint32_t float_bits(float x) {
+#if defined(__CUDA_ARCH__)
+  return __float_as_uint(x);
+#else
+  uint32_t bits;
+  __builtin_memcpy(&bits, &x, 4);
+  return bits;
+#endif
+}
+__host__ __device__ __forceinline__ float bits_float(uint32_t bits) {
+#if defined(__CUDA_ARCH__)
+  return __uint_as_float(bits);
+#else
+  float x;
+  __builtin_memcpy(&x, &bits, 4);
+  return x;
+#endif
+}
+
+// Round to nearest even; NaN stays NaN (made quiet).
+__host__ __device__ __forceinline__ bf16 to_bf16(float x) {
+#if defined(__CUDA_ARCH__)
+  bf16 y;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
+  return y;
+#else
+  const uint32_t bits = float_bits(x);
+  if ((bits & 0x7fffffffu) > 0x7f800000u) return {static_cast<uint16_t>((bits >> 16) | 0x40u)};
+  return {static_cast<uint16_t>((bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16)};
+#endif
+}
+
+__host__ __device__ __forceinline__ float to_float(float x) { return x; }
+__host__ __device__ __forceinline__ float to_float(bf16 x) { return bits_float(static_cast<uint32_t>(x.bits) << 16); }
+
+// An f32 in the element type T.
+template <typename T>
+__host__ __device__ __forceinline__ T from_float(float x);
+template <>
+__host__ __device__ __forceinline__ float from_float<float>(float x) {
+  return x;
+}
+template <>
+__host__ __device__ __forceinline__ bf16 from_float<bf16>(float x) {
+  return to_bf16(x);
+}
+
+// Two bf16 in one register, `low` in the low half (the lower column or k).
+__host__ __device__ __forceinline__ uint32_t pack_bf16(float low, float high) {
+  return static_cast<uint32_t>(to_bf16(low).bits) | static_cast<uint32_t>(to_bf16(high).bits) << 16;
+}
+__host__ __device__ __forceinline__ float low_bf16(uint32_t pair) { return bits_float(pair << 16); }
+__host__ __device__ __forceinline__ float high_bf16(uint32_t pair) { return bits_float(pair & 0xffff0000u); }
+
+// kLanes elements that are loaded and stored as one access of kLanes * sizeof(T) bytes; the address must be aligned to that.
+template <typename T, int kLanes>
+struct alignas(sizeof(T) * kLanes) Pack {
+  T lane[kLanes];
+};
+// Elements of T in 16 bytes.
+template <typename T>
+constexpr int kPackLanes = 16 / sizeof(T);
+
+template <int kLanes, typename T>
+__device__ __forceinline__ Pack<T, kLanes> load_pack(const T *from) {
+  return *reinterpret_cast<const Pack<T, kLanes> *>(from);
+}
+template <int kLanes, typename T>
+__device__ __forceinline__ void store_pack(T *to, const Pack<T, kLanes> &pack) {
+  *reinterpret_cast<Pack<T, kLanes> *>(to) = pack;
+}
+inline bool aligned_to(const void *pointer, int64_t bytes) { return reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(bytes) == 0; }
+
+}  // namespace sails::kernels

@@ -1,0 +1,128 @@
+// What a backend library implements; native/shell checks the arguments of sails.h and calls these.
+//
+// Each function has the arguments and the contract of the function of the same name in sails.h, already checked: pointers are there and
+// aligned, products of sizes do not overflow, workspace_bytes is at least what *_workspace_bytes said. Sizes may still be 0. What can only be
+// known by reading tensors (an id in range) is the backend's to check. A failure is thrown as sails::Error.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "device.h"
+
+namespace sails::backend {
+
+// ---- device: called with the handle's lock held
+std::unique_ptr<sails_device> open(int32_t ordinal, int32_t n_threads, const std::string &options);
+// Around every call: `begin` binds the calling OS thread to the device and opens a profiler range, `end` closes it.
+void begin(sails_device &device, const char *operation);
+void end(sails_device &device) noexcept;
+// One JSON object.
+std::string describe(sails_device &device);
+bool host_accessible(sails_device &device);
+// bytes > 0; throws Error(SAILS_OUT_OF_MEMORY) with the numbers. Counting is the shell's.
+void *allocate(sails_device &device, int64_t bytes);
+void release(sails_device &device, void *pointer);
+// bytes > 0. upload and download wait.
+void upload(sails_device &device, void *destination, const void *host_source, int64_t bytes);
+void download(sails_device &device, void *host_destination, const void *source, int64_t bytes);
+void copy(sails_device &device, void *destination, const void *source, int64_t bytes);
+void fill_zero(sails_device &device, void *destination, int64_t bytes);
+void synchronize(sails_device &device);
+
+// ---- operations, in the order of sails.h
+void convert(sails_device &device, void *destination, const void *source, int64_t n, int32_t destination_dtype, int32_t source_dtype);
+void axpby(sails_device &device, float *y, const void *x, int64_t n, float alpha, float beta, int32_t x_dtype);
+void add_row(sails_device &device, float *y, const void *x, const float *row, int64_t n_rows, int64_t n_cols, float alpha,
+             int32_t x_dtype);
+void gather_rows(sails_device &device, void *y, const void *x, const int32_t *rows, int64_t n, int64_t n_rows, int64_t n_cols,
+                 int32_t dtype);
+void sum_of_squares(sails_device &device, double *out_sums, const float *const *tensors, const int64_t *sizes, int64_t count);
+void count_nonfinite(sails_device &device, int64_t *out_count, const void *x, int64_t n, int32_t dtype);
+int64_t matmul_workspace_bytes(sails_device &device, int64_t m, int64_t n, int64_t k, int32_t c_dtype, int32_t ab_dtype,
+                               int32_t transpose_a, int32_t transpose_b);
+void matmul(sails_device &device, void *c, const void *a, const void *b, int64_t m, int64_t n, int64_t k, int64_t ldc, int64_t lda,
+            int64_t ldb, int32_t c_dtype, int32_t ab_dtype, int32_t transpose_a, int32_t transpose_b, float alpha, float beta,
+            void *workspace, int64_t workspace_bytes);
+void embedding_forward(sails_device &device, void *y, const int32_t *ids, const void *table, int64_t n_tokens, int64_t vocab,
+                       int64_t d_model, float scale, int32_t y_dtype, int32_t table_dtype);
+void embedding_backward(sails_device &device, float *dtable, const float *dy, const int32_t *ids, int64_t n_tokens, int64_t vocab,
+                        int64_t d_model, float scale);
+void rmsnorm_forward(sails_device &device, void *y, float *rstd, const void *x, const float *weight, const void *residual, int64_t n_rows,
+                     int64_t d, float eps, int32_t y_dtype, int32_t x_dtype);
+int64_t rmsnorm_backward_workspace_bytes(sails_device &device, int64_t n_rows, int64_t d);
+void rmsnorm_backward(sails_device &device, float *dx, float *dweight, const void *dy, const void *x, const float *weight,
+                      const float *rstd, int64_t n_rows, int64_t d, int32_t accumulate_dx, int32_t dy_dtype, int32_t x_dtype,
+                      void *workspace, int64_t workspace_bytes);
+void rope_table(sails_device &device, float *table, const int32_t *positions, int64_t n_tokens, int64_t head_dim, double theta);
+void rope(sails_device &device, void *y, const void *x, const float *table, int64_t n_tokens, int64_t n_heads, int64_t head_dim,
+          int32_t inverse, int32_t dtype);
+int64_t attention_forward_workspace_bytes(sails_device &device, int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads,
+                                          int64_t n_kv_heads, int64_t head_dim, int32_t dtype);
+void attention_forward(sails_device &device, void *out, float *lse, const void *q, const void *k, const void *v, const int32_t *q_segment,
+                       const int32_t *k_segment, int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads,
+                       int64_t head_dim, int64_t kv_batch_stride, int64_t query_offset, int64_t window, float scale, float softcap,
+                       int32_t dtype, void *workspace, int64_t workspace_bytes);
+int64_t attention_backward_workspace_bytes(sails_device &device, int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads,
+                                           int64_t n_kv_heads, int64_t head_dim, int32_t dtype);
+void attention_backward(sails_device &device, void *dq, void *dk, void *dv, const void *dout, const void *q, const void *k, const void *v,
+                        const void *out, const float *lse, const int32_t *q_segment, const int32_t *k_segment, int64_t batch,
+                        int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int64_t kv_batch_stride,
+                        int64_t query_offset, int64_t window, float scale, float softcap, int32_t dtype, void *workspace,
+                        int64_t workspace_bytes);
+void geglu_forward(sails_device &device, void *y, const void *gate, const void *up, int64_t n, int32_t dtype);
+void geglu_backward(sails_device &device, void *dgate, void *dup, const void *dy, const void *gate, const void *up, int64_t n,
+                    int32_t dtype);
+void softcap_forward(sails_device &device, float *y, const float *x, int64_t n, float cap);
+void softcap_backward(sails_device &device, float *dx, const float *dy, const float *y, int64_t n, float cap);
+void cross_entropy(sails_device &device, float *token_loss, float *dlogits, const float *logits, const int32_t *targets,
+                   const float *token_weight, int64_t n_tokens, int64_t vocab);
+int64_t head_loss_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_model, int64_t vocab, int32_t dtype);
+void head_loss(sails_device &device, float *token_loss, float *dhidden, float *dembed, const void *hidden, const void *embed,
+               const int32_t *targets, const float *token_weight, int64_t n_tokens, int64_t d_model, int64_t vocab, float softcap,
+               int32_t dtype, void *workspace, int64_t workspace_bytes);
+int64_t sample_workspace_bytes(sails_device &device, int64_t n_rows, int64_t vocab);
+void sample(sails_device &device, int32_t *ids, const float *logits, const float *uniform, int64_t n_rows, int64_t vocab,
+            float temperature, int64_t top_k, float top_p, void *workspace, int64_t workspace_bytes);
+int64_t lora_forward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t r);
+void lora_forward(sails_device &device, void *y, float *h, const void *x, const float *lora_a, const float *lora_b, int64_t n,
+                  int64_t d_in, int64_t d_out, int64_t r, float scale, int32_t y_dtype, int32_t x_dtype, void *workspace,
+                  int64_t workspace_bytes);
+int64_t lora_backward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t r);
+void lora_backward(sails_device &device, float *dx, float *dlora_a, float *dlora_b, const void *dy, const void *x, const float *h,
+                   const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r, float scale,
+                   int32_t dy_dtype, int32_t x_dtype, void *workspace, int64_t workspace_bytes);
+int64_t project_workspace_bytes(sails_device &device, int64_t d, int64_t r_s, int64_t n);
+void project(sails_device &device, float *y, const float *g, const float *basis, int64_t d, int64_t r_s, int64_t n, int32_t right,
+             void *workspace, int64_t workspace_bytes);
+void adamw(sails_device &device, float *const *params, float *const *m, float *const *v, const float *const *grads, const int64_t *sizes,
+           int64_t count, int64_t step, double grad_scale, double lr, double beta1, double beta2, double eps, double weight_decay);
+int64_t sae_encode_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t activation, int64_t k,
+                                   int32_t dtype);
+void sae_encode(sails_device &device, int32_t *indices, float *values, int32_t *counts, const void *x, const void *w_enc,
+                const float *bias, const float *threshold, const float *scale, const float *gate_bias, int64_t n_tokens, int64_t d_in,
+                int64_t d_sae, int64_t capacity, int32_t activation, int64_t k, int32_t dtype, void *workspace, int64_t workspace_bytes);
+void sae_encode_backward(sails_device &device, float *dx, const float *dvalues, const int32_t *indices, const int32_t *counts,
+                         const void *w_enc, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
+                         int32_t dtype);
+void sae_decode(sails_device &device, float *recon, const int32_t *indices, const float *values, const int32_t *counts, const void *w_dec,
+                const float *bias, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity, int32_t dtype);
+void sae_decode_backward(sails_device &device, float *dvalues, const float *drecon, const int32_t *indices, const int32_t *counts,
+                         const void *w_dec, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
+                         int32_t dtype);
+void sae_densify(sails_device &device, float *acts, const int32_t *indices, const float *values, const int32_t *counts, int64_t n_tokens,
+                 int64_t d_sae, int64_t capacity);
+void sae_accumulate(sails_device &device, double *sum, double *active, const int32_t *indices, const float *values, const int32_t *counts,
+                    const int32_t *token_class, const float *token_weight, int64_t n_tokens, int64_t d_sae, int64_t capacity,
+                    int64_t n_classes);
+void standardize_forward(sails_device &device, float *y, float *mean, float *std, const float *x, int64_t n_rows, int64_t n_cols,
+                         float eps);
+void standardize_backward(sails_device &device, float *dx, const float *dy, const float *dmean, const float *dstd, const float *x,
+                          const float *mean, const float *std, int64_t n_rows, int64_t n_cols, float eps);
+void unstandardize_forward(sails_device &device, float *y, const float *x, const float *mean, const float *std, int64_t n_rows,
+                           int64_t n_cols);
+void unstandardize_backward(sails_device &device, float *dx, float *dmean, float *dstd, const float *dy, const float *x, const float *std,
+                            int64_t n_rows, int64_t n_cols);
+
+}  // namespace sails::backend
