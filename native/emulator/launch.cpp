@@ -1,0 +1,137 @@
+#include "emulator/launch.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+#include "emulator/scheduler.h"
+
+namespace sails_emulator {
+namespace {
+
+// Blocks in a random order: i -> (a i + b) mod n with a prime to n visits every block once.
+struct BlockOrder {
+  uint64_t n, a, b;
+  BlockOrder(uint64_t n, uint64_t seed) : n(n), a(1), b(0) {
+    Random random(seed);
+    if (n < 2) return;
+    b = random.below(static_cast<uint32_t>(std::min<uint64_t>(n, UINT32_MAX)));
+    a = 1 + random.below(static_cast<uint32_t>(std::min<uint64_t>(n - 1, UINT32_MAX)));
+    while (std::gcd(a, n) != 1) a = a % n + 1;
+  }
+  uint64_t at(uint64_t i) const { return static_cast<uint64_t>((static_cast<unsigned __int128>(a) * i + b) % n); }
+};
+
+struct Job {
+  const KernelCall &call;
+  uint64_t seed, blocks;
+  BlockOrder order;
+  std::atomic<uint64_t> next{0};
+  std::atomic<bool> failed{false};
+  std::mutex mutex;
+  std::string failure;
+
+  Job(const KernelCall &call, uint64_t seed, uint64_t blocks) : call(call), seed(seed), blocks(blocks), order(blocks, seed) {}
+
+  void work() {
+    static thread_local BlockRunner block_runner;
+    for (uint64_t i = next++; i < blocks && !failed; i = next++) {
+      const uint64_t block = order.at(i);
+      const auto x = static_cast<unsigned>(block % call.grid.x);
+      const auto y = static_cast<unsigned>(block / call.grid.x % call.grid.y);
+      const auto z = static_cast<unsigned>(block / call.grid.x / call.grid.y);
+      std::string sentence = block_runner.run(call, {x, y, z}, seed ^ (block + 1) * 0xD1B54A32D192ED03ull);
+      if (sentence.empty()) continue;
+      std::lock_guard<std::mutex> lock(mutex);
+      if (failure.empty()) failure = std::move(sentence);
+      failed = true;
+    }
+  }
+};
+
+// OS threads that wait for a job; they keep their stacks and arenas between kernels.
+class Workers {
+ public:
+  ~Workers() {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      stopping_ = true;
+    }
+    wake_.notify_all();
+    for (std::thread &thread : threads_) thread.join();
+  }
+
+  // The calling thread works too.
+  void run(Job &job, int threads) {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      while (static_cast<int>(threads_.size()) < threads - 1) threads_.emplace_back([this] { loop(); });
+      job_ = &job;
+      wanted_ = threads - 1;
+      generation_++;
+    }
+    wake_.notify_all();
+    job.work();
+    std::unique_lock<std::mutex> lock(mutex_);
+    wanted_ = 0;
+    done_.wait(lock, [this] { return busy_ == 0; });
+    job_ = nullptr;
+  }
+
+ private:
+  void loop() {
+    uint64_t seen = 0;
+    std::unique_lock<std::mutex> lock(mutex_);
+    for (;;) {
+      wake_.wait(lock, [&] { return stopping_ || (generation_ != seen && wanted_ > 0); });
+      if (stopping_) return;
+      seen = generation_;
+      wanted_--;
+      busy_++;
+      Job *job = job_;
+      lock.unlock();
+      job->work();
+      lock.lock();
+      if (--busy_ == 0) done_.notify_all();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable wake_, done_;
+  std::vector<std::thread> threads_;
+  Job *job_ = nullptr;
+  int wanted_ = 0, busy_ = 0;
+  uint64_t generation_ = 0;
+  bool stopping_ = false;
+};
+
+std::string refused(const KernelCall &call) {
+  const uint64_t threads = static_cast<uint64_t>(call.block.x) * call.block.y * call.block.z;
+  if (threads == 0 || threads > kMaxBlockThreads || call.block.z > 64)
+    return "a block of " + std::to_string(threads) + " threads, expected 1 to 1024";
+  if (call.grid.x > 0x7fffffffu || call.grid.y > 65535 || call.grid.z > 65535)
+    return "a grid of " + std::to_string(call.grid.x) + " x " + std::to_string(call.grid.y) + " x " + std::to_string(call.grid.z) +
+           " blocks, expected at most 2^31 - 1 x 65535 x 65535";
+  if (call.shared_bytes < 0 || call.shared_bytes > kMaxSharedBytes)
+    return std::to_string(call.shared_bytes) + " bytes of dynamic shared memory, expected at most " + std::to_string(kMaxSharedBytes);
+  return "";
+}
+
+}  // namespace
+
+std::string run_kernel(const KernelCall &call, uint64_t seed, int threads) {
+  const std::string why = refused(call);
+  if (!why.empty()) return "kernel " + call.name + ": " + why;
+  static Workers workers;
+  Job job(call, seed, static_cast<uint64_t>(call.grid.x) * call.grid.y * call.grid.z);
+  if (threads <= 1 || job.blocks < 4)
+    job.work();
+  else
+    workers.run(job, threads);
+  return job.failure;
+}
+
+}  // namespace sails_emulator
