@@ -1,105 +1,54 @@
-// Shell of the elementwise operations, row operations and reductions.
+// Elementwise operations, row operations and reductions.
 #include <cstring>
 
-#include "device.h"
+#include "cpu/device.h"
+#include "shell/backend.h"
 
-using sails::elements;
-using sails::guarded;
-using sails::require;
-using sails::require_f32;
-using sails::require_pointer;
-using sails::require_size;
-using sails::require_tensor;
+namespace sails::backend {
 
-namespace {
-
-int64_t float_size(int32_t dtype, const char *name) {
-  switch (dtype) {
-    case SAILS_F32: return 4;
-    case SAILS_BF16:
-    case SAILS_F16: return 2;
-    case SAILS_F64: return 8;
-    default: require(false, std::string(name) + " has dtype " + std::to_string(dtype) + ", expected f32, bf16, f16 or f64");
+void convert(sails_device &device, void *destination, const void *source, int64_t n, int32_t destination_dtype, int32_t source_dtype) {
+  CpuDevice &host = cpu(device);
+  if (destination_dtype == source_dtype) {
+    const int64_t size = source_dtype == SAILS_F64 ? 8 : source_dtype == SAILS_F32 ? 4 : 2;
+    std::memmove(destination, source, static_cast<size_t>(n * size));
+  } else {
+    host.kernels->elementwise->convert(destination, source, n, destination_dtype, source_dtype, host.threads);
   }
-  return 0;
 }
 
-}  // namespace
-
-extern "C" {
-
-int32_t sails_convert(sails_device *device, void *destination, const void *source, int64_t n, int32_t destination_dtype,
-                      int32_t source_dtype) {
-  return guarded(device, "sails_convert", [&] {
-    elements({n}, "n");
-    const int64_t to = float_size(destination_dtype, "destination"), from = float_size(source_dtype, "source");
-    require_pointer(destination, n, to, "destination");
-    require_pointer(source, n, from, "source");
-    if (n == 0) return;
-    if (destination_dtype == source_dtype)
-      std::memmove(destination, source, static_cast<size_t>(n * to));
-    else
-      device->kernels->elementwise->convert(destination, source, n, destination_dtype, source_dtype, device->threads);
-  });
+void axpby(sails_device &device, float *y, const void *x, int64_t n, float alpha, float beta, int32_t x_dtype) {
+  CpuDevice &host = cpu(device);
+  host.kernels->elementwise->axpby(y, x, n, alpha, beta, x_dtype, host.threads);
 }
 
-int32_t sails_axpby(sails_device *device, float *y, const void *x, int64_t n, float alpha, float beta, int32_t x_dtype) {
-  return guarded(device, "sails_axpby", [&] {
-    elements({n}, "n");
-    require_f32(y, n, "y");
-    require_tensor(x, n, x_dtype, "x");
-    device->kernels->elementwise->axpby(y, x, n, alpha, beta, x_dtype, device->threads);
-  });
+void add_row(sails_device &device, float *y, const void *x, const float *row, int64_t n_rows, int64_t n_cols, float alpha,
+             int32_t x_dtype) {
+  CpuDevice &host = cpu(device);
+  host.kernels->elementwise->add_row(y, x, row, n_rows, n_cols, alpha, x_dtype, host.threads);
 }
 
-int32_t sails_add_row(sails_device *device, float *y, const void *x, const float *row, int64_t n_rows, int64_t n_cols, float alpha,
-                      int32_t x_dtype) {
-  return guarded(device, "sails_add_row", [&] {
-    const int64_t n = elements({n_rows, n_cols}, "n_rows, n_cols");
-    require_f32(y, n, "y");
-    require_tensor(x, n, x_dtype, "x");
-    require_f32(row, n == 0 ? 0 : n_cols, "row");
-    device->kernels->elementwise->add_row(y, x, row, n_rows, n_cols, alpha, x_dtype, device->threads);
-  });
+void gather_rows(sails_device &device, void *y, const void *x, const int32_t *rows, int64_t n, int64_t n_rows, int64_t n_cols,
+                 int32_t dtype) {
+  CpuDevice &host = cpu(device);
+  const int64_t size = dtype == SAILS_F32 ? 4 : 2;
+  for (int64_t i = 0; i < n; i++)
+    require(rows[i] >= 0 && rows[i] < n_rows, "rows[" + std::to_string(i) + "] is " + std::to_string(rows[i]) + ", expected 0 to " +
+                                                   std::to_string(n_rows - 1));
+  const int64_t bytes = n_cols * size;
+#pragma omp parallel for num_threads(host.threads) schedule(static) if (n * bytes > 65536)
+  for (int64_t i = 0; i < n; i++)
+    std::memcpy(static_cast<char *>(y) + i * bytes, static_cast<const char *>(x) + rows[i] * bytes, static_cast<size_t>(bytes));
 }
 
-int32_t sails_gather_rows(sails_device *device, void *y, const void *x, const int32_t *rows, int64_t n, int64_t n_rows, int64_t n_cols,
-                          int32_t dtype) {
-  return guarded(device, "sails_gather_rows", [&] {
-    const int64_t size = sails::require_f32_or_bf16(dtype, "x");
-    require_tensor(y, elements({n, n_cols}, "n, n_cols"), dtype, "y");
-    require_tensor(x, elements({n_rows, n_cols}, "n_rows, n_cols"), dtype, "x");
-    require_pointer(rows, n, 4, "rows");
-    for (int64_t i = 0; i < n; i++)
-      require(rows[i] >= 0 && rows[i] < n_rows, "rows[" + std::to_string(i) + "] is " + std::to_string(rows[i]) + ", expected 0 to " +
-                                                     std::to_string(n_rows - 1));
-    const int64_t bytes = n_cols * size;
-#pragma omp parallel for num_threads(device->threads) schedule(static) if (n * bytes > 65536)
-    for (int64_t i = 0; i < n; i++)
-      std::memcpy(static_cast<char *>(y) + i * bytes, static_cast<const char *>(x) + rows[i] * bytes, static_cast<size_t>(bytes));
-  });
+void sum_of_squares(sails_device &device, double *out_sums, const float *const *tensors, const int64_t *sizes, int64_t count) {
+  CpuDevice &host = cpu(device);
+  for (int64_t i = 0; i < count; i++)
+    out_sums[i] = host.kernels->elementwise->sum_of_squares(tensors[i], sizes[i], host.threads);
 }
 
-int32_t sails_sum_of_squares(sails_device *device, double *out_sums, const float *const *tensors, const int64_t *sizes, int64_t count) {
-  return guarded(device, "sails_sum_of_squares", [&] {
-    require_size(count, "count");
-    require_pointer(out_sums, count, 8, "out_sums");
-    require_pointer(tensors, count, 8, "tensors");
-    require_pointer(sizes, count, 8, "sizes");
-    for (int64_t i = 0; i < count; i++) require_f32(tensors[i], elements({sizes[i]}, "sizes"), "tensors[i]");
-    for (int64_t i = 0; i < count; i++)
-      out_sums[i] = device->kernels->elementwise->sum_of_squares(tensors[i], sizes[i], device->threads);
-  });
+void count_nonfinite(sails_device &device, int64_t *out_count, const void *x, int64_t n, int32_t dtype) {
+  CpuDevice &host = cpu(device);
+  *out_count = host.kernels->elementwise->count_nonfinite(x, n, dtype, host.threads);
 }
 
-int32_t sails_count_nonfinite(sails_device *device, int64_t *out_count, const void *x, int64_t n, int32_t dtype) {
-  return guarded(device, "sails_count_nonfinite", [&] {
-    elements({n}, "n");
-    require_pointer(out_count, 1, 8, "out_count");
-    require(dtype == SAILS_F32 || dtype == SAILS_BF16 || dtype == SAILS_F16, "x has dtype " + std::to_string(dtype) + ", expected f32, bf16 or f16");
-    require_pointer(x, n, dtype == SAILS_F32 ? 4 : 2, "x");
-    *out_count = device->kernels->elementwise->count_nonfinite(x, n, dtype, device->threads);
-  });
-}
-
-}  // extern "C"
+}  // namespace sails::backend

@@ -1,19 +1,11 @@
-// Shell of the layers around the matmuls: embedding, norms, RoPE, GeGLU, soft-cap, standardisation.
-#include <cmath>
+// The layers around the matmuls: embedding, norms, RoPE, GeGLU, soft-cap, standardisation.
+#include "cpu/device.h"
+#include "shell/backend.h"
 
-#include "device.h"
-
-using sails::elements;
-using sails::guarded;
-using sails::require;
-using sails::require_f32;
-using sails::require_pointer;
-using sails::require_tensor;
-
+namespace sails {
 namespace {
 
 void require_ids(const int32_t *ids, int64_t n, int64_t limit) {
-  require_pointer(ids, n, 4, "ids");
   for (int64_t t = 0; t < n; t++)
     require(ids[t] >= 0 && ids[t] < limit,
             "ids[" + std::to_string(t) + "] is " + std::to_string(ids[t]) + ", the table has " + std::to_string(limit) + " rows");
@@ -21,188 +13,98 @@ void require_ids(const int32_t *ids, int64_t n, int64_t limit) {
 
 }  // namespace
 
-extern "C" {
+namespace backend {
 
-int32_t sails_embedding_forward(sails_device *device, void *y, const int32_t *ids, const void *table, int64_t n_tokens, int64_t vocab,
-                                int64_t d_model, float scale, int32_t y_dtype, int32_t table_dtype) {
-  return guarded(device, "sails_embedding_forward", [&] {
-    require_tensor(y, elements({n_tokens, d_model}, "n_tokens, d_model"), y_dtype, "y");
-    require_tensor(table, elements({vocab, d_model}, "vocab, d_model"), table_dtype, "table");
-    require_ids(ids, n_tokens, vocab);
-    device->kernels->embedding->forward(y, ids, table, n_tokens, d_model, scale, y_dtype, table_dtype, device->threads);
-  });
+void embedding_forward(sails_device &device, void *y, const int32_t *ids, const void *table, int64_t n_tokens, int64_t vocab,
+                       int64_t d_model, float scale, int32_t y_dtype, int32_t table_dtype) {
+  CpuDevice &host = cpu(device);
+  require_ids(ids, n_tokens, vocab);
+  host.kernels->embedding->forward(y, ids, table, n_tokens, d_model, scale, y_dtype, table_dtype, host.threads);
 }
 
-int32_t sails_embedding_backward(sails_device *device, float *dtable, const float *dy, const int32_t *ids, int64_t n_tokens,
-                                 int64_t vocab, int64_t d_model, float scale) {
-  return guarded(device, "sails_embedding_backward", [&] {
-    require_f32(dtable, elements({vocab, d_model}, "vocab, d_model"), "dtable");
-    require_f32(dy, elements({n_tokens, d_model}, "n_tokens, d_model"), "dy");
-    require_ids(ids, n_tokens, vocab);
-    device->kernels->embedding->backward(dtable, dy, ids, n_tokens, d_model, scale, device->threads);
-  });
+void embedding_backward(sails_device &device, float *dtable, const float *dy, const int32_t *ids, int64_t n_tokens, int64_t vocab,
+                        int64_t d_model, float scale) {
+  CpuDevice &host = cpu(device);
+  require_ids(ids, n_tokens, vocab);
+  host.kernels->embedding->backward(dtable, dy, ids, n_tokens, d_model, scale, host.threads);
 }
 
-int32_t sails_rmsnorm_forward(sails_device *device, void *y, float *rstd, const void *x, const float *weight, const void *residual,
-                              int64_t n_rows, int64_t d, float eps, int32_t y_dtype, int32_t x_dtype) {
-  return guarded(device, "sails_rmsnorm_forward", [&] {
-    const int64_t n = elements({n_rows, d}, "n_rows, d");
-    require_tensor(y, n, y_dtype, "y");
-    require_tensor(x, n, x_dtype, "x");
-    require_f32(weight, n == 0 ? 0 : d, "weight");
-    if (rstd != nullptr) require_f32(rstd, n_rows, "rstd");
-    if (residual != nullptr) require_tensor(residual, n, y_dtype, "residual");
-    if (n > 0) device->kernels->norm->forward(y, rstd, x, weight, residual, n_rows, d, eps, y_dtype, x_dtype, device->threads);
-  });
+void rmsnorm_forward(sails_device &device, void *y, float *rstd, const void *x, const float *weight, const void *residual, int64_t n_rows,
+                     int64_t d, float eps, int32_t y_dtype, int32_t x_dtype) {
+  CpuDevice &host = cpu(device);
+  host.kernels->norm->forward(y, rstd, x, weight, residual, n_rows, d, eps, y_dtype, x_dtype, host.threads);
 }
 
-int32_t sails_rmsnorm_backward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n_rows, int64_t d) {
-  return guarded(device, "sails_rmsnorm_backward_workspace_bytes", [&] {
-    require(out_bytes != nullptr, "out_bytes is NULL");
-    elements({n_rows, d}, "n_rows, d");
-    *out_bytes = sails::aligned_bytes((n_rows + sails::kNormRowBlock - 1) / sails::kNormRowBlock * d * 4);
-  });
+int64_t rmsnorm_backward_workspace_bytes(sails_device &, int64_t n_rows, int64_t d) {
+  return aligned_bytes((n_rows + kNormRowBlock - 1) / kNormRowBlock * d * 4);
 }
 
-int32_t sails_rmsnorm_backward(sails_device *device, float *dx, float *dweight, const void *dy, const void *x, const float *weight,
-                               const float *rstd, int64_t n_rows, int64_t d, int32_t accumulate_dx, int32_t dy_dtype, int32_t x_dtype,
-                               void *workspace, int64_t workspace_bytes) {
-  return guarded(device, "sails_rmsnorm_backward", [&] {
-    const int64_t n = elements({n_rows, d}, "n_rows, d");
-    require_f32(dx, n, "dx");
-    require_tensor(dy, n, dy_dtype, "dy");
-    require_tensor(x, n, x_dtype, "x");
-    require_f32(weight, n == 0 ? 0 : d, "weight");
-    require_f32(rstd, n == 0 ? 0 : n_rows, "rstd");
-    if (dweight != nullptr) require_f32(dweight, d, "dweight");
-    if (n == 0) return;
-    float *partial = nullptr;
-    if (dweight != nullptr)
-      partial = sails::Workspace(workspace, workspace_bytes).take<float>((n_rows + sails::kNormRowBlock - 1) / sails::kNormRowBlock * d);
-    device->kernels->norm->backward(dx, dweight, dy, x, weight, rstd, n_rows, d, accumulate_dx != 0, dy_dtype, x_dtype, partial,
-                                    device->threads);
-  });
+void rmsnorm_backward(sails_device &device, float *dx, float *dweight, const void *dy, const void *x, const float *weight,
+                      const float *rstd, int64_t n_rows, int64_t d, int32_t accumulate_dx, int32_t dy_dtype, int32_t x_dtype,
+                      void *workspace, int64_t workspace_bytes) {
+  CpuDevice &host = cpu(device);
+  float *partial = nullptr;
+  if (dweight != nullptr)
+    partial = Workspace(workspace, workspace_bytes).take<float>((n_rows + kNormRowBlock - 1) / kNormRowBlock * d);
+  host.kernels->norm->backward(dx, dweight, dy, x, weight, rstd, n_rows, d, accumulate_dx != 0, dy_dtype, x_dtype, partial,
+                               host.threads);
 }
 
-int32_t sails_rope_table(sails_device *device, float *table, const int32_t *positions, int64_t n_tokens, int64_t head_dim, double theta) {
-  return guarded(device, "sails_rope_table", [&] {
-    require(head_dim % 2 == 0, "head_dim is " + std::to_string(head_dim) + ", expected an even number");
-    require(theta > 0, "theta is not positive");
-    require_f32(table, elements({n_tokens, head_dim}, "n_tokens, head_dim"), "table");
-    require_pointer(positions, n_tokens, 4, "positions");
-    device->kernels->rope->table(table, positions, n_tokens, head_dim / 2, theta, device->threads);
-  });
+void rope_table(sails_device &device, float *table, const int32_t *positions, int64_t n_tokens, int64_t head_dim, double theta) {
+  CpuDevice &host = cpu(device);
+  host.kernels->rope->table(table, positions, n_tokens, head_dim / 2, theta, host.threads);
 }
 
-int32_t sails_rope(sails_device *device, void *y, const void *x, const float *table, int64_t n_tokens, int64_t n_heads, int64_t head_dim,
-                   int32_t inverse, int32_t dtype) {
-  return guarded(device, "sails_rope", [&] {
-    require(head_dim % 2 == 0, "head_dim is " + std::to_string(head_dim) + ", expected an even number");
-    const int64_t n = elements({n_tokens, n_heads, head_dim}, "n_tokens, n_heads, head_dim");
-    require_tensor(y, n, dtype, "y");
-    require_tensor(x, n, dtype, "x");
-    require_f32(table, n == 0 ? 0 : n_tokens * head_dim, "table");
-    device->kernels->rope->apply(y, x, table, n_tokens, n_heads, head_dim / 2, inverse != 0, dtype, device->threads);
-  });
+void rope(sails_device &device, void *y, const void *x, const float *table, int64_t n_tokens, int64_t n_heads, int64_t head_dim,
+          int32_t inverse, int32_t dtype) {
+  CpuDevice &host = cpu(device);
+  host.kernels->rope->apply(y, x, table, n_tokens, n_heads, head_dim / 2, inverse != 0, dtype, host.threads);
 }
 
-int32_t sails_geglu_forward(sails_device *device, void *y, const void *gate, const void *up, int64_t n, int32_t dtype) {
-  return guarded(device, "sails_geglu_forward", [&] {
-    elements({n}, "n");
-    require_tensor(y, n, dtype, "y");
-    require_tensor(gate, n, dtype, "gate");
-    require_tensor(up, n, dtype, "up");
-    device->kernels->activation->geglu_forward(y, gate, up, n, dtype, device->threads);
-  });
+void geglu_forward(sails_device &device, void *y, const void *gate, const void *up, int64_t n, int32_t dtype) {
+  CpuDevice &host = cpu(device);
+  host.kernels->activation->geglu_forward(y, gate, up, n, dtype, host.threads);
 }
 
-int32_t sails_geglu_backward(sails_device *device, void *dgate, void *dup, const void *dy, const void *gate, const void *up, int64_t n,
-                             int32_t dtype) {
-  return guarded(device, "sails_geglu_backward", [&] {
-    elements({n}, "n");
-    require_tensor(dgate, n, dtype, "dgate");
-    require_tensor(dup, n, dtype, "dup");
-    require_tensor(dy, n, dtype, "dy");
-    require_tensor(gate, n, dtype, "gate");
-    require_tensor(up, n, dtype, "up");
-    device->kernels->activation->geglu_backward(dgate, dup, dy, gate, up, n, dtype, device->threads);
-  });
+void geglu_backward(sails_device &device, void *dgate, void *dup, const void *dy, const void *gate, const void *up, int64_t n,
+                    int32_t dtype) {
+  CpuDevice &host = cpu(device);
+  host.kernels->activation->geglu_backward(dgate, dup, dy, gate, up, n, dtype, host.threads);
 }
 
-int32_t sails_softcap_forward(sails_device *device, float *y, const float *x, int64_t n, float cap) {
-  return guarded(device, "sails_softcap_forward", [&] {
-    elements({n}, "n");
-    require(cap > 0, "cap is not positive");
-    require_f32(y, n, "y");
-    require_f32(x, n, "x");
-    device->kernels->activation->softcap_forward(y, x, n, cap, device->threads);
-  });
+void softcap_forward(sails_device &device, float *y, const float *x, int64_t n, float cap) {
+  CpuDevice &host = cpu(device);
+  host.kernels->activation->softcap_forward(y, x, n, cap, host.threads);
 }
 
-int32_t sails_softcap_backward(sails_device *device, float *dx, const float *dy, const float *y, int64_t n, float cap) {
-  return guarded(device, "sails_softcap_backward", [&] {
-    elements({n}, "n");
-    require(cap > 0, "cap is not positive");
-    require_f32(dx, n, "dx");
-    require_f32(dy, n, "dy");
-    require_f32(y, n, "y");
-    device->kernels->activation->softcap_backward(dx, dy, y, n, cap, device->threads);
-  });
+void softcap_backward(sails_device &device, float *dx, const float *dy, const float *y, int64_t n, float cap) {
+  CpuDevice &host = cpu(device);
+  host.kernels->activation->softcap_backward(dx, dy, y, n, cap, host.threads);
 }
 
-int32_t sails_standardize_forward(sails_device *device, float *y, float *mean, float *std, const float *x, int64_t n_rows,
-                                  int64_t n_cols, float eps) {
-  return guarded(device, "sails_standardize_forward", [&] {
-    const int64_t n = elements({n_rows, n_cols}, "n_rows, n_cols");
-    require(n == 0 || n_cols >= 2, "n_cols is 1: the standard deviation of one value is undefined");
-    require_f32(y, n, "y");
-    require_f32(x, n, "x");
-    require_f32(mean, n == 0 ? 0 : n_rows, "mean");
-    require_f32(std, n == 0 ? 0 : n_rows, "std");
-    if (n > 0) device->kernels->norm->standardize_forward(y, mean, std, x, n_rows, n_cols, eps, device->threads);
-  });
+void standardize_forward(sails_device &device, float *y, float *mean, float *std, const float *x, int64_t n_rows, int64_t n_cols,
+                         float eps) {
+  CpuDevice &host = cpu(device);
+  host.kernels->norm->standardize_forward(y, mean, std, x, n_rows, n_cols, eps, host.threads);
 }
 
-int32_t sails_standardize_backward(sails_device *device, float *dx, const float *dy, const float *dmean, const float *dstd,
-                                   const float *x, const float *mean, const float *std, int64_t n_rows, int64_t n_cols, float eps) {
-  return guarded(device, "sails_standardize_backward", [&] {
-    const int64_t n = elements({n_rows, n_cols}, "n_rows, n_cols");
-    require(n == 0 || n_cols >= 2, "n_cols is 1: the standard deviation of one value is undefined");
-    require_f32(dx, n, "dx");
-    require_f32(dy, n, "dy");
-    require_f32(x, n, "x");
-    require_f32(mean, n == 0 ? 0 : n_rows, "mean");
-    require_f32(std, n == 0 ? 0 : n_rows, "std");
-    if (dmean != nullptr) require_f32(dmean, n_rows, "dmean");
-    if (dstd != nullptr) require_f32(dstd, n_rows, "dstd");
-    if (n > 0) device->kernels->norm->standardize_backward(dx, dy, dmean, dstd, x, mean, std, n_rows, n_cols, eps, device->threads);
-  });
+void standardize_backward(sails_device &device, float *dx, const float *dy, const float *dmean, const float *dstd, const float *x,
+                          const float *mean, const float *std, int64_t n_rows, int64_t n_cols, float eps) {
+  CpuDevice &host = cpu(device);
+  host.kernels->norm->standardize_backward(dx, dy, dmean, dstd, x, mean, std, n_rows, n_cols, eps, host.threads);
 }
 
-int32_t sails_unstandardize_forward(sails_device *device, float *y, const float *x, const float *mean, const float *std, int64_t n_rows,
-                                    int64_t n_cols) {
-  return guarded(device, "sails_unstandardize_forward", [&] {
-    const int64_t n = elements({n_rows, n_cols}, "n_rows, n_cols");
-    require_f32(y, n, "y");
-    require_f32(x, n, "x");
-    require_f32(mean, n == 0 ? 0 : n_rows, "mean");
-    require_f32(std, n == 0 ? 0 : n_rows, "std");
-    device->kernels->norm->unstandardize_forward(y, x, mean, std, n_rows, n_cols, device->threads);
-  });
+void unstandardize_forward(sails_device &device, float *y, const float *x, const float *mean, const float *std, int64_t n_rows,
+                           int64_t n_cols) {
+  CpuDevice &host = cpu(device);
+  host.kernels->norm->unstandardize_forward(y, x, mean, std, n_rows, n_cols, host.threads);
 }
 
-int32_t sails_unstandardize_backward(sails_device *device, float *dx, float *dmean, float *dstd, const float *dy, const float *x,
-                                     const float *std, int64_t n_rows, int64_t n_cols) {
-  return guarded(device, "sails_unstandardize_backward", [&] {
-    const int64_t n = elements({n_rows, n_cols}, "n_rows, n_cols");
-    require_f32(dx, n, "dx");
-    require_f32(dy, n, "dy");
-    require_f32(x, n, "x");
-    require_f32(std, n == 0 ? 0 : n_rows, "std");
-    require_f32(dmean, n_rows, "dmean");
-    require_f32(dstd, n_rows, "dstd");
-    device->kernels->norm->unstandardize_backward(dx, dmean, dstd, dy, x, std, n_rows, n_cols, device->threads);
-  });
+void unstandardize_backward(sails_device &device, float *dx, float *dmean, float *dstd, const float *dy, const float *x, const float *std,
+                            int64_t n_rows, int64_t n_cols) {
+  CpuDevice &host = cpu(device);
+  host.kernels->norm->unstandardize_backward(dx, dmean, dstd, dy, x, std, n_rows, n_cols, host.threads);
 }
 
-}  // extern "C"
+}  // namespace backend
+}  // namespace sails

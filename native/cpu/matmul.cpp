@@ -1,11 +1,12 @@
-#include "matmul.h"
+#include "cpu/matmul.h"
 
 #include <cstring>
 #include <list>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <tuple>
 
-#include "device.h"
+#include "cpu/device.h"
+#include "shell/backend.h"
 
 namespace sails {
 namespace {
@@ -172,7 +173,7 @@ struct BlockSizes {
   int64_t m, n, k, scratch_bytes;
 };
 
-BlockSizes block_sizes(sails_device &device, const MatmulShape &s) {
+BlockSizes block_sizes(CpuDevice &device, const MatmulShape &s) {
   BlockSizes b{std::min(s.m, kBlockRows), std::min(s.n, kBlockRows), std::min(s.k, kBlockDepth), 0};
   // Full blocks and the last ones of each side, the first of a sum and those added to it.
   for (int64_t m : {b.m, s.m % b.m})
@@ -191,21 +192,21 @@ BlockSizes block_sizes(sails_device &device, const MatmulShape &s) {
 constexpr int64_t kGemvRows = 4;
 bool is_gemv(const MatmulShape &s) { return s.transpose_b && s.m <= kGemvRows; }
 
-int64_t widened_bytes(sails_device &device, const MatmulShape &s) {
+int64_t widened_bytes(CpuDevice &device, const MatmulShape &s) {
   if (is_gemv(s)) return aligned_bytes(4 * s.m * s.k) + aligned_bytes(4 * s.m * s.n);
   const BlockSizes b = block_sizes(device, s);
   return aligned_bytes(4 * b.m * b.k) + aligned_bytes(4 * b.k * b.n) + aligned_bytes(4 * b.m * b.n) + aligned_bytes(b.scratch_bytes);
 }
 
 // to [rows, cols] f32 = the block of the stored bf16 matrix that starts at (row, col).
-void widen_block(sails_device &device, float *to, const void *from, int64_t ld, int64_t row, int64_t col, int64_t rows, int64_t cols) {
+void widen_block(CpuDevice &device, float *to, const void *from, int64_t ld, int64_t row, int64_t col, int64_t rows, int64_t cols) {
   const uint16_t *first = static_cast<const uint16_t *>(from) + row * ld + col;
 #pragma omp parallel for num_threads(device.threads) schedule(static) if (rows * cols > 16384)
   for (int64_t i = 0; i < rows; i++)
     device.kernels->elementwise->convert(to + i * cols, first + i * ld, cols, SAILS_F32, SAILS_BF16, 1);
 }
 
-void execute(sails_device &device, Primitive &primitive, void *c, const void *a, const void *b, void *scratch) {
+void execute(CpuDevice &device, Primitive &primitive, void *c, const void *a, const void *b, void *scratch) {
   auto &impl = *device.matmul->impl;
   const dnnl::engine &engine = impl.engine;
   const memory::desc scratch_desc({primitive.scratch_bytes}, memory::data_type::u8, memory::dims{1});
@@ -215,7 +216,7 @@ void execute(sails_device &device, Primitive &primitive, void *c, const void *a,
                                          {DNNL_ARG_SCRATCHPAD, memory(scratch_desc, engine, scratch)}});
 }
 
-void gemv(sails_device &device, void *c, const void *a, const void *b, const MatmulShape &s, float alpha, float beta, Workspace workspace) {
+void gemv(CpuDevice &device, void *c, const void *a, const void *b, const MatmulShape &s, float alpha, float beta, Workspace workspace) {
   auto *a32 = workspace.take<float>(s.m * s.k);
   auto *c32 = workspace.take<float>(s.m * s.n);
   const auto *a16 = static_cast<const uint16_t *>(a);
@@ -230,7 +231,7 @@ void gemv(sails_device &device, void *c, const void *a, const void *b, const Mat
   device.kernels->elementwise->scale_add_rows(c, c32, s.m, s.n, s.ldc, alpha, beta, s.c_dtype, device.threads);
 }
 
-void blocked_matmul(sails_device &device, void *c, const void *a, const void *b, const MatmulShape &s, float alpha, float beta,
+void blocked_matmul(CpuDevice &device, void *c, const void *a, const void *b, const MatmulShape &s, float alpha, float beta,
                     Workspace workspace) {
   const BlockSizes size = block_sizes(device, s);
   auto *a32 = workspace.take<float>(size.m * size.k);
@@ -256,7 +257,7 @@ void blocked_matmul(sails_device &device, void *c, const void *a, const void *b,
 
 }  // namespace
 
-int64_t matmul_workspace_bytes(sails_device &device, const MatmulShape &shape) {
+int64_t matmul_workspace_bytes(CpuDevice &device, const MatmulShape &shape) {
   if (shape.m == 0 || shape.n == 0 || shape.k == 0) return 0;
   auto &impl = *device.matmul->impl;
   int64_t bytes = 0;
@@ -274,7 +275,7 @@ int64_t next_multiple(int64_t value, int64_t unit) { return (value / unit + 1) *
 
 // Enough for row strides that the question does not name. oneDNN copies operands according to whether their rows are dense,
 // aligned, or a large power of two apart, so one stride of each kind stands for all.
-int64_t any_stride_workspace_bytes(sails_device &device, const MatmulShape &dense) {
+int64_t any_stride_workspace_bytes(CpuDevice &device, const MatmulShape &dense) {
   MatmulShape odd = dense, aligned = dense, wide = dense;
   odd.lda++, odd.ldb++, odd.ldc++;
   aligned.lda = next_multiple(dense.lda, 16), aligned.ldb = next_multiple(dense.ldb, 16), aligned.ldc = next_multiple(dense.ldc, 16);
@@ -296,7 +297,7 @@ int64_t any_stride_workspace_bytes(sails_device &device, const MatmulShape &dens
 
 }  // namespace
 
-void matmul(sails_device &device, void *c, const void *a, const void *b, const MatmulShape &shape, float alpha, float beta,
+void matmul(CpuDevice &device, void *c, const void *a, const void *b, const MatmulShape &shape, float alpha, float beta,
             void *workspace, int64_t workspace_bytes) {
   if (shape.m == 0 || shape.n == 0) return;
   const auto *elementwise = device.kernels->elementwise;
@@ -314,49 +315,20 @@ void matmul(sails_device &device, void *c, const void *a, const void *b, const M
   execute(device, *primitive, c, a, b, workspace);
 }
 
-namespace {
+namespace backend {
 
-MatmulShape checked_shape(int64_t m, int64_t n, int64_t k, int64_t ldc, int64_t lda, int64_t ldb, int32_t c_dtype, int32_t ab_dtype,
-                          int32_t transpose_a, int32_t transpose_b) {
-  elements({m, n}, "m, n");
-  elements({m, k}, "m, k");
-  elements({k, n}, "k, n");
-  require_f32_or_bf16(c_dtype, "c");
-  require_f32_or_bf16(ab_dtype, "a and b");
-  require(c_dtype == SAILS_F32 || ab_dtype == SAILS_BF16, "c is bf16 where a and b are f32");
-  require(ldc >= n && lda >= (transpose_a ? m : k) && ldb >= (transpose_b ? k : n), "a row stride is smaller than its row");
-  elements({m, ldc}, "ldc");
-  elements({transpose_a ? k : m, lda}, "lda");
-  elements({transpose_b ? n : k, ldb}, "ldb");
-  return {m, n, k, ldc, lda, ldb, c_dtype, ab_dtype, transpose_a != 0, transpose_b != 0};
+int64_t matmul_workspace_bytes(sails_device &device, int64_t m, int64_t n, int64_t k, int32_t c_dtype, int32_t ab_dtype,
+                               int32_t transpose_a, int32_t transpose_b) {
+  return any_stride_workspace_bytes(cpu(device),
+                                    MatmulShape::dense(m, n, k, c_dtype, ab_dtype, transpose_a != 0, transpose_b != 0));
 }
 
-}  // namespace
+void matmul(sails_device &device, void *c, const void *a, const void *b, int64_t m, int64_t n, int64_t k, int64_t ldc, int64_t lda,
+            int64_t ldb, int32_t c_dtype, int32_t ab_dtype, int32_t transpose_a, int32_t transpose_b, float alpha, float beta,
+            void *workspace, int64_t workspace_bytes) {
+  const MatmulShape shape{m, n, k, ldc, lda, ldb, c_dtype, ab_dtype, transpose_a != 0, transpose_b != 0};
+  sails::matmul(cpu(device), c, a, b, shape, alpha, beta, workspace, workspace_bytes);
+}
+
+}  // namespace backend
 }  // namespace sails
-
-extern "C" {
-
-int32_t sails_matmul_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t m, int64_t n, int64_t k, int32_t c_dtype,
-                                     int32_t ab_dtype, int32_t transpose_a, int32_t transpose_b) {
-  return sails::guarded(device, "sails_matmul_workspace_bytes", [&] {
-    sails::require(out_bytes != nullptr, "out_bytes is NULL");
-    const auto shape = sails::checked_shape(m, n, k, n, transpose_a ? m : k, transpose_b ? k : n, c_dtype, ab_dtype, transpose_a, transpose_b);
-    *out_bytes = sails::any_stride_workspace_bytes(*device, shape);
-  });
-}
-
-int32_t sails_matmul(sails_device *device, void *c, const void *a, const void *b, int64_t m, int64_t n, int64_t k, int64_t ldc,
-                     int64_t lda, int64_t ldb, int32_t c_dtype, int32_t ab_dtype, int32_t transpose_a, int32_t transpose_b,
-                     float alpha, float beta, void *workspace, int64_t workspace_bytes) {
-  return sails::guarded(device, "sails_matmul", [&] {
-    const auto shape = sails::checked_shape(m, n, k, ldc, lda, ldb, c_dtype, ab_dtype, transpose_a, transpose_b);
-    sails::require_tensor(c, m * n, c_dtype, "c");
-    if (m * n > 0) {
-      sails::require_tensor(a, m * k, ab_dtype, "a");
-      sails::require_tensor(b, k * n, ab_dtype, "b");
-    }
-    sails::matmul(*device, c, a, b, shape, alpha, beta, workspace, workspace_bytes);
-  });
-}
-
-}  // extern "C"

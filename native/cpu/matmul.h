@@ -5,9 +5,9 @@
 #include <memory>
 #include <string>
 
-struct sails_device;
-
 namespace sails {
+
+struct CpuDevice;  // cpu/device.h
 
 struct MatmulShape {
   int64_t m, n, k;
@@ -32,10 +32,10 @@ class MatmulCache {
 std::string matmul_library();
 
 // Scratch memory that matmul of this shape takes.
-int64_t matmul_workspace_bytes(sails_device &device, const MatmulShape &shape);
+int64_t matmul_workspace_bytes(CpuDevice &device, const MatmulShape &shape);
 
 // c = alpha op(a) op(b) + beta c. Inside a guarded section.
-void matmul(sails_device &device, void *c, const void *a, const void *b, const MatmulShape &shape, float alpha, float beta,
+void matmul(CpuDevice &device, void *c, const void *a, const void *b, const MatmulShape &shape, float alpha, float beta,
             void *workspace, int64_t workspace_bytes);
 
 }  // namespace sails

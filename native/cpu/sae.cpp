@@ -1,21 +1,14 @@
-// Shell of the sparse autoencoder operations; the encoder's matmul runs block by block, its threshold on the block while it is in cache.
+// The sparse autoencoder operations; the encoder's matmul runs block by block, its threshold on the block while it is in cache.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
-#include "device.h"
-#include "matmul.h"
+#include "cpu/device.h"
+#include "cpu/matmul.h"
+#include "shell/backend.h"
 
-using sails::aligned_bytes;
-using sails::elements;
-using sails::guarded;
-using sails::MatmulShape;
-using sails::require;
-using sails::require_f32;
-using sails::require_pointer;
-using sails::require_tensor;
-
+namespace sails {
 namespace {
 
 constexpr int64_t kTokenBlock = 256;
@@ -31,19 +24,24 @@ MatmulShape block_shape(int64_t tokens, int64_t features, int64_t d_in, int64_t 
   return shape;
 }
 
-Blocks encode_blocks(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t dtype) {
+Blocks encode_blocks(CpuDevice &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t dtype) {
   Blocks b{std::min(n_tokens, kTokenBlock), std::min(d_sae, kFeatureBlock), 0};
   // Full blocks and the last ones of either side.
   for (int64_t tokens : {b.tokens, b.tokens == 0 ? 0 : n_tokens % b.tokens})
     for (int64_t features : {b.features, b.features == 0 ? 0 : d_sae % b.features})
-      b.matmul_bytes = std::max(b.matmul_bytes, sails::matmul_workspace_bytes(device, block_shape(tokens, features, d_in, d_sae, dtype)));
+      b.matmul_bytes = std::max(b.matmul_bytes, matmul_workspace_bytes(device, block_shape(tokens, features, d_in, d_sae, dtype)));
   return b;
 }
 
 // Top-k: candidates of each token of the block, at most k kept between feature blocks, a block's worth added to them.
 int64_t candidate_room(int64_t k, const Blocks &b) { return k + b.features; }
 
-int64_t encode_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t activation, int64_t k, int32_t dtype) {
+bool encodes_nothing(int64_t n_tokens, int64_t d_sae, int32_t activation, int64_t k) {
+  return n_tokens == 0 || d_sae == 0 || (activation == SAILS_SAE_TOPK && k == 0);
+}
+
+int64_t encode_bytes(CpuDevice &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t activation, int64_t k, int32_t dtype) {
+  if (encodes_nothing(n_tokens, d_sae, activation, k)) return 0;
   const Blocks b = encode_blocks(device, n_tokens, d_in, d_sae, dtype);
   int64_t bytes = aligned_bytes(4 * b.tokens * b.features) + b.matmul_bytes;
   if (activation == SAILS_SAE_TOPK)
@@ -53,7 +51,7 @@ int64_t encode_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64
 }
 
 struct Encoder {
-  sails_device &device;
+  CpuDevice &device;
   int32_t *indices;
   float *values;
   int32_t *counts;
@@ -67,13 +65,13 @@ struct Encoder {
   int32_t *room_ids, *order;
   float *room_z;
 
-  sails::SaeScan scan_from(int64_t feature) const {
+  SaeScan scan_from(int64_t feature) const {
     const auto at = [feature](const float *p) { return p == nullptr ? nullptr : p + feature; };
     return {at(bias), at(threshold), at(scale), at(gate_bias)};
   }
 
   void scan_block(const float *z0, int64_t first_token, int64_t n_tokens, int64_t first_feature, int64_t n_features) {
-    const sails::SaeScan scan = scan_from(first_feature);
+    const SaeScan scan = scan_from(first_feature);
 #pragma omp parallel for num_threads(device.threads) schedule(static)
     for (int64_t t = 0; t < n_tokens; t++) {
       const int64_t row = first_token + t;
@@ -83,11 +81,11 @@ struct Encoder {
   }
 
   void topk_block(float *z, int64_t n_tokens, int64_t first_feature, int64_t n_features) {
-    const sails::SaeScan scan = scan_from(first_feature);
+    const SaeScan scan = scan_from(first_feature);
     const int64_t room = candidate_room(k, blocks);
 #pragma omp parallel num_threads(device.threads)
     {
-      const int64_t thread = sails::thread_number();
+      const int64_t thread = thread_number();
 #pragma omp for schedule(static)
       for (int64_t t = 0; t < n_tokens; t++)
         keep_largest(t, z + t * n_features, first_feature, n_features, scan, room_ids + thread * room, room_z + thread * room,
@@ -96,7 +94,7 @@ struct Encoder {
   }
 
   // Candidates at least as large as the smallest kept join; the k largest stay, rising by id.
-  void keep_largest(int64_t t, float *z, int64_t first_feature, int64_t n_features, const sails::SaeScan &scan, int32_t *ids, float *zs,
+  void keep_largest(int64_t t, float *z, int64_t first_feature, int64_t n_features, const SaeScan &scan, int32_t *ids, float *zs,
                     int32_t *ranks) {
     device.kernels->sae->affine(z, n_features, scan.scale, scan.bias);
     int64_t count = kept_count[t];
@@ -136,9 +134,6 @@ struct Encoder {
 };
 
 void check_codes(const int32_t *indices, const int32_t *counts, int64_t n_tokens, int64_t capacity, int64_t d_sae) {
-  elements({n_tokens, capacity}, "n_tokens, capacity");
-  require_pointer(indices, n_tokens * capacity, 4, "indices");
-  require_pointer(counts, n_tokens, 4, "counts");
   for (int64_t t = 0; t < n_tokens; t++) {
     require(counts[t] >= 0, "counts[" + std::to_string(t) + "] is negative");
     const int64_t n = std::min<int64_t>(counts[t], capacity);
@@ -152,158 +147,107 @@ void check_codes(const int32_t *indices, const int32_t *counts, int64_t n_tokens
 
 }  // namespace
 
-extern "C" {
+namespace backend {
 
-int32_t sails_sae_encode_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n_tokens, int64_t d_in, int64_t d_sae,
-                                         int32_t activation, int64_t k, int32_t dtype) {
-  return guarded(device, "sails_sae_encode_workspace_bytes", [&] {
-    require(out_bytes != nullptr, "out_bytes is NULL");
-    elements({n_tokens, d_in}, "n_tokens, d_in");
-    elements({d_in, d_sae}, "d_in, d_sae");
-    elements({k, kTokenBlock + device->threads}, "k");
-    sails::require_f32_or_bf16(dtype, "x");
-    *out_bytes = encode_bytes(*device, n_tokens, d_in, d_sae, activation, k, dtype);
-  });
+int64_t sae_encode_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t activation, int64_t k,
+                                   int32_t dtype) {
+  return encode_bytes(cpu(device), n_tokens, d_in, d_sae, activation, k, dtype);
 }
 
-int32_t sails_sae_encode(sails_device *device, int32_t *indices, float *values, int32_t *counts, const void *x, const void *w_enc,
-                         const float *bias, const float *threshold, const float *scale, const float *gate_bias, int64_t n_tokens,
-                         int64_t d_in, int64_t d_sae, int64_t capacity, int32_t activation, int64_t k, int32_t dtype, void *workspace,
-                         int64_t workspace_bytes) {
-  return guarded(device, "sails_sae_encode", [&] {
-    require(activation >= SAILS_SAE_RELU && activation <= SAILS_SAE_GATED, "activation is " + std::to_string(activation) + ", expected 0 to 3");
-    require(k >= 0, "k is " + std::to_string(k) + ", expected 0 or more");
-    require(d_sae < (int64_t{1} << 31), "d_sae is past 2^31");
-    const int64_t size = sails::require_f32_or_bf16(dtype, "x"), n_codes = elements({n_tokens, capacity}, "n_tokens, capacity");
-    require_tensor(x, elements({n_tokens, d_in}, "n_tokens, d_in"), dtype, "x");
-    require_tensor(w_enc, elements({d_in, d_sae}, "d_in, d_sae"), dtype, "w_enc");
-    require_pointer(indices, n_codes, 4, "indices");
-    require_f32(values, n_codes, "values");
-    require_pointer(counts, n_tokens, 4, "counts");
-    require((activation == SAILS_SAE_JUMPRELU) == (threshold != nullptr) || d_sae == 0, "threshold belongs to jumprelu, and only to it");
-    require((activation == SAILS_SAE_GATED) == (gate_bias != nullptr) || d_sae == 0, "gate_bias belongs to gated, and only to it");
-    for (const float *vector : {bias, threshold, scale, gate_bias})
-      if (vector != nullptr) require_f32(vector, d_sae, "bias, threshold, scale or gate_bias");
-    if (n_tokens == 0) return;
-    std::memset(counts, 0, static_cast<size_t>(n_tokens) * 4);
-    if (d_sae == 0 || (activation == SAILS_SAE_TOPK && k == 0)) return;
-    k = std::min(k, d_sae);
-    sails::require_workspace(workspace, workspace_bytes, encode_bytes(*device, n_tokens, d_in, d_sae, activation, k, dtype));
-    const Blocks b = encode_blocks(*device, n_tokens, d_in, d_sae, dtype);
-    sails::Workspace pieces(workspace, workspace_bytes);
-    float *z0 = pieces.take<float>(b.tokens * b.features);
-    void *scratch = pieces.take<char>(b.matmul_bytes);
-    Encoder encoder{*device, indices, values, counts, bias, threshold, scale, gate_bias, capacity, k, b,
-                    nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
-    if (activation == SAILS_SAE_TOPK) {
-      encoder.kept_ids = pieces.take<int32_t>(b.tokens * k);
-      encoder.kept_z = pieces.take<float>(b.tokens * k);
-      encoder.room_ids = pieces.take<int32_t>(device->threads * candidate_room(k, b));
-      encoder.room_z = pieces.take<float>(device->threads * candidate_room(k, b));
-      encoder.order = pieces.take<int32_t>(device->threads * candidate_room(k, b));
-      encoder.kept_count = pieces.take<int32_t>(b.tokens);
+void sae_encode(sails_device &device, int32_t *indices, float *values, int32_t *counts, const void *x, const void *w_enc,
+                const float *bias, const float *threshold, const float *scale, const float *gate_bias, int64_t n_tokens, int64_t d_in,
+                int64_t d_sae, int64_t capacity, int32_t activation, int64_t k, int32_t dtype, void *workspace, int64_t workspace_bytes) {
+  CpuDevice &host = cpu(device);
+  const int64_t size = dtype == SAILS_F32 ? 4 : 2;
+  std::memset(counts, 0, static_cast<size_t>(n_tokens) * 4);
+  if (encodes_nothing(n_tokens, d_sae, activation, k)) return;
+  const Blocks b = encode_blocks(host, n_tokens, d_in, d_sae, dtype);
+  Workspace pieces(workspace, workspace_bytes);
+  float *z0 = pieces.take<float>(b.tokens * b.features);
+  void *scratch = pieces.take<char>(b.matmul_bytes);
+  Encoder encoder{host, indices, values, counts, bias, threshold, scale, gate_bias, capacity, k, b,
+                  nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
+  if (activation == SAILS_SAE_TOPK) {
+    encoder.kept_ids = pieces.take<int32_t>(b.tokens * k);
+    encoder.kept_z = pieces.take<float>(b.tokens * k);
+    encoder.room_ids = pieces.take<int32_t>(host.threads * candidate_room(k, b));
+    encoder.room_z = pieces.take<float>(host.threads * candidate_room(k, b));
+    encoder.order = pieces.take<int32_t>(host.threads * candidate_room(k, b));
+    encoder.kept_count = pieces.take<int32_t>(b.tokens);
+  }
+  for (int64_t t = 0; t < n_tokens; t += b.tokens) {
+    const int64_t tokens = std::min(b.tokens, n_tokens - t);
+    if (activation == SAILS_SAE_TOPK) std::memset(encoder.kept_count, 0, static_cast<size_t>(tokens) * 4);
+    for (int64_t f = 0; f < d_sae; f += b.features) {
+      const int64_t features = std::min(b.features, d_sae - f);
+      sails::matmul(host, z0, static_cast<const char *>(x) + t * d_in * size, static_cast<const char *>(w_enc) + f * size,
+                    block_shape(tokens, features, d_in, d_sae, dtype), 1.0f, 0.0f, scratch, b.matmul_bytes);
+      if (activation == SAILS_SAE_TOPK)
+        encoder.topk_block(z0, tokens, f, features);
+      else
+        encoder.scan_block(z0, t, tokens, f, features);
     }
-    for (int64_t t = 0; t < n_tokens; t += b.tokens) {
-      const int64_t tokens = std::min(b.tokens, n_tokens - t);
-      if (activation == SAILS_SAE_TOPK) std::memset(encoder.kept_count, 0, static_cast<size_t>(tokens) * 4);
-      for (int64_t f = 0; f < d_sae; f += b.features) {
-        const int64_t features = std::min(b.features, d_sae - f);
-        sails::matmul(*device, z0, static_cast<const char *>(x) + t * d_in * size, static_cast<const char *>(w_enc) + f * size,
-                      block_shape(tokens, features, d_in, d_sae, dtype), 1.0f, 0.0f, scratch, b.matmul_bytes);
-        if (activation == SAILS_SAE_TOPK)
-          encoder.topk_block(z0, tokens, f, features);
-        else
-          encoder.scan_block(z0, t, tokens, f, features);
-      }
-      if (activation == SAILS_SAE_TOPK) encoder.write_topk(t, tokens);
+    if (activation == SAILS_SAE_TOPK) encoder.write_topk(t, tokens);
+  }
+}
+
+void sae_encode_backward(sails_device &device, float *dx, const float *dvalues, const int32_t *indices, const int32_t *counts,
+                         const void *w_enc, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
+                         int32_t dtype) {
+  CpuDevice &host = cpu(device);
+  check_codes(indices, counts, n_tokens, capacity, d_sae);
+  host.kernels->sae->encode_backward(dx, dvalues, indices, counts, w_enc, scale, n_tokens, d_in, d_sae, capacity, dtype, host.threads);
+}
+
+void sae_decode(sails_device &device, float *recon, const int32_t *indices, const float *values, const int32_t *counts, const void *w_dec,
+                const float *bias, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity, int32_t dtype) {
+  CpuDevice &host = cpu(device);
+  check_codes(indices, counts, n_tokens, capacity, d_sae);
+  host.kernels->sae->decode(recon, indices, values, counts, w_dec, bias, scale, n_tokens, d_in, capacity, dtype, host.threads);
+}
+
+void sae_decode_backward(sails_device &device, float *dvalues, const float *drecon, const int32_t *indices, const int32_t *counts,
+                         const void *w_dec, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
+                         int32_t dtype) {
+  CpuDevice &host = cpu(device);
+  check_codes(indices, counts, n_tokens, capacity, d_sae);
+  host.kernels->sae->decode_backward(dvalues, drecon, indices, counts, w_dec, scale, n_tokens, d_in, capacity, dtype, host.threads);
+}
+
+void sae_densify(sails_device &device, float *acts, const int32_t *indices, const float *values, const int32_t *counts, int64_t n_tokens,
+                 int64_t d_sae, int64_t capacity) {
+  CpuDevice &host = cpu(device);
+  check_codes(indices, counts, n_tokens, capacity, d_sae);
+#pragma omp parallel for num_threads(host.threads) schedule(static)
+  for (int64_t t = 0; t < n_tokens; t++) {
+    float *row = acts + t * d_sae;
+    std::memset(row, 0, static_cast<size_t>(d_sae) * 4);
+    const int64_t n = std::min<int64_t>(counts[t], capacity);
+    for (int64_t j = 0; j < n; j++) row[indices[t * capacity + j]] = values[t * capacity + j];
+  }
+}
+
+void sae_accumulate(sails_device &, double *sum, double *active, const int32_t *indices, const float *values, const int32_t *counts,
+                    const int32_t *token_class, const float *token_weight, int64_t n_tokens, int64_t d_sae, int64_t capacity,
+                    int64_t n_classes) {
+  check_codes(indices, counts, n_tokens, capacity, d_sae);
+  for (int64_t t = 0; t < n_tokens; t++)
+    require(token_class[t] < n_classes, "token_class[" + std::to_string(t) + "] is " + std::to_string(token_class[t]) + ", n_classes is " +
+                                            std::to_string(n_classes));
+  // The codes are few: one thread in the order of the tokens is exact and fast enough (about 1 ns a code).
+  for (int64_t t = 0; t < n_tokens; t++) {
+    if (token_class[t] < 0) continue;
+    const double weight = token_weight == nullptr ? 1.0 : static_cast<double>(token_weight[t]);
+    double *class_sum = sum + token_class[t] * d_sae;
+    double *class_active = active == nullptr ? nullptr : active + token_class[t] * d_sae;
+    const int64_t count = std::min<int64_t>(counts[t], capacity);
+    for (int64_t j = 0; j < count; j++) {
+      const int32_t id = indices[t * capacity + j];
+      class_sum[id] += weight * static_cast<double>(values[t * capacity + j]);
+      if (class_active != nullptr) class_active[id] += 1;
     }
-  });
+  }
 }
 
-int32_t sails_sae_encode_backward(sails_device *device, float *dx, const float *dvalues, const int32_t *indices, const int32_t *counts,
-                                  const void *w_enc, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
-                                  int32_t dtype) {
-  return guarded(device, "sails_sae_encode_backward", [&] {
-    check_codes(indices, counts, n_tokens, capacity, d_sae);
-    require_f32(dvalues, n_tokens * capacity, "dvalues");
-    require_f32(dx, elements({n_tokens, d_in}, "n_tokens, d_in"), "dx");
-    require_tensor(w_enc, elements({d_in, d_sae}, "d_in, d_sae"), dtype, "w_enc");
-    if (scale != nullptr) require_f32(scale, d_sae, "scale");
-    device->kernels->sae->encode_backward(dx, dvalues, indices, counts, w_enc, scale, n_tokens, d_in, d_sae, capacity, dtype, device->threads);
-  });
-}
-
-int32_t sails_sae_decode(sails_device *device, float *recon, const int32_t *indices, const float *values, const int32_t *counts,
-                         const void *w_dec, const float *bias, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae,
-                         int64_t capacity, int32_t dtype) {
-  return guarded(device, "sails_sae_decode", [&] {
-    check_codes(indices, counts, n_tokens, capacity, d_sae);
-    require_f32(values, n_tokens * capacity, "values");
-    require_f32(recon, elements({n_tokens, d_in}, "n_tokens, d_in"), "recon");
-    require_tensor(w_dec, elements({d_sae, d_in}, "d_sae, d_in"), dtype, "w_dec");
-    if (bias != nullptr) require_f32(bias, d_in, "bias");
-    if (scale != nullptr) require_f32(scale, d_sae, "scale");
-    device->kernels->sae->decode(recon, indices, values, counts, w_dec, bias, scale, n_tokens, d_in, capacity, dtype, device->threads);
-  });
-}
-
-int32_t sails_sae_decode_backward(sails_device *device, float *dvalues, const float *drecon, const int32_t *indices,
-                                  const int32_t *counts, const void *w_dec, const float *scale, int64_t n_tokens, int64_t d_in,
-                                  int64_t d_sae, int64_t capacity, int32_t dtype) {
-  return guarded(device, "sails_sae_decode_backward", [&] {
-    check_codes(indices, counts, n_tokens, capacity, d_sae);
-    require_f32(dvalues, n_tokens * capacity, "dvalues");
-    require_f32(drecon, elements({n_tokens, d_in}, "n_tokens, d_in"), "drecon");
-    require_tensor(w_dec, elements({d_sae, d_in}, "d_sae, d_in"), dtype, "w_dec");
-    if (scale != nullptr) require_f32(scale, d_sae, "scale");
-    device->kernels->sae->decode_backward(dvalues, drecon, indices, counts, w_dec, scale, n_tokens, d_in, capacity, dtype, device->threads);
-  });
-}
-
-int32_t sails_sae_densify(sails_device *device, float *acts, const int32_t *indices, const float *values, const int32_t *counts,
-                          int64_t n_tokens, int64_t d_sae, int64_t capacity) {
-  return guarded(device, "sails_sae_densify", [&] {
-    check_codes(indices, counts, n_tokens, capacity, d_sae);
-    require_f32(values, n_tokens * capacity, "values");
-    require_f32(acts, elements({n_tokens, d_sae}, "n_tokens, d_sae"), "acts");
-#pragma omp parallel for num_threads(device->threads) schedule(static)
-    for (int64_t t = 0; t < n_tokens; t++) {
-      float *row = acts + t * d_sae;
-      std::memset(row, 0, static_cast<size_t>(d_sae) * 4);
-      const int64_t n = std::min<int64_t>(counts[t], capacity);
-      for (int64_t j = 0; j < n; j++) row[indices[t * capacity + j]] = values[t * capacity + j];
-    }
-  });
-}
-
-int32_t sails_sae_accumulate(sails_device *device, double *sum, double *active, const int32_t *indices, const float *values,
-                             const int32_t *counts, const int32_t *token_class, const float *token_weight, int64_t n_tokens,
-                             int64_t d_sae, int64_t capacity, int64_t n_classes) {
-  return guarded(device, "sails_sae_accumulate", [&] {
-    check_codes(indices, counts, n_tokens, capacity, d_sae);
-    require_f32(values, n_tokens * capacity, "values");
-    const int64_t n = elements({n_classes, d_sae}, "n_classes, d_sae");
-    require_pointer(sum, n, 8, "sum");
-    if (active != nullptr) require_pointer(active, n, 8, "active");
-    require_pointer(token_class, n_tokens, 4, "token_class");
-    if (token_weight != nullptr) require_f32(token_weight, n_tokens, "token_weight");
-    for (int64_t t = 0; t < n_tokens; t++)
-      require(token_class[t] < n_classes, "token_class[" + std::to_string(t) + "] is " + std::to_string(token_class[t]) + ", n_classes is " +
-                                              std::to_string(n_classes));
-    // The codes are few: one thread in the order of the tokens is exact and fast enough (about 1 ns a code).
-    for (int64_t t = 0; t < n_tokens; t++) {
-      if (token_class[t] < 0) continue;
-      const double weight = token_weight == nullptr ? 1.0 : static_cast<double>(token_weight[t]);
-      double *class_sum = sum + token_class[t] * d_sae;
-      double *class_active = active == nullptr ? nullptr : active + token_class[t] * d_sae;
-      const int64_t count = std::min<int64_t>(counts[t], capacity);
-      for (int64_t j = 0; j < count; j++) {
-        const int32_t id = indices[t * capacity + j];
-        class_sum[id] += weight * static_cast<double>(values[t * capacity + j]);
-        if (class_active != nullptr) class_active[id] += 1;
-      }
-    }
-  });
-}
-
-}  // extern "C"
+}  // namespace backend
+}  // namespace sails

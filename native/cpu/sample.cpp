@@ -1,16 +1,11 @@
 // Choosing the next token: greedy, or temperature, top-k and top-p (arXiv:1904.09751) by inversion of one uniform number.
 #include <algorithm>
 #include <cmath>
-#include <vector>
 
-#include "device.h"
+#include "cpu/device.h"
+#include "shell/backend.h"
 
-using sails::elements;
-using sails::guarded;
-using sails::require;
-using sails::require_f32;
-using sails::require_pointer;
-
+namespace sails {
 namespace {
 
 struct Candidate {
@@ -77,37 +72,24 @@ int32_t sample_row(const float *logits, Candidate *candidates, int64_t vocab, fl
 
 }  // namespace
 
-extern "C" {
+namespace backend {
 
-int32_t sails_sample_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n_rows, int64_t vocab) {
-  return guarded(device, "sails_sample_workspace_bytes", [&] {
-    require(out_bytes != nullptr, "out_bytes is NULL");
-    elements({n_rows, vocab}, "n_rows, vocab");
-    *out_bytes = sails::aligned_bytes(vocab * static_cast<int64_t>(sizeof(Candidate)));
-  });
+int64_t sample_workspace_bytes(sails_device &, int64_t, int64_t vocab) {
+  return aligned_bytes(vocab * static_cast<int64_t>(sizeof(Candidate)));
 }
 
-int32_t sails_sample(sails_device *device, int32_t *ids, const float *logits, const float *uniform, int64_t n_rows, int64_t vocab,
-                     float temperature, int64_t top_k, float top_p, void *workspace, int64_t workspace_bytes) {
-  return guarded(device, "sails_sample", [&] {
-    const int64_t n = elements({n_rows, vocab}, "n_rows, vocab");
-    require_pointer(ids, n_rows, 4, "ids");
-    require_f32(logits, n, "logits");
-    require(n_rows == 0 || vocab > 0, "vocab is 0");
-    require(temperature >= 0 && std::isfinite(temperature), "temperature is negative or not finite");
-    require(top_k >= 0, "top_k is negative");
-    require(top_p > 0 && top_p <= 1, "top_p is not in (0, 1]");
-    const int64_t bad = device->kernels->elementwise->count_nonfinite(logits, n, SAILS_F32, device->threads);
-    require(bad == 0, std::to_string(bad) + " of the logits are NaN or infinite");
-    if (temperature == 0.0f) {
-      for (int64_t i = 0; i < n_rows; i++) ids[i] = argmax(logits + i * vocab, vocab);
-      return;
-    }
-    require_f32(uniform, n_rows, "uniform");
-    sails::require_workspace(workspace, workspace_bytes, sails::aligned_bytes(vocab * static_cast<int64_t>(sizeof(Candidate))));
-    for (int64_t i = 0; i < n_rows; i++)
-      ids[i] = sample_row(logits + i * vocab, static_cast<Candidate *>(workspace), vocab, temperature, top_k, top_p, uniform[i]);
-  });
+void sample(sails_device &device, int32_t *ids, const float *logits, const float *uniform, int64_t n_rows, int64_t vocab,
+            float temperature, int64_t top_k, float top_p, void *workspace, int64_t) {
+  CpuDevice &host = cpu(device);
+  const int64_t bad = host.kernels->elementwise->count_nonfinite(logits, n_rows * vocab, SAILS_F32, host.threads);
+  require(bad == 0, std::to_string(bad) + " of the logits are NaN or infinite");
+  if (temperature == 0.0f) {
+    for (int64_t i = 0; i < n_rows; i++) ids[i] = argmax(logits + i * vocab, vocab);
+    return;
+  }
+  for (int64_t i = 0; i < n_rows; i++)
+    ids[i] = sample_row(logits + i * vocab, static_cast<Candidate *>(workspace), vocab, temperature, top_k, top_p, uniform[i]);
 }
 
-}  // extern "C"
+}  // namespace backend
+}  // namespace sails

@@ -1,15 +1,16 @@
 // What a backend library implements; native/shell checks the arguments of sails.h and calls these.
 //
 // Each function has the arguments and the contract of the function of the same name in sails.h, already checked: pointers are there and
-// aligned, products of sizes do not overflow, workspace_bytes is at least what *_workspace_bytes said. Sizes may still be 0. What can only be
-// known by reading tensors (an id in range) is the backend's to check. A failure is thrown as sails::Error.
+// aligned, products of sizes do not overflow, workspace_bytes is at least what *_workspace_bytes said, k of sae_encode is at most d_sae.
+// Sizes may still be 0, though calls in which nothing is to be written may not come this far. What can only be known by reading tensors
+// (an id in range) is the backend's to check. A failure is thrown as sails::Error.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
 
-#include "device.h"
+#include "shell/device.h"
 
 namespace sails::backend {
 

@@ -1,6 +1,6 @@
 // GeGLU (arXiv:2002.05202 with the tanh form of arXiv:1606.08415) and the soft-cap of logits.
-#include "isa/kernels.h"
-#include "isa/simd.h"
+#include "cpu/isa/kernels.h"
+#include "cpu/isa/simd.h"
 #include "sails.h"
 
 namespace sails::SAILS_ISA {

@@ -1,6 +1,6 @@
 // Attention forward: flash-style blocks in f32 (arXiv:2205.14135, with the score soft-cap of arXiv:2408.00118 section 2), and
 // a path for few queries over a long cache that reads keys and values once, where they lie.
-#include "isa/attention.h"
+#include "cpu/isa/attention.h"
 
 namespace sails::SAILS_ISA {
 

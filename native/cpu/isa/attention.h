@@ -5,9 +5,9 @@
 
 #include <cmath>
 
-#include "isa/kernels.h"
-#include "isa/microgemm.h"
-#include "isa/simd.h"
+#include "cpu/isa/kernels.h"
+#include "cpu/isa/microgemm.h"
+#include "cpu/isa/simd.h"
 #include "sails.h"
 
 namespace sails::SAILS_ISA {

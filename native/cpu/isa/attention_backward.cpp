@@ -2,7 +2,7 @@
 // dk and dv, each recomputing the probabilities from lse; no atomics.
 //   s = q.k scale, t = tanh(s / cap), p = exp(cap t - lse), dp = dout.v, delta = dout.out
 //   ds = p (dp - delta) (1 - t^2);  dq = scale ds k,  dk = scale ds^T q,  dv = p^T dout
-#include "isa/attention.h"
+#include "cpu/isa/attention.h"
 
 namespace sails::SAILS_ISA {
 namespace {

@@ -1,8 +1,8 @@
 // Conversions between storage types, sums and reductions over flat arrays.
 #include <cmath>
 
-#include "isa/kernels.h"
-#include "isa/simd.h"
+#include "cpu/isa/kernels.h"
+#include "cpu/isa/simd.h"
 #include "sails.h"
 
 namespace sails::SAILS_ISA {

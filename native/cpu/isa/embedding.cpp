@@ -1,6 +1,6 @@
 // Rows of the embedding table and their gradient.
-#include "isa/kernels.h"
-#include "isa/simd.h"
+#include "cpu/isa/kernels.h"
+#include "cpu/isa/simd.h"
 #include "sails.h"
 
 namespace sails::SAILS_ISA {

@@ -1,7 +1,7 @@
 // Products of few rows with a bf16 matrix, widened in registers, for CPUs on which oneDNN has no bf16: what decoding spends its
 // time on, bound by reading the weights once.
-#include "isa/kernels.h"
-#include "isa/simd.h"
+#include "cpu/isa/kernels.h"
+#include "cpu/isa/simd.h"
 
 namespace sails::SAILS_ISA {
 namespace {

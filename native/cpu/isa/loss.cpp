@@ -1,8 +1,8 @@
 // Cross entropy of one row of logits and its gradient, with the soft-cap's derivative folded in where asked.
 #include <cmath>
 
-#include "isa/kernels.h"
-#include "isa/simd.h"
+#include "cpu/isa/kernels.h"
+#include "cpu/isa/simd.h"
 #include "sails.h"
 
 namespace sails::SAILS_ISA {

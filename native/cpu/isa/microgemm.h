@@ -1,7 +1,7 @@
 // A small f32 matrix product on packed panels: c [m, n] (+)= a [m, k] b [k, n], n a multiple of kWidth, rows of b and c padded.
 #pragma once
 
-#include "isa/simd.h"
+#include "cpu/isa/simd.h"
 
 namespace sails::SAILS_ISA {
 namespace {

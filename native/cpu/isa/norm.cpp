@@ -1,8 +1,8 @@
 // RMSNorm in Gemma's form and SAELens' row standardisation; formulas in sails.h.
 #include <cmath>
 
-#include "isa/kernels.h"
-#include "isa/simd.h"
+#include "cpu/isa/kernels.h"
+#include "cpu/isa/simd.h"
 #include "sails.h"
 
 namespace sails::SAILS_ISA {

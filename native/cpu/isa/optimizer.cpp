@@ -1,8 +1,8 @@
 // AdamW (arXiv:1711.05101), in the order of torch.optim.AdamW.
 #include <cmath>
 
-#include "isa/kernels.h"
-#include "isa/simd.h"
+#include "cpu/isa/kernels.h"
+#include "cpu/isa/simd.h"
 
 namespace sails::SAILS_ISA {
 namespace {

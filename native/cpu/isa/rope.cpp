@@ -1,8 +1,8 @@
 // Rotary position embedding, half-split layout (arXiv:2104.09864; layout of huggingface/transformers modeling_gemma2.py, rotate_half).
 #include <cmath>
 
-#include "isa/kernels.h"
-#include "isa/simd.h"
+#include "cpu/isa/kernels.h"
+#include "cpu/isa/simd.h"
 #include "sails.h"
 
 namespace sails::SAILS_ISA {

@@ -3,8 +3,8 @@
 #include <immintrin.h>
 #endif
 
-#include "isa/kernels.h"
-#include "isa/simd.h"
+#include "cpu/isa/kernels.h"
+#include "cpu/isa/simd.h"
 #include "sails.h"
 
 namespace sails::SAILS_ISA {

@@ -1,4 +1,4 @@
-#include "isa/kernels.h"
+#include "cpu/isa/kernels.h"
 
 #define SAILS_STRING_(x) #x
 #define SAILS_STRING(x) SAILS_STRING_(x)

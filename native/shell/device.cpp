@@ -1,0 +1,142 @@
+// Opening, describing and closing a device, and the helpers of the checks.
+#include "shell/device.h"
+
+#include <cstring>
+#include <memory>
+
+#include "shell/backend.h"
+
+namespace sails {
+
+void require(bool condition, const std::string &sentence) {
+  if (!condition) throw Error(SAILS_INVALID_ARGUMENT, sentence);
+}
+
+void require_size(int64_t size, const char *name) {
+  require(size >= 0, std::string(name) + " is " + std::to_string(size) + ", expected 0 or more");
+}
+
+int64_t elements(std::initializer_list<int64_t> sizes, const char *name) {
+  int64_t product = 1;
+  for (int64_t size : sizes) {
+    require_size(size, name);
+    // 2^59 elements of 8 bytes still fit into int64_t bytes with room for alignment.
+    require(!__builtin_mul_overflow(product, size, &product) && product < (int64_t{1} << 59),
+            std::string(name) + ": the product of its sizes overflows");
+  }
+  return product;
+}
+
+void require_pointer(const void *pointer, int64_t n_elements, int64_t alignment, const char *name) {
+  if (n_elements == 0) return;
+  require(pointer != nullptr, std::string(name) + " is NULL");
+  require(reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(alignment) == 0,
+          std::string(name) + " is not aligned to " + std::to_string(alignment) + " bytes");
+}
+
+int64_t require_f32_or_bf16(int32_t dtype, const char *name) {
+  require(dtype == SAILS_F32 || dtype == SAILS_BF16,
+          std::string(name) + " has dtype " + std::to_string(dtype) + ", expected f32 (0) or bf16 (1)");
+  return dtype == SAILS_F32 ? 4 : 2;
+}
+
+void require_workspace(const void *workspace, int64_t workspace_bytes, int64_t needed_bytes) {
+  require(workspace_bytes >= needed_bytes, "workspace has " + std::to_string(workspace_bytes) + " bytes, " +
+                                               std::to_string(needed_bytes) + " are needed");
+  require_pointer(workspace, needed_bytes, 64, "workspace");
+}
+
+std::string json_escaped(const std::string &text) {
+  std::string out;
+  for (char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) >= 0x20) out += c;
+  }
+  return out;
+}
+
+namespace {
+
+void copy_text(const std::string &text, char *destination, int64_t bytes) {
+  if (destination == nullptr || bytes <= 0) return;
+  const size_t n = std::min(text.size(), static_cast<size_t>(bytes - 1));
+  std::memcpy(destination, text.data(), n);
+  destination[n] = '\0';
+}
+
+}  // namespace
+}  // namespace sails
+
+namespace backend = sails::backend;
+using sails::guarded;
+using sails::require;
+
+extern "C" {
+
+int32_t sails_abi_version(int32_t *out_version) {
+  if (out_version == nullptr) return SAILS_INVALID_ARGUMENT;
+  *out_version = SAILS_ABI_VERSION;
+  return SAILS_OK;
+}
+
+int32_t sails_device_open(sails_device **out_device, int32_t ordinal, int32_t n_threads, const char *options, char *error_text,
+                          int64_t error_bytes) {
+  if (out_device == nullptr) return SAILS_INVALID_ARGUMENT;
+  *out_device = nullptr;
+  try {
+    require(n_threads >= 0, "n_threads is " + std::to_string(n_threads) + ", expected 0 or more");
+    *out_device = backend::open(ordinal, n_threads, options == nullptr ? "" : options).release();
+    return SAILS_OK;
+  } catch (const sails::Error &e) {
+    sails::copy_text(e.text, error_text, error_bytes);
+    return e.status;
+  } catch (const std::exception &e) {
+    sails::copy_text(e.what(), error_text, error_bytes);
+    return SAILS_FAILED;
+  }
+}
+
+int32_t sails_device_close(sails_device *device) {
+  if (device == nullptr) return SAILS_INVALID_ARGUMENT;
+  // What the caller did not free. A failure has no handle left that could tell it, and nothing that the caller could do.
+  guarded(device, "sails_device_close", [&] {
+    for (const auto &allocation : device->allocations) backend::release(*device, allocation.first);
+  });
+  delete device;
+  return SAILS_OK;
+}
+
+int32_t sails_device_error(sails_device *device, char *text, int64_t text_bytes) {
+  if (device == nullptr || text == nullptr || text_bytes <= 0) return SAILS_INVALID_ARGUMENT;
+  std::lock_guard<std::mutex> lock(device->mutex);
+  sails::copy_text(device->error, text, text_bytes);
+  return SAILS_OK;
+}
+
+int32_t sails_device_describe(sails_device *device, char *text, int64_t text_bytes) {
+  return guarded(device, "sails_device_describe", [&] {
+    require(text != nullptr && text_bytes > 0, "text is NULL or empty");
+    sails::copy_text(backend::describe(*device), text, text_bytes);
+  });
+}
+
+int32_t sails_device_host_accessible(sails_device *device, int32_t *out_accessible) {
+  return guarded(device, "sails_device_host_accessible", [&] {
+    require(out_accessible != nullptr, "out_accessible is NULL");
+    *out_accessible = backend::host_accessible(*device) ? 1 : 0;
+  });
+}
+
+int32_t sails_device_memory(sails_device *device, int64_t *out_allocated_bytes, int64_t *out_peak_bytes) {
+  return guarded(device, "sails_device_memory", [&] {
+    require(out_allocated_bytes != nullptr && out_peak_bytes != nullptr, "an out pointer is NULL");
+    *out_allocated_bytes = device->allocated_bytes;
+    *out_peak_bytes = device->peak_bytes;
+  });
+}
+
+int32_t sails_synchronize(sails_device *device) {
+  return guarded(device, "sails_synchronize", [&] { backend::synchronize(*device); });
+}
+
+}  // extern "C"

@@ -1,0 +1,63 @@
+// Checks of the language-model head: cross entropy over whole logits, and the chunked head.
+#include "shell/backend.h"
+#include "shell/device.h"
+
+namespace backend = sails::backend;
+using sails::elements;
+using sails::guarded;
+using sails::require;
+using sails::require_f32;
+using sails::require_f32_or_bf16;
+using sails::require_pointer;
+using sails::require_tensor;
+using sails::require_workspace;
+
+extern "C" {
+
+int32_t sails_cross_entropy(sails_device *device, float *token_loss, float *dlogits, const float *logits, const int32_t *targets,
+                            const float *token_weight, int64_t n_tokens, int64_t vocab) {
+  return guarded(device, "sails_cross_entropy", [&] {
+    const int64_t n = elements({n_tokens, vocab}, "n_tokens, vocab");
+    require_f32(token_loss, n_tokens, "token_loss");
+    require_f32(logits, n, "logits");
+    require_pointer(targets, n_tokens, 4, "targets");
+    if (dlogits != nullptr) {
+      require_f32(dlogits, n, "dlogits");
+      require_f32(token_weight, n_tokens, "token_weight");
+    }
+    backend::cross_entropy(*device, token_loss, dlogits, logits, targets, token_weight, n_tokens, vocab);
+  });
+}
+
+int32_t sails_head_loss_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n_tokens, int64_t d_model, int64_t vocab,
+                                        int32_t dtype) {
+  return guarded(device, "sails_head_loss_workspace_bytes", [&] {
+    require(out_bytes != nullptr, "out_bytes is NULL");
+    elements({n_tokens, d_model}, "n_tokens, d_model");
+    elements({vocab, d_model}, "vocab, d_model");
+    require_f32_or_bf16(dtype, "hidden");
+    *out_bytes = backend::head_loss_workspace_bytes(*device, n_tokens, d_model, vocab, dtype);
+  });
+}
+
+int32_t sails_head_loss(sails_device *device, float *token_loss, float *dhidden, float *dembed, const void *hidden, const void *embed,
+                        const int32_t *targets, const float *token_weight, int64_t n_tokens, int64_t d_model, int64_t vocab,
+                        float softcap, int32_t dtype, void *workspace, int64_t workspace_bytes) {
+  return guarded(device, "sails_head_loss", [&] {
+    const int64_t n = elements({n_tokens, d_model}, "n_tokens, d_model"), n_embed = elements({vocab, d_model}, "vocab, d_model");
+    require_f32(token_loss, n_tokens, "token_loss");
+    require_tensor(hidden, n, dtype, "hidden");
+    require_tensor(embed, n_embed, dtype, "embed");
+    require_pointer(targets, n_tokens, 4, "targets");
+    require(softcap >= 0, "softcap is negative");
+    if (dhidden != nullptr) require_f32(dhidden, n, "dhidden");
+    if (dembed != nullptr) require_f32(dembed, n_embed, "dembed");
+    if (dhidden != nullptr || dembed != nullptr) require_f32(token_weight, n_tokens, "token_weight");
+    if (n_tokens == 0) return;
+    require_workspace(workspace, workspace_bytes, backend::head_loss_workspace_bytes(*device, n_tokens, d_model, vocab, dtype));
+    backend::head_loss(*device, token_loss, dhidden, dembed, hidden, embed, targets, token_weight, n_tokens, d_model, vocab, softcap, dtype,
+                       workspace, workspace_bytes);
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,199 @@
+// Checks of the layers around the matmuls: embedding, norms, RoPE, GeGLU, soft-cap, standardisation.
+#include "shell/backend.h"
+#include "shell/device.h"
+
+namespace backend = sails::backend;
+using sails::elements;
+using sails::guarded;
+using sails::require;
+using sails::require_f32;
+using sails::require_pointer;
+using sails::require_tensor;
+using sails::require_workspace;
+
+extern "C" {
+
+int32_t sails_embedding_forward(sails_device *device, void *y, const int32_t *ids, const void *table, int64_t n_tokens, int64_t vocab,
+                                int64_t d_model, float scale, int32_t y_dtype, int32_t table_dtype) {
+  return guarded(device, "sails_embedding_forward", [&] {
+    require_tensor(y, elements({n_tokens, d_model}, "n_tokens, d_model"), y_dtype, "y");
+    require_tensor(table, elements({vocab, d_model}, "vocab, d_model"), table_dtype, "table");
+    require_pointer(ids, n_tokens, 4, "ids");
+    backend::embedding_forward(*device, y, ids, table, n_tokens, vocab, d_model, scale, y_dtype, table_dtype);
+  });
+}
+
+int32_t sails_embedding_backward(sails_device *device, float *dtable, const float *dy, const int32_t *ids, int64_t n_tokens,
+                                 int64_t vocab, int64_t d_model, float scale) {
+  return guarded(device, "sails_embedding_backward", [&] {
+    require_f32(dtable, elements({vocab, d_model}, "vocab, d_model"), "dtable");
+    require_f32(dy, elements({n_tokens, d_model}, "n_tokens, d_model"), "dy");
+    require_pointer(ids, n_tokens, 4, "ids");
+    backend::embedding_backward(*device, dtable, dy, ids, n_tokens, vocab, d_model, scale);
+  });
+}
+
+int32_t sails_rmsnorm_forward(sails_device *device, void *y, float *rstd, const void *x, const float *weight, const void *residual,
+                              int64_t n_rows, int64_t d, float eps, int32_t y_dtype, int32_t x_dtype) {
+  return guarded(device, "sails_rmsnorm_forward", [&] {
+    const int64_t n = elements({n_rows, d}, "n_rows, d");
+    require_tensor(y, n, y_dtype, "y");
+    require_tensor(x, n, x_dtype, "x");
+    require_f32(weight, n == 0 ? 0 : d, "weight");
+    if (rstd != nullptr) require_f32(rstd, n_rows, "rstd");
+    if (residual != nullptr) require_tensor(residual, n, y_dtype, "residual");
+    if (n == 0) return;
+    backend::rmsnorm_forward(*device, y, rstd, x, weight, residual, n_rows, d, eps, y_dtype, x_dtype);
+  });
+}
+
+int32_t sails_rmsnorm_backward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n_rows, int64_t d) {
+  return guarded(device, "sails_rmsnorm_backward_workspace_bytes", [&] {
+    require(out_bytes != nullptr, "out_bytes is NULL");
+    elements({n_rows, d}, "n_rows, d");
+    *out_bytes = backend::rmsnorm_backward_workspace_bytes(*device, n_rows, d);
+  });
+}
+
+int32_t sails_rmsnorm_backward(sails_device *device, float *dx, float *dweight, const void *dy, const void *x, const float *weight,
+                               const float *rstd, int64_t n_rows, int64_t d, int32_t accumulate_dx, int32_t dy_dtype, int32_t x_dtype,
+                               void *workspace, int64_t workspace_bytes) {
+  return guarded(device, "sails_rmsnorm_backward", [&] {
+    const int64_t n = elements({n_rows, d}, "n_rows, d");
+    require_f32(dx, n, "dx");
+    require_tensor(dy, n, dy_dtype, "dy");
+    require_tensor(x, n, x_dtype, "x");
+    require_f32(weight, n == 0 ? 0 : d, "weight");
+    require_f32(rstd, n == 0 ? 0 : n_rows, "rstd");
+    if (dweight != nullptr) require_f32(dweight, d, "dweight");
+    if (n == 0) return;
+    require_workspace(workspace, workspace_bytes, backend::rmsnorm_backward_workspace_bytes(*device, n_rows, d));
+    backend::rmsnorm_backward(*device, dx, dweight, dy, x, weight, rstd, n_rows, d, accumulate_dx, dy_dtype, x_dtype, workspace,
+                              workspace_bytes);
+  });
+}
+
+int32_t sails_rope_table(sails_device *device, float *table, const int32_t *positions, int64_t n_tokens, int64_t head_dim, double theta) {
+  return guarded(device, "sails_rope_table", [&] {
+    require(head_dim % 2 == 0, "head_dim is " + std::to_string(head_dim) + ", expected an even number");
+    require(theta > 0, "theta is not positive");
+    require_f32(table, elements({n_tokens, head_dim}, "n_tokens, head_dim"), "table");
+    require_pointer(positions, n_tokens, 4, "positions");
+    backend::rope_table(*device, table, positions, n_tokens, head_dim, theta);
+  });
+}
+
+int32_t sails_rope(sails_device *device, void *y, const void *x, const float *table, int64_t n_tokens, int64_t n_heads, int64_t head_dim,
+                   int32_t inverse, int32_t dtype) {
+  return guarded(device, "sails_rope", [&] {
+    require(head_dim % 2 == 0, "head_dim is " + std::to_string(head_dim) + ", expected an even number");
+    const int64_t n = elements({n_tokens, n_heads, head_dim}, "n_tokens, n_heads, head_dim");
+    require_tensor(y, n, dtype, "y");
+    require_tensor(x, n, dtype, "x");
+    require_f32(table, n == 0 ? 0 : n_tokens * head_dim, "table");
+    backend::rope(*device, y, x, table, n_tokens, n_heads, head_dim, inverse, dtype);
+  });
+}
+
+int32_t sails_geglu_forward(sails_device *device, void *y, const void *gate, const void *up, int64_t n, int32_t dtype) {
+  return guarded(device, "sails_geglu_forward", [&] {
+    elements({n}, "n");
+    require_tensor(y, n, dtype, "y");
+    require_tensor(gate, n, dtype, "gate");
+    require_tensor(up, n, dtype, "up");
+    backend::geglu_forward(*device, y, gate, up, n, dtype);
+  });
+}
+
+int32_t sails_geglu_backward(sails_device *device, void *dgate, void *dup, const void *dy, const void *gate, const void *up, int64_t n,
+                             int32_t dtype) {
+  return guarded(device, "sails_geglu_backward", [&] {
+    elements({n}, "n");
+    require_tensor(dgate, n, dtype, "dgate");
+    require_tensor(dup, n, dtype, "dup");
+    require_tensor(dy, n, dtype, "dy");
+    require_tensor(gate, n, dtype, "gate");
+    require_tensor(up, n, dtype, "up");
+    backend::geglu_backward(*device, dgate, dup, dy, gate, up, n, dtype);
+  });
+}
+
+int32_t sails_softcap_forward(sails_device *device, float *y, const float *x, int64_t n, float cap) {
+  return guarded(device, "sails_softcap_forward", [&] {
+    elements({n}, "n");
+    require(cap > 0, "cap is not positive");
+    require_f32(y, n, "y");
+    require_f32(x, n, "x");
+    backend::softcap_forward(*device, y, x, n, cap);
+  });
+}
+
+int32_t sails_softcap_backward(sails_device *device, float *dx, const float *dy, const float *y, int64_t n, float cap) {
+  return guarded(device, "sails_softcap_backward", [&] {
+    elements({n}, "n");
+    require(cap > 0, "cap is not positive");
+    require_f32(dx, n, "dx");
+    require_f32(dy, n, "dy");
+    require_f32(y, n, "y");
+    backend::softcap_backward(*device, dx, dy, y, n, cap);
+  });
+}
+
+int32_t sails_standardize_forward(sails_device *device, float *y, float *mean, float *std, const float *x, int64_t n_rows,
+                                  int64_t n_cols, float eps) {
+  return guarded(device, "sails_standardize_forward", [&] {
+    const int64_t n = elements({n_rows, n_cols}, "n_rows, n_cols");
+    require(n == 0 || n_cols >= 2, "n_cols is 1: the standard deviation of one value is undefined");
+    require_f32(y, n, "y");
+    require_f32(x, n, "x");
+    require_f32(mean, n == 0 ? 0 : n_rows, "mean");
+    require_f32(std, n == 0 ? 0 : n_rows, "std");
+    if (n == 0) return;
+    backend::standardize_forward(*device, y, mean, std, x, n_rows, n_cols, eps);
+  });
+}
+
+int32_t sails_standardize_backward(sails_device *device, float *dx, const float *dy, const float *dmean, const float *dstd,
+                                   const float *x, const float *mean, const float *std, int64_t n_rows, int64_t n_cols, float eps) {
+  return guarded(device, "sails_standardize_backward", [&] {
+    const int64_t n = elements({n_rows, n_cols}, "n_rows, n_cols");
+    require(n == 0 || n_cols >= 2, "n_cols is 1: the standard deviation of one value is undefined");
+    require_f32(dx, n, "dx");
+    require_f32(dy, n, "dy");
+    require_f32(x, n, "x");
+    require_f32(mean, n == 0 ? 0 : n_rows, "mean");
+    require_f32(std, n == 0 ? 0 : n_rows, "std");
+    if (dmean != nullptr) require_f32(dmean, n_rows, "dmean");
+    if (dstd != nullptr) require_f32(dstd, n_rows, "dstd");
+    if (n == 0) return;
+    backend::standardize_backward(*device, dx, dy, dmean, dstd, x, mean, std, n_rows, n_cols, eps);
+  });
+}
+
+int32_t sails_unstandardize_forward(sails_device *device, float *y, const float *x, const float *mean, const float *std, int64_t n_rows,
+                                    int64_t n_cols) {
+  return guarded(device, "sails_unstandardize_forward", [&] {
+    const int64_t n = elements({n_rows, n_cols}, "n_rows, n_cols");
+    require_f32(y, n, "y");
+    require_f32(x, n, "x");
+    require_f32(mean, n == 0 ? 0 : n_rows, "mean");
+    require_f32(std, n == 0 ? 0 : n_rows, "std");
+    backend::unstandardize_forward(*device, y, x, mean, std, n_rows, n_cols);
+  });
+}
+
+int32_t sails_unstandardize_backward(sails_device *device, float *dx, float *dmean, float *dstd, const float *dy, const float *x,
+                                     const float *std, int64_t n_rows, int64_t n_cols) {
+  return guarded(device, "sails_unstandardize_backward", [&] {
+    const int64_t n = elements({n_rows, n_cols}, "n_rows, n_cols");
+    require_f32(dx, n, "dx");
+    require_f32(dy, n, "dy");
+    require_f32(x, n, "x");
+    require_f32(std, n == 0 ? 0 : n_rows, "std");
+    require_f32(dmean, n_rows, "dmean");
+    require_f32(dstd, n_rows, "dstd");
+    backend::unstandardize_backward(*device, dx, dmean, dstd, dy, x, std, n_rows, n_cols);
+  });
+}
+
+}  // extern "C"

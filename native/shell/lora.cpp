@@ -1,0 +1,127 @@
+// Checks of LoRA products, projection onto a subspace, AdamW.
+#include "shell/backend.h"
+#include "shell/device.h"
+
+namespace backend = sails::backend;
+using sails::elements;
+using sails::guarded;
+using sails::require;
+using sails::require_f32;
+using sails::require_pointer;
+using sails::require_size;
+using sails::require_tensor;
+using sails::require_workspace;
+
+namespace {
+
+void check_lora(int64_t n, int64_t d_in, int64_t d_out, int64_t r) {
+  elements({n, d_in}, "n, d_in");
+  elements({n, d_out}, "n, d_out");
+  elements({n, r}, "n, r");
+  elements({r, d_in}, "r, d_in");
+  elements({d_out, r}, "d_out, r");
+}
+
+}  // namespace
+
+extern "C" {
+
+int32_t sails_lora_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in, int64_t d_out, int64_t r) {
+  return guarded(device, "sails_lora_forward_workspace_bytes", [&] {
+    require(out_bytes != nullptr, "out_bytes is NULL");
+    check_lora(n, d_in, d_out, r);
+    *out_bytes = backend::lora_forward_workspace_bytes(*device, n, d_in, d_out, r);
+  });
+}
+
+int32_t sails_lora_forward(sails_device *device, void *y, float *h, const void *x, const float *lora_a, const float *lora_b, int64_t n,
+                           int64_t d_in, int64_t d_out, int64_t r, float scale, int32_t y_dtype, int32_t x_dtype, void *workspace,
+                           int64_t workspace_bytes) {
+  return guarded(device, "sails_lora_forward", [&] {
+    check_lora(n, d_in, d_out, r);
+    require_tensor(y, n * d_out, y_dtype, "y");
+    require_f32(h, n * r, "h");
+    require_tensor(x, n * d_in, x_dtype, "x");
+    require_f32(lora_a, r * d_in, "lora_a");
+    require_f32(lora_b, d_out * r, "lora_b");
+    if (n == 0 || r == 0) return;
+    require_workspace(workspace, workspace_bytes, backend::lora_forward_workspace_bytes(*device, n, d_in, d_out, r));
+    backend::lora_forward(*device, y, h, x, lora_a, lora_b, n, d_in, d_out, r, scale, y_dtype, x_dtype, workspace, workspace_bytes);
+  });
+}
+
+int32_t sails_lora_backward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in, int64_t d_out, int64_t r) {
+  return guarded(device, "sails_lora_backward_workspace_bytes", [&] {
+    require(out_bytes != nullptr, "out_bytes is NULL");
+    check_lora(n, d_in, d_out, r);
+    *out_bytes = backend::lora_backward_workspace_bytes(*device, n, d_in, d_out, r);
+  });
+}
+
+int32_t sails_lora_backward(sails_device *device, float *dx, float *dlora_a, float *dlora_b, const void *dy, const void *x,
+                            const float *h, const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r,
+                            float scale, int32_t dy_dtype, int32_t x_dtype, void *workspace, int64_t workspace_bytes) {
+  return guarded(device, "sails_lora_backward", [&] {
+    check_lora(n, d_in, d_out, r);
+    if (dx != nullptr) require_f32(dx, n * d_in, "dx");
+    require_f32(dlora_a, r * d_in, "dlora_a");
+    require_f32(dlora_b, d_out * r, "dlora_b");
+    require_tensor(dy, n * d_out, dy_dtype, "dy");
+    require_tensor(x, n * d_in, x_dtype, "x");
+    require_f32(h, n * r, "h");
+    require_f32(lora_a, r * d_in, "lora_a");
+    require_f32(lora_b, d_out * r, "lora_b");
+    if (n == 0 || r == 0) return;
+    require_workspace(workspace, workspace_bytes, backend::lora_backward_workspace_bytes(*device, n, d_in, d_out, r));
+    backend::lora_backward(*device, dx, dlora_a, dlora_b, dy, x, h, lora_a, lora_b, n, d_in, d_out, r, scale, dy_dtype, x_dtype, workspace,
+                           workspace_bytes);
+  });
+}
+
+int32_t sails_project_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t d, int64_t r_s, int64_t n) {
+  return guarded(device, "sails_project_workspace_bytes", [&] {
+    require(out_bytes != nullptr, "out_bytes is NULL");
+    elements({d, r_s}, "d, r_s");
+    elements({d, n}, "d, n");
+    elements({r_s, n}, "r_s, n");
+    *out_bytes = backend::project_workspace_bytes(*device, d, r_s, n);
+  });
+}
+
+int32_t sails_project(sails_device *device, float *y, const float *g, const float *basis, int64_t d, int64_t r_s, int64_t n,
+                      int32_t right, void *workspace, int64_t workspace_bytes) {
+  return guarded(device, "sails_project", [&] {
+    const int64_t size = elements({d, n}, "d, n");
+    elements({r_s, n}, "r_s, n");
+    require_f32(y, size, "y");
+    require_f32(g, size, "g");
+    require_f32(basis, elements({d, r_s}, "d, r_s"), "basis");
+    if (size == 0) return;
+    require_workspace(workspace, workspace_bytes, backend::project_workspace_bytes(*device, d, r_s, n));
+    backend::project(*device, y, g, basis, d, r_s, n, right, workspace, workspace_bytes);
+  });
+}
+
+int32_t sails_adamw(sails_device *device, float *const *params, float *const *m, float *const *v, const float *const *grads,
+                    const int64_t *sizes, int64_t count, int64_t step, double grad_scale, double lr, double beta1, double beta2,
+                    double eps, double weight_decay) {
+  return guarded(device, "sails_adamw", [&] {
+    require_size(count, "count");
+    require(step >= 1, "step is " + std::to_string(step) + ", expected 1 or more");
+    require_pointer(params, count, 8, "params");
+    require_pointer(m, count, 8, "m");
+    require_pointer(v, count, 8, "v");
+    require_pointer(grads, count, 8, "grads");
+    require_pointer(sizes, count, 8, "sizes");
+    for (int64_t i = 0; i < count; i++) {
+      const int64_t n = elements({sizes[i]}, "sizes");
+      require_f32(params[i], n, "params[i]");
+      require_f32(m[i], n, "m[i]");
+      require_f32(v[i], n, "v[i]");
+      require_f32(grads[i], n, "grads[i]");
+    }
+    backend::adamw(*device, params, m, v, grads, sizes, count, step, grad_scale, lr, beta1, beta2, eps, weight_decay);
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,139 @@
+// Checks of the sparse autoencoder operations.
+#include <algorithm>
+
+#include "shell/backend.h"
+#include "shell/device.h"
+
+namespace backend = sails::backend;
+using sails::elements;
+using sails::guarded;
+using sails::require;
+using sails::require_f32;
+using sails::require_f32_or_bf16;
+using sails::require_pointer;
+using sails::require_tensor;
+using sails::require_workspace;
+
+namespace {
+
+void check_encoder(int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t activation, int64_t k) {
+  require(activation >= SAILS_SAE_RELU && activation <= SAILS_SAE_GATED,
+          "activation is " + std::to_string(activation) + ", expected 0 to 3");
+  require(k >= 0, "k is " + std::to_string(k) + ", expected 0 or more");
+  require(d_sae < (int64_t{1} << 31), "d_sae is past 2^31");
+  elements({n_tokens, d_in}, "n_tokens, d_in");
+  elements({d_in, d_sae}, "d_in, d_sae");
+  elements({n_tokens, std::min(k, d_sae)}, "k");
+}
+
+// The ids and counts themselves are the backend's to check.
+void check_codes(const int32_t *indices, const int32_t *counts, int64_t n_tokens, int64_t capacity) {
+  require_pointer(indices, elements({n_tokens, capacity}, "n_tokens, capacity"), 4, "indices");
+  require_pointer(counts, n_tokens, 4, "counts");
+}
+
+}  // namespace
+
+extern "C" {
+
+int32_t sails_sae_encode_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n_tokens, int64_t d_in, int64_t d_sae,
+                                         int32_t activation, int64_t k, int32_t dtype) {
+  return guarded(device, "sails_sae_encode_workspace_bytes", [&] {
+    require(out_bytes != nullptr, "out_bytes is NULL");
+    check_encoder(n_tokens, d_in, d_sae, activation, k);
+    require_f32_or_bf16(dtype, "x");
+    *out_bytes = backend::sae_encode_workspace_bytes(*device, n_tokens, d_in, d_sae, activation, std::min(k, d_sae), dtype);
+  });
+}
+
+int32_t sails_sae_encode(sails_device *device, int32_t *indices, float *values, int32_t *counts, const void *x, const void *w_enc,
+                         const float *bias, const float *threshold, const float *scale, const float *gate_bias, int64_t n_tokens,
+                         int64_t d_in, int64_t d_sae, int64_t capacity, int32_t activation, int64_t k, int32_t dtype, void *workspace,
+                         int64_t workspace_bytes) {
+  return guarded(device, "sails_sae_encode", [&] {
+    check_encoder(n_tokens, d_in, d_sae, activation, k);
+    const int64_t n_codes = elements({n_tokens, capacity}, "n_tokens, capacity");
+    require_tensor(x, n_tokens * d_in, dtype, "x");
+    require_tensor(w_enc, d_in * d_sae, dtype, "w_enc");
+    require_pointer(indices, n_codes, 4, "indices");
+    require_f32(values, n_codes, "values");
+    require_pointer(counts, n_tokens, 4, "counts");
+    require((activation == SAILS_SAE_JUMPRELU) == (threshold != nullptr) || d_sae == 0, "threshold belongs to jumprelu, and only to it");
+    require((activation == SAILS_SAE_GATED) == (gate_bias != nullptr) || d_sae == 0, "gate_bias belongs to gated, and only to it");
+    for (const float *vector : {bias, threshold, scale, gate_bias})
+      if (vector != nullptr) require_f32(vector, d_sae, "bias, threshold, scale or gate_bias");
+    if (n_tokens == 0) return;
+    k = std::min(k, d_sae);
+    require_workspace(workspace, workspace_bytes,
+                      backend::sae_encode_workspace_bytes(*device, n_tokens, d_in, d_sae, activation, k, dtype));
+    backend::sae_encode(*device, indices, values, counts, x, w_enc, bias, threshold, scale, gate_bias, n_tokens, d_in, d_sae, capacity,
+                        activation, k, dtype, workspace, workspace_bytes);
+  });
+}
+
+int32_t sails_sae_encode_backward(sails_device *device, float *dx, const float *dvalues, const int32_t *indices, const int32_t *counts,
+                                  const void *w_enc, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
+                                  int32_t dtype) {
+  return guarded(device, "sails_sae_encode_backward", [&] {
+    check_codes(indices, counts, n_tokens, capacity);
+    require_f32(dvalues, n_tokens * capacity, "dvalues");
+    require_f32(dx, elements({n_tokens, d_in}, "n_tokens, d_in"), "dx");
+    require_tensor(w_enc, elements({d_in, d_sae}, "d_in, d_sae"), dtype, "w_enc");
+    if (scale != nullptr) require_f32(scale, d_sae, "scale");
+    backend::sae_encode_backward(*device, dx, dvalues, indices, counts, w_enc, scale, n_tokens, d_in, d_sae, capacity, dtype);
+  });
+}
+
+int32_t sails_sae_decode(sails_device *device, float *recon, const int32_t *indices, const float *values, const int32_t *counts,
+                         const void *w_dec, const float *bias, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae,
+                         int64_t capacity, int32_t dtype) {
+  return guarded(device, "sails_sae_decode", [&] {
+    check_codes(indices, counts, n_tokens, capacity);
+    require_f32(values, n_tokens * capacity, "values");
+    require_f32(recon, elements({n_tokens, d_in}, "n_tokens, d_in"), "recon");
+    require_tensor(w_dec, elements({d_sae, d_in}, "d_sae, d_in"), dtype, "w_dec");
+    if (bias != nullptr) require_f32(bias, d_in, "bias");
+    if (scale != nullptr) require_f32(scale, d_sae, "scale");
+    backend::sae_decode(*device, recon, indices, values, counts, w_dec, bias, scale, n_tokens, d_in, d_sae, capacity, dtype);
+  });
+}
+
+int32_t sails_sae_decode_backward(sails_device *device, float *dvalues, const float *drecon, const int32_t *indices,
+                                  const int32_t *counts, const void *w_dec, const float *scale, int64_t n_tokens, int64_t d_in,
+                                  int64_t d_sae, int64_t capacity, int32_t dtype) {
+  return guarded(device, "sails_sae_decode_backward", [&] {
+    check_codes(indices, counts, n_tokens, capacity);
+    require_f32(dvalues, n_tokens * capacity, "dvalues");
+    require_f32(drecon, elements({n_tokens, d_in}, "n_tokens, d_in"), "drecon");
+    require_tensor(w_dec, elements({d_sae, d_in}, "d_sae, d_in"), dtype, "w_dec");
+    if (scale != nullptr) require_f32(scale, d_sae, "scale");
+    backend::sae_decode_backward(*device, dvalues, drecon, indices, counts, w_dec, scale, n_tokens, d_in, d_sae, capacity, dtype);
+  });
+}
+
+int32_t sails_sae_densify(sails_device *device, float *acts, const int32_t *indices, const float *values, const int32_t *counts,
+                          int64_t n_tokens, int64_t d_sae, int64_t capacity) {
+  return guarded(device, "sails_sae_densify", [&] {
+    check_codes(indices, counts, n_tokens, capacity);
+    require_f32(values, n_tokens * capacity, "values");
+    require_f32(acts, elements({n_tokens, d_sae}, "n_tokens, d_sae"), "acts");
+    backend::sae_densify(*device, acts, indices, values, counts, n_tokens, d_sae, capacity);
+  });
+}
+
+int32_t sails_sae_accumulate(sails_device *device, double *sum, double *active, const int32_t *indices, const float *values,
+                             const int32_t *counts, const int32_t *token_class, const float *token_weight, int64_t n_tokens,
+                             int64_t d_sae, int64_t capacity, int64_t n_classes) {
+  return guarded(device, "sails_sae_accumulate", [&] {
+    check_codes(indices, counts, n_tokens, capacity);
+    require_f32(values, n_tokens * capacity, "values");
+    const int64_t n = elements({n_classes, d_sae}, "n_classes, d_sae");
+    require_pointer(sum, n, 8, "sum");
+    if (active != nullptr) require_pointer(active, n, 8, "active");
+    require_pointer(token_class, n_tokens, 4, "token_class");
+    if (token_weight != nullptr) require_f32(token_weight, n_tokens, "token_weight");
+    backend::sae_accumulate(*device, sum, active, indices, values, counts, token_class, token_weight, n_tokens, d_sae, capacity, n_classes);
+  });
+}
+
+}  // extern "C"
