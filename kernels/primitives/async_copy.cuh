@@ -19,6 +19,15 @@ __device__ __forceinline__ void async_copy_16(void *to_shared, const void *from_
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from_global), "r"(bytes) : "memory");
 #endif
 }
+// 16 bytes of which the first `valid_bytes` (0 to 16) are copied and the rest are zeros; addresses as above.
+__device__ __forceinline__ void async_copy_16_part(void *to_shared, const void *from_global, int valid_bytes) {
+#ifdef SAILS_EMULATOR
+  sails_emulator::async_copy(to_shared, from_global, 16, valid_bytes);
+#else
+  const uint32_t to = static_cast<uint32_t>(__cvta_generic_to_shared(to_shared));
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from_global), "r"(valid_bytes) : "memory");
+#endif
+}
 // 4 bytes; both addresses aligned to 4.
 __device__ __forceinline__ void async_copy_4(void *to_shared, const void *from_global, bool inside) {
 #ifdef SAILS_EMULATOR

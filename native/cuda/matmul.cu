@@ -1,0 +1,31 @@
+#include "cuda/matmul.h"
+
+namespace sails {
+
+int64_t matmul_bytes(const CudaDevice &device, int64_t m, int64_t n, int64_t k, bool ab_bf16, bool transpose_a, bool transpose_b) {
+  return aligned_bytes(kernels::choose_matmul(m, n, k, ab_bf16, transpose_a, transpose_b, device.multiprocessors).workspace_bytes);
+}
+
+void matmul(CudaDevice &device, const kernels::MatmulProblem &p, void *workspace) {
+  const kernels::MatmulConfig config =
+      kernels::choose_matmul(p.m, p.n, p.k, p.ab_bf16, p.transpose_a, p.transpose_b, device.multiprocessors);
+  check(p.c_bf16 ? kernels::launch_matmul_to<kernels::bf16>(device.stream, p, config, workspace)
+                 : kernels::launch_matmul_to<float>(device.stream, p, config, workspace));
+}
+
+namespace backend {
+
+int64_t matmul_workspace_bytes(sails_device &device, int64_t m, int64_t n, int64_t k, int32_t, int32_t ab_dtype, int32_t transpose_a,
+                               int32_t transpose_b) {
+  return matmul_bytes(cuda(device), m, n, k, ab_dtype == SAILS_BF16, transpose_a != 0, transpose_b != 0);
+}
+
+void matmul(sails_device &device, void *c, const void *a, const void *b, int64_t m, int64_t n, int64_t k, int64_t ldc, int64_t lda, int64_t ldb,
+            int32_t c_dtype, int32_t ab_dtype, int32_t transpose_a, int32_t transpose_b, float alpha, float beta, void *workspace, int64_t) {
+  sails::matmul(cuda(device), {c, a, b, m, n, k, ldc, lda, ldb, c_dtype == SAILS_BF16, ab_dtype == SAILS_BF16, transpose_a != 0, transpose_b != 0,
+                               alpha, beta, nullptr},
+                workspace);
+}
+
+}  // namespace backend
+}  // namespace sails
