@@ -1,4 +1,4 @@
-// The CUDA device handle. These files are compiled twice: by nvcc for libsails_cuda, by the host compiler for libsails_emulator.
+// The CUDA device handle. The files of native/cuda are compiled twice: by nvcc for libsails_cuda, by the host compiler for libsails_emulator.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -11,14 +11,34 @@
 
 namespace sails {
 
+// Pinned host memory in two halves: while one is copied by the device, the other is filled or emptied by the host.
+class Staging {
+ public:
+  explicit Staging(cudaStream_t stream);
+  ~Staging();
+  Staging(const Staging &) = delete;
+  Staging &operator=(const Staging &) = delete;
+  void upload(void *destination, const void *host_source, int64_t bytes);
+  void download(void *host_destination, const void *source, int64_t bytes);
+
+ private:
+  void wait(int half);
+  cudaStream_t stream_;
+  char *memory_ = nullptr;
+  cudaEvent_t done_[2] = {};
+};
+
 struct CudaDevice : sails_device {
   int ordinal = 0;
   int multiprocessors = 1;
   int compute_capability = 0;             // 90 for 9.0
   int64_t shared_bytes_per_block = 0;     // the most dynamic shared memory that a block may ask for
+  int64_t total_bytes = 0;                // of the card
+  int64_t budget_bytes = 0;               // what sails_alloc may hand out
   cudaStream_t stream = nullptr;          // the handle's queue
   kernels::Fault *fault = nullptr;        // on the device; read at every wait
-  void *staging = nullptr;                // pinned host memory for uploads, downloads and lists of pointers
+  kernels::Fault *host_fault = nullptr;   // pinned, where it is read to
+  std::unique_ptr<Staging> staging;
   std::string name;
 
   ~CudaDevice() override;
@@ -28,5 +48,8 @@ inline CudaDevice &cuda(sails_device &device) { return static_cast<CudaDevice &>
 
 // Throws SAILS_FAILED (SAILS_OUT_OF_MEMORY for that error) with CUDA's own text unless the status is cudaSuccess.
 void check(cudaError_t status);
+
+// Waits for the queue and throws what it has left: an error of CUDA, or the first wrong value that a kernel has reported.
+void wait(CudaDevice &device);
 
 }  // namespace sails

@@ -1,0 +1,203 @@
+// Opening, describing and closing a CUDA device; waiting for it; errors.
+#include "cuda/device.h"
+
+#include <cstdlib>
+#include <thread>
+
+#ifndef SAILS_EMULATOR
+#include <nvtx3/nvToolsExt.h>
+#endif
+
+namespace sails {
+
+void check(cudaError_t status) {
+  if (status == cudaSuccess) return;
+  (void)cudaGetLastError();
+  std::string text = std::string(cudaGetErrorName(status)) + ": " + cudaGetErrorString(status);
+#ifdef SAILS_EMULATOR
+  if (status == cudaErrorLaunchFailure) text += ": " + sails_emulator::failure_text();
+#endif
+  throw Error(status == cudaErrorMemoryAllocation ? SAILS_OUT_OF_MEMORY : SAILS_FAILED, text);
+}
+
+namespace {
+
+constexpr int kOldestArchitecture = 80;  // cp.async, bf16 mma
+
+std::string version(int number) { return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10); }
+
+// One sentence for each way in which a machine can have no usable GPU.
+int count_devices() {
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  if (status == cudaSuccess && count > 0) return count;
+  (void)cudaGetLastError();
+  int driver = 0, runtime = 0;
+  (void)cudaDriverGetVersion(&driver);
+  (void)cudaRuntimeGetVersion(&runtime);
+  if (status == cudaErrorInsufficientDriver && driver == 0)
+    throw Error(SAILS_UNSUPPORTED, "there is no NVIDIA driver on this machine (libcuda.so.1 is not found); install one for CUDA " + version(runtime) +
+                                       " or newer, or use the cpu backend");
+  if (status == cudaErrorInsufficientDriver)
+    throw Error(SAILS_UNSUPPORTED, "the NVIDIA driver supports CUDA " + version(driver) + ", this library needs " + version(runtime) +
+                                       "; install a newer driver");
+  if (status == cudaErrorNoDevice || status == cudaSuccess)
+    throw Error(SAILS_UNSUPPORTED, "the NVIDIA driver finds no GPU (is CUDA_VISIBLE_DEVICES empty?)");
+  throw Error(SAILS_UNSUPPORTED, std::string("CUDA cannot be used: ") + cudaGetErrorName(status) + ": " + cudaGetErrorString(status));
+}
+
+int attribute(cudaDeviceAttr which, int ordinal) {
+  int value = 0;
+  check(cudaDeviceGetAttribute(&value, which, ordinal));
+  return value;
+}
+
+int64_t positive(const std::string &key, const std::string &text) {
+  char *end = nullptr;
+  const long long value = std::strtoll(text.c_str(), &end, 10);
+  require(!text.empty() && *end == '\0' && value > 0, "option " + key + "=" + text + ": expected a positive number");
+  return value;
+}
+
+// "key=value,...": memory_mib limits what sails_alloc hands out; the emulator also knows seed.
+void apply_options(CudaDevice &device, std::string rest) {
+  while (!rest.empty()) {
+    const size_t comma = rest.find(',');
+    const std::string option = rest.substr(0, comma);
+    rest = comma == std::string::npos ? "" : rest.substr(comma + 1);
+    const size_t equals = option.find('=');
+    const std::string key = option.substr(0, equals), value = equals == std::string::npos ? "" : option.substr(equals + 1);
+    if (key == "memory_mib") {
+      const int64_t mib = positive(key, value);
+      require(mib < (int64_t{1} << 40), "option memory_mib=" + value + " is more than any card has");
+      device.budget_bytes = std::min(device.budget_bytes, mib << 20);
+#ifdef SAILS_EMULATOR
+    } else if (key == "seed") {
+      sails_emulator::set_seed(static_cast<uint64_t>(positive(key, value)));
+    } else {
+      require(false, "option '" + option + "' is unknown to the emulator backend, expected memory_mib=... or seed=...");
+#else
+    } else {
+      require(false, "option '" + option + "' is unknown to the cuda backend, expected memory_mib=...");
+#endif
+    }
+  }
+}
+
+// Memory goes back to the driver when the device is closed, not at every wait.
+void keep_freed_memory(int ordinal) {
+  cudaMemPool_t pool = nullptr;
+  check(cudaDeviceGetDefaultMemPool(&pool, ordinal));
+  uint64_t threshold = UINT64_MAX;
+  check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &threshold));
+}
+
+std::string fault_sentence(const kernels::Fault &fault) {
+  const auto element = [&](const char *tensor) {
+    return std::string(tensor) + "[" + std::to_string(fault.index) + "] is " + std::to_string(fault.value);
+  };
+  const std::string below = ", expected 0 to " + std::to_string(fault.limit - 1);
+  switch (fault.kind) {
+    case kernels::kFaultEmbeddingId: return element("ids") + ", the table has " + std::to_string(fault.limit) + " rows";
+    case kernels::kFaultGatherRow: return element("rows") + below;
+    case kernels::kFaultTarget:
+      return element("targets") + ", the vocabulary has " + std::to_string(fault.limit) + " entries and -100 means not counted";
+    case kernels::kFaultFeatureId: return element("indices") + below;
+    case kernels::kFaultFeatureCount: return element("counts") + ", expected 0 or more";
+    case kernels::kFaultTokenClass: return element("token_class") + ", n_classes is " + std::to_string(fault.limit);
+    case kernels::kFaultLogits: return "the logits of row " + std::to_string(fault.index) + " contain NaN or infinite values";
+    default: return "a kernel reported fault " + std::to_string(fault.kind);
+  }
+}
+
+}  // namespace
+
+CudaDevice::~CudaDevice() {
+  (void)cudaSetDevice(ordinal);
+  if (stream != nullptr) (void)cudaStreamSynchronize(stream);
+  staging.reset();
+  if (fault != nullptr) (void)cudaFree(fault);
+  if (host_fault != nullptr) (void)cudaFreeHost(host_fault);
+  if (stream != nullptr) (void)cudaStreamDestroy(stream);
+}
+
+void wait(CudaDevice &device) {
+  check(cudaMemcpyAsync(device.host_fault, device.fault, sizeof(kernels::Fault), cudaMemcpyDeviceToHost, device.stream));
+  check(cudaStreamSynchronize(device.stream));
+  if (device.host_fault->kind == kernels::kFaultNone) return;
+  check(cudaMemsetAsync(device.fault, 0, sizeof(kernels::Fault), device.stream));
+  throw Error(SAILS_INVALID_ARGUMENT, "an operation that was queued before found that " + fault_sentence(*device.host_fault));
+}
+
+namespace backend {
+
+std::unique_ptr<sails_device> open(int32_t ordinal, int32_t n_threads, const std::string &options) {
+  const int count = count_devices();
+  require(ordinal >= 0 && ordinal < count,
+          "there is no CUDA device " + std::to_string(ordinal) + ", this machine has " + std::to_string(count));
+  require(n_threads >= 0, "n_threads is " + std::to_string(n_threads) + ", expected 0 or more");
+  auto device = std::make_unique<CudaDevice>();
+  device->ordinal = ordinal;
+  check(cudaSetDevice(ordinal));
+  cudaDeviceProp properties;
+  check(cudaGetDeviceProperties(&properties, ordinal));
+  device->name = properties.name;
+  device->compute_capability = properties.major * 10 + properties.minor;
+  if (device->compute_capability < kOldestArchitecture)
+    throw Error(SAILS_UNSUPPORTED, device->name + " has compute capability " + std::to_string(properties.major) + "." +
+                                       std::to_string(properties.minor) + ", the kernels need 8.0 or newer");
+  device->multiprocessors = attribute(cudaDevAttrMultiProcessorCount, ordinal);
+  device->shared_bytes_per_block = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal);
+  device->total_bytes = static_cast<int64_t>(properties.totalGlobalMem);
+  device->budget_bytes = device->total_bytes;
+  apply_options(*device, options);
+#ifdef SAILS_EMULATOR
+  sails_emulator::set_threads(n_threads > 0 ? n_threads : static_cast<int>(std::thread::hardware_concurrency()));
+#endif
+  keep_freed_memory(ordinal);
+  check(cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking));
+  check(cudaMalloc(reinterpret_cast<void **>(&device->fault), sizeof(kernels::Fault)));
+  check(cudaMallocHost(reinterpret_cast<void **>(&device->host_fault), sizeof(kernels::Fault)));
+  check(cudaMemsetAsync(device->fault, 0, sizeof(kernels::Fault), device->stream));
+  device->staging = std::make_unique<Staging>(device->stream);
+  // The first launch loads the kernels: a card that none of them was built for shows here and not in the middle of a run.
+  check(cudaStreamSynchronize(device->stream));
+  return device;
+}
+
+void begin(sails_device &device, const char *operation) {
+  check(cudaSetDevice(cuda(device).ordinal));
+#ifdef SAILS_EMULATOR
+  (void)operation;
+#else
+  nvtxRangePushA(operation);
+#endif
+}
+
+void end(sails_device &) noexcept {
+#ifndef SAILS_EMULATOR
+  nvtxRangePop();
+#endif
+}
+
+std::string describe(sails_device &handle) {
+  const CudaDevice &device = cuda(handle);
+  int driver = 0;
+  check(cudaDriverGetVersion(&driver));
+  std::string text;
+#ifdef SAILS_EMULATOR
+  text = "{\"backend\":\"emulator\",\"isa\":\"seed " + std::to_string(sails_emulator::seed()) + "\"";
+#else
+  text = "{\"backend\":\"cuda\",\"isa\":\"sm_" + std::to_string(device.compute_capability) + ", driver for CUDA " + version(driver) + "\"";
+#endif
+  return text + ",\"name\":\"" + json_escaped(device.name) + "\",\"multiprocessors\":" + std::to_string(device.multiprocessors) +
+         ",\"threads\":" + std::to_string(device.multiprocessors) + ",\"total_bytes\":" + std::to_string(device.total_bytes) +
+         ",\"budget_bytes\":" + std::to_string(device.budget_bytes) + ",\"matmul\":\"own kernels (mma.sync)\"}";
+}
+
+bool host_accessible(sails_device &) { return false; }
+
+void synchronize(sails_device &device) { wait(cuda(device)); }
+
+}  // namespace backend
+}  // namespace sails
