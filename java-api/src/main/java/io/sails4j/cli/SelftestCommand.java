@@ -6,6 +6,7 @@ import io.sails4j.ops.conformance.CaseResult;
 import io.sails4j.ops.conformance.ConformanceSuite;
 import io.sails4j.ops.conformance.ConformanceTable;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -18,7 +19,7 @@ final class SelftestCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         try (Engine engine = common.openEngine()) {
-            List<CaseResult> results = ConformanceSuite.run(engine, common.seed(), result -> { });
+            List<CaseResult> results = ConformanceSuite.run(engine, common.seed(), Set.of(), result -> { });
             long failed = results.stream().filter(r -> !r.ok()).count();
             if (common.json()) {
                 ObjectNode json = CommonOptions.object();

@@ -11,6 +11,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -29,13 +30,19 @@ class ConformanceTest {
         return avx2 ? List.of("cpu", "cpu:isa=avx2", "cpu:isa=generic") : List.of("cpu");
     }
 
+    /** {@code -Dsails.operations=matmul,rmsnorm_forward}: only these, for whoever works on them. */
+    static Set<String> operations() {
+        String asked = System.getProperty("sails.operations", "");
+        return asked.isBlank() ? Set.of() : Set.of(asked.split(","));
+    }
+
     @ParameterizedTest
     @MethodSource("backends")
     void everyOperationAgreesWithItsOracle(String backend) {
         long seed = Long.getLong("sails.seed", 20_250_101);
         String[] parts = backend.split(":", 2);
         try (Engine engine = Engine.open(new EngineOptions(parts[0], 0, parts.length > 1 ? parts[1] : ""))) {
-            List<CaseResult> results = ConformanceSuite.run(engine, seed, result -> { });
+            List<CaseResult> results = ConformanceSuite.run(engine, seed, operations(), result -> { });
             System.out.println(backend + ": " + engine.device().describe() + ", seed " + seed);
             System.out.println(ConformanceTable.text(results));
             assertThat(results.stream().mapToLong(CaseResult::comparisons).sum()).as("comparisons").isPositive();
