@@ -1,0 +1,179 @@
+// Sparse autoencoders on the device.
+#include <algorithm>
+
+#include "cuda/device.h"
+#include "cuda/matmul.h"
+#include "sae_codes.cuh"
+#include "sae_decode.cuh"
+#include "sae_encode.cuh"
+#include "sae_topk.cuh"
+
+namespace sails::backend {
+namespace {
+
+using kernels::bf16;
+using kernels::SparseCodes;
+
+SparseCodes sparse_codes(CudaDevice &device, const int32_t *indices, const float *values, const int32_t *counts, int64_t n_tokens,
+                         int64_t d_sae, int64_t capacity) {
+  return {indices, values, counts, n_tokens, capacity, d_sae, device.fault};
+}
+
+// Calls body with a null pointer to the element type.
+template <typename Body>
+void with_type(int32_t dtype, Body &&body) {
+  if (dtype == SAILS_F32)
+    body(static_cast<const float *>(nullptr));
+  else
+    body(static_cast<const bf16 *>(nullptr));
+}
+
+// Top-k goes over blocks of tokens, and in each over chunks of features whose z are in memory.
+constexpr int64_t kTopkTokens = 2048, kTopkFeatures = 4096;  // 32 MiB of z: in the L2 cache, and 4 waves of 128 x 128 tiles on an H100
+constexpr int64_t kTopkKeptBytes = int64_t{256} << 20;       // about: for a large k the blocks of tokens are smaller
+
+struct TopkBlocks {
+  int64_t tokens, features, ld, matmul_bytes;
+};
+
+TopkBlocks topk_blocks(const CudaDevice &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t k, int32_t dtype) {
+  const int64_t by_room = std::max<int64_t>(1, kTopkKeptBytes / (8 * std::max<int64_t>(1, k)));
+  TopkBlocks b{std::min({n_tokens, kTopkTokens, by_room}), std::min(d_sae, kTopkFeatures), 0, 0};
+  b.ld = (b.features + 7) / 8 * 8;
+  if (b.tokens == 0 || b.features == 0) return b;
+  // Full blocks and the last ones of either side.
+  for (int64_t tokens : {b.tokens, n_tokens % b.tokens})
+    for (int64_t features : {b.features, d_sae % b.features})
+      b.matmul_bytes = std::max(b.matmul_bytes, matmul_bytes(device, tokens, features, d_in, dtype == SAILS_BF16, false, false));
+  return b;
+}
+
+int64_t topk_bytes(const TopkBlocks &b, int64_t k) {
+  return aligned_bytes(4 * b.tokens * b.ld) + aligned_bytes(b.matmul_bytes) + 2 * aligned_bytes(4 * b.tokens * k) +
+         2 * aligned_bytes(4 * b.tokens);
+}
+
+int64_t threshold_bytes(const kernels::EncodeConfig &c) {
+  const int64_t cells = c.tokens * c.tiles;
+  return aligned_bytes(4 * cells * kernels::kSegment) + aligned_bytes(cells * kernels::kSegment) + aligned_bytes(4 * cells) +
+         aligned_bytes(cells / c.tile_rows);
+}
+
+kernels::EncodeConfig threshold_config(const CudaDevice &device, int64_t n_tokens, int64_t d_sae, int32_t dtype) {
+  return kernels::choose_sae_encode(n_tokens, d_sae, dtype == SAILS_BF16, device.multiprocessors);
+}
+
+void encode_by_threshold(CudaDevice &device, const kernels::CodeRows &rows, const void *x, const void *w_enc,
+                         const kernels::FeatureTests &tests, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t dtype,
+                         Workspace workspace) {
+  const kernels::EncodeConfig config = threshold_config(device, n_tokens, d_sae, dtype);
+  const int64_t cells = config.tokens * config.tiles;
+  kernels::FoundCodes found{};
+  found.z = workspace.take<float>(cells * kernels::kSegment);
+  found.columns = workspace.take<uint8_t>(cells * kernels::kSegment);
+  found.counts = workspace.take<int32_t>(cells);
+  found.overflows = workspace.take<uint8_t>(cells / config.tile_rows);
+  found.tiles = config.tiles;
+  with_type(dtype, [&](auto type) {
+    using Pointer = decltype(type);
+    check(kernels::sae_encode(device.stream, rows, static_cast<Pointer>(x), static_cast<Pointer>(w_enc), tests, n_tokens, d_in, d_sae,
+                              config, found));
+  });
+}
+
+void encode_by_topk(CudaDevice &device, const kernels::CodeRows &rows, const void *x, const void *w_enc, const kernels::FeatureTests &tests,
+                    int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t k, int32_t dtype, Workspace workspace) {
+  const TopkBlocks b = topk_blocks(device, n_tokens, d_in, d_sae, k, dtype);
+  const int64_t size = dtype == SAILS_F32 ? 4 : 2;
+  float *z0 = workspace.take<float>(b.tokens * b.ld);
+  void *scratch = workspace.take<char>(b.matmul_bytes);
+  kernels::KeptFeatures kept{};
+  kept.ids = workspace.take<int32_t>(b.tokens * k);
+  kept.z = workspace.take<float>(b.tokens * k);
+  kept.counts = workspace.take<int32_t>(b.tokens);
+  kept.floors = workspace.take<float>(b.tokens);
+  kept.k = k;
+  for (int64_t t = 0; t < n_tokens; t += b.tokens) {
+    const int64_t tokens = std::min(b.tokens, n_tokens - t);
+    for (int64_t f = 0; f < d_sae; f += b.features) {
+      const int64_t features = std::min(b.features, d_sae - f);
+      const char *x_block = static_cast<const char *>(x) + t * d_in * size, *w_block = static_cast<const char *>(w_enc) + f * size;
+      matmul(device, {z0, x_block, w_block, tokens, features, d_in, b.ld, d_in, d_sae, false, dtype == SAILS_BF16, false, false, 1.0f, 0.0f, nullptr},
+             scratch);
+      check(kernels::sae_topk_keep(device.stream, kept, {z0, b.ld, f, features}, tests.scale, tests.bias, tokens));
+    }
+    check(kernels::sae_topk_write(device.stream, rows.indices + t * rows.capacity, rows.values + t * rows.capacity, rows.counts + t, kept,
+                                  tokens, rows.capacity));
+  }
+}
+
+}  // namespace
+
+int64_t sae_encode_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t activation, int64_t k,
+                                   int32_t dtype) {
+  if (activation == SAILS_SAE_TOPK) return topk_bytes(topk_blocks(cuda(device), n_tokens, d_in, d_sae, k, dtype), k);
+  return threshold_bytes(threshold_config(cuda(device), n_tokens, d_sae, dtype));
+}
+
+void sae_encode(sails_device &device, int32_t *indices, float *values, int32_t *counts, const void *x, const void *w_enc,
+                const float *bias, const float *threshold, const float *scale, const float *gate_bias, int64_t n_tokens, int64_t d_in,
+                int64_t d_sae, int64_t capacity, int32_t activation, int64_t k, int32_t dtype, void *workspace, int64_t workspace_bytes) {
+  CudaDevice &d = cuda(device);
+  if (n_tokens == 0) return;
+  if (d_sae == 0 || (activation == SAILS_SAE_TOPK && k == 0)) {
+    check(cudaMemsetAsync(counts, 0, static_cast<size_t>(n_tokens) * sizeof(int32_t), d.stream));
+    return;
+  }
+  const kernels::CodeRows rows{indices, values, counts, capacity};
+  const kernels::FeatureTests tests{bias, threshold, scale, gate_bias};
+  const Workspace pieces(workspace, workspace_bytes);
+  if (activation == SAILS_SAE_TOPK)
+    encode_by_topk(d, rows, x, w_enc, tests, n_tokens, d_in, d_sae, k, dtype, pieces);
+  else
+    encode_by_threshold(d, rows, x, w_enc, tests, n_tokens, d_in, d_sae, dtype, pieces);
+}
+
+void sae_encode_backward(sails_device &device, float *dx, const float *dvalues, const int32_t *indices, const int32_t *counts,
+                         const void *w_enc, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
+                         int32_t dtype) {
+  CudaDevice &d = cuda(device);
+  const SparseCodes codes = sparse_codes(d, indices, dvalues, counts, n_tokens, d_sae, capacity);
+  with_type(dtype, [&](auto type) {
+    check(kernels::sae_encode_backward(d.stream, dx, codes, static_cast<decltype(type)>(w_enc), scale, d_in));
+  });
+}
+
+void sae_decode(sails_device &device, float *recon, const int32_t *indices, const float *values, const int32_t *counts, const void *w_dec,
+                const float *bias, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity, int32_t dtype) {
+  CudaDevice &d = cuda(device);
+  const SparseCodes codes = sparse_codes(d, indices, values, counts, n_tokens, d_sae, capacity);
+  with_type(dtype, [&](auto type) {
+    check(kernels::sae_decode(d.stream, recon, codes, static_cast<decltype(type)>(w_dec), bias, scale, d_in));
+  });
+}
+
+void sae_decode_backward(sails_device &device, float *dvalues, const float *drecon, const int32_t *indices, const int32_t *counts,
+                         const void *w_dec, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
+                         int32_t dtype) {
+  CudaDevice &d = cuda(device);
+  const SparseCodes codes = sparse_codes(d, indices, nullptr, counts, n_tokens, d_sae, capacity);
+  with_type(dtype, [&](auto type) {
+    check(kernels::sae_decode_backward(d.stream, dvalues, drecon, codes, static_cast<decltype(type)>(w_dec), scale, d_in));
+  });
+}
+
+void sae_densify(sails_device &device, float *acts, const int32_t *indices, const float *values, const int32_t *counts, int64_t n_tokens,
+                 int64_t d_sae, int64_t capacity) {
+  CudaDevice &d = cuda(device);
+  check(kernels::sae_densify(d.stream, acts, sparse_codes(d, indices, values, counts, n_tokens, d_sae, capacity)));
+}
+
+void sae_accumulate(sails_device &device, double *sum, double *active, const int32_t *indices, const float *values, const int32_t *counts,
+                    const int32_t *token_class, const float *token_weight, int64_t n_tokens, int64_t d_sae, int64_t capacity,
+                    int64_t n_classes) {
+  CudaDevice &d = cuda(device);
+  const SparseCodes codes = sparse_codes(d, indices, values, counts, n_tokens, d_sae, capacity);
+  check(kernels::sae_accumulate(d.stream, {sum, active, token_class, token_weight, n_classes}, codes));
+}
+
+}  // namespace sails::backend
