@@ -1,0 +1,104 @@
+// Attention: dtype, variant, workspace.
+#include "attention_forward.cuh"
+#include "cuda/device.h"
+
+namespace sails::backend {
+namespace {
+
+using kernels::AttentionConfig;
+using kernels::AttentionPartials;
+using kernels::AttentionProblem;
+using kernels::AttentionShape;
+using kernels::bf16;
+
+constexpr int64_t kMaxIndex = (int64_t{1} << 31) - 1;
+
+AttentionShape attention_shape(int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim) {
+  AttentionShape s = {};
+  s.batch = batch;
+  s.n_queries = n_queries;
+  s.n_keys = n_keys;
+  s.n_heads = n_heads;
+  s.n_kv_heads = n_kv_heads;
+  s.head_dim = head_dim;
+  return s;
+}
+
+template <typename T>
+AttentionProblem<T> attention_problem(const AttentionShape &shape, const void *q, const void *k, const void *v, const int32_t *q_segment,
+                                      const int32_t *k_segment, int64_t kv_batch_stride, int64_t query_offset, int64_t window, float scale,
+                                      float softcap) {
+  AttentionProblem<T> p = {};
+  static_cast<AttentionShape &>(p) = shape;
+  p.q_segment = q_segment;
+  p.k_segment = k_segment;
+  p.kv_batch_stride = kv_batch_stride;
+  p.query_offset = query_offset;
+  p.window = window > kMaxIndex ? 0 : window;  // there are fewer positions: such a window hides nothing
+  p.scale = scale;
+  p.softcap = softcap;
+  p.q = static_cast<const T *>(q);
+  p.k = static_cast<const T *>(k);
+  p.v = static_cast<const T *>(v);
+  return p;
+}
+
+// Rows are divided in 32 bits, and a grid has less than 2^31 blocks; the smallest tile has 16 rows.
+void require_indexable(const AttentionShape &s) {
+  const int64_t rows = s.rows();
+  if (rows > kMaxIndex)
+    throw Error(SAILS_UNSUPPORTED, "n_queries * n_heads / n_kv_heads is " + std::to_string(rows) + ", expected less than 2^31");
+  const int64_t tiles = kernels::ceil_div(kernels::larger(rows, s.n_keys), 16) * s.n_kv_heads * kernels::simt_parts(s.head_dim);
+  if (s.batch > 0 && tiles > kMaxIndex / s.batch)
+    throw Error(SAILS_UNSUPPORTED, "batch " + std::to_string(s.batch) + " times the tiles of one sequence, " + std::to_string(tiles) +
+                                       ", exceeds the 2^31 blocks of a grid");
+}
+
+AttentionPartials take_partials(const AttentionShape &s, int64_t splits, Workspace &workspace) {
+  if (splits <= 1) return {};
+  const int64_t n = s.batch * s.n_heads * s.n_queries * splits;
+  AttentionPartials partials;
+  partials.max = workspace.take<float>(n);
+  partials.sum = workspace.take<float>(n);
+  partials.out = workspace.take<float>(n * s.head_dim);
+  return partials;
+}
+
+template <typename T>
+void forward(CudaDevice &d, const AttentionProblem<T> &p, bool is_bf16, void *out, float *lse, Workspace workspace) {
+  const std::initializer_list<const void *> tensors = {p.q, p.k, p.v, out};
+  const bool vectors = is_bf16 && kernels::rows_aligned(p, tensors);
+  const AttentionConfig config = kernels::choose_attention_forward(p, is_bf16, vectors, d.multiprocessors);
+  const AttentionPartials partials = take_partials(p, config.splits, workspace);
+  check(kernels::launch_attention_forward(d.stream, p, config, static_cast<T *>(out), lse, partials));
+}
+
+}  // namespace
+
+int64_t attention_forward_workspace_bytes(sails_device &device, int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads,
+                                          int64_t n_kv_heads, int64_t head_dim, int32_t) {
+  const AttentionShape s = attention_shape(batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim);
+  const int64_t splits = kernels::decode_max_splits(s, cuda(device).multiprocessors);
+  if (splits <= 1) return 0;
+  const int64_t n = batch * n_heads * n_queries * splits;
+  return 2 * aligned_bytes(4 * n) + aligned_bytes(4 * n * head_dim);
+}
+
+void attention_forward(sails_device &device, void *out, float *lse, const void *q, const void *k, const void *v, const int32_t *q_segment,
+                       const int32_t *k_segment, int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads,
+                       int64_t head_dim, int64_t kv_batch_stride, int64_t query_offset, int64_t window, float scale, float softcap,
+                       int32_t dtype, void *workspace, int64_t workspace_bytes) {
+  const AttentionShape shape = attention_shape(batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim);
+  require_indexable(shape);
+  const Workspace scratch(workspace, workspace_bytes);
+  if (dtype == SAILS_F32)
+    forward(cuda(device),
+            attention_problem<float>(shape, q, k, v, q_segment, k_segment, kv_batch_stride, query_offset, window, scale, softcap), false, out,
+            lse, scratch);
+  else
+    forward(cuda(device),
+            attention_problem<bf16>(shape, q, k, v, q_segment, k_segment, kv_batch_stride, query_offset, window, scale, softcap), true, out, lse,
+            scratch);
+}
+
+}  // namespace sails::backend
