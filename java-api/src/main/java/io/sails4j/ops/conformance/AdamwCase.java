@@ -5,6 +5,7 @@ import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** One AdamW step on several tensors (arXiv:1711.05101, in the order of torch.optim.AdamW). */
 public record AdamwCase(List<Integer> sizes, long step, double gradScale, AdamwOptions options) implements OpCase {
@@ -16,6 +17,8 @@ public record AdamwCase(List<Integer> sizes, long step, double gradScale, AdamwO
             cases.add(new AdamwCase(List.of(17, 0, 1, 4099, 64), step, 1, usual));
             cases.add(new AdamwCase(List.of(31), step, 0.125, odd));
         }
+        cases.add(new AdamwCase(Stream.iterate(0, n -> n + 3).limit(150).toList(), 7, 1, usual));
+        cases.add(new AdamwCase(List.of(20_003), 7, 1, usual));
         cases.add(new AdamwCase(List.of(), 1, 1, usual));
         return cases;
     }

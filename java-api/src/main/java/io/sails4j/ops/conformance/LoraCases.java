@@ -16,7 +16,7 @@ public final class LoraCases {
     static List<OpCase> all() {
         List<OpCase> cases = new ArrayList<>();
         for (int[] s : new int[][] {{0, 8, 6, 2}, {1, 1, 1, 1}, {3, 17, 33, 4}, {7, 64, 48, 16}, {19, 131, 65, 5}, {65, 33, 129, 8},
-            {6, 63, 64, 63}, {5, 128, 127, 65}, {4, 9, 7, 0}}) {
+            {6, 63, 64, 63}, {5, 128, 127, 65}, {4, 9, 7, 0}, {300, 272, 260, 16}, {37, 600, 515, 20}}) {
             for (DType y : ElementwiseCases.FLOATS) {
                 for (DType x : ElementwiseCases.FLOATS) {
                     cases.add(new Forward(s[0], s[1], s[2], s[3], 2, Zero.NONE, y, x));

@@ -13,7 +13,8 @@ public final class ProjectCases {
 
     static List<OpCase> all() {
         List<OpCase> cases = new ArrayList<>();
-        for (int[] s : new int[][] {{8, 3, 0}, {8, 0, 3}, {1, 1, 1}, {17, 5, 3}, {64, 16, 16}, {131, 33, 7}, {31, 31, 19}}) {
+        for (int[] s : new int[][] {{8, 3, 0}, {8, 0, 3}, {1, 1, 1}, {17, 5, 3}, {64, 16, 16}, {131, 33, 7}, {31, 31, 19},
+            {600, 40, 16}, {515, 130, 70}}) {
             for (boolean right : new boolean[] {false, true}) {
                 cases.add(new Project(s[0], s[1], s[2], right, s[2] % 2 == 0));
                 cases.add(new Projector(s[0], s[1], s[2], right));
