@@ -100,5 +100,11 @@ bool host_accessible(sails_device &) { return true; }
 // Every call has done its work when it returns.
 void synchronize(sails_device &) {}
 
+void graph_begin(sails_device &) {
+  throw Error(SAILS_UNSUPPORTED, "the cpu backend runs every operation at once and records none; call the operations themselves");
+}
+std::unique_ptr<sails_graph> graph_end(sails_device &) { return nullptr; }
+void graph_launch(sails_device &, sails_graph &) {}
+
 }  // namespace backend
 }  // namespace sails

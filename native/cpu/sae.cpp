@@ -145,6 +145,12 @@ void check_codes(const int32_t *indices, const int32_t *counts, int64_t n_tokens
   }
 }
 
+void check_classes(const int32_t *token_class, int64_t n_tokens, int64_t n_classes) {
+  for (int64_t t = 0; t < n_tokens; t++)
+    require(token_class[t] < n_classes, "token_class[" + std::to_string(t) + "] is " + std::to_string(token_class[t]) + ", n_classes is " +
+                                            std::to_string(n_classes));
+}
+
 }  // namespace
 
 namespace backend {
@@ -191,6 +197,57 @@ void sae_encode(sails_device &device, int32_t *indices, float *values, int32_t *
   }
 }
 
+int64_t sae_statistics_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t, int32_t, int32_t dtype) {
+  CpuDevice &host = cpu(device);
+  if (encodes_nothing(n_tokens, d_sae, SAILS_SAE_RELU, 0)) return 0;
+  const Blocks b = encode_blocks(host, n_tokens, d_in, d_sae, dtype);
+  return aligned_bytes(4 * b.tokens * b.features) + b.matmul_bytes + 2 * aligned_bytes(4 * b.features);
+}
+
+// Each thread owns a range of the block's features and goes through the tokens in their order.
+void sae_statistics(sails_device &device, double *sum, double *sum_squares, double *active, const void *x, const void *w_enc,
+                    const float *bias, const float *threshold, const float *scale, const float *gate_bias, const int32_t *token_class,
+                    const float *token_weight, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t n_classes, int32_t, int32_t dtype,
+                    void *workspace, int64_t workspace_bytes) {
+  CpuDevice &host = cpu(device);
+  check_classes(token_class, n_tokens, n_classes);
+  const int64_t size = dtype == SAILS_F32 ? 4 : 2;
+  const Blocks b = encode_blocks(host, n_tokens, d_in, d_sae, dtype);
+  Workspace pieces(workspace, workspace_bytes);
+  float *z0 = pieces.take<float>(b.tokens * b.features);
+  void *scratch = pieces.take<char>(b.matmul_bytes);
+  auto *ids = pieces.take<int32_t>(b.features);
+  auto *values = pieces.take<float>(b.features);
+  const auto at = [](const float *p, int64_t i) { return p == nullptr ? nullptr : p + i; };
+  for (int64_t first = 0; first < n_tokens; first += b.tokens) {
+    const int64_t tokens = std::min(b.tokens, n_tokens - first);
+    for (int64_t f = 0; f < d_sae; f += b.features) {
+      const int64_t features = std::min(b.features, d_sae - f);
+      sails::matmul(host, z0, static_cast<const char *>(x) + first * d_in * size, static_cast<const char *>(w_enc) + f * size,
+                    block_shape(tokens, features, d_in, d_sae, dtype), 1.0f, 0.0f, scratch, b.matmul_bytes);
+      const int64_t range = (features + host.threads - 1) / host.threads;
+#pragma omp parallel for num_threads(host.threads) schedule(static, 1)
+      for (int64_t begin = 0; begin < features; begin += range) {
+        const int64_t n = std::min(range, features - begin), id = f + begin;
+        const SaeScan scan{at(bias, id), at(threshold, id), at(scale, id), at(gate_bias, id)};
+        for (int64_t t = 0; t < tokens; t++) {
+          const int32_t c = token_class[first + t];
+          if (c < 0) continue;
+          const double weight = token_weight == nullptr ? 1.0 : static_cast<double>(token_weight[first + t]);
+          const int64_t count = host.kernels->sae->scan(ids + begin, values + begin, 0, n, z0 + t * features + begin, n, id, scan);
+          for (int64_t j = begin; j < begin + count; j++) {
+            const int64_t cell = c * d_sae + ids[j];
+            const auto value = static_cast<double>(values[j]);
+            sum[cell] += weight * value;
+            if (sum_squares != nullptr) sum_squares[cell] += weight * value * value;
+            if (active != nullptr) active[cell] += 1;
+          }
+        }
+      }
+    }
+  }
+}
+
 void sae_encode_backward(sails_device &device, float *dx, const float *dvalues, const int32_t *indices, const int32_t *counts,
                          const void *w_enc, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
                          int32_t dtype) {
@@ -231,9 +288,7 @@ void sae_accumulate(sails_device &, double *sum, double *active, const int32_t *
                     const int32_t *token_class, const float *token_weight, int64_t n_tokens, int64_t d_sae, int64_t capacity,
                     int64_t n_classes) {
   check_codes(indices, counts, n_tokens, capacity, d_sae);
-  for (int64_t t = 0; t < n_tokens; t++)
-    require(token_class[t] < n_classes, "token_class[" + std::to_string(t) + "] is " + std::to_string(token_class[t]) + ", n_classes is " +
-                                            std::to_string(n_classes));
+  check_classes(token_class, n_tokens, n_classes);
   // The codes are few: one thread in the order of the tokens is exact and fast enough (about 1 ns a code).
   for (int64_t t = 0; t < n_tokens; t++) {
     if (token_class[t] < 0) continue;

@@ -33,7 +33,7 @@ extern "C" {
 #define SAILS_API
 #endif
 
-#define SAILS_ABI_VERSION 1
+#define SAILS_ABI_VERSION 2
 
 /* Status codes. */
 #define SAILS_OK 0
@@ -58,7 +58,12 @@ extern "C" {
 /* A label that is not counted (the field's -100). */
 #define SAILS_IGNORE_INDEX (-100)
 
+/* What sails_adamw_projected projects. */
+#define SAILS_PROJECT_GRADIENT 0
+#define SAILS_PROJECT_UPDATE 1
+
 typedef struct sails_device sails_device;
+typedef struct sails_graph sails_graph;
 
 /* ---------------------------------------------------------------- device */
 
@@ -86,6 +91,14 @@ SAILS_API int32_t sails_download(sails_device *device, void *host_destination, c
 SAILS_API int32_t sails_copy(sails_device *device, void *destination, const void *source, int64_t bytes);
 SAILS_API int32_t sails_fill_zero(sails_device *device, void *destination, int64_t bytes);
 SAILS_API int32_t sails_synchronize(sails_device *device);
+
+/* Between begin and end the operations called on this handle are recorded and not run; launch then runs all of them in their order as one
+ * submission, as often as it is called. Whatever they point at must stay in place until the graph is closed; scalars and sizes are those of the
+ * recording. While recording, calls that allocate, free or wait fail. The cpu backend answers SAILS_UNSUPPORTED. */
+SAILS_API int32_t sails_graph_begin(sails_device *device);
+SAILS_API int32_t sails_graph_end(sails_device *device, sails_graph **out_graph);
+SAILS_API int32_t sails_graph_launch(sails_device *device, sails_graph *graph);
+SAILS_API int32_t sails_graph_close(sails_device *device, sails_graph *graph);
 
 /* ---------------------------------------------------------------- elementwise, rows, reductions */
 
@@ -236,11 +249,38 @@ SAILS_API int32_t sails_lora_backward(sails_device *device, float *dx, float *dl
                                       int64_t d_in, int64_t d_out, int64_t r, float scale, int32_t dy_dtype, int32_t x_dtype,
                                       void *workspace, int64_t workspace_bytes);
 
+/* One linear map and all that is added to it, in one pass over the output:
+ *   h [n, r] f32 (=, saved) = x lora_A^T;   y = residual + bias + x weight^T + scale * h lora_B^T
+ * x [n, d_in], weight [d_out, d_in] f32|bf16, one dtype; y, residual [n, d_out] f32, or bf16 where x is; bias [d_out] f32; bias and residual may be
+ * NULL, y may alias residual. lora_A [r, d_in], lora_B [d_out, r] f32, with arithmetic in f32; r 0: no adapter, its three pointers NULL. */
+SAILS_API int32_t sails_linear_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in,
+                                                       int64_t d_out, int64_t r, int32_t y_dtype, int32_t dtype);
+SAILS_API int32_t sails_linear_forward(sails_device *device, void *y, float *h, const void *x, const void *weight, const float *bias,
+                                       const void *residual, const float *lora_a, const float *lora_b, int64_t n, int64_t d_in,
+                                       int64_t d_out, int64_t r, float scale, int32_t y_dtype, int32_t dtype,
+                                       void *workspace, int64_t workspace_bytes);
+/*   dh = scale * dy lora_B;  dx = [dx +] dy weight + dh lora_A;  dlora_a += dh^T x;  dlora_b += scale * dy^T h
+ * dx [n, d_in] f32, "=" or "+=" by accumulate_dx; dy [n, d_out], x, weight of one dtype; dlora_a and dlora_b f32, both NULL: the adapter is
+ * not trained (then x and h may be NULL). r 0: no adapter, its pointers NULL. The weight's own gradient is a sails_matmul. */
+SAILS_API int32_t sails_linear_backward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in,
+                                                        int64_t d_out, int64_t r, int32_t dtype);
+SAILS_API int32_t sails_linear_backward(sails_device *device, float *dx, float *dlora_a, float *dlora_b, const void *dy, const void *x,
+                                        const void *weight, const float *h, const float *lora_a, const float *lora_b, int64_t n,
+                                        int64_t d_in, int64_t d_out, int64_t r, float scale, int32_t accumulate_dx, int32_t dtype,
+                                        void *workspace, int64_t workspace_bytes);
+
 /* Projection onto span(basis), basis [d, r_s] f32 with orthonormal columns, without forming the projector:
  *   right 0: y = U (U^T g), g, y [d, n];   right 1: y = (g U) U^T, g, y [n, d].   f32; y may alias g. */
 SAILS_API int32_t sails_project_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t d, int64_t r_s, int64_t n);
 SAILS_API int32_t sails_project(sails_device *device, float *y, const float *g, const float *basis, int64_t d, int64_t r_s,
                                 int64_t n, int32_t right, void *workspace, int64_t workspace_bytes);
+
+/* The same for `count` matrices at once: ys, gs, bases are host arrays of device pointers, d, r_s, n and right host arrays of their sizes. */
+SAILS_API int32_t sails_project_set_workspace_bytes(sails_device *device, int64_t *out_bytes, const int64_t *d, const int64_t *r_s,
+                                                    const int64_t *n, int64_t count);
+SAILS_API int32_t sails_project_set(sails_device *device, float *const *ys, const float *const *gs, const float *const *bases,
+                                    const int64_t *d, const int64_t *r_s, const int64_t *n, const int32_t *right, int64_t count,
+                                    void *workspace, int64_t workspace_bytes);
 
 /* AdamW (arXiv:1711.05101, in the order of torch.optim.AdamW) on `count` tensors at once, step >= 1:
  *   g = grad_scale * grad;  param *= 1 - lr * weight_decay;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
@@ -250,6 +290,17 @@ SAILS_API int32_t sails_project(sails_device *device, float *y, const float *g, 
 SAILS_API int32_t sails_adamw(sails_device *device, float *const *params, float *const *m, float *const *v,
                               const float *const *grads, const int64_t *sizes, int64_t count, int64_t step, double grad_scale,
                               double lr, double beta1, double beta2, double eps, double weight_decay);
+
+/* AdamW as above on `count` matrices that are held to a subspace, without forming a projector; params[i] is [d, n], or [n, d] where right[i]:
+ *   SAILS_PROJECT_GRADIENT: the gradient is projected before the moments see it (grads themselves are not changed);
+ *   SAILS_PROJECT_UPDATE:   params[i] = P (params[i] after the step): a matrix that starts inside the subspace gets a projected step. */
+SAILS_API int32_t sails_adamw_projected_workspace_bytes(sails_device *device, int64_t *out_bytes, const int64_t *d, const int64_t *r_s,
+                                                        const int64_t *n, int64_t count);
+SAILS_API int32_t sails_adamw_projected(sails_device *device, float *const *params, float *const *m, float *const *v,
+                                        const float *const *grads, const float *const *bases, const int64_t *d, const int64_t *r_s,
+                                        const int64_t *n, const int32_t *right, int64_t count, int32_t projection, int64_t step,
+                                        double grad_scale, double lr, double beta1, double beta2, double eps, double weight_decay,
+                                        void *workspace, int64_t workspace_bytes);
 
 /* ---------------------------------------------------------------- sparse autoencoders */
 
@@ -290,6 +341,19 @@ SAILS_API int32_t sails_sae_accumulate(sails_device *device, double *sum, double
                                        const float *values, const int32_t *counts, const int32_t *token_class,
                                        const float *token_weight, int64_t n_tokens, int64_t d_sae, int64_t capacity,
                                        int64_t n_classes);
+
+/* The statistics of sails_sae_accumulate straight from the activations, in one pass and without codes. Over the active features i of each token t
+ * of class c = token_class[t] in [0, n_classes) (negative: left out), values as sails_sae_encode gives them:
+ *   sum[c, i] += token_weight[t] * value;  sum_squares[c, i] += token_weight[t] * value^2;  active[c, i] += 1
+ * sum, sum_squares, active [n_classes, d_sae] f64, the last two may be NULL; token_weight NULL: 1. Summed in the order of the tokens.
+ * relu, jumprelu and gated; topk is SAILS_UNSUPPORTED: which features are active is known only when the whole row is. */
+SAILS_API int32_t sails_sae_statistics_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n_tokens, int64_t d_in,
+                                                       int64_t d_sae, int64_t n_classes, int32_t activation, int32_t dtype);
+SAILS_API int32_t sails_sae_statistics(sails_device *device, double *sum, double *sum_squares, double *active, const void *x,
+                                       const void *w_enc, const float *bias, const float *threshold, const float *scale,
+                                       const float *gate_bias, const int32_t *token_class, const float *token_weight,
+                                       int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t n_classes, int32_t activation,
+                                       int32_t dtype, void *workspace, int64_t workspace_bytes);
 
 /* Row standardisation, SAELens' layer_norm: mean, std (n_cols - 1 in the denominator); y = (x - mean) / (std + eps).
  * x, y [n_rows, n_cols] f32, mean, std [n_rows] f32; y may alias x. */

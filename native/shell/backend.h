@@ -31,6 +31,10 @@ void download(sails_device &device, void *host_destination, const void *source, 
 void copy(sails_device &device, void *destination, const void *source, int64_t bytes);
 void fill_zero(sails_device &device, void *destination, int64_t bytes);
 void synchronize(sails_device &device);
+// Throws Error(SAILS_UNSUPPORTED) where operations cannot be recorded.
+void graph_begin(sails_device &device);
+std::unique_ptr<sails_graph> graph_end(sails_device &device);
+void graph_launch(sails_device &device, sails_graph &graph);
 
 // ---- operations, in the order of sails.h
 void convert(sails_device &device, void *destination, const void *source, int64_t n, int32_t destination_dtype, int32_t source_dtype);
@@ -94,11 +98,28 @@ int64_t lora_backward_workspace_bytes(sails_device &device, int64_t n, int64_t d
 void lora_backward(sails_device &device, float *dx, float *dlora_a, float *dlora_b, const void *dy, const void *x, const float *h,
                    const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r, float scale,
                    int32_t dy_dtype, int32_t x_dtype, void *workspace, int64_t workspace_bytes);
+int64_t linear_forward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t r, int32_t y_dtype,
+                                       int32_t dtype);
+void linear_forward(sails_device &device, void *y, float *h, const void *x, const void *weight, const float *bias, const void *residual,
+                    const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r, float scale,
+                    int32_t y_dtype, int32_t dtype, void *workspace, int64_t workspace_bytes);
+int64_t linear_backward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t r, int32_t dtype);
+void linear_backward(sails_device &device, float *dx, float *dlora_a, float *dlora_b, const void *dy, const void *x, const void *weight,
+                     const float *h, const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r,
+                     float scale, int32_t accumulate_dx, int32_t dtype, void *workspace, int64_t workspace_bytes);
 int64_t project_workspace_bytes(sails_device &device, int64_t d, int64_t r_s, int64_t n);
 void project(sails_device &device, float *y, const float *g, const float *basis, int64_t d, int64_t r_s, int64_t n, int32_t right,
              void *workspace, int64_t workspace_bytes);
+int64_t project_set_workspace_bytes(sails_device &device, const int64_t *d, const int64_t *r_s, const int64_t *n, int64_t count);
+void project_set(sails_device &device, float *const *ys, const float *const *gs, const float *const *bases, const int64_t *d,
+                 const int64_t *r_s, const int64_t *n, const int32_t *right, int64_t count, void *workspace, int64_t workspace_bytes);
 void adamw(sails_device &device, float *const *params, float *const *m, float *const *v, const float *const *grads, const int64_t *sizes,
            int64_t count, int64_t step, double grad_scale, double lr, double beta1, double beta2, double eps, double weight_decay);
+int64_t adamw_projected_workspace_bytes(sails_device &device, const int64_t *d, const int64_t *r_s, const int64_t *n, int64_t count);
+void adamw_projected(sails_device &device, float *const *params, float *const *m, float *const *v, const float *const *grads,
+                     const float *const *bases, const int64_t *d, const int64_t *r_s, const int64_t *n, const int32_t *right,
+                     int64_t count, int32_t projection, int64_t step, double grad_scale, double lr, double beta1, double beta2,
+                     double eps, double weight_decay, void *workspace, int64_t workspace_bytes);
 int64_t sae_encode_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t activation, int64_t k,
                                    int32_t dtype);
 void sae_encode(sails_device &device, int32_t *indices, float *values, int32_t *counts, const void *x, const void *w_enc,
@@ -117,6 +138,12 @@ void sae_densify(sails_device &device, float *acts, const int32_t *indices, cons
 void sae_accumulate(sails_device &device, double *sum, double *active, const int32_t *indices, const float *values, const int32_t *counts,
                     const int32_t *token_class, const float *token_weight, int64_t n_tokens, int64_t d_sae, int64_t capacity,
                     int64_t n_classes);
+int64_t sae_statistics_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t n_classes,
+                                       int32_t activation, int32_t dtype);
+void sae_statistics(sails_device &device, double *sum, double *sum_squares, double *active, const void *x, const void *w_enc,
+                    const float *bias, const float *threshold, const float *scale, const float *gate_bias, const int32_t *token_class,
+                    const float *token_weight, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t n_classes, int32_t activation,
+                    int32_t dtype, void *workspace, int64_t workspace_bytes);
 void standardize_forward(sails_device &device, float *y, float *mean, float *std, const float *x, int64_t n_rows, int64_t n_cols,
                          float eps);
 void standardize_backward(sails_device &device, float *dx, const float *dy, const float *dmean, const float *dstd, const float *x,

@@ -46,6 +46,10 @@ void require_workspace(const void *workspace, int64_t workspace_bytes, int64_t n
   require_pointer(workspace, needed_bytes, 64, "workspace");
 }
 
+void require_not_recording(const sails_device &device) {
+  require(!device.recording, "the device is recording a graph; allocate, free and wait before sails_graph_begin or after sails_graph_end");
+}
+
 std::string json_escaped(const std::string &text) {
   std::string out;
   for (char c : text) {
@@ -100,6 +104,8 @@ int32_t sails_device_close(sails_device *device) {
   if (device == nullptr) return SAILS_INVALID_ARGUMENT;
   // What the caller did not free. A failure has no handle left that could tell it, and nothing that the caller could do.
   guarded(device, "sails_device_close", [&] {
+    if (device->recording) backend::graph_end(*device);
+    for (sails_graph *graph : device->graphs) delete graph;
     for (const auto &allocation : device->allocations) backend::release(*device, allocation.first);
   });
   delete device;
@@ -136,7 +142,10 @@ int32_t sails_device_memory(sails_device *device, int64_t *out_allocated_bytes, 
 }
 
 int32_t sails_synchronize(sails_device *device) {
-  return guarded(device, "sails_synchronize", [&] { backend::synchronize(*device); });
+  return guarded(device, "sails_synchronize", [&] {
+    sails::require_not_recording(*device);
+    backend::synchronize(*device);
+  });
 }
 
 }  // extern "C"

@@ -9,6 +9,7 @@
 #include <new>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "sails.h"
@@ -20,11 +21,18 @@ struct sails_device {
   std::unordered_map<void *, int64_t> allocations;
   int64_t allocated_bytes = 0;
   int64_t peak_bytes = 0;
+  bool recording = false;                   // between sails_graph_begin and sails_graph_end
+  std::unordered_set<sails_graph *> graphs;  // not closed yet
 
   sails_device() = default;
   sails_device(const sails_device &) = delete;
   sails_device &operator=(const sails_device &) = delete;
   virtual ~sails_device() = default;
+};
+
+// Recorded operations of a backend.
+struct sails_graph {
+  virtual ~sails_graph() = default;
 };
 
 namespace sails {
@@ -46,6 +54,8 @@ int64_t elements(std::initializer_list<int64_t> sizes, const char *name);
 void require_pointer(const void *pointer, int64_t n_elements, int64_t alignment, const char *name);
 // f32 or bf16; returns the element size in bytes.
 int64_t require_f32_or_bf16(int32_t dtype, const char *name);
+// Waiting and allocating cannot be recorded.
+void require_not_recording(const sails_device &device);
 void require_workspace(const void *workspace, int64_t workspace_bytes, int64_t needed_bytes);
 
 // pointer + dtype in one check, for the common case of an f32|bf16 tensor.

@@ -5,6 +5,7 @@
 namespace backend = sails::backend;
 using sails::guarded;
 using sails::require;
+using sails::require_not_recording;
 using sails::require_pointer;
 using sails::require_size;
 
@@ -12,6 +13,7 @@ extern "C" {
 
 int32_t sails_alloc(sails_device *device, void **out_pointer, int64_t bytes) {
   return guarded(device, "sails_alloc", [&] {
+    require_not_recording(*device);
     require(out_pointer != nullptr, "out_pointer is NULL");
     *out_pointer = nullptr;
     require_size(bytes, "bytes");
@@ -27,6 +29,7 @@ int32_t sails_alloc(sails_device *device, void **out_pointer, int64_t bytes) {
 
 int32_t sails_free(sails_device *device, void *pointer) {
   return guarded(device, "sails_free", [&] {
+    require_not_recording(*device);
     if (pointer == nullptr) return;
     const auto found = device->allocations.find(pointer);
     require(found != device->allocations.end(), "the pointer was not allocated by this device, or is already freed");
@@ -38,6 +41,7 @@ int32_t sails_free(sails_device *device, void *pointer) {
 
 int32_t sails_upload(sails_device *device, void *destination, const void *host_source, int64_t bytes) {
   return guarded(device, "sails_upload", [&] {
+    require_not_recording(*device);
     require_size(bytes, "bytes");
     require_pointer(destination, bytes, 1, "destination");
     require_pointer(host_source, bytes, 1, "source");
@@ -47,6 +51,7 @@ int32_t sails_upload(sails_device *device, void *destination, const void *host_s
 
 int32_t sails_download(sails_device *device, void *host_destination, const void *source, int64_t bytes) {
   return guarded(device, "sails_download", [&] {
+    require_not_recording(*device);
     require_size(bytes, "bytes");
     require_pointer(host_destination, bytes, 1, "destination");
     require_pointer(source, bytes, 1, "source");

@@ -32,6 +32,20 @@ void check_codes(const int32_t *indices, const int32_t *counts, int64_t n_tokens
   require_pointer(counts, n_tokens, 4, "counts");
 }
 
+void check_vectors(const float *bias, const float *threshold, const float *scale, const float *gate_bias, int64_t d_sae, int32_t activation) {
+  require((activation == SAILS_SAE_JUMPRELU) == (threshold != nullptr) || d_sae == 0, "threshold belongs to jumprelu, and only to it");
+  require((activation == SAILS_SAE_GATED) == (gate_bias != nullptr) || d_sae == 0, "gate_bias belongs to gated, and only to it");
+  for (const float *vector : {bias, threshold, scale, gate_bias})
+    if (vector != nullptr) require_f32(vector, d_sae, "bias, threshold, scale or gate_bias");
+}
+
+void check_statistics(int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t n_classes, int32_t activation) {
+  check_encoder(n_tokens, d_in, d_sae, activation, 0);
+  elements({n_classes, d_sae}, "n_classes, d_sae");
+  if (activation == SAILS_SAE_TOPK)
+    throw sails::Error(SAILS_UNSUPPORTED, "topk has no statistics in one pass; use sails_sae_encode and sails_sae_accumulate");
+}
+
 }  // namespace
 
 extern "C" {
@@ -58,10 +72,7 @@ int32_t sails_sae_encode(sails_device *device, int32_t *indices, float *values, 
     require_pointer(indices, n_codes, 4, "indices");
     require_f32(values, n_codes, "values");
     require_pointer(counts, n_tokens, 4, "counts");
-    require((activation == SAILS_SAE_JUMPRELU) == (threshold != nullptr) || d_sae == 0, "threshold belongs to jumprelu, and only to it");
-    require((activation == SAILS_SAE_GATED) == (gate_bias != nullptr) || d_sae == 0, "gate_bias belongs to gated, and only to it");
-    for (const float *vector : {bias, threshold, scale, gate_bias})
-      if (vector != nullptr) require_f32(vector, d_sae, "bias, threshold, scale or gate_bias");
+    check_vectors(bias, threshold, scale, gate_bias, d_sae, activation);
     if (n_tokens == 0) return;
     k = std::min(k, d_sae);
     require_workspace(workspace, workspace_bytes,
@@ -133,6 +144,39 @@ int32_t sails_sae_accumulate(sails_device *device, double *sum, double *active, 
     require_pointer(token_class, n_tokens, 4, "token_class");
     if (token_weight != nullptr) require_f32(token_weight, n_tokens, "token_weight");
     backend::sae_accumulate(*device, sum, active, indices, values, counts, token_class, token_weight, n_tokens, d_sae, capacity, n_classes);
+  });
+}
+
+int32_t sails_sae_statistics_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n_tokens, int64_t d_in, int64_t d_sae,
+                                             int64_t n_classes, int32_t activation, int32_t dtype) {
+  return guarded(device, "sails_sae_statistics_workspace_bytes", [&] {
+    require(out_bytes != nullptr, "out_bytes is NULL");
+    check_statistics(n_tokens, d_in, d_sae, n_classes, activation);
+    require_f32_or_bf16(dtype, "x");
+    *out_bytes = backend::sae_statistics_workspace_bytes(*device, n_tokens, d_in, d_sae, n_classes, activation, dtype);
+  });
+}
+
+int32_t sails_sae_statistics(sails_device *device, double *sum, double *sum_squares, double *active, const void *x, const void *w_enc,
+                             const float *bias, const float *threshold, const float *scale, const float *gate_bias,
+                             const int32_t *token_class, const float *token_weight, int64_t n_tokens, int64_t d_in, int64_t d_sae,
+                             int64_t n_classes, int32_t activation, int32_t dtype, void *workspace, int64_t workspace_bytes) {
+  return guarded(device, "sails_sae_statistics", [&] {
+    check_statistics(n_tokens, d_in, d_sae, n_classes, activation);
+    const int64_t n = n_classes * d_sae;
+    require_pointer(sum, n, 8, "sum");
+    if (sum_squares != nullptr) require_pointer(sum_squares, n, 8, "sum_squares");
+    if (active != nullptr) require_pointer(active, n, 8, "active");
+    require_tensor(x, n_tokens * d_in, dtype, "x");
+    require_tensor(w_enc, d_in * d_sae, dtype, "w_enc");
+    check_vectors(bias, threshold, scale, gate_bias, d_sae, activation);
+    require_pointer(token_class, n_tokens, 4, "token_class");
+    if (token_weight != nullptr) require_f32(token_weight, n_tokens, "token_weight");
+    if (n_tokens == 0 || n == 0) return;
+    require_workspace(workspace, workspace_bytes,
+                      backend::sae_statistics_workspace_bytes(*device, n_tokens, d_in, d_sae, n_classes, activation, dtype));
+    backend::sae_statistics(*device, sum, sum_squares, active, x, w_enc, bias, threshold, scale, gate_bias, token_class, token_weight, n_tokens,
+                            d_in, d_sae, n_classes, activation, dtype, workspace, workspace_bytes);
   });
 }
 

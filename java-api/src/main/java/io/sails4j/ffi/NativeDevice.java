@@ -204,6 +204,28 @@ public final class NativeDevice {
         check("sails_synchronize", api.synchronize(handle()));
     }
 
+    /** From here on the operations are recorded and not run, until {@link #graphEnd}. */
+    public synchronized void graphBegin() {
+        check("sails_graph_begin", api.graphBegin(handle()));
+    }
+
+    /** The recorded operations, to be given to {@link #graphLaunch} and at last to {@link #graphClose}. */
+    public synchronized long graphEnd() {
+        try (Arena call = Arena.ofConfined()) {
+            MemorySegment out = call.allocate(ADDRESS);
+            check("sails_graph_end", api.graphEnd(handle(), out));
+            return out.get(ADDRESS, 0).address();
+        }
+    }
+
+    public synchronized void graphLaunch(long graph) {
+        check("sails_graph_launch", api.graphLaunch(handle(), MemorySegment.ofAddress(graph)));
+    }
+
+    public synchronized void graphClose(long graph) {
+        check("sails_graph_close", api.graphClose(handle(), MemorySegment.ofAddress(graph)));
+    }
+
     // ---------------------------------------------------------------- operations, as in sails.h
 
     public synchronized void convert(long destination, long source, long n, int destinationDtype, int sourceDtype) {
@@ -364,6 +386,29 @@ public final class NativeDevice {
             scale, dyDtype, xDtype, workspace, workspaceBytes));
     }
 
+    public synchronized long linearForwardWorkspaceBytes(long n, long dIn, long dOut, long r, int yDtype, int dtype) {
+        return size("sails_linear_forward_workspace_bytes", out -> api.linearForwardWorkspaceBytes(handle(), out, n, dIn, dOut, r,
+            yDtype, dtype));
+    }
+
+    public synchronized void linearForward(long y, long h, long x, long weight, long bias, long residual, long loraA, long loraB,
+        long n, long dIn, long dOut, long r, float scale, int yDtype, int dtype, long workspace, long workspaceBytes) {
+        check("sails_linear_forward", api.linearForward(handle(), y, h, x, weight, bias, residual, loraA, loraB, n, dIn, dOut, r,
+            scale, yDtype, dtype, workspace, workspaceBytes));
+    }
+
+    public synchronized long linearBackwardWorkspaceBytes(long n, long dIn, long dOut, long r, int dtype) {
+        return size("sails_linear_backward_workspace_bytes", out -> api.linearBackwardWorkspaceBytes(handle(), out, n, dIn, dOut, r,
+            dtype));
+    }
+
+    public synchronized void linearBackward(long dx, long dloraA, long dloraB, long dy, long x, long weight, long h, long loraA,
+        long loraB, long n, long dIn, long dOut, long r, float scale, int accumulateDx, int dtype, long workspace, long
+        workspaceBytes) {
+        check("sails_linear_backward", api.linearBackward(handle(), dx, dloraA, dloraB, dy, x, weight, h, loraA, loraB, n, dIn,
+            dOut, r, scale, accumulateDx, dtype, workspace, workspaceBytes));
+    }
+
     public synchronized long projectWorkspaceBytes(long d, long rS, long n) {
         return size("sails_project_workspace_bytes", out -> api.projectWorkspaceBytes(handle(), out, d, rS, n));
     }
@@ -414,6 +459,19 @@ public final class NativeDevice {
             nTokens, dSae, capacity, nClasses));
     }
 
+    public synchronized long saeStatisticsWorkspaceBytes(long nTokens, long dIn, long dSae, long nClasses, int activation, int
+        dtype) {
+        return size("sails_sae_statistics_workspace_bytes", out -> api.saeStatisticsWorkspaceBytes(handle(), out, nTokens, dIn,
+            dSae, nClasses, activation, dtype));
+    }
+
+    public synchronized void saeStatistics(long sum, long sumSquares, long active, long x, long wEnc, long bias, long threshold,
+        long scale, long gateBias, long tokenClass, long tokenWeight, long nTokens, long dIn, long dSae, long nClasses, int
+        activation, int dtype, long workspace, long workspaceBytes) {
+        check("sails_sae_statistics", api.saeStatistics(handle(), sum, sumSquares, active, x, wEnc, bias, threshold, scale,
+            gateBias, tokenClass, tokenWeight, nTokens, dIn, dSae, nClasses, activation, dtype, workspace, workspaceBytes));
+    }
+
     public synchronized void standardizeForward(long y, long mean, long std, long x, long nRows, long nCols, float eps) {
         check("sails_standardize_forward", api.standardizeForward(handle(), y, mean, std, x, nRows, nCols, eps));
     }
@@ -450,6 +508,46 @@ public final class NativeDevice {
             check("sails_adamw", api.adamw(handle(), call.allocateFrom(JAVA_LONG, params), call.allocateFrom(JAVA_LONG, m),
                 call.allocateFrom(JAVA_LONG, v), call.allocateFrom(JAVA_LONG, grads), call.allocateFrom(JAVA_LONG, sizes),
                 params.length, step, gradScale, lr, beta1, beta2, eps, weightDecay));
+        }
+    }
+
+    /** Of matrices {@code d[i]} x {@code n[i]} and bases of {@code rS[i]} columns. */
+    public synchronized long projectSetWorkspaceBytes(long[] d, long[] rS, long[] n) {
+        requireSameLength(d, rS, n);
+        try (Arena call = Arena.ofConfined()) {
+            return size("sails_project_set_workspace_bytes", out -> api.projectSetWorkspaceBytes(handle(), out,
+                call.allocateFrom(JAVA_LONG, d), call.allocateFrom(JAVA_LONG, rS), call.allocateFrom(JAVA_LONG, n), d.length));
+        }
+    }
+
+    public synchronized void projectSet(long[] ys, long[] gs, long[] bases, long[] d, long[] rS, long[] n, int[] right, long workspace,
+        long workspaceBytes) {
+        requireSameLength(ys, gs, bases, d, rS, n, new long[right.length]);
+        try (Arena call = Arena.ofConfined()) {
+            check("sails_project_set", api.projectSet(handle(), call.allocateFrom(JAVA_LONG, ys), call.allocateFrom(JAVA_LONG, gs),
+                call.allocateFrom(JAVA_LONG, bases), call.allocateFrom(JAVA_LONG, d), call.allocateFrom(JAVA_LONG, rS),
+                call.allocateFrom(JAVA_LONG, n), call.allocateFrom(JAVA_INT, right), ys.length, workspace, workspaceBytes));
+        }
+    }
+
+    public synchronized long adamwProjectedWorkspaceBytes(long[] d, long[] rS, long[] n) {
+        requireSameLength(d, rS, n);
+        try (Arena call = Arena.ofConfined()) {
+            return size("sails_adamw_projected_workspace_bytes", out -> api.adamwProjectedWorkspaceBytes(handle(), out,
+                call.allocateFrom(JAVA_LONG, d), call.allocateFrom(JAVA_LONG, rS), call.allocateFrom(JAVA_LONG, n), d.length));
+        }
+    }
+
+    public synchronized void adamwProjected(long[] params, long[] m, long[] v, long[] grads, long[] bases, long[] d, long[] rS, long[] n,
+        int[] right, int projection, long step, double gradScale, double lr, double beta1, double beta2, double eps, double weightDecay,
+        long workspace, long workspaceBytes) {
+        requireSameLength(params, m, v, grads, bases, d, rS, n, new long[right.length]);
+        try (Arena call = Arena.ofConfined()) {
+            check("sails_adamw_projected", api.adamwProjected(handle(), call.allocateFrom(JAVA_LONG, params),
+                call.allocateFrom(JAVA_LONG, m), call.allocateFrom(JAVA_LONG, v), call.allocateFrom(JAVA_LONG, grads),
+                call.allocateFrom(JAVA_LONG, bases), call.allocateFrom(JAVA_LONG, d), call.allocateFrom(JAVA_LONG, rS),
+                call.allocateFrom(JAVA_LONG, n), call.allocateFrom(JAVA_INT, right), params.length, projection, step, gradScale, lr, beta1,
+                beta2, eps, weightDecay, workspace, workspaceBytes));
         }
     }
 

@@ -19,7 +19,7 @@ import java.lang.invoke.MethodHandle;
  * pointers are segments. Every method returns the status; what it means is {@link NativeDevice}'s business.
  */
 final class SailsH {
-    static final int VERSION = 1;
+    static final int VERSION = 2;
 
     private static final Linker LINKER = Linker.nativeLinker();
 
@@ -37,6 +37,10 @@ final class SailsH {
     static final MethodHandle COPY = link(ADDRESS, ADDRESS, ADDRESS, JAVA_LONG);
     static final MethodHandle FILL_ZERO = link(ADDRESS, ADDRESS, JAVA_LONG);
     static final MethodHandle SYNCHRONIZE = link(ADDRESS);
+    static final MethodHandle GRAPH_BEGIN = link(ADDRESS);
+    static final MethodHandle GRAPH_END = link(ADDRESS, ADDRESS);
+    static final MethodHandle GRAPH_LAUNCH = link(ADDRESS, ADDRESS);
+    static final MethodHandle GRAPH_CLOSE = link(ADDRESS, ADDRESS);
     static final MethodHandle CONVERT = link(ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT);
     static final MethodHandle AXPBY = link(ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT, JAVA_INT);
     static final MethodHandle ADD_ROW = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_INT);
@@ -86,11 +90,26 @@ final class SailsH {
     static final MethodHandle LORA_BACKWARD_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
     static final MethodHandle LORA_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
         ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_LONG);
+    static final MethodHandle LINEAR_FORWARD_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+        JAVA_INT, JAVA_INT);
+    static final MethodHandle LINEAR_FORWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
+        JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_LONG);
+    static final MethodHandle LINEAR_BACKWARD_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+        JAVA_INT);
+    static final MethodHandle LINEAR_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
+        ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_LONG);
     static final MethodHandle PROJECT_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG);
     static final MethodHandle PROJECT = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT,
         ADDRESS, JAVA_LONG);
+    static final MethodHandle PROJECT_SET_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG);
+    static final MethodHandle PROJECT_SET = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG,
+        ADDRESS, JAVA_LONG);
     static final MethodHandle ADAMW = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG,
         JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE);
+    static final MethodHandle ADAMW_PROJECTED_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG);
+    static final MethodHandle ADAMW_PROJECTED = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
+        ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE,
+        JAVA_DOUBLE, ADDRESS, JAVA_LONG);
     static final MethodHandle SAE_ENCODE_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT,
         JAVA_LONG, JAVA_INT);
     static final MethodHandle SAE_ENCODE = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
@@ -104,6 +123,10 @@ final class SailsH {
     static final MethodHandle SAE_DENSIFY = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG);
     static final MethodHandle SAE_ACCUMULATE = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
         JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG);
+    static final MethodHandle SAE_STATISTICS_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+        JAVA_INT, JAVA_INT);
+    static final MethodHandle SAE_STATISTICS = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
+        ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_INT, ADDRESS, JAVA_LONG);
     static final MethodHandle STANDARDIZE_FORWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG,
         JAVA_FLOAT);
     static final MethodHandle STANDARDIZE_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
@@ -127,6 +150,10 @@ final class SailsH {
     private final MemorySegment copy;
     private final MemorySegment fillZero;
     private final MemorySegment synchronize;
+    private final MemorySegment graphBegin;
+    private final MemorySegment graphEnd;
+    private final MemorySegment graphLaunch;
+    private final MemorySegment graphClose;
     private final MemorySegment convert;
     private final MemorySegment axpby;
     private final MemorySegment addRow;
@@ -159,9 +186,17 @@ final class SailsH {
     private final MemorySegment loraForward;
     private final MemorySegment loraBackwardWorkspaceBytes;
     private final MemorySegment loraBackward;
+    private final MemorySegment linearForwardWorkspaceBytes;
+    private final MemorySegment linearForward;
+    private final MemorySegment linearBackwardWorkspaceBytes;
+    private final MemorySegment linearBackward;
     private final MemorySegment projectWorkspaceBytes;
     private final MemorySegment project;
+    private final MemorySegment projectSetWorkspaceBytes;
+    private final MemorySegment projectSet;
     private final MemorySegment adamw;
+    private final MemorySegment adamwProjectedWorkspaceBytes;
+    private final MemorySegment adamwProjected;
     private final MemorySegment saeEncodeWorkspaceBytes;
     private final MemorySegment saeEncode;
     private final MemorySegment saeEncodeBackward;
@@ -169,6 +204,8 @@ final class SailsH {
     private final MemorySegment saeDecodeBackward;
     private final MemorySegment saeDensify;
     private final MemorySegment saeAccumulate;
+    private final MemorySegment saeStatisticsWorkspaceBytes;
+    private final MemorySegment saeStatistics;
     private final MemorySegment standardizeForward;
     private final MemorySegment standardizeBackward;
     private final MemorySegment unstandardizeForward;
@@ -191,6 +228,10 @@ final class SailsH {
         copy = find(symbols, "sails_copy");
         fillZero = find(symbols, "sails_fill_zero");
         synchronize = find(symbols, "sails_synchronize");
+        graphBegin = find(symbols, "sails_graph_begin");
+        graphEnd = find(symbols, "sails_graph_end");
+        graphLaunch = find(symbols, "sails_graph_launch");
+        graphClose = find(symbols, "sails_graph_close");
         convert = find(symbols, "sails_convert");
         axpby = find(symbols, "sails_axpby");
         addRow = find(symbols, "sails_add_row");
@@ -223,9 +264,17 @@ final class SailsH {
         loraForward = find(symbols, "sails_lora_forward");
         loraBackwardWorkspaceBytes = find(symbols, "sails_lora_backward_workspace_bytes");
         loraBackward = find(symbols, "sails_lora_backward");
+        linearForwardWorkspaceBytes = find(symbols, "sails_linear_forward_workspace_bytes");
+        linearForward = find(symbols, "sails_linear_forward");
+        linearBackwardWorkspaceBytes = find(symbols, "sails_linear_backward_workspace_bytes");
+        linearBackward = find(symbols, "sails_linear_backward");
         projectWorkspaceBytes = find(symbols, "sails_project_workspace_bytes");
         project = find(symbols, "sails_project");
+        projectSetWorkspaceBytes = find(symbols, "sails_project_set_workspace_bytes");
+        projectSet = find(symbols, "sails_project_set");
         adamw = find(symbols, "sails_adamw");
+        adamwProjectedWorkspaceBytes = find(symbols, "sails_adamw_projected_workspace_bytes");
+        adamwProjected = find(symbols, "sails_adamw_projected");
         saeEncodeWorkspaceBytes = find(symbols, "sails_sae_encode_workspace_bytes");
         saeEncode = find(symbols, "sails_sae_encode");
         saeEncodeBackward = find(symbols, "sails_sae_encode_backward");
@@ -233,6 +282,8 @@ final class SailsH {
         saeDecodeBackward = find(symbols, "sails_sae_decode_backward");
         saeDensify = find(symbols, "sails_sae_densify");
         saeAccumulate = find(symbols, "sails_sae_accumulate");
+        saeStatisticsWorkspaceBytes = find(symbols, "sails_sae_statistics_workspace_bytes");
+        saeStatistics = find(symbols, "sails_sae_statistics");
         standardizeForward = find(symbols, "sails_standardize_forward");
         standardizeBackward = find(symbols, "sails_standardize_backward");
         unstandardizeForward = find(symbols, "sails_unstandardize_forward");
@@ -376,6 +427,38 @@ final class SailsH {
             return (int) SYNCHRONIZE.invokeExact(synchronize, device);
         } catch (Throwable e) {
             throw failure("sails_synchronize", synchronize, e);
+        }
+    }
+
+    int graphBegin(MemorySegment device) {
+        try {
+            return (int) GRAPH_BEGIN.invokeExact(graphBegin, device);
+        } catch (Throwable e) {
+            throw failure("sails_graph_begin", graphBegin, e);
+        }
+    }
+
+    int graphEnd(MemorySegment device, MemorySegment outGraph) {
+        try {
+            return (int) GRAPH_END.invokeExact(graphEnd, device, outGraph);
+        } catch (Throwable e) {
+            throw failure("sails_graph_end", graphEnd, e);
+        }
+    }
+
+    int graphLaunch(MemorySegment device, MemorySegment graph) {
+        try {
+            return (int) GRAPH_LAUNCH.invokeExact(graphLaunch, device, graph);
+        } catch (Throwable e) {
+            throw failure("sails_graph_launch", graphLaunch, e);
+        }
+    }
+
+    int graphClose(MemorySegment device, MemorySegment graph) {
+        try {
+            return (int) GRAPH_CLOSE.invokeExact(graphClose, device, graph);
+        } catch (Throwable e) {
+            throw failure("sails_graph_close", graphClose, e);
         }
     }
 
@@ -672,6 +755,47 @@ final class SailsH {
         }
     }
 
+    int linearForwardWorkspaceBytes(MemorySegment device, MemorySegment outBytes, long n, long dIn, long dOut, long r, int yDtype,
+        int dtype) {
+        try {
+            return (int) LINEAR_FORWARD_WORKSPACE_BYTES.invokeExact(linearForwardWorkspaceBytes, device, outBytes, n, dIn, dOut, r,
+                yDtype, dtype);
+        } catch (Throwable e) {
+            throw failure("sails_linear_forward_workspace_bytes", linearForwardWorkspaceBytes, e);
+        }
+    }
+
+    int linearForward(MemorySegment device, long y, long h, long x, long weight, long bias, long residual, long loraA, long loraB,
+        long n, long dIn, long dOut, long r, float scale, int yDtype, int dtype, long workspace, long workspaceBytes) {
+        try {
+            return (int) LINEAR_FORWARD.invokeExact(linearForward, device, at(y), at(h), at(x), at(weight), at(bias), at(residual),
+                at(loraA), at(loraB), n, dIn, dOut, r, scale, yDtype, dtype, at(workspace), workspaceBytes);
+        } catch (Throwable e) {
+            throw failure("sails_linear_forward", linearForward, e);
+        }
+    }
+
+    int linearBackwardWorkspaceBytes(MemorySegment device, MemorySegment outBytes, long n, long dIn, long dOut, long r, int dtype) {
+        try {
+            return (int) LINEAR_BACKWARD_WORKSPACE_BYTES.invokeExact(linearBackwardWorkspaceBytes, device, outBytes, n, dIn, dOut,
+                r, dtype);
+        } catch (Throwable e) {
+            throw failure("sails_linear_backward_workspace_bytes", linearBackwardWorkspaceBytes, e);
+        }
+    }
+
+    int linearBackward(MemorySegment device, long dx, long dloraA, long dloraB, long dy, long x, long weight, long h, long loraA,
+        long loraB, long n, long dIn, long dOut, long r, float scale, int accumulateDx, int dtype, long workspace, long
+        workspaceBytes) {
+        try {
+            return (int) LINEAR_BACKWARD.invokeExact(linearBackward, device, at(dx), at(dloraA), at(dloraB), at(dy), at(x),
+                at(weight), at(h), at(loraA), at(loraB), n, dIn, dOut, r, scale, accumulateDx, dtype, at(workspace),
+                workspaceBytes);
+        } catch (Throwable e) {
+            throw failure("sails_linear_backward", linearBackward, e);
+        }
+    }
+
     int projectWorkspaceBytes(MemorySegment device, MemorySegment outBytes, long d, long rS, long n) {
         try {
             return (int) PROJECT_WORKSPACE_BYTES.invokeExact(projectWorkspaceBytes, device, outBytes, d, rS, n);
@@ -690,6 +814,25 @@ final class SailsH {
         }
     }
 
+    int projectSetWorkspaceBytes(MemorySegment device, MemorySegment outBytes, MemorySegment d, MemorySegment rS, MemorySegment n,
+        long count) {
+        try {
+            return (int) PROJECT_SET_WORKSPACE_BYTES.invokeExact(projectSetWorkspaceBytes, device, outBytes, d, rS, n, count);
+        } catch (Throwable e) {
+            throw failure("sails_project_set_workspace_bytes", projectSetWorkspaceBytes, e);
+        }
+    }
+
+    int projectSet(MemorySegment device, MemorySegment ys, MemorySegment gs, MemorySegment bases, MemorySegment d, MemorySegment rS,
+        MemorySegment n, MemorySegment right, long count, long workspace, long workspaceBytes) {
+        try {
+            return (int) PROJECT_SET.invokeExact(projectSet, device, ys, gs, bases, d, rS, n, right, count, at(workspace),
+                workspaceBytes);
+        } catch (Throwable e) {
+            throw failure("sails_project_set", projectSet, e);
+        }
+    }
+
     int adamw(MemorySegment device, MemorySegment params, MemorySegment m, MemorySegment v, MemorySegment grads,
         MemorySegment sizes, long count, long step, double gradScale, double lr, double beta1, double beta2, double eps,
         double weightDecay) {
@@ -698,6 +841,28 @@ final class SailsH {
                 eps, weightDecay);
         } catch (Throwable e) {
             throw failure("sails_adamw", adamw, e);
+        }
+    }
+
+    int adamwProjectedWorkspaceBytes(MemorySegment device, MemorySegment outBytes, MemorySegment d, MemorySegment rS, MemorySegment
+        n, long count) {
+        try {
+            return (int) ADAMW_PROJECTED_WORKSPACE_BYTES.invokeExact(adamwProjectedWorkspaceBytes, device, outBytes, d, rS, n,
+                count);
+        } catch (Throwable e) {
+            throw failure("sails_adamw_projected_workspace_bytes", adamwProjectedWorkspaceBytes, e);
+        }
+    }
+
+    int adamwProjected(MemorySegment device, MemorySegment params, MemorySegment m, MemorySegment v, MemorySegment grads,
+        MemorySegment bases, MemorySegment d, MemorySegment rS, MemorySegment n, MemorySegment right, long count, int projection,
+        long step, double gradScale, double lr, double beta1, double beta2, double eps, double weightDecay, long workspace, long
+        workspaceBytes) {
+        try {
+            return (int) ADAMW_PROJECTED.invokeExact(adamwProjected, device, params, m, v, grads, bases, d, rS, n, right, count,
+                projection, step, gradScale, lr, beta1, beta2, eps, weightDecay, at(workspace), workspaceBytes);
+        } catch (Throwable e) {
+            throw failure("sails_adamw_projected", adamwProjected, e);
         }
     }
 
@@ -770,6 +935,28 @@ final class SailsH {
                 at(counts), at(tokenClass), at(tokenWeight), nTokens, dSae, capacity, nClasses);
         } catch (Throwable e) {
             throw failure("sails_sae_accumulate", saeAccumulate, e);
+        }
+    }
+
+    int saeStatisticsWorkspaceBytes(MemorySegment device, MemorySegment outBytes, long nTokens, long dIn, long dSae, long nClasses,
+        int activation, int dtype) {
+        try {
+            return (int) SAE_STATISTICS_WORKSPACE_BYTES.invokeExact(saeStatisticsWorkspaceBytes, device, outBytes, nTokens, dIn,
+                dSae, nClasses, activation, dtype);
+        } catch (Throwable e) {
+            throw failure("sails_sae_statistics_workspace_bytes", saeStatisticsWorkspaceBytes, e);
+        }
+    }
+
+    int saeStatistics(MemorySegment device, long sum, long sumSquares, long active, long x, long wEnc, long bias, long threshold,
+        long scale, long gateBias, long tokenClass, long tokenWeight, long nTokens, long dIn, long dSae, long nClasses, int
+        activation, int dtype, long workspace, long workspaceBytes) {
+        try {
+            return (int) SAE_STATISTICS.invokeExact(saeStatistics, device, at(sum), at(sumSquares), at(active), at(x), at(wEnc),
+                at(bias), at(threshold), at(scale), at(gateBias), at(tokenClass), at(tokenWeight), nTokens, dIn, dSae, nClasses,
+                activation, dtype, at(workspace), workspaceBytes);
+        } catch (Throwable e) {
+            throw failure("sails_sae_statistics", saeStatistics, e);
         }
     }
 
