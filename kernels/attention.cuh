@@ -49,6 +49,15 @@ struct AttentionPartials {
   float *max, *sum, *out;
 };
 
+// What backward reads besides the problem, and writes; shapes as in attention_backward.cuh.
+template <typename T>
+struct AttentionGradients {
+  T *dq, *dk, *dv;
+  const T *dout;
+  const float *lse;
+  float *delta;
+};
+
 // ---- device: where rows lie and what they see
 
 // A sequence and a key/value head.
@@ -119,6 +128,16 @@ struct ScoreScale {
 };
 __device__ __forceinline__ ScoreScale score_scale(const AttentionShape &p) {
   return {p.scale, p.softcap, p.softcap == 0.0f ? 0.0f : p.scale / p.softcap};
+}
+
+// p and ds of one row and key from dot = q.k and dp = dout.v, before the mask.
+struct PairGradient {
+  float p, ds;
+};
+__device__ __forceinline__ PairGradient pair_gradient(const ScoreScale &scale, float dot, float dp, float lse, float delta) {
+  float slope;
+  const float p = expf(scale.score(dot, slope) - lse);
+  return {p, p * (dp - delta) * slope};
 }
 
 // ---- host: the choice of a variant

@@ -94,6 +94,42 @@ __device__ __forceinline__ void describe_rows(const SimtShared &shared, const At
   }
 }
 
+// dots[r] += rows of x times rows of y over all of head_dim.
+template <typename T, typename XStart, typename YStart>
+__device__ __forceinline__ void add_products(float (&dots)[kSimtWarpRows], const SimtShared &shared, const T *x, XStart x_start, const T *y,
+                                             YStart y_start, int64_t head_dim) {
+  for (int64_t d = 0; d < head_dim; d += kSimtPiece) {
+    __syncthreads();
+    stage(shared.a, x, d, head_dim, x_start);
+    stage(shared.b, y, d, head_dim, y_start);
+    __syncthreads();
+    add_dots(dots, shared.a, shared.b, piece_columns(d, head_dim));
+  }
+}
+// sums += weights times the rows of x, columns [first_column, + kSimtColumns).
+template <typename T, typename Start>
+__device__ __forceinline__ void add_weighted_pieces(float (&sums)[kSimtPieces][kSimtWarpRows][2], const SimtShared &shared, const T *x,
+                                                    Start start, int64_t first_column, int64_t head_dim) {
+#pragma unroll
+  for (int piece = 0; piece < kSimtPieces; piece++) {
+    if (first_column + piece * kSimtPiece >= head_dim) break;
+    __syncthreads();
+    stage(shared.b, x, first_column + piece * kSimtPiece, head_dim, start);
+    __syncthreads();
+    add_weighted(sums[piece], shared.weights, shared.b);
+  }
+}
+// row [head_dim] = sums[.][r] * factor, in the columns that this block has.
+template <typename To>
+__device__ __forceinline__ void store_sums(To *row, const float (&sums)[kSimtPieces][kSimtWarpRows][2], int r, int64_t first_column,
+                                           int64_t head_dim, float factor) {
+#pragma unroll
+  for (int i = 0; i < 2 * kSimtPieces; i++) {
+    const int64_t column = first_column + i * kWarp + threadIdx.x % kWarp;
+    if (column < head_dim) row[column] = from_float<To>(sums[i / 2][r][i % 2] * factor);
+  }
+}
+
 #define SAILS_SIMT_SHARED(shared)                                             \
   SAILS_SHARED(float, shared_a, kSimtTile *kSimtPitch);                       \
   SAILS_SHARED(float, shared_b, kSimtTile *kSimtPitch);                       \
@@ -135,13 +171,7 @@ __global__ void __launch_bounds__(kSimtThreads)
   for (int64_t first = visible.begin; first < visible.end; first += kSimtTile) {
     const auto key_start = [&](int row) { return first + row < visible.end ? (first + row) * stride : -1; };
     float s[kSimtWarpRows] = {};
-    for (int64_t d = 0; d < p.head_dim; d += kSimtPiece) {
-      __syncthreads();
-      stage(shared.a, p.q, d, p.head_dim, row_start);
-      stage(shared.b, k, d, p.head_dim, key_start);
-      __syncthreads();
-      add_dots(s, shared.a, shared.b, piece_columns(d, p.head_dim));
-    }
+    add_products(s, shared, p.q, row_start, k, key_start, p.head_dim);
     const bool inside = first + lane < visible.end;
     const int32_t key = static_cast<int32_t>(first) + lane, segment = inside ? p.k_segment[head.sequence * p.n_keys + first + lane] : 0;
 #pragma unroll
@@ -160,14 +190,7 @@ __global__ void __launch_bounds__(kSimtThreads)
       }
     }
     put_weights(shared.weights, s);
-#pragma unroll
-    for (int piece = 0; piece < kSimtPieces; piece++) {
-      if (first_column + piece * kSimtPiece >= p.head_dim) break;
-      __syncthreads();
-      stage(shared.b, v, first_column + piece * kSimtPiece, p.head_dim, key_start);
-      __syncthreads();
-      add_weighted(o[piece], shared.weights, shared.b);
-    }
+    add_weighted_pieces(o, shared, v, key_start, first_column, p.head_dim);
   }
 
 #pragma unroll
@@ -186,16 +209,10 @@ __global__ void __launch_bounds__(kSimtThreads)
     } else if (lse != nullptr && lane == 0 && first_column == 0) {
       lse[index] = total == 0.0f ? -INFINITY : (max[r] == -INFINITY ? 0.0f : max[r]) + logf(total);
     }
-#pragma unroll
-    for (int i = 0; i < 2 * kSimtPieces; i++) {
-      const int64_t column = first_column + i * kWarp + lane;
-      if (column >= p.head_dim) continue;
-      const float value = o[i / 2][r][i % 2] * factor;
-      if (splits > 1)
-        partials.out[(index * splits + split) * p.head_dim + column] = value;
-      else
-        out[shared.offsets[warp_row + r] + column] = from_float<T>(value);
-    }
+    if (splits > 1)
+      store_sums(partials.out + (index * splits + split) * p.head_dim, o, r, first_column, p.head_dim, factor);
+    else
+      store_sums(out + shared.offsets[warp_row + r], o, r, first_column, p.head_dim, factor);
   }
 }
 

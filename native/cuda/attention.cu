@@ -1,4 +1,5 @@
 // Attention: dtype, variant, workspace.
+#include "attention_backward.cuh"
 #include "attention_forward.cuh"
 #include "cuda/device.h"
 
@@ -73,6 +74,22 @@ void forward(CudaDevice &d, const AttentionProblem<T> &p, bool is_bf16, void *ou
   check(kernels::launch_attention_forward(d.stream, p, config, static_cast<T *>(out), lse, partials));
 }
 
+template <typename T>
+void backward(CudaDevice &d, const AttentionProblem<T> &p, bool is_bf16, void *dq, void *dk, void *dv, const void *dout, const void *out,
+              const float *lse, Workspace workspace) {
+  kernels::AttentionGradients<T> gradients = {};
+  gradients.dq = static_cast<T *>(dq);
+  gradients.dk = static_cast<T *>(dk);
+  gradients.dv = static_cast<T *>(dv);
+  gradients.dout = static_cast<const T *>(dout);
+  gradients.lse = lse;
+  gradients.delta = workspace.take<float>(p.batch * p.n_heads * p.n_queries);
+  const std::initializer_list<const void *> tensors = {p.q, p.k, p.v, dout, dq, dk, dv};
+  const bool vectors = is_bf16 && kernels::rows_aligned(p, tensors);
+  const kernels::AttentionBackwardConfig config = kernels::choose_attention_backward(p, is_bf16, vectors);
+  check(kernels::launch_attention_backward(d.stream, p, config, gradients, static_cast<const T *>(out)));
+}
+
 }  // namespace
 
 int64_t attention_forward_workspace_bytes(sails_device &device, int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads,
@@ -99,6 +116,29 @@ void attention_forward(sails_device &device, void *out, float *lse, const void *
     forward(cuda(device),
             attention_problem<bf16>(shape, q, k, v, q_segment, k_segment, kv_batch_stride, query_offset, window, scale, softcap), true, out, lse,
             scratch);
+}
+
+int64_t attention_backward_workspace_bytes(sails_device &, int64_t batch, int64_t n_queries, int64_t, int64_t n_heads, int64_t, int64_t,
+                                           int32_t) {
+  return aligned_bytes(4 * batch * n_heads * n_queries);
+}
+
+void attention_backward(sails_device &device, void *dq, void *dk, void *dv, const void *dout, const void *q, const void *k, const void *v,
+                        const void *out, const float *lse, const int32_t *q_segment, const int32_t *k_segment, int64_t batch,
+                        int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int64_t kv_batch_stride,
+                        int64_t query_offset, int64_t window, float scale, float softcap, int32_t dtype, void *workspace,
+                        int64_t workspace_bytes) {
+  const AttentionShape shape = attention_shape(batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim);
+  require_indexable(shape);
+  const Workspace scratch(workspace, workspace_bytes);
+  if (dtype == SAILS_F32)
+    backward(cuda(device),
+             attention_problem<float>(shape, q, k, v, q_segment, k_segment, kv_batch_stride, query_offset, window, scale, softcap), false, dq, dk,
+             dv, dout, out, lse, scratch);
+  else
+    backward(cuda(device),
+             attention_problem<bf16>(shape, q, k, v, q_segment, k_segment, kv_batch_stride, query_offset, window, scale, softcap), true, dq, dk,
+             dv, dout, out, lse, scratch);
 }
 
 }  // namespace sails::backend
