@@ -1,5 +1,6 @@
 // Dense matrix product
-//   c [m, n] = alpha * op(a) op(b) + beta * c         (beta 0 does not read c; k = 0 gives beta * c)
+//   c [m, n] = alpha * op(a) op(b) + beta * addend + bias + scale * h w^T     (an addend of NULL, as with beta 0, is not read)
+//   addend [m, n] of c's type and stride: c itself, or a residual;  bias [n] f32;  h [m, r], w [n, r] (or stored [r, n]) f32: a low-rank adapter
 //   a, b bf16|f32 (one dtype), c f32, or bf16 where a and b are; sums in f32; layouts and strides as in block_matmul.cuh
 //   forward x W^T: transpose_b;  backward dy W: neither;  weight gradient dy^T x: transpose_a
 //
@@ -16,6 +17,16 @@ namespace sails::kernels {
 
 constexpr int kGroupRows = 8;
 
+// scale * h [m, r] w^T, in f32; w [n, r], stored [r, n] where w_transposed. r 0: none.
+struct LowRank {
+  const float *h = nullptr, *w = nullptr;
+  int64_t r = 0;
+  float scale = 0.0f;
+  bool w_transposed = false;
+
+  __device__ __forceinline__ float w_at(int64_t col, int64_t j, int64_t n) const { return w_transposed ? w[j * n + col] : w[col * r + j]; }
+};
+
 struct MatmulProblem {
   void *c;
   const void *a, *b;
@@ -24,6 +35,28 @@ struct MatmulProblem {
   float alpha, beta;
   // On the device, NULL: m. Rows from *m_limit on are neither computed nor written.
   const int32_t *m_limit;
+  // What beta multiplies, NULL: c.
+  const void *addend = nullptr;
+  const float *bias = nullptr;
+  LowRank low_rank = {};
+};
+
+// What happens to a sum on its way into c.
+template <typename C>
+struct MatmulEpilogue {
+  C *c;
+  const C *addend;     // NULL: none
+  const float *bias;   // NULL: none
+  int64_t ldc;
+  float alpha, beta;
+
+  __device__ __forceinline__ void store(int64_t row, int64_t col, float sum) const {
+    const int64_t at = row * ldc + col;
+    float value = alpha * sum;
+    if (addend != nullptr) value = fmaf(beta, to_float(addend[at]), value);
+    if (bias != nullptr) value += bias[col];
+    c[at] = from_float<C>(value);
+  }
 };
 
 // What was chosen for a shape; printable, decided on the host from the shape and the device alone.
@@ -35,12 +68,6 @@ struct MatmulConfig {
   int64_t workspace_bytes;
 };
 
-template <typename C>
-__device__ __forceinline__ void store_scaled(C *c, float value, float alpha, float beta) {
-  const float product = alpha * value;
-  *c = from_float<C>(beta == 0.0f ? product : fmaf(beta, to_float(*c), product));
-}
-
 struct TileIndex {
   int64_t row, col;
 };
@@ -51,9 +78,31 @@ __device__ __forceinline__ TileIndex grouped_tile(int64_t block, int64_t tile_ro
   return {first + within % rows, within / rows};
 }
 
+// Adds the adapter to the tile's sums; factors pass through shared memory, kDepth columns at a time.
+template <class Tile>
+__device__ __forceinline__ void add_low_rank(Tile &tile, const LowRank &p, int64_t row, int64_t col, int64_t m, int64_t n, void *shared) {
+  constexpr int kDepth = 8, kStride = kDepth + 1;
+  static_assert((Tile::kRows + Tile::kCols) * kStride * 4 <= Tile::kSharedBytes, "both factors fit");
+  float *h = static_cast<float *>(shared), *w = h + Tile::kRows * kStride;
+  for (int64_t first = 0; first < p.r; first += kDepth) {
+    __syncthreads();
+    for (int e = threadIdx.x; e < (Tile::kRows + Tile::kCols) * kDepth; e += Tile::kThreads) {
+      const int i = e / kDepth, j = e % kDepth;
+      const bool of_h = i < Tile::kRows;
+      const int64_t at = of_h ? row + i : col + i - Tile::kRows;
+      const bool inside = at < (of_h ? m : n) && first + j < p.r;
+      h[i * kStride + j] = !inside ? 0.0f : of_h ? p.scale * p.h[at * p.r + first + j] : p.w_at(at, first + j, n);
+    }
+    __syncthreads();
+#pragma unroll 1
+    for (int j = 0; j < kDepth; j++) tile.visit([&](int r, int c, float &sum) { sum = fmaf(h[r * kStride + j], w[c * kStride + j], sum); });
+  }
+}
+
 template <class Tile, typename C>
-__global__ void __launch_bounds__(Tile::kThreads)
-    matmul_tiles(C *c, float *partial, MatmulOperands<typename Tile::Element> p, int64_t ldc, int64_t k_per_part, float alpha, float beta,
+// The second bound makes ptxas use the registers that two large or four small blocks leave each thread.
+__global__ void __launch_bounds__(Tile::kThreads, 512 / Tile::kThreads)
+    matmul_tiles(MatmulEpilogue<C> out, LowRank low_rank, float *partial, MatmulOperands<typename Tile::Element> p, int64_t k_per_part,
                  const int32_t *m_limit) {
   SAILS_DYNAMIC_SHARED(uint8_t, shared);
   if (m_limit != nullptr) p.m = smaller(p.m, *m_limit);
@@ -62,27 +111,27 @@ __global__ void __launch_bounds__(Tile::kThreads)
   if (row >= p.m) return;
   Tile product;
   product.run(p, row, col, part * k_per_part, smaller(p.k, (part + 1) * k_per_part), shared);
+  if (part == 0 && low_rank.r > 0) add_low_rank(product, low_rank, row, col, p.m, p.n, shared);
   if (partial != nullptr) {
     float *mine = partial + part * p.m * p.n;
-    product.visit([&](int r, int j, float value) {
-      if (row + r < p.m && col + j < p.n) mine[(row + r) * p.n + col + j] = value;
+    product.visit([&](int r, int j, float sum) {
+      if (row + r < p.m && col + j < p.n) mine[(row + r) * p.n + col + j] = sum;
     });
   } else {
-    product.visit([&](int r, int j, float value) {
-      if (row + r < p.m && col + j < p.n) store_scaled(c + (row + r) * ldc + col + j, value, alpha, beta);
+    product.visit([&](int r, int j, float sum) {
+      if (row + r < p.m && col + j < p.n) out.store(row + r, col + j, sum);
     });
   }
 }
 
 template <typename C>
-__global__ void matmul_combine(C *c, const float *partial, int64_t m, int64_t n, int64_t ldc, int64_t parts, float alpha, float beta,
-                               const int32_t *m_limit) {
+__global__ void matmul_combine(MatmulEpilogue<C> out, const float *partial, int64_t m, int64_t n, int64_t parts, const int32_t *m_limit) {
   if (m_limit != nullptr) m = smaller(m, *m_limit);
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < m * n; i += stride) {
     float sum = partial[i];
     for (int64_t part = 1; part < parts; part++) sum += partial[part * m * n + i];
-    store_scaled(c + i / n * ldc + i % n, sum, alpha, beta);
+    out.store(i / n, i % n, sum);
   }
 }
 
@@ -91,8 +140,7 @@ constexpr int kRowsWarps = 4;        // columns of c that a block computes
 
 // c [m <= kRowsAtOnce, n] with b stored [n, k]: a warp reads one row of b once, 16 bytes a lane, and multiplies it with every row of a.
 template <typename T, typename C>
-__global__ void __launch_bounds__(kRowsWarps *kWarp)
-    matmul_rows(C *c, MatmulOperands<T> p, int64_t ldc, float alpha, float beta) {
+__global__ void __launch_bounds__(kRowsWarps *kWarp) matmul_rows(MatmulEpilogue<C> out, LowRank low_rank, MatmulOperands<T> p) {
   constexpr int kLanes = kPackLanes<T>;
   const int lane = threadIdx.x % kWarp;
   const int64_t col = static_cast<int64_t>(blockIdx.x) * kRowsWarps + threadIdx.x / kWarp;
@@ -117,11 +165,15 @@ __global__ void __launch_bounds__(kRowsWarps *kWarp)
 #pragma unroll
     for (int r = 0; r < kRowsAtOnce; r++)
       if (r < rows) sum[r] = fmaf(to_float(b[k]), to_float(p.a[r * p.lda + k]), sum[r]);
+  for (int64_t j = lane; j < low_rank.r; j += kWarp)
+#pragma unroll
+    for (int r = 0; r < kRowsAtOnce; r++)
+      if (r < rows) sum[r] = fmaf(low_rank.scale * low_rank.h[r * low_rank.r + j], low_rank.w_at(col, j, p.n), sum[r]);
 #pragma unroll
   for (int r = 0; r < kRowsAtOnce; r++) {
     if (r >= rows) break;
     const float total = warp_sum(sum[r]);
-    if (lane == 0) store_scaled(c + r * ldc + col, total, alpha, beta);
+    if (lane == 0) out.store(r, col, total);
   }
 }
 
@@ -147,19 +199,26 @@ inline MatmulConfig choose_matmul(int64_t m, int64_t n, int64_t k, bool ab_bf16,
 
 // ---- launchers
 
+template <typename C>
+MatmulEpilogue<C> matmul_epilogue(const MatmulProblem &p) {
+  const C *addend = p.beta == 0.0f ? nullptr : static_cast<const C *>(p.addend != nullptr ? p.addend : p.c);
+  return {static_cast<C *>(p.c), addend, p.bias, p.ldc, p.alpha, p.beta};
+}
+template <typename T>
+MatmulOperands<T> matmul_operands(const MatmulProblem &p) {
+  return matmul_operands(static_cast<const T *>(p.a), static_cast<const T *>(p.b), p.m, p.n, p.k, p.lda, p.ldb);
+}
+
 template <class Tile, typename C>
 cudaError_t launch_matmul_tiles(const char *name, cudaStream_t stream, const MatmulProblem &p, const MatmulConfig &config, float *partial) {
-  using T = typename Tile::Element;
-  const MatmulOperands<T> operands = matmul_operands(static_cast<const T *>(p.a), static_cast<const T *>(p.b), p.m, p.n, p.k, p.lda, p.ldb);
-  C *c = static_cast<C *>(p.c);
   const dim3 grid(static_cast<unsigned>(ceil_div(p.m, Tile::kRows) * ceil_div(p.n, Tile::kCols)), 1, static_cast<unsigned>(config.parts));
   float *parts = config.parts > 1 ? partial : nullptr;
-  SAILS_TRY(launch(name, stream, matmul_tiles<Tile, C>, grid, Tile::kThreads, Tile::kSharedBytes, c, parts, operands, p.ldc, config.k_per_part,
-                   p.alpha, p.beta, p.m_limit));
+  SAILS_TRY(launch(name, stream, matmul_tiles<Tile, C>, grid, Tile::kThreads, Tile::kSharedBytes, matmul_epilogue<C>(p), p.low_rank, parts,
+                   matmul_operands<typename Tile::Element>(p), config.k_per_part, p.m_limit));
   if (parts == nullptr) return cudaSuccess;
   const auto blocks = static_cast<unsigned>(smaller(ceil_div(p.m * p.n, 256), 65535));
-  return launch("matmul_combine", stream, matmul_combine<C>, blocks, 256, 0, c, static_cast<const float *>(parts), p.m, p.n, p.ldc, config.parts,
-                p.alpha, p.beta, p.m_limit);
+  return launch("matmul_combine", stream, matmul_combine<C>, blocks, 256, 0, matmul_epilogue<C>(p), static_cast<const float *>(parts), p.m, p.n,
+                config.parts, p.m_limit);
 }
 
 template <bool kTransposeA, bool kTransposeB, typename C>
@@ -178,9 +237,8 @@ cudaError_t launch_matmul_layout(cudaStream_t stream, const MatmulProblem &p, co
 
 template <typename T, typename C>
 cudaError_t launch_matmul_rows(cudaStream_t stream, const MatmulProblem &p) {
-  const MatmulOperands<T> operands = matmul_operands(static_cast<const T *>(p.a), static_cast<const T *>(p.b), p.m, p.n, p.k, p.lda, p.ldb);
   return launch("matmul_rows", stream, matmul_rows<T, C>, static_cast<unsigned>(ceil_div(p.n, kRowsWarps)), kRowsWarps * kWarp, 0,
-                static_cast<C *>(p.c), operands, p.ldc, p.alpha, p.beta);
+                matmul_epilogue<C>(p), p.low_rank, matmul_operands<T>(p));
 }
 
 // workspace: config.workspace_bytes. c is f32 where a and b are.

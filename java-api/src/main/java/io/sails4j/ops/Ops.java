@@ -426,6 +426,70 @@ public final class Ops {
         }
     }
 
+    /**
+     * h [n, r] F32 (=) = x lora_A^T; y [n, d_out] = residual + bias + x weight^T + scale * h lora_B^T. x, weight [d_out, d_in] F32|BF16, of one
+     * type; y F32, or BF16 where x is; bias [d_out] F32 and residual (of y's type and shape, may be y) may be null; h, lora_A [r, d_in], lora_B
+     * [d_out, r] F32, all null for no adapter.
+     */
+    public void linearForward(Tensor y, @Nullable Tensor h, Tensor x, Tensor weight, @Nullable Tensor bias, @Nullable Tensor residual,
+        @Nullable Tensor loraA, @Nullable Tensor loraB, float scale) {
+        try (Call call = call("linearForward")) {
+            long n = call.rows("x", x);
+            long dIn = call.cols("x", x);
+            long dOut = call.rows("weight", weight);
+            long r = loraA == null ? 0 : call.rows("loraA", loraA);
+            call.sameType("weight", weight, "x", x);
+            long yAddress = call.matrix("y", y, n, dOut, F32_OR_BF16);
+            long hAddress = call.matrixOrNull("h", h, n, r, F32);
+            long xAddress = call.address("x", x, F32_OR_BF16);
+            long weightAddress = call.matrix("weight", weight, dOut, dIn, F32_OR_BF16);
+            long biasAddress = bias == null ? 0 : call.elements("bias", bias, dOut, F32);
+            if (residual != null) {
+                call.sameType("residual", residual, "y", y);
+            }
+            long residualAddress = call.matrixOrNull("residual", residual, n, dOut, F32_OR_BF16);
+            long loraAAddress = loraA == null ? 0 : call.exact("loraA", loraA, F32, r, dIn);
+            long loraBAddress = loraB == null ? 0 : call.exact("loraB", loraB, F32, dOut, r);
+            synchronized (workspace) {
+                long bytes = api.linearForwardWorkspaceBytes(n, dIn, dOut, r, code(y), code(x));
+                api.linearForward(yAddress, hAddress, xAddress, weightAddress, biasAddress, residualAddress, loraAAddress, loraBAddress, n, dIn,
+                    dOut, r, scale, code(y), code(x), workspace.atLeast(bytes), bytes);
+            }
+        }
+    }
+
+    /**
+     * dx [n, d_in] F32 = or += dy weight + dh lora_A with dh = scale * dy lora_B; dlora_A += dh^T x, dlora_B += scale * dy^T h, F32, both null:
+     * the adapter is not trained (x and h may then be null). dy [n, d_out], x, weight of one type. Without an adapter the last pointers are null.
+     */
+    public void linearBackward(Tensor dx, @Nullable Tensor dloraA, @Nullable Tensor dloraB, Tensor dy, @Nullable Tensor x, Tensor weight,
+        @Nullable Tensor h, @Nullable Tensor loraA, @Nullable Tensor loraB, float scale, boolean accumulateDx) {
+        try (Call call = call("linearBackward")) {
+            long n = call.rows("dy", dy);
+            long dOut = call.cols("dy", dy);
+            long dIn = call.cols("weight", weight);
+            long r = loraA == null ? 0 : call.rows("loraA", loraA);
+            call.sameType("weight", weight, "dy", dy);
+            if (x != null) {
+                call.sameType("x", x, "dy", dy);
+            }
+            long dxAddress = call.matrix("dx", dx, n, dIn, F32);
+            long dloraAAddress = dloraA == null ? 0 : call.exact("dloraA", dloraA, F32, r, dIn);
+            long dloraBAddress = dloraB == null ? 0 : call.exact("dloraB", dloraB, F32, dOut, r);
+            long dyAddress = call.address("dy", dy, F32_OR_BF16);
+            long xAddress = call.matrixOrNull("x", x, n, dIn, F32_OR_BF16);
+            long weightAddress = call.matrix("weight", weight, dOut, dIn, F32_OR_BF16);
+            long hAddress = call.matrixOrNull("h", h, n, r, F32);
+            long loraAAddress = loraA == null ? 0 : call.exact("loraA", loraA, F32, r, dIn);
+            long loraBAddress = loraB == null ? 0 : call.exact("loraB", loraB, F32, dOut, r);
+            synchronized (workspace) {
+                long bytes = api.linearBackwardWorkspaceBytes(n, dIn, dOut, r, code(dy));
+                api.linearBackward(dxAddress, dloraAAddress, dloraBAddress, dyAddress, xAddress, weightAddress, hAddress, loraAAddress,
+                    loraBAddress, n, dIn, dOut, r, scale, flag(accumulateDx), code(dy), workspace.atLeast(bytes), bytes);
+            }
+        }
+    }
+
     /** y = U U^T g with g [d, n], or with {@code right} y = g U U^T with g [n, d]; basis U [d, r_s]; F32; y may alias g. */
     public void project(Tensor y, Tensor g, Tensor basis, boolean right) {
         try (Call call = call("project")) {

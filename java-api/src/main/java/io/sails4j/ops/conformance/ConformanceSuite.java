@@ -25,6 +25,7 @@ public final class ConformanceSuite {
         cases.addAll(HeadCases.all());
         cases.addAll(SampleCase.all());
         cases.addAll(LoraCases.all());
+        cases.addAll(LinearCases.all());
         cases.addAll(ProjectCases.all());
         cases.addAll(AdamwCase.all());
         cases.addAll(SaeEncodeCases.all());

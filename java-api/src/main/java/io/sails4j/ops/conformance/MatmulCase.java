@@ -24,6 +24,13 @@ public record MatmulCase(int m, int n, int k, boolean transposeA, boolean transp
                     cases.add(new MatmulCase(s[0], s[1], s[2], (transposes & 1) != 0, (transposes & 2) != 0, 1, 0, 0, types[0], types[1]));
                 }
             }
+            // Past the largest tile in both directions; few tiles and a long sum, which a GPU splits.
+            for (int[] s : new int[][] {{257, 130, 70}, {33, 40, 1200}}) {
+                for (int transposes = 0; transposes < 4; transposes++) {
+                    cases.add(new MatmulCase(s[0], s[1], s[2], (transposes & 1) != 0, (transposes & 2) != 0, 0.5f, 1, transposes, types[0],
+                        types[1]));
+                }
+            }
             cases.add(new MatmulCase(3, 4, 0, false, false, 1, 0.5f, 0, types[0], types[1]));
             cases.add(new MatmulCase(19, 23, 29, false, true, -0.75f, 1, 3, types[0], types[1]));
             cases.add(new MatmulCase(19, 23, 29, true, false, 2, 0.5f, 1, types[0], types[1]));

@@ -1,0 +1,84 @@
+// Linear maps with their adapters: the adapter's second product is added to the sums of the first before they are written.
+#include "cuda/device.h"
+#include "cuda/matmul.h"
+#include "lora.cuh"
+
+namespace sails::backend {
+namespace {
+
+using kernels::bf16;
+using kernels::SkinnyParts;
+using kernels::SkinnyProduct;
+using kernels::SkinnySet;
+
+int64_t float_bytes(int64_t count) { return aligned_bytes(count * static_cast<int64_t>(sizeof(float))); }
+
+SkinnyParts down_parts(const CudaDevice &d, int64_t n, int64_t r, int64_t k) {
+  return kernels::choose_skinny_parts(n, r, k, 1, d.multiprocessors);
+}
+
+// out [n, r] = scale * x [n, k] w, w [k, r], or [r, k] where w_transposed.
+void down(CudaDevice &d, float *out, const void *x, const float *w, bool w_transposed, float scale, int64_t n, int64_t r, int64_t k, int32_t dtype,
+          float *partial) {
+  SkinnyProduct product = kernels::skinny_product(x, w, out, partial, n, r, k, down_parts(d, n, r, k));
+  product.w_transposed = w_transposed;
+  product.scale = scale;
+  SkinnySet set = {};
+  set.count = 1;
+  set.product[0] = product;
+  check(dtype == SAILS_F32 ? kernels::launch_skinny<float, false>(d.stream, set) : kernels::launch_skinny<bf16, false>(d.stream, set));
+}
+
+}  // namespace
+
+int64_t linear_forward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t r, int32_t, int32_t dtype) {
+  const CudaDevice &d = cuda(device);
+  return (r > 0 ? float_bytes(down_parts(d, n, r, d_in).partial_elements) : 0) + matmul_bytes(d, n, d_out, d_in, dtype == SAILS_BF16, false, true);
+}
+
+void linear_forward(sails_device &device, void *y, float *h, const void *x, const void *weight, const float *bias, const void *residual,
+                    const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r, float scale, int32_t y_dtype,
+                    int32_t dtype, void *workspace, int64_t workspace_bytes) {
+  CudaDevice &d = cuda(device);
+  Workspace pieces(workspace, workspace_bytes);
+  float *partial = pieces.take<float>(r > 0 ? down_parts(d, n, r, d_in).partial_elements : 0);
+  if (d_out == 0 && r == 0) return;
+  if (r > 0) down(d, h, x, lora_a, true, 1.0f, n, r, d_in, dtype, partial);
+  kernels::MatmulProblem p = {y, x, weight, n, d_out, d_in, d_out, d_in, d_in, y_dtype == SAILS_BF16, dtype == SAILS_BF16, false, true, 1.0f,
+                              residual == nullptr ? 0.0f : 1.0f, nullptr};
+  p.addend = residual;
+  p.bias = bias;
+  p.low_rank = {h, lora_b, r, scale, false};
+  sails::matmul(d, p, pieces.take<char>(matmul_bytes(d, n, d_out, d_in, dtype == SAILS_BF16, false, true)));
+}
+
+int64_t linear_backward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t r, int32_t dtype) {
+  const CudaDevice &d = cuda(device);
+  const kernels::LoraBackwardPlan plan = kernels::plan_lora_backward(n, d_in, d_out, r, d.multiprocessors);
+  return (r > 0 ? float_bytes(plan.dh_elements) + float_bytes(plan.partial_elements) : 0) +
+         matmul_bytes(d, n, d_in, d_out, dtype == SAILS_BF16, false, false);
+}
+
+void linear_backward(sails_device &device, float *dx, float *dlora_a, float *dlora_b, const void *dy, const void *x, const void *weight,
+                     const float *h, const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r, float scale,
+                     int32_t accumulate_dx, int32_t dtype, void *workspace, int64_t workspace_bytes) {
+  CudaDevice &d = cuda(device);
+  const kernels::LoraBackwardPlan plan = kernels::plan_lora_backward(n, d_in, d_out, r, d.multiprocessors);
+  Workspace pieces(workspace, workspace_bytes);
+  float *dh = pieces.take<float>(r > 0 ? plan.dh_elements : 0), *partial = pieces.take<float>(r > 0 ? plan.partial_elements : 0);
+  if (r > 0 && dlora_a == nullptr) {
+    down(d, dh, dy, lora_b, false, scale, n, r, d_out, dtype, partial);
+  } else if (r > 0 && dtype == SAILS_F32) {
+    check(kernels::launch_lora_backward(d.stream, nullptr, dlora_a, dlora_b, static_cast<const float *>(dy), static_cast<const float *>(x), h,
+                                        lora_a, lora_b, n, d_in, d_out, r, scale, plan, dh, partial));
+  } else if (r > 0) {
+    check(kernels::launch_lora_backward(d.stream, nullptr, dlora_a, dlora_b, static_cast<const bf16 *>(dy), static_cast<const bf16 *>(x), h, lora_a,
+                                        lora_b, n, d_in, d_out, r, scale, plan, dh, partial));
+  }
+  kernels::MatmulProblem p = {dx, dy, weight, n, d_in, d_out, d_in, d_out, d_in, false, dtype == SAILS_BF16, false, false, 1.0f,
+                              accumulate_dx != 0 ? 1.0f : 0.0f, nullptr};
+  p.low_rank = {dh, lora_a, r, 1.0f, true};
+  sails::matmul(d, p, pieces.take<char>(matmul_bytes(d, n, d_in, d_out, dtype == SAILS_BF16, false, false)));
+}
+
+}  // namespace sails::backend
