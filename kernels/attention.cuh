@@ -97,21 +97,23 @@ __device__ __forceinline__ KeyLimits key_limits(const AttentionShape &p, Attenti
   return {static_cast<int32_t>(first), segment == 0 ? -1 : static_cast<int32_t>(smaller(position, p.n_keys - 1)), segment};
 }
 
-// Keys that the rows [begin, end) may see, whatever the segments; empty where begin >= end.
+// Empty: {0, 0}, so that a tile which starts before `begin` still ends at `end`.
 struct IndexRange {
   int64_t begin, end;
 };
+// Keys that the rows [begin, end) may see, whatever the segments.
 __host__ __device__ inline IndexRange keys_of_rows(const AttentionShape &p, int64_t begin, int64_t end) {
   const int64_t group = p.group();
   if (begin >= end) return {0, 0};
   const int64_t low = p.window == 0 ? 0 : larger(0, p.query_offset + begin / group - p.window + 1);
-  return {low, larger(low, smaller(p.n_keys, p.query_offset + (end - 1) / group + 1))};
+  const int64_t high = smaller(p.n_keys, p.query_offset + (end - 1) / group + 1);
+  return low < high ? IndexRange{low, high} : IndexRange{0, 0};
 }
 // Rows that may see one of the keys [begin, end).
 __host__ __device__ inline IndexRange rows_of_keys(const AttentionShape &p, int64_t begin, int64_t end) {
   const int64_t low = larger(0, begin - p.query_offset);
   const int64_t high = p.window == 0 ? p.n_queries : smaller(p.n_queries, end - 1 + p.window - p.query_offset);
-  return {low * p.group(), larger(low, high) * p.group()};
+  return low < high ? IndexRange{low * p.group(), high * p.group()} : IndexRange{0, 0};
 }
 
 // The score of q.k = dot, and with kSlope also t = tanh(scale dot / cap), by which d score / d (scale dot) = 1 - t^2.
