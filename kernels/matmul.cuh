@@ -180,16 +180,22 @@ __global__ void __launch_bounds__(kRowsWarps *kWarp) matmul_rows(MatmulEpilogue<
 // ---- variant choice
 
 // `multiprocessors` of the device. Parts of k are added only where the output has too few tiles to fill the device and k is long enough for
-// the second pass over the partial sums to be small beside the product.
+// the second pass over the partial sums to be small beside the product. A sum over a whole vocabulary (the head's dhidden) is deep: always in
+// large tiles and parts; in f32 at most kLongestSum terms go to one accumulator, because in a longer sum many terms are below half a unit of its
+// last place and are lost (100 000 terms were off by ten times eps * sqrt(k) * sum |terms|).
 inline MatmulConfig choose_matmul(int64_t m, int64_t n, int64_t k, bool ab_bf16, bool transpose_a, bool transpose_b, int multiprocessors) {
   if (m <= kRowsAtOnce && transpose_b && !transpose_a) return {"rows", static_cast<int>(m), kRowsWarps, kRowsWarps * kWarp, 1, k, 0};
-  const bool large = m > 64 && n > 64 && ceil_div(m, 128) * ceil_div(n, 128) >= multiprocessors;
+  constexpr int64_t kDeep = 32768, kLongestSum = 8192;
+  const bool deep = k >= kDeep;
+  const bool large = m > 64 && n > 64 && (deep || ceil_div(m, 128) * ceil_div(n, 128) >= multiprocessors);
   MatmulConfig config = ab_bf16 ? (large ? MatmulConfig{"tensorcore_128x128", 128, 128, 256, 1, k, 0} : MatmulConfig{"tensorcore_64x64", 64, 64, 128, 1, k, 0})
                                 : (large ? MatmulConfig{"simt_128x128", 128, 128, 256, 1, k, 0} : MatmulConfig{"simt_32x32", 32, 32, 64, 1, k, 0});
   const int64_t tiles = ceil_div(m, config.tile_rows) * ceil_div(n, config.tile_cols);
   constexpr int64_t kLeastDepth = 512;
-  if (tiles > 0 && 2 * tiles <= multiprocessors && k >= 2 * kLeastDepth) {
-    const int64_t wanted = smaller(smaller(ceil_div(multiprocessors, tiles), k / kLeastDepth), 64);
+  if (tiles > 0 && (deep || 2 * tiles <= multiprocessors) && k >= 2 * kLeastDepth) {
+    const int64_t filling = ceil_div((deep ? 2 : 1) * static_cast<int64_t>(multiprocessors), tiles);
+    const int64_t accurate = deep && !ab_bf16 ? ceil_div(k, kLongestSum) : 1;
+    const int64_t wanted = smaller(smaller(larger(filling, accurate), k / kLeastDepth), 64);
     config.k_per_part = ceil_div(ceil_div(k, wanted), 32) * 32;
     config.parts = ceil_div(k, config.k_per_part);
     if (config.parts > 1) config.workspace_bytes = config.parts * m * n * 4;
