@@ -24,14 +24,22 @@ final class Linear {
     record Saved(Tensor x, @Nullable Tensor[] h) {
     }
 
-    /** y [n, d_out] of the given type, from {@code memory}. */
+    /** y [n, d_out] of the given type, from {@code memory}. The first adapter is part of the product, others are added to it. */
     Tensor forward(Step step, Tensor x, DType yDtype, TensorArena memory, @Nullable Tensor[] h) {
         Tensor y = memory.allocate(yDtype, step.tokens(), weight.dim(0));
-        step.ops().matmul(y, x, weight, false, true, 1, 0);
         LowRankAdapter[] adapters = step.adaptersOf(key);
+        int fused = first(adapters);
         for (int i = 0; i < adapters.length; i++) {
+            h[i] = adapters[i] == null ? null : memory.allocate(DType.F32, step.tokens(), adapters[i].r());
+        }
+        if (fused < 0) {
+            step.ops().matmul(y, x, weight, false, true, 1, 0);
+            return y;
+        }
+        LowRankAdapter adapter = adapters[fused];
+        step.ops().linearForward(y, h[fused], x, weight, null, null, adapter.loraA(), adapter.loraB(), adapter.scale());
+        for (int i = fused + 1; i < adapters.length; i++) {
             if (adapters[i] != null) {
-                h[i] = memory.allocate(DType.F32, step.tokens(), adapters[i].r());
                 step.ops().loraForward(y, h[i], x, adapters[i].loraA(), adapters[i].loraB(), adapters[i].scale());
             }
         }
@@ -40,18 +48,39 @@ final class Linear {
 
     /** dx [n, d_in] F32 = or += dy W + adapters; gradients of the weight and of the trained adapter where asked for. */
     void backward(Step step, Tensor dx, boolean accumulate, Tensor dy, Saved saved, BackwardTargets targets) {
-        step.ops().matmul(dx, dy, weight, false, false, 1, accumulate ? 1 : 0);
         Tensor dWeight = targets.parameters().get(key.path() + ".weight");
         if (dWeight != null) {
             step.ops().matmul(dWeight, dy, saved.x(), true, false, 1, 1);
         }
         LowRankAdapter[] adapters = step.adaptersOf(key);
-        for (int i = 0; i < adapters.length; i++) {
+        int fused = first(adapters);
+        if (fused < 0) {
+            step.ops().matmul(dx, dy, weight, false, false, 1, accumulate ? 1 : 0);
+            return;
+        }
+        LowRankAdapter adapter = adapters[fused];
+        LowRankGradient gradient = gradientOf(fused, targets);
+        step.ops().linearBackward(dx, gradient == null ? null : gradient.dLoraA(), gradient == null ? null : gradient.dLoraB(), dy, saved.x(),
+            weight, saved.h()[fused], adapter.loraA(), adapter.loraB(), adapter.scale(), accumulate);
+        for (int i = fused + 1; i < adapters.length; i++) {
             if (adapters[i] != null) {
-                LowRankGradient gradient = i == targets.trainedAdapter() ? targets.lora().get(key) : null;
-                adapterBackward(step, dx, dy, saved.x(), saved.h()[i], adapters[i], gradient);
+                adapterBackward(step, dx, dy, saved.x(), saved.h()[i], adapters[i], gradientOf(i, targets));
             }
         }
+    }
+
+    /** The first adapter of the stack that has a part here, -1 if none. */
+    private static int first(LowRankAdapter[] adapters) {
+        for (int i = 0; i < adapters.length; i++) {
+            if (adapters[i] != null) {
+                return i;
+            }
+        }
+        return -1;
+    }
+
+    private @Nullable LowRankGradient gradientOf(int adapter, BackwardTargets targets) {
+        return adapter == targets.trainedAdapter() ? targets.lora().get(key) : null;
     }
 
     private void adapterBackward(Step step, Tensor dx, Tensor dy, Tensor x, Tensor h, LowRankAdapter adapter, @Nullable LowRankGradient gradient) {

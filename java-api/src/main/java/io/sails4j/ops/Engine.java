@@ -70,6 +70,16 @@ public final class Engine implements AutoCloseable {
         return backendChoice;
     }
 
+    /**
+     * Records the operations that {@code body} calls, without running them. Nothing in it may allocate, copy to or from the host or wait; a
+     * body that has run once before finds all workspaces as large as it needs.
+     *
+     * @throws NativeException on the cpu backend, which records nothing, and where the body does what cannot be recorded
+     */
+    public Graph record(Runnable body) {
+        return ops.record(body);
+    }
+
     /** Frees the workspace and closes the device; a second call does nothing. */
     @Override
     public void close() {

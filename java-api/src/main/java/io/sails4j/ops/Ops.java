@@ -35,6 +35,10 @@ public final class Ops {
         workspace.close();
     }
 
+    Graph record(Runnable body) {
+        return Graph.record(api, workspace, body);
+    }
+
     private Call call(String operation) {
         return new Call(device, operation);
     }

@@ -2,6 +2,8 @@ package io.sails4j.ops;
 
 import io.sails4j.tensor.Device;
 import io.sails4j.tensor.DeviceBuffer;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -13,6 +15,9 @@ final class Workspace implements AutoCloseable {
 
     private final Device device;
     private @Nullable DeviceBuffer buffer;
+    /** Recorded graphs point into the buffers of their time: while there are any, a buffer that is outgrown stays. */
+    private final List<DeviceBuffer> outgrown = new ArrayList<>();
+    private int graphs;
 
     Workspace(Device device) {
         this.device = device;
@@ -24,14 +29,36 @@ final class Workspace implements AutoCloseable {
             return 0;
         }
         if (buffer == null || buffer.byteSize() < bytes) {
-            close();
+            if (buffer != null) {
+                outgrown.add(buffer);
+                buffer = null;
+            }
+            releaseOutgrown();
             buffer = device.allocateBytes(Math.ceilDiv(bytes, GRANULE_BYTES) * GRANULE_BYTES);
         }
         return buffer.address();
     }
 
+    synchronized void graphRecorded() {
+        graphs++;
+    }
+
+    synchronized void graphClosed() {
+        graphs--;
+        releaseOutgrown();
+    }
+
+    private void releaseOutgrown() {
+        if (graphs == 0) {
+            outgrown.forEach(DeviceBuffer::close);
+            outgrown.clear();
+        }
+    }
+
     @Override
     public synchronized void close() {
+        outgrown.forEach(DeviceBuffer::close);
+        outgrown.clear();
         if (buffer != null) {
             buffer.close();
             buffer = null;

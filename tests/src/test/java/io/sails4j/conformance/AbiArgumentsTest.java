@@ -33,6 +33,7 @@ class AbiArgumentsTest {
         Map.entry("sails_lora_backward", Set.of("dx")), Map.entry("sails_sae_encode", Set.of("bias", "threshold", "scale", "gate_bias")),
         Map.entry("sails_sae_encode_backward", Set.of("scale")), Map.entry("sails_sae_decode", Set.of("bias", "scale")),
         Map.entry("sails_sae_decode_backward", Set.of("scale")), Map.entry("sails_sae_accumulate", Set.of("active", "token_weight")),
+        Map.entry("sails_linear_forward", Set.of("bias", "residual")), Map.entry("sails_linear_backward", Set.of()),
         Map.entry("sails_standardize_backward", Set.of("dmean", "dstd")));
 
     private Engine engine;
