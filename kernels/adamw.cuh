@@ -2,8 +2,6 @@
 //   g = grad_scale * grad;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
 //   param = (1 - lr * weight_decay) param - lr / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + eps)
 //   param, m, v, grad [size], no aliasing
-// Where a tensor has `update`, the last term is written there (=) and param only decays: for a caller that projects the update before it is
-// subtracted (project.cuh).
 //
 // Scalars are combined in double and rounded once, the elements are in f32. Up to kAdamwMostTensors tensors a launch, by value in the kernel's
 // parameters; x = chunks of kAdamwChunk elements of one tensor after the other, 256 threads, 16 bytes an access where all pointers allow it.
@@ -23,7 +21,6 @@ constexpr int kAdamwMostTensors = 64;
 struct AdamwTensor {
   float *param, *m, *v;
   const float *grad;
-  float *update;  // or NULL
   int64_t size;
 };
 
@@ -56,25 +53,21 @@ template <int kLanes>
 __device__ __forceinline__ void adamw_elements(const AdamwTensor &tensor, const AdamwScalars &s, int64_t at) {
   Pack<float, kLanes> param = load_pack<kLanes>(tensor.param + at), m = load_pack<kLanes>(tensor.m + at), v = load_pack<kLanes>(tensor.v + at);
   const Pack<float, kLanes> grad = load_pack<kLanes>(tensor.grad + at);
-  Pack<float, kLanes> update;
 #pragma unroll
   for (int i = 0; i < kLanes; i++) {
     const float g = s.grad_scale * grad.lane[i];
     m.lane[i] = s.beta1 * m.lane[i] + s.one_minus_beta1 * g;
     v.lane[i] = s.beta2 * v.lane[i] + s.one_minus_beta2 * (g * g);
-    update.lane[i] = s.step_size * (m.lane[i] / (sqrtf(v.lane[i]) * s.inverse_root + s.eps));
-    param.lane[i] *= s.decay;
-    if (tensor.update == nullptr) param.lane[i] -= update.lane[i];
+    param.lane[i] = s.decay * param.lane[i] - s.step_size * (m.lane[i] / (sqrtf(v.lane[i]) * s.inverse_root + s.eps));
   }
   store_pack(tensor.param + at, param);
   store_pack(tensor.m + at, m);
   store_pack(tensor.v + at, v);
-  if (tensor.update != nullptr) store_pack(tensor.update + at, update);
 }
 
 __device__ __forceinline__ bool on_16_bytes(const AdamwTensor &tensor) {
   return ((reinterpret_cast<uintptr_t>(tensor.param) | reinterpret_cast<uintptr_t>(tensor.m) | reinterpret_cast<uintptr_t>(tensor.v) |
-           reinterpret_cast<uintptr_t>(tensor.grad) | reinterpret_cast<uintptr_t>(tensor.update)) &
+           reinterpret_cast<uintptr_t>(tensor.grad)) &
           15) == 0;
 }
 

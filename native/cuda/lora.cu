@@ -1,6 +1,7 @@
 // LoRA products, projection onto a subspace, AdamW: what training adds to the model.
 #include "lora.cuh"
 
+#include <algorithm>
 #include <vector>
 
 #include "adamw.cuh"
@@ -27,10 +28,29 @@ void backward(CudaDevice &d, float *dx, float *dlora_a, float *dlora_b, const vo
 
 int64_t float_bytes(int64_t count) { return aligned_bytes(count * static_cast<int64_t>(sizeof(float))); }
 
-// The workspace of either side: a caller may ask once and use both.
-int64_t project_floats(const CudaDevice &d, int64_t rows, int64_t r_s, int64_t n) {
-  const kernels::ProjectItem item = {nullptr, nullptr, nullptr, rows, r_s, n, false, 1.0f, false};
-  return kernels::project_elements(&item, 1, d.multiprocessors);
+// The sizes alone, for workspaces: either side takes the same.
+std::vector<kernels::ProjectItem> project_sizes(const int64_t *d, const int64_t *r_s, const int64_t *n, int64_t count) {
+  std::vector<kernels::ProjectItem> items;
+  for (int64_t i = 0; i < count; i++) items.push_back({nullptr, nullptr, nullptr, d[i], r_s[i], n[i], false});
+  return items;
+}
+
+// adamw_projected goes in groups of one launch each: the projected gradients of one group at a time are in the workspace. Each starts on 16 bytes.
+int64_t padded(int64_t elements) { return kernels::ceil_div(elements, 4) * 4; }
+struct ProjectedGroups {
+  int64_t gradient_elements = 0, scratch_elements = 0;
+};
+ProjectedGroups projected_groups(const CudaDevice &device, const std::vector<kernels::ProjectItem> &items) {
+  ProjectedGroups most;
+  const int64_t count = static_cast<int64_t>(items.size());
+  for (int64_t first = 0; first < count; first += kernels::kProjectMostItems) {
+    const int64_t group = std::min<int64_t>(kernels::kProjectMostItems, count - first);
+    int64_t gradients = 0;
+    for (int64_t i = first; i < first + group; i++) gradients += padded(items[static_cast<size_t>(i)].d * items[static_cast<size_t>(i)].n);
+    most.gradient_elements = std::max(most.gradient_elements, gradients);
+    most.scratch_elements = std::max(most.scratch_elements, kernels::project_elements(items.data() + first, group, device.multiprocessors));
+  }
+  return most;
 }
 
 }  // namespace
@@ -69,24 +89,69 @@ void lora_backward(sails_device &device, float *dx, float *dlora_a, float *dlora
 }
 
 int64_t project_workspace_bytes(sails_device &device, int64_t d, int64_t r_s, int64_t n) {
-  return float_bytes(project_floats(cuda(device), d, r_s, n));
+  return project_set_workspace_bytes(device, &d, &r_s, &n, 1);
 }
 
 void project(sails_device &device, float *y, const float *g, const float *basis, int64_t d, int64_t r_s, int64_t n, int32_t right,
              void *workspace, int64_t workspace_bytes) {
+  project_set(device, &y, &g, &basis, &d, &r_s, &n, &right, 1, workspace, workspace_bytes);
+}
+
+int64_t project_set_workspace_bytes(sails_device &device, const int64_t *d, const int64_t *r_s, const int64_t *n, int64_t count) {
+  return float_bytes(kernels::project_elements(project_sizes(d, r_s, n, count).data(), count, cuda(device).multiprocessors));
+}
+
+void project_set(sails_device &device, float *const *ys, const float *const *gs, const float *const *bases, const int64_t *d,
+                 const int64_t *r_s, const int64_t *n, const int32_t *right, int64_t count, void *workspace, int64_t workspace_bytes) {
   CudaDevice &handle = cuda(device);
+  std::vector<kernels::ProjectItem> items;
+  for (int64_t i = 0; i < count; i++) items.push_back({ys[i], gs[i], bases[i], d[i], r_s[i], n[i], right[i] != 0});
   Workspace pieces(workspace, workspace_bytes);
-  float *scratch = pieces.take<float>(project_floats(handle, d, r_s, n));
-  const kernels::ProjectItem item = {y, g, basis, d, r_s, n, right != 0, 1.0f, false};
-  check(kernels::launch_project(handle.stream, &item, 1, handle.multiprocessors, scratch));
+  float *scratch = pieces.take<float>(kernels::project_elements(items.data(), count, handle.multiprocessors));
+  check(kernels::launch_project(handle.stream, items.data(), count, handle.multiprocessors, scratch));
 }
 
 void adamw(sails_device &device, float *const *params, float *const *m, float *const *v, const float *const *grads, const int64_t *sizes,
            int64_t count, int64_t step, double grad_scale, double lr, double beta1, double beta2, double eps, double weight_decay) {
-  std::vector<kernels::AdamwTensor> tensors(static_cast<size_t>(count));
-  for (int64_t i = 0; i < count; i++) tensors[static_cast<size_t>(i)] = {params[i], m[i], v[i], grads[i], nullptr, sizes[i]};
+  std::vector<kernels::AdamwTensor> tensors;
+  for (int64_t i = 0; i < count; i++) tensors.push_back({params[i], m[i], v[i], grads[i], sizes[i]});
   check(kernels::launch_adamw(cuda(device).stream, tensors.data(), count,
                               kernels::adamw_scalars(step, grad_scale, lr, beta1, beta2, eps, weight_decay)));
+}
+
+int64_t adamw_projected_workspace_bytes(sails_device &device, const int64_t *d, const int64_t *r_s, const int64_t *n, int64_t count) {
+  const ProjectedGroups groups = projected_groups(cuda(device), project_sizes(d, r_s, n, count));
+  return float_bytes(groups.gradient_elements) + float_bytes(groups.scratch_elements);
+}
+
+void adamw_projected(sails_device &device, float *const *params, float *const *m, float *const *v, const float *const *grads,
+                     const float *const *bases, const int64_t *d, const int64_t *r_s, const int64_t *n, const int32_t *right,
+                     int64_t count, int32_t projection, int64_t step, double grad_scale, double lr, double beta1, double beta2,
+                     double eps, double weight_decay, void *workspace, int64_t workspace_bytes) {
+  CudaDevice &handle = cuda(device);
+  const bool of_gradient = projection == SAILS_PROJECT_GRADIENT;
+  const kernels::AdamwScalars scalars = kernels::adamw_scalars(step, grad_scale, lr, beta1, beta2, eps, weight_decay);
+  const ProjectedGroups groups = projected_groups(handle, project_sizes(d, r_s, n, count));
+  Workspace pieces(workspace, workspace_bytes);
+  float *gradients = pieces.take<float>(groups.gradient_elements), *scratch = pieces.take<float>(groups.scratch_elements);
+  for (int64_t first = 0; first < count; first += kernels::kProjectMostItems) {
+    std::vector<kernels::ProjectItem> items;
+    std::vector<kernels::AdamwTensor> tensors;
+    float *projected = gradients;
+    for (int64_t i = first; i < std::min(count, first + kernels::kProjectMostItems); i++) {
+      float *y = of_gradient ? projected : params[i];
+      const float *g = of_gradient ? grads[i] : params[i];
+      items.push_back({y, g, bases[i], d[i], r_s[i], n[i], right[i] != 0});
+      tensors.push_back({params[i], m[i], v[i], of_gradient ? projected : grads[i], d[i] * n[i]});
+      projected += padded(d[i] * n[i]);
+    }
+    const auto project_group = [&] {
+      check(kernels::launch_project(handle.stream, items.data(), static_cast<int64_t>(items.size()), handle.multiprocessors, scratch));
+    };
+    if (of_gradient) project_group();
+    check(kernels::launch_adamw(handle.stream, tensors.data(), static_cast<int64_t>(tensors.size()), scalars));
+    if (!of_gradient) project_group();
+  }
 }
 
 }  // namespace sails::backend
