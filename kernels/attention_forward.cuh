@@ -2,8 +2,8 @@
 //   out[r, :] = sum_j exp(s_rj - m_r) v_j / sum_j exp(s_rj - m_r), 0 for a row that sees nothing;  lse[r] = m_r + log sum_j exp(s_rj - m_r)
 //   out, lse are written (=) and alias nothing; lse may be NULL; nothing else is saved for backward
 //
-// tensorcore: a block of 8 warps owns 128 rows of one sequence and key/value head, a warp 16 of them, and walks over the tiles of keys that
-//   its rows may see; later rows, which see more, come first in the grid. scores stay in registers and become the A operand of P V, rounded to
+// tensorcore: a block of 4 or 8 warps owns 64 or 128 rows of one sequence and key/value head, a warp 16 of them, and walks over the tiles of
+//   keys that its rows may see; later rows, which see more, come first in the grid. scores stay in registers and become the A operand of P V, rounded to
 //   bf16. Loading keys overlaps with P V of the tile before, loading values with the scores.
 //   FLOPs 4 rows keys head_dim per head; bytes: q, out once, k and v once per 128 rows (64 queries where a group has 2 heads).
 // Other variants: attention_simt.cuh, attention_decode.cuh; all are chosen and launched here.
@@ -15,26 +15,27 @@
 
 namespace sails::kernels {
 
-constexpr int kForwardWarps = 8;
-constexpr int kForwardRows = 16 * kForwardWarps;
-
-// Keys of a tile: with 128 rows of queries 96 KiB at width 256, 64 KiB at 128, 32 KiB at 64.
+// Keys of a tile: with 128 rows of queries 96 KiB at width 256; with 64 rows 64 KiB, at width 128 32 KiB, at 64 24 KiB.
 template <int kWidth>
-constexpr int kForwardKeys = kWidth == 256 ? 32 : 64;
+constexpr int kForwardKeys = kWidth == 64 ? 64 : 32;
 
-template <int kWidth, bool kExact>
-__global__ void __launch_bounds__(kForwardWarps *kWarp, 1)
+// Blocks that a multiprocessor's registers should hold: at width 256 the sums alone take 128 registers a thread.
+template <int kWidth, int kWarps>
+constexpr int kForwardBlocks = (kWidth == 256 ? 8 : 12) / kWarps;
+
+template <int kWidth, bool kExact, int kWarps>
+__global__ void __launch_bounds__(kWarps *kWarp, kForwardBlocks<kWidth, kWarps>)
     attention_forward_tensorcore(AttentionProblem<bf16> p, bf16 *out, float *lse, bool vectors) {
-  constexpr int kThreads = kForwardWarps * kWarp, kKeys = kForwardKeys<kWidth>;
+  constexpr int kThreads = kWarps * kWarp, kRows = 16 * kWarps, kKeys = kForwardKeys<kWidth>;
   SAILS_DYNAMIC_SHARED(bf16, queries);
   SAILS_SHARED(int32_t, segments, kKeys);
-  bf16 *const keys = queries + kForwardRows * kWidth, *const values = keys + kKeys * kWidth;
+  bf16 *const keys = queries + kRows * kWidth, *const values = keys + kKeys * kWidth;
   const int steps = column_steps<kWidth, kExact>(p.head_dim);
   const int64_t heads = p.heads(), rows = p.rows();
   const AttentionHead head = attention_head(p, blockIdx.x % heads);
-  const int64_t first_row = (ceil_div(rows, kForwardRows) - 1 - blockIdx.x / heads) * kForwardRows;
+  const int64_t first_row = (ceil_div(rows, kRows) - 1 - blockIdx.x / heads) * kRows;
   const int64_t warp_row = first_row + threadIdx.x / kWarp * 16;
-  const IndexRange visible = keys_of_rows(p, first_row, smaller(rows, first_row + kForwardRows));
+  const IndexRange visible = keys_of_rows(p, first_row, smaller(rows, first_row + kRows));
   const IndexRange warp_visible = keys_of_rows(p, warp_row, smaller(rows, warp_row + 16));
   const int64_t begin = visible.begin / kKeys * kKeys, stride = p.n_kv_heads * p.head_dim;
   const bf16 *k = p.k + keys_offset(p, head), *v = p.v + keys_offset(p, head);
@@ -44,7 +45,7 @@ __global__ void __launch_bounds__(kForwardWarps *kWarp, 1)
       return first + row < visible.end ? from + (first + row) * stride : nullptr;
     });
   };
-  load_tile<kWidth, kExact, kForwardRows, kThreads>(queries, threadIdx.x, p.head_dim, vectors, p.q, [&](int row) {
+  load_tile<kWidth, kExact, kRows, kThreads>(queries, threadIdx.x, p.head_dim, vectors, p.q, [&](int row) {
     return first_row + row < rows ? p.q + row_offset(p, head, first_row + row) : nullptr;
   });
   if (begin < visible.end) load_keys(keys, k, begin);
@@ -135,40 +136,65 @@ inline AttentionConfig choose_attention_forward(const AttentionShape &s, bool is
   c.width = tile.width;
   c.exact = tile.exact;
   c.vectors = vectors;
-  c.name = few ? "decode_tensorcore" : "forward_tensorcore";
-  c.rows = few ? kDecodeTileRows : kForwardRows;
-  c.keys = few ? kDecodeTileKeys * kDecodeWarps : c.width == 256 ? kForwardKeys<256> : kForwardKeys<64>;
-  c.threads = (few ? kDecodeWarps : kForwardWarps) * kWarp;
+  int warps = kDecodeWarps;
+  if (few) {
+    c.name = "decode_tensorcore";
+    c.rows = kDecodeTileRows;
+    c.keys = kDecodeTileKeys * kDecodeWarps;
+  } else {
+    // At width 256 a multiprocessor holds 8 warps either way; one block of 8 loads each tile of keys once where two of 4 load it twice.
+    c.name = "forward_tensorcore";
+    warps = c.exact && c.width == 256 && s.heads() * ceil_div(s.rows(), 128) >= multiprocessors ? 8 : 4;
+    c.rows = 16 * warps;
+    c.keys = c.width == 64 ? kForwardKeys<64> : kForwardKeys<256>;
+  }
+  c.threads = warps * kWarp;
   c.shared_bytes = static_cast<int64_t>(sizeof(bf16)) * c.width * (c.rows + 2 * c.keys);
   return c;
 }
 
 // ---- launchers
 
-// partials: as many splits as the configuration says; unused where that is 1.
-template <int kWidth, bool kExact>
-[[nodiscard]] cudaError_t launch_attention_forward_tensorcore(cudaStream_t stream, const AttentionProblem<bf16> &p, const AttentionConfig &c,
-                                                              bf16 *out, float *lse, const AttentionPartials &partials) {
-  const dim3 grid(static_cast<unsigned>(p.heads() * c.splits * ceil_div(p.rows(), c.rows))), block(static_cast<unsigned>(c.threads));
-  if (p.rows() <= kDecodeRows)
-    return launch("attention_decode_tensorcore", stream, attention_decode_tensorcore<kWidth, kExact>, grid, block, c.shared_bytes, p, out, lse,
-                  partials, c.vectors, c.splits, c.keys_per_split, c.first_key);
-  return launch("attention_forward_tensorcore", stream, attention_forward_tensorcore<kWidth, kExact>, grid, block, c.shared_bytes, p, out, lse,
-                c.vectors);
+inline dim3 attention_forward_grid(const AttentionShape &s, const AttentionConfig &c) {
+  return dim3(static_cast<unsigned>(s.heads() * c.splits * ceil_div(s.rows(), c.rows)));
 }
 
+template <int kWidth, bool kExact, int kWarps>
+[[nodiscard]] cudaError_t launch_attention_forward_tensorcore(cudaStream_t stream, const AttentionProblem<bf16> &p, const AttentionConfig &c,
+                                                              bf16 *out, float *lse) {
+  return launch("attention_forward_tensorcore", stream, attention_forward_tensorcore<kWidth, kExact, kWarps>, attention_forward_grid(p, c),
+                dim3(kWarps * kWarp), c.shared_bytes, p, out, lse, c.vectors);
+}
+template <int kWidth, bool kExact>
+[[nodiscard]] cudaError_t launch_attention_decode_tensorcore(cudaStream_t stream, const AttentionProblem<bf16> &p, const AttentionConfig &c,
+                                                             bf16 *out, float *lse, const AttentionPartials &partials) {
+  return launch("attention_decode_tensorcore", stream, attention_decode_tensorcore<kWidth, kExact>, attention_forward_grid(p, c),
+                dim3(kDecodeWarps * kWarp), c.shared_bytes, p, out, lse, partials, c.vectors, c.splits, c.keys_per_split, c.first_key);
+}
+
+// The tiles of a configuration; a combination of width and threads that is not listed is never chosen.
+[[nodiscard]] inline cudaError_t launch_attention_tensorcore(cudaStream_t stream, const AttentionProblem<bf16> &p, const AttentionConfig &c,
+                                                             bf16 *out, float *lse, const AttentionPartials &partials) {
+  if (p.rows() <= kDecodeRows) {
+    if (!c.exact) return launch_attention_decode_tensorcore<256, false>(stream, p, c, out, lse, partials);
+    if (c.width == 64) return launch_attention_decode_tensorcore<64, true>(stream, p, c, out, lse, partials);
+    if (c.width == 128) return launch_attention_decode_tensorcore<128, true>(stream, p, c, out, lse, partials);
+    return launch_attention_decode_tensorcore<256, true>(stream, p, c, out, lse, partials);
+  }
+  if (!c.exact) return launch_attention_forward_tensorcore<256, false, 4>(stream, p, c, out, lse);
+  if (c.width == 64) return launch_attention_forward_tensorcore<64, true, 4>(stream, p, c, out, lse);
+  if (c.width == 128) return launch_attention_forward_tensorcore<128, true, 4>(stream, p, c, out, lse);
+  if (c.threads == 4 * kWarp) return launch_attention_forward_tensorcore<256, true, 4>(stream, p, c, out, lse);
+  return launch_attention_forward_tensorcore<256, true, 8>(stream, p, c, out, lse);
+}
+
+// partials: as many splits as the configuration says; unused where that is 1.
 [[nodiscard]] inline cudaError_t launch_attention_forward(cudaStream_t stream, const AttentionProblem<bf16> &p, const AttentionConfig &c,
                                                           bf16 *out, float *lse, const AttentionPartials &partials) {
-  if (!c.tensorcore)
-    SAILS_TRY(launch_attention_forward_simt(stream, p, out, lse, partials, c.splits, c.keys_per_split, c.first_key));
-  else if (c.exact && c.width == 64)
-    SAILS_TRY((launch_attention_forward_tensorcore<64, true>(stream, p, c, out, lse, partials)));
-  else if (c.exact && c.width == 128)
-    SAILS_TRY((launch_attention_forward_tensorcore<128, true>(stream, p, c, out, lse, partials)));
-  else if (c.exact)
-    SAILS_TRY((launch_attention_forward_tensorcore<256, true>(stream, p, c, out, lse, partials)));
+  if (c.tensorcore)
+    SAILS_TRY(launch_attention_tensorcore(stream, p, c, out, lse, partials));
   else
-    SAILS_TRY((launch_attention_forward_tensorcore<256, false>(stream, p, c, out, lse, partials)));
+    SAILS_TRY(launch_attention_forward_simt(stream, p, out, lse, partials, c.splits, c.keys_per_split, c.first_key));
   return c.splits > 1 ? launch_attention_combine(stream, p, out, lse, partials, c.splits) : cudaSuccess;
 }
 [[nodiscard]] inline cudaError_t launch_attention_forward(cudaStream_t stream, const AttentionProblem<float> &p, const AttentionConfig &c,
