@@ -9,6 +9,7 @@
 #pragma once
 
 #include "attention.cuh"
+#include "primitives/async_copy.cuh"
 #include "primitives/warp.cuh"
 
 namespace sails::kernels {
@@ -32,20 +33,43 @@ struct SimtShared {
   int64_t *offsets;     // [kSimtTile] of the packed rows, -1 past the end
 };
 
-// 64 columns of head_dim of 32 rows; offset(r) < 0: zeros. Everyone synchronises before and after.
-template <typename T, typename Offset>
-__device__ __forceinline__ void stage(float *to, const T *from, int64_t first_column, int64_t head_dim, Offset offset) {
-#pragma unroll 4
+// Starts to copy 64 columns of head_dim of 32 rows; offset(r) < 0: zeros. Everyone synchronises before, and calls finish_stage after.
+template <typename Offset>
+__device__ __forceinline__ void stage(float *to, const float *from, int64_t first_column, int64_t head_dim, Offset offset) {
+  // Rows start at multiples of head_dim from `from`.
+  const bool vectors = reinterpret_cast<uintptr_t>(from) % 16 == 0 && head_dim % 4 == 0;
+  const int lanes = vectors ? 4 : 1, chunks = kSimtPiece / lanes;
+#pragma unroll 1
+  for (int at = threadIdx.x; at < kSimtTile * chunks; at += kSimtThreads) {
+    const int row = at / chunks, column = at % chunks * lanes;
+    const int64_t start = offset(row);
+    const bool inside = start >= 0 && first_column + column < head_dim;
+    const float *source = inside ? from + start + first_column + column : from;
+    if (vectors)
+      async_copy_16(to + row * kSimtPitch + column, source, inside);
+    else
+      async_copy_4(to + row * kSimtPitch + column, source, inside);
+  }
+}
+template <typename Offset>
+__device__ __forceinline__ void stage(float *to, const bf16 *from, int64_t first_column, int64_t head_dim, Offset offset) {
+#pragma unroll 1
   for (int at = threadIdx.x; at < kSimtTile * kSimtPiece; at += kSimtThreads) {
     const int row = at / kSimtPiece, column = at % kSimtPiece;
     const int64_t start = offset(row);
     to[row * kSimtPitch + column] = start >= 0 && first_column + column < head_dim ? to_float(from[start + first_column + column]) : 0.0f;
   }
 }
+__device__ __forceinline__ void finish_stage() {
+  async_copy_commit();
+  async_copy_wait<0>();
+  __syncthreads();
+}
 
 // dots[r] += row (of this warp) r times this lane's column, over the staged piece, of which `columns` are not 0.
 __device__ __forceinline__ void add_dots(float (&dots)[kSimtWarpRows], const float *a, const float *b, int columns) {
   const float *mine = b + threadIdx.x % kWarp * kSimtPitch, *rows = a + threadIdx.x / kWarp * kSimtWarpRows * kSimtPitch;
+#pragma unroll 2
   for (int d = 0; d < columns; d += 4) {
     const float4 y = *reinterpret_cast<const float4 *>(mine + d);
 #pragma unroll
@@ -62,7 +86,7 @@ __device__ __forceinline__ void add_dots(float (&dots)[kSimtWarpRows], const flo
 __device__ __forceinline__ void add_weighted(float (&sums)[kSimtWarpRows][2], const float *weights, const float *staged) {
   const int lane = threadIdx.x % kWarp;
   const float *mine = weights + threadIdx.x / kWarp * kSimtTile * kSimtWarpRows;
-#pragma unroll 4
+#pragma unroll 2
   for (int c = 0; c < kSimtTile; c++) {
     const float4 low = *reinterpret_cast<const float4 *>(mine + c * kSimtWarpRows);
     const float4 high = *reinterpret_cast<const float4 *>(mine + c * kSimtWarpRows + 4);
@@ -102,7 +126,7 @@ __device__ __forceinline__ void add_products(float (&dots)[kSimtWarpRows], const
     __syncthreads();
     stage(shared.a, x, d, head_dim, x_start);
     stage(shared.b, y, d, head_dim, y_start);
-    __syncthreads();
+    finish_stage();
     add_dots(dots, shared.a, shared.b, piece_columns(d, head_dim));
   }
 }
@@ -115,7 +139,7 @@ __device__ __forceinline__ void add_weighted_pieces(float (&sums)[kSimtPieces][k
     if (first_column + piece * kSimtPiece >= head_dim) break;
     __syncthreads();
     stage(shared.b, x, first_column + piece * kSimtPiece, head_dim, start);
-    __syncthreads();
+    finish_stage();
     add_weighted(sums[piece], shared.weights, shared.b);
   }
 }
@@ -141,7 +165,7 @@ __device__ __forceinline__ void store_sums(To *row, const float (&sums)[kSimtPie
 // ---- forward
 
 template <typename T>
-__global__ void __launch_bounds__(kSimtThreads)
+__global__ void __launch_bounds__(kSimtThreads, 2)
     attention_forward_simt(AttentionProblem<T> p, T *out, float *lse, AttentionPartials partials, int64_t splits, int64_t keys_per_split,
                            int64_t first_key) {
   SAILS_SIMT_SHARED(shared);

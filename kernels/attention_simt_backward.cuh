@@ -8,7 +8,7 @@ namespace sails::kernels {
 // ---- dq: rows are rows, lanes are keys
 
 template <typename T>
-__global__ void __launch_bounds__(kSimtThreads) attention_backward_queries_simt(AttentionProblem<T> p, AttentionGradients<T> gradients) {
+__global__ void __launch_bounds__(kSimtThreads, 2) attention_backward_queries_simt(AttentionProblem<T> p, AttentionGradients<T> gradients) {
   SAILS_SIMT_SHARED(shared);
   const int lane = threadIdx.x % kWarp, warp_row = threadIdx.x / kWarp * kSimtWarpRows;
   const int64_t heads = p.heads(), rows = p.rows(), stride = p.n_kv_heads * p.head_dim, parts = simt_parts(p.head_dim);
@@ -54,7 +54,7 @@ __global__ void __launch_bounds__(kSimtThreads) attention_backward_queries_simt(
 // ---- dk, dv: rows are keys, lanes are rows
 
 template <typename T>
-__global__ void __launch_bounds__(kSimtThreads) attention_backward_keys_simt(AttentionProblem<T> p, AttentionGradients<T> gradients) {
+__global__ void __launch_bounds__(kSimtThreads, 2) attention_backward_keys_simt(AttentionProblem<T> p, AttentionGradients<T> gradients) {
   SAILS_SIMT_SHARED(shared);
   const int lane = threadIdx.x % kWarp, warp_key = threadIdx.x / kWarp * kSimtWarpRows;
   const int64_t heads = p.heads(), rows = p.rows(), stride = p.n_kv_heads * p.head_dim, parts = simt_parts(p.head_dim);
@@ -63,13 +63,10 @@ __global__ void __launch_bounds__(kSimtThreads) attention_backward_keys_simt(Att
   const T *k = p.k + keys_offset(p, head), *v = p.v + keys_offset(p, head);
   const IndexRange range = rows_of_keys(p, first_key, smaller(p.n_keys, first_key + kSimtTile));
   const ScoreScale scale = score_scale(p);
-  int32_t segments[kSimtWarpRows];  // past the last key nothing is visible, because no row's limits reach there
+  SAILS_SHARED(int32_t, segments, kSimtTile);  // past the last key nothing is visible, because no row's limits reach there
   float dk[kSimtPieces][kSimtWarpRows][2] = {}, dv[kSimtPieces][kSimtWarpRows][2] = {};
-#pragma unroll
-  for (int r = 0; r < kSimtWarpRows; r++) {
-    const int64_t key = first_key + warp_key + r;
-    segments[r] = key < p.n_keys ? p.k_segment[head.sequence * p.n_keys + key] : 0;
-  }
+  for (int i = threadIdx.x; i < kSimtTile; i += kSimtThreads)
+    segments[i] = first_key + i < p.n_keys ? p.k_segment[head.sequence * p.n_keys + first_key + i] : 0;
   const auto row_start = [&](int row) { return shared.offsets[row]; };
   const auto key_start = [&](int row) { return first_key + row < p.n_keys ? (first_key + row) * stride : -1; };
 
@@ -87,7 +84,7 @@ __global__ void __launch_bounds__(kSimtThreads) attention_backward_keys_simt(Att
 #pragma unroll
     for (int r = 0; r < kSimtWarpRows; r++) {
       const PairGradient pair = pair_gradient(scale, s[r], dp[r], lse, delta);
-      const bool visible = limits.sees(static_cast<int32_t>(first_key) + warp_key + r, segments[r]);
+      const bool visible = limits.sees(static_cast<int32_t>(first_key) + warp_key + r, segments[warp_key + r]);
       s[r] = visible ? pair.p : 0.0f;
       dp[r] = visible ? pair.ds : 0.0f;
     }
