@@ -8,6 +8,7 @@
 #include <new>
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
 #if !defined(__x86_64__)
@@ -22,6 +23,14 @@ constexpr size_t kStackBytes = 256 * 1024;  // red zones make frames several tim
 #else
 constexpr size_t kStackBytes = 64 * 1024;
 #endif
+// The frames that a finished fiber leaves on its stack are those of the thread loop.
+constexpr size_t kLoopFrames = 4096;
+
+void unpoison([[maybe_unused]] const void *begin, [[maybe_unused]] size_t bytes) {
+#if defined(__SANITIZE_ADDRESS__)
+  __asan_unpoison_memory_region(begin, bytes);
+#endif
+}
 
 }  // namespace
 
@@ -50,6 +59,8 @@ void adopt_thread_stack(Context &context) {
   context.bottom = bottom;
 #endif
 }
+
+void forget_frames(const Stack &stack) { unpoison(stack.base, stack.bytes); }
 
 #if defined(__x86_64__)
 
@@ -80,6 +91,7 @@ sails_emulator_switch:
 )");
 
 void prepare(Context &context, const Stack &stack, void (*entry)()) {
+  unpoison(stack.base + stack.bytes - kLoopFrames, kLoopFrames);
   auto *top = reinterpret_cast<uint64_t *>(stack.base + stack.bytes);
   // After `ret` into entry the stack pointer must be 8 below a multiple of 16, as after a call.
   *--top = 0;
@@ -94,6 +106,7 @@ static void raw_switch(Context &from, Context &to) { sails_emulator_switch(&from
 #else
 
 void prepare(Context &context, const Stack &stack, void (*entry)()) {
+  unpoison(stack.base + stack.bytes - kLoopFrames, kLoopFrames);
   auto *u = static_cast<ucontext_t *>(context.stack_pointer);
   if (u == nullptr) context.stack_pointer = u = new ucontext_t;
   getcontext(u);

@@ -28,6 +28,8 @@ struct Context {
 
 // A context that stands for the calling OS thread's own stack.
 void adopt_thread_stack(Context &context);
+// Forgets what the sanitizer knows about the frames of a stack whose fiber was left in the middle.
+void forget_frames(const Stack &stack);
 // Makes `context` start at `entry` on the stack when it is switched to. `entry` must not return.
 void prepare(Context &context, const Stack &stack, void (*entry)());
 // Continues `to`, so that a later switch to `from` returns here. `last`: `from` is never continued again.

@@ -39,8 +39,11 @@ struct CUstream_st {
 namespace sails_emulator {
 namespace {
 
+#if !defined(__SANITIZE_ADDRESS__)
 constexpr size_t kMemoryRedZone = 256;
-constexpr unsigned char kZoneByte = 0xFD, kFreshByte = 0xFF;
+constexpr unsigned char kZoneByte = 0xFD;
+#endif
+constexpr unsigned char kFreshByte = 0xFF;
 // Work beyond this is run at once: a queue is there to show forgotten waits, not to hold a whole training run.
 constexpr size_t kMaxQueued = 4096;
 constexpr uint64_t kDefaultSeed = 20251223;
@@ -128,6 +131,7 @@ Runtime &runtime() {
 
 using Lock = std::lock_guard<std::recursive_mutex>;
 
+#if !defined(__SANITIZE_ADDRESS__)
 bool zone_intact(const char *zone) {
   for (size_t i = 0; i < kMemoryRedZone; i++)
     if (static_cast<unsigned char>(zone[i]) != kZoneByte) return false;
@@ -135,6 +139,7 @@ bool zone_intact(const char *zone) {
 }
 
 size_t padded(size_t bytes) { return (bytes + 255) / 256 * 256; }
+#endif
 
 // [red zone][bytes][red zone]; 256-byte aligned as cudaMalloc's. Under a sanitizer malloc's own red zones stand there instead.
 char *take_memory(size_t bytes) {

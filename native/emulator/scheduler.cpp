@@ -109,8 +109,12 @@ std::string BlockRunner::run(const KernelCall &call, uint3 block, uint64_t seed)
   current_ = nullptr;
   continue_thread(first, false);
   // Here all threads are done, or one has failed; threads that were left asleep give their stacks back.
-  for (int i = 0; i < n_threads_; i++)
-    if (threads_[static_cast<size_t>(i)].stack) free_stacks_.push_back(std::move(threads_[static_cast<size_t>(i)].stack));
+  for (int i = 0; i < n_threads_; i++) {
+    std::unique_ptr<Stack> &stack = threads_[static_cast<size_t>(i)].stack;
+    if (!stack) continue;
+    forget_frames(*stack);
+    free_stacks_.push_back(std::move(stack));
+  }
   for (auto &stack : finished_stacks_) free_stacks_.push_back(std::move(stack));
   finished_stacks_.clear();
   running = nullptr;

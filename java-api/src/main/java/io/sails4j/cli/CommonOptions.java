@@ -23,6 +23,10 @@ final class CommonOptions {
         description = "compute backend (default: cuda where a driver answers, else cpu; the choice is printed)")
     private String backend;
 
+    @Option(names = "--backend-options", defaultValue = "", paramLabel = "KEY=VALUE,…",
+        description = "for a named backend: cpu isa=avx512|avx2|generic; cuda memory_mib=N; emulator memory_mib=N, seed=N (order of threads)")
+    private String backendOptions;
+
     @Option(names = "--dtype", paramLabel = "f32|bf16", description = "compute type of weights and matmul inputs (default: the checkpoint's)")
     private @Nullable String dtype;
 
@@ -43,7 +47,10 @@ final class CommonOptions {
         if (threads < 0) {
             throw wrong("--threads is " + threads + "; expected 0 (all) or more");
         }
-        Engine engine = Engine.open(new EngineOptions(backend, threads, ""));
+        if (!backendOptions.isEmpty() && backend.equals(EngineOptions.AUTO)) {
+            throw wrong("--backend-options is '" + backendOptions + "' but no backend is named; add --backend cpu, cuda or emulator");
+        }
+        Engine engine = Engine.open(new EngineOptions(backend, threads, backendOptions));
         message("backend: " + engine.backendChoice());
         return engine;
     }
