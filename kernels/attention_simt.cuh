@@ -67,9 +67,10 @@ __device__ __forceinline__ void finish_stage() {
 }
 
 // dots[r] += row (of this warp) r times this lane's column, over the staged piece, of which `columns` are not 0.
+template <int kUnroll>
 __device__ __forceinline__ void add_dots(float (&dots)[kSimtWarpRows], const float *a, const float *b, int columns) {
   const float *mine = b + threadIdx.x % kWarp * kSimtPitch, *rows = a + threadIdx.x / kWarp * kSimtWarpRows * kSimtPitch;
-#pragma unroll 2
+#pragma unroll kUnroll
   for (int d = 0; d < columns; d += 4) {
     const float4 y = *reinterpret_cast<const float4 *>(mine + d);
 #pragma unroll
@@ -118,8 +119,8 @@ __device__ __forceinline__ void describe_rows(const SimtShared &shared, const At
   }
 }
 
-// dots[r] += rows of x times rows of y over all of head_dim.
-template <typename T, typename XStart, typename YStart>
+// dots[r] += rows of x times rows of y over all of head_dim. kUnroll 1 where the registers are needed otherwise.
+template <int kUnroll, typename T, typename XStart, typename YStart>
 __device__ __forceinline__ void add_products(float (&dots)[kSimtWarpRows], const SimtShared &shared, const T *x, XStart x_start, const T *y,
                                              YStart y_start, int64_t head_dim) {
   for (int64_t d = 0; d < head_dim; d += kSimtPiece) {
@@ -127,7 +128,7 @@ __device__ __forceinline__ void add_products(float (&dots)[kSimtWarpRows], const
     stage(shared.a, x, d, head_dim, x_start);
     stage(shared.b, y, d, head_dim, y_start);
     finish_stage();
-    add_dots(dots, shared.a, shared.b, piece_columns(d, head_dim));
+    add_dots<kUnroll>(dots, shared.a, shared.b, piece_columns(d, head_dim));
   }
 }
 // sums += weights times the rows of x, columns [first_column, + kSimtColumns).
@@ -195,7 +196,7 @@ __global__ void __launch_bounds__(kSimtThreads, 2)
   for (int64_t first = visible.begin; first < visible.end; first += kSimtTile) {
     const auto key_start = [&](int row) { return first + row < visible.end ? (first + row) * stride : -1; };
     float s[kSimtWarpRows] = {};
-    add_products(s, shared, p.q, row_start, k, key_start, p.head_dim);
+    add_products<2>(s, shared, p.q, row_start, k, key_start, p.head_dim);
     const bool inside = first + lane < visible.end;
     const int32_t key = static_cast<int32_t>(first) + lane, segment = inside ? p.k_segment[head.sequence * p.n_keys + first + lane] : 0;
 #pragma unroll

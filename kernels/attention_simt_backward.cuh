@@ -32,8 +32,8 @@ __global__ void __launch_bounds__(kSimtThreads, 2) attention_backward_queries_si
   for (int64_t first = visible.begin; first < visible.end; first += kSimtTile) {
     const auto key_start = [&](int row) { return first + row < visible.end ? (first + row) * stride : -1; };
     float s[kSimtWarpRows] = {}, dp[kSimtWarpRows] = {};
-    add_products(s, shared, p.q, row_start, k, key_start, p.head_dim);
-    add_products(dp, shared, gradients.dout, row_start, v, key_start, p.head_dim);
+    add_products<2>(s, shared, p.q, row_start, k, key_start, p.head_dim);
+    add_products<2>(dp, shared, gradients.dout, row_start, v, key_start, p.head_dim);
     const bool inside = first + lane < visible.end;
     const int32_t key = static_cast<int32_t>(first) + lane, segment = inside ? p.k_segment[head.sequence * p.n_keys + first + lane] : 0;
 #pragma unroll
@@ -75,8 +75,8 @@ __global__ void __launch_bounds__(kSimtThreads, 2) attention_backward_keys_simt(
     describe_rows(shared, p, head, first);
     __syncthreads();
     float s[kSimtWarpRows] = {}, dp[kSimtWarpRows] = {};
-    add_products(s, shared, k, key_start, p.q, row_start, p.head_dim);
-    add_products(dp, shared, v, key_start, gradients.dout, row_start, p.head_dim);
+    add_products<1>(s, shared, k, key_start, p.q, row_start, p.head_dim);
+    add_products<1>(dp, shared, v, key_start, gradients.dout, row_start, p.head_dim);
     const bool inside = first + lane < rows;
     const int64_t index = inside ? row_lse_index(p, head, first + lane) : 0;
     const float lse = inside ? gradients.lse[index] : 0.0f, delta = inside ? gradients.delta[index] : 0.0f;
