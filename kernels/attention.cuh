@@ -83,18 +83,23 @@ __device__ __forceinline__ int64_t keys_offset(const AttentionShape &p, Attentio
   return head.sequence * p.kv_batch_stride + head.kv_head * p.head_dim;
 }
 
-// A row sees the keys first <= j <= last whose segment is `segment`.
+// A row sees the keys [first, first + count) whose segment is `segment`.
 struct KeyLimits {
-  int32_t first, last, segment;
-  __device__ __forceinline__ bool sees(int32_t key, int32_t key_segment) const { return key >= first && key <= last && key_segment == segment; }
+  int32_t first;
+  uint32_t count;
+  int32_t segment;
+  __device__ __forceinline__ bool sees(int32_t key, int32_t key_segment) const {
+    return static_cast<uint32_t>(key) - static_cast<uint32_t>(first) < count && key_segment == segment;
+  }
 };
-// A row of padding, or past the end, sees nothing.
-__device__ __forceinline__ KeyLimits key_limits(const AttentionShape &p, AttentionHead head, int64_t row) {
-  if (row >= p.rows()) return {0, -1, 0};
+// Those of a row among the keys below `end`. A row of padding, or past the last row, sees nothing.
+__device__ __forceinline__ KeyLimits key_limits(const AttentionShape &p, AttentionHead head, int64_t row, int64_t end) {
+  if (row >= p.rows()) return {0, 0, 0};
   const int64_t query = row / p.group(), position = p.query_offset + query;
   const int32_t segment = p.q_segment[head.sequence * p.n_queries + query];
   const int64_t first = p.window == 0 ? 0 : larger(0, position - p.window + 1);
-  return {static_cast<int32_t>(first), segment == 0 ? -1 : static_cast<int32_t>(smaller(position, p.n_keys - 1)), segment};
+  const int64_t count = segment == 0 ? 0 : larger(0, smaller(position + 1, end) - first);
+  return {static_cast<int32_t>(first), static_cast<uint32_t>(count), segment};
 }
 
 // Empty: {0, 0}, so that a tile which starts before `begin` still ends at `end`.

@@ -60,12 +60,12 @@ __global__ void __launch_bounds__(kBackwardWarps *kWarp, 1)
   const bf16 *k = p.k + keys_offset(p, head), *v = p.v + keys_offset(p, head);
 
   const auto load_rows = [&](bf16 *tile, const bf16 *from) {
-    load_tile<kWidth, kExact, kRows, kThreads>(tile, threadIdx.x, p.head_dim, vectors, p.q, [&](int row) {
+    load_tile<kWidth, kExact, kRows, kThreads>(tile, threadIdx.x, p.head_dim, vectors, from, [&](int row) {
       return first_row + row < rows ? from + row_offset(p, head, first_row + row) : nullptr;
     });
   };
   const auto load_keys = [&](bf16 *tile, const bf16 *from, int64_t first) {
-    load_tile<kWidth, kExact, kKeys, kThreads>(tile, threadIdx.x, p.head_dim, vectors, p.q, [&](int row) {
+    load_tile<kWidth, kExact, kKeys, kThreads>(tile, threadIdx.x, p.head_dim, vectors, from, [&](int row) {
       return first + row < visible.end ? from + (first + row) * stride : nullptr;
     });
   };
@@ -83,7 +83,7 @@ __global__ void __launch_bounds__(kBackwardWarps *kWarp, 1)
 #pragma unroll
   for (int half = 0; half < 2; half++) {
     const int64_t row = warp_row + g + 8 * half;
-    limits[half] = key_limits(p, head, row);
+    limits[half] = key_limits(p, head, row, p.n_keys);
     lse[half] = row < rows ? gradients.lse[row_lse_index(p, head, row)] : 0.0f;
     delta[half] = row < rows ? gradients.delta[row_lse_index(p, head, row)] : 0.0f;
   }
@@ -162,7 +162,7 @@ __global__ void __launch_bounds__(kBackwardWarps *kWarp, 1)
   const IndexRange range = rows_of_keys(p, first_key, smaller(p.n_keys, first_key + kKeys));
 
   const auto load_keys = [&](bf16 *tile, const bf16 *from) {
-    load_tile<kWidth, kExact, kKeys, kThreads>(tile, threadIdx.x, p.head_dim, vectors, p.q, [&](int row) {
+    load_tile<kWidth, kExact, kKeys, kThreads>(tile, threadIdx.x, p.head_dim, vectors, from, [&](int row) {
       return first_key + row < p.n_keys ? from + keys_offset(p, head) + (first_key + row) * stride : nullptr;
     });
   };
@@ -184,7 +184,7 @@ __global__ void __launch_bounds__(kBackwardWarps *kWarp, 1)
 
   for (int64_t first = range.begin / kRows * kRows; first < range.end; first += kRows) {
     const auto load_rows = [&](bf16 *tile, const bf16 *from) {
-      load_tile<kWidth, kExact, kRows, kThreads>(tile, threadIdx.x, p.head_dim, vectors, p.q, [&](int row) {
+      load_tile<kWidth, kExact, kRows, kThreads>(tile, threadIdx.x, p.head_dim, vectors, from, [&](int row) {
         return first + row < range.end ? from + row_offset(p, head, first + row) : nullptr;
       });
     };
@@ -195,7 +195,7 @@ __global__ void __launch_bounds__(kBackwardWarps *kWarp, 1)
     for (int i = threadIdx.x; i < kRows; i += kThreads) {
       const bool inside = first + i < range.end;
       const int64_t index = inside ? row_lse_index(p, head, first + i) : 0;
-      states[i] = {inside ? key_limits(p, head, first + i) : KeyLimits{0, -1, 0}, inside ? gradients.lse[index] : 0.0f,
+      states[i] = {inside ? key_limits(p, head, first + i, p.n_keys) : KeyLimits{0, 0, 0}, inside ? gradients.lse[index] : 0.0f,
                    inside ? gradients.delta[index] : 0.0f};
     }
     async_copy_wait<0>();

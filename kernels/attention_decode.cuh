@@ -39,7 +39,7 @@ __global__ void __launch_bounds__(kDecodeWarps *kWarp, 1)
   int32_t *const my_segments = segments + warp * kKeys;
 
   const auto load_keys = [&](bf16 *tile, const bf16 *from, int64_t first) {
-    load_tile<kWidth, kExact, kKeys, kWarp>(tile, lane, p.head_dim, vectors, p.q, [&](int row) {
+    load_tile<kWidth, kExact, kKeys, kWarp>(tile, lane, p.head_dim, vectors, from, [&](int row) {
       return first + row < visible.end ? from + (first + row) * stride : nullptr;
     });
   };
@@ -49,8 +49,7 @@ __global__ void __launch_bounds__(kDecodeWarps *kWarp, 1)
     return first_row + row < rows ? p.q + row_offset(p, head, first_row + row) : nullptr;
   });
   async_copy_commit();
-  KeyLimits limits[2] = {key_limits(p, head, first_row + g), key_limits(p, head, first_row + g + 8)};
-  for (KeyLimits &limit : limits) limit.last = static_cast<int32_t>(smaller(limit.last, visible.end - 1));
+  const KeyLimits limits[2] = {key_limits(p, head, first_row + g, visible.end), key_limits(p, head, first_row + g + 8, visible.end)};
   const ScoreScale scale = score_scale(p);
   OnlineSoftmax softmax;
   float o[kWidth / 8][4];

@@ -41,7 +41,7 @@ __global__ void __launch_bounds__(kWarps *kWarp, kForwardBlocks<kWidth, kWarps>)
   const bf16 *k = p.k + keys_offset(p, head), *v = p.v + keys_offset(p, head);
 
   const auto load_keys = [&](bf16 *tile, const bf16 *from, int64_t first) {
-    load_tile<kWidth, kExact, kKeys, kThreads>(tile, threadIdx.x, p.head_dim, vectors, p.q, [&](int row) {
+    load_tile<kWidth, kExact, kKeys, kThreads>(tile, threadIdx.x, p.head_dim, vectors, from, [&](int row) {
       return first + row < visible.end ? from + (first + row) * stride : nullptr;
     });
   };
@@ -52,7 +52,7 @@ __global__ void __launch_bounds__(kWarps *kWarp, kForwardBlocks<kWidth, kWarps>)
   async_copy_commit();
 
   const int g = threadIdx.x % kWarp / 4, tile_row = threadIdx.x / kWarp * 16;
-  const KeyLimits limits[2] = {key_limits(p, head, warp_row + g), key_limits(p, head, warp_row + g + 8)};
+  const KeyLimits limits[2] = {key_limits(p, head, warp_row + g, p.n_keys), key_limits(p, head, warp_row + g + 8, p.n_keys)};
   const ScoreScale scale = score_scale(p);
   OnlineSoftmax softmax;
   float o[kWidth / 8][4];

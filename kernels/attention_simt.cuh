@@ -114,7 +114,7 @@ __device__ __forceinline__ int piece_columns(int64_t first_column, int64_t head_
 // Where the packed rows [first, + 32) lie and what they see.
 __device__ __forceinline__ void describe_rows(const SimtShared &shared, const AttentionShape &p, AttentionHead head, int64_t first) {
   for (int i = threadIdx.x; i < kSimtTile; i += kSimtThreads) {
-    shared.limits[i] = key_limits(p, head, first + i);
+    shared.limits[i] = key_limits(p, head, first + i, p.n_keys);
     shared.offsets[i] = first + i < p.rows() ? row_offset(p, head, first + i) : -1;
   }
 }

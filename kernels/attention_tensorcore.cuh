@@ -25,7 +25,7 @@ __device__ __forceinline__ int column_steps(int64_t head_dim) {
 
 // Copies rows into a tile with threads `thread` of kThreads. row_pointer(r) is the row's first element, or nullptr: the row becomes 0.
 // Asynchronous where `vectors` (16-byte alignment), else done when the call returns; either way the caller commits, waits and synchronises.
-// `valid` is any address that may be passed to cp.async.
+// `valid` is any address inside a tensor, 16-byte aligned where `vectors`: cp.async wants one even where it reads nothing.
 template <int kWidth, bool kExact, int kRows, int kThreads, typename RowPointer>
 __device__ __forceinline__ void load_tile(bf16 *tile, int thread, int64_t head_dim, bool vectors, const bf16 *valid, RowPointer row_pointer) {
   const int chunks = kExact ? kWidth / 8 : 2 * column_steps<kWidth, kExact>(head_dim);

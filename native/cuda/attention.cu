@@ -44,15 +44,16 @@ AttentionProblem<T> attention_problem(const AttentionShape &shape, const void *q
   return p;
 }
 
-// Rows are divided in 32 bits, and a grid has less than 2^31 blocks; the smallest tile has 16 rows.
+// Rows are divided in 32 bits, and a grid has less than 2^31 blocks; no kernel takes more than one block per 8 rows or keys, but for few rows.
 void require_indexable(const AttentionShape &s) {
   const int64_t rows = s.rows();
   if (rows > kMaxIndex)
     throw Error(SAILS_UNSUPPORTED, "n_queries * n_heads / n_kv_heads is " + std::to_string(rows) + ", expected less than 2^31");
-  const int64_t tiles = kernels::ceil_div(kernels::larger(rows, s.n_keys), 16) * s.n_kv_heads * kernels::simt_parts(s.head_dim);
-  if (s.batch > 0 && tiles > kMaxIndex / s.batch)
-    throw Error(SAILS_UNSUPPORTED, "batch " + std::to_string(s.batch) + " times the tiles of one sequence, " + std::to_string(tiles) +
-                                       ", exceeds the 2^31 blocks of a grid");
+  const int64_t blocks = kernels::larger(kernels::ceil_div(kernels::larger(rows, s.n_keys), 8), kernels::smaller(rows, kernels::kDecodeRows)) *
+                         kernels::simt_parts(s.head_dim);
+  if (s.heads() > 0 && blocks > kMaxIndex / s.heads())
+    throw Error(SAILS_UNSUPPORTED, "batch * n_kv_heads is " + std::to_string(s.heads()) + ", times " + std::to_string(blocks) +
+                                       " blocks for each of them it exceeds the 2^31 blocks of a grid");
 }
 
 AttentionPartials take_partials(const AttentionShape &s, int64_t splits, Workspace &workspace) {
