@@ -44,8 +44,37 @@ __host__ __device__ __forceinline__ bf16 to_bf16(float x) {
 #endif
 }
 
+// Round to nearest even; NaN stays NaN.
+__host__ __device__ __forceinline__ f16 to_f16(float x) {
+#if defined(__CUDA_ARCH__)
+  f16 y;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
+  return y;
+#else
+  const uint32_t bits = float_bits(x), magnitude = bits & 0x7fffffffu, sign = bits >> 16 & 0x8000u;
+  if (magnitude > 0x7f800000u) return {static_cast<uint16_t>(sign | 0x7e00u)};
+  if (magnitude >= 0x477ff000u) return {static_cast<uint16_t>(sign | 0x7c00u)};  // 65520 and more
+  if (magnitude < 0x38800000u)  // below 2^-14: 0.5 has the spacing of the subnormals, 2^-24
+    return {static_cast<uint16_t>(sign | (float_bits(bits_float(magnitude) + 0.5f) - 0x3f000000u))};
+  return {static_cast<uint16_t>(sign | (magnitude - 0x38000000u + 0xfffu + (magnitude >> 13 & 1u)) >> 13)};
+#endif
+}
+
 __host__ __device__ __forceinline__ float to_float(float x) { return x; }
 __host__ __device__ __forceinline__ float to_float(bf16 x) { return bits_float(static_cast<uint32_t>(x.bits) << 16); }
+__host__ __device__ __forceinline__ float to_float(f16 x) {
+#if defined(__CUDA_ARCH__)
+  float y;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x.bits));
+  return y;
+#else
+  const uint32_t sign = (x.bits & 0x8000u) << 16, magnitude = x.bits & 0x7fffu;
+  if (magnitude >= 0x7c00u) return bits_float(sign | 0x7f800000u | (magnitude & 0x3ffu) << 13);
+  if (magnitude >= 0x400u) return bits_float(sign | ((magnitude << 13) + 0x38000000u));
+  const float subnormal = static_cast<float>(magnitude) * 0x1p-24f;
+  return sign != 0 ? -subnormal : subnormal;
+#endif
+}
 
 // An f32 in the element type T.
 template <typename T>
@@ -57,6 +86,10 @@ __host__ __device__ __forceinline__ float from_float<float>(float x) {
 template <>
 __host__ __device__ __forceinline__ bf16 from_float<bf16>(float x) {
   return to_bf16(x);
+}
+template <>
+__host__ __device__ __forceinline__ f16 from_float<f16>(float x) {
+  return to_f16(x);
 }
 
 // Two bf16 in one register, `low` in the low half (the lower column or k).

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <thread>
 
+#include "reductions.cuh"
+
 #ifndef SAILS_EMULATOR
 #include <nvtx3/nvToolsExt.h>
 #endif
@@ -117,6 +119,7 @@ CudaDevice::~CudaDevice() {
   if (stream != nullptr) (void)cudaStreamSynchronize(stream);
   staging.reset();
   if (fault != nullptr) (void)cudaFree(fault);
+  if (partial_sums != nullptr) (void)cudaFree(partial_sums);
   if (host_fault != nullptr) (void)cudaFreeHost(host_fault);
   if (stream != nullptr) (void)cudaStreamDestroy(stream);
 }
@@ -158,6 +161,7 @@ std::unique_ptr<sails_device> open(int32_t ordinal, int32_t n_threads, const std
   check(cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking));
   check(cudaMalloc(reinterpret_cast<void **>(&device->fault), sizeof(kernels::Fault)));
   check(cudaMallocHost(reinterpret_cast<void **>(&device->host_fault), sizeof(kernels::Fault)));
+  check(cudaMalloc(reinterpret_cast<void **>(&device->partial_sums), kernels::kSquarePartials * sizeof(double)));
   check(cudaMemsetAsync(device->fault, 0, sizeof(kernels::Fault), device->stream));
   device->staging = std::make_unique<Staging>(device->stream);
   // The first launch loads the kernels: a card that none of them was built for shows here and not in the middle of a run.

@@ -39,6 +39,7 @@ struct CudaDevice : sails_device {
   cudaStream_t stream = nullptr;          // the handle's queue
   kernels::Fault *fault = nullptr;        // on the device; read at every wait
   kernels::Fault *host_fault = nullptr;   // pinned, where it is read to
+  double *partial_sums = nullptr;         // kernels::kSquarePartials on the device, for the reductions whose functions take no workspace
   std::unique_ptr<Staging> staging;
   std::string name;
 

@@ -19,6 +19,8 @@ public final class EmbeddingCases {
             }
             cases.add(new Backward(s[0], s[1], s[2], 8.5f));
         }
+        cases.add(new Backward(2100, 5, 40, 8.5f));
+        cases.add(new Backward(7, 3, 1100, 8.5f));
         return cases;
     }
 

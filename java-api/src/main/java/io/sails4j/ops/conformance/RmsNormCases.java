@@ -14,7 +14,7 @@ public final class RmsNormCases {
 
     static List<OpCase> all() {
         List<OpCase> cases = new ArrayList<>();
-        for (int[] s : new int[][] {{0, 8}, {1, 1}, {3, 17}, {5, 64}, {2, 257}, {33, 31}, {64, 5}, {65, 7}}) {
+        for (int[] s : new int[][] {{0, 8}, {1, 1}, {3, 17}, {5, 64}, {2, 257}, {33, 31}, {64, 5}, {65, 7}, {3, 2304}, {2, 16400}}) {
             for (DType y : ElementwiseCases.FLOATS) {
                 for (DType x : ElementwiseCases.FLOATS) {
                     cases.add(new Forward(s[0], s[1], true, s[1] % 2 == 1, Alias.NONE, y, x));
@@ -29,6 +29,7 @@ public final class RmsNormCases {
         cases.add(new Backward(4, 37, false, false, true, DType.F32, DType.BF16));
         cases.add(new Backward(4, 37, true, false, true, DType.F32, DType.F32));
         cases.add(new Backward(300, 19, true, true, false, DType.F32, DType.F32));
+        cases.add(new Backward(1100, 40, true, false, false, DType.BF16, DType.BF16));
         return cases;
     }
 
