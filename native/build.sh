@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # Configures and builds the native libraries with CMake and puts them where the jar takes its resources from.
-# Called by Maven: build.sh <build directory> <unpacked oneDNN directory> <output directory>
+# Called by Maven: build.sh <build directory> <unpacked oneDNN directory> <output directory> <cuda: auto|on|off>
+#   auto  libsails_cuda for this machine's cards where nvcc and an NVIDIA driver are found, none otherwise
+#   on    libsails_cuda for all architectures (a few minutes); needs nvcc
 set -euo pipefail
 build_dir=$1
 dnnl_dir=$2
 out_dir=$3
+cuda=$4
 source_dir=$(cd "$(dirname "$0")/.." && pwd)
 
 missing() {
@@ -15,11 +18,27 @@ command -v cmake >/dev/null || missing "CMake 3.20 or newer" "Install it (Debian
 [ -n "${CXX:-}" ] || command -v c++ >/dev/null || command -v g++ >/dev/null ||
   missing "a C++17 compiler (GCC 11 or newer)" "Install it (Debian/Ubuntu: apt-get install g++) and run the same command again."
 
+nvcc=$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null || true)
+cuda_options=(-DSAILS_CUDA=OFF)
+case $cuda in
+  on)
+    [ -n "$nvcc" ] || missing "nvcc (CUDA 12.8 or newer)" "Put it on the PATH, or leave out -Dsails.cuda=on."
+    cuda_options=(-DSAILS_CUDA=ON "-DCMAKE_CUDA_COMPILER=$nvcc")
+    ;;
+  auto)
+    if [ -n "$nvcc" ] && [ -e /proc/driver/nvidia/version ]; then
+      cuda_options=(-DSAILS_CUDA=ON "-DCMAKE_CUDA_COMPILER=$nvcc" -DSAILS_CUDA_ARCHITECTURES=native)
+    fi
+    ;;
+  off) ;;
+  *) echo "sails4j: -Dsails.cuda=$cuda; expected auto, on or off" >&2; exit 1 ;;
+esac
+
 mkdir -p "$build_dir" "$out_dir"
-cmake -S "$source_dir" -B "$build_dir" -DCMAKE_BUILD_TYPE=Release -DSAILS_DNNL_DIR="$dnnl_dir" >"$build_dir/configure.log" 2>&1 ||
+cmake -S "$source_dir" -B "$build_dir" -DCMAKE_BUILD_TYPE=Release -DSAILS_DNNL_DIR="$dnnl_dir" "${cuda_options[@]}" >"$build_dir/configure.log" 2>&1 ||
   { cat "$build_dir/configure.log" >&2; exit 1; }
 cmake --build "$build_dir" --parallel "$(nproc)" >"$build_dir/build.log" 2>&1 || { cat "$build_dir/build.log" >&2; exit 1; }
-grep -E 'warning:' "$build_dir/build.log" >&2 || true
+grep -E 'warning:|warning #' "$build_dir/build.log" >&2 || true
 
 # cp -u: Maven's next build must not see 90 MB of unchanged libraries as new.
 cp -u "$build_dir"/libsails_*.so "$out_dir/"

@@ -57,7 +57,8 @@ struct Coordinates {
   uint3 thread, block;
   dim3 block_dim, grid_dim;
 };
-extern thread_local const Coordinates *coordinates __attribute__((tls_model("initial-exec")));
+// __thread and not thread_local: no other file could know that it needs no initialiser.
+extern __thread const Coordinates *coordinates __attribute__((tls_model("initial-exec")));
 
 // Where a call stands in the source, taken by default arguments at the caller.
 struct Site {

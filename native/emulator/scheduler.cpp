@@ -15,7 +15,7 @@
 
 namespace sails_emulator {
 
-thread_local const Coordinates *coordinates __attribute__((tls_model("initial-exec"))) = nullptr;
+__thread const Coordinates *coordinates __attribute__((tls_model("initial-exec"))) = nullptr;
 
 namespace {
 

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Builds the emulator with AddressSanitizer and UndefinedBehaviorSanitizer and runs every kernel of the conformance suite in it, so that an
+# access outside a tensor or a shared array stops the run with its place. Called by Maven in the phase integration-test:
+#   sanitized.sh <build directory> <unpacked oneDNN directory> <class path> <seeds of the thread order...>
+set -euo pipefail
+build_dir=$1
+dnnl_dir=$2
+class_path=$3
+shift 3
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+
+asan=$(g++ -print-file-name=libasan.so)
+ubsan=$(g++ -print-file-name=libubsan.so)
+for library in "$asan" "$ubsan"; do
+  # g++ prints the bare name of a library that it does not have.
+  [ -e "$library" ] || {
+    echo "sails4j: $library is missing, which the sanitized run needs. Install it (Debian/Ubuntu: it comes with g++) or pass -Dsails.sanitized.skip=true." >&2
+    exit 1
+  }
+done
+
+mkdir -p "$build_dir"
+# -O1: the sanitizers' checks dominate, and g++ needs half the time.
+cmake -S "$root" -B "$build_dir" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLAGS_RELEASE="-O1 -g1" -DSAILS_SANITIZE=ON -DSAILS_CUDA=OFF \
+  -DSAILS_DNNL_DIR="$dnnl_dir" >"$build_dir/configure.log" 2>&1 || { cat "$build_dir/configure.log" >&2; exit 1; }
+cmake --build "$build_dir" --parallel "$(nproc)" --target sails_emulator sails_emulator_test >"$build_dir/build.log" 2>&1 ||
+  { cat "$build_dir/build.log" >&2; exit 1; }
+grep -E 'warning:' "$build_dir/build.log" >&2 || true
+
+# The JVM catches SIGSEGV for its own purposes and frees little at its end.
+export ASAN_OPTIONS=detect_leaks=0:handle_segv=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+"$build_dir/sails_emulator_test"
+jdk=$("$root/sails" java-home)
+for seed in "$@"; do
+  LD_PRELOAD="$asan:$ubsan" "$jdk/bin/java" --enable-native-access=ALL-UNNAMED -Dsails.library.dir="$build_dir" -cp "$class_path" \
+    io.sails4j.cli.Main selftest --backend emulator --backend-options "seed=$seed" --seed "$seed"
+done
