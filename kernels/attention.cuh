@@ -10,11 +10,12 @@
 // (sequence, key/value head): row r is query r / group of head kv_head * group + r % group. A tile of rows then reads each key once for all
 // heads of the group, decoding one query fills more than one row of a matrix instruction, and the backward pass by keys needs one loop.
 //
-// Three ways to compute, chosen from shape and dtype alone:
+// Three ways to compute, chosen by the choose_* functions from shape, dtype, alignment and the number of multiprocessors:
 //   tensorcore  bf16, head_dim <= 256: mma on tiles in shared memory; head_dim 64, 128, 256 with 16-byte aligned rows have kernels of their
 //               own, all other head_dims share one that is as wide as 256 and skips what it does not need (attention_tensorcore.cuh)
 //   simt        f32, and bf16 with head_dim > 256: f32 multiply-adds, any head_dim (attention_simt.cuh)
-//   few rows    the keys are split over blocks, on tensor cores over warps too (attention_decode.cuh)
+//   few rows    the keys are split over blocks, on tensor cores over warps too (attention_decode.cuh); into how many parts depends on the
+//               number of multiprocessors, so that only the same kind of device gives the same bits
 #pragma once
 
 #include <cmath>
@@ -121,7 +122,7 @@ __host__ __device__ inline IndexRange rows_of_keys(const AttentionShape &p, int6
   return low < high ? IndexRange{low * p.group(), high * p.group()} : IndexRange{0, 0};
 }
 
-// The score of q.k = dot, and with kSlope also t = tanh(scale dot / cap), by which d score / d (scale dot) = 1 - t^2.
+// The score of q.k = dot, and slope = d score / d (scale dot) = 1 - t^2 with t = tanh(scale dot / cap).
 struct ScoreScale {
   float scale, cap, scale_over_cap;
   __device__ __forceinline__ float score(float dot) const { return cap == 0.0f ? scale * dot : cap * tanhf(scale_over_cap * dot); }
@@ -192,7 +193,7 @@ inline bool tensorcore_fits(int64_t head_dim, bool is_bf16) { return is_bf16 && 
 
 // Whether all rows of bf16 tensors can be copied 16 bytes at a time.
 inline bool rows_aligned(const AttentionShape &s, std::initializer_list<const void *> tensors) {
-  bool aligned = s.head_dim % 8 == 0 && s.kv_batch_stride % 8 == 0;
+  bool aligned = s.head_dim % 8 == 0 && (s.batch <= 1 || s.kv_batch_stride % 8 == 0);
   for (const void *pointer : tensors) aligned = aligned && aligned_to(pointer, 16);
   return aligned;
 }

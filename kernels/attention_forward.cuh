@@ -3,9 +3,9 @@
 //   out, lse are written (=) and alias nothing; lse may be NULL; nothing else is saved for backward
 //
 // tensorcore: a block of 4 or 8 warps owns 64 or 128 rows of one sequence and key/value head, a warp 16 of them, and walks over the tiles of
-//   keys that its rows may see; later rows, which see more, come first in the grid. scores stay in registers and become the A operand of P V, rounded to
-//   bf16. Loading keys overlaps with P V of the tile before, loading values with the scores.
-//   FLOPs 4 rows keys head_dim per head; bytes: q, out once, k and v once per 128 rows (64 queries where a group has 2 heads).
+//   keys that its rows may see; later rows, which see more, come first in the grid. Scores stay in registers and become the A operand of P V,
+//   rounded to bf16. Loading keys overlaps with P V of the tile before, loading values with the scores.
+//   FLOPs 4 rows keys head_dim per head; bytes: q, out once, k and v once per block (128 rows are 64 queries where a group has 2 heads).
 // Other variants: attention_simt.cuh, attention_decode.cuh; all are chosen and launched here.
 #pragma once
 
