@@ -2,6 +2,7 @@ package io.sails4j.align;
 
 import io.sails4j.io.InputException;
 import io.sails4j.ops.Engine;
+import io.sails4j.sae.Sae;
 import io.sails4j.sae.SparseCodes;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Shape;
@@ -26,20 +27,34 @@ public final class FeatureStatistics implements AutoCloseable {
     }
 
     /**
-     * Adds the codes of a batch.
+     * Adds a batch of residual streams.
      *
+     * @param x [batch * length, d_in] F32
      * @param sequenceClass for each sequence 0 = aligned, 1 = unaligned
      * @param counted [batch * length] which tokens count
      */
+    public void add(Sae sae, Tensor x, int[] sequenceClass, boolean[] counted, TensorArena memory) {
+        TokenWeights tokens = weigh(sequenceClass, counted, memory);
+        sae.accumulate(sum, x, tokens.tokenClass, tokens.tokenWeight, memory);
+    }
+
+    /** Adds a batch that is encoded already; arguments as above. */
     public void add(SparseCodes codes, int[] sequenceClass, boolean[] counted, TensorArena memory) {
+        TokenWeights tokens = weigh(sequenceClass, counted, memory);
+        engine.ops().saeAccumulate(sum, null, codes.indices(), codes.values(), codes.counts(), tokens.tokenClass, tokens.tokenWeight);
+    }
+
+    private record TokenWeights(Tensor tokenClass, Tensor tokenWeight) {
+    }
+
+    private TokenWeights weigh(int[] sequenceClass, boolean[] counted, TensorArena memory) {
         int length = sequenceClass.length == 0 ? 0 : counted.length / sequenceClass.length;
         int[] tokenClass = new int[counted.length];
         float[] tokenWeight = new float[counted.length];
         for (int b = 0; b < sequenceClass.length; b++) {
             weighSequence(b * length, length, sequenceClass[b], counted, tokenClass, tokenWeight);
         }
-        engine.ops().saeAccumulate(sum, null, codes.indices(), codes.values(), codes.counts(), memory.of(tokenClass, tokenClass.length),
-            memory.of(tokenWeight, tokenWeight.length));
+        return new TokenWeights(memory.of(tokenClass, tokenClass.length), memory.of(tokenWeight, tokenWeight.length));
     }
 
     private void weighSequence(int from, int length, int sequenceClass, boolean[] counted, int[] tokenClass, float[] tokenWeight) {

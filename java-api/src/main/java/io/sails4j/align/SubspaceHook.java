@@ -53,16 +53,23 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
 
     @Override
     public double beforeUpdate() {
-        double penalty = 0;
-        for (Item item : items) {
-            switch (options.constraint()) {
-                case NONE, UPDATE -> {
-                }
-                case GRADIENT -> engine.ops().project(item.gradient(), item.gradient(), item.basis(), item.right());
-                case PENALTY -> penalty += addPenalty(item);
+        return switch (options.constraint()) {
+            case NONE, UPDATE -> 0;
+            case GRADIENT -> {
+                List<Tensor> gradients = items.stream().map(Item::gradient).toList();
+                engine.ops().projectSet(gradients, gradients, items.stream().map(Item::basis).toList(), sides());
+                yield 0;
             }
+            case PENALTY -> items.stream().mapToDouble(this::addPenalty).sum();
+        };
+    }
+
+    private boolean[] sides() {
+        boolean[] right = new boolean[items.size()];
+        for (int i = 0; i < right.length; i++) {
+            right[i] = items.get(i).right();
         }
-        return penalty;
+        return right;
     }
 
     /** lambda |(I - P) F|^2, gradient 2 lambda (I - P) F. */
@@ -86,10 +93,10 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
      * F starts inside, so projecting F after the step is projecting the update; done on F, rounding does not add up over the steps.
      */
     @Override
-    public void afterUpdate() {
-        if (options.constraint() == AlignOptions.Constraint.UPDATE) {
-            items.forEach(item -> engine.ops().project(item.facing(), item.facing(), item.basis(), item.right()));
-        }
+    public List<Held> held() {
+        return options.constraint() == AlignOptions.Constraint.UPDATE
+            ? items.stream().map(item -> new Held(item.facing(), item.basis(), item.right())).toList()
+            : List.of();
     }
 
     /** |(I - P) F| / |F| over all modules. */

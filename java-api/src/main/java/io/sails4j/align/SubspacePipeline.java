@@ -93,7 +93,7 @@ public final class SubspacePipeline {
             if (sae != null) {
                 memory.reset();
                 statistics.get(Integer.parseInt(name.substring("hidden.layer.".length())))
-                    .add(sae.encode(value, memory), classes, counted, memory);
+                    .add(sae, value, classes, counted, memory);
             }
         });
         model.forward(batch.tokens(), AdapterStack.none(), forward).close();

@@ -514,6 +514,56 @@ public final class Ops {
         }
     }
 
+    /**
+     * {@link #project} of a whole set at once: ys[i] = gs[i] held to the span of bases[i], from the right where right[i]; ys[i] may alias gs[i].
+     */
+    public void projectSet(List<Tensor> ys, List<Tensor> gs, List<Tensor> bases, boolean[] right) {
+        try (Call call = call("projectSet")) {
+            ProjectedSizes s = projectedSizes(call, "gs", gs, bases, right);
+            requireShapes(call, "ys", ys, gs);
+            long[] yAddresses = addresses(call, "ys", ys);
+            long[] gAddresses = addresses(call, "gs", gs);
+            long[] basisAddresses = addresses(call, "bases", bases);
+            synchronized (workspace) {
+                long bytes = api.projectSetWorkspaceBytes(s.d, s.rS, s.n);
+                api.projectSet(yAddresses, gAddresses, basisAddresses, s.d, s.rS, s.n, s.right, workspace.atLeast(bytes), bytes);
+            }
+        }
+    }
+
+    /** The sizes of a set of projections in the words of {@code sails.h}. */
+    private record ProjectedSizes(long[] d, long[] rS, long[] n, int[] right) {
+    }
+
+    private static ProjectedSizes projectedSizes(Call call, String name, List<Tensor> gs, List<Tensor> bases, boolean[] right) {
+        int count = gs.size();
+        call.require(bases.size() == count && right.length == count,
+            name + " are " + count + " matrices, with " + bases.size() + " bases and " + right.length + " sides");
+        ProjectedSizes s = new ProjectedSizes(new long[count], new long[count], new long[count], new int[count]);
+        for (int i = 0; i < count; i++) {
+            String at = "[" + i + "]";
+            Tensor g = gs.get(i);
+            Tensor basis = bases.get(i);
+            s.d[i] = call.rows("bases" + at, basis);
+            s.rS[i] = call.cols("bases" + at, basis);
+            long rows = call.rows(name + at, g);
+            long cols = call.cols(name + at, g);
+            call.require((right[i] ? cols : rows) == s.d[i], name + at + " has shape " + g.shape() + ", which bases" + at + " "
+                + basis.shape() + " cannot project from the " + (right[i] ? "right" : "left"));
+            s.n[i] = right[i] ? rows : cols;
+            s.right[i] = flag(right[i]);
+        }
+        return s;
+    }
+
+    private static void requireShapes(Call call, String name, List<Tensor> tensors, List<Tensor> like) {
+        call.require(tensors.size() == like.size(), name + " are " + tensors.size() + " matrices, expected " + like.size());
+        for (int i = 0; i < like.size(); i++) {
+            call.require(tensors.get(i).shape().equals(like.get(i).shape()),
+                name + "[" + i + "] has shape " + tensors.get(i).shape() + ", expected " + like.get(i).shape());
+        }
+    }
+
     /** One AdamW step (step counts from 1) on lists of F32 tensors of equal sizes; gradients are multiplied by gradScale first. */
     public void adamw(List<Tensor> params, List<Tensor> m, List<Tensor> v, List<Tensor> grads, long step, double gradScale,
         AdamwOptions options) {
@@ -525,6 +575,32 @@ public final class Ops {
             requireSizes(call, "grads", grads, sizes);
             api.adamw(addresses(call, "params", params), addresses(call, "m", m), addresses(call, "v", v), addresses(call, "grads", grads),
                 sizes, step, gradScale, options.lr(), options.beta1(), options.beta2(), options.eps(), options.weightDecay());
+        }
+    }
+
+    /**
+     * {@link #adamw} on matrices that are held to subspaces: the gradient is projected before the moments see it (grads stay as they are), or the
+     * matrix after its step. bases[i] [d, r_s]; params[i] [d, n], or [n, d] where right[i].
+     */
+    public void adamwProjected(List<Tensor> params, List<Tensor> m, List<Tensor> v, List<Tensor> grads, List<Tensor> bases, boolean[] right,
+        Projected projected, long step, double gradScale, AdamwOptions options) {
+        try (Call call = call("adamwProjected")) {
+            call.require(step >= 1, "step is " + step + ", expected a number >= 1");
+            ProjectedSizes s = projectedSizes(call, "params", params, bases, right);
+            requireShapes(call, "m", m, params);
+            requireShapes(call, "v", v, params);
+            requireShapes(call, "grads", grads, params);
+            long[] paramAddresses = addresses(call, "params", params);
+            long[] mAddresses = addresses(call, "m", m);
+            long[] vAddresses = addresses(call, "v", v);
+            long[] gradAddresses = addresses(call, "grads", grads);
+            long[] basisAddresses = addresses(call, "bases", bases);
+            synchronized (workspace) {
+                long bytes = api.adamwProjectedWorkspaceBytes(s.d, s.rS, s.n);
+                api.adamwProjected(paramAddresses, mAddresses, vAddresses, gradAddresses, basisAddresses, s.d, s.rS, s.n, s.right,
+                    projected.abiCode(), step, gradScale, options.lr(), options.beta1(), options.beta2(), options.eps(),
+                    options.weightDecay(), workspace.atLeast(bytes), bytes);
+            }
         }
     }
 
@@ -546,8 +622,7 @@ public final class Ops {
             long dIn = call.cols("x", x);
             long dSae = call.cols("wEnc", wEnc);
             long capacity = call.cols("indices", indices);
-            call.require(activation != SaeActivation.JUMPRELU || threshold != null, "jumprelu needs threshold");
-            call.require(activation != SaeActivation.GATED || gateBias != null, "gated needs gateBias");
+            requireVectors(call, activation, threshold, gateBias);
             call.require(activation != SaeActivation.TOPK || k >= 0, "k is " + k + ", expected a number >= 0");
             long indicesAddress = call.matrix("indices", indices, n, capacity, I32);
             long valuesAddress = call.matrix("values", values, n, capacity, F32);
@@ -632,6 +707,45 @@ public final class Ops {
                 call.elements("counts", counts, n, I32), call.elements("tokenClass", tokenClass, n, I32),
                 call.elementsOrNull("tokenWeight", tokenWeight, n, F32), n, dSae, capacity, nClasses);
         }
+    }
+
+    /**
+     * sum, sum_squares, active [n_classes, d_sae] F64 += the statistics of {@link #saeEncode}'s features by class of the token, in one pass and
+     * without codes; token_class [n_tokens] I32, negative = left out; token_weight [n_tokens] F32. Not for topk.
+     */
+    public void saeStatistics(Tensor sum, @Nullable Tensor sumSquares, @Nullable Tensor active, Tensor x, Tensor wEnc, @Nullable Tensor bias,
+        @Nullable Tensor threshold, @Nullable Tensor scale, @Nullable Tensor gateBias, Tensor tokenClass, @Nullable Tensor tokenWeight,
+        SaeActivation activation) {
+        try (Call call = call("saeStatistics")) {
+            long n = call.rows("x", x);
+            long dIn = call.cols("x", x);
+            long dSae = call.cols("wEnc", wEnc);
+            long nClasses = call.rows("sum", sum);
+            call.require(activation != SaeActivation.TOPK, "topk needs the whole row: take saeEncode and saeAccumulate");
+            requireVectors(call, activation, threshold, gateBias);
+            long sumAddress = call.matrix("sum", sum, nClasses, dSae, F64);
+            long squaresAddress = call.matrixOrNull("sumSquares", sumSquares, nClasses, dSae, F64);
+            long activeAddress = call.matrixOrNull("active", active, nClasses, dSae, F64);
+            long xAddress = call.address("x", x, F32_OR_BF16);
+            long wEncAddress = call.matrix("wEnc", wEnc, dIn, dSae, x.dtype());
+            long biasAddress = call.elementsOrNull("bias", bias, dSae, F32);
+            long thresholdAddress = call.elementsOrNull("threshold", threshold, dSae, F32);
+            long scaleAddress = call.elementsOrNull("scale", scale, dSae, F32);
+            long gateBiasAddress = call.elementsOrNull("gateBias", gateBias, dSae, F32);
+            long classAddress = call.elements("tokenClass", tokenClass, n, I32);
+            long weightAddress = call.elementsOrNull("tokenWeight", tokenWeight, n, F32);
+            synchronized (workspace) {
+                long bytes = api.saeStatisticsWorkspaceBytes(n, dIn, dSae, nClasses, activation.abiCode(), code(x));
+                api.saeStatistics(sumAddress, squaresAddress, activeAddress, xAddress, wEncAddress, biasAddress, thresholdAddress, scaleAddress,
+                    gateBiasAddress, classAddress, weightAddress, n, dIn, dSae, nClasses, activation.abiCode(), code(x),
+                    workspace.atLeast(bytes), bytes);
+            }
+        }
+    }
+
+    private static void requireVectors(Call call, SaeActivation activation, @Nullable Tensor threshold, @Nullable Tensor gateBias) {
+        call.require(activation != SaeActivation.JUMPRELU || threshold != null, "jumprelu needs threshold");
+        call.require(activation != SaeActivation.GATED || gateBias != null, "gated needs gateBias");
     }
 
     /** y [n, d] F32 = (x - mean) / (std + eps), mean, std [n] F32 (=); y may alias x. */

@@ -202,8 +202,11 @@ public final class Sae implements AutoCloseable {
         };
     }
 
-    /** The active features of x [n_tokens, d_in] F32; results live in {@code memory}, and x must live as long as they are used. */
-    public SparseCodes encode(Tensor x, TensorArena memory) {
+    /** What the encoder reads, and with layer_norm what it was standardised by. */
+    private record EncoderInput(Tensor values, @Nullable Tensor mean, @Nullable Tensor std) {
+    }
+
+    private EncoderInput encoderInput(Tensor x, TensorArena memory) {
         Ops ops = engine.ops();
         long n = x.dim(0);
         Tensor input = x;
@@ -220,15 +223,37 @@ public final class Sae implements AutoCloseable {
             ops.addRow(shifted, input, bDec, -1);
             input = shifted;
         }
+        return new EncoderInput(input, mean, std);
+    }
+
+    /**
+     * sum [n_classes, d_sae] F64 += token_weight * value over the active features of x [n_tokens, d_in] F32, by token_class [n_tokens] I32
+     * (negative: left out); without codes where the activation tells active features one by one.
+     */
+    public void accumulate(Tensor sum, Tensor x, Tensor tokenClass, Tensor tokenWeight, TensorArena memory) {
+        if (activation() == SaeActivation.TOPK) {
+            SparseCodes codes = encode(x, memory);
+            engine.ops().saeAccumulate(sum, null, codes.indices(), codes.values(), codes.counts(), tokenClass, tokenWeight);
+        } else {
+            engine.ops().saeStatistics(sum, null, null, encoderInput(x, memory).values, wEnc, bias, threshold, encodeScale, gateBias, tokenClass,
+                tokenWeight, activation());
+        }
+    }
+
+    /** The active features of x [n_tokens, d_in] F32; results live in {@code memory}, and x must live as long as they are used. */
+    public SparseCodes encode(Tensor x, TensorArena memory) {
+        Ops ops = engine.ops();
+        long n = x.dim(0);
+        EncoderInput input = encoderInput(x, memory);
         Tensor counts = memory.allocate(DType.I32, n);
         while (true) {
             TensorArena.Mark mark = memory.mark();
             Tensor indices = memory.allocate(DType.I32, n, capacity);
             Tensor values = memory.allocate(DType.F32, n, capacity);
-            ops.saeEncode(indices, values, counts, input, wEnc, bias, threshold, encodeScale, gateBias, activation(), config.k());
+            ops.saeEncode(indices, values, counts, input.values, wEnc, bias, threshold, encodeScale, gateBias, activation(), config.k());
             int needed = java.util.Arrays.stream(counts.toIntArray()).max().orElse(0);
             if (needed <= capacity) {
-                return new SparseCodes(indices, values, counts, x, mean, std);
+                return new SparseCodes(indices, values, counts, x, input.mean, input.std);
             }
             memory.release(mark);
             capacity = (int) Math.min(config.dSae(), Math.max(needed, capacity + capacity / 2L));

@@ -1,12 +1,24 @@
 package io.sails4j.train;
 
+import io.sails4j.tensor.Tensor;
+import java.util.List;
+
 /** What a constraint does in each optimizer step. */
 public interface StepHook {
     /** Changes the complete gradients of a step before their norm is taken; returns what it added to the loss. */
     double beforeUpdate();
 
-    /** Changes the parameters after the optimizer did. */
-    void afterUpdate();
+    /** Parameters that the optimizer holds to a subspace: each is projected in the step itself. */
+    List<Held> held();
+
+    /**
+     * A parameter that starts inside a subspace and must not leave it.
+     *
+     * @param value F32 [d, n], or [n, d] where {@code right}; one of the trainable's parameters
+     * @param basis F32 [d, r_s] with orthonormal columns
+     */
+    record Held(Tensor value, Tensor basis, boolean right) {
+    }
 
     /** Share of the update so far that lies in the subspace, NaN where there is none. */
     double shareInside();
@@ -20,8 +32,8 @@ public interface StepHook {
             }
 
             @Override
-            public void afterUpdate() {
-                // nothing constrains the parameters
+            public List<Held> held() {
+                return List.of();
             }
 
             @Override

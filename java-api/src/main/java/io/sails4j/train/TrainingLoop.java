@@ -8,7 +8,7 @@ import java.util.function.LongSupplier;
 
 /**
  * Optimizer steps over a plan. In each step: the gradients of all micro-batches are summed with exact weights, the hook may change them, their
- * norm is taken and they are clipped, AdamW moves the parameters, the hook may move them back. The same model, data, options and thread
+ * norm is taken and they are clipped, AdamW moves the parameters and holds those that the hook names to their subspace. The same model, data, options and thread
  * count give the same bits.
  */
 public final class TrainingLoop {
@@ -50,7 +50,7 @@ public final class TrainingLoop {
         long warmup = (long) Math.ceil(options.warmupRatio() * total);
         try (LossContext context = LossContext.of(model);
              AdamwOptimizer optimizer = new AdamwOptimizer(trainable, model.engine().device(), model.engine().ops(), options.optimizer(),
-                 options.maxGradNorm())) {
+                 options.maxGradNorm(), hook.held())) {
             loss.prepare(context, plan.usedExamples(), options.microTokens());
             StepMetrics metrics = null;
             long tokens = 0;
@@ -60,7 +60,6 @@ public final class TrainingLoop {
                 double penalty = hook.beforeUpdate();
                 double factor = options.schedule().factor(step, total, warmup);
                 double norm = optimizer.step(factor);
-                hook.afterUpdate();
                 trainable.publish();
                 long stepTokens = tokens(step);
                 tokens += stepTokens;

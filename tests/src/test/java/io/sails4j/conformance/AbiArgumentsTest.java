@@ -33,6 +33,7 @@ class AbiArgumentsTest {
         Map.entry("sails_lora_backward", Set.of("dx")), Map.entry("sails_sae_encode", Set.of("bias", "threshold", "scale", "gate_bias")),
         Map.entry("sails_sae_encode_backward", Set.of("scale")), Map.entry("sails_sae_decode", Set.of("bias", "scale")),
         Map.entry("sails_sae_decode_backward", Set.of("scale")), Map.entry("sails_sae_accumulate", Set.of("active", "token_weight")),
+        Map.entry("sails_sae_statistics", Set.of("sum_squares", "active", "bias", "threshold", "scale", "gate_bias", "token_weight")),
         Map.entry("sails_linear_forward", Set.of("bias", "residual")), Map.entry("sails_linear_backward", Set.of()),
         Map.entry("sails_standardize_backward", Set.of("dmean", "dstd")));
 
@@ -130,6 +131,52 @@ class AbiArgumentsTest {
             0)).isInstanceOf(NativeException.class);
         assertThatThrownBy(() -> device.adamw(one, one, one, one, new long[] {4}, 0, 1, 0.1, beta, beta, 1e-8,
             0)).isInstanceOf(NativeException.class);
+    }
+
+    /** A set of one matrix [4, 2] and a basis [4, 2]: every list one entry wrong at a time. */
+    @Test
+    void setsOfMatricesAreChecked() {
+        long[] here = {memory};
+        long[] four = {4};
+        long[] two = {2};
+        int[] left = {0};
+        long room = device.projectSetWorkspaceBytes(four, two, two);
+        device.projectSet(here, here, here, four, two, two, left, memory, room);
+        long[][] wrongPointers = {{0}, {memory + 1}};
+        for (long[] wrong : wrongPointers) {
+            refused(() -> device.projectSet(wrong, here, here, four, two, two, left, memory, room));
+            refused(() -> device.projectSet(here, wrong, here, four, two, two, left, memory, room));
+            refused(() -> device.projectSet(here, here, wrong, four, two, two, left, memory, room));
+            refused(() -> update(wrong, here, here, here, here, four, 0, 1));
+            refused(() -> update(here, wrong, here, here, here, four, 0, 1));
+            refused(() -> update(here, here, wrong, here, here, four, 0, 1));
+            refused(() -> update(here, here, here, wrong, here, four, 1, 1));
+            refused(() -> update(here, here, here, here, wrong, four, 1, 1));
+        }
+        for (long wrong : new long[] {-1, Long.MAX_VALUE / 2}) {
+            refused(() -> device.projectSet(here, here, here, new long[] {wrong}, two, two, left, memory, room));
+            refused(() -> device.projectSet(here, here, here, four, new long[] {wrong}, two, left, memory, room));
+            refused(() -> device.projectSet(here, here, here, four, two, new long[] {wrong}, left, memory, room));
+            refused(() -> device.projectSetWorkspaceBytes(new long[] {wrong}, two, two));
+            refused(() -> device.adamwProjectedWorkspaceBytes(four, two, new long[] {wrong}));
+        }
+        refused(() -> device.projectSet(here, here, here, four, two, two, left, memory, room - 1));
+        refused(() -> device.projectSet(here, here, here, four, two, two, left, 0, room));
+        refused(() -> update(here, here, here, here, here, four, 2, 1));
+        refused(() -> update(here, here, here, here, here, four, 0, 0));
+        assertThatThrownBy(() -> device.projectSet(here, here, here, new long[] {4, 4}, two, two, left, memory, room))
+            .isInstanceOf(IllegalArgumentException.class);
+    }
+
+    private void update(long[] params, long[] m, long[] v, long[] grads, long[] bases, long[] d, int projection, long step) {
+        long[] two = {2};
+        long room = device.adamwProjectedWorkspaceBytes(d, two, two);
+        device.adamwProjected(params, m, v, grads, bases, d, two, two, new int[] {0}, projection, step, 1, 0.1, 0.9, 0.9, 1e-8, 0, memory, room);
+    }
+
+    private static void refused(org.assertj.core.api.ThrowableAssert.ThrowingCallable call) {
+        assertThatThrownBy(call).isInstanceOfSatisfying(NativeException.class,
+            e -> assertThat(e.code()).isEqualTo(NativeException.INVALID_ARGUMENT));
     }
 
     @Test

@@ -58,21 +58,33 @@ public record AdamwCase(List<Integer> sizes, long step, double gradScale, AdamwO
     }
 
     private void expect(Group group) {
-        AdamwOptions o = options;
         for (int i = 0; i < group.param.values().length; i++) {
-            double g = gradScale * group.grad.value(i);
-            double oldM = o.beta1() * group.m.value(i);
-            double m = oldM + (1 - o.beta1()) * g;
-            double v = o.beta2() * group.v.value(i) + (1 - o.beta2()) * g * g;
-            double mError = 2 * Sum.EPS * (Math.abs(oldM) + Math.abs((1 - o.beta1()) * g));
-            double decayed = group.param.value(i) * (1 - o.lr() * o.weightDecay());
-            double denominator = Math.sqrt(v) / Math.sqrt(1 - Math.pow(o.beta2(), step)) + o.eps();
+            Step next = Step.of(group.param.value(i), group.m.value(i), group.v.value(i), gradScale * group.grad.value(i), 0, step, options);
+            group.m.expect(i, next.m, next.mError);
+            group.v.expect(i, next.v, next.vError);
+            group.param.expect(i, next.param, next.paramError);
+        }
+    }
+
+    /** One element's new values, and how far float32 may be off. */
+    record Step(double m, double mError, double v, double vError, double param, double paramError) {
+        /** @param gError how far g itself may be off */
+        static Step of(double param, double m, double v, double g, double gError, long step, AdamwOptions o) {
+            double oldM = o.beta1() * m;
+            double newM = oldM + (1 - o.beta1()) * g;
+            double mError = 2 * Sum.EPS * (Math.abs(oldM) + Math.abs((1 - o.beta1()) * g)) + (1 - o.beta1()) * gError;
+            double newV = o.beta2() * v + (1 - o.beta2()) * g * g;
+            double vInherited = (1 - o.beta2()) * gError * (2 * Math.abs(g) + gError);
+            double decayed = param * (1 - o.lr() * o.weightDecay());
+            double correction = Math.sqrt(1 - Math.pow(o.beta2(), step));
+            double denominator = Math.sqrt(newV) / correction + o.eps();
+            double least = Math.sqrt(Math.max(0, newV - vInherited)) / correction + o.eps();
+            double most = Math.sqrt(newV + vInherited) / correction + o.eps();
             double size = o.lr() / (1 - Math.pow(o.beta1(), step));
-            group.m.expect(i, m, mError);
-            group.v.expect(i, v, 3 * Sum.EPS * v);
-            double update = size * m / denominator;
-            group.param.expect(i, decayed - update,
-                Sum.EPS * (2 * Math.abs(decayed) + 6 * Math.abs(update)) + size * mError / denominator);
+            double update = size * newM / denominator;
+            double error = Sum.EPS * (2 * Math.abs(decayed) + 6 * Math.abs(update)) + size * mError / least
+                + Math.abs(update) * (most - least) / least;
+            return new Step(newM, mError, newV, 3 * Sum.EPS * newV + vInherited, decayed - update, error);
         }
     }
 }

@@ -28,8 +28,10 @@ public final class ConformanceSuite {
         cases.addAll(LinearCases.all());
         cases.addAll(ProjectCases.all());
         cases.addAll(AdamwCase.all());
+        cases.addAll(ProjectSetCases.all());
         cases.addAll(SaeEncodeCases.all());
         cases.addAll(SaeDecodeCases.all());
+        cases.addAll(SaeStatisticsCases.all());
         cases.addAll(StandardizeCases.all());
         cases.addAll(AdjointCases.all());
         return cases;

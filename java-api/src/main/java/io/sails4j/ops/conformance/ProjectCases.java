@@ -57,13 +57,19 @@ public final class ProjectCases {
 
     /** The projection of g; {@code g} is [n, d] for right and [d, n] for left. */
     static Sum[] project(double[] g, double[] u, int d, int rS, int n, boolean right) {
+        return project(g, new double[g.length], u, d, rS, n, right);
+    }
+
+    /** The same of a g that is itself off by up to {@code error}. */
+    static Sum[] project(double[] g, double[] error, double[] u, int d, int rS, int n, boolean right) {
         Sum[] out = new Sum[d * n];
         Arrays.setAll(out, i -> new Sum());
         for (int j = 0; j < n; j++) {
             for (int c = 0; c < rS; c++) {
                 Sum coefficient = new Sum();
                 for (int i = 0; i < d; i++) {
-                    coefficient.add(g[right ? j * d + i : i * n + j] * u[i * rS + c]);
+                    int at = right ? j * d + i : i * n + j;
+                    coefficient.add(g[at] * u[i * rS + c], error[at] * Math.abs(u[i * rS + c]));
                 }
                 for (int i = 0; i < d; i++) {
                     out[right ? j * d + i : i * n + j].add(coefficient.value() * u[i * rS + c],
@@ -74,7 +80,7 @@ public final class ProjectCases {
         return out;
     }
 
-    private static long[] shape(int d, int n, boolean right) {
+    static long[] shape(int d, int n, boolean right) {
         return right ? new long[] {n, d} : new long[] {d, n};
     }
 

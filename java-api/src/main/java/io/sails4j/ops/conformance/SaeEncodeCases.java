@@ -57,43 +57,61 @@ public final class SaeEncodeCases {
 
         @Override
         public Runnable prepare(Fixture f) {
-            // 10 bits (8 in bf16) times 5 bits, summed over up to 300: 24 bits.
-            Operand x = f.input("x", dtype, dtype == DType.F32 ? Draw.dyadic(511, 256) : Draw.dyadic(127, 64), tokens, dIn);
-            Operand wEnc = f.input("w_enc", dtype, Draw.dyadic(15, 16), dIn, dSae);
-            Operand bias = withBias ? f.input("bias", DType.F32, Draw.dyadic(64, 16), dSae) : null;
-            Operand scale = withScale ? f.input("scale", DType.F32, (random, i) -> Math.pow(2, random.nextInt(-1, 2)), dSae) : null;
-            double[] z = preActivations(x, wEnc, scale, bias);
-            Operand threshold = activation == SaeActivation.JUMPRELU ? f.input("threshold", DType.F32, thresholds(z), dSae) : null;
-            Operand gateBias = activation == SaeActivation.GATED ? f.input("gate_bias", DType.F32, gateBiases(x, wEnc), dSae) : null;
+            Encoder e = Encoder.draw(f, tokens, dIn, dSae, activation, withBias, withScale, dtype);
             Operand indices = f.output("indices", DType.I32, tokens, capacity);
             Operand values = f.output("values", DType.F32, tokens, capacity);
             Operand counts = f.output("counts", DType.I32, tokens);
             f.oracle(() -> {
                 indices.expectUntouched();
                 values.expectUntouched();
-                double[] gate = gateBias == null ? z : preActivations(x, wEnc, null, gateBias);
                 for (int t = 0; t < tokens; t++) {
-                    expectRow(t, active(t, z, gate, threshold), z, indices, values, counts);
+                    expectRow(t, e.active(t, k), e.z, indices, values, counts);
                 }
             });
-            return () -> f.ops().saeEncode(indices.tensor(), values.tensor(), counts.tensor(), x.tensor(), wEnc.tensor(),
-                Fixture.tensorOrNull(bias),
-                Fixture.tensorOrNull(threshold), Fixture.tensorOrNull(scale), Fixture.tensorOrNull(gateBias), activation, k);
+            return () -> f.ops().saeEncode(indices.tensor(), values.tensor(), counts.tensor(), e.x.tensor(), e.wEnc.tensor(),
+                Fixture.tensorOrNull(e.bias), Fixture.tensorOrNull(e.threshold), Fixture.tensorOrNull(e.scale),
+                Fixture.tensorOrNull(e.gateBias), activation, k);
+        }
+
+        private void expectRow(int t, int[] active, double[] z, Operand indices, Operand values, Operand counts) {
+            counts.expectExactly(t, active.length);
+            for (int slot = 0; slot < Math.min(active.length, capacity); slot++) {
+                indices.expectExactly(t * capacity + slot, active[slot]);
+                values.expectExactly(t * capacity + slot, z[t * dSae + active[slot]]);
+            }
+        }
+    }
+
+    /** A drawn encoder and its input, with z [tokens, d_sae] and the gate's (z itself where there is none). */
+    record Encoder(SaeActivation activation, int dSae, Operand x, Operand wEnc, @Nullable Operand bias, @Nullable Operand threshold,
+        @Nullable Operand scale, @Nullable Operand gateBias, double[] z, double[] gate) {
+        static Encoder draw(Fixture f, int tokens, int dIn, int dSae, SaeActivation activation, boolean withBias, boolean withScale,
+            DType dtype) {
+            // 10 bits (8 in bf16) times 5 bits, summed over up to 300: 24 bits.
+            Operand x = f.input("x", dtype, dtype == DType.F32 ? Draw.dyadic(511, 256) : Draw.dyadic(127, 64), tokens, dIn);
+            Operand wEnc = f.input("w_enc", dtype, Draw.dyadic(15, 16), dIn, dSae);
+            Operand bias = withBias ? f.input("bias", DType.F32, Draw.dyadic(64, 16), dSae) : null;
+            Operand scale = withScale ? f.input("scale", DType.F32, (random, i) -> Math.pow(2, random.nextInt(-1, 2)), dSae) : null;
+            double[] plain = products(x, wEnc, tokens, dIn, dSae);
+            double[] z = affine(plain, scale, bias, dSae);
+            Operand threshold = activation == SaeActivation.JUMPRELU ? f.input("threshold", DType.F32, thresholds(z, tokens, dSae), dSae) : null;
+            Operand gateBias = activation == SaeActivation.GATED ? f.input("gate_bias", DType.F32, gateBiases(plain, tokens, dSae), dSae) : null;
+            return new Encoder(activation, dSae, x, wEnc, bias, threshold, scale, gateBias, z,
+                gateBias == null ? z : affine(plain, null, gateBias, dSae));
         }
 
         /** Below 0, at 0, above, and for every fourth feature exactly the z of some token, which is then not active. */
-        private Draw thresholds(double[] z) {
+        private static Draw thresholds(double[] z, int tokens, int dSae) {
             return (random, i) -> i % 4 == 0 && tokens > 0 ? z[random.nextInt(tokens) * dSae + i] : random.nextInt(-32, 64) / 16.0;
         }
 
         /** For every fourth feature the gate of some token is exactly 0, which is closed. */
-        private Draw gateBiases(Operand x, Operand wEnc) {
-            double[] plain = preActivations(x, wEnc, null, null);
+        private static Draw gateBiases(double[] plain, int tokens, int dSae) {
             return (random, i) -> i % 4 == 0 && tokens > 0 ? -plain[random.nextInt(tokens) * dSae + i] : random.nextInt(-32, 32) / 16.0;
         }
 
-        /** x w_enc * scale + bias. */
-        private double[] preActivations(Operand x, Operand wEnc, @Nullable Operand scale, @Nullable Operand bias) {
+        /** x w_enc. */
+        private static double[] products(Operand x, Operand wEnc, int tokens, int dIn, int dSae) {
             double[] z = new double[tokens * dSae];
             for (int t = 0; t < tokens; t++) {
                 for (int j = 0; j < dIn; j++) {
@@ -102,13 +120,19 @@ public final class SaeEncodeCases {
                     }
                 }
             }
+            return z;
+        }
+
+        private static double[] affine(double[] plain, @Nullable Operand scale, @Nullable Operand bias, int dSae) {
+            double[] z = new double[plain.length];
             for (int i = 0; i < z.length; i++) {
-                z[i] = z[i] * (scale == null ? 1 : scale.value(i % dSae)) + (bias == null ? 0 : bias.value(i % dSae));
+                z[i] = plain[i] * (scale == null ? 1 : scale.value(i % dSae)) + (bias == null ? 0 : bias.value(i % dSae));
             }
             return z;
         }
 
-        private int[] active(int t, double[] z, double[] gate, @Nullable Operand threshold) {
+        /** The active features of token t, ids rising. */
+        int[] active(int t, int k) {
             int from = t * dSae;
             return switch (activation) {
                 case RELU -> IntStream.range(0, dSae).filter(i -> z[from + i] > 0).toArray();
@@ -119,14 +143,6 @@ public final class SaeEncodeCases {
                     .filter(i -> z[from + i] > 0).sorted().mapToInt(i -> i).toArray();
                 case GATED -> IntStream.range(0, dSae).filter(i -> gate[from + i] > 0 && z[from + i] > 0).toArray();
             };
-        }
-
-        private void expectRow(int t, int[] active, double[] z, Operand indices, Operand values, Operand counts) {
-            counts.expectExactly(t, active.length);
-            for (int slot = 0; slot < Math.min(active.length, capacity); slot++) {
-                indices.expectExactly(t * capacity + slot, active[slot]);
-                values.expectExactly(t * capacity + slot, z[t * dSae + active[slot]]);
-            }
         }
     }
 
