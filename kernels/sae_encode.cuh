@@ -1,6 +1,6 @@
 // Encoding by threshold into sparse codes (sae_codes.cuh), and the gradient of any encoding
 //   z0 = x w_enc;  z = z0 * scale + bias (scale NULL: 1, bias NULL: 0)
-//   active where z > 0, and z > threshold (jumprelu, arXiv:2407.14435 eq. 3), and z0 + gate_bias > 0 (gated, arXiv:2404.16014 eq. 6)
+//   active where sae_activation.cuh says
 //   backward  dx[t,:] = sum_j dvalues[t,j] * scale[i_j] * w_enc[:,i_j]      over the stored slots j of row t, i_j = indices[t,j]
 //   x [n_tokens, d_in], w_enc [d_in, d_sae] f32|bf16, one dtype;  scale, bias, threshold, gate_bias [d_sae] f32;  dx [n_tokens, d_in] f32 (=)
 //   indices i32, values f32 [n_tokens, capacity] (=, slots past the count not written), counts [n_tokens] i32 (=), may exceed capacity
@@ -18,6 +18,7 @@
 
 #include "block_matmul.cuh"
 #include "matmul.cuh"
+#include "sae_activation.cuh"
 #include "sae_codes.cuh"
 
 namespace sails::kernels {
@@ -27,11 +28,6 @@ constexpr int kPlaceThreads = 128;   // tiles at a time: those of 16k features
 constexpr int kBackwardRows = 128;   // of w_enc, threads of a block
 constexpr int kBackwardLoads = 8;    // that a thread has under way
 constexpr int64_t kEncodeWorkspaceBytes = int64_t{256} << 20;  // about: more tokens than these hold are encoded in turn
-
-// What decides whether a feature is active, NULL where not used.
-struct FeatureTests {
-  const float *bias, *threshold, *scale, *gate_bias;
-};
 
 // What the tiles of a block of tokens found, in the workspace; a "cell" is a token's part of a tile: token * tiles + tile.
 struct FoundCodes {
@@ -69,19 +65,11 @@ __global__ void __launch_bounds__(Tile::kThreads)
   float *z0 = reinterpret_cast<float *>(shared);
   product.stage(z0);
 
-  // A lane has the columns lane, lane + 32, ...; features outside never pass their floor. threshold < 0 is as good as 0, NaN lets nothing by.
+  // A lane has the columns lane, lane + 32, ...
   const int lane = threadIdx.x % kWarp;
-  float scale[kPerLane], bias[kPerLane], floor[kPerLane], gate[kPerLane];
+  FeatureActivation activation[kPerLane];
 #pragma unroll
-  for (int q = 0; q < kPerLane; q++) {
-    const int64_t feature = col + q * kWarp + lane;
-    const bool inside = feature < p.n;
-    const float threshold = inside && tests.threshold != nullptr ? tests.threshold[feature] : 0.0f;
-    scale[q] = inside && tests.scale != nullptr ? tests.scale[feature] : 1.0f;
-    bias[q] = inside && tests.bias != nullptr ? tests.bias[feature] : 0.0f;
-    gate[q] = inside && tests.gate_bias != nullptr ? tests.gate_bias[feature] : 0.0f;
-    floor[q] = !inside ? INFINITY : threshold < 0.0f ? 0.0f : threshold;
-  }
+  for (int q = 0; q < kPerLane; q++) activation[q] = feature_activation(tests, col + q * kWarp + lane, p.n);
   const int last = static_cast<int>(smaller(Tile::kRows, p.m - row));
   for (int r = threadIdx.x / kWarp; r < last; r += kWarps) {
     float z[kPerLane];
@@ -89,9 +77,7 @@ __global__ void __launch_bounds__(Tile::kThreads)
     int count = 0;
 #pragma unroll
     for (int q = 0; q < kPerLane; q++) {
-      const float raw = z0[r * Tile::kStageStride + q * kWarp + lane];
-      z[q] = fmaf(raw, scale[q], bias[q]);
-      active[q] = __ballot_sync(kFullMask, z[q] > floor[q] && (tests.gate_bias == nullptr || raw + gate[q] > 0.0f));
+      active[q] = __ballot_sync(kFullMask, activation[q].value(z[q], z0[r * Tile::kStageStride + q * kWarp + lane]));
       count += __popc(active[q]);
     }
     const int64_t cell = (row + r) * found.tiles + tile.col;

@@ -6,6 +6,7 @@
 #include "sae_codes.cuh"
 #include "sae_decode.cuh"
 #include "sae_encode.cuh"
+#include "sae_statistics.cuh"
 #include "sae_topk.cuh"
 
 namespace sails::backend {
@@ -174,6 +175,22 @@ void sae_accumulate(sails_device &device, double *sum, double *active, const int
   CudaDevice &d = cuda(device);
   const SparseCodes codes = sparse_codes(d, indices, values, counts, n_tokens, d_sae, capacity);
   check(kernels::sae_accumulate(d.stream, {sum, active, token_class, token_weight, n_classes}, codes));
+}
+
+int64_t sae_statistics_workspace_bytes(sails_device &, int64_t, int64_t, int64_t, int64_t, int32_t, int32_t) { return 0; }
+
+void sae_statistics(sails_device &device, double *sum, double *sum_squares, double *active, const void *x, const void *w_enc, const float *bias,
+                    const float *threshold, const float *scale, const float *gate_bias, const int32_t *token_class, const float *token_weight,
+                    int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t n_classes, int32_t, int32_t dtype, void *, int64_t) {
+  CudaDevice &d = cuda(device);
+  const bool bf16_weights = dtype == SAILS_BF16;
+  const kernels::StatisticsConfig config = kernels::choose_sae_statistics(n_tokens, d_sae, bf16_weights, d.multiprocessors);
+  with_type(dtype, [&](auto type) {
+    using Pointer = decltype(type);
+    const auto operands = kernels::matmul_operands(static_cast<Pointer>(x), static_cast<Pointer>(w_enc), n_tokens, d_sae, d_in, d_in, d_sae);
+    check(kernels::sae_statistics(d.stream, {sum, sum_squares, active, d_sae}, operands, {bias, threshold, scale, gate_bias},
+                                  {nullptr, nullptr, token_class, token_weight, n_classes}, config.large, d.fault));
+  });
 }
 
 }  // namespace sails::backend

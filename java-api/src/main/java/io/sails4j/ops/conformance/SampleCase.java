@@ -11,6 +11,7 @@ import java.util.stream.IntStream;
 public record SampleCase(int rows, int vocab, float temperature, long topK, float topP) implements OpCase {
     /** Closer to a decision than this, float32 may decide otherwise; such rows are drawn again. */
     private static final double MARGIN = 1e-4;
+    private static final int LARGE = 20_011;
 
     static List<OpCase> all() {
         List<OpCase> cases = new ArrayList<>();
@@ -22,6 +23,10 @@ public record SampleCase(int rows, int vocab, float temperature, long topK, floa
             cases.add(new SampleCase(s[0], s[1], 0.9f, 12, 0.9f));
             cases.add(new SampleCase(s[0], s[1], 1, 1, 1));
         }
+        // A thousand of each of the tied logits, the chosen one among the first thousand. (A cut at top_p would be too close in every row.)
+        cases.add(new SampleCase(2, LARGE, 0, 0, 1));
+        cases.add(new SampleCase(2, LARGE, 1, 0, 1));
+        cases.add(new SampleCase(2, LARGE, 1.3f, 900, 1));
         return cases;
     }
 
@@ -66,8 +71,8 @@ public record SampleCase(int rows, int vocab, float temperature, long topK, floa
     private boolean draw(RandomGenerator random, int row, double[] logits, double[] points, int[] expected) {
         double[] own = new double[vocab];
         for (int i = 0; i < vocab; i++) {
-            // Halves make ties; ties between neighbours in the order do not make the sums unclear.
-            own[i] = random.nextInt(4) == 0 ? random.nextInt(-4, 5) * 0.5 : (float) (2 * random.nextGaussian());
+            // Halves make ties, in a large vocabulary many of each; ties between neighbours in the order do not make the sums unclear.
+            own[i] = random.nextInt(4) < (vocab == LARGE ? 3 : 1) ? random.nextInt(-4, 5) * 0.5 : (float) (2 * random.nextGaussian());
             logits[row * vocab + i] = own[i];
         }
         Comparator<Integer> falling = Comparator.comparingDouble((Integer i) -> -own[i]).thenComparing(i -> i);
@@ -87,7 +92,7 @@ public record SampleCase(int rows, int vocab, float temperature, long topK, floa
                 return false;
             }
         }
-        int chosen = random.nextInt(Math.min(inSet, 1 + random.nextInt(inSet)));
+        int chosen = random.nextInt(Math.min(vocab == LARGE ? 1000 : inSet, 1 + random.nextInt(inSet)));
         double before = IntStream.range(0, chosen).mapToDouble(i -> mass[i]).sum() / reached;
         double width = mass[chosen] / reached;
         points[row] = before + width * (0.25 + 0.5 * random.nextDouble());
