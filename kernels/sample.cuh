@@ -226,6 +226,13 @@ __device__ __forceinline__ Mass share_of(float part, Mass whole) {
   return static_cast<Mass>(fmin(fmax(share, 1.0), static_cast<double>(whole)));
 }
 
+// The first whole number above uniform * whole, in [1, whole].
+__device__ __forceinline__ Mass point_of(float uniform, Mass whole) {
+  const double point = floor(static_cast<double>(uniform) * static_cast<double>(whole));
+  const Mass bound = static_cast<Mass>(fmax(point, 0.0)) + 1;
+  return bound < whole ? bound : whole;
+}
+
 // The maximum of a row and its key; false, with a report, where the row holds NaN or infinity.
 __device__ __forceinline__ bool top_of_row(SampleShared &s, SampleRow &row, Fault *fault, int64_t r) {
   if (threadIdx.x == 0) s.key = ~uint64_t{0};
@@ -256,29 +263,22 @@ __device__ __forceinline__ Mass mass_of_row(SampleShared &s, const SampleRow &ro
   return block_sum(mass, s.warp_sums);
 }
 
-__global__ void __launch_bounds__(kSampleThreads) sample_rows(const SampleRows rows, bool packed, float mass_scale, Fault *fault) {
+__global__ void __launch_bounds__(kSampleThreads, 1) sample_rows(const SampleRows rows, bool packed, float mass_scale, Fault *fault) {
   SAILS_SHARED(SampleShared, shared, 1);
   SampleShared &s = *shared;
   for (int64_t r = blockIdx.x; r < rows.n_rows; r += gridDim.x) {
     SampleRow row{rows.logits + r * rows.vocab, rows.vocab, packed, 0.0f, rows.temperature, mass_scale};
     const bool good = top_of_row(s, row, fault, r);
     if (good && rows.temperature > 0.0f) {
-      Mass kept = 0;
-      if (rows.top_k > 0 && rows.top_k < rows.vocab) {
-        descend(s, row, static_cast<Mass>(rows.top_k), false);
-        kept = s.reached_mass;
-        __syncthreads();
-      } else {
-        kept = mass_of_row(s, row);
-      }
-      if (rows.top_p < 1.0f) {
-        descend(s, row, share_of(rows.top_p, kept), true);
+      const bool cut_at_k = rows.top_k > 0 && rows.top_k < rows.vocab;
+      Mass kept = cut_at_k ? 0 : mass_of_row(s, row);
+      // One call for the three cuts: the descent is inlined once.
+      for (int cut = cut_at_k ? 0 : 1; cut < 3; cut++) {
+        if (cut == 1 && rows.top_p >= 1.0f) continue;
+        descend(s, row, cut == 0 ? static_cast<Mass>(rows.top_k) : cut == 1 ? share_of(rows.top_p, kept) : point_of(rows.uniform[r], kept), cut > 0);
         kept = s.reached_mass;
         __syncthreads();
       }
-      const double target = floor(static_cast<double>(rows.uniform[r]) * static_cast<double>(kept));
-      const Mass bound = static_cast<Mass>(fmax(target, 0.0)) + 1;
-      descend(s, row, bound < kept ? bound : kept, true);
     }
     if (threadIdx.x == 0) rows.ids[r] = good ? static_cast<int32_t>(s.key & 0xffffffffu) : 0;
     __syncthreads();
