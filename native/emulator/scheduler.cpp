@@ -117,6 +117,7 @@ std::string BlockRunner::run(const KernelCall &call, uint3 block, uint64_t seed)
   }
   for (auto &stack : finished_stacks_) free_stacks_.push_back(std::move(stack));
   finished_stacks_.clear();
+  extension_.reset();
   running = nullptr;
   coordinates = nullptr;
   if (failure_.empty()) check_red_zones();

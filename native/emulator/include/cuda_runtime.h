@@ -10,4 +10,5 @@
 #include <cstring>
 
 #include "emulator/device_runtime.h"
+#include "emulator/hopper.h"
 #include "emulator/host_runtime.h"
