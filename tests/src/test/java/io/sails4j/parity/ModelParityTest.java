@@ -22,16 +22,18 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Models and adapters against the reference: values, gradients, generation; in F32 for all, in BF16 for BF16 checkpoints. */
 class ModelParityTest {
     private final Reference reference = Reference.openOrSkip();
 
-    @Test
-    void float32() {
-        try (Engine engine = Engine.open(EngineOptions.defaults())) {
-            ParityTable table = new ParityTable("models, float32 arithmetic");
+    @ParameterizedTest
+    @MethodSource("io.sails4j.parity.Reference#backends")
+    void float32(String backend) {
+        try (Engine engine = Engine.open(new EngineOptions(backend, 0, ""))) {
+            ParityTable table = new ParityTable("models, float32 arithmetic, " + backend);
             for (String name : reference.models()) {
                 new Run(engine, name, DType.F32, table).all();
             }
@@ -39,10 +41,11 @@ class ModelParityTest {
         }
     }
 
-    @Test
-    void bfloat16() {
-        try (Engine engine = Engine.open(EngineOptions.defaults())) {
-            ParityTable table = new ParityTable("models, bfloat16 arithmetic");
+    @ParameterizedTest
+    @MethodSource("io.sails4j.parity.Reference#backends")
+    void bfloat16(String backend) {
+        try (Engine engine = Engine.open(new EngineOptions(backend, 0, ""))) {
+            ParityTable table = new ParityTable("models, bfloat16 arithmetic, " + backend);
             for (String name : reference.models()) {
                 if (reference.model(name).get("torch_dtype").asText().equals("bfloat16")) {
                     new Run(engine, name, DType.BF16, table).all();

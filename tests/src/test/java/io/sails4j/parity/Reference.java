@@ -34,6 +34,11 @@ final class Reference {
         return new Reference(root);
     }
 
+    /** The backends of {@code -Dsails.parity.backends}; one that is asked for and missing fails. */
+    static List<String> backends() {
+        return List.of(System.getProperty("sails.parity.backends", "cpu,emulator").split(","));
+    }
+
     Path path(String relative) {
         return root.resolve(relative);
     }

@@ -9,16 +9,18 @@ import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
 import java.util.Map;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every SAE of the reference: activations, reconstruction, active counts, gradients. */
 class SaeParityTest {
     private final Reference reference = Reference.openOrSkip();
 
-    @Test
-    void autoencoders() {
-        ParityTable table = new ParityTable("sparse autoencoders, float32 arithmetic");
-        try (Engine engine = Engine.open(EngineOptions.defaults()); TensorArena memory = new TensorArena(engine.device())) {
+    @ParameterizedTest
+    @MethodSource("io.sails4j.parity.Reference#backends")
+    void autoencoders(String backend) {
+        ParityTable table = new ParityTable("sparse autoencoders, float32 arithmetic, " + backend);
+        try (Engine engine = Engine.open(new EngineOptions(backend, 0, "")); TensorArena memory = new TensorArena(engine.device())) {
             for (String directory : reference.filesUnder("sae/")) {
                 try (Sae sae = Sae.load(reference.path(directory), engine)) {
                     check(table, directory, sae, engine, memory);

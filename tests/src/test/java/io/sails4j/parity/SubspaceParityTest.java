@@ -28,7 +28,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Feature scores, PCA, principal angles, and the chain from tokens to projected gradients. */
 class SubspaceParityTest {
@@ -38,10 +39,11 @@ class SubspaceParityTest {
     private static final String CHAIN = "chain/chain.safetensors";
     private final Reference reference = Reference.openOrSkip();
 
-    @Test
-    void subspaces() {
-        ParityTable table = new ParityTable("subspaces and the chain, float32 arithmetic");
-        try (Engine engine = Engine.open(EngineOptions.defaults())) {
+    @ParameterizedTest
+    @MethodSource("io.sails4j.parity.Reference#backends")
+    void subspaces(String backend) {
+        ParityTable table = new ParityTable("subspaces and the chain, float32 arithmetic, " + backend);
+        try (Engine engine = Engine.open(new EngineOptions(backend, 0, ""))) {
             featureScores(table, engine);
             pca(table, engine);
             angles(table);

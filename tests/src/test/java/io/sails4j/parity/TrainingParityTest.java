@@ -25,25 +25,28 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Optimizer steps and preference losses against the reference; in F32 for all models, in BF16 for BF16 checkpoints. */
 class TrainingParityTest {
     private final Reference reference = Reference.openOrSkip();
 
-    @Test
-    void float32() {
-        run("training, float32 arithmetic", DType.F32);
+    @ParameterizedTest
+    @MethodSource("io.sails4j.parity.Reference#backends")
+    void float32(String backend) {
+        run(backend, "training, float32 arithmetic", DType.F32);
     }
 
-    @Test
-    void bfloat16() {
-        run("training, bfloat16 arithmetic", DType.BF16);
+    @ParameterizedTest
+    @MethodSource("io.sails4j.parity.Reference#backends")
+    void bfloat16(String backend) {
+        run(backend, "training, bfloat16 arithmetic", DType.BF16);
     }
 
-    private void run(String title, DType dtype) {
-        ParityTable table = new ParityTable(title);
-        try (Engine engine = Engine.open(EngineOptions.defaults())) {
+    private void run(String backend, String title, DType dtype) {
+        ParityTable table = new ParityTable(title + ", " + backend);
+        try (Engine engine = Engine.open(new EngineOptions(backend, 0, ""))) {
             for (String name : reference.models()) {
                 if (dtype == DType.F32 || reference.model(name).get("torch_dtype").asText().equals("bfloat16")) {
                     Run run = new Run(engine, name, dtype, table);
