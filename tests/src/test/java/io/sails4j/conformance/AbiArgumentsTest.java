@@ -3,7 +3,6 @@ package io.sails4j.conformance;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.sails4j.conformance.AbiFunction.Parameter;
 import io.sails4j.ffi.NativeDevice;
 import io.sails4j.ffi.NativeException;
 import io.sails4j.ops.Engine;
@@ -17,11 +16,16 @@ import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Whatever arguments come across the ABI, the answer is a status and a sentence, never a crash: every pointer NULL and misaligned, every
  * size negative and overflowing, every type unknown, every workspace too small, one at a time from a call that is right.
  */
+@ParameterizedClass
+@ValueSource(strings = {"cpu", "emulator"})
 class AbiArgumentsTest {
     private static final long AREA = 1 << 20;
 
@@ -37,13 +41,16 @@ class AbiArgumentsTest {
         Map.entry("sails_linear_forward", Set.of("bias", "residual")), Map.entry("sails_linear_backward", Set.of()),
         Map.entry("sails_standardize_backward", Set.of("dmean", "dstd")));
 
+    @Parameter
+    private String backend;
+
     private Engine engine;
     private NativeDevice device;
     private long memory;
 
     @BeforeEach
     void open() {
-        engine = Engine.open(new EngineOptions("cpu", 0, ""));
+        engine = Engine.open(new EngineOptions(backend, 0, ""));
         device = engine.device().handle();
         memory = device.alloc(32 * AREA);
         device.fillZero(memory, 32 * AREA);
@@ -86,7 +93,7 @@ class AbiArgumentsTest {
 
     private static List<Wrong> wrongs(AbiFunction operation, Map<String, Number> right, long workspaceBytes) {
         List<Wrong> wrongs = new ArrayList<>();
-        for (Parameter parameter : operation.parameters()) {
+        for (AbiFunction.Parameter parameter : operation.parameters()) {
             if (parameter.name().equals("workspace") || parameter.name().equals("workspace_bytes")) {
                 if (workspaceBytes > 0) {
                     wrongs.add(parameter.pointer() ? wrong(right, parameter, 0, "NULL")
@@ -111,7 +118,7 @@ class AbiArgumentsTest {
         return wrongs;
     }
 
-    private static Wrong wrong(Map<String, Number> right, Parameter parameter, long value, String what) {
+    private static Wrong wrong(Map<String, Number> right, AbiFunction.Parameter parameter, long value, String what) {
         Map<String, Number> arguments = new LinkedHashMap<>(right);
         arguments.put(parameter.name(), value);
         return new Wrong(parameter.name() + " " + what, arguments);

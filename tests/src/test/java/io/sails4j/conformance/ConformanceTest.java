@@ -10,6 +10,7 @@ import io.sails4j.ops.conformance.ConformanceTable;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -17,7 +18,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Every operation on every backend of {@code -Dsails.backends}, a comma-separated list of {@code name} or {@code name:options}; by default
- * {@code cpu} with each instruction set that the machine has. {@code -Dsails.seed} draws other numbers.
+ * {@code cpu} with each instruction set that the machine has, and the emulator with two orders of threads. {@code -Dsails.seed} draws other numbers.
  */
 class ConformanceTest {
     static List<String> backends() throws IOException {
@@ -27,7 +28,9 @@ class ConformanceTest {
         }
         Path cpuinfo = Path.of("/proc/cpuinfo");
         boolean avx2 = Files.isReadable(cpuinfo) && Files.readString(cpuinfo).contains(" avx2 ");
-        return avx2 ? List.of("cpu", "cpu:isa=avx2", "cpu:isa=generic") : List.of("cpu");
+        List<String> all = new ArrayList<>(avx2 ? List.of("cpu", "cpu:isa=avx2", "cpu:isa=generic") : List.of("cpu"));
+        all.addAll(List.of("emulator:seed=1", "emulator:seed=2"));
+        return all;
     }
 
     /** {@code -Dsails.operations=matmul,rmsnorm_forward}: only these, for whoever works on them. */
