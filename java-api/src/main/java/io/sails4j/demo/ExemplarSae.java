@@ -44,7 +44,7 @@ final class ExemplarSae {
                 }
             }
             Arrays.sort(projections);
-            threshold[f] = (float) Math.max(1e-3, projections[(int) Math.min(n - 1, (1 - active) * n)]);
+            threshold[f] = (float) Math.max(1e-3, inWidestGap(projections, (int) Math.min(n - 1, (1 - active) * n)));
             for (int j = 0; j < d; j++) {
                 wEnc[j * dSae + f] = direction[j];
                 wDec[f * d + j] = direction[j];
@@ -58,6 +58,18 @@ final class ExemplarSae {
         arrays.put("b_dec", HostTensor.ofFloats(mean, d));
         arrays.put("threshold", HostTensor.ofFloats(threshold, dSae));
         AtomicFiles.writeDirectory(target, directory -> NpzWriter.write(directory.resolve("params.npz"), arrays));
+    }
+
+    /** Between two values near {@code place}: at a value itself rounding would decide whether the feature fires. */
+    private static double inWidestGap(double[] rising, int place) {
+        int reach = Math.max(2, rising.length / 200);
+        int best = Math.max(1, place - reach);
+        for (int i = best + 1; i <= Math.min(rising.length - 1, place + reach); i++) {
+            if (rising[i] - rising[i - 1] > rising[best] - rising[best - 1]) {
+                best = i;
+            }
+        }
+        return rising.length < 2 ? rising[0] : (rising[best] + rising[best - 1]) / 2;
     }
 
     private static float[] direction(float[] row, float[] mean) {

@@ -1,0 +1,119 @@
+package io.sails4j.backends;
+
+import io.sails4j.align.AlignOptions;
+import io.sails4j.align.AlignRun;
+import io.sails4j.align.SafetySubspace;
+import io.sails4j.align.SubspaceOptions;
+import io.sails4j.align.SubspacePipeline;
+import io.sails4j.data.GemmaTokenizer;
+import io.sails4j.data.PairTokenizer;
+import io.sails4j.data.PreferenceReader;
+import io.sails4j.data.Progress;
+import io.sails4j.data.TokenPair;
+import io.sails4j.demo.DemoWorld;
+import io.sails4j.io.SafetensorsFile;
+import io.sails4j.model.AdapterStack;
+import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.GenerationOptions;
+import io.sails4j.model.Generator;
+import io.sails4j.model.ModelOptions;
+import io.sails4j.model.TokenBatch;
+import io.sails4j.ops.AdamwOptions;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import io.sails4j.sae.Sae;
+import io.sails4j.tensor.DType;
+import io.sails4j.train.LrSchedule;
+import io.sails4j.train.Trace;
+import io.sails4j.train.TraceBatch;
+import io.sails4j.train.TrainingOptions;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+
+/** A model, an SAE and preference pairs on disk, and what each backend makes of them. */
+final class TinyWorld {
+    static final int SAE_LAYER = 1;
+    private static final Progress SILENT = Progress.none();
+
+    private final DemoWorld world;
+    private final List<TokenPair> pairs;
+
+    private TinyWorld(DemoWorld world, List<TokenPair> pairs) {
+        this.world = world;
+        this.pairs = pairs;
+    }
+
+    static TinyWorld make(Path root) {
+        DemoWorld world = new DemoWorld(root);
+        try (Engine engine = Engine.open(new EngineOptions("cpu", 0, ""))) {
+            world.make(engine, new DemoWorld.Size(64, 3, 16, 96, 300, SAE_LAYER, 96, 8), 24, 5, SILENT);
+        }
+        try (GemmaTokenizer tokenizer = GemmaTokenizer.load(world.model())) {
+            return new TinyWorld(world, new PairTokenizer(tokenizer, 40).tokenize(PreferenceReader.read(world.data()).pairs()));
+        }
+    }
+
+    private static Engine open(String backend) {
+        String[] parts = backend.split(":", 2);
+        return Engine.open(new EngineOptions(parts[0], 0, parts.length > 1 ? parts[1] : ""));
+    }
+
+    /** Logits, losses and all gradients of a batch of two padded answers. */
+    Map<String, float[]> trace(String backend, DType dtype) {
+        int length = Math.max(pairs.get(0).aligned().length(), pairs.get(1).unaligned().length());
+        int[] ids = new int[2 * length];
+        int[] mask = new int[2 * length];
+        int[] labels = new int[2 * length];
+        Arrays.fill(labels, -100);
+        int[][] rows = {pairs.get(0).aligned().ids(), pairs.get(1).unaligned().ids()};
+        for (int b = 0; b < 2; b++) {
+            for (int t = 0; t < rows[b].length; t++) {
+                ids[b * length + t] = rows[b][t];
+                mask[b * length + t] = 1;
+                labels[b * length + t] = rows[b][t];
+            }
+        }
+        TraceBatch batch = new TraceBatch(TokenBatch.of(2, length, ids, mask), labels);
+        Map<String, float[]> values = new LinkedHashMap<>();
+        try (Engine engine = open(backend); Gemma2Model model = Gemma2Model.load(world.model(), engine, ModelOptions.of(dtype))) {
+            Trace.run(model, AdapterStack.none(), batch, Trace.Gradients.ALL).forEach((name, value) -> values.put(name, value.toFloatArray()));
+        }
+        return values;
+    }
+
+    /** Greedy tokens after the first pair's prompt. */
+    int[] generate(String backend) {
+        int[] prompt = Arrays.copyOf(pairs.getFirst().aligned().ids(), 12);
+        try (Engine engine = open(backend); Gemma2Model model = Gemma2Model.load(world.model(), engine, ModelOptions.of(DType.F32))) {
+            return new Generator(model, AdapterStack.none()).generate(prompt, GenerationOptions.greedy(16, Set.of()), null);
+        }
+    }
+
+    /** What an alignment run left. */
+    record Aligned(SafetySubspace.Layer subspace, Map<String, float[]> adapter) {
+    }
+
+    /** The whole method: subspace by SAE features, then a few optimizer steps. */
+    Aligned align(String backend, AlignOptions.Objective objective, AlignOptions.Constraint constraint, Path out) {
+        AlignOptions d = AlignOptions.defaults();
+        AlignOptions options = new AlignOptions(AlignOptions.Method.SAILS, objective, constraint, d.penalty(), AlignOptions.Fill.AUTO, d.targets(), 4, 4, d.dpoBeta(), 4,
+            new TrainingOptions(1, 3, 400, 400, new AdamwOptions(2e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1));
+        try (Engine engine = open(backend); Gemma2Model model = Gemma2Model.load(world.model(), engine, ModelOptions.of(DType.F32));
+             Sae sae = Sae.load(world.sae(), engine)) {
+            SubspaceOptions subspaceOptions = new SubspaceOptions(16, 0.8, true, false, io.sails4j.align.Pool.TOKEN, 1024);
+            SafetySubspace subspace = new SubspacePipeline(model, world.model(), new TreeMap<>(Map.of(SAE_LAYER, sae)), subspaceOptions)
+                .build(pairs, Map.of(), SILENT);
+            new AlignRun(model, world.model(), options, subspace, Map.of()).run(pairs, out, SILENT);
+            Map<String, float[]> adapter = new TreeMap<>();
+            try (SafetensorsFile file = SafetensorsFile.open(out.resolve("adapter_model.safetensors"))) {
+                file.names().forEach(name -> adapter.put(name, file.tensor(name).toFloatArray()));
+            }
+            return new Aligned(subspace.layers().get(SAE_LAYER), adapter);
+        }
+    }
+}
