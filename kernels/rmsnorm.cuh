@@ -1,6 +1,6 @@
-// RMSNorm, Gemma form (arXiv:1910.07467 eq. 4; the scale is stored as an offset from 1), with an optional residual
-//   forward    y[n,i] = residual[n,i] + x[n,i] rstd[n] (1 + weight[i]),  rstd[n] = (mean_i x[n,i]^2 + eps)^-1/2
-//   backward   g = dy (1 + weight);  dx = [dx +] rstd (g - x rstd^2 mean_j(g x));  dweight += sum_n dy x rstd
+// RMSNorm (arXiv:1910.07467 eq. 4), with an optional residual; o is what the scale is stored as an offset from: 1 in Gemma, 0 in Llama
+//   forward    y[n,i] = residual[n,i] + x[n,i] rstd[n] (o + weight[i]),  rstd[n] = (mean_i x[n,i]^2 + eps)^-1/2
+//   backward   g = dy (o + weight);  dx = [dx +] rstd (g - x rstd^2 mean_j(g x));  dweight += sum_n dy x rstd
 //   x, y, dy [n_rows, d] f32|bf16; residual [n_rows, d] of y's dtype or NULL; weight, dweight [d], rstd [n_rows], dx [n_rows, d] f32;
 //   rstd of the forward and dweight may be NULL. y may alias x (same dtype) or residual; dx may alias dy (f32) if not accumulating.
 //
@@ -29,9 +29,14 @@ inline int whole_warps(int64_t threads) { return static_cast<int>(larger(1, ceil
 
 // ---- forward
 
+struct RmsNormScalars {
+  float eps, weight_offset;
+};
+
 template <int kLanes, typename Y, typename X>
 __global__ void __launch_bounds__(kNormForwardThreads)
-    rmsnorm_forward_held(Y *y, float *rstd, const X *x, const float *weight, const Y *residual, int64_t n_rows, int64_t d, float eps) {
+    rmsnorm_forward_held(Y *y, float *rstd, const X *x, const float *weight, const Y *residual, int64_t n_rows, int64_t d,
+                         const RmsNormScalars scalars) {
   SAILS_SHARED(float, scratch, kWarp);
   constexpr int kPacks = kNormHeld / kLanes;
   for (int64_t row = blockIdx.x; row < n_rows; row += gridDim.x) {
@@ -45,7 +50,7 @@ __global__ void __launch_bounds__(kNormForwardThreads)
 #pragma unroll
       for (int i = 0; i < kLanes; i++) squares += values[p][i] * values[p][i];
     }
-    const float r = 1.0f / sqrtf(block_sum(squares, scratch) / static_cast<float>(d) + eps);
+    const float r = 1.0f / sqrtf(block_sum(squares, scratch) / static_cast<float>(d) + scalars.eps);
     if (rstd != nullptr && threadIdx.x == 0) rstd[row] = r;
 #pragma unroll
     for (int p = 0; p < kPacks; p++) {
@@ -54,7 +59,7 @@ __global__ void __launch_bounds__(kNormForwardThreads)
       float w[kLanes];
       load_lanes(w, weight + at);
 #pragma unroll
-      for (int i = 0; i < kLanes; i++) values[p][i] *= r * (1.0f + w[i]);
+      for (int i = 0; i < kLanes; i++) values[p][i] *= r * (scalars.weight_offset + w[i]);
       if (residual != nullptr) {
         load_lanes(w, residual + row * d + at);
 #pragma unroll
@@ -67,7 +72,8 @@ __global__ void __launch_bounds__(kNormForwardThreads)
 
 template <typename Y, typename X>
 __global__ void __launch_bounds__(kNormAnyThreads)
-    rmsnorm_forward_any(Y *y, float *rstd, const X *x, const float *weight, const Y *residual, int64_t n_rows, int64_t d, float eps) {
+    rmsnorm_forward_any(Y *y, float *rstd, const X *x, const float *weight, const Y *residual, int64_t n_rows, int64_t d,
+                         const RmsNormScalars scalars) {
   SAILS_SHARED(float, scratch, kWarp);
   for (int64_t row = blockIdx.x; row < n_rows; row += gridDim.x) {
     float squares = 0;
@@ -75,10 +81,10 @@ __global__ void __launch_bounds__(kNormAnyThreads)
       const float value = to_float(x[row * d + j]);
       squares += value * value;
     }
-    const float r = 1.0f / sqrtf(block_sum(squares, scratch) / static_cast<float>(d) + eps);
+    const float r = 1.0f / sqrtf(block_sum(squares, scratch) / static_cast<float>(d) + scalars.eps);
     if (rstd != nullptr && threadIdx.x == 0) rstd[row] = r;
     for (int64_t j = threadIdx.x; j < d; j += blockDim.x) {
-      float value = to_float(x[row * d + j]) * (r * (1.0f + weight[j]));
+      float value = to_float(x[row * d + j]) * (r * (scalars.weight_offset + weight[j]));
       if (residual != nullptr) value += to_float(residual[row * d + j]);
       y[row * d + j] = from_float<Y>(value);
     }
@@ -91,6 +97,7 @@ struct RmsNormGradients {
   float *dx;
   float *partial;  // [slabs, d] or NULL
   int64_t slab_rows;
+  float weight_offset;
   bool accumulate_dx;
 };
 
@@ -116,7 +123,7 @@ __global__ void __launch_bounds__(kNormBackwardThreads)
 #pragma unroll
       for (int i = 0; i < kLanes; i++) {
         sums[p][i] += g[p][i] * values[p][i] * r;
-        g[p][i] *= 1.0f + w[i];
+        g[p][i] *= out.weight_offset + w[i];
         dot += g[p][i] * values[p][i];
       }
     }
@@ -153,14 +160,14 @@ __global__ void __launch_bounds__(kNormAnyThreads)
     float dot = 0;
     for (int64_t j = threadIdx.x; j < d; j += blockDim.x) {
       const float gradient = to_float(dy[row * d + j]), value = to_float(x[row * d + j]);
-      dot += gradient * (1.0f + weight[j]) * value;
+      dot += gradient * (out.weight_offset + weight[j]) * value;
       if (out.partial == nullptr) continue;
       float *sum = out.partial + blockIdx.x * d + j;  // this thread's own
       *sum = (row == begin ? 0.0f : *sum) + gradient * value * r;
     }
     const float c = block_sum(dot, scratch) / static_cast<float>(d) * r * r;
     for (int64_t j = threadIdx.x; j < d; j += blockDim.x) {
-      const float gradient = r * (to_float(dy[row * d + j]) * (1.0f + weight[j]) - to_float(x[row * d + j]) * c);
+      const float gradient = r * (to_float(dy[row * d + j]) * (out.weight_offset + weight[j]) - to_float(x[row * d + j]) * c);
       out.dx[row * d + j] = out.accumulate_dx ? out.dx[row * d + j] + gradient : gradient;
     }
   }
@@ -188,26 +195,26 @@ __global__ void __launch_bounds__(kNormColumns *kGroups) rmsnorm_sum_slabs(float
 
 template <typename Y, typename X>
 cudaError_t launch_rmsnorm_forward(cudaStream_t stream, Y *y, float *rstd, const X *x, const float *weight, const Y *residual, int64_t n_rows,
-                                   int64_t d, float eps) {
+                                   int64_t d, RmsNormScalars scalars) {
   constexpr int kLanes = kLanesOf<Y, X>;
   const bool held = d % kLanes == 0 && d <= kNormHeld * kNormForwardThreads && lanes_aligned<kLanes>(y) && lanes_aligned<kLanes>(x) &&
                     lanes_aligned<kLanes>(weight) && lanes_aligned<kLanes>(residual);
   const int threads = held ? whole_warps(ceil_div(d, kNormHeld)) : whole_warps(smaller(d, kNormAnyThreads));
   return launch("rmsnorm_forward", stream, held ? rmsnorm_forward_held<kLanes, Y, X> : rmsnorm_forward_any<Y, X>,
                 dim3(static_cast<unsigned>(smaller(kMostBlocks, n_rows))), dim3(static_cast<unsigned>(threads)), 0, y, rstd, x, weight, residual,
-                n_rows, d, eps);
+                n_rows, d, scalars);
 }
 
 // partial [rmsnorm_slabs(n_rows), d], not read where dweight is NULL.
 template <typename DY, typename X>
 cudaError_t launch_rmsnorm_backward(cudaStream_t stream, float *dx, float *dweight, const DY *dy, const X *x, const float *weight, const float *rstd,
-                                    int64_t n_rows, int64_t d, bool accumulate_dx, float *partial) {
+                                    int64_t n_rows, int64_t d, float weight_offset, bool accumulate_dx, float *partial) {
   constexpr int kLanes = 4;  // of dx, the widest tensor
   const bool held = d % kLanes == 0 && d <= kNormHeld * kNormBackwardThreads && lanes_aligned<kLanes>(dx) && lanes_aligned<kLanes>(dy) &&
                     lanes_aligned<kLanes>(x) && lanes_aligned<kLanes>(weight);
   const int threads = held ? whole_warps(ceil_div(d, kNormHeld)) : whole_warps(smaller(d, kNormAnyThreads));
   const int64_t slab_rows = dweight != nullptr ? rmsnorm_slab_rows(n_rows) : ceil_div(n_rows, kMostBlocks), slabs = ceil_div(n_rows, slab_rows);
-  const RmsNormGradients out = {dx, dweight != nullptr ? partial : nullptr, slab_rows, accumulate_dx};
+  const RmsNormGradients out = {dx, dweight != nullptr ? partial : nullptr, slab_rows, weight_offset, accumulate_dx};
   SAILS_TRY(launch("rmsnorm_backward", stream, held ? rmsnorm_backward_held<kLanes, DY, X> : rmsnorm_backward_any<DY, X>,
                    dim3(static_cast<unsigned>(slabs)), dim3(static_cast<unsigned>(threads)), 0, out, dy, x, weight, rstd, n_rows, d));
   if (dweight == nullptr) return cudaSuccess;

@@ -1,5 +1,5 @@
 // Rotary position embedding, half-split (arXiv:2104.09864; layout of huggingface/transformers modeling_gemma2.py, rotate_half)
-//   table    [n_tokens, head_dim / 2, 2] f32: cos and sin of positions[t] theta^(-2j / head_dim), in double
+//   table    [n_tokens, head_dim / 2, 2] f32: cos and sin of positions[t] inv_freq[j], in double; inv_freq [head_dim / 2] f64
 //   rotate   (a, b) = (x[j], x[j + head_dim/2]) -> (a cos - b sin, b cos + a sin); inverse: sin negated, which is also the backward
 //   x, y [n_tokens, n_heads, head_dim] f32|bf16, one dtype; y may alias x
 // Grid: table one thread a pair; rotate as rows of elementwise.cuh, a row = the pairs of one token, so that a table row is read by one block.
@@ -13,11 +13,11 @@ namespace sails::kernels {
 struct RopeTable {
   float *table;
   const int32_t *positions;
+  const double *inv_freq;
   int64_t half;
-  double theta;
   template <int kLanes>
   __device__ void at(int64_t token, int64_t j) const {
-    const double angle = positions[token] * pow(theta, -static_cast<double>(j) / static_cast<double>(half));
+    const double angle = positions[token] * inv_freq[j];
     float *to = table + (token * half + j) * 2;
     to[0] = static_cast<float>(cos(angle));
     to[1] = static_cast<float>(sin(angle));
@@ -55,8 +55,9 @@ struct Rope {
   }
 };
 
-inline cudaError_t launch_rope_table(cudaStream_t stream, float *table, const int32_t *positions, int64_t n_tokens, int64_t head_dim, double theta) {
-  return launch_row_elements<1>("rope_table", stream, RopeTable{table, positions, head_dim / 2, theta}, n_tokens, head_dim / 2, true);
+inline cudaError_t launch_rope_table(cudaStream_t stream, float *table, const int32_t *positions, const double *inv_freq, int64_t n_tokens,
+                                     int64_t head_dim) {
+  return launch_row_elements<1>("rope_table", stream, RopeTable{table, positions, inv_freq, head_dim / 2}, n_tokens, head_dim / 2, true);
 }
 
 template <typename T>

@@ -1,4 +1,4 @@
-// The layers around the matmuls: embedding, norms, RoPE, GeGLU, soft-cap, standardisation.
+// The layers around the matmuls: embedding, norms, RoPE, gated activation, soft-cap, standardisation.
 #include "cpu/device.h"
 #include "shell/backend.h"
 
@@ -30,9 +30,10 @@ void embedding_backward(sails_device &device, float *dtable, const float *dy, co
 }
 
 void rmsnorm_forward(sails_device &device, void *y, float *rstd, const void *x, const float *weight, const void *residual, int64_t n_rows,
-                     int64_t d, float eps, int32_t y_dtype, int32_t x_dtype) {
+                     int64_t d, float eps, float weight_offset, int32_t y_dtype, int32_t x_dtype) {
   CpuDevice &host = cpu(device);
-  host.kernels->norm->forward(y, rstd, x, weight, residual, n_rows, d, eps, y_dtype, x_dtype, host.threads);
+  host.kernels->norm->forward(y, rstd, x, weight, residual, n_rows, d, eps, weight_offset, y_dtype, x_dtype,
+                             host.threads);
 }
 
 int64_t rmsnorm_backward_workspace_bytes(sails_device &, int64_t n_rows, int64_t d) {
@@ -40,19 +41,19 @@ int64_t rmsnorm_backward_workspace_bytes(sails_device &, int64_t n_rows, int64_t
 }
 
 void rmsnorm_backward(sails_device &device, float *dx, float *dweight, const void *dy, const void *x, const float *weight,
-                      const float *rstd, int64_t n_rows, int64_t d, int32_t accumulate_dx, int32_t dy_dtype, int32_t x_dtype,
-                      void *workspace, int64_t workspace_bytes) {
+                      const float *rstd, int64_t n_rows, int64_t d, float weight_offset, int32_t accumulate_dx, int32_t dy_dtype,
+                      int32_t x_dtype, void *workspace, int64_t workspace_bytes) {
   CpuDevice &host = cpu(device);
   float *partial = nullptr;
   if (dweight != nullptr)
     partial = Workspace(workspace, workspace_bytes).take<float>((n_rows + kNormRowBlock - 1) / kNormRowBlock * d);
-  host.kernels->norm->backward(dx, dweight, dy, x, weight, rstd, n_rows, d, accumulate_dx != 0, dy_dtype, x_dtype, partial,
-                               host.threads);
+  host.kernels->norm->backward(dx, dweight, dy, x, weight, rstd, n_rows, d, weight_offset, accumulate_dx != 0, dy_dtype, x_dtype,
+                              partial, host.threads);
 }
 
-void rope_table(sails_device &device, float *table, const int32_t *positions, int64_t n_tokens, int64_t head_dim, double theta) {
+void rope_table(sails_device &device, float *table, const int32_t *positions, const double *inv_freq, int64_t n_tokens, int64_t head_dim) {
   CpuDevice &host = cpu(device);
-  host.kernels->rope->table(table, positions, n_tokens, head_dim / 2, theta, host.threads);
+  host.kernels->rope->table(table, positions, inv_freq, n_tokens, head_dim / 2, host.threads);
 }
 
 void rope(sails_device &device, void *y, const void *x, const float *table, int64_t n_tokens, int64_t n_heads, int64_t head_dim,
@@ -61,15 +62,15 @@ void rope(sails_device &device, void *y, const void *x, const float *table, int6
   host.kernels->rope->apply(y, x, table, n_tokens, n_heads, head_dim / 2, inverse != 0, dtype, host.threads);
 }
 
-void geglu_forward(sails_device &device, void *y, const void *gate, const void *up, int64_t n, int32_t dtype) {
+void glu_forward(sails_device &device, void *y, const void *gate, const void *up, int64_t n, int32_t activation, int32_t dtype) {
   CpuDevice &host = cpu(device);
-  host.kernels->activation->geglu_forward(y, gate, up, n, dtype, host.threads);
+  host.kernels->activation->glu_forward(y, gate, up, n, activation, dtype, host.threads);
 }
 
-void geglu_backward(sails_device &device, void *dgate, void *dup, const void *dy, const void *gate, const void *up, int64_t n,
-                    int32_t dtype) {
+void glu_backward(sails_device &device, void *dgate, void *dup, const void *dy, const void *gate, const void *up, int64_t n,
+                  int32_t activation, int32_t dtype) {
   CpuDevice &host = cpu(device);
-  host.kernels->activation->geglu_backward(dgate, dup, dy, gate, up, n, dtype, host.threads);
+  host.kernels->activation->glu_backward(dgate, dup, dy, gate, up, n, activation, dtype, host.threads);
 }
 
 void softcap_forward(sails_device &device, float *y, const float *x, int64_t n, float cap) {

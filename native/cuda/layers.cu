@@ -1,10 +1,10 @@
-// The layers around the matmuls on the device: embedding, norms, RoPE, GeGLU, soft-cap, standardisation.
+// The layers around the matmuls on the device: embedding, norms, RoPE, gated activation, soft-cap, standardisation.
 #include <type_traits>
 
 #include "cuda/device.h"
 #include "cuda/dispatch.h"
 #include "embedding.cuh"
-#include "geglu.cuh"
+#include "glu.cuh"
 #include "rmsnorm.cuh"
 #include "rope.cuh"
 #include "softcap.cuh"
@@ -29,11 +29,11 @@ void embedding_backward(sails_device &device, float *dtable, const float *dy, co
 }
 
 void rmsnorm_forward(sails_device &device, void *y, float *rstd, const void *x, const float *weight, const void *residual, int64_t n_rows, int64_t d,
-                     float eps, int32_t y_dtype, int32_t x_dtype) {
+                     float eps, float weight_offset, int32_t y_dtype, int32_t x_dtype) {
   with_type(y_dtype, y, [&](auto *typed_y) {
     with_type(x_dtype, x, [&](auto *typed_x) {
       const auto *typed_residual = static_cast<const std::remove_pointer_t<decltype(typed_y)> *>(residual);
-      check(kernels::launch_rmsnorm_forward(cuda(device).stream, typed_y, rstd, typed_x, weight, typed_residual, n_rows, d, eps));
+      check(kernels::launch_rmsnorm_forward(cuda(device).stream, typed_y, rstd, typed_x, weight, typed_residual, n_rows, d, {eps, weight_offset}));
     });
   });
 }
@@ -43,19 +43,20 @@ int64_t rmsnorm_backward_workspace_bytes(sails_device &, int64_t n_rows, int64_t
 }
 
 void rmsnorm_backward(sails_device &device, float *dx, float *dweight, const void *dy, const void *x, const float *weight, const float *rstd,
-                      int64_t n_rows, int64_t d, int32_t accumulate_dx, int32_t dy_dtype, int32_t x_dtype, void *workspace, int64_t workspace_bytes) {
+                      int64_t n_rows, int64_t d, float weight_offset, int32_t accumulate_dx, int32_t dy_dtype, int32_t x_dtype, void *workspace,
+                      int64_t workspace_bytes) {
   float *partial = nullptr;
   if (dweight != nullptr) partial = Workspace(workspace, workspace_bytes).take<float>(kernels::rmsnorm_slabs(n_rows) * d);
   with_type(dy_dtype, dy, [&](auto *typed_dy) {
     with_type(x_dtype, x, [&](auto *typed_x) {
-      check(kernels::launch_rmsnorm_backward(cuda(device).stream, dx, dweight, typed_dy, typed_x, weight, rstd, n_rows, d, accumulate_dx != 0,
-                                             partial));
+      check(kernels::launch_rmsnorm_backward(cuda(device).stream, dx, dweight, typed_dy, typed_x, weight, rstd, n_rows, d, weight_offset,
+                                             accumulate_dx != 0, partial));
     });
   });
 }
 
-void rope_table(sails_device &device, float *table, const int32_t *positions, int64_t n_tokens, int64_t head_dim, double theta) {
-  check(kernels::launch_rope_table(cuda(device).stream, table, positions, n_tokens, head_dim, theta));
+void rope_table(sails_device &device, float *table, const int32_t *positions, const double *inv_freq, int64_t n_tokens, int64_t head_dim) {
+  check(kernels::launch_rope_table(cuda(device).stream, table, positions, inv_freq, n_tokens, head_dim));
 }
 
 void rope(sails_device &device, void *y, const void *x, const float *table, int64_t n_tokens, int64_t n_heads, int64_t head_dim, int32_t inverse,
@@ -67,19 +68,19 @@ void rope(sails_device &device, void *y, const void *x, const float *table, int6
   });
 }
 
-void geglu_forward(sails_device &device, void *y, const void *gate, const void *up, int64_t n, int32_t dtype) {
+void glu_forward(sails_device &device, void *y, const void *gate, const void *up, int64_t n, int32_t activation, int32_t dtype) {
   with_type(dtype, y, [&](auto *typed) {
     using Pointer = const std::remove_pointer_t<decltype(typed)> *;
-    check(kernels::launch_geglu_forward(cuda(device).stream, typed, static_cast<Pointer>(gate), static_cast<Pointer>(up), n));
+    check(kernels::launch_glu_forward(cuda(device).stream, typed, static_cast<Pointer>(gate), static_cast<Pointer>(up), n, activation));
   });
 }
 
-void geglu_backward(sails_device &device, void *dgate, void *dup, const void *dy, const void *gate, const void *up, int64_t n, int32_t dtype) {
+void glu_backward(sails_device &device, void *dgate, void *dup, const void *dy, const void *gate, const void *up, int64_t n, int32_t activation, int32_t dtype) {
   with_type(dtype, dgate, [&](auto *typed) {
     using Output = decltype(typed);
     using Pointer = const std::remove_pointer_t<Output> *;
-    check(kernels::launch_geglu_backward(cuda(device).stream, typed, static_cast<Output>(dup), static_cast<Pointer>(dy), static_cast<Pointer>(gate),
-                                         static_cast<Pointer>(up), n));
+    check(kernels::launch_glu_backward(cuda(device).stream, typed, static_cast<Output>(dup), static_cast<Pointer>(dy), static_cast<Pointer>(gate),
+                                       static_cast<Pointer>(up), n, activation));
   });
 }
 

@@ -33,7 +33,7 @@ extern "C" {
 #define SAILS_API
 #endif
 
-#define SAILS_ABI_VERSION 2
+#define SAILS_ABI_VERSION 3
 
 /* Status codes. */
 #define SAILS_OK 0
@@ -54,6 +54,10 @@ extern "C" {
 #define SAILS_SAE_JUMPRELU 1
 #define SAILS_SAE_TOPK 2
 #define SAILS_SAE_GATED 3
+
+/* Activations of a gated feed-forward layer. */
+#define SAILS_GLU_GELU_TANH 0
+#define SAILS_GLU_SILU 1
 
 /* A label that is not counted (the field's -100). */
 #define SAILS_IGNORE_INDEX (-100)
@@ -133,7 +137,7 @@ SAILS_API int32_t sails_matmul(sails_device *device, void *c, const void *a, con
                                int32_t transpose_a, int32_t transpose_b, float alpha, float beta,
                                void *workspace, int64_t workspace_bytes);
 
-/* ---------------------------------------------------------------- Gemma-2 */
+/* ---------------------------------------------------------------- transformer layers */
 
 /* y [n_tokens, d_model] f32|bf16 = table [ids[t], :] * scale; ids [n_tokens] i32 in [0, vocab); table f32|bf16. */
 SAILS_API int32_t sails_embedding_forward(sails_device *device, void *y, const int32_t *ids, const void *table,
@@ -143,24 +147,26 @@ SAILS_API int32_t sails_embedding_forward(sails_device *device, void *y, const i
 SAILS_API int32_t sails_embedding_backward(sails_device *device, float *dtable, const float *dy, const int32_t *ids,
                                            int64_t n_tokens, int64_t vocab, int64_t d_model, float scale);
 
-/* RMSNorm, Gemma form (arXiv:1910.07467 eq. 4; the scale is stored as an offset from 1), plus an optional residual:
- *   rstd[i] = (mean_j x[i,j]^2 + eps)^-1/2,   y = residual + x * rstd * (1 + weight)
+/* RMSNorm (arXiv:1910.07467 eq. 4), plus an optional residual:
+ *   rstd[i] = (mean_j x[i,j]^2 + eps)^-1/2,   y = residual + x * rstd * (weight_offset + weight)
+ * weight_offset is finite: 1 where the scale is stored as an offset from 1 (Gemma), 0 where it is stored as it is (Llama).
  * x, y [n_rows, d] f32|bf16; residual [n_rows, d] of y's dtype or NULL; weight [d] f32; rstd [n_rows] f32 or NULL.
  * y may alias x (same dtype) or residual. */
 SAILS_API int32_t sails_rmsnorm_forward(sails_device *device, void *y, float *rstd, const void *x, const float *weight,
                                         const void *residual, int64_t n_rows, int64_t d, float eps,
-                                        int32_t y_dtype, int32_t x_dtype);
-/*   g = dy * (1 + weight);  dx = [dx +] rstd * (g - x * rstd^2 * mean_j(g x));  dweight += sum_i dy * x * rstd
+                                        float weight_offset, int32_t y_dtype, int32_t x_dtype);
+/*   g = dy * (weight_offset + weight);  dx = [dx +] rstd * (g - x * rstd^2 * mean_j(g x));  dweight += sum_i dy * x * rstd
  * dx f32, "=" or "+=" by accumulate_dx; dy f32|bf16; dweight [d] f32 or NULL; dx may alias dy (f32) if not accumulating. */
 SAILS_API int32_t sails_rmsnorm_backward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n_rows, int64_t d);
 SAILS_API int32_t sails_rmsnorm_backward(sails_device *device, float *dx, float *dweight, const void *dy, const void *x,
                                          const float *weight, const float *rstd, int64_t n_rows, int64_t d,
-                                         int32_t accumulate_dx, int32_t dy_dtype, int32_t x_dtype,
+                                         float weight_offset, int32_t accumulate_dx, int32_t dy_dtype, int32_t x_dtype,
                                          void *workspace, int64_t workspace_bytes);
 
-/* table [n_tokens, head_dim / 2, 2] f32: cos and sin of positions[t] * theta^(-2j / head_dim), computed in double. */
-SAILS_API int32_t sails_rope_table(sails_device *device, float *table, const int32_t *positions, int64_t n_tokens,
-                                   int64_t head_dim, double theta);
+/* table [n_tokens, head_dim / 2, 2] f32: cos and sin of positions[t] * inv_freq[j], computed in double; inv_freq [head_dim / 2] f64, in the plain
+ * form theta^(-2j / head_dim), otherwise with whatever scaling a model applies to it. */
+SAILS_API int32_t sails_rope_table(sails_device *device, float *table, const int32_t *positions, const double *inv_freq,
+                                   int64_t n_tokens, int64_t head_dim);
 /* Half-split rotation: (a, b) = (x[j], x[j + head_dim/2]) -> (a cos - b sin, b cos + a sin); inverse 1 turns back, which is the
  * backward of the forward. x, y [n_tokens, n_heads, head_dim] f32|bf16 (one dtype); y may alias x. */
 SAILS_API int32_t sails_rope(sails_device *device, void *y, const void *x, const float *table, int64_t n_tokens,
@@ -193,12 +199,14 @@ SAILS_API int32_t sails_attention_backward(sails_device *device, void *dq, void 
                                            int64_t head_dim, int64_t kv_batch_stride, int64_t query_offset, int64_t window,
                                            float scale, float softcap, int32_t dtype, void *workspace, int64_t workspace_bytes);
 
-/* GeGLU with the tanh approximation (arXiv:2002.05202; arXiv:1606.08415): y = gelu(gate) * up,
- * gelu(z) = z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3))). All [n], one dtype; y may alias gate or up. */
-SAILS_API int32_t sails_geglu_forward(sails_device *device, void *y, const void *gate, const void *up, int64_t n, int32_t dtype);
-/* dgate = dy * up * gelu'(gate), dup = dy * gelu(gate); dgate may alias gate, dup may alias up or dy. */
-SAILS_API int32_t sails_geglu_backward(sails_device *device, void *dgate, void *dup, const void *dy, const void *gate,
-                                       const void *up, int64_t n, int32_t dtype);
+/* Gated linear unit (arXiv:2002.05202): y = act(gate) * up, act by `activation` (SAILS_GLU_*):
+ *   gelu_tanh(z) = z/2 (1 + tanh(sqrt(2/pi) (z + 0.044715 z^3)))  (GeGLU, arXiv:1606.08415);  silu(z) = z / (1 + exp(-z))  (SwiGLU)
+ * All [n], one dtype; y may alias gate or up. */
+SAILS_API int32_t sails_glu_forward(sails_device *device, void *y, const void *gate, const void *up, int64_t n,
+                                    int32_t activation, int32_t dtype);
+/* dgate = dy * up * act'(gate), dup = dy * act(gate); dgate may alias gate, dup may alias up or dy. */
+SAILS_API int32_t sails_glu_backward(sails_device *device, void *dgate, void *dup, const void *dy, const void *gate,
+                                     const void *up, int64_t n, int32_t activation, int32_t dtype);
 
 /* y = cap * tanh(x / cap), [n] f32; y may alias x. Backward: dx = dy * (1 - (y / cap)^2); dx may alias dy. */
 SAILS_API int32_t sails_softcap_forward(sails_device *device, float *y, const float *x, int64_t n, float cap);

@@ -55,12 +55,12 @@ void embedding_forward(sails_device &device, void *y, const int32_t *ids, const 
 void embedding_backward(sails_device &device, float *dtable, const float *dy, const int32_t *ids, int64_t n_tokens, int64_t vocab,
                         int64_t d_model, float scale);
 void rmsnorm_forward(sails_device &device, void *y, float *rstd, const void *x, const float *weight, const void *residual, int64_t n_rows,
-                     int64_t d, float eps, int32_t y_dtype, int32_t x_dtype);
+                     int64_t d, float eps, float weight_offset, int32_t y_dtype, int32_t x_dtype);
 int64_t rmsnorm_backward_workspace_bytes(sails_device &device, int64_t n_rows, int64_t d);
 void rmsnorm_backward(sails_device &device, float *dx, float *dweight, const void *dy, const void *x, const float *weight,
-                      const float *rstd, int64_t n_rows, int64_t d, int32_t accumulate_dx, int32_t dy_dtype, int32_t x_dtype,
-                      void *workspace, int64_t workspace_bytes);
-void rope_table(sails_device &device, float *table, const int32_t *positions, int64_t n_tokens, int64_t head_dim, double theta);
+                      const float *rstd, int64_t n_rows, int64_t d, float weight_offset, int32_t accumulate_dx, int32_t dy_dtype,
+                      int32_t x_dtype, void *workspace, int64_t workspace_bytes);
+void rope_table(sails_device &device, float *table, const int32_t *positions, const double *inv_freq, int64_t n_tokens, int64_t head_dim);
 void rope(sails_device &device, void *y, const void *x, const float *table, int64_t n_tokens, int64_t n_heads, int64_t head_dim,
           int32_t inverse, int32_t dtype);
 int64_t attention_forward_workspace_bytes(sails_device &device, int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads,
@@ -76,9 +76,9 @@ void attention_backward(sails_device &device, void *dq, void *dk, void *dv, cons
                         int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int64_t kv_batch_stride,
                         int64_t query_offset, int64_t window, float scale, float softcap, int32_t dtype, void *workspace,
                         int64_t workspace_bytes);
-void geglu_forward(sails_device &device, void *y, const void *gate, const void *up, int64_t n, int32_t dtype);
-void geglu_backward(sails_device &device, void *dgate, void *dup, const void *dy, const void *gate, const void *up, int64_t n,
-                    int32_t dtype);
+void glu_forward(sails_device &device, void *y, const void *gate, const void *up, int64_t n, int32_t activation, int32_t dtype);
+void glu_backward(sails_device &device, void *dgate, void *dup, const void *dy, const void *gate, const void *up, int64_t n,
+                  int32_t activation, int32_t dtype);
 void softcap_forward(sails_device &device, float *y, const float *x, int64_t n, float cap);
 void softcap_backward(sails_device &device, float *dx, const float *dy, const float *y, int64_t n, float cap);
 void cross_entropy(sails_device &device, float *token_loss, float *dlogits, const float *logits, const int32_t *targets,

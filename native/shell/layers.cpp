@@ -1,4 +1,6 @@
-// Checks of the layers around the matmuls: embedding, norms, RoPE, GeGLU, soft-cap, standardisation.
+// Checks of the layers around the matmuls: embedding, norms, RoPE, gated activation, soft-cap, standardisation.
+#include <cmath>
+
 #include "shell/backend.h"
 #include "shell/device.h"
 
@@ -10,6 +12,15 @@ using sails::require_f32;
 using sails::require_pointer;
 using sails::require_tensor;
 using sails::require_workspace;
+
+namespace {
+
+void require_glu_activation(int32_t activation) {
+  require(activation == SAILS_GLU_GELU_TANH || activation == SAILS_GLU_SILU,
+          "activation is " + std::to_string(activation) + ", expected 0 (gelu_tanh) or 1 (silu)");
+}
+
+}  // namespace
 
 extern "C" {
 
@@ -34,8 +45,9 @@ int32_t sails_embedding_backward(sails_device *device, float *dtable, const floa
 }
 
 int32_t sails_rmsnorm_forward(sails_device *device, void *y, float *rstd, const void *x, const float *weight, const void *residual,
-                              int64_t n_rows, int64_t d, float eps, int32_t y_dtype, int32_t x_dtype) {
+                              int64_t n_rows, int64_t d, float eps, float weight_offset, int32_t y_dtype, int32_t x_dtype) {
   return guarded(device, "sails_rmsnorm_forward", [&] {
+    require(std::isfinite(weight_offset), "weight_offset is not finite");
     const int64_t n = elements({n_rows, d}, "n_rows, d");
     require_tensor(y, n, y_dtype, "y");
     require_tensor(x, n, x_dtype, "x");
@@ -43,7 +55,7 @@ int32_t sails_rmsnorm_forward(sails_device *device, void *y, float *rstd, const 
     if (rstd != nullptr) require_f32(rstd, n_rows, "rstd");
     if (residual != nullptr) require_tensor(residual, n, y_dtype, "residual");
     if (n == 0) return;
-    backend::rmsnorm_forward(*device, y, rstd, x, weight, residual, n_rows, d, eps, y_dtype, x_dtype);
+    backend::rmsnorm_forward(*device, y, rstd, x, weight, residual, n_rows, d, eps, weight_offset, y_dtype, x_dtype);
   });
 }
 
@@ -56,9 +68,10 @@ int32_t sails_rmsnorm_backward_workspace_bytes(sails_device *device, int64_t *ou
 }
 
 int32_t sails_rmsnorm_backward(sails_device *device, float *dx, float *dweight, const void *dy, const void *x, const float *weight,
-                               const float *rstd, int64_t n_rows, int64_t d, int32_t accumulate_dx, int32_t dy_dtype, int32_t x_dtype,
-                               void *workspace, int64_t workspace_bytes) {
+                               const float *rstd, int64_t n_rows, int64_t d, float weight_offset, int32_t accumulate_dx, int32_t dy_dtype,
+                               int32_t x_dtype, void *workspace, int64_t workspace_bytes) {
   return guarded(device, "sails_rmsnorm_backward", [&] {
+    require(std::isfinite(weight_offset), "weight_offset is not finite");
     const int64_t n = elements({n_rows, d}, "n_rows, d");
     require_f32(dx, n, "dx");
     require_tensor(dy, n, dy_dtype, "dy");
@@ -68,18 +81,19 @@ int32_t sails_rmsnorm_backward(sails_device *device, float *dx, float *dweight, 
     if (dweight != nullptr) require_f32(dweight, d, "dweight");
     if (n == 0) return;
     require_workspace(workspace, workspace_bytes, backend::rmsnorm_backward_workspace_bytes(*device, n_rows, d));
-    backend::rmsnorm_backward(*device, dx, dweight, dy, x, weight, rstd, n_rows, d, accumulate_dx, dy_dtype, x_dtype, workspace,
-                              workspace_bytes);
+    backend::rmsnorm_backward(*device, dx, dweight, dy, x, weight, rstd, n_rows, d, weight_offset, accumulate_dx, dy_dtype, x_dtype,
+                              workspace, workspace_bytes);
   });
 }
 
-int32_t sails_rope_table(sails_device *device, float *table, const int32_t *positions, int64_t n_tokens, int64_t head_dim, double theta) {
+int32_t sails_rope_table(sails_device *device, float *table, const int32_t *positions, const double *inv_freq, int64_t n_tokens,
+                         int64_t head_dim) {
   return guarded(device, "sails_rope_table", [&] {
     require(head_dim % 2 == 0, "head_dim is " + std::to_string(head_dim) + ", expected an even number");
-    require(theta > 0, "theta is not positive");
     require_f32(table, elements({n_tokens, head_dim}, "n_tokens, head_dim"), "table");
     require_pointer(positions, n_tokens, 4, "positions");
-    backend::rope_table(*device, table, positions, n_tokens, head_dim, theta);
+    require_pointer(inv_freq, head_dim / 2, 8, "inv_freq");
+    backend::rope_table(*device, table, positions, inv_freq, n_tokens, head_dim);
   });
 }
 
@@ -95,26 +109,28 @@ int32_t sails_rope(sails_device *device, void *y, const void *x, const float *ta
   });
 }
 
-int32_t sails_geglu_forward(sails_device *device, void *y, const void *gate, const void *up, int64_t n, int32_t dtype) {
-  return guarded(device, "sails_geglu_forward", [&] {
+int32_t sails_glu_forward(sails_device *device, void *y, const void *gate, const void *up, int64_t n, int32_t activation, int32_t dtype) {
+  return guarded(device, "sails_glu_forward", [&] {
+    require_glu_activation(activation);
     elements({n}, "n");
     require_tensor(y, n, dtype, "y");
     require_tensor(gate, n, dtype, "gate");
     require_tensor(up, n, dtype, "up");
-    backend::geglu_forward(*device, y, gate, up, n, dtype);
+    backend::glu_forward(*device, y, gate, up, n, activation, dtype);
   });
 }
 
-int32_t sails_geglu_backward(sails_device *device, void *dgate, void *dup, const void *dy, const void *gate, const void *up, int64_t n,
-                             int32_t dtype) {
-  return guarded(device, "sails_geglu_backward", [&] {
+int32_t sails_glu_backward(sails_device *device, void *dgate, void *dup, const void *dy, const void *gate, const void *up, int64_t n,
+                           int32_t activation, int32_t dtype) {
+  return guarded(device, "sails_glu_backward", [&] {
+    require_glu_activation(activation);
     elements({n}, "n");
     require_tensor(dgate, n, dtype, "dgate");
     require_tensor(dup, n, dtype, "dup");
     require_tensor(dy, n, dtype, "dy");
     require_tensor(gate, n, dtype, "gate");
     require_tensor(up, n, dtype, "up");
-    backend::geglu_backward(*device, dgate, dup, dy, gate, up, n, dtype);
+    backend::glu_backward(*device, dgate, dup, dy, gate, up, n, activation, dtype);
   });
 }
 

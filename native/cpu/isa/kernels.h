@@ -53,10 +53,10 @@ struct OptimizerKernels {
 
 struct NormKernels {
   void (*forward)(void *y, float *rstd, const void *x, const float *weight, const void *residual, int64_t n_rows, int64_t d, float eps,
-                  int32_t y_dtype, int32_t x_dtype, int threads);
+                  float weight_offset, int32_t y_dtype, int32_t x_dtype, int threads);
   // partial [threads-independent blocks, d] f32 for dweight
   void (*backward)(float *dx, float *dweight, const void *dy, const void *x, const float *weight, const float *rstd, int64_t n_rows,
-                   int64_t d, bool accumulate_dx, int32_t dy_dtype, int32_t x_dtype, float *partial, int threads);
+                   int64_t d, float weight_offset, bool accumulate_dx, int32_t dy_dtype, int32_t x_dtype, float *partial, int threads);
   void (*standardize_forward)(float *y, float *mean, float *std, const float *x, int64_t n_rows, int64_t n_cols, float eps, int threads);
   void (*standardize_backward)(float *dx, const float *dy, const float *dmean, const float *dstd, const float *x, const float *mean,
                                const float *std, int64_t n_rows, int64_t n_cols, float eps, int threads);
@@ -75,14 +75,14 @@ struct EmbeddingKernels {
 };
 
 struct RopeKernels {
-  void (*table)(float *table, const int32_t *positions, int64_t n_tokens, int64_t half, double theta, int threads);
+  void (*table)(float *table, const int32_t *positions, const double *inv_freq, int64_t n_tokens, int64_t half, int threads);
   void (*apply)(void *y, const void *x, const float *table, int64_t n_tokens, int64_t n_heads, int64_t half, bool inverse,
                 int32_t dtype, int threads);
 };
 
 struct ActivationKernels {
-  void (*geglu_forward)(void *y, const void *gate, const void *up, int64_t n, int32_t dtype, int threads);
-  void (*geglu_backward)(void *dgate, void *dup, const void *dy, const void *gate, const void *up, int64_t n, int32_t dtype, int threads);
+  void (*glu_forward)(void *y, const void *gate, const void *up, int64_t n, int32_t activation, int32_t dtype, int threads);
+  void (*glu_backward)(void *dgate, void *dup, const void *dy, const void *gate, const void *up, int64_t n, int32_t activation, int32_t dtype, int threads);
   void (*softcap_forward)(float *y, const float *x, int64_t n, float cap, int threads);
   void (*softcap_backward)(float *dx, const float *dy, const float *y, int64_t n, float cap, int threads);
 };

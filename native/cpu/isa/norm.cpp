@@ -1,4 +1,4 @@
-// RMSNorm in Gemma's form and SAELens' row standardisation; formulas in sails.h.
+// RMSNorm and SAELens' row standardisation; formulas in sails.h.
 #include <cmath>
 
 #include "cpu/isa/kernels.h"
@@ -24,7 +24,7 @@ inline vf first_lanes(vf v, int64_t n) {
 }
 
 template <typename Y, typename X>
-void forward_row(Y *y, float *rstd, const X *x, const float *weight, const Y *residual, int64_t d, float eps) {
+void forward_row(Y *y, float *rstd, const X *x, const float *weight, const Y *residual, int64_t d, float eps, float weight_offset) {
   vf squares = {};
   for_row(d, [&](int64_t j, int64_t n) {
     const vf a = load_n(x + j, n);
@@ -33,7 +33,7 @@ void forward_row(Y *y, float *rstd, const X *x, const float *weight, const Y *re
   const float r = static_cast<float>(1.0 / std::sqrt(static_cast<double>(hsum(squares)) / static_cast<double>(d) + eps));
   if (rstd != nullptr) *rstd = r;
   for_row(d, [&](int64_t j, int64_t n) {
-    vf value = load_n(x + j, n) * r * (1.0f + load_n(weight + j, n));
+    vf value = load_n(x + j, n) * r * (weight_offset + load_n(weight + j, n));
     if (residual != nullptr) value += load_n(residual + j, n);
     store_n(y + j, value, n);
   });
@@ -41,17 +41,18 @@ void forward_row(Y *y, float *rstd, const X *x, const float *weight, const Y *re
 
 template <typename Y, typename X>
 void forward_rows(Y *y, float *rstd, const X *x, const float *weight, const Y *residual, int64_t n_rows, int64_t d, float eps,
-                  int threads) {
+                  float weight_offset, int threads) {
 #pragma omp parallel for num_threads(threads) schedule(static) if (n_rows * d > 8192)
   for (int64_t i = 0; i < n_rows; i++)
     forward_row(y + i * d, rstd == nullptr ? nullptr : rstd + i, x + i * d, weight, residual == nullptr ? nullptr : residual + i * d,
-                d, eps);
+                d, eps, weight_offset);
 }
 
 void forward(void *y, float *rstd, const void *x, const float *weight, const void *residual, int64_t n_rows, int64_t d, float eps,
-             int32_t y_dtype, int32_t x_dtype, int threads) {
+             float weight_offset, int32_t y_dtype, int32_t x_dtype, int threads) {
   const auto run = [&](auto *typed_y, auto *typed_x) {
-    forward_rows(typed_y, rstd, typed_x, weight, static_cast<decltype(typed_y)>(const_cast<void *>(residual)), n_rows, d, eps, threads);
+    forward_rows(typed_y, rstd, typed_x, weight, static_cast<decltype(typed_y)>(const_cast<void *>(residual)), n_rows, d, eps, weight_offset,
+                 threads);
   };
   auto *y32 = static_cast<float *>(y);
   auto *y16 = static_cast<bf16 *>(y);
@@ -64,16 +65,17 @@ void forward(void *y, float *rstd, const void *x, const float *weight, const voi
 }
 
 template <typename DY, typename X>
-void backward_row(float *dx, float *dweight, const DY *dy, const X *x, const float *weight, float rstd, int64_t d, bool accumulate) {
+void backward_row(float *dx, float *dweight, const DY *dy, const X *x, const float *weight, float rstd, int64_t d, float weight_offset,
+                  bool accumulate) {
   vf dot = {};
   for_row(d, [&](int64_t j, int64_t n) {
     const vf dy_v = load_n(dy + j, n), x_v = load_n(x + j, n);
-    dot += dy_v * (1.0f + load_n(weight + j, n)) * x_v;
+    dot += dy_v * (weight_offset + load_n(weight + j, n)) * x_v;
     if (dweight != nullptr) store_n(dweight + j, load_n(dweight + j, n) + dy_v * x_v * rstd, n);
   });
   const float c = static_cast<float>(static_cast<double>(hsum(dot)) / static_cast<double>(d) * rstd * rstd);
   for_row(d, [&](int64_t j, int64_t n) {
-    const vf g = load_n(dy + j, n) * (1.0f + load_n(weight + j, n));
+    const vf g = load_n(dy + j, n) * (weight_offset + load_n(weight + j, n));
     vf value = (g - load_n(x + j, n) * c) * rstd;
     if (accumulate) value += load_n(dx + j, n);
     store_n(dx + j, value, n);
@@ -82,10 +84,10 @@ void backward_row(float *dx, float *dweight, const DY *dy, const X *x, const flo
 
 template <typename DY, typename X>
 void backward_rows(float *dx, float *dweight, const DY *dy, const X *x, const float *weight, const float *rstd, int64_t n_rows,
-                   int64_t d, bool accumulate, float *partial, int threads) {
+                   int64_t d, float weight_offset, bool accumulate, float *partial, int threads) {
   if (dweight == nullptr) {  // the frozen norms of LoRA training: every row on its own
 #pragma omp parallel for num_threads(threads) schedule(static) if (n_rows * d > 8192)
-    for (int64_t i = 0; i < n_rows; i++) backward_row(dx + i * d, nullptr, dy + i * d, x + i * d, weight, rstd[i], d, accumulate);
+    for (int64_t i = 0; i < n_rows; i++) backward_row(dx + i * d, nullptr, dy + i * d, x + i * d, weight, rstd[i], d, weight_offset, accumulate);
     return;
   }
   const int64_t blocks = (n_rows + kNormRowBlock - 1) / kNormRowBlock;
@@ -95,16 +97,16 @@ void backward_rows(float *dx, float *dweight, const DY *dy, const X *x, const fl
     std::memset(block_dweight, 0, static_cast<size_t>(d) * sizeof(float));
     const int64_t end = (b + 1) * kNormRowBlock < n_rows ? (b + 1) * kNormRowBlock : n_rows;
     for (int64_t i = b * kNormRowBlock; i < end; i++)
-      backward_row(dx + i * d, block_dweight, dy + i * d, x + i * d, weight, rstd[i], d, accumulate);
+      backward_row(dx + i * d, block_dweight, dy + i * d, x + i * d, weight, rstd[i], d, weight_offset, accumulate);
   }
   for (int64_t b = 0; b < blocks; b++)
     for_row(d, [&](int64_t j, int64_t n) { store_n(dweight + j, load_n(dweight + j, n) + load_n(partial + b * d + j, n), n); });
 }
 
 void backward(float *dx, float *dweight, const void *dy, const void *x, const float *weight, const float *rstd, int64_t n_rows,
-              int64_t d, bool accumulate_dx, int32_t dy_dtype, int32_t x_dtype, float *partial, int threads) {
+              int64_t d, float weight_offset, bool accumulate_dx, int32_t dy_dtype, int32_t x_dtype, float *partial, int threads) {
   const auto run = [&](auto *typed_dy, auto *typed_x) {
-    backward_rows(dx, dweight, typed_dy, typed_x, weight, rstd, n_rows, d, accumulate_dx, partial, threads);
+    backward_rows(dx, dweight, typed_dy, typed_x, weight, rstd, n_rows, d, weight_offset, accumulate_dx, partial, threads);
   };
   auto *dy32 = static_cast<const float *>(dy);
   auto *dy16 = static_cast<const bf16 *>(dy);

@@ -8,11 +8,11 @@
 namespace sails::SAILS_ISA {
 namespace {
 
-void table(float *table, const int32_t *positions, int64_t n_tokens, int64_t half, double theta, int threads) {
+void table(float *table, const int32_t *positions, const double *inv_freq, int64_t n_tokens, int64_t half, int threads) {
 #pragma omp parallel for num_threads(threads) schedule(static) if (n_tokens * half > 1024)
   for (int64_t t = 0; t < n_tokens; t++) {
     for (int64_t j = 0; j < half; j++) {
-      const double angle = positions[t] * std::pow(theta, -static_cast<double>(j) / static_cast<double>(half));
+      const double angle = positions[t] * inv_freq[j];
       table[(t * half + j) * 2] = static_cast<float>(std::cos(angle));
       table[(t * half + j) * 2 + 1] = static_cast<float>(std::sin(angle));
     }

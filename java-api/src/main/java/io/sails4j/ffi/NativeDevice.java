@@ -272,8 +272,9 @@ public final class NativeDevice {
     }
 
     public synchronized void rmsnormForward(long y, long rstd, long x, long weight, long residual, long nRows, long d, float eps,
-        int yDtype, int xDtype) {
-        check("sails_rmsnorm_forward", api.rmsnormForward(handle(), y, rstd, x, weight, residual, nRows, d, eps, yDtype, xDtype));
+        float weightOffset, int yDtype, int xDtype) {
+        check("sails_rmsnorm_forward", api.rmsnormForward(handle(), y, rstd, x, weight, residual, nRows, d, eps, weightOffset, yDtype,
+            xDtype));
     }
 
     public synchronized long rmsnormBackwardWorkspaceBytes(long nRows, long d) {
@@ -281,13 +282,13 @@ public final class NativeDevice {
     }
 
     public synchronized void rmsnormBackward(long dx, long dweight, long dy, long x, long weight, long rstd, long nRows, long d,
-        int accumulateDx, int dyDtype, int xDtype, long workspace, long workspaceBytes) {
-        check("sails_rmsnorm_backward", api.rmsnormBackward(handle(), dx, dweight, dy, x, weight, rstd, nRows, d, accumulateDx,
-            dyDtype, xDtype, workspace, workspaceBytes));
+        float weightOffset, int accumulateDx, int dyDtype, int xDtype, long workspace, long workspaceBytes) {
+        check("sails_rmsnorm_backward", api.rmsnormBackward(handle(), dx, dweight, dy, x, weight, rstd, nRows, d, weightOffset,
+            accumulateDx, dyDtype, xDtype, workspace, workspaceBytes));
     }
 
-    public synchronized void ropeTable(long table, long positions, long nTokens, long headDim, double theta) {
-        check("sails_rope_table", api.ropeTable(handle(), table, positions, nTokens, headDim, theta));
+    public synchronized void ropeTable(long table, long positions, long invFreq, long nTokens, long headDim) {
+        check("sails_rope_table", api.ropeTable(handle(), table, positions, invFreq, nTokens, headDim));
     }
 
     public synchronized void rope(long y, long x, long table, long nTokens, long nHeads, long headDim, int inverse, int dtype) {
@@ -323,12 +324,12 @@ public final class NativeDevice {
             workspace, workspaceBytes));
     }
 
-    public synchronized void gegluForward(long y, long gate, long up, long n, int dtype) {
-        check("sails_geglu_forward", api.gegluForward(handle(), y, gate, up, n, dtype));
+    public synchronized void gluForward(long y, long gate, long up, long n, int activation, int dtype) {
+        check("sails_glu_forward", api.gluForward(handle(), y, gate, up, n, activation, dtype));
     }
 
-    public synchronized void gegluBackward(long dgate, long dup, long dy, long gate, long up, long n, int dtype) {
-        check("sails_geglu_backward", api.gegluBackward(handle(), dgate, dup, dy, gate, up, n, dtype));
+    public synchronized void gluBackward(long dgate, long dup, long dy, long gate, long up, long n, int activation, int dtype) {
+        check("sails_glu_backward", api.gluBackward(handle(), dgate, dup, dy, gate, up, n, activation, dtype));
     }
 
     public synchronized void softcapForward(long y, long x, long n, float cap) {

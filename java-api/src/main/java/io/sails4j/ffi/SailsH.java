@@ -19,7 +19,7 @@ import java.lang.invoke.MethodHandle;
  * pointers are segments. Every method returns the status; what it means is {@link NativeDevice}'s business.
  */
 final class SailsH {
-    static final int VERSION = 2;
+    static final int VERSION = 3;
 
     private static final Linker LINKER = Linker.nativeLinker();
 
@@ -56,11 +56,11 @@ final class SailsH {
     static final MethodHandle EMBEDDING_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG,
         JAVA_FLOAT);
     static final MethodHandle RMSNORM_FORWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG,
-        JAVA_FLOAT, JAVA_INT, JAVA_INT);
+        JAVA_FLOAT, JAVA_FLOAT, JAVA_INT, JAVA_INT);
     static final MethodHandle RMSNORM_BACKWARD_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG);
     static final MethodHandle RMSNORM_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG,
-        JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_LONG);
-    static final MethodHandle ROPE_TABLE = link(ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_DOUBLE);
+        JAVA_LONG, JAVA_FLOAT, JAVA_INT, JAVA_INT, JAVA_INT, ADDRESS, JAVA_LONG);
+    static final MethodHandle ROPE_TABLE = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG);
     static final MethodHandle ROPE = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT,
         JAVA_INT);
     static final MethodHandle ATTENTION_FORWARD_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG,
@@ -73,8 +73,9 @@ final class SailsH {
     static final MethodHandle ATTENTION_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
         ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG,
         JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT, JAVA_INT, ADDRESS, JAVA_LONG);
-    static final MethodHandle GEGLU_FORWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT);
-    static final MethodHandle GEGLU_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT);
+    static final MethodHandle GLU_FORWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT);
+    static final MethodHandle GLU_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT,
+        JAVA_INT);
     static final MethodHandle SOFTCAP_FORWARD = link(ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_FLOAT);
     static final MethodHandle SOFTCAP_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_FLOAT);
     static final MethodHandle CROSS_ENTROPY = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG);
@@ -173,8 +174,8 @@ final class SailsH {
     private final MemorySegment attentionForward;
     private final MemorySegment attentionBackwardWorkspaceBytes;
     private final MemorySegment attentionBackward;
-    private final MemorySegment gegluForward;
-    private final MemorySegment gegluBackward;
+    private final MemorySegment gluForward;
+    private final MemorySegment gluBackward;
     private final MemorySegment softcapForward;
     private final MemorySegment softcapBackward;
     private final MemorySegment crossEntropy;
@@ -251,8 +252,8 @@ final class SailsH {
         attentionForward = find(symbols, "sails_attention_forward");
         attentionBackwardWorkspaceBytes = find(symbols, "sails_attention_backward_workspace_bytes");
         attentionBackward = find(symbols, "sails_attention_backward");
-        gegluForward = find(symbols, "sails_geglu_forward");
-        gegluBackward = find(symbols, "sails_geglu_backward");
+        gluForward = find(symbols, "sails_glu_forward");
+        gluBackward = find(symbols, "sails_glu_backward");
         softcapForward = find(symbols, "sails_softcap_forward");
         softcapBackward = find(symbols, "sails_softcap_backward");
         crossEntropy = find(symbols, "sails_cross_entropy");
@@ -551,10 +552,10 @@ final class SailsH {
     }
 
     int rmsnormForward(MemorySegment device, long y, long rstd, long x, long weight, long residual, long nRows, long d, float eps,
-        int yDtype, int xDtype) {
+        float weightOffset, int yDtype, int xDtype) {
         try {
             return (int) RMSNORM_FORWARD.invokeExact(rmsnormForward, device, at(y), at(rstd), at(x), at(weight), at(residual),
-                nRows, d, eps, yDtype, xDtype);
+                nRows, d, eps, weightOffset, yDtype, xDtype);
         } catch (Throwable e) {
             throw failure("sails_rmsnorm_forward", rmsnormForward, e);
         }
@@ -569,18 +570,18 @@ final class SailsH {
     }
 
     int rmsnormBackward(MemorySegment device, long dx, long dweight, long dy, long x, long weight, long rstd, long nRows, long d,
-        int accumulateDx, int dyDtype, int xDtype, long workspace, long workspaceBytes) {
+        float weightOffset, int accumulateDx, int dyDtype, int xDtype, long workspace, long workspaceBytes) {
         try {
             return (int) RMSNORM_BACKWARD.invokeExact(rmsnormBackward, device, at(dx), at(dweight), at(dy), at(x), at(weight),
-                at(rstd), nRows, d, accumulateDx, dyDtype, xDtype, at(workspace), workspaceBytes);
+                at(rstd), nRows, d, weightOffset, accumulateDx, dyDtype, xDtype, at(workspace), workspaceBytes);
         } catch (Throwable e) {
             throw failure("sails_rmsnorm_backward", rmsnormBackward, e);
         }
     }
 
-    int ropeTable(MemorySegment device, long table, long positions, long nTokens, long headDim, double theta) {
+    int ropeTable(MemorySegment device, long table, long positions, long invFreq, long nTokens, long headDim) {
         try {
-            return (int) ROPE_TABLE.invokeExact(ropeTable, device, at(table), at(positions), nTokens, headDim, theta);
+            return (int) ROPE_TABLE.invokeExact(ropeTable, device, at(table), at(positions), at(invFreq), nTokens, headDim);
         } catch (Throwable e) {
             throw failure("sails_rope_table", ropeTable, e);
         }
@@ -639,20 +640,20 @@ final class SailsH {
         }
     }
 
-    int gegluForward(MemorySegment device, long y, long gate, long up, long n, int dtype) {
+    int gluForward(MemorySegment device, long y, long gate, long up, long n, int activation, int dtype) {
         try {
-            return (int) GEGLU_FORWARD.invokeExact(gegluForward, device, at(y), at(gate), at(up), n, dtype);
+            return (int) GLU_FORWARD.invokeExact(gluForward, device, at(y), at(gate), at(up), n, activation, dtype);
         } catch (Throwable e) {
-            throw failure("sails_geglu_forward", gegluForward, e);
+            throw failure("sails_glu_forward", gluForward, e);
         }
     }
 
-    int gegluBackward(MemorySegment device, long dgate, long dup, long dy, long gate, long up, long n, int dtype) {
+    int gluBackward(MemorySegment device, long dgate, long dup, long dy, long gate, long up, long n, int activation, int dtype) {
         try {
-            return (int) GEGLU_BACKWARD.invokeExact(gegluBackward, device, at(dgate), at(dup), at(dy), at(gate), at(up), n,
-                dtype);
+            return (int) GLU_BACKWARD.invokeExact(gluBackward, device, at(dgate), at(dup), at(dy), at(gate), at(up), n,
+                activation, dtype);
         } catch (Throwable e) {
-            throw failure("sails_geglu_backward", gegluBackward, e);
+            throw failure("sails_glu_backward", gluBackward, e);
         }
     }
 

@@ -1,6 +1,7 @@
 package io.sails4j.model;
 
 import io.sails4j.ops.AttentionShape;
+import io.sails4j.ops.GluActivation;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
@@ -61,13 +62,13 @@ final class Block {
 
         Tensor norm(Tensor x, Tensor rstd, Tensor weight) {
             Tensor y = memory.allocate(step.computeDtype(), step.tokens(), config.dModel());
-            step.ops().rmsnormForward(y, rstd, x, weight, null, (float) config.rmsNormEps());
+            step.ops().rmsnormForward(y, rstd, x, weight, null, (float) config.rmsNormEps(), 1);
             return y;
         }
 
         Tensor addNorm(Tensor residual, Tensor x, Tensor rstd, Tensor weight) {
             Tensor y = memory.allocate(DType.F32, step.tokens(), config.dModel());
-            step.ops().rmsnormForward(y, rstd, x, weight, residual, (float) config.rmsNormEps());
+            step.ops().rmsnormForward(y, rstd, x, weight, residual, (float) config.rmsNormEps(), 1);
             return y;
         }
     }
@@ -97,7 +98,7 @@ final class Block {
         Tensor gate = f.linear(Projection.GATE_PROJ, mlpIn, type);
         Tensor up = f.linear(Projection.UP_PROJ, mlpIn, type);
         Tensor act = memory.allocate(type, step.tokens(), config.dFf());
-        step.ops().gegluForward(act, gate, up);
+        step.ops().gluForward(act, gate, up, GluActivation.GELU_TANH);
         Tensor mlpOut = f.linear(Projection.DOWN_PROJ, act, DType.F32);
         notify(listener, "mlp_out.", mlpOut);
         Tensor rstd4 = f.rstd();
@@ -160,7 +161,7 @@ final class Block {
         Tensor dActTyped = typed(step, dAct);
         Tensor dGate = scratch.allocate(step.computeDtype(), n, config.dFf());
         Tensor dUp = scratch.allocate(step.computeDtype(), n, config.dFf());
-        step.ops().gegluBackward(dGate, dUp, dActTyped, saved.gate(), saved.up());
+        step.ops().gluBackward(dGate, dUp, dActTyped, saved.gate(), saved.up(), GluActivation.GELU_TANH);
         Tensor dMlpIn = scratch.allocate(DType.F32, n, config.dModel());
         linearBackward(step, Projection.GATE_PROJ, dMlpIn, false, dGate, saved, targets);
         linearBackward(step, Projection.UP_PROJ, dMlpIn, true, dUp, saved, targets);
@@ -211,12 +212,12 @@ final class Block {
     /** Through a norm whose output was added to the residual stream: gradient of its input, F32. */
     private Tensor normBackward(Step step, Tensor dy, NormSaved saved, String name, Tensor weight, BackwardTargets targets) {
         Tensor dx = step.scratch().allocate(DType.F32, step.tokens(), config.dModel());
-        step.ops().rmsnormBackward(dx, targets.parameters().get(LayerWeights.normName(layer, name)), dy, saved.x(), weight, saved.rstd(), false);
+        step.ops().rmsnormBackward(dx, targets.parameters().get(LayerWeights.normName(layer, name)), dy, saved.x(), weight, saved.rstd(), 1, false);
         return dx;
     }
 
     /** Through a norm that read the residual stream: its input's gradient is added to dResid. */
     private void addNormBackward(Step step, Tensor dResid, Tensor dy, NormSaved saved, String name, Tensor weight, BackwardTargets targets) {
-        step.ops().rmsnormBackward(dResid, targets.parameters().get(LayerWeights.normName(layer, name)), dy, saved.x(), weight, saved.rstd(), true);
+        step.ops().rmsnormBackward(dResid, targets.parameters().get(LayerWeights.normName(layer, name)), dy, saved.x(), weight, saved.rstd(), 1, true);
     }
 }

@@ -3,6 +3,7 @@ package io.sails4j.model;
 import io.sails4j.io.InputException;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
 import java.nio.file.Path;
@@ -18,6 +19,7 @@ public final class Gemma2Model implements AutoCloseable {
     private final Gemma2Config config;
     private final float normalizer;
     private final List<Block> blocks = new ArrayList<>();
+    private final Tensor invFreq;
     private final TensorArena kept;
     private final TensorArena scratch;
 
@@ -30,6 +32,8 @@ public final class Gemma2Model implements AutoCloseable {
         for (int layer = 0; layer < config.nLayers(); layer++) {
             blocks.add(new Block(config, layer, weights.layer(layer)));
         }
+        this.invFreq = engine.device().allocate(DType.F64, Shape.of(config.headDim() / 2));
+        invFreq.upload(new RopeScaling.None().invFreq(config.ropeTheta(), config.headDim()));
         this.kept = new TensorArena(engine.device());
         this.scratch = new TensorArena(engine.device());
     }
@@ -86,7 +90,7 @@ public final class Gemma2Model implements AutoCloseable {
         long n = batch.size();
         Tensor segments = kept.of(batch.segments(), batch.batch(), batch.length());
         Tensor ropeTable = kept.allocate(DType.F32, n, config.headDim() / 2, 2);
-        engine.ops().ropeTable(ropeTable, kept.of(batch.positionIds(), n), config.ropeTheta());
+        engine.ops().ropeTable(ropeTable, kept.of(batch.positionIds(), n), invFreq);
         Step step = new Step(engine, config, computeDtype(), kept, scratch, adapters, batch, segments, ropeTable, cache);
         Tensor residual = kept.allocate(DType.F32, n, config.dModel());
         engine.ops().embeddingForward(residual, kept.of(batch.inputIds(), n), weights.embedTokens(), normalizer);
@@ -109,7 +113,7 @@ public final class Gemma2Model implements AutoCloseable {
         }
         Tensor finalNorm = kept.allocate(computeDtype(), n, config.dModel());
         Tensor rstd = kept.allocate(DType.F32, n);
-        engine.ops().rmsnormForward(finalNorm, rstd, residual, weights.finalNorm(), null, (float) config.rmsNormEps());
+        engine.ops().rmsnormForward(finalNorm, rstd, residual, weights.finalNorm(), null, (float) config.rmsNormEps(), 1);
         if (options.listener() != null) {
             options.listener().accept("hidden.final_norm", finalNorm);
         }
@@ -174,7 +178,7 @@ public final class Gemma2Model implements AutoCloseable {
         }
         Tensor dResid = scratch.allocate(DType.F32, step.tokens(), config.dModel());
         engine.ops().rmsnormBackward(dResid, targets.parameters().get(Gemma2Weights.FINAL_NORM), dFinalNorm, pass.lastResidual(),
-            weights.finalNorm(), pass.finalRstd(), false);
+            weights.finalNorm(), pass.finalRstd(), 1, false);
         int lowest = lowestLayer(targets);
         for (int layer = config.nLayers() - 1; layer >= lowest; layer--) {
             if (listener != null) {
@@ -202,6 +206,7 @@ public final class Gemma2Model implements AutoCloseable {
 
     @Override
     public void close() {
+        invFreq.close();
         kept.close();
         scratch.close();
         weights.close();

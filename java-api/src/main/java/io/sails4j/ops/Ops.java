@@ -185,20 +185,22 @@ public final class Ops {
         }
     }
 
-    /** y [n, d] = residual + x * rstd * (1 + weight); x, y F32|BF16, residual of y's type, weight [d] and rstd [n] F32. */
-    public void rmsnormForward(Tensor y, @Nullable Tensor rstd, Tensor x, Tensor weight, @Nullable Tensor residual, float eps) {
+    /** y [n, d] = residual + x * rstd * (weightOffset + weight); x, y F32|BF16, residual of y's type, weight [d] and rstd [n] F32. */
+    public void rmsnormForward(Tensor y, @Nullable Tensor rstd, Tensor x, Tensor weight, @Nullable Tensor residual, float eps,
+        float weightOffset) {
         try (Call call = call("rmsnormForward")) {
             long rows = call.rows("x", x);
             long d = call.cols("x", x);
             api.rmsnormForward(call.matrix("y", y, rows, d, F32_OR_BF16), call.elementsOrNull("rstd", rstd, rows, F32),
                 call.address("x", x, F32_OR_BF16), call.elements("weight", weight, d, F32),
-                call.matrixOrNull("residual", residual, rows, d, y.dtype()), rows, d, eps, code(y), code(x));
+                call.matrixOrNull("residual", residual, rows, d, y.dtype()), rows, d, eps, weightOffset,
+                code(y), code(x));
         }
     }
 
     /** dx [n, d] F32 "=" or "+="; dweight [d] F32 +=; dy, x F32|BF16. */
     public void rmsnormBackward(Tensor dx, @Nullable Tensor dweight, Tensor dy, Tensor x, Tensor weight, Tensor rstd,
-        boolean accumulateDx) {
+        float weightOffset, boolean accumulateDx) {
         try (Call call = call("rmsnormBackward")) {
             long rows = call.rows("x", x);
             long d = call.cols("x", x);
@@ -211,18 +213,18 @@ public final class Ops {
             synchronized (workspace) {
                 long bytes = api.rmsnormBackwardWorkspaceBytes(rows, d);
                 api.rmsnormBackward(dxAddress, dweightAddress, dyAddress, xAddress, weightAddress, rstdAddress, rows, d,
-                    flag(accumulateDx), code(dy), code(x), workspace.atLeast(bytes), bytes);
+                    weightOffset, flag(accumulateDx), code(dy), code(x), workspace.atLeast(bytes), bytes);
             }
         }
     }
 
-    /** table [n_tokens, head_dim / 2, 2] F32: cos and sin; positions I32. */
-    public void ropeTable(Tensor table, Tensor positions, double theta) {
+    /** table [n_tokens, head_dim / 2, 2] F32: cos and sin of positions I32 times invFreq [head_dim / 2] F64. */
+    public void ropeTable(Tensor table, Tensor positions, Tensor invFreq) {
         try (Call call = call("ropeTable")) {
             call.require(table.shape().rank() == 3, "table has shape " + table.shape() + ", expected [n_tokens, head_dim / 2, 2]");
             long half = table.dim(1);
             api.ropeTable(call.exact("table", table, F32, positions.numel(), half, 2), call.address("positions", positions, I32),
-                positions.numel(), 2 * half, theta);
+                call.elements("invFreq", invFreq, half, F64), positions.numel(), 2 * half);
         }
     }
 
@@ -294,20 +296,20 @@ public final class Ops {
         }
     }
 
-    /** y = gelu(gate) * up, elementwise, one type F32|BF16; y may alias gate or up. */
-    public void gegluForward(Tensor y, Tensor gate, Tensor up) {
-        try (Call call = call("gegluForward")) {
-            api.gegluForward(call.like("y", y, "gate", gate, gate.dtype()), call.address("gate", gate, F32_OR_BF16),
-                call.like("up", up, "gate", gate, gate.dtype()), gate.numel(), code(gate));
+    /** y = activation(gate) * up, elementwise, one type F32|BF16; y may alias gate or up. */
+    public void gluForward(Tensor y, Tensor gate, Tensor up, GluActivation activation) {
+        try (Call call = call("gluForward")) {
+            api.gluForward(call.like("y", y, "gate", gate, gate.dtype()), call.address("gate", gate, F32_OR_BF16),
+                call.like("up", up, "gate", gate, gate.dtype()), gate.numel(), activation.abiCode(), code(gate));
         }
     }
 
     /** dgate may alias gate, dup may alias up or dy. */
-    public void gegluBackward(Tensor dgate, Tensor dup, Tensor dy, Tensor gate, Tensor up) {
-        try (Call call = call("gegluBackward")) {
-            api.gegluBackward(call.like("dgate", dgate, "gate", gate, gate.dtype()), call.like("dup", dup, "gate", gate, gate.dtype()),
+    public void gluBackward(Tensor dgate, Tensor dup, Tensor dy, Tensor gate, Tensor up, GluActivation activation) {
+        try (Call call = call("gluBackward")) {
+            api.gluBackward(call.like("dgate", dgate, "gate", gate, gate.dtype()), call.like("dup", dup, "gate", gate, gate.dtype()),
                 call.like("dy", dy, "gate", gate, gate.dtype()), call.address("gate", gate, F32_OR_BF16),
-                call.like("up", up, "gate", gate, gate.dtype()), gate.numel(), code(gate));
+                call.like("up", up, "gate", gate, gate.dtype()), gate.numel(), activation.abiCode(), code(gate));
         }
     }
 

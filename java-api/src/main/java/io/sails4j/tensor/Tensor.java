@@ -95,6 +95,11 @@ public final class Tensor implements AutoCloseable {
         upload(MemorySegment.ofArray(values));
     }
 
+    public void upload(double[] values) {
+        requireType(DType.F64);
+        upload(MemorySegment.ofArray(values));
+    }
+
     public void upload(int[] values) {
         requireType(DType.I32);
         upload(MemorySegment.ofArray(values));

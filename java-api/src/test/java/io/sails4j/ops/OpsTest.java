@@ -53,8 +53,8 @@ class OpsTest {
 
     @Test
     void shapesAreNamed() {
-        refused(() -> ops.rmsnormForward(f32(2, 4), null, f32(2, 4), f32(3), null, 1e-6f), "rmsnormForward", "weight", "[3]", "4");
-        refused(() -> ops.rmsnormForward(f32(2, 5), null, f32(2, 4), f32(4), null, 1e-6f), "rmsnormForward: y", "[2, 5]", "[2, 4]");
+        refused(() -> ops.rmsnormForward(f32(2, 4), null, f32(2, 4), f32(3), null, 1e-6f, 1), "rmsnormForward", "weight", "[3]", "4");
+        refused(() -> ops.rmsnormForward(f32(2, 5), null, f32(2, 4), f32(4), null, 1e-6f, 1), "rmsnormForward: y", "[2, 5]", "[2, 4]");
         refused(() -> ops.matmul(f32(2, 4), f32(2, 3), f32(4, 5), false, true, 1, 0), "matmul", "[2, 3]", "[4, 5]");
         refused(() -> ops.matmul(f32(2, 5), f32(2, 3), f32(4, 3), false, true, 1, 0), "matmul: c", "[2, 5]", "[2, 4]");
         refused(() -> ops.embeddingForward(f32(3, 4), i32(2), f32(9, 4), 1), "embeddingForward: y", "[3, 4]", "[2, 4]");

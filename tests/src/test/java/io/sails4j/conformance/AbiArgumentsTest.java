@@ -104,6 +104,9 @@ class AbiArgumentsTest {
                     wrongs.add(wrong(right, parameter, 0, "NULL"));
                 }
                 wrongs.add(wrong(right, parameter, right.get(parameter.name()).longValue() + 1, "misaligned"));
+            } else if (parameter.name().equals("activation")) {
+                wrongs.add(wrong(right, parameter, 99, "99"));
+                wrongs.add(wrong(right, parameter, -1, "-1"));
             } else if (parameter.dtype()) {
                 wrongs.add(wrong(right, parameter, 99, "99"));
                 wrongs.add(wrong(right, parameter, -1, "-1"));

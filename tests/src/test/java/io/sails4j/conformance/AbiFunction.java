@@ -131,7 +131,6 @@ record AbiFunction(String name, List<Parameter> parameters) {
             case "query_offset", "window", "top_k", "transpose_a", "transpose_b", "activation", "inverse", "right", "accumulate_dx",
                 "workspace_bytes" -> 0;
             case "softcap" -> 0;
-            case "theta" -> 10000;
             case "eps" -> 1e-5;
             case "ldc", "lda", "ldb" -> 4;
             default -> parameter.dtype() ? 0 : parameter.type.equals("int64_t") ? 4 : 1;

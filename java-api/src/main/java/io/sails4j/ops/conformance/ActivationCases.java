@@ -1,10 +1,11 @@
 package io.sails4j.ops.conformance;
 
+import io.sails4j.ops.GluActivation;
 import io.sails4j.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
 
-/** GeGLU with the tanh approximation (arXiv:2002.05202, arXiv:1606.08415) and the soft-cap. */
+/** Gated linear units (arXiv:2002.05202; GELU in the tanh form of arXiv:1606.08415, SiLU) and the soft-cap. */
 public final class ActivationCases {
     private static final int[] SIZES = {0, 1, 15, 17, 257, 70001};
     private static final double SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);
@@ -18,14 +19,16 @@ public final class ActivationCases {
     static List<OpCase> all() {
         List<OpCase> cases = new ArrayList<>();
         for (DType type : ElementwiseCases.FLOATS) {
-            for (int n : SIZES) {
-                cases.add(new GegluForward(n, Alias.NONE, type));
-                cases.add(new GegluBackward(n, Alias.NONE, type));
+            for (GluActivation activation : GluActivation.values()) {
+                for (int n : SIZES) {
+                    cases.add(new GluForward(n, activation, Alias.NONE, type));
+                    cases.add(new GluBackward(n, activation, Alias.NONE, type));
+                }
+                cases.add(new GluForward(77, activation, Alias.GATE, type));
+                cases.add(new GluForward(77, activation, Alias.UP, type));
+                cases.add(new GluBackward(77, activation, Alias.UP, type));
+                cases.add(new GluBackward(77, activation, Alias.DY, type));
             }
-            cases.add(new GegluForward(77, Alias.GATE, type));
-            cases.add(new GegluForward(77, Alias.UP, type));
-            cases.add(new GegluBackward(77, Alias.UP, type));
-            cases.add(new GegluBackward(77, Alias.DY, type));
         }
         for (int n : SIZES) {
             cases.add(new SoftcapForward(n, 30, false));
@@ -45,6 +48,29 @@ public final class ActivationCases {
         return 0.5 * (1 + t) + 0.5 * z * (1 - t * t) * SQRT_2_OVER_PI * (1 + 3 * 0.044715 * z * z);
     }
 
+    static double silu(double z) {
+        return z / (1 + Math.exp(-z));
+    }
+
+    static double siluPrime(double z) {
+        double s = 1 / (1 + Math.exp(-z));
+        return s + z * s * (1 / (1 + Math.exp(z)));
+    }
+
+    private static double value(GluActivation activation, double z) {
+        return switch (activation) {
+            case GELU_TANH -> gelu(z);
+            case SILU -> silu(z);
+        };
+    }
+
+    private static double slope(GluActivation activation, double z) {
+        return switch (activation) {
+            case GELU_TANH -> geluPrime(z);
+            case SILU -> siluPrime(z);
+        };
+    }
+
     /** Large values among the small ones: there tanh is saturated. */
     private static Draw gates() {
         return (random, i) -> i % 16 == 3 ? 30 * random.nextGaussian() : i % 16 == 5 ? 1e-3 * random.nextGaussian()
@@ -55,11 +81,11 @@ public final class ActivationCases {
         return updated ? f.updated(name, type, draw, n) : f.input(name, type, draw, n);
     }
 
-    /** y = gelu(gate) * up. */
-    public record GegluForward(int n, Alias alias, DType dtype) implements OpCase {
+    /** y = act(gate) * up. */
+    public record GluForward(int n, GluActivation activation, Alias alias, DType dtype) implements OpCase {
         @Override
         public String operation() {
-            return "geglu_forward";
+            return "glu_forward";
         }
 
         @Override
@@ -75,18 +101,18 @@ public final class ActivationCases {
             f.oracle(() -> {
                 for (int i = 0; i < n; i++) {
                     double z = gate.value(i);
-                    y.expect(i, gelu(z) * up.value(i), 6 * Sum.EPS * Math.abs(z * up.value(i)));
+                    y.expect(i, value(activation, z) * up.value(i), 6 * Sum.EPS * Math.abs(z * up.value(i)));
                 }
             });
-            return () -> f.ops().gegluForward(y.tensor(), gate.tensor(), up.tensor());
+            return () -> f.ops().gluForward(y.tensor(), gate.tensor(), up.tensor(), activation);
         }
     }
 
-    /** dgate = dy * up * gelu'(gate), dup = dy * gelu(gate); aliased: dgate is gate, and dup is up or dy. */
-    public record GegluBackward(int n, Alias alias, DType dtype) implements OpCase {
+    /** dgate = dy * up * act'(gate), dup = dy * act(gate); aliased: dgate is gate, and dup is up or dy. */
+    public record GluBackward(int n, GluActivation activation, Alias alias, DType dtype) implements OpCase {
         @Override
         public String operation() {
-            return "geglu_backward";
+            return "glu_backward";
         }
 
         @Override
@@ -107,11 +133,11 @@ public final class ActivationCases {
                     double both = dy.value(i) * up.value(i);
                     // 1 - tanh^2 loses its digits where tanh is near 1, and is multiplied by up to z (1 + 0.134 z^2) there.
                     double growth = 8 + 2 * Math.min(Math.abs(z), 6) * (1 + 0.134 * Math.min(z * z, 36));
-                    dgate.expect(i, both * geluPrime(z), Sum.EPS * growth * Math.abs(both));
-                    dup.expect(i, dy.value(i) * gelu(z), 6 * Sum.EPS * Math.abs(z * dy.value(i)));
+                    dgate.expect(i, both * slope(activation, z), Sum.EPS * growth * Math.abs(both));
+                    dup.expect(i, dy.value(i) * value(activation, z), 6 * Sum.EPS * Math.abs(z * dy.value(i)));
                 }
             });
-            return () -> f.ops().gegluBackward(dgate.tensor(), dup.tensor(), dy.tensor(), gate.tensor(), up.tensor());
+            return () -> f.ops().gluBackward(dgate.tensor(), dup.tensor(), dy.tensor(), gate.tensor(), up.tensor(), activation);
         }
     }
 

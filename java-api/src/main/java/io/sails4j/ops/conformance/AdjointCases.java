@@ -82,6 +82,7 @@ public final class AdjointCases {
         @Override
         public Runnable prepare(Fixture f) {
             Operand positions = f.input("positions", DType.I32, Draw.ints(0, 4096), tokens);
+            Operand invFreq = RopeCases.invFreq(f, headDim, 10000);
             Operand table = f.intermediate("table", DType.F32, tokens, headDim / 2, 2);
             Operand x = f.input("x", DType.F32, Draw.normal(1), tokens, heads, headDim);
             Operand dy = f.input("dy", DType.F32, Draw.normal(1), tokens, heads, headDim);
@@ -89,7 +90,7 @@ public final class AdjointCases {
             Operand dx = f.intermediate("dx", DType.F32, tokens, heads, headDim);
             f.oracle(() -> compare(f, dy, y, dx, x.values(), 2));
             return () -> {
-                f.ops().ropeTable(table.tensor(), positions.tensor(), 10000);
+                f.ops().ropeTable(table.tensor(), positions.tensor(), invFreq.tensor());
                 f.ops().rope(y.tensor(), x.tensor(), table.tensor(), false);
                 f.ops().rope(dx.tensor(), dy.tensor(), table.tensor(), true);
             };

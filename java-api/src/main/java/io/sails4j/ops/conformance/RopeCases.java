@@ -27,6 +27,11 @@ public final class RopeCases {
         return position * Math.pow(theta, -2.0 * j / headDim);
     }
 
+    /** theta^(-2j / head_dim), [head_dim / 2] F64. */
+    static Operand invFreq(Fixture f, int headDim, double theta) {
+        return f.input("inv_freq", DType.F64, (random, j) -> angle(1, j, headDim, theta), headDim / 2);
+    }
+
     private static Operand table(Fixture f, int tokens, int headDim) {
         return f.input("table", DType.F32, (random, i) -> {
             double angle = angle(i / headDim * 3 + 1, i % headDim / 2, headDim, 10000);
@@ -34,7 +39,7 @@ public final class RopeCases {
         }, tokens, headDim / 2, 2);
     }
 
-    /** cos and sin of positions * theta^(-2j / head_dim), computed in double: the nearest float, or the next where double rounds too. */
+    /** cos and sin of positions * inv_freq, computed in double: the nearest float, or the next where double rounds too. */
     public record Table(int tokens, int headDim, double theta) implements OpCase {
         @Override
         public String operation() {
@@ -54,14 +59,15 @@ public final class RopeCases {
         @Override
         public Runnable prepare(Fixture f) {
             Operand positions = f.input("positions", DType.I32, Draw.ints(0, 8192), tokens);
+            Operand invFreq = invFreq(f, headDim, theta);
             Operand table = f.output("table", DType.F32, tokens, headDim / 2, 2);
             f.oracle(() -> {
                 for (int i = 0; i < tokens * headDim; i++) {
-                    double angle = angle(positions.value(i / headDim), i % headDim / 2, headDim, theta);
+                    double angle = positions.value(i / headDim) * invFreq.value(i % headDim / 2);
                     table.expect(i, i % 2 == 0 ? Math.cos(angle) : Math.sin(angle), 0x1p-51 * Math.abs(angle));
                 }
             });
-            return () -> f.ops().ropeTable(table.tensor(), positions.tensor(), theta);
+            return () -> f.ops().ropeTable(table.tensor(), positions.tensor(), invFreq.tensor());
         }
     }
 

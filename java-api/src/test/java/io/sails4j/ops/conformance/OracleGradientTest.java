@@ -51,16 +51,22 @@ class OracleGradientTest {
         double[] w = normal(d);
         double[] dy = normal(rows * d);
         double[] rstd = IntStream.range(0, rows).mapToDouble(i -> RmsNormCases.rstd(x, i, d, 1e-3)).toArray();
-        double[] gradient = values(RmsNormCases.backward(dy, x, w, rstd, rows, d));
-        check(x, Arrays.copyOf(gradient, rows * d), v -> dot(dy, RmsNormCases.forward(v, w, new double[0], rows, d, 1e-3)));
+        double[] gradient = values(RmsNormCases.backward(dy, x, w, rstd, rows, d, 0.5));
+        check(x, Arrays.copyOf(gradient, rows * d), v -> dot(dy, RmsNormCases.forward(v, w, new double[0], rows, d, 1e-3, 0.5)));
         check(w, Arrays.copyOfRange(gradient, rows * d, rows * d + d), v ->
-            dot(dy, RmsNormCases.forward(x, v, new double[0], rows, d, 1e-3)));
+            dot(dy, RmsNormCases.forward(x, v, new double[0], rows, d, 1e-3, 0.5)));
     }
 
     @Test
     void gelu() {
         double[] z = normal(11);
         check(z, Arrays.stream(z).map(ActivationCases::geluPrime).toArray(), v -> Arrays.stream(v).map(ActivationCases::gelu).sum());
+    }
+
+    @Test
+    void silu() {
+        double[] z = normal(11);
+        check(z, Arrays.stream(z).map(ActivationCases::siluPrime).toArray(), v -> Arrays.stream(v).map(ActivationCases::silu).sum());
     }
 
     @Test
