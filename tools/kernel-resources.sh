@@ -125,6 +125,7 @@ cat "$work"/*.log | c++filt | awk -v OFS='\t' '
 #include "attention_backward.cuh"
 #include "attention_forward.cuh"
 #include "block_matmul.cuh"
+#include "sae_statistics.cuh"
 #include "skinny_matmul.cuh"
 using namespace sails::kernels;
 static AttentionShape shape(int width, bool exact, int64_t rows) {
@@ -146,7 +147,8 @@ CPP
     dynamic[$2] == 0 || seen[$2 "\t" $3]++ { next }
     {
       value = ""
-      if (match($3, /^(TensorCore|Simt)Tile<[^>]*>/)) value = substr($3, RSTART, RLENGTH) "::kSharedBytes"
+      if ($2 == "sae_statistics_tiles") value = "kStatisticsBytes<" $3 ">"
+      else if (match($3, /^(TensorCore|Simt)Tile<[^>]*>/)) value = substr($3, RSTART, RLENGTH) "::kSharedBytes"
       else if ($2 == "skinny_products") value = "SkinnyTile<" $3 ">::kSharedBytes"
       else if ($2 == "attention_forward_tensorcore") value = "forward(" $3 ")"
       else if ($2 == "attention_decode_tensorcore") value = "decode(" $3 ")"
