@@ -3,7 +3,7 @@ package io.sails4j.align;
 import io.sails4j.io.InputException;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
-import io.sails4j.model.Gemma2Config;
+import io.sails4j.model.ModelConfig;
 import io.sails4j.model.ModuleKey;
 import io.sails4j.tensor.Device;
 import java.util.HashMap;
@@ -19,7 +19,7 @@ public final class AdapterInitialiser {
     }
 
     /** An adapter in the subspace, of rank min(r, r_s) where {@code fill} is {@code TRUNCATE}. */
-    public static LoraAdapter inSubspace(SafetySubspace subspace, Gemma2Config model, AlignOptions options, String baseModel, Device device) {
+    public static LoraAdapter inSubspace(SafetySubspace subspace, ModelConfig model, AlignOptions options, String baseModel, Device device) {
         LoraConfig config = config(subspace, model, options, baseModel);
         LoraAdapter adapter = LoraAdapter.create(config, model, device);
         adapter.modules().forEach((module, factors) -> {
@@ -34,7 +34,7 @@ public final class AdapterInitialiser {
         return adapter;
     }
 
-    private static LoraConfig config(SafetySubspace subspace, Gemma2Config model, AlignOptions options, String baseModel) {
+    private static LoraConfig config(SafetySubspace subspace, ModelConfig model, AlignOptions options, String baseModel) {
         if (options.r() > model.dModel()) {
             throw new InputException("the LoRA rank is " + options.r() + ", more than the model's d_model of " + model.dModel());
         }
@@ -114,7 +114,7 @@ public final class AdapterInitialiser {
     }
 
     /** A plain adapter as PEFT starts it: lora_A uniform in +-1/sqrt(d_in) (Kaiming with a = sqrt 5), lora_B = 0. */
-    public static LoraAdapter plain(Gemma2Config model, AlignOptions options, String baseModel, Device device) {
+    public static LoraAdapter plain(ModelConfig model, AlignOptions options, String baseModel, Device device) {
         LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(model, options.targets(), options.r(), options.alpha(), baseModel), model, device);
         Random random = new Random(options.training().seed());
         adapter.modules().forEach((module, factors) -> {

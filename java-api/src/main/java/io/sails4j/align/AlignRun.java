@@ -7,7 +7,7 @@ import io.sails4j.data.TokenPair;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.io.InputException;
 import io.sails4j.lora.LoraAdapter;
-import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.CausalModel;
 import io.sails4j.train.DpoLoss;
 import io.sails4j.train.FullTrainable;
 import io.sails4j.train.LoraTrainable;
@@ -37,7 +37,7 @@ public final class AlignRun {
     private static final List<String> TOKENIZER_FILES = List.of("tokenizer.json", "tokenizer.model", "tokenizer_config.json",
         "special_tokens_map.json", "chat_template.jinja", "generation_config.json");
 
-    private final Gemma2Model model;
+    private final CausalModel model;
     private final Path modelPath;
     private final AlignOptions options;
     private final @Nullable SafetySubspace subspace;
@@ -49,7 +49,7 @@ public final class AlignRun {
      * @param subspace needed by {@code sails}
      * @param provenance what the run was made from, written beside the result
      */
-    public AlignRun(Gemma2Model model, Path modelPath, AlignOptions options, @Nullable SafetySubspace subspace, Map<String, String> provenance) {
+    public AlignRun(CausalModel model, Path modelPath, AlignOptions options, @Nullable SafetySubspace subspace, Map<String, String> provenance) {
         if ((options.method() == AlignOptions.Method.SAILS) != (subspace != null)) {
             throw new InputException(subspace == null ? "the method 'sails' needs a safety subspace: --subspace FILE or --sae LAYER=PATH"
                 : "a safety subspace is used by the method 'sails' only");

@@ -3,7 +3,7 @@ package io.sails4j.align;
 import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
-import io.sails4j.model.Gemma2Config;
+import io.sails4j.model.ModelConfig;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import java.nio.file.Path;
@@ -123,7 +123,7 @@ public record SafetySubspace(SortedMap<Integer, Layer> layers, Map<String, Strin
     }
 
     /** An error unless the subspace fits a model. */
-    public void requireModel(Gemma2Config config, Path subspace, Path model) {
+    public void requireModel(ModelConfig config, Path subspace, Path model) {
         layers.forEach((n, layer) -> {
             if (n >= config.nLayers()) {
                 throw new InputException(subspace + " has a subspace for layer " + n + ", but " + model + " has " + config.nLayers() + " layers");

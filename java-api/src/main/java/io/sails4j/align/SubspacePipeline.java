@@ -7,8 +7,8 @@ import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
+import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
-import io.sails4j.model.Gemma2Model;
 import io.sails4j.sae.Sae;
 import io.sails4j.tensor.TensorArena;
 import java.nio.file.Path;
@@ -21,7 +21,7 @@ import java.util.TreeMap;
 
 /** From pairs to the safety subspace: one pass of the model over the data, for all SAE layers at once. */
 public final class SubspacePipeline {
-    private final Gemma2Model model;
+    private final CausalModel model;
     private final Path modelPath;
     private final SortedMap<Integer, Sae> saes;
     private final SubspaceOptions options;
@@ -30,7 +30,7 @@ public final class SubspacePipeline {
      * @param modelPath for messages
      * @param saes by the layer whose resid_post they read
      */
-    public SubspacePipeline(Gemma2Model model, Path modelPath, SortedMap<Integer, Sae> saes, SubspaceOptions options) {
+    public SubspacePipeline(CausalModel model, Path modelPath, SortedMap<Integer, Sae> saes, SubspaceOptions options) {
         this.model = model;
         this.modelPath = modelPath;
         this.saes = saes;

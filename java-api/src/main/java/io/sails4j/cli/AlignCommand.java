@@ -9,7 +9,7 @@ import io.sails4j.align.SubspacePipeline;
 import io.sails4j.data.TokenPair;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.io.FileHash;
-import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
 import java.nio.file.Path;
@@ -57,7 +57,7 @@ final class AlignCommand implements Callable<Integer> {
         AtomicFiles.requireFresh(out);
         boolean writable = options.method() == AlignOptions.Method.FULL;
         try (Engine engine = common.openEngine();
-             Gemma2Model loaded = Gemma2Model.load(model, engine, new ModelOptions(common.dtype(), writable, false))) {
+             CausalModel loaded = CausalModel.load(model, engine, new ModelOptions(common.dtype(), writable, false))) {
             List<TokenPair> pairs = data.load(model, common);
             Map<String, String> provenance = new LinkedHashMap<>();
             SafetySubspace subspace = subspace(loaded, engine, pairs, provenance);
@@ -80,7 +80,7 @@ final class AlignCommand implements Callable<Integer> {
         }
     }
 
-    private @Nullable SafetySubspace subspace(Gemma2Model loaded, Engine engine, List<TokenPair> pairs, Map<String, String> provenance) {
+    private @Nullable SafetySubspace subspace(CausalModel loaded, Engine engine, List<TokenPair> pairs, Map<String, String> provenance) {
         if (subspaceFile != null) {
             SafetySubspace subspace = SafetySubspace.read(subspaceFile);
             subspace.requireModel(loaded.config(), subspaceFile, model);

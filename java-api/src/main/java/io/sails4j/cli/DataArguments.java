@@ -1,11 +1,11 @@
 package io.sails4j.cli;
 
-import io.sails4j.data.GemmaTokenizer;
 import io.sails4j.data.PairTokenizer;
 import io.sails4j.data.PreferenceReader;
 import io.sails4j.data.PreferenceSet;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenPairs;
+import io.sails4j.data.Tokenizer;
 import io.sails4j.io.InputException;
 import java.nio.file.Path;
 import java.util.List;
@@ -46,7 +46,7 @@ final class DataArguments {
         PreferenceSet set = PreferenceReader.read(data);
         common.message("data: " + set.pairs().size() + " pairs from " + set.report().lines() + " lines of " + data);
         set.report().sentences().forEach(sentence -> common.message("data: " + sentence));
-        try (GemmaTokenizer tokenizer = GemmaTokenizer.load(model)) {
+        try (Tokenizer tokenizer = Tokenizer.load(model)) {
             PairTokenizer pairs = new PairTokenizer(tokenizer, maxLength);
             List<TokenPair> tokens = pairs.tokenize(limited(set.pairs()));
             if (!pairs.report().isEmpty()) {

@@ -8,16 +8,16 @@ import io.sails4j.align.SafetySubspace;
 import io.sails4j.align.SubspaceOptions;
 import io.sails4j.align.SubspacePipeline;
 import io.sails4j.data.ChatTemplate;
-import io.sails4j.data.GemmaTokenizer;
 import io.sails4j.data.Message;
 import io.sails4j.data.PairTokenizer;
 import io.sails4j.data.PreferenceReader;
 import io.sails4j.data.TokenPair;
+import io.sails4j.data.Tokenizer;
 import io.sails4j.demo.DemoWorld;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
-import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
 import io.sails4j.model.ModelOptions;
@@ -61,8 +61,8 @@ final class DemoCommand implements Callable<Integer> {
             try (ProgressBar bar = common.progress("pretraining")) {
                 world.make(engine, size, 300, common.seed(), bar);
             }
-            try (Gemma2Model model = Gemma2Model.load(world.model(), engine, ModelOptions.of(common.dtype())); Sae sae = Sae.load(world.sae(), engine);
-                 GemmaTokenizer tokenizer = GemmaTokenizer.load(world.model())) {
+            try (CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(common.dtype())); Sae sae = Sae.load(world.sae(), engine);
+                 Tokenizer tokenizer = Tokenizer.load(world.model())) {
                 List<TokenPair> pairs = new PairTokenizer(tokenizer, 256).tokenize(PreferenceReader.read(world.data()).pairs());
                 common.message("2/4  finding the safety subspace: features of the SAE that tell refusals from compliance");
                 SafetySubspace subspace;
@@ -89,7 +89,7 @@ final class DemoCommand implements Callable<Integer> {
             d.dpoBeta(), 24, new TrainingOptions(3, 40, 1500, 2048, new AdamwOptions(5e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.COSINE, 0.05, seed));
     }
 
-    private void report(Gemma2Model model, GemmaTokenizer tokenizer, Engine engine, SafetySubspace subspace, AlignResult result, Path root, double seconds) {
+    private void report(CausalModel model, Tokenizer tokenizer, Engine engine, SafetySubspace subspace, AlignResult result, Path root, double seconds) {
         String before = answer(model, tokenizer, AdapterStack.none());
         String after;
         try (LoraAdapter adapter = LoraAdapter.load(result.out(), model.config(), engine)) {
@@ -116,7 +116,7 @@ final class DemoCommand implements Callable<Integer> {
             .row("adapter", result.out()));
     }
 
-    private static String answer(Gemma2Model model, GemmaTokenizer tokenizer, AdapterStack adapters) {
+    private static String answer(CausalModel model, Tokenizer tokenizer, AdapterStack adapters) {
         int[] prompt = new ChatTemplate(tokenizer).prompt(List.of(new Message("user", QUESTION)));
         int[] ids = new Generator(model, adapters).generate(prompt, GenerationOptions.greedy(40, Set.copyOf(model.config().eosIds())), null);
         return tokenizer.decode(ids, true).strip();

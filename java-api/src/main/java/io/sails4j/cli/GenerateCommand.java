@@ -2,10 +2,10 @@ package io.sails4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.data.ChatTemplate;
-import io.sails4j.data.GemmaTokenizer;
 import io.sails4j.data.Message;
+import io.sails4j.data.Tokenizer;
 import io.sails4j.io.InputException;
-import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
 import io.sails4j.ops.Engine;
@@ -63,21 +63,21 @@ final class GenerateCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         GenerationOptions check = new GenerationOptions(maxNewTokens, temperature, topK, topP, common.seed(), Set.of());
-        try (Engine engine = common.openEngine(); Gemma2Model model = arguments.load(engine, common);
+        try (Engine engine = common.openEngine(); CausalModel model = arguments.load(engine, common);
              ModelArguments.Opened adapters = arguments.openAdapters(model.config(), engine)) {
             boolean withText = prompt.tokens == null || Files.exists(arguments.model().resolve("tokenizer.json"));
             if (!withText) {
                 print(new Generator(model, adapters.stack()), model, null, check, prompt.tokens.stream().mapToInt(i -> i).toArray());
                 return 0;
             }
-            try (GemmaTokenizer tokenizer = GemmaTokenizer.load(arguments.model())) {
+            try (Tokenizer tokenizer = Tokenizer.load(arguments.model())) {
                 print(new Generator(model, adapters.stack()), model, tokenizer, check, promptIds(tokenizer));
             }
         }
         return 0;
     }
 
-    private int[] promptIds(GemmaTokenizer tokenizer) {
+    private int[] promptIds(Tokenizer tokenizer) {
         if (prompt.tokens != null) {
             return prompt.tokens.stream().mapToInt(i -> i).toArray();
         }
@@ -91,7 +91,7 @@ final class GenerateCommand implements Callable<Integer> {
         return new ChatTemplate(tokenizer).prompt(List.of(new Message("user", chat)));
     }
 
-    private void print(Generator generator, Gemma2Model model, @Nullable GemmaTokenizer tokenizer, GenerationOptions o, int[] ids) {
+    private void print(Generator generator, CausalModel model, @Nullable Tokenizer tokenizer, GenerationOptions o, int[] ids) {
         Set<Integer> stop = new LinkedHashSet<>();
         if (!ignoreEos) {
             stop.addAll(model.config().eosIds());

@@ -6,8 +6,8 @@ import io.sails4j.data.PreferencePair;
 import io.sails4j.data.PreferenceReader;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.io.InputException;
-import io.sails4j.model.Gemma2Config;
-import io.sails4j.model.Gemma2Weights;
+import io.sails4j.model.ModelConfig;
+import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import java.nio.file.Files;
@@ -38,10 +38,10 @@ final class InitCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Gemma2Config config = Files.isRegularFile(Path.of(shape)) ? Gemma2Config.readFile(Path.of(shape)) : Gemma2Config.named(shape);
+        ModelConfig config = Files.isRegularFile(Path.of(shape)) ? ModelConfig.readFile(Path.of(shape)) : ModelConfig.named(shape);
         AtomicFiles.requireFresh(out);
         DType dtype = config.checkpointDtype() == DType.F32 ? DType.F32 : DType.BF16;
-        try (Engine engine = common.openEngine(); Gemma2Weights weights = Gemma2Weights.random(config, engine, dtype, common.seed())) {
+        try (Engine engine = common.openEngine(); ModelWeights weights = ModelWeights.random(config, engine, dtype, common.seed())) {
             AtomicFiles.writeDirectory(out, directory -> {
                 weights.writeInto(directory, engine);
                 if (tokenizerData != null) {

@@ -7,8 +7,8 @@ import io.sails4j.data.PreferenceSet;
 import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.lora.LoraAdapter;
-import io.sails4j.model.Gemma2Config;
-import io.sails4j.model.Gemma2Weights;
+import io.sails4j.model.ModelConfig;
+import io.sails4j.model.ModelWeights;
 import io.sails4j.model.Projection;
 import io.sails4j.ops.Engine;
 import io.sails4j.sae.Sae;
@@ -66,9 +66,9 @@ final class InspectCommand implements Callable<Integer> {
     }
 
     private void model() {
-        Gemma2Config config = Gemma2Config.read(path);
+        ModelConfig config = ModelConfig.read(path);
         try (Engine engine = common.openEngine();
-             Gemma2Weights weights = Gemma2Weights.load(path, config, engine, config.checkpointDtype() == io.sails4j.tensor.DType.F32
+             ModelWeights weights = ModelWeights.load(path, config, engine, config.checkpointDtype() == io.sails4j.tensor.DType.F32
                  ? io.sails4j.tensor.DType.F32 : io.sails4j.tensor.DType.BF16, false)) {
             put("kind", "Gemma-2 checkpoint, complete and finite");
             put("parameters", config.parameterCount());
@@ -92,7 +92,7 @@ final class InspectCommand implements Callable<Integer> {
         if (model == null) {
             throw common.wrong("an adapter is checked against its base model; name it with --model");
         }
-        try (Engine engine = common.openEngine(); LoraAdapter adapter = LoraAdapter.load(path, Gemma2Config.read(model), engine)) {
+        try (Engine engine = common.openEngine(); LoraAdapter adapter = LoraAdapter.load(path, ModelConfig.read(model), engine)) {
             put("kind", "PEFT LoRA adapter, complete and finite");
             put("modules", adapter.modules().size());
             put("projections", adapter.config().modules().stream().map(m -> m.projection().peftName()).distinct().collect(Collectors.joining(", ")));

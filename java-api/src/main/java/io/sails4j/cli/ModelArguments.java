@@ -2,9 +2,9 @@ package io.sails4j.cli;
 
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
-import io.sails4j.model.Gemma2Config;
-import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.CausalModel;
 import io.sails4j.model.LowRankAdapter;
+import io.sails4j.model.ModelConfig;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.model.ModuleKey;
 import io.sails4j.ops.Engine;
@@ -30,8 +30,8 @@ final class ModelArguments {
         return adapters;
     }
 
-    Gemma2Model load(Engine engine, CommonOptions options) {
-        return Gemma2Model.load(model, engine, ModelOptions.of(options.dtype()));
+    CausalModel load(Engine engine, CommonOptions options) {
+        return CausalModel.load(model, engine, ModelOptions.of(options.dtype()));
     }
 
     /** Opened adapters; closing frees them. */
@@ -48,7 +48,7 @@ final class ModelArguments {
         }
     }
 
-    Opened openAdapters(Gemma2Config config, Engine engine) {
+    Opened openAdapters(ModelConfig config, Engine engine) {
         List<LoraAdapter> opened = new ArrayList<>();
         try {
             for (Path directory : adapters) {

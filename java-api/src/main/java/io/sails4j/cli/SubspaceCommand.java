@@ -6,7 +6,7 @@ import io.sails4j.align.SubspaceOptions;
 import io.sails4j.align.SubspacePipeline;
 import io.sails4j.data.TokenPair;
 import io.sails4j.io.FileHash;
-import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
 import java.nio.file.Path;
@@ -42,7 +42,7 @@ final class SubspaceCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         SubspaceOptions options = arguments.options();
-        try (Engine engine = common.openEngine(); Gemma2Model loaded = Gemma2Model.load(model, engine, ModelOptions.of(common.dtype()));
+        try (Engine engine = common.openEngine(); CausalModel loaded = CausalModel.load(model, engine, ModelOptions.of(common.dtype()));
              SaeArguments.Opened opened = SaeArguments.open(saes, engine)) {
             SafetySubspace subspace = build(loaded, opened, options);
             subspace.write(out);
@@ -51,7 +51,7 @@ final class SubspaceCommand implements Callable<Integer> {
         return 0;
     }
 
-    private SafetySubspace build(Gemma2Model loaded, SaeArguments.Opened opened, SubspaceOptions options) {
+    private SafetySubspace build(CausalModel loaded, SaeArguments.Opened opened, SubspaceOptions options) {
         List<TokenPair> pairs = data.load(model, common);
         try (ProgressBar bar = common.progress("features")) {
             return new SubspacePipeline(loaded, model, opened.saes(), options).build(pairs, provenance(model, data, opened), bar);

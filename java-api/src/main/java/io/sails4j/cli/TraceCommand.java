@@ -2,7 +2,7 @@ package io.sails4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.io.SafetensorsWriter;
-import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.CausalModel;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.train.Trace;
@@ -37,7 +37,7 @@ final class TraceCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         TraceBatch tokens = TraceBatch.read(batch);
-        try (Engine engine = common.openEngine(); Gemma2Model model = arguments.load(engine, common);
+        try (Engine engine = common.openEngine(); CausalModel model = arguments.load(engine, common);
              ModelArguments.Opened adapters = arguments.openAdapters(model.config(), engine)) {
             long start = System.nanoTime();
             SequencedMap<String, HostTensor> results = Trace.run(model, adapters.stack(), tokens, gradients);

@@ -10,12 +10,12 @@ import java.util.List;
  * (google/gemma-2-2b-it tokenizer_config.json, chat_template).
  */
 public final class ChatTemplate {
-    private final GemmaTokenizer tokenizer;
+    private final Tokenizer tokenizer;
     private final int startOfTurn;
     private final int endOfTurn;
     private final int[] newline;
 
-    public ChatTemplate(GemmaTokenizer tokenizer) {
+    public ChatTemplate(Tokenizer tokenizer) {
         this.tokenizer = tokenizer;
         this.startOfTurn = tokenizer.idOf("<start_of_turn>");
         this.endOfTurn = tokenizer.idOf("<end_of_turn>");

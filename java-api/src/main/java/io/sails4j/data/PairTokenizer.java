@@ -8,7 +8,7 @@ import java.util.List;
 /** Turns preference pairs into token sequences by the chat template. */
 public final class PairTokenizer {
     private final ChatTemplate template;
-    private final GemmaTokenizer tokenizer;
+    private final Tokenizer tokenizer;
     private final int maxLength;
     private int cutPrompts;
     private int cutAnswers;
@@ -16,7 +16,7 @@ public final class PairTokenizer {
     /**
      * @param maxLength longer sequences lose turns at the start of the prompt first, then the end of the answer
      */
-    public PairTokenizer(GemmaTokenizer tokenizer, int maxLength) {
+    public PairTokenizer(Tokenizer tokenizer, int maxLength) {
         if (maxLength < 8) {
             throw new InputException("the maximum length is " + maxLength + " tokens, expected at least 8");
         }

@@ -1,18 +1,18 @@
 package io.sails4j.demo;
 
 import io.sails4j.data.BpeTrainer;
-import io.sails4j.data.GemmaTokenizer;
 import io.sails4j.data.PairTokenizer;
 import io.sails4j.data.PreferenceReader;
 import io.sails4j.data.Progress;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
+import io.sails4j.data.Tokenizer;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.model.AdapterStack;
+import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
-import io.sails4j.model.Gemma2Config;
-import io.sails4j.model.Gemma2Model;
-import io.sails4j.model.Gemma2Weights;
+import io.sails4j.model.ModelConfig;
+import io.sails4j.model.ModelWeights;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
@@ -67,9 +67,9 @@ public final class DemoWorld {
         List<String> texts = DemoData.write(data(), pairs, seed);
         AtomicFiles.writeDirectory(model(), directory -> {
             int vocab = BpeTrainer.train(texts, size.vocabSize(), directory.resolve("tokenizer.json"));
-            Gemma2Config config = config(size, vocab);
-            try (Gemma2Model model = new Gemma2Model(engine, Gemma2Weights.random(config, engine, DType.F32, seed), false);
-                 GemmaTokenizer tokenizer = GemmaTokenizer.load(directory)) {
+            ModelConfig config = config(size, vocab);
+            try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, seed), false);
+                 Tokenizer tokenizer = Tokenizer.load(directory)) {
                 List<TokenPair> tokens = new PairTokenizer(tokenizer, 256).tokenize(PreferenceReader.read(data()).pairs());
                 pretrain(model, tokens, size.pretrainSteps(), seed, progress);
                 model.weights().writeInto(directory, engine);
@@ -78,14 +78,14 @@ public final class DemoWorld {
         });
     }
 
-    private static Gemma2Config config(Size size, int vocab) {
+    private static ModelConfig config(Size size, int vocab) {
         int nHeads = (int) (size.dModel() / size.headDim());
-        return new Gemma2Config(vocab, size.dModel(), size.nLayers(), nHeads, nHeads / 2, size.headDim(), size.dFf(), 32, size.headDim(), 50, 30,
-            1e-6, 10_000, 1024, Gemma2Config.alternating(size.nLayers()), DType.F32, 2, List.of(1, 5), 0);
+        return new ModelConfig(vocab, size.dModel(), size.nLayers(), nHeads, nHeads / 2, size.headDim(), size.dFf(), 32, size.headDim(), 50, 30,
+            1e-6, 10_000, 1024, ModelConfig.alternating(size.nLayers()), DType.F32, 2, List.of(1, 5), 0);
     }
 
     /** Both answers of each pair, every token counted: the model learns the language and both habits. */
-    private static void pretrain(Gemma2Model model, List<TokenPair> pairs, int steps, long seed, Progress progress) {
+    private static void pretrain(CausalModel model, List<TokenPair> pairs, int steps, long seed, Progress progress) {
         List<TokenSequence> sequences = new ArrayList<>();
         for (TokenPair pair : pairs) {
             sequences.add(allCounted(pair.aligned()));
@@ -106,7 +106,7 @@ public final class DemoWorld {
     }
 
     /** Residual vectors of answer tokens after the SAE's layer, from a sample of the pairs. */
-    private static float[][] residuals(Gemma2Model model, List<TokenPair> pairs, int layer) {
+    private static float[][] residuals(CausalModel model, List<TokenPair> pairs, int layer) {
         List<float[]> rows = new ArrayList<>();
         int d = (int) model.config().dModel();
         for (TokenPair pair : pairs.subList(0, Math.min(48, pairs.size()))) {

@@ -5,8 +5,8 @@ import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.io.ShardedTensors;
-import io.sails4j.model.Gemma2Config;
 import io.sails4j.model.LowRankAdapter;
+import io.sails4j.model.ModelConfig;
 import io.sails4j.model.ModuleKey;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
@@ -42,7 +42,7 @@ public final class LoraAdapter implements AutoCloseable {
     }
 
     /** An adapter whose factors are all zero. */
-    public static LoraAdapter create(LoraConfig config, Gemma2Config model, Device device) {
+    public static LoraAdapter create(LoraConfig config, ModelConfig model, Device device) {
         Map<ModuleKey, LowRankAdapter> modules = new TreeMap<>();
         for (ModuleKey module : config.modules()) {
             modules.put(module, new LowRankAdapter(device.zeros(DType.F32, shapeA(config, model, module)),
@@ -51,11 +51,11 @@ public final class LoraAdapter implements AutoCloseable {
         return new LoraAdapter(config, modules);
     }
 
-    private static Shape shapeA(LoraConfig config, Gemma2Config model, ModuleKey module) {
+    private static Shape shapeA(LoraConfig config, ModelConfig model, ModuleKey module) {
         return Shape.of(config.rank(module), module.projection().dIn(model));
     }
 
-    private static Shape shapeB(LoraConfig config, Gemma2Config model, ModuleKey module) {
+    private static Shape shapeB(LoraConfig config, ModelConfig model, ModuleKey module) {
         return Shape.of(module.projection().dOut(model), config.rank(module));
     }
 
@@ -65,7 +65,7 @@ public final class LoraAdapter implements AutoCloseable {
     }
 
     /** Loads a PEFT directory for a base model. */
-    public static LoraAdapter load(Path directory, Gemma2Config model, Engine engine) {
+    public static LoraAdapter load(Path directory, ModelConfig model, Engine engine) {
         if (!Files.isDirectory(directory)) {
             throw new InputException(directory + " is not a directory; expected a PEFT adapter with " + CONFIG + " and " + WEIGHTS);
         }
@@ -102,7 +102,7 @@ public final class LoraAdapter implements AutoCloseable {
         return PREFIX + module.path() + ".lora_" + factor + ".weight";
     }
 
-    private static void requireNames(SafetensorsFile file, LoraConfig config, Gemma2Config model) {
+    private static void requireNames(SafetensorsFile file, LoraConfig config, ModelConfig model) {
         Set<String> expected = new TreeSet<>();
         for (ModuleKey module : config.modules()) {
             requireTensor(file, module, key(module, "A"), shapeA(config, model, module), config);

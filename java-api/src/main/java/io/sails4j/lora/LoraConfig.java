@@ -3,7 +3,7 @@ package io.sails4j.lora;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.io.InputException;
-import io.sails4j.model.Gemma2Config;
+import io.sails4j.model.ModelConfig;
 import io.sails4j.model.ModuleKey;
 import io.sails4j.model.Projection;
 import java.util.Map;
@@ -33,7 +33,7 @@ public record LoraConfig(int r, double alpha, boolean rsLora, SortedSet<ModuleKe
     }
 
     /** The same rank on the targets of every layer. */
-    public static LoraConfig uniform(Gemma2Config model, Set<Projection> targets, int r, double alpha, String baseModel) {
+    public static LoraConfig uniform(ModelConfig model, Set<Projection> targets, int r, double alpha, String baseModel) {
         SortedSet<ModuleKey> modules = new TreeSet<>();
         for (int layer = 0; layer < model.nLayers(); layer++) {
             for (Projection target : targets) {

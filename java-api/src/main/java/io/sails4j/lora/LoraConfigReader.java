@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.io.InputException;
 import io.sails4j.io.JsonFiles;
 import io.sails4j.io.JsonObject;
-import io.sails4j.model.Gemma2Config;
+import io.sails4j.model.ModelConfig;
 import io.sails4j.model.ModuleKey;
 import io.sails4j.model.Projection;
 import java.nio.file.Path;
@@ -22,14 +22,14 @@ final class LoraConfigReader {
     private static final int MAX_RANK = 65_536;
 
     private final JsonObject json;
-    private final Gemma2Config model;
+    private final ModelConfig model;
 
-    private LoraConfigReader(JsonObject json, Gemma2Config model) {
+    private LoraConfigReader(JsonObject json, ModelConfig model) {
         this.json = json;
         this.model = model;
     }
 
-    static LoraConfig read(Path file, Gemma2Config model) {
+    static LoraConfig read(Path file, ModelConfig model) {
         return new LoraConfigReader(JsonFiles.readObject(file), model).read();
     }
 

@@ -1,9 +1,9 @@
 package io.sails4j.lora;
 
 import io.sails4j.io.AtomicFiles;
-import io.sails4j.model.Gemma2Config;
-import io.sails4j.model.Gemma2Weights;
 import io.sails4j.model.LowRankAdapter;
+import io.sails4j.model.ModelConfig;
+import io.sails4j.model.ModelWeights;
 import io.sails4j.model.ModuleKey;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
@@ -20,7 +20,7 @@ public final class LoraMerge {
     }
 
     /** Adds the adapter to F32 weights in place. */
-    public static void apply(Gemma2Weights weights, Map<ModuleKey, LowRankAdapter> adapter, Engine engine) {
+    public static void apply(ModelWeights weights, Map<ModuleKey, LowRankAdapter> adapter, Engine engine) {
         if (weights.computeDtype() != DType.F32) {
             throw new IllegalArgumentException("merging needs weights in F32, got " + weights.computeDtype());
         }
@@ -31,8 +31,8 @@ public final class LoraMerge {
     /** Writes a checkpoint directory with the adapters folded in, and the base's tokenizer files beside it. */
     public static void merge(Path base, List<Path> adapters, Path target, Engine engine) {
         AtomicFiles.requireFresh(target);
-        Gemma2Config config = Gemma2Config.read(base);
-        try (Gemma2Weights weights = Gemma2Weights.load(base, config, engine, DType.F32, true)) {
+        ModelConfig config = ModelConfig.read(base);
+        try (ModelWeights weights = ModelWeights.load(base, config, engine, DType.F32, true)) {
             for (Path directory : adapters) {
                 try (LoraAdapter adapter = LoraAdapter.load(directory, config, engine)) {
                     apply(weights, adapter.modules(), engine);

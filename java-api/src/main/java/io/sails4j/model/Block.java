@@ -15,12 +15,12 @@ import org.jspecify.annotations.Nullable;
  * The residual stream is F32; what enters a matmul has the compute type.
  */
 final class Block {
-    private final Gemma2Config config;
+    private final ModelConfig config;
     private final int layer;
     private final LayerWeights weights;
     private final Map<Projection, Linear> linears = new EnumMap<>(Projection.class);
 
-    Block(Gemma2Config config, int layer, LayerWeights weights) {
+    Block(ModelConfig config, int layer, LayerWeights weights) {
         this.config = config;
         this.layer = layer;
         this.weights = weights;

@@ -21,11 +21,11 @@ final class Gemma2ConfigReader {
         this.json = json;
     }
 
-    static Gemma2Config read(JsonObject json) {
+    static ModelConfig read(JsonObject json) {
         return new Gemma2ConfigReader(json).read();
     }
 
-    private Gemma2Config read() {
+    private ModelConfig read() {
         requireGemma2();
         refuseUnsupported();
         int nLayers = positive("num_hidden_layers", MAX_LAYERS);
@@ -38,7 +38,7 @@ final class Gemma2ConfigReader {
         if (headDim % 2 != 0) {
             throw json.wrong("head_dim", headDim, "an even number (RoPE turns pairs)");
         }
-        return new Gemma2Config(positive("vocab_size", MAX_WIDTH), positive("hidden_size", MAX_WIDTH), nLayers, nHeads, nKvHeads, headDim,
+        return new ModelConfig(positive("vocab_size", MAX_WIDTH), positive("hidden_size", MAX_WIDTH), nLayers, nHeads, nKvHeads, headDim,
             positive("intermediate_size", MAX_WIDTH), slidingWindow(), positiveDouble("query_pre_attn_scalar", 256),
             softcap("attn_logit_softcapping", 50), softcap("final_logit_softcapping", 30), positiveDouble("rms_norm_eps", 1e-6),
             ropeTheta(), json.has("max_position_embeddings") ? positive("max_position_embeddings", Integer.MAX_VALUE) : 8192, sliding(nLayers), dtype(),
@@ -96,7 +96,7 @@ final class Gemma2ConfigReader {
     private List<Boolean> sliding(int nLayers) {
         JsonNode types = json.optionalArray("layer_types").orElse(null);
         if (types == null) {
-            return Gemma2Config.alternating(nLayers);
+            return ModelConfig.alternating(nLayers);
         }
         if (types.size() != nLayers) {
             throw json.wrong("layer_types", types.size() + " entries long", "num_hidden_layers = " + nLayers + " entries");

@@ -12,10 +12,10 @@ import org.jspecify.annotations.Nullable;
 
 /** Generates text token by token with a key/value cache. */
 public final class Generator {
-    private final Gemma2Model model;
+    private final CausalModel model;
     private final AdapterStack adapters;
 
-    public Generator(Gemma2Model model, AdapterStack adapters) {
+    public Generator(CausalModel model, AdapterStack adapters) {
         this.model = model;
         this.adapters = adapters;
     }

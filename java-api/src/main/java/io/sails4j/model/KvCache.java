@@ -9,7 +9,7 @@ import java.util.List;
 
 /** Keys and values of the tokens so far: for each layer [batch, capacity, n_kv_heads * head_dim] in the compute type. */
 public final class KvCache implements AutoCloseable {
-    private final Gemma2Config config;
+    private final ModelConfig config;
     private final int batch;
     private final int capacity;
     private final List<Tensor> keys = new ArrayList<>();
@@ -19,7 +19,7 @@ public final class KvCache implements AutoCloseable {
     private Tensor keySegments;
     private int length;
 
-    public KvCache(Gemma2Model model, int batch, int capacity) {
+    public KvCache(CausalModel model, int batch, int capacity) {
         this.config = model.config();
         this.batch = batch;
         this.capacity = capacity;

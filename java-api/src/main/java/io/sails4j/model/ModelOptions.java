@@ -17,7 +17,7 @@ public record ModelOptions(@Nullable DType computeDtype, boolean writable, boole
         return new ModelOptions(computeDtype, false, false);
     }
 
-    DType resolve(Gemma2Config config) {
+    DType resolve(ModelConfig config) {
         DType dtype = computeDtype != null ? computeDtype : config.checkpointDtype() == DType.F32 ? DType.F32 : DType.BF16;
         if (dtype != DType.F32 && dtype != DType.BF16) {
             throw new IllegalArgumentException("compute type " + dtype + ", expected F32 or BF16");

@@ -25,7 +25,7 @@ public enum Projection {
     }
 
     /** Width of the input. */
-    public long dIn(Gemma2Config config) {
+    public long dIn(ModelConfig config) {
         return switch (this) {
             case Q_PROJ, K_PROJ, V_PROJ, GATE_PROJ, UP_PROJ -> config.dModel();
             case O_PROJ -> config.qWidth();
@@ -34,7 +34,7 @@ public enum Projection {
     }
 
     /** Width of the output. */
-    public long dOut(Gemma2Config config) {
+    public long dOut(ModelConfig config) {
         return switch (this) {
             case Q_PROJ -> config.qWidth();
             case K_PROJ, V_PROJ -> config.kvWidth();

@@ -9,7 +9,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** What all blocks of one forward and backward share. Memory: {@code kept} lives until the pass is closed, {@code scratch} within a block. */
-record Step(Engine engine, Gemma2Config config, DType computeDtype, TensorArena kept, TensorArena scratch, AdapterStack adapters,
+record Step(Engine engine, ModelConfig config, DType computeDtype, TensorArena kept, TensorArena scratch, AdapterStack adapters,
             TokenBatch batch, Tensor segments, Tensor ropeTable, @Nullable KvCache cache) {
     Ops ops() {
         return engine.ops();

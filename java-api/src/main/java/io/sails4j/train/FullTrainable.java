@@ -2,8 +2,8 @@ package io.sails4j.train;
 
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.BackwardTargets;
-import io.sails4j.model.Gemma2Model;
-import io.sails4j.model.Gemma2Weights;
+import io.sails4j.model.CausalModel;
+import io.sails4j.model.ModelWeights;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
@@ -16,12 +16,12 @@ import java.util.Map;
  * changes and that is rounded into the model after each step: BF16 alone would lose most updates.
  */
 public final class FullTrainable implements Trainable {
-    private final Gemma2Model model;
+    private final CausalModel model;
     private final List<Parameter> parameters = new ArrayList<>();
     private final Map<String, Tensor> gradients = new LinkedHashMap<>();
     private final List<Tensor> owned = new ArrayList<>();
 
-    public FullTrainable(Gemma2Model model) {
+    public FullTrainable(CausalModel model) {
         this.model = model;
         model.weights().parameters().forEach((name, weight) -> {
             Tensor gradient = own(model.engine().device().zeros(DType.F32, weight.shape()));
@@ -57,7 +57,7 @@ public final class FullTrainable implements Trainable {
 
     @Override
     public Tensor dEmbed() {
-        Tensor gradient = gradients.get(Gemma2Weights.EMBED_TOKENS);
+        Tensor gradient = gradients.get(ModelWeights.EMBED_TOKENS);
         if (gradient == null) {
             throw new IllegalStateException("the model has no embedding");
         }

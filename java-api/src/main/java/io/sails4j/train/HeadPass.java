@@ -1,14 +1,14 @@
 package io.sails4j.train;
 
+import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardPass;
-import io.sails4j.model.Gemma2Model;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 
 /** A forward pass with the output matrix and the loss on top of it, chunk by chunk, without whole logits. */
 final class HeadPass {
     private final LossContext context;
-    private final Gemma2Model model;
+    private final CausalModel model;
     private final ForwardPass pass;
     private final Tensor targets;
     private final Tensor tokenLoss;

@@ -3,12 +3,12 @@ package io.sails4j.train;
 import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.BackwardTargets;
+import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
-import io.sails4j.model.Gemma2Model;
-import io.sails4j.model.Gemma2Weights;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.LowRankGradient;
+import io.sails4j.model.ModelWeights;
 import io.sails4j.model.ModuleKey;
 import io.sails4j.model.TensorListener;
 import io.sails4j.ops.Ops;
@@ -36,19 +36,19 @@ public final class Trace {
         NONE, HIDDEN, LORA, ALL
     }
 
-    private final Gemma2Model model;
+    private final CausalModel model;
     private final AdapterStack adapters;
     private final SequencedMap<String, HostTensor> results = new LinkedHashMap<>();
     private final TraceBatch batch;
 
-    private Trace(Gemma2Model model, AdapterStack adapters, TraceBatch batch) {
+    private Trace(CausalModel model, AdapterStack adapters, TraceBatch batch) {
         this.model = model;
         this.adapters = adapters;
         this.batch = batch;
     }
 
     /** Runs the batch. {@code LORA} is about the last adapter of the stack; {@code ALL} about every parameter of the model. */
-    public static SequencedMap<String, HostTensor> run(Gemma2Model model, AdapterStack adapters, TraceBatch batch, Gradients gradients) {
+    public static SequencedMap<String, HostTensor> run(CausalModel model, AdapterStack adapters, TraceBatch batch, Gradients gradients) {
         if (gradients != Gradients.NONE && batch.labels() == null) {
             throw new InputException("gradients need 'labels' in the batch file; it has none");
         }
@@ -95,7 +95,7 @@ public final class Trace {
 
     /** Off the heap, because the logits of a few thousand tokens and the embedding's gradient are past the 2 GiB of a Java array. */
     private HostTensor toHost(Tensor value) {
-        return Gemma2Weights.toHost(model.engine(), value, DType.F32, Arena.ofAuto());
+        return ModelWeights.toHost(model.engine(), value, DType.F32, Arena.ofAuto());
     }
 
     private void loss(ForwardPass pass, Tensor logits, TensorArena memory, Gradients gradients) {
@@ -171,9 +171,9 @@ public final class Trace {
     private void parameterGradients(ForwardPass pass, Tensor dLogits, Tensor dFinalNorm) {
         Map<String, Tensor> gradients = new LinkedHashMap<>();
         try {
-            Gemma2Weights.shapes(model.config()).forEach((name, shape) ->
+            ModelWeights.shapes(model.config()).forEach((name, shape) ->
                 gradients.put(name, model.engine().device().zeros(DType.F32, shape)));
-            model.engine().ops().matmul(gradients.get(Gemma2Weights.EMBED_TOKENS), dLogits, pass.finalNorm(), true, false, 1, 1);
+            model.engine().ops().matmul(gradients.get(ModelWeights.EMBED_TOKENS), dLogits, pass.finalNorm(), true, false, 1, 1);
             model.backward(pass, dFinalNorm, BackwardTargets.ofParameters(gradients));
             gradients.forEach((name, g) -> results.put("grad." + name, toHost(g)));
         } finally {

@@ -1,7 +1,7 @@
 package io.sails4j.train;
 
 import io.sails4j.io.InputException;
-import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.CausalModel;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
@@ -12,7 +12,7 @@ import java.util.function.LongSupplier;
  * count give the same bits.
  */
 public final class TrainingLoop {
-    private final Gemma2Model model;
+    private final CausalModel model;
     private final Trainable trainable;
     private final Loss loss;
     private final TrainingOptions options;
@@ -21,7 +21,7 @@ public final class TrainingLoop {
     private final LongSupplier nanoClock;
 
     /** @throws InputException where there is no example */
-    public TrainingLoop(Gemma2Model model, Trainable trainable, Loss loss, TrainingOptions options, StepHook hook, LongSupplier nanoClock) {
+    public TrainingLoop(CausalModel model, Trainable trainable, Loss loss, TrainingOptions options, StepHook hook, LongSupplier nanoClock) {
         if (loss.size() == 0) {
             throw new InputException("the training data has no example");
         }

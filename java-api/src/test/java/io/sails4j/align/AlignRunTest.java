@@ -12,8 +12,8 @@ import io.sails4j.data.Progress;
 import io.sails4j.io.InputException;
 import io.sails4j.io.JsonFiles;
 import io.sails4j.lora.LoraAdapter;
-import io.sails4j.model.Gemma2Config;
-import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.CausalModel;
+import io.sails4j.model.ModelConfig;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.model.ModuleKey;
 import io.sails4j.model.Projection;
@@ -49,7 +49,7 @@ class AlignRunTest {
     @TempDir
     private Path temporary;
     private final Engine engine = Engine.open(EngineOptions.defaults());
-    private final Gemma2Model model = TinyModel.open(engine);
+    private final CausalModel model = TinyModel.open(engine);
 
     @AfterEach
     void close() {
@@ -135,7 +135,7 @@ class AlignRunTest {
         assertThat(result.lossAfter()).isLessThan(result.lossBefore());
         assertThat(out.resolve("tokenizer.json")).hasContent("{}");
         assertThat(result.trainable()).isEqualTo(model.config().parameterCount());
-        try (Gemma2Model read = Gemma2Model.load(out, engine, ModelOptions.of(DType.F32))) {
+        try (CausalModel read = CausalModel.load(out, engine, ModelOptions.of(DType.F32))) {
             assertThat(read.weights().embedTokens().toFloatArray()).isEqualTo(model.weights().embedTokens().toFloatArray());
         }
     }
@@ -293,7 +293,7 @@ class AlignRunTest {
     @Test
     void trainableCountsOfTheLargeModelsAreThoseOfThePaper() {
         Set<Projection> targets = AlignOptions.defaults().targets();
-        assertThat(Gemma2Config.gemma2_9b().loraParameterCount(targets, AlignOptions.defaults().r())).isEqualTo(17_891_328);
-        assertThat(Gemma2Config.gemma2_2b().loraParameterCount(targets, AlignOptions.defaults().r())).isEqualTo(6_389_760);
+        assertThat(ModelConfig.gemma2_9b().loraParameterCount(targets, AlignOptions.defaults().r())).isEqualTo(17_891_328);
+        assertThat(ModelConfig.gemma2_2b().loraParameterCount(targets, AlignOptions.defaults().r())).isEqualTo(6_389_760);
     }
 }

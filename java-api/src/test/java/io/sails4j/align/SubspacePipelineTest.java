@@ -7,9 +7,9 @@ import io.sails4j.data.Progress;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.io.InputException;
-import io.sails4j.model.Gemma2Config;
-import io.sails4j.model.Gemma2Model;
-import io.sails4j.model.Gemma2Weights;
+import io.sails4j.model.CausalModel;
+import io.sails4j.model.ModelConfig;
+import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.sae.Sae;
@@ -38,14 +38,14 @@ class SubspacePipelineTest {
     @TempDir
     private Path directory;
     private Engine engine;
-    private Gemma2Model model;
+    private CausalModel model;
 
     @BeforeEach
     void open() {
         engine = Engine.open(new EngineOptions("cpu", 1, ""));
-        Gemma2Config config = new Gemma2Config(40, D_MODEL, 4, 2, 1, 8, 32, 8, 8, 50, 30, 1e-6, 10_000, 64, Gemma2Config.alternating(4), DType.F32,
+        ModelConfig config = new ModelConfig(40, D_MODEL, 4, 2, 1, 8, 32, 8, 8, 50, 30, 1e-6, 10_000, 64, ModelConfig.alternating(4), DType.F32,
             2, List.of(1), 0);
-        model = new Gemma2Model(engine, Gemma2Weights.random(config, engine, DType.F32, 5), false);
+        model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 5), false);
     }
 
     @AfterEach

@@ -7,8 +7,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
-import io.sails4j.model.Gemma2Config;
-import io.sails4j.model.Gemma2Weights;
+import io.sails4j.model.ModelConfig;
+import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
@@ -62,10 +62,10 @@ class MainTest {
 
     @BeforeAll
     static void makeModel() throws IOException {
-        Gemma2Config config = new Gemma2Config(64, 16, 2, 2, 1, 8, 24, 4, 8, 50, 30, 1e-6, 10_000, 64, Gemma2Config.alternating(2), DType.F32, 2,
+        ModelConfig config = new ModelConfig(64, 16, 2, 2, 1, 8, 24, 4, 8, 50, 30, 1e-6, 10_000, 64, ModelConfig.alternating(2), DType.F32, 2,
             List.of(1), 0);
         Files.createDirectory(shared.resolve("model"));
-        try (Engine engine = Engine.open(EngineOptions.defaults()); Gemma2Weights weights = Gemma2Weights.random(config, engine, DType.F32, 1)) {
+        try (Engine engine = Engine.open(EngineOptions.defaults()); ModelWeights weights = ModelWeights.random(config, engine, DType.F32, 1)) {
             weights.writeInto(shared.resolve("model"), engine);
         }
     }

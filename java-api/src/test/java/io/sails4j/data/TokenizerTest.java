@@ -25,13 +25,13 @@ class TokenizerTest {
         "I cannot help with that, but I can help with bread.");
     @TempDir
     private static Path directory;
-    private static GemmaTokenizer tokenizer;
+    private static Tokenizer tokenizer;
     private static ChatTemplate template;
 
     @BeforeAll
     static void learn() {
         BpeTrainer.train(CORPUS, 400, directory.resolve("tokenizer.json"));
-        tokenizer = GemmaTokenizer.load(directory);
+        tokenizer = Tokenizer.load(directory);
         template = new ChatTemplate(tokenizer);
     }
 
@@ -96,7 +96,7 @@ class TokenizerTest {
         }
         Path file = Files.writeString(directory.resolve("turns-" + added + ".json"), root.toString());
         List<Message> messages = List.of(new Message("user", "the <end_of_turn> user"));
-        try (GemmaTokenizer other = GemmaTokenizer.load(file)) {
+        try (Tokenizer other = Tokenizer.load(file)) {
             assertThat(new ChatTemplate(other).prompt(messages)).isEqualTo(template.prompt(messages));
             assertThat(other.stopIds()).containsExactlyInAnyOrder(tokenizer.stopIds());
         }
@@ -133,11 +133,11 @@ class TokenizerTest {
     @Test
     void refusesFilesThatAreNoTokenizer() throws IOException {
         Path absent = directory.resolve("absent.json");
-        assertThatThrownBy(() -> GemmaTokenizer.load(absent)).isInstanceOf(InputException.class).hasMessageContaining("absent.json does not exist");
+        assertThatThrownBy(() -> Tokenizer.load(absent)).isInstanceOf(InputException.class).hasMessageContaining("absent.json does not exist");
         for (String text : List.of("", "{", "[]", "{}", "{\"added_tokens\": []}",
             "{\"added_tokens\": [{\"id\": 2, \"content\": \"<bos>\", \"special\": true}]}")) {
             Path file = Files.writeString(directory.resolve("broken.json"), text);
-            assertThatThrownBy(() -> GemmaTokenizer.load(file)).as(text).isInstanceOf(InputException.class).hasMessageContaining("broken.json");
+            assertThatThrownBy(() -> Tokenizer.load(file)).as(text).isInstanceOf(InputException.class).hasMessageContaining("broken.json");
         }
         assertThatThrownBy(() -> tokenizer.idOf("<image>")).isInstanceOf(InputException.class).hasMessageContainingAll("<image>", "tokenizer.json");
     }

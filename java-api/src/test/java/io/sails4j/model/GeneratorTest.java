@@ -15,14 +15,14 @@ import org.junit.jupiter.api.Test;
 /** Generation on a small random model; its numbers are held against the reference in the parity suite. */
 class GeneratorTest {
     private Engine engine;
-    private Gemma2Model model;
+    private CausalModel model;
 
     @BeforeEach
     void open() {
-        Gemma2Config config = new Gemma2Config(97, 24, 3, 4, 2, 6, 40, 5, 6, 50, 30, 1e-6, 10_000, 128, Gemma2Config.alternating(3), DType.F32, 2,
+        ModelConfig config = new ModelConfig(97, 24, 3, 4, 2, 6, 40, 5, 6, 50, 30, 1e-6, 10_000, 128, ModelConfig.alternating(3), DType.F32, 2,
             List.of(1), 0);
         engine = Engine.open(EngineOptions.defaults());
-        model = new Gemma2Model(engine, Gemma2Weights.random(config, engine, DType.F32, 3), false);
+        model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 3), false);
     }
 
     @AfterEach

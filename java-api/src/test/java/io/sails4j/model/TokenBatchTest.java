@@ -16,19 +16,19 @@ import org.junit.jupiter.api.Test;
 
 /** Documents packed into one row against sequences alone, positions of padded rows, and batches that the model cannot take. */
 class TokenBatchTest {
-    private static final Gemma2Config CONFIG = new Gemma2Config(53, 24, 2, 2, 1, 8, 40, 3, 8, 50, 30, 1e-6, 10_000, 24, List.of(true, false),
+    private static final ModelConfig CONFIG = new ModelConfig(53, 24, 2, 2, 1, 8, 40, 3, 8, 50, 30, 1e-6, 10_000, 24, List.of(true, false),
         DType.F32, 2, List.of(1), 0);
     /** Logits are capped at 30; what enters is of order one and passes two blocks of sums of at most 40 terms. */
     private static final Offset<Float> ROUNDING = Offset.offset(30 * 64 * 0x1p-24f);
     private static final int[] LONG = {2, 7, 11, 13, 5, 31, 8};
     private static final int[] SHORT = {2, 40, 3};
     private static Engine engine;
-    private static Gemma2Model model;
+    private static CausalModel model;
 
     @BeforeAll
     static void open() {
         engine = Engine.open(new EngineOptions("cpu", 1, ""));
-        model = new Gemma2Model(engine, Gemma2Weights.random(CONFIG, engine, DType.F32, 3), false);
+        model = new CausalModel(engine, ModelWeights.random(CONFIG, engine, DType.F32, 3), false);
     }
 
     @AfterAll

@@ -7,7 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.io.InputException;
 import io.sails4j.lora.LoraAdapter;
-import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.CausalModel;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.Tensor;
@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 
 class LossTest {
     private final Engine engine = Engine.open(EngineOptions.defaults());
-    private final Gemma2Model model = TinyModel.open(engine);
+    private final CausalModel model = TinyModel.open(engine);
     private final LoraAdapter adapter = TinyModel.randomAdapter(engine, 3);
     private final LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
     private final LossContext context = LossContext.of(model);

@@ -4,9 +4,9 @@ import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
-import io.sails4j.model.Gemma2Config;
-import io.sails4j.model.Gemma2Model;
-import io.sails4j.model.Gemma2Weights;
+import io.sails4j.model.CausalModel;
+import io.sails4j.model.ModelConfig;
+import io.sails4j.model.ModelWeights;
 import io.sails4j.model.Projection;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
@@ -18,14 +18,14 @@ import java.util.Random;
 
 /** A two-layer model with random weights, and data for it. */
 public final class TinyModel {
-    public static final Gemma2Config CONFIG = new Gemma2Config(61, 24, 2, 2, 1, 8, 40, 6, 8, 50, 30, 1e-6, 10_000, 128, List.of(true, false),
+    public static final ModelConfig CONFIG = new ModelConfig(61, 24, 2, 2, 1, 8, 40, 6, 8, 50, 30, 1e-6, 10_000, 128, List.of(true, false),
         DType.F32, 2, List.of(1), 0);
 
     private TinyModel() {
     }
 
-    public static Gemma2Model open(Engine engine) {
-        return new Gemma2Model(engine, Gemma2Weights.random(CONFIG, engine, DType.F32, 7), false);
+    public static CausalModel open(Engine engine) {
+        return new CausalModel(engine, ModelWeights.random(CONFIG, engine, DType.F32, 7), false);
     }
 
     /** An adapter of rank 3 on all projections with random factors. */

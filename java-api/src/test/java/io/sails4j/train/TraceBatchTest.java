@@ -6,7 +6,7 @@ import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.io.Wrong;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
-import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.CausalModel;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.HostTensor;
@@ -68,7 +68,7 @@ class TraceBatchTest {
 
     @Test
     void whatTracesNeed() {
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 1, "")); Gemma2Model model = TinyModel.open(engine);
+        try (Engine engine = Engine.open(new EngineOptions("cpu", 1, "")); CausalModel model = TinyModel.open(engine);
              LoraAdapter adapter = TinyModel.randomAdapter(engine, 1)) {
             TraceBatch good = TraceBatch.read(file(t -> { }));
             TraceBatch unlabelled = TraceBatch.read(file(t -> t.remove("labels")));

@@ -5,15 +5,15 @@ import io.sails4j.align.AlignRun;
 import io.sails4j.align.SafetySubspace;
 import io.sails4j.align.SubspaceOptions;
 import io.sails4j.align.SubspacePipeline;
-import io.sails4j.data.GemmaTokenizer;
 import io.sails4j.data.PairTokenizer;
 import io.sails4j.data.PreferenceReader;
 import io.sails4j.data.Progress;
 import io.sails4j.data.TokenPair;
+import io.sails4j.data.Tokenizer;
 import io.sails4j.demo.DemoWorld;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.model.AdapterStack;
-import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
 import io.sails4j.model.ModelOptions;
@@ -53,7 +53,7 @@ final class TinyWorld {
         try (Engine engine = Engine.open(new EngineOptions("cpu", 0, ""))) {
             world.make(engine, new DemoWorld.Size(64, 3, 16, 96, 300, SAE_LAYER, 96, 8), 24, 5, SILENT);
         }
-        try (GemmaTokenizer tokenizer = GemmaTokenizer.load(world.model())) {
+        try (Tokenizer tokenizer = Tokenizer.load(world.model())) {
             return new TinyWorld(world, new PairTokenizer(tokenizer, 40).tokenize(PreferenceReader.read(world.data()).pairs()));
         }
     }
@@ -80,7 +80,7 @@ final class TinyWorld {
         }
         TraceBatch batch = new TraceBatch(TokenBatch.of(2, length, ids, mask), labels);
         Map<String, float[]> values = new LinkedHashMap<>();
-        try (Engine engine = open(backend); Gemma2Model model = Gemma2Model.load(world.model(), engine, ModelOptions.of(dtype))) {
+        try (Engine engine = open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(dtype))) {
             Trace.run(model, AdapterStack.none(), batch, Trace.Gradients.ALL).forEach((name, value) -> values.put(name, value.toFloatArray()));
         }
         return values;
@@ -89,7 +89,7 @@ final class TinyWorld {
     /** Greedy tokens after the first pair's prompt. */
     int[] generate(String backend) {
         int[] prompt = Arrays.copyOf(pairs.getFirst().aligned().ids(), 12);
-        try (Engine engine = open(backend); Gemma2Model model = Gemma2Model.load(world.model(), engine, ModelOptions.of(DType.F32))) {
+        try (Engine engine = open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(DType.F32))) {
             return new Generator(model, AdapterStack.none()).generate(prompt, GenerationOptions.greedy(16, Set.of()), null);
         }
     }
@@ -103,7 +103,7 @@ final class TinyWorld {
         AlignOptions d = AlignOptions.defaults();
         AlignOptions options = new AlignOptions(AlignOptions.Method.SAILS, objective, constraint, d.penalty(), AlignOptions.Fill.AUTO, d.targets(), 4, 4, d.dpoBeta(), 4,
             new TrainingOptions(1, 3, 400, 400, new AdamwOptions(2e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1));
-        try (Engine engine = open(backend); Gemma2Model model = Gemma2Model.load(world.model(), engine, ModelOptions.of(DType.F32));
+        try (Engine engine = open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(DType.F32));
              Sae sae = Sae.load(world.sae(), engine)) {
             SubspaceOptions subspaceOptions = new SubspaceOptions(16, 0.8, true, false, io.sails4j.align.Pool.TOKEN, 1024);
             SafetySubspace subspace = new SubspacePipeline(model, world.model(), new TreeMap<>(Map.of(SAE_LAYER, sae)), subspaceOptions)

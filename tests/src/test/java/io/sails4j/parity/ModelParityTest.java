@@ -3,14 +3,14 @@ package io.sails4j.parity;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraMerge;
 import io.sails4j.model.AdapterStack;
+import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
-import io.sails4j.model.Gemma2Config;
-import io.sails4j.model.Gemma2Model;
-import io.sails4j.model.Gemma2Weights;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
+import io.sails4j.model.ModelConfig;
 import io.sails4j.model.ModelOptions;
+import io.sails4j.model.ModelWeights;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
@@ -74,12 +74,12 @@ class ModelParityTest {
         }
 
         private void checkConfigSpellings(String name) {
-            Gemma2Config other = Gemma2Config.readFile(reference.path("configs/" + name + ".transformers-5.json"));
-            table.equal("configs/" + name + ".transformers-5.json", "configuration", other, Gemma2Config.read(directory));
+            ModelConfig other = ModelConfig.readFile(reference.path("configs/" + name + ".transformers-5.json"));
+            table.equal("configs/" + name + ".transformers-5.json", "configuration", other, ModelConfig.read(directory));
         }
 
         void all() {
-            try (Gemma2Model model = Gemma2Model.load(directory, engine, ModelOptions.of(dtype));
+            try (CausalModel model = CausalModel.load(directory, engine, ModelOptions.of(dtype));
                  LoraAdapter adapter = LoraAdapter.load(adapterDirectory, model.config(), engine)) {
                 AdapterStack active = AdapterStack.of(adapter.modules());
                 trace("forward", model, AdapterStack.none(), Trace.Gradients.NONE, "");
@@ -117,7 +117,7 @@ class ModelParityTest {
         }
 
         /** Compares every stored tensor with the one of that name in a trace; {@code prefix} is what traces put before it. */
-        private void trace(String kind, Gemma2Model model, AdapterStack adapters, Trace.Gradients gradients, String prefix) {
+        private void trace(String kind, CausalModel model, AdapterStack adapters, Trace.Gradients gradients, String prefix) {
             String file = expected + "/" + kind + ".safetensors";
             if (!reference.has(file)) {
                 return;
@@ -142,7 +142,7 @@ class ModelParityTest {
             }
         }
 
-        private void leftPadding(Gemma2Model model) {
+        private void leftPadding(CausalModel model) {
             String file = expected + "/leftpad.safetensors";
             if (reference.has(file)) {
                 TraceBatch batch = TraceBatch.read(reference.path(file));
@@ -158,7 +158,7 @@ class ModelParityTest {
             }
         }
 
-        private float[] logits(Gemma2Model model, TokenBatch tokens) {
+        private float[] logits(CausalModel model, TokenBatch tokens) {
             try (ForwardPass pass = model.forward(tokens, AdapterStack.none(), ForwardOptions.inference())) {
                 return model.logits(pass, null).toFloatArray();
             }
@@ -167,7 +167,7 @@ class ModelParityTest {
         private void exactNormalizer() {
             String file = expected + "/forward_exact_normalizer.safetensors";
             if (reference.has(file)) {
-                try (Gemma2Model model = Gemma2Model.load(directory, engine, new ModelOptions(dtype, false, true))) {
+                try (CausalModel model = CausalModel.load(directory, engine, new ModelOptions(dtype, false, true))) {
                     trace("forward_exact_normalizer", model, AdapterStack.none(), Trace.Gradients.NONE, "");
                 }
             }
@@ -178,9 +178,9 @@ class ModelParityTest {
             if (!reference.has(file) || dtype != DType.F32 || !reference.load(file).containsKey("merged_logits")) {
                 return;
             }
-            Gemma2Config config = Gemma2Config.read(directory);
-            Gemma2Weights weights = Gemma2Weights.load(directory, config, engine, DType.F32, true);
-            try (Gemma2Model model = new Gemma2Model(engine, weights, false);
+            ModelConfig config = ModelConfig.read(directory);
+            ModelWeights weights = ModelWeights.load(directory, config, engine, DType.F32, true);
+            try (CausalModel model = new CausalModel(engine, weights, false);
                  LoraAdapter adapter = LoraAdapter.load(adapterDirectory, config, engine)) {
                 LoraMerge.apply(weights, adapter.modules(), engine);
                 TraceBatch batch = TraceBatch.read(reference.path(expected + "/forward.safetensors"));
@@ -189,7 +189,7 @@ class ModelParityTest {
             }
         }
 
-        private void greedy(Gemma2Model model, AdapterStack adapters, String which) {
+        private void greedy(CausalModel model, AdapterStack adapters, String which) {
             String file = expected + "/greedy.safetensors";
             Map<String, HostTensor> stored = reference.load(file);
             int[] expectedIds = stored.get(which + ".new_ids").toIntArray();

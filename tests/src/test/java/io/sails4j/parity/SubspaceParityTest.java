@@ -11,8 +11,8 @@ import io.sails4j.align.SubspacePipeline;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenPairs;
 import io.sails4j.model.AdapterStack;
+import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
-import io.sails4j.model.Gemma2Model;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
@@ -131,7 +131,7 @@ class SubspaceParityTest {
         int layer = entry.get("layer").asInt();
         JsonNode modelEntry = reference.model(entry.get("model").asText());
         String gemmaScope = reference.filesUnder("sae/gemma_scope/").getFirst();
-        try (Gemma2Model model = Gemma2Model.load(reference.path(modelEntry.get("weights").asText()), engine, ModelOptions.of(DType.F32));
+        try (CausalModel model = CausalModel.load(reference.path(modelEntry.get("weights").asText()), engine, ModelOptions.of(DType.F32));
              Sae sae = Sae.load(reference.path(gemmaScope), engine)) {
             for (String side : List.of("aligned", "unaligned")) {
                 residualAndActs(table, model, sae, layer, side, stored);
@@ -165,7 +165,7 @@ class SubspaceParityTest {
         });
     }
 
-    private void residualAndActs(ParityTable table, Gemma2Model model, Sae sae, int layer, String side, Map<String, HostTensor> stored) {
+    private void residualAndActs(ParityTable table, CausalModel model, Sae sae, int layer, String side, Map<String, HostTensor> stored) {
         HostTensor ids = stored.get(side + ".input_ids");
         int[] mask = stored.get(side + ".attention_mask").toIntArray();
         TokenBatch batch = TokenBatch.of((int) ids.shape().dim(0), (int) ids.shape().dim(1), ids.toIntArray(), mask);

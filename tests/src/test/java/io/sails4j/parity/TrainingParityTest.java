@@ -5,7 +5,7 @@ import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
-import io.sails4j.model.Gemma2Model;
+import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
@@ -79,7 +79,7 @@ class TrainingParityTest {
         void adamwLora() {
             String file = expected + "/adamw_lora.safetensors";
             if (reference.has(file)) {
-                try (Gemma2Model model = Gemma2Model.load(directory, engine, ModelOptions.of(dtype));
+                try (CausalModel model = CausalModel.load(directory, engine, ModelOptions.of(dtype));
                      LoraAdapter adapter = LoraAdapter.load(adapterDirectory, model.config(), engine);
                      Trainable trainable = new LoraTrainable(adapter, engine.device())) {
                     steps(file, model, trainable);
@@ -90,14 +90,14 @@ class TrainingParityTest {
         void adamwFull() {
             String file = expected + "/adamw_full.safetensors";
             if (reference.has(file)) {
-                try (Gemma2Model model = Gemma2Model.load(directory, engine, new ModelOptions(dtype, true, false));
+                try (CausalModel model = CausalModel.load(directory, engine, new ModelOptions(dtype, true, false));
                      Trainable trainable = new FullTrainable(model)) {
                     steps(file, model, trainable);
                 }
             }
         }
 
-        private void steps(String file, Gemma2Model model, Trainable trainable) {
+        private void steps(String file, CausalModel model, Trainable trainable) {
             JsonNode entry = reference.file(file);
             JsonNode o = entry.get("optimizer");
             AdamwOptions options = new AdamwOptions(o.get("lr").asDouble(), o.get("betas").get(0).asDouble(), o.get("betas").get(1).asDouble(),
@@ -165,7 +165,7 @@ class TrainingParityTest {
             List<TokenPair> pairs = IntStream.range(0, n).mapToObj(i -> new TokenPair(rows.get(i), rows.get(n + i))).toList();
             int[] all = IntStream.range(0, n).toArray();
             DpoLoss loss = new DpoLoss(pairs, reference.file(file).get("beta").asDouble());
-            try (Gemma2Model model = Gemma2Model.load(directory, engine, ModelOptions.of(dtype));
+            try (CausalModel model = CausalModel.load(directory, engine, ModelOptions.of(dtype));
                  LoraAdapter adapter = LoraAdapter.load(adapterDirectory, model.config(), engine);
                  LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
                  LossContext context = LossContext.of(model)) {

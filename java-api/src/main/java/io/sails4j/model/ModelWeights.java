@@ -25,20 +25,20 @@ import org.jspecify.annotations.Nullable;
  * The parameters of a model on a device: the embedding and the projections in the compute type, norm weights in F32. Where the
  * checkpoint has the compute type and the device reads host memory, the mapped file itself serves; nothing is copied.
  */
-public final class Gemma2Weights implements AutoCloseable {
+public final class ModelWeights implements AutoCloseable {
     public static final String EMBED_TOKENS = "model.embed_tokens.weight";
     public static final String FINAL_NORM = "model.norm.weight";
     private static final String LM_HEAD = "lm_head.weight";
     private static final long CHUNK_ELEMENTS = 16L << 20;
 
-    private final Gemma2Config config;
+    private final ModelConfig config;
     private final DType computeDtype;
     private final SequencedMap<String, Tensor> parameters;
     private final List<LayerWeights> layers = new ArrayList<>();
     private final List<Tensor> owned;
     private final @Nullable ShardedTensors mapped;
 
-    private Gemma2Weights(Gemma2Config config, DType computeDtype, SequencedMap<String, Tensor> parameters, List<Tensor> owned,
+    private ModelWeights(ModelConfig config, DType computeDtype, SequencedMap<String, Tensor> parameters, List<Tensor> owned,
                           @Nullable ShardedTensors mapped) {
         this.config = config;
         this.computeDtype = computeDtype;
@@ -58,7 +58,7 @@ public final class Gemma2Weights implements AutoCloseable {
     }
 
     /** Every parameter of the checkpoint format and its shape, in the order of the model. */
-    public static SequencedMap<String, Shape> shapes(Gemma2Config config) {
+    public static SequencedMap<String, Shape> shapes(ModelConfig config) {
         SequencedMap<String, Shape> shapes = new LinkedHashMap<>();
         Shape norm = Shape.of(config.dModel());
         shapes.put(EMBED_TOKENS, Shape.of(config.vocabSize(), config.dModel()));
@@ -81,7 +81,7 @@ public final class Gemma2Weights implements AutoCloseable {
      * @param writable give every parameter memory of its own, so that training can change it
      * @throws InputException where a tensor is missing, unknown, of another shape or type, or holds NaN or infinity
      */
-    public static Gemma2Weights load(Path directory, Gemma2Config config, Engine engine, DType computeDtype, boolean writable) {
+    public static ModelWeights load(Path directory, ModelConfig config, Engine engine, DType computeDtype, boolean writable) {
         ShardedTensors checkpoint = ShardedTensors.open(directory);
         List<Tensor> owned = new ArrayList<>();
         try {
@@ -92,7 +92,7 @@ public final class Gemma2Weights implements AutoCloseable {
                 DType dtype = isNorm(entry.getValue()) ? DType.F32 : computeDtype;
                 parameters.put(entry.getKey(), loadTensor(checkpoint, entry.getKey(), entry.getValue(), engine, dtype, writable, owned));
             }
-            return new Gemma2Weights(config, computeDtype, parameters, owned, checkpoint);
+            return new ModelWeights(config, computeDtype, parameters, owned, checkpoint);
         } catch (RuntimeException e) {
             owned.forEach(Tensor::close);
             checkpoint.close();
@@ -181,7 +181,7 @@ public final class Gemma2Weights implements AutoCloseable {
     }
 
     /** Random weights in the shape of a configuration, for measurements and for small models made from nothing. */
-    public static Gemma2Weights random(Gemma2Config config, Engine engine, DType computeDtype, long seed) {
+    public static ModelWeights random(ModelConfig config, Engine engine, DType computeDtype, long seed) {
         List<Tensor> owned = new ArrayList<>();
         SequencedMap<String, Tensor> parameters = new LinkedHashMap<>();
         RandomWeights random = new RandomWeights(engine, seed);
@@ -196,7 +196,7 @@ public final class Gemma2Weights implements AutoCloseable {
             }
             parameters.put(name, tensor);
         });
-        return new Gemma2Weights(config, computeDtype, parameters, owned, null);
+        return new ModelWeights(config, computeDtype, parameters, owned, null);
     }
 
     /** Writes {@code config.json} and {@code model.safetensors} in the checkpoint's type into an existing directory. */
@@ -223,7 +223,7 @@ public final class Gemma2Weights implements AutoCloseable {
         return new HostTensor(dtype, tensor.shape(), bytes);
     }
 
-    public Gemma2Config config() {
+    public ModelConfig config() {
         return config;
     }
 

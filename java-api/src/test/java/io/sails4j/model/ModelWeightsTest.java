@@ -25,10 +25,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Weights of a checkpoint directory: read in every stored type, refused where they are not the model's. */
-class Gemma2WeightsTest {
-    private static final Gemma2Config CONFIG = new Gemma2Config(37, 16, 1, 2, 1, 8, 24, 4, 8, 50, 30, 1e-6, 10_000, 64, List.of(true),
+class ModelWeightsTest {
+    private static final ModelConfig CONFIG = new ModelConfig(37, 16, 1, 2, 1, 8, 24, 4, 8, 50, 30, 1e-6, 10_000, 64, List.of(true),
         DType.F32, 2, List.of(1), 0);
-    private static final String EMBED = Gemma2Weights.EMBED_TOKENS;
+    private static final String EMBED = ModelWeights.EMBED_TOKENS;
     private static Engine engine;
 
     @TempDir
@@ -46,7 +46,7 @@ class Gemma2WeightsTest {
 
     @BeforeEach
     void write() {
-        try (Gemma2Weights weights = Gemma2Weights.random(CONFIG, engine, DType.F32, 1)) {
+        try (ModelWeights weights = ModelWeights.random(CONFIG, engine, DType.F32, 1)) {
             weights.writeInto(directory, engine);
         }
     }
@@ -68,8 +68,8 @@ class Gemma2WeightsTest {
         SafetensorsWriter.write(directory.resolve("model.safetensors"), tensors, Map.of());
     }
 
-    private Gemma2Weights load(DType dtype, boolean writable) {
-        return Gemma2Weights.load(directory, Gemma2Config.read(directory), engine, dtype, writable);
+    private ModelWeights load(DType dtype, boolean writable) {
+        return ModelWeights.load(directory, ModelConfig.read(directory), engine, dtype, writable);
     }
 
     private void refused(String... parts) {
@@ -90,13 +90,13 @@ class Gemma2WeightsTest {
 
     @Test
     void storedTypes() {
-        try (Gemma2Weights weights = load(DType.F32, false)) {
+        try (ModelWeights weights = load(DType.F32, false)) {
             assertThat(weights.embedTokens().toFloatArray()).containsExactly(stored().get(EMBED).toFloatArray());
         }
         for (DType dtype : List.of(DType.BF16, DType.F16)) {
             write();
             float[] expected = restore(dtype);
-            try (Gemma2Weights weights = load(DType.F32, false)) {
+            try (ModelWeights weights = load(DType.F32, false)) {
                 assertThat(weights.embedTokens().toFloatArray()).as("%s", dtype).containsExactly(expected);
             }
         }
@@ -105,11 +105,11 @@ class Gemma2WeightsTest {
     @Test
     void mappedAndOwn() {
         float[] before = stored().get(EMBED).toFloatArray();
-        try (Gemma2Weights weights = load(DType.F32, true)) {
+        try (ModelWeights weights = load(DType.F32, true)) {
             weights.embedTokens().fillZero();
             assertThat(stored().get(EMBED).toFloatArray()).as("the file").containsExactly(before);
         }
-        try (Gemma2Weights mapped = load(DType.F32, false); Gemma2Weights bf16 = load(DType.BF16, false)) {
+        try (ModelWeights mapped = load(DType.F32, false); ModelWeights bf16 = load(DType.BF16, false)) {
             assertThat(mapped.parameters().values()).extracting(Tensor::dtype).containsOnly(DType.F32);
             assertThat(bf16.embedTokens().dtype()).isEqualTo(DType.BF16);
             assertThat(bf16.finalNorm().dtype()).isEqualTo(DType.F32);
@@ -131,8 +131,8 @@ class Gemma2WeightsTest {
     @Test
     void otherTensors() {
         SequencedMap<String, HostTensor> good = stored();
-        change(t -> t.remove(Gemma2Weights.FINAL_NORM));
-        refused("lacks 1 ", Gemma2Weights.FINAL_NORM);
+        change(t -> t.remove(ModelWeights.FINAL_NORM));
+        refused("lacks 1 ", ModelWeights.FINAL_NORM);
         change(t -> {
             t.putAll(good);
             t.put("model.layers.0.self_attn.rotary_emb.inv_freq", HostTensor.ofFloats(new float[4], 4));

@@ -17,17 +17,17 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** config.json: the published shapes, both spellings, and each value that is refused. */
-class Gemma2ConfigTest {
+class Gemma2ConfigReaderTest {
     private static final Set<Projection> ATTENTION = EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ, Projection.O_PROJ);
 
     @TempDir
     private Path directory;
 
-    private Gemma2Config read(Consumer<ObjectNode> change) throws IOException {
-        ObjectNode json = Gemma2Config.gemma2_2b().toJson();
+    private ModelConfig read(Consumer<ObjectNode> change) throws IOException {
+        ObjectNode json = ModelConfig.gemma2_2b().toJson();
         change.accept(json);
         Files.writeString(directory.resolve("config.json"), json.toString());
-        return Gemma2Config.read(directory);
+        return ModelConfig.read(directory);
     }
 
     private void refused(Consumer<ObjectNode> change, String... parts) {
@@ -38,39 +38,39 @@ class Gemma2ConfigTest {
     @Test
     void publishedShapes() {
         assertThat(Map.of("2b", 2_614_341_888L, "9b", 9_241_705_984L, "27b", 27_227_128_320L))
-            .allSatisfy((name, count) -> assertThat(Gemma2Config.named(name).parameterCount()).isEqualTo(count));
+            .allSatisfy((name, count) -> assertThat(ModelConfig.named(name).parameterCount()).isEqualTo(count));
     }
 
     /** The parameter shares that the SAILS paper reports: rank 16 on q, k, v, o of every layer. */
     @Test
     void trainableCounts() {
-        assertThat(Gemma2Config.gemma2_9b().loraParameterCount(ATTENTION, 16)).isEqualTo(17_891_328);
-        assertThat(Gemma2Config.gemma2_2b().loraParameterCount(ATTENTION, 16)).isEqualTo(6_389_760);
+        assertThat(ModelConfig.gemma2_9b().loraParameterCount(ATTENTION, 16)).isEqualTo(17_891_328);
+        assertThat(ModelConfig.gemma2_2b().loraParameterCount(ATTENTION, 16)).isEqualTo(6_389_760);
     }
 
     @Test
     void whatIsWrittenIsRead() throws IOException {
         for (String name : List.of("2b", "9b", "27b")) {
-            Gemma2Config config = Gemma2Config.named(name);
+            ModelConfig config = ModelConfig.named(name);
             assertThat(read(json -> json.setAll(config.toJson()))).isEqualTo(config);
         }
     }
 
     @Test
     void spellingOfTransformers5() throws IOException {
-        Gemma2Config other = read(json -> {
+        ModelConfig other = read(json -> {
             json.remove(List.of("rope_theta", "torch_dtype", "tie_word_embeddings"));
             json.put("dtype", "bfloat16").putNull("use_bidirectional_attention");
             json.putObject("rope_parameters").put("rope_theta", 10_000.0).put("rope_type", "default");
         });
-        assertThat(other).isEqualTo(Gemma2Config.gemma2_2b());
+        assertThat(other).isEqualTo(ModelConfig.gemma2_2b());
     }
 
     @Test
     void layerTypesAreDerivedOrRead() throws IOException {
         assertThat(read(json -> json.remove("layer_types")).sliding().subList(0, 3)).containsExactly(true, false, true);
         ObjectNode reversed = new ObjectMapper().createObjectNode();
-        Gemma2Config.gemma2_2b().sliding().forEach(s -> reversed.withArray("/layer_types").add(s ? "full_attention" : "sliding_attention"));
+        ModelConfig.gemma2_2b().sliding().forEach(s -> reversed.withArray("/layer_types").add(s ? "full_attention" : "sliding_attention"));
         assertThat(read(json -> json.setAll(reversed)).sliding().subList(0, 3)).containsExactly(false, true, false);
         refused(json -> json.putArray("layer_types").add("full_attention"), "layer_types", "26");
         refused(json -> json.put("num_hidden_layers", 1).putArray("layer_types").add("chunked"), "layer_types", "chunked", "sliding_attention");
@@ -83,7 +83,7 @@ class Gemma2ConfigTest {
         assertThat(read(json -> json.putNull("final_logit_softcapping")).finalLogitSoftcap()).isZero();
         assertThat(read(json -> json.putArray("eos_token_id").add(1).add(107)).eosIds()).containsExactly(1, 107);
         assertThat(read(json -> json.remove("sliding_window")).slidingWindow()).isEqualTo(4096);
-        assertThat(read(json -> json.putObject("rope_scaling").put("rope_type", "default"))).isEqualTo(Gemma2Config.gemma2_2b());
+        assertThat(read(json -> json.putObject("rope_scaling").put("rope_type", "default"))).isEqualTo(ModelConfig.gemma2_2b());
     }
 
     @Test
@@ -129,8 +129,8 @@ class Gemma2ConfigTest {
 
     @Test
     void noWindowAtAll() throws IOException {
-        Files.writeString(directory.resolve("config.json"), Gemma2Config.gemma2_2b().toJson().putNull("sliding_window").toString());
-        org.assertj.core.api.Assertions.assertThatThrownBy(() -> Gemma2Config.read(directory)).isInstanceOf(io.sails4j.io.InputException.class)
+        Files.writeString(directory.resolve("config.json"), ModelConfig.gemma2_2b().toJson().putNull("sliding_window").toString());
+        org.assertj.core.api.Assertions.assertThatThrownBy(() -> ModelConfig.read(directory)).isInstanceOf(io.sails4j.io.InputException.class)
             .hasMessageContaining("'sliding_window' is null, expected a positive integer");
     }
 

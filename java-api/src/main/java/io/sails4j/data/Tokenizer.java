@@ -22,7 +22,7 @@ import java.util.stream.Collectors;
  * come from text: where a text spells one ({@code <start_of_turn>}), the spelling is encoded as ordinary characters, so that a user
  * cannot open a turn of their own.
  */
-public final class GemmaTokenizer implements AutoCloseable {
+public final class Tokenizer implements AutoCloseable {
     private static final List<String> TURN_TOKENS = List.of("<start_of_turn>", "<end_of_turn>");
 
     private final Path file;
@@ -31,7 +31,7 @@ public final class GemmaTokenizer implements AutoCloseable {
     private final Pattern specialPattern;
     private final int bosId;
 
-    private GemmaTokenizer(Path file) {
+    private Tokenizer(Path file) {
         this.file = file;
         if (Files.notExists(file)) {
             throw new InputException(file + " does not exist; a model that reads text needs its tokenizer.json beside its weights");
@@ -48,8 +48,8 @@ public final class GemmaTokenizer implements AutoCloseable {
     }
 
     /** Loads {@code tokenizer.json}, or that of a directory. */
-    public static GemmaTokenizer load(Path path) {
-        return new GemmaTokenizer(Files.isDirectory(path) ? path.resolve("tokenizer.json") : path);
+    public static Tokenizer load(Path path) {
+        return new Tokenizer(Files.isDirectory(path) ? path.resolve("tokenizer.json") : path);
     }
 
     private void readSpecialTokens() {

@@ -19,40 +19,40 @@ import java.util.Map;
  * @param sliding for each layer whether its attention slides
  * @param checkpointDtype the type that the checkpoint is stored in
  */
-public record Gemma2Config(
+public record ModelConfig(
     long vocabSize, long dModel, int nLayers, int nHeads, int nKvHeads, int headDim, long dFf, int slidingWindow,
     double queryPreAttnScalar, double attnLogitSoftcap, double finalLogitSoftcap, double rmsNormEps, double ropeTheta,
     int maxPositionEmbeddings, List<Boolean> sliding, DType checkpointDtype, int bosId, List<Integer> eosIds, int padId) {
 
-    public Gemma2Config {
+    public ModelConfig {
         sliding = List.copyOf(sliding);
         eosIds = List.copyOf(eosIds);
     }
 
     /** Reads {@code config.json} of a model directory, in the spelling of transformers 4 or 5. */
-    public static Gemma2Config read(Path directory) {
+    public static ModelConfig read(Path directory) {
         return Gemma2ConfigReader.read(JsonFiles.readObject(directory.resolve("config.json")));
     }
 
     /** Reads a configuration file of any name. */
-    public static Gemma2Config readFile(Path file) {
+    public static ModelConfig readFile(Path file) {
         return Gemma2ConfigReader.read(JsonFiles.readObject(file));
     }
 
-    public static Gemma2Config gemma2_2b() {
+    public static ModelConfig gemma2_2b() {
         return published(2304, 26, 8, 4, 256, 9216, 256);
     }
 
-    public static Gemma2Config gemma2_9b() {
+    public static ModelConfig gemma2_9b() {
         return published(3584, 42, 16, 8, 256, 14336, 256);
     }
 
-    public static Gemma2Config gemma2_27b() {
+    public static ModelConfig gemma2_27b() {
         return published(4608, 46, 32, 16, 128, 36864, 144);
     }
 
     /** The published models by name: {@code 2b}, {@code 9b}, {@code 27b}. */
-    public static Gemma2Config named(String name) {
+    public static ModelConfig named(String name) {
         return switch (name) {
             case "2b" -> gemma2_2b();
             case "9b" -> gemma2_9b();
@@ -61,8 +61,8 @@ public record Gemma2Config(
         };
     }
 
-    private static Gemma2Config published(long dModel, int nLayers, int nHeads, int nKvHeads, int headDim, long dFf, double scalar) {
-        return new Gemma2Config(256_000, dModel, nLayers, nHeads, nKvHeads, headDim, dFf, 4096, scalar, 50, 30, 1e-6, 10_000, 8192,
+    private static ModelConfig published(long dModel, int nLayers, int nHeads, int nKvHeads, int headDim, long dFf, double scalar) {
+        return new ModelConfig(256_000, dModel, nLayers, nHeads, nKvHeads, headDim, dFf, 4096, scalar, 50, 30, 1e-6, 10_000, 8192,
             alternating(nLayers), DType.BF16, 2, List.of(1, 107), 0);
     }
 

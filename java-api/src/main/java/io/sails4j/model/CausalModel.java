@@ -13,10 +13,10 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** A Gemma-2 model on a device. One thread at a time. */
-public final class Gemma2Model implements AutoCloseable {
+public final class CausalModel implements AutoCloseable {
     private final Engine engine;
-    private final Gemma2Weights weights;
-    private final Gemma2Config config;
+    private final ModelWeights weights;
+    private final ModelConfig config;
     private final float normalizer;
     private final List<Block> blocks = new ArrayList<>();
     private final Tensor invFreq;
@@ -24,7 +24,7 @@ public final class Gemma2Model implements AutoCloseable {
     private final TensorArena scratch;
 
     /** Takes over the weights; closing the model closes them. */
-    public Gemma2Model(Engine engine, Gemma2Weights weights, boolean exactNormalizer) {
+    public CausalModel(Engine engine, ModelWeights weights, boolean exactNormalizer) {
         this.engine = engine;
         this.weights = weights;
         this.config = weights.config();
@@ -39,14 +39,14 @@ public final class Gemma2Model implements AutoCloseable {
     }
 
     /** Loads a Hugging Face model directory. */
-    public static Gemma2Model load(Path directory, Engine engine, ModelOptions options) {
-        Gemma2Config config = Gemma2Config.read(directory);
-        Gemma2Weights weights = Gemma2Weights.load(directory, config, engine, options.resolve(config), options.writable());
-        return new Gemma2Model(engine, weights, options.exactNormalizer());
+    public static CausalModel load(Path directory, Engine engine, ModelOptions options) {
+        ModelConfig config = ModelConfig.read(directory);
+        ModelWeights weights = ModelWeights.load(directory, config, engine, options.resolve(config), options.writable());
+        return new CausalModel(engine, weights, options.exactNormalizer());
     }
 
     /** sqrt(d_model), rounded to the checkpoint's type as the published models do (google/gemma_pytorch gemma/model.py, forward). */
-    private static float normalizer(Gemma2Config config, boolean exact) {
+    private static float normalizer(ModelConfig config, boolean exact) {
         float root = (float) Math.sqrt(config.dModel());
         if (exact) {
             return root;
@@ -65,11 +65,11 @@ public final class Gemma2Model implements AutoCloseable {
         return engine;
     }
 
-    public Gemma2Config config() {
+    public ModelConfig config() {
         return config;
     }
 
-    public Gemma2Weights weights() {
+    public ModelWeights weights() {
         return weights;
     }
 
@@ -177,7 +177,7 @@ public final class Gemma2Model implements AutoCloseable {
             listener.accept("hidden.final_norm", dFinalNorm);
         }
         Tensor dResid = scratch.allocate(DType.F32, step.tokens(), config.dModel());
-        engine.ops().rmsnormBackward(dResid, targets.parameters().get(Gemma2Weights.FINAL_NORM), dFinalNorm, pass.lastResidual(),
+        engine.ops().rmsnormBackward(dResid, targets.parameters().get(ModelWeights.FINAL_NORM), dFinalNorm, pass.lastResidual(),
             weights.finalNorm(), pass.finalRstd(), 1, false);
         int lowest = lowestLayer(targets);
         for (int layer = config.nLayers() - 1; layer >= lowest; layer--) {
@@ -189,7 +189,7 @@ public final class Gemma2Model implements AutoCloseable {
         if (listener != null) {
             listener.accept("hidden.embed", dResid);
         }
-        Tensor dEmbed = targets.parameters().get(Gemma2Weights.EMBED_TOKENS);
+        Tensor dEmbed = targets.parameters().get(ModelWeights.EMBED_TOKENS);
         if (dEmbed != null) {
             engine.ops().embeddingBackward(dEmbed, dResid, scratch.of(step.batch().inputIds(), step.tokens()), normalizer);
         }
