@@ -83,7 +83,7 @@ public final class SubspacePipeline {
             sequences.add(all.get(indices[i]));
             classes[i] = indices[i] < nAligned ? 0 : 1;
         }
-        Batch batch = Batch.rightPadded(sequences, model.config().padId());
+        Batch batch = Batch.rightPadded(sequences, model.config().fillerId());
         boolean[] counted = new boolean[batch.labels().length];
         for (int i = 0; i < counted.length; i++) {
             counted[i] = batch.labels()[i] >= 0;

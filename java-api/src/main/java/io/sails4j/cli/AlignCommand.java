@@ -28,7 +28,7 @@ final class AlignCommand implements Callable<Integer> {
     @Mixin
     private CommonOptions common;
 
-    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Hugging Face directory of a Gemma-2 model")
+    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Hugging Face directory of a Gemma-2 or Llama-3 model")
     private Path model;
 
     @Option(names = "--subspace", paramLabel = "FILE", description = "subspace file of `sails subspace`")

@@ -26,7 +26,8 @@ final class InitCommand implements Callable<Integer> {
     @Mixin
     private CommonOptions common;
 
-    @Option(names = "--shape", required = true, paramLabel = "2b|9b|27b|FILE", description = "a published Gemma-2 shape or a config.json")
+    @Option(names = "--shape", required = true, paramLabel = "NAME|FILE",
+        description = "2b, 9b, 27b (Gemma-2), llama-3.1-8b, llama-3.2-1b, llama-3.2-3b or a config.json")
     private String shape;
 
     @Option(names = "--tokenizer-data", paramLabel = "FILE",

@@ -70,7 +70,7 @@ final class InspectCommand implements Callable<Integer> {
         try (Engine engine = common.openEngine();
              ModelWeights weights = ModelWeights.load(path, config, engine, config.checkpointDtype() == io.sails4j.tensor.DType.F32
                  ? io.sails4j.tensor.DType.F32 : io.sails4j.tensor.DType.BF16, false)) {
-            put("kind", "Gemma-2 checkpoint, complete and finite");
+            put("kind", config.family().title() + " checkpoint, complete and finite");
             put("parameters", config.parameterCount());
             put("tensors", weights.parameters().size());
             put("dtype", config.checkpointDtype().name());
@@ -80,8 +80,14 @@ final class InspectCommand implements Callable<Integer> {
         put("heads", config.nHeads() + " query, " + config.nKvHeads() + " key/value, head_dim " + config.headDim());
         put("d ff", config.dFf());
         put("vocabulary", config.vocabSize());
-        put("sliding window", config.slidingWindow());
-        put("soft caps", "scores " + config.attnLogitSoftcap() + ", logits " + config.finalLogitSoftcap());
+        put("output matrix", config.tiedHead() ? "the embedding" : "its own");
+        switch (config.family()) {
+            case GEMMA2 -> {
+                put("sliding window", config.slidingWindow());
+                put("soft caps", "scores " + config.attnLogitSoftcap() + ", logits " + config.finalLogitSoftcap());
+            }
+            case LLAMA -> put("rope", "theta " + config.ropeTheta() + ", scaling " + config.ropeScaling());
+        }
         EnumSet<Projection> attention = EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ, Projection.O_PROJ);
         long lora = config.loraParameterCount(attention, 16);
         put("LoRA r=16 on q, k, v, o", lora + String.format(Locale.ROOT, " (%.3f %%)", 100.0 * lora / config.parameterCount()));

@@ -18,7 +18,7 @@ import picocli.CommandLine.ScopeType;
     mixinStandardHelpOptions = true,
     version = "sails4j 0.1.0",
     scope = ScopeType.INHERIT,
-    description = "Safety alignment of Gemma-2 in an interpretable low-rank subspace: SAE features -> safety subspace -> LoRA.",
+    description = "Safety alignment of Gemma-2 and Llama-3 in an interpretable low-rank subspace: SAE features -> safety subspace -> LoRA.",
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {"0:done", "1:it failed while working", "2:the input or the options are wrong"},
     subcommands = {

@@ -16,7 +16,7 @@ import picocli.CommandLine.Option;
 
 /** The model and the adapters that a command runs. */
 final class ModelArguments {
-    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Hugging Face directory of a Gemma-2 model")
+    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Hugging Face directory of a Gemma-2 or Llama-3 model")
     private Path model;
 
     @Option(names = "--adapter", paramLabel = "DIR", description = "PEFT LoRA adapter; several are summed")

@@ -24,7 +24,7 @@ final class SubspaceCommand implements Callable<Integer> {
     @Mixin
     private CommonOptions common;
 
-    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Hugging Face directory of a Gemma-2 model")
+    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Hugging Face directory of a Gemma-2 or Llama-3 model")
     private Path model;
 
     @Option(names = "--sae", required = true, paramLabel = "LAYER=PATH", description = "SAE on the residual stream after a layer; repeat for more layers")

@@ -80,7 +80,7 @@ public final class DemoWorld {
 
     private static ModelConfig config(Size size, int vocab) {
         int nHeads = (int) (size.dModel() / size.headDim());
-        return new ModelConfig(vocab, size.dModel(), size.nLayers(), nHeads, nHeads / 2, size.headDim(), size.dFf(), 32, size.headDim(), 50, 30,
+        return ModelConfig.gemma2(vocab, size.dModel(), size.nLayers(), nHeads, nHeads / 2, size.headDim(), size.dFf(), 32, size.headDim(), 50, 30,
             1e-6, 10_000, 1024, ModelConfig.alternating(size.nLayers()), DType.F32, 2, List.of(1, 5), 0);
     }
 

@@ -88,7 +88,7 @@ final class LoraConfigReader {
         for (int i = 0; i < used.length; i++) {
             if (!used[i]) {
                 throw json.wrong("target_modules", json.node().get("target_modules"),
-                    "names of Gemma-2's projections (q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj); entry " + (i + 1)
+                    "names of a block's projections (q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj); entry " + (i + 1)
                         + " matches none");
             }
         }

@@ -1,7 +1,6 @@
 package io.sails4j.model;
 
 import io.sails4j.ops.AttentionShape;
-import io.sails4j.ops.GluActivation;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
@@ -11,7 +10,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One transformer block, forward and backward side by side. Order of operations: google/gemma_pytorch gemma/model.py (Gemma2DecoderLayer):
- * resid_mid = resid_pre + norm(attention(norm(resid_pre))), resid_post = resid_mid + norm(mlp(norm(resid_mid))).
+ * resid_mid = resid_pre + norm(attention(norm(resid_pre))), resid_post = resid_mid + norm(mlp(norm(resid_mid))); Llama has the inner norms
+ * only (huggingface/transformers modeling_llama.py, LlamaDecoderLayer).
  * The residual stream is F32; what enters a matmul has the compute type.
  */
 final class Block {
@@ -32,8 +32,9 @@ final class Block {
     }
 
     /** What the backward needs. q and k after RoPE. */
-    record Saved(NormSaved inputNorm, Tensor q, Tensor k, Tensor v, Tensor z, Tensor lse, NormSaved postAttentionNorm,
-                 NormSaved preFeedforwardNorm, Tensor gate, Tensor up, NormSaved postFeedforwardNorm, Map<Projection, Linear.Saved> linears) {
+    record Saved(NormSaved inputNorm, Tensor q, Tensor k, Tensor v, Tensor z, Tensor lse, @Nullable NormSaved postAttentionNorm,
+                 NormSaved preFeedforwardNorm, Tensor gate, Tensor up, @Nullable NormSaved postFeedforwardNorm,
+                 Map<Projection, Linear.Saved> linears) {
     }
 
     /** A forward's result: resid_post [n, d_model] F32 and, where asked for, what the backward needs. */
@@ -56,19 +57,24 @@ final class Block {
             return linears.get(projection).forward(step, x, dtype, memory, h);
         }
 
-        Tensor rstd() {
-            return memory.allocate(DType.F32, step.tokens());
+        NormSaved saved(Tensor x) {
+            return new NormSaved(x, memory.allocate(DType.F32, step.tokens()));
         }
 
-        Tensor norm(Tensor x, Tensor rstd, Tensor weight) {
+        Tensor norm(NormSaved norm, Tensor weight) {
             Tensor y = memory.allocate(step.computeDtype(), step.tokens(), config.dModel());
-            step.ops().rmsnormForward(y, rstd, x, weight, null, (float) config.rmsNormEps(), 1);
+            step.ops().rmsnormForward(y, norm.rstd(), norm.x(), weight, null, (float) config.rmsNormEps(), config.family().normOffset());
             return y;
         }
 
-        Tensor addNorm(Tensor residual, Tensor x, Tensor rstd, Tensor weight) {
+        /** residual + norm(x), or residual + x in x's place where the family has no norm there. */
+        Tensor addTo(Tensor residual, Tensor x, @Nullable NormSaved norm, LayerWeights.@Nullable Norm weight) {
+            if (norm == null || weight == null) {
+                step.ops().axpby(x, residual, 1, 1);
+                return x;
+            }
             Tensor y = memory.allocate(DType.F32, step.tokens(), config.dModel());
-            step.ops().rmsnormForward(y, rstd, x, weight, residual, (float) config.rmsNormEps(), 1);
+            step.ops().rmsnormForward(y, norm.rstd(), x, weight.weight(), residual, (float) config.rmsNormEps(), config.family().normOffset());
             return y;
         }
     }
@@ -80,8 +86,8 @@ final class Block {
     Result forward(Step step, Tensor residPre, TensorArena memory, boolean save, @Nullable TensorListener listener) {
         Forward f = new Forward(step, memory);
         DType type = step.computeDtype();
-        Tensor rstd1 = f.rstd();
-        Tensor normed = f.norm(residPre, rstd1, weights.inputNorm());
+        NormSaved inputNorm = f.saved(residPre);
+        Tensor normed = f.norm(inputNorm, weights.inputNorm().weight());
         Tensor q = rotated(step, f.linear(Projection.Q_PROJ, normed, type), config.nHeads());
         Tensor k = rotated(step, f.linear(Projection.K_PROJ, normed, type), config.nKvHeads());
         Tensor v = f.linear(Projection.V_PROJ, normed, type);
@@ -90,22 +96,22 @@ final class Block {
         attend(step, z, lse, q, k, v);
         Tensor attnOut = f.linear(Projection.O_PROJ, z, DType.F32);
         notify(listener, "attn_out.", attnOut);
-        Tensor rstd2 = f.rstd();
-        Tensor residMid = f.addNorm(residPre, attnOut, rstd2, weights.postAttentionNorm());
+        NormSaved postAttentionNorm = weights.postAttentionNorm() == null ? null : f.saved(attnOut);
+        Tensor residMid = f.addTo(residPre, attnOut, postAttentionNorm, weights.postAttentionNorm());
         notify(listener, "hidden.mid.", residMid);
-        Tensor rstd3 = f.rstd();
-        Tensor mlpIn = f.norm(residMid, rstd3, weights.preFeedforwardNorm());
+        NormSaved preFeedforwardNorm = f.saved(residMid);
+        Tensor mlpIn = f.norm(preFeedforwardNorm, weights.preFeedforwardNorm().weight());
         Tensor gate = f.linear(Projection.GATE_PROJ, mlpIn, type);
         Tensor up = f.linear(Projection.UP_PROJ, mlpIn, type);
         Tensor act = memory.allocate(type, step.tokens(), config.dFf());
-        step.ops().gluForward(act, gate, up, GluActivation.GELU_TANH);
+        step.ops().gluForward(act, gate, up, config.family().activation());
         Tensor mlpOut = f.linear(Projection.DOWN_PROJ, act, DType.F32);
         notify(listener, "mlp_out.", mlpOut);
-        Tensor rstd4 = f.rstd();
-        Tensor residPost = f.addNorm(residMid, mlpOut, rstd4, weights.postFeedforwardNorm());
+        NormSaved postFeedforwardNorm = weights.postFeedforwardNorm() == null ? null : f.saved(mlpOut);
+        Tensor residPost = f.addTo(residMid, mlpOut, postFeedforwardNorm, weights.postFeedforwardNorm());
         notify(listener, "hidden.layer.", residPost);
-        Saved saved = !save ? null : new Saved(new NormSaved(residPre, rstd1), q, k, v, z, lse, new NormSaved(attnOut, rstd2),
-            new NormSaved(residMid, rstd3), gate, up, new NormSaved(mlpOut, rstd4), f.saved);
+        Saved saved = !save ? null : new Saved(inputNorm, q, k, v, z, lse, postAttentionNorm, preFeedforwardNorm, gate, up, postFeedforwardNorm,
+            f.saved);
         return new Result(residPost, saved);
     }
 
@@ -155,23 +161,23 @@ final class Block {
     private void mlpBackward(Step step, Tensor dResid, Saved saved, BackwardTargets targets) {
         TensorArena scratch = step.scratch();
         long n = step.tokens();
-        Tensor dMlpOut = normBackward(step, dResid, saved.postFeedforwardNorm(), LayerWeights.POST_FEEDFORWARD_NORM, weights.postFeedforwardNorm(), targets);
+        Tensor dMlpOut = normBackward(step, dResid, saved.postFeedforwardNorm(), weights.postFeedforwardNorm(), targets);
         Tensor dAct = scratch.allocate(DType.F32, n, config.dFf());
         linearBackward(step, Projection.DOWN_PROJ, dAct, false, dMlpOut, saved, targets);
         Tensor dActTyped = typed(step, dAct);
         Tensor dGate = scratch.allocate(step.computeDtype(), n, config.dFf());
         Tensor dUp = scratch.allocate(step.computeDtype(), n, config.dFf());
-        step.ops().gluBackward(dGate, dUp, dActTyped, saved.gate(), saved.up(), GluActivation.GELU_TANH);
+        step.ops().gluBackward(dGate, dUp, dActTyped, saved.gate(), saved.up(), config.family().activation());
         Tensor dMlpIn = scratch.allocate(DType.F32, n, config.dModel());
         linearBackward(step, Projection.GATE_PROJ, dMlpIn, false, dGate, saved, targets);
         linearBackward(step, Projection.UP_PROJ, dMlpIn, true, dUp, saved, targets);
-        addNormBackward(step, dResid, dMlpIn, saved.preFeedforwardNorm(), LayerWeights.PRE_FEEDFORWARD_NORM, weights.preFeedforwardNorm(), targets);
+        addNormBackward(step, dResid, dMlpIn, saved.preFeedforwardNorm(), weights.preFeedforwardNorm(), targets);
     }
 
     private void attentionBackward(Step step, Tensor dResid, Saved saved, BackwardTargets targets) {
         TensorArena scratch = step.scratch();
         long n = step.tokens();
-        Tensor dAttnOut = normBackward(step, dResid, saved.postAttentionNorm(), LayerWeights.POST_ATTENTION_NORM, weights.postAttentionNorm(), targets);
+        Tensor dAttnOut = normBackward(step, dResid, saved.postAttentionNorm(), weights.postAttentionNorm(), targets);
         Tensor dz = scratch.allocate(DType.F32, n, config.qWidth());
         linearBackward(step, Projection.O_PROJ, dz, false, dAttnOut, saved, targets);
         Tensor dzTyped = typed(step, dz);
@@ -187,7 +193,7 @@ final class Block {
         linearBackward(step, Projection.Q_PROJ, dNormed, false, dq, saved, targets);
         linearBackward(step, Projection.K_PROJ, dNormed, true, dk, saved, targets);
         linearBackward(step, Projection.V_PROJ, dNormed, true, dv, saved, targets);
-        addNormBackward(step, dResid, dNormed, saved.inputNorm(), LayerWeights.INPUT_NORM, weights.inputNorm(), targets);
+        addNormBackward(step, dResid, dNormed, saved.inputNorm(), weights.inputNorm(), targets);
     }
 
     private void unrotate(Step step, Tensor dx, long heads) {
@@ -209,15 +215,23 @@ final class Block {
         return typed;
     }
 
-    /** Through a norm whose output was added to the residual stream: gradient of its input, F32. */
-    private Tensor normBackward(Step step, Tensor dy, NormSaved saved, String name, Tensor weight, BackwardTargets targets) {
+    /** Through a norm whose output was added to the residual stream: gradient of its input, F32; dy itself where the family has no norm there. */
+    private Tensor normBackward(Step step, Tensor dy, @Nullable NormSaved saved, LayerWeights.@Nullable Norm norm, BackwardTargets targets) {
+        if (saved == null || norm == null) {
+            return dy;
+        }
         Tensor dx = step.scratch().allocate(DType.F32, step.tokens(), config.dModel());
-        step.ops().rmsnormBackward(dx, targets.parameters().get(LayerWeights.normName(layer, name)), dy, saved.x(), weight, saved.rstd(), 1, false);
+        normBackward(step, dx, false, dy, saved, norm, targets);
         return dx;
     }
 
     /** Through a norm that read the residual stream: its input's gradient is added to dResid. */
-    private void addNormBackward(Step step, Tensor dResid, Tensor dy, NormSaved saved, String name, Tensor weight, BackwardTargets targets) {
-        step.ops().rmsnormBackward(dResid, targets.parameters().get(LayerWeights.normName(layer, name)), dy, saved.x(), weight, saved.rstd(), 1, true);
+    private void addNormBackward(Step step, Tensor dResid, Tensor dy, NormSaved saved, LayerWeights.Norm norm, BackwardTargets targets) {
+        normBackward(step, dResid, true, dy, saved, norm, targets);
+    }
+
+    private void normBackward(Step step, Tensor dx, boolean accumulate, Tensor dy, NormSaved saved, LayerWeights.Norm norm, BackwardTargets targets) {
+        step.ops().rmsnormBackward(dx, targets.parameters().get(norm.name()), dy, saved.x(), norm.weight(), saved.rstd(),
+            config.family().normOffset(), accumulate);
     }
 }

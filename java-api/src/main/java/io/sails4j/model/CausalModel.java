@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/** A Gemma-2 model on a device. One thread at a time. */
+/** A causal language model on a device. One thread at a time. */
 public final class CausalModel implements AutoCloseable {
     private final Engine engine;
     private final ModelWeights weights;
@@ -33,7 +33,7 @@ public final class CausalModel implements AutoCloseable {
             blocks.add(new Block(config, layer, weights.layer(layer)));
         }
         this.invFreq = engine.device().allocate(DType.F64, Shape.of(config.headDim() / 2));
-        invFreq.upload(new RopeScaling.None().invFreq(config.ropeTheta(), config.headDim()));
+        invFreq.upload(config.ropeScaling().invFreq(config.ropeTheta(), config.headDim()));
         this.kept = new TensorArena(engine.device());
         this.scratch = new TensorArena(engine.device());
     }
@@ -45,8 +45,11 @@ public final class CausalModel implements AutoCloseable {
         return new CausalModel(engine, weights, options.exactNormalizer());
     }
 
-    /** sqrt(d_model), rounded to the checkpoint's type as the published models do (google/gemma_pytorch gemma/model.py, forward). */
+    /** What embeddings are multiplied by: 1, or sqrt(d_model) rounded to the checkpoint's type as the published models do (google/gemma_pytorch gemma/model.py, forward). */
     private static float normalizer(ModelConfig config, boolean exact) {
+        if (!config.family().scalesEmbedding()) {
+            return 1;
+        }
         float root = (float) Math.sqrt(config.dModel());
         if (exact) {
             return root;
@@ -113,7 +116,8 @@ public final class CausalModel implements AutoCloseable {
         }
         Tensor finalNorm = kept.allocate(computeDtype(), n, config.dModel());
         Tensor rstd = kept.allocate(DType.F32, n);
-        engine.ops().rmsnormForward(finalNorm, rstd, residual, weights.finalNorm(), null, (float) config.rmsNormEps(), 1);
+        engine.ops().rmsnormForward(finalNorm, rstd, residual, weights.finalNorm(), null, (float) config.rmsNormEps(),
+            config.family().normOffset());
         if (options.listener() != null) {
             options.listener().accept("hidden.final_norm", finalNorm);
         }
@@ -153,7 +157,7 @@ public final class CausalModel implements AutoCloseable {
             hidden = gathered;
         }
         Tensor logits = memory.allocate(DType.F32, hidden.dim(0), config.vocabSize());
-        engine.ops().matmul(logits, hidden, weights.embedTokens(), false, true, 1, 0);
+        engine.ops().matmul(logits, hidden, weights.head(), false, true, 1, 0);
         if (config.finalLogitSoftcap() != 0) {
             engine.ops().softcapForward(logits, logits, (float) config.finalLogitSoftcap());
         }
@@ -178,7 +182,7 @@ public final class CausalModel implements AutoCloseable {
         }
         Tensor dResid = scratch.allocate(DType.F32, step.tokens(), config.dModel());
         engine.ops().rmsnormBackward(dResid, targets.parameters().get(ModelWeights.FINAL_NORM), dFinalNorm, pass.lastResidual(),
-            weights.finalNorm(), pass.finalRstd(), 1, false);
+            weights.finalNorm(), pass.finalRstd(), config.family().normOffset(), false);
         int lowest = lowestLayer(targets);
         for (int layer = config.nLayers() - 1; layer >= lowest; layer--) {
             if (listener != null) {

@@ -113,7 +113,7 @@ public final class Generator {
     private TokenBatch leftPadded(List<int[]> prompts, int length) {
         int[] ids = new int[prompts.size() * length];
         int[] mask = new int[ids.length];
-        Arrays.fill(ids, model.config().padId());
+        Arrays.fill(ids, model.config().fillerId());
         for (int b = 0; b < prompts.size(); b++) {
             int[] prompt = prompts.get(b);
             System.arraycopy(prompt, 0, ids, (b + 1) * length - prompt.length, prompt.length);

@@ -13,8 +13,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
-import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
 public final class ModelWeights implements AutoCloseable {
     public static final String EMBED_TOKENS = "model.embed_tokens.weight";
     public static final String FINAL_NORM = "model.norm.weight";
-    private static final String LM_HEAD = "lm_head.weight";
+    public static final String LM_HEAD = "lm_head.weight";
     private static final long CHUNK_ELEMENTS = 16L << 20;
 
     private final ModelConfig config;
@@ -46,14 +46,7 @@ public final class ModelWeights implements AutoCloseable {
         this.owned = owned;
         this.mapped = mapped;
         for (int layer = 0; layer < config.nLayers(); layer++) {
-            Map<Projection, Tensor> projections = new EnumMap<>(Projection.class);
-            for (Projection projection : Projection.values()) {
-                projections.put(projection, parameter(projection.modulePath(layer) + ".weight"));
-            }
-            layers.add(new LayerWeights(parameter(LayerWeights.normName(layer, LayerWeights.INPUT_NORM)),
-                parameter(LayerWeights.normName(layer, LayerWeights.POST_ATTENTION_NORM)),
-                parameter(LayerWeights.normName(layer, LayerWeights.PRE_FEEDFORWARD_NORM)),
-                parameter(LayerWeights.normName(layer, LayerWeights.POST_FEEDFORWARD_NORM)), projections));
+            layers.add(LayerWeights.of(config.family(), layer, this::parameter));
         }
     }
 
@@ -63,15 +56,17 @@ public final class ModelWeights implements AutoCloseable {
         Shape norm = Shape.of(config.dModel());
         shapes.put(EMBED_TOKENS, Shape.of(config.vocabSize(), config.dModel()));
         for (int layer = 0; layer < config.nLayers(); layer++) {
-            shapes.put(LayerWeights.normName(layer, LayerWeights.INPUT_NORM), norm);
+            List<String> norms = LayerWeights.normNames(config.family(), layer);
+            shapes.put(norms.getFirst(), norm);
             for (Projection projection : Projection.values()) {
                 shapes.put(projection.modulePath(layer) + ".weight", Shape.of(projection.dOut(config), projection.dIn(config)));
             }
-            shapes.put(LayerWeights.normName(layer, LayerWeights.POST_ATTENTION_NORM), norm);
-            shapes.put(LayerWeights.normName(layer, LayerWeights.PRE_FEEDFORWARD_NORM), norm);
-            shapes.put(LayerWeights.normName(layer, LayerWeights.POST_FEEDFORWARD_NORM), norm);
+            norms.subList(1, norms.size()).forEach(name -> shapes.put(name, norm));
         }
         shapes.put(FINAL_NORM, norm);
+        if (!config.tiedHead()) {
+            shapes.put(LM_HEAD, Shape.of(config.vocabSize(), config.dModel()));
+        }
         return shapes;
     }
 
@@ -86,7 +81,7 @@ public final class ModelWeights implements AutoCloseable {
         List<Tensor> owned = new ArrayList<>();
         try {
             SequencedMap<String, Shape> shapes = shapes(config);
-            requireSameNames(directory, checkpoint, shapes);
+            requireSameNames(directory, checkpoint, shapes, config);
             SequencedMap<String, Tensor> parameters = new LinkedHashMap<>();
             for (Map.Entry<String, Shape> entry : shapes.entrySet()) {
                 DType dtype = isNorm(entry.getValue()) ? DType.F32 : computeDtype;
@@ -104,7 +99,7 @@ public final class ModelWeights implements AutoCloseable {
         return shape.rank() == 1;
     }
 
-    private static void requireSameNames(Path directory, ShardedTensors checkpoint, Map<String, Shape> shapes) {
+    private static void requireSameNames(Path directory, ShardedTensors checkpoint, Map<String, Shape> shapes, ModelConfig config) {
         List<String> missing = shapes.keySet().stream().filter(name -> !checkpoint.contains(name)).toList();
         if (!missing.isEmpty()) {
             throw new InputException(directory + " lacks " + missing.size() + " of the model's tensors: " + some(missing)
@@ -112,7 +107,8 @@ public final class ModelWeights implements AutoCloseable {
         }
         List<String> extra = checkpoint.names().stream().filter(name -> !shapes.containsKey(name) && !isTiedHead(checkpoint, name)).toList();
         if (!extra.isEmpty()) {
-            throw new InputException(directory + " has " + extra.size() + " tensors that Gemma-2 of this configuration does not have: " + some(extra));
+            throw new InputException(directory + " has " + extra.size() + " tensors that a " + config.family().title()
+                + " model of this configuration does not have: " + some(extra));
         }
     }
 
@@ -125,7 +121,7 @@ public final class ModelWeights implements AutoCloseable {
         HostTensor embedding = checkpoint.tensor(EMBED_TOKENS);
         if (head.dtype() != embedding.dtype() || !head.shape().equals(embedding.shape()) || head.data().mismatch(embedding.data()) != -1) {
             throw new InputException(checkpoint.fileOf(LM_HEAD) + ": '" + LM_HEAD + "' differs from '" + EMBED_TOKENS
-                + "'; Gemma-2's output matrix is its embedding, an untied one is not supported");
+                + "'; config.json says that the output matrix is the embedding (tie_word_embeddings)");
         }
         return true;
     }
@@ -189,9 +185,11 @@ public final class ModelWeights implements AutoCloseable {
             Tensor tensor = engine.device().allocate(isNorm(shape) ? DType.F32 : computeDtype, shape);
             owned.add(tensor);
             if (isNorm(shape)) {
-                tensor.fillZero();  // the scale is stored as an offset from 1
+                float[] ones = new float[Math.toIntExact(tensor.numel())];
+                Arrays.fill(ones, 1 - config.family().normOffset());
+                tensor.upload(ones);
             } else {
-                // 1/sqrt(fan in) keeps activations of order one; the embedding is multiplied by sqrt(d_model) before use.
+                // 1/sqrt(fan in) keeps activations of order one; Gemma-2 multiplies the embedding by sqrt(d_model) before use.
                 random.fill(tensor, 1 / Math.sqrt(shape.dim(1)));
             }
             parameters.put(name, tensor);
@@ -244,9 +242,19 @@ public final class ModelWeights implements AutoCloseable {
         return tensor;
     }
 
-    /** [vocab_size, d_model] in the compute type: input embedding and output matrix. */
+    /** [vocab_size, d_model] in the compute type: the input embedding. */
     public Tensor embedTokens() {
         return parameter(EMBED_TOKENS);
+    }
+
+    /** [vocab_size, d_model] in the compute type: the output matrix, which may be the embedding. */
+    public Tensor head() {
+        return parameter(headName(config));
+    }
+
+    /** The output matrix's name among the parameters. */
+    public static String headName(ModelConfig config) {
+        return config.tiedHead() ? EMBED_TOKENS : LM_HEAD;
     }
 
     Tensor finalNorm() {

@@ -59,7 +59,7 @@ public enum Projection {
                 return projection;
             }
         }
-        throw new InputException("'" + name + "' is no projection of Gemma-2, expected one of "
+        throw new InputException("'" + name + "' is no projection of a block, expected one of "
             + Arrays.stream(values()).map(Projection::peftName).collect(Collectors.joining(", ")));
     }
 }

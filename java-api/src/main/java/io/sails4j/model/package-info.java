@@ -1,4 +1,4 @@
-/** Gemma-2: configuration, weights, forward, backward, generation. */
+/** Gemma-2 and Llama-3: configuration, weights, forward, backward, generation. */
 @NullMarked
 package io.sails4j.model;
 

@@ -161,7 +161,7 @@ public final class Ops {
         return transpose ? " transposed" : "";
     }
 
-    // ---------------------------------------------------------------- Gemma-2
+    // ---------------------------------------------------------------- transformer layers
 
     /** y [n_tokens, d_model] F32|BF16 = table [ids, :] * scale; ids I32, table [vocab, d_model] F32|BF16. */
     public void embeddingForward(Tensor y, Tensor ids, Tensor table, float scale) {

@@ -56,10 +56,10 @@ public final class FullTrainable implements Trainable {
     }
 
     @Override
-    public Tensor dEmbed() {
-        Tensor gradient = gradients.get(ModelWeights.EMBED_TOKENS);
+    public Tensor dHead() {
+        Tensor gradient = gradients.get(ModelWeights.headName(model.config()));
         if (gradient == null) {
-            throw new IllegalStateException("the model has no embedding");
+            throw new IllegalStateException("the model has no output matrix");
         }
         return gradient;
     }

@@ -23,14 +23,14 @@ final class HeadPass {
 
     /** -log p of each counted target, 0 elsewhere. */
     float[] tokenLosses() {
-        model.engine().ops().headLoss(tokenLoss, null, null, pass.finalNorm(), model.weights().embedTokens(), targets, null, softcap());
+        model.engine().ops().headLoss(tokenLoss, null, null, pass.finalNorm(), model.weights().head(), targets, null, softcap());
         return tokenLoss.toFloatArray();
     }
 
     /** The same, and the gradient of sum over t of weights[t] * loss[t] into the trainable's gradients. */
     float[] backward(Trainable trainable, float[] weights) {
         Tensor dHidden = context.memory().allocate(DType.F32, weights.length, model.config().dModel());
-        model.engine().ops().headLoss(tokenLoss, dHidden, trainable.dEmbed(), pass.finalNorm(), model.weights().embedTokens(), targets,
+        model.engine().ops().headLoss(tokenLoss, dHidden, trainable.dHead(), pass.finalNorm(), model.weights().head(), targets,
             context.memory().of(weights, weights.length), softcap());
         float[] losses = tokenLoss.toFloatArray();
         model.backward(pass, dHidden, trainable.targets());

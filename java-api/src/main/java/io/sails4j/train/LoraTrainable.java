@@ -56,7 +56,7 @@ public final class LoraTrainable implements Trainable {
     }
 
     @Override
-    public @Nullable Tensor dEmbed() {
+    public @Nullable Tensor dHead() {
         return null;
     }
 

@@ -137,7 +137,7 @@ public final class Trace {
             ops.convert(typed, dLogits);
         }
         Tensor dFinalNorm = memory.allocate(DType.F32, batch.tokens().size(), model.config().dModel());
-        ops.matmul(dFinalNorm, typed, model.weights().embedTokens(), false, false, 1, 0);
+        ops.matmul(dFinalNorm, typed, model.weights().head(), false, false, 1, 0);
         switch (gradients) {
             case NONE -> throw new IllegalStateException("no gradients were asked for");
             case HIDDEN -> model.backward(pass, dFinalNorm, new BackwardTargets(Map.of(), -1, Map.of(), keepHidden("grad.")));
@@ -173,7 +173,7 @@ public final class Trace {
         try {
             ModelWeights.shapes(model.config()).forEach((name, shape) ->
                 gradients.put(name, model.engine().device().zeros(DType.F32, shape)));
-            model.engine().ops().matmul(gradients.get(ModelWeights.EMBED_TOKENS), dLogits, pass.finalNorm(), true, false, 1, 1);
+            model.engine().ops().matmul(gradients.get(ModelWeights.headName(model.config())), dLogits, pass.finalNorm(), true, false, 1, 1);
             model.backward(pass, dFinalNorm, BackwardTargets.ofParameters(gradients));
             gradients.forEach((name, g) -> results.put("grad." + name, toHost(g)));
         } finally {

@@ -27,8 +27,8 @@ public sealed interface Trainable extends AutoCloseable permits LoraTrainable, F
     /** Where the backward puts the gradients. */
     BackwardTargets targets();
 
-    /** The embedding's gradient, which the head adds to; null where the embedding is frozen. */
-    @Nullable Tensor dEmbed();
+    /** The output matrix's gradient, which the head adds to; null where it is frozen. */
+    @Nullable Tensor dHead();
 
     /** Brings the parameters that the model computes with up to date after a step. */
     void publish();

@@ -43,7 +43,7 @@ class SubspacePipelineTest {
     @BeforeEach
     void open() {
         engine = Engine.open(new EngineOptions("cpu", 1, ""));
-        ModelConfig config = new ModelConfig(40, D_MODEL, 4, 2, 1, 8, 32, 8, 8, 50, 30, 1e-6, 10_000, 64, ModelConfig.alternating(4), DType.F32,
+        ModelConfig config = ModelConfig.gemma2(40, D_MODEL, 4, 2, 1, 8, 32, 8, 8, 50, 30, 1e-6, 10_000, 64, ModelConfig.alternating(4), DType.F32,
             2, List.of(1), 0);
         model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 5), false);
     }

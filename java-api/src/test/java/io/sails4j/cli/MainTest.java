@@ -62,7 +62,7 @@ class MainTest {
 
     @BeforeAll
     static void makeModel() throws IOException {
-        ModelConfig config = new ModelConfig(64, 16, 2, 2, 1, 8, 24, 4, 8, 50, 30, 1e-6, 10_000, 64, ModelConfig.alternating(2), DType.F32, 2,
+        ModelConfig config = ModelConfig.gemma2(64, 16, 2, 2, 1, 8, 24, 4, 8, 50, 30, 1e-6, 10_000, 64, ModelConfig.alternating(2), DType.F32, 2,
             List.of(1), 0);
         Files.createDirectory(shared.resolve("model"));
         try (Engine engine = Engine.open(EngineOptions.defaults()); ModelWeights weights = ModelWeights.random(config, engine, DType.F32, 1)) {

@@ -19,7 +19,7 @@ class GeneratorTest {
 
     @BeforeEach
     void open() {
-        ModelConfig config = new ModelConfig(97, 24, 3, 4, 2, 6, 40, 5, 6, 50, 30, 1e-6, 10_000, 128, ModelConfig.alternating(3), DType.F32, 2,
+        ModelConfig config = ModelConfig.gemma2(97, 24, 3, 4, 2, 6, 40, 5, 6, 50, 30, 1e-6, 10_000, 128, ModelConfig.alternating(3), DType.F32, 2,
             List.of(1), 0);
         engine = Engine.open(EngineOptions.defaults());
         model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 3), false);

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Weights of a checkpoint directory: read in every stored type, refused where they are not the model's. */
 class ModelWeightsTest {
-    private static final ModelConfig CONFIG = new ModelConfig(37, 16, 1, 2, 1, 8, 24, 4, 8, 50, 30, 1e-6, 10_000, 64, List.of(true),
+    private static final ModelConfig CONFIG = ModelConfig.gemma2(37, 16, 1, 2, 1, 8, 24, 4, 8, 50, 30, 1e-6, 10_000, 64, List.of(true),
         DType.F32, 2, List.of(1), 0);
     private static final String EMBED = ModelWeights.EMBED_TOKENS;
     private static Engine engine;

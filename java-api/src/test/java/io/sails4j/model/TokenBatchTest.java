@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 
 /** Documents packed into one row against sequences alone, positions of padded rows, and batches that the model cannot take. */
 class TokenBatchTest {
-    private static final ModelConfig CONFIG = new ModelConfig(53, 24, 2, 2, 1, 8, 40, 3, 8, 50, 30, 1e-6, 10_000, 24, List.of(true, false),
+    private static final ModelConfig CONFIG = ModelConfig.gemma2(53, 24, 2, 2, 1, 8, 40, 3, 8, 50, 30, 1e-6, 10_000, 24, List.of(true, false),
         DType.F32, 2, List.of(1), 0);
     /** Logits are capped at 30; what enters is of order one and passes two blocks of sums of at most 40 terms. */
     private static final Offset<Float> ROUNDING = Offset.offset(30 * 64 * 0x1p-24f);

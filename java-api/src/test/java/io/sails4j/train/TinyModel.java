@@ -18,7 +18,7 @@ import java.util.Random;
 
 /** A two-layer model with random weights, and data for it. */
 public final class TinyModel {
-    public static final ModelConfig CONFIG = new ModelConfig(61, 24, 2, 2, 1, 8, 40, 6, 8, 50, 30, 1e-6, 10_000, 128, List.of(true, false),
+    public static final ModelConfig CONFIG = ModelConfig.gemma2(61, 24, 2, 2, 1, 8, 40, 6, 8, 50, 30, 1e-6, 10_000, 128, List.of(true, false),
         DType.F32, 2, List.of(1), 0);
 
     private TinyModel() {
