@@ -1,0 +1,112 @@
+package io.sails4j.backends;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.sails4j.model.AdapterStack;
+import io.sails4j.model.CausalModel;
+import io.sails4j.model.ModelConfig;
+import io.sails4j.model.ModelFamily;
+import io.sails4j.model.ModelWeights;
+import io.sails4j.model.RopeScaling;
+import io.sails4j.model.TokenBatch;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.HostTensor;
+import io.sails4j.train.Trace;
+import io.sails4j.train.TraceBatch;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** A Llama-3 of two layers against scalar double arithmetic: logits, loss, and the gradient of every parameter. */
+class LlamaOracleTest {
+    private static final int[] IDS = new Random(4).ints(60, 0, 41).toArray();
+    private static final double STEP = 1e-5;
+
+    /** Frequencies 1, 0.1 (kept), 0.01 (blended), 0.001 (stretched) where the scaling is on. */
+    private static ModelConfig config(boolean tied, boolean scaled) {
+        RopeScaling scaling = scaled ? new RopeScaling.Llama3(8, 1, 4, 900) : new RopeScaling.None();
+        return new ModelConfig(ModelFamily.LLAMA, 41, 24, 2, 6, 2, 8, 36, 0, 8, 0, 0, 1e-5, 10_000, scaling, 128, List.of(false, false), tied,
+            DType.F32, 1, List.of(2), ModelConfig.NO_ID);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"cpu, false, true", "cpu, true, false", "emulator, true, true", "emulator, false, false"})
+    void everyGradient(String backend, boolean tied, boolean scaled) {
+        ModelConfig config = config(tied, scaled);
+        try (Engine engine = Engine.open(new EngineOptions(backend, 0, ""));
+             CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 11), false)) {
+            Map<String, double[]> weights = weights(model);
+            LlamaOracle oracle = new LlamaOracle(config, weights);
+            Map<String, HostTensor> trace = Trace.run(model, AdapterStack.none(), new TraceBatch(TokenBatch.of(IDS), IDS), Trace.Gradients.ALL);
+            double[] expected = java.util.Arrays.stream(oracle.logits(IDS)).flatMapToDouble(java.util.Arrays::stream).toArray();
+            assertThat(relativeError(trace.get("logits").toFloatArray(), expected)).as("logits").isLessThan(1e-5);
+            assertThat((double) trace.get("mean_loss").toFloatArray()[0]).isEqualTo(oracle.loss(IDS), within(1e-5));
+            assertThat(weights).containsOnlyKeys(ModelWeights.shapes(config).keySet());
+            weights.forEach((name, weight) -> checkGradient(oracle, name, weight, trace.get("grad." + name).toFloatArray()));
+        }
+    }
+
+    /** The model's weights; its norms, which are ones, are made uneven first. */
+    private static Map<String, double[]> weights(CausalModel model) {
+        Random random = new Random(12);
+        Map<String, double[]> weights = new LinkedHashMap<>();
+        model.weights().parameters().forEach((name, tensor) -> {
+            float[] values = tensor.toFloatArray();
+            if (tensor.shape().rank() == 1) {
+                for (int i = 0; i < values.length; i++) {
+                    values[i] += (float) (0.3 * random.nextGaussian());
+                }
+                tensor.upload(values);
+            }
+            weights.put(name, IntStream.range(0, values.length).mapToDouble(i -> values[i]).toArray());
+        });
+        return weights;
+    }
+
+    /** In random directions v: (loss(w + h v) - loss(w - h v)) / 2h is the gradient's product with v. */
+    private static void checkGradient(LlamaOracle oracle, String name, double[] weight, float[] gradient) {
+        Random random = new Random(name.hashCode());
+        double[] original = weight.clone();
+        double norm = 0;
+        for (float g : gradient) {
+            norm += (double) g * g;
+        }
+        for (int trial = 0; trial < 3; trial++) {
+            double[] direction = random.doubles(weight.length, -1, 1).toArray();
+            double length = Math.sqrt(java.util.Arrays.stream(direction).map(v -> v * v).sum());
+            double product = 0;
+            for (int i = 0; i < weight.length; i++) {
+                direction[i] /= length;
+                product += gradient[i] * direction[i];
+            }
+            double slope = (lossAt(oracle, weight, original, direction, STEP) - lossAt(oracle, weight, original, direction, -STEP)) / (2 * STEP);
+            System.arraycopy(original, 0, weight, 0, weight.length);
+            assertThat(product).as(name).isEqualTo(slope, within(1e-4 * Math.sqrt(norm) + 1e-9));
+        }
+        assertThat(norm).as(name).isPositive();
+    }
+
+    private static double lossAt(LlamaOracle oracle, double[] weight, double[] original, double[] direction, double step) {
+        for (int i = 0; i < weight.length; i++) {
+            weight[i] = original[i] + step * direction[i];
+        }
+        return oracle.loss(IDS);
+    }
+
+    private static double relativeError(float[] actual, double[] expected) {
+        double difference = 0;
+        double norm = 0;
+        for (int i = 0; i < expected.length; i++) {
+            difference += (actual[i] - expected[i]) * (actual[i] - expected[i]);
+            norm += expected[i] * expected[i];
+        }
+        return Math.sqrt(difference / norm);
+    }
+}
