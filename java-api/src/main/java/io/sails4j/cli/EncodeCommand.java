@@ -28,7 +28,7 @@ final class EncodeCommand implements Callable<Integer> {
     @Mixin
     private CommonOptions common;
 
-    @Option(names = "--sae", required = true, paramLabel = "PATH", description = "Gemma Scope params.npz (or its directory) or a SAELens directory")
+    @Option(names = "--sae", required = true, paramLabel = "PATH", description = "Gemma Scope params.npz (or its directory), a SAELens or a Llama Scope directory")
     private Path saePath;
 
     @Option(names = "--input", required = true, paramLabel = "FILE[:TENSOR]",

@@ -11,6 +11,7 @@ import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Shape;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -23,6 +24,8 @@ final class SaeFiles implements AutoCloseable {
     private static final String PARAMS = "params.npz";
     private static final String CONFIG = "cfg.json";
     private static final String WEIGHTS = "sae_weights.safetensors";
+    private static final String HYPERPARAMS = "hyperparams.json";
+    private static final List<String> LLAMA_SCOPE_WEIGHTS = List.of("checkpoints/final.safetensors", "final.safetensors");
 
     private final Path path;
     private final SaeConfig config;
@@ -36,7 +39,7 @@ final class SaeFiles implements AutoCloseable {
         this.file = file;
     }
 
-    /** Opens a Gemma Scope {@code params.npz} or the directory of one, or a SAELens directory. */
+    /** Opens a Gemma Scope {@code params.npz} or the directory of one, a SAELens directory or a Llama Scope directory. */
     static SaeFiles open(Path path) {
         String name = path.getFileName() == null ? "" : path.getFileName().toString();
         if (Files.isRegularFile(path) && name.endsWith(".npz")) {
@@ -47,7 +50,8 @@ final class SaeFiles implements AutoCloseable {
         }
         if (!Files.isDirectory(path)) {
             throw new InputException(path + (Files.exists(path) ? " is no SAE" : " does not exist") + "; expected " + PARAMS
-                + " of Gemma Scope or a SAELens directory with " + CONFIG);
+                + " of Gemma Scope, a SAELens directory with " + CONFIG
+                + " or a Llama Scope directory with " + HYPERPARAMS);
         }
         if (Files.exists(path.resolve(PARAMS))) {
             return openNpz(path.resolve(PARAMS));
@@ -55,13 +59,17 @@ final class SaeFiles implements AutoCloseable {
         if (Files.exists(path.resolve(CONFIG))) {
             return openSaeLens(path);
         }
+        if (Files.exists(path.resolve(HYPERPARAMS))) {
+            return openLlamaScope(path);
+        }
         throw nothingIn(path);
     }
 
     private static InputException nothingIn(Path directory) {
         try (Stream<Path> list = Files.list(directory)) {
             List<Path> entries = list.sorted().toList();
-            List<String> choices = entries.stream().filter(p -> Files.exists(p.resolve(PARAMS)) || Files.exists(p.resolve(CONFIG)))
+            List<String> choices = entries.stream()
+                .filter(p -> Stream.of(PARAMS, CONFIG, HYPERPARAMS).anyMatch(name -> Files.exists(p.resolve(name))))
                 .map(p -> p.getFileName().toString()).toList();
             if (!choices.isEmpty()) {
                 return new InputException(directory + (choices.size() == 1 ? " is no SAE itself but holds one, name it: "
@@ -69,7 +77,8 @@ final class SaeFiles implements AutoCloseable {
             }
             return entries.stream().filter(p -> ShardedTensors.isPickle(p.getFileName().toString())).findFirst()
                 .map(SaeFiles::pickleRefused)
-                .orElseGet(() -> new InputException(directory + " has neither " + PARAMS + " (Gemma Scope) nor " + CONFIG + " (SAELens)"));
+                .orElseGet(() -> new InputException(directory + " has neither " + PARAMS + " (Gemma Scope) nor " + CONFIG + " (SAELens) nor "
+                    + HYPERPARAMS + " (Llama Scope)"));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -112,6 +121,20 @@ final class SaeFiles implements AutoCloseable {
             return checked(new SaeFiles(weights, config, arrays, file));
         } catch (RuntimeException e) {
             file.close();
+            throw e;
+        }
+    }
+
+    /** Llama Scope's arrays are read once and folded into memory of their own; the file is not needed after that. */
+    private static SaeFiles openLlamaScope(Path directory) {
+        LlamaScopeConfig config = LlamaScopeConfig.read(JsonFiles.readObject(directory.resolve(HYPERPARAMS)));
+        Path weights = LLAMA_SCOPE_WEIGHTS.stream().map(directory::resolve).filter(Files::exists).findFirst().orElseThrow(() ->
+            new InputException(directory + " has " + HYPERPARAMS + " but neither " + String.join(" nor ", LLAMA_SCOPE_WEIGHTS)));
+        Arena arena = Arena.ofShared();
+        try (SafetensorsFile file = SafetensorsFile.open(weights)) {
+            return checked(new SaeFiles(weights, config.toSaeConfig(), LlamaScopeArrays.read(file, config, arena), arena));
+        } catch (RuntimeException e) {
+            arena.close();
             throw e;
         }
     }
