@@ -160,7 +160,7 @@ CPP
   ' "$work/sources" "$work/kernels"
   echo '}'
 } >"$work/shared.cpp"
-"$cxx" -std=c++17 -O1 -w -Wl,--unresolved-symbols=ignore-all -DSAILS_EMULATOR -I native/emulator/include "${includes[@]}" -o "$work/shared" "$work/shared.cpp" ||
+"$cxx" -std=c++17 -O1 -w -ffunction-sections -Wl,--gc-sections -DSAILS_EMULATOR -I native/emulator/include "${includes[@]}" -o "$work/shared" "$work/shared.cpp" ||
   fail "the host program for dynamic shared memory does not compile, see above."
 "$work/shared" >"$work/dynamic"
 
