@@ -20,6 +20,7 @@ import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
+import io.sails4j.model.ModelFamily;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
@@ -45,6 +46,9 @@ final class DemoCommand implements Callable<Integer> {
     @Mixin
     private CommonOptions common;
 
+    @Option(names = "--family", defaultValue = "gemma2", paramLabel = "NAME", description = "the model's kind: gemma2 (default) or llama")
+    private String family;
+
     @Option(names = "--out", paramLabel = "DIR", description = "where the files go (default: sails-demo-<time> in the current directory)")
     private @Nullable Path out;
 
@@ -53,13 +57,14 @@ final class DemoCommand implements Callable<Integer> {
         Path root = out != null ? out : Path.of("sails-demo-" + java.time.LocalDateTime.now()
             .format(java.time.format.DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss")));
         AtomicFiles.requireFresh(root);
+        ModelFamily chosen = ModelFamily.parse(family);
         long start = System.nanoTime();
         try (Engine engine = common.openEngine()) {
             DemoWorld world = new DemoWorld(root);
             DemoWorld.Size size = DemoWorld.Size.small();
-            common.message("1/4  making data, tokenizer and a small Gemma-2 model that has learnt to refuse and to comply");
+            common.message("1/4  making data, tokenizer and a small " + chosen.title() + " model that has learnt to refuse and to comply");
             try (ProgressBar bar = common.progress("pretraining")) {
-                world.make(engine, size, 300, common.seed(), bar);
+                world.make(engine, chosen, size, 300, common.seed(), bar);
             }
             try (CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(common.dtype())); Sae sae = Sae.load(world.sae(), engine);
                  Tokenizer tokenizer = Tokenizer.load(world.model())) {

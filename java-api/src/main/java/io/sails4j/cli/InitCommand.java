@@ -1,6 +1,7 @@
 package io.sails4j.cli;
 
 import io.sails4j.data.BpeTrainer;
+import io.sails4j.data.ControlTokens;
 import io.sails4j.data.Message;
 import io.sails4j.data.PreferencePair;
 import io.sails4j.data.PreferenceReader;
@@ -39,14 +40,16 @@ final class InitCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        ModelConfig config = Files.isRegularFile(Path.of(shape)) ? ModelConfig.readFile(Path.of(shape)) : ModelConfig.named(shape);
+        ModelConfig read = Files.isRegularFile(Path.of(shape)) ? ModelConfig.readFile(Path.of(shape)) : ModelConfig.named(shape);
+        ModelConfig config = tokenizerData == null ? read : ControlTokens.learntFor(read);
         AtomicFiles.requireFresh(out);
         DType dtype = config.checkpointDtype() == DType.F32 ? DType.F32 : DType.BF16;
         try (Engine engine = common.openEngine(); ModelWeights weights = ModelWeights.random(config, engine, dtype, common.seed())) {
             AtomicFiles.writeDirectory(out, directory -> {
                 weights.writeInto(directory, engine);
                 if (tokenizerData != null) {
-                    int size = BpeTrainer.train(texts(tokenizerData), Math.toIntExact(config.vocabSize()), directory.resolve("tokenizer.json"));
+                    int size = BpeTrainer.train(texts(tokenizerData), Math.toIntExact(config.vocabSize()), ControlTokens.of(config.family()),
+                        directory.resolve("tokenizer.json"));
                     common.message("tokenizer: " + size + " tokens of " + config.vocabSize() + " learnt from " + tokenizerData);
                 }
             });

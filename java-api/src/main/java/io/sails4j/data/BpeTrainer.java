@@ -24,23 +24,24 @@ import java.util.HashSet;
  * corpus gives the same file.
  */
 public final class BpeTrainer {
-    private static final List<String> CONTROL = List.of("<pad>", "<eos>", "<bos>", "<unk>", "<start_of_turn>", "<end_of_turn>");
     private static final char SPACE = '\u2581';
 
+    private final List<String> control;
     private final Map<String, Integer> vocabulary = new LinkedHashMap<>();
     private final List<String> tokens = new ArrayList<>();
     private final List<String[]> merges = new ArrayList<>();
 
-    private BpeTrainer() {
-        CONTROL.forEach(this::add);
+    private BpeTrainer(ControlTokens family) {
+        this.control = family.learnt();
+        control.forEach(this::add);
         for (int b = 0; b < 256; b++) {
             add(String.format(Locale.ROOT, "<0x%02X>", b));
         }
     }
 
-    /** Writes a tokenizer with at most {@code vocabSize} tokens; returns how many it has. */
-    public static int train(Iterable<String> corpus, int vocabSize, Path target) {
-        BpeTrainer trainer = new BpeTrainer();
+    /** Writes a tokenizer with at most {@code vocabSize} tokens, the family's control tokens first; returns how many it has. */
+    public static int train(Iterable<String> corpus, int vocabSize, ControlTokens family, Path target) {
+        BpeTrainer trainer = new BpeTrainer(family);
         List<Word> words = words(corpus);
         trainer.addCharacters(words, vocabSize);
         trainer.learn(words, vocabSize);
@@ -109,7 +110,7 @@ public final class BpeTrainer {
         }
         List<Integer> bytes = new ArrayList<>();
         for (byte b : character.getBytes(StandardCharsets.UTF_8)) {
-            bytes.add(CONTROL.size() + (b & 0xff));
+            bytes.add(control.size() + (b & 0xff));
         }
         return bytes;
     }
@@ -153,8 +154,8 @@ public final class BpeTrainer {
         }
     }
 
-    private static boolean isByte(int id) {
-        return id < CONTROL.size() + 256;
+    private boolean isByte(int id) {
+        return id < control.size() + 256;
     }
 
     private void merge(long pair, List<Word> words, Map<Long, Long> counts, Map<Long, Set<Integer>> where, PriorityQueue<Candidate> queue) {
@@ -206,8 +207,8 @@ public final class BpeTrainer {
         ObjectNode root = new ObjectMapper().createObjectNode();
         root.put("version", "1.0").putNull("truncation").putNull("padding");
         ArrayNode added = root.putArray("added_tokens");
-        for (int id = 0; id < CONTROL.size(); id++) {
-            added.addObject().put("id", id).put("content", CONTROL.get(id)).put("single_word", false).put("lstrip", false).put("rstrip", false)
+        for (int id = 0; id < control.size(); id++) {
+            added.addObject().put("id", id).put("content", control.get(id)).put("single_word", false).put("lstrip", false).put("rstrip", false)
                 .put("normalized", false).put("special", true);
         }
         ObjectNode normalizer = root.putObject("normalizer").put("type", "Replace");

@@ -2,86 +2,145 @@ package io.sails4j.data;
 
 import io.sails4j.io.InputException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
-/**
- * Gemma-2's chat template: {@code <bos>} once, then for each turn
- * {@code <start_of_turn>user\n...<end_of_turn>\n} and {@code <start_of_turn>model\n...<end_of_turn>\n}, contents trimmed
- * (google/gemma-2-2b-it tokenizer_config.json, chat_template).
- */
+/** The chat template of a tokenizer's family: the beginning of text once, then turn after turn, contents trimmed. */
 public final class ChatTemplate {
     private final Tokenizer tokenizer;
-    private final int startOfTurn;
-    private final int endOfTurn;
-    private final int[] newline;
+    private final Turns turns;
 
     public ChatTemplate(Tokenizer tokenizer) {
         this.tokenizer = tokenizer;
-        this.startOfTurn = tokenizer.idOf("<start_of_turn>");
-        this.endOfTurn = tokenizer.idOf("<end_of_turn>");
-        this.newline = tokenizer.encodeText("\n");
+        this.turns = switch (tokenizer.control()) {
+            case GEMMA -> new GemmaTurns(tokenizer);
+            case LLAMA3 -> new Llama3Turns(tokenizer);
+        };
+    }
+
+    /** How a family writes a turn. */
+    private sealed interface Turns {
+        /** A whole turn; user is false for the model. */
+        int[] turn(String role, String content);
+
+        /** The opening of the model's turn. */
+        int[] answerOpening();
+
+        /** The token that ends an answer. */
+        int end();
+
+        boolean knowsSystem();
+    }
+
+    /**
+     * {@code <start_of_turn>user\n...<end_of_turn>\n} and {@code <start_of_turn>model\n...<end_of_turn>\n}
+     * (google/gemma-2-2b-it tokenizer_config.json, chat_template).
+     */
+    private record GemmaTurns(Tokenizer tokenizer) implements Turns {
+        @Override
+        public int[] turn(String role, String content) {
+            String name = role.equals("user") ? "user" : "model";
+            return concat(ids("<start_of_turn>"), tokenizer.encodeText(name + "\n" + content), ids("<end_of_turn>"), tokenizer.encodeText("\n"));
+        }
+
+        @Override
+        public int[] answerOpening() {
+            return concat(ids("<start_of_turn>"), tokenizer.encodeText("model\n"));
+        }
+
+        @Override
+        public int end() {
+            return tokenizer.idOf("<end_of_turn>");
+        }
+
+        @Override
+        public boolean knowsSystem() {
+            return false;
+        }
+
+        private int[] ids(String token) {
+            return new int[] {tokenizer.idOf(token)};
+        }
+    }
+
+    /**
+     * {@code <|start_header_id|>user<|end_header_id|>\n\n...<|eot_id|>} (meta-llama/Meta-Llama-3-8B-Instruct tokenizer_config.json,
+     * chat_template). The templates of 3.1 and later put a system turn with the day's date first; it is left out, because the same prompt
+     * would be another one tomorrow.
+     */
+    private record Llama3Turns(Tokenizer tokenizer) implements Turns {
+        @Override
+        public int[] turn(String role, String content) {
+            String name = role.equals("model") ? "assistant" : role;
+            // The pre-tokenizer never joins line breaks and what follows, so an answer may be encoded apart from them.
+            return concat(header(name), tokenizer.encodeText("\n\n" + content), new int[] {end()});
+        }
+
+        @Override
+        public int[] answerOpening() {
+            return concat(header("assistant"), tokenizer.encodeText("\n\n"));
+        }
+
+        private int[] header(String name) {
+            return concat(new int[] {tokenizer.idOf("<|start_header_id|>")}, tokenizer.encodeText(name), new int[] {tokenizer.idOf("<|end_header_id|>")});
+        }
+
+        @Override
+        public int end() {
+            return tokenizer.idOf("<|eot_id|>");
+        }
+
+        @Override
+        public boolean knowsSystem() {
+            return true;
+        }
     }
 
     /** Ids of the conversation and the opening of the model's turn: what an answer is generated from. */
     public int[] prompt(List<Message> messages) {
-        Builder ids = new Builder();
-        requireTurns(messages, "user");
-        ids.add(tokenizer.bosId());
-        messages.forEach(message -> turn(ids, message));
-        ids.add(startOfTurn);
-        ids.add(tokenizer.encodeText("model\n"));
-        return ids.toArray();
+        requireTurns(messages);
+        List<int[]> parts = new ArrayList<>();
+        parts.add(new int[] {tokenizer.bosId()});
+        messages.forEach(message -> parts.add(turns.turn(message.role(), message.content().strip())));
+        parts.add(turns.answerOpening());
+        return concat(parts.toArray(int[][]::new));
     }
 
-    /** The tokens of a model's answer that training counts: the text and {@code <end_of_turn>}. */
+    /** The tokens of a model's answer that training counts: the text and the token that ends it. */
     public int[] answer(String text) {
-        Builder ids = new Builder();
-        ids.add(tokenizer.encodeText(text.strip()));
-        ids.add(endOfTurn);
-        return ids.toArray();
+        return concat(tokenizer.encodeText(text.strip()), new int[] {turns.end()});
     }
 
-    private void turn(Builder ids, Message message) {
-        ids.add(startOfTurn);
-        String role = message.role().equals("user") ? "user" : "model";
-        ids.add(tokenizer.encodeText(role + "\n" + message.content().strip()));
-        ids.add(endOfTurn);
-        ids.add(newline);
-    }
-
-    private static void requireTurns(List<Message> messages, String lastRole) {
-        if (messages.isEmpty()) {
+    private void requireTurns(List<Message> messages) {
+        boolean system = turns.knowsSystem() && !messages.isEmpty() && messages.getFirst().role().equals("system");
+        int first = system ? 1 : 0;
+        if (messages.size() == first) {
             throw new InputException("the conversation is empty, expected at least one user turn");
         }
-        for (int i = 0; i < messages.size(); i++) {
-            String role = messages.get(i).role();
-            if (role.equals("system")) {
-                throw new InputException("turn " + (i + 1) + " has the role 'system', which Gemma-2's chat template does not know; "
-                    + "put its text into the first user turn");
-            }
-            boolean user = role.equals("user");
-            if (!user && !role.equals("assistant") && !role.equals("model")) {
-                throw new InputException("turn " + (i + 1) + " has the role '" + role + "', expected user or assistant");
-            }
-            if (user != (i % 2 == 0)) {
-                throw new InputException("turn " + (i + 1) + " has the role '" + role
-                    + "', but turns must alternate user, assistant, user, ... and begin with user");
-            }
+        for (int i = first; i < messages.size(); i++) {
+            requireTurn(messages.get(i).role(), i, (i - first) % 2 == 0);
         }
-        if (!messages.getLast().role().equals(lastRole)) {
-            throw new InputException("the last turn has the role '" + messages.getLast().role() + "', expected '" + lastRole + "'");
+        if (!messages.getLast().role().equals("user")) {
+            throw new InputException("the last turn has the role '" + messages.getLast().role() + "', expected 'user'");
         }
     }
 
-    private static final class Builder {
-        private final List<int[]> parts = new ArrayList<>();
-
-        void add(int... ids) {
-            parts.add(ids);
+    private void requireTurn(String role, int i, boolean userExpected) {
+        if (role.equals("system")) {
+            throw new InputException("turn " + (i + 1) + " has the role 'system', which "
+                + (turns.knowsSystem() ? "may only stand first" : "the model's chat template does not know; put its text into the first user turn"));
         }
-
-        int[] toArray() {
-            return parts.stream().flatMapToInt(java.util.Arrays::stream).toArray();
+        boolean user = role.equals("user");
+        if (!user && !role.equals("assistant") && !role.equals("model")) {
+            throw new InputException("turn " + (i + 1) + " has the role '" + role + "', expected user or assistant");
         }
+        if (user != userExpected) {
+            throw new InputException("turn " + (i + 1) + " has the role '" + role
+                + "', but turns must alternate user, assistant, user, ... and begin with user");
+        }
+    }
+
+    private static int[] concat(int[]... parts) {
+        return Arrays.stream(parts).flatMapToInt(Arrays::stream).toArray();
     }
 }

@@ -23,12 +23,11 @@ import java.util.stream.Collectors;
  * cannot open a turn of their own.
  */
 public final class Tokenizer implements AutoCloseable {
-    private static final List<String> TURN_TOKENS = List.of("<start_of_turn>", "<end_of_turn>");
-
     private final Path file;
     private final HuggingFaceTokenizer tokenizer;
     private final Map<String, Integer> special = new LinkedHashMap<>();
     private final Pattern specialPattern;
+    private final ControlTokens control;
     private final int bosId;
 
     private Tokenizer(Path file) {
@@ -36,9 +35,9 @@ public final class Tokenizer implements AutoCloseable {
         if (Files.notExists(file)) {
             throw new InputException(file + " does not exist; a model that reads text needs its tokenizer.json beside its weights");
         }
-        readSpecialTokens();
+        this.control = readSpecialTokens();
         this.specialPattern = Pattern.compile(special.keySet().stream().map(Pattern::quote).collect(Collectors.joining("|")));
-        this.bosId = idOf("<bos>");
+        this.bosId = idOf(control.bos());
         try {
             this.tokenizer = HuggingFaceTokenizer.builder().optTokenizerPath(file).optAddSpecialTokens(false).optTruncation(false)
                 .optPadding(false).build();
@@ -52,25 +51,40 @@ public final class Tokenizer implements AutoCloseable {
         return new Tokenizer(Files.isDirectory(path) ? path.resolve("tokenizer.json") : path);
     }
 
-    private void readSpecialTokens() {
+    private ControlTokens readSpecialTokens() {
         JsonNode root = JsonFiles.read(file);
         JsonNode added = root.get("added_tokens");
         if (added == null || !added.isArray()) {
             throw new InputException(file + " lacks 'added_tokens', the list of control tokens");
         }
+        ControlTokens family = family(added);
         for (JsonNode token : added) {
-            boolean control = token.path("special").asBoolean() || TURN_TOKENS.contains(token.path("content").asText());
-            if (control && token.path("id").canConvertToInt() && !token.path("content").asText().isEmpty()) {
+            boolean isControl = token.path("special").asBoolean() || family.turns().contains(token.path("content").asText());
+            if (isControl && token.path("id").canConvertToInt() && !token.path("content").asText().isEmpty()) {
                 special.put(token.get("content").asText(), token.get("id").intValue());
             }
         }
         // Some conversions of Gemma's SentencePiece model list the turn tokens in the vocabulary only.
-        for (String token : TURN_TOKENS) {
+        for (String token : family.turns()) {
             JsonNode id = root.path("model").path("vocab").path(token);
             if (id.canConvertToInt()) {
                 special.putIfAbsent(token, id.intValue());
             }
         }
+        return family;
+    }
+
+    private ControlTokens family(JsonNode added) {
+        List<String> names = new ArrayList<>();
+        added.forEach(token -> names.add(token.path("content").asText()));
+        return Arrays.stream(ControlTokens.values()).filter(c -> names.contains(c.bos())).findFirst().orElseThrow(() -> new InputException(file
+            + " has no control token " + Arrays.stream(ControlTokens.values()).map(c -> "'" + c.bos() + "'").collect(Collectors.joining(" or "))
+            + "; it has " + names.stream().limit(8).collect(Collectors.joining(", ")) + ". Tokenizers of Gemma and Llama-3 are known"));
+    }
+
+    /** Which family's control tokens these are. */
+    public ControlTokens control() {
+        return control;
     }
 
     /** The id of a control token. */
@@ -87,10 +101,9 @@ public final class Tokenizer implements AutoCloseable {
         return bosId;
     }
 
-    /** Ids that end an answer: {@code <eos>} and, for chat models, {@code <end_of_turn>}. */
+    /** Ids that end an answer: the end of text and, for chat models, the end of a turn. */
     public int[] stopIds() {
-        return special.entrySet().stream().filter(e -> e.getKey().equals("<eos>") || e.getKey().equals("<end_of_turn>"))
-            .mapToInt(Map.Entry::getValue).toArray();
+        return special.entrySet().stream().filter(e -> control.stops().contains(e.getKey())).mapToInt(Map.Entry::getValue).toArray();
     }
 
     /** Ids of plain text, without BOS. */
@@ -110,7 +123,7 @@ public final class Tokenizer implements AutoCloseable {
 
     /** BOS, exactly one, and the ids of the text; a text that begins with the spelling of BOS keeps that one BOS. */
     public int[] encodeWithBos(String text) {
-        String content = text.startsWith("<bos>") ? text.substring("<bos>".length()) : text;
+        String content = text.startsWith(control.bos()) ? text.substring(control.bos().length()) : text;
         int[] ids = encodeText(content);
         int[] all = new int[ids.length + 1];
         all[0] = bosId;

@@ -1,6 +1,7 @@
 package io.sails4j.demo;
 
 import io.sails4j.data.BpeTrainer;
+import io.sails4j.data.ControlTokens;
 import io.sails4j.data.PairTokenizer;
 import io.sails4j.data.PreferenceReader;
 import io.sails4j.data.Progress;
@@ -12,7 +13,9 @@ import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ModelConfig;
+import io.sails4j.model.ModelFamily;
 import io.sails4j.model.ModelWeights;
+import io.sails4j.model.RopeScaling;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
@@ -26,10 +29,11 @@ import io.sails4j.train.TrainingOptions;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 
 /**
- * A Gemma-2-shaped model, its tokenizer, an SAE and preference data, made from nothing: templates give the data, the data a tokenizer, and a
+ * A model in the shape of one of the families, its tokenizer, an SAE and preference data, made from nothing: templates give the data, the data a tokenizer, and a
  * few steps of full training on refusals and compliance alike give a model that knows both.
  */
 public final class DemoWorld {
@@ -62,12 +66,17 @@ public final class DemoWorld {
         return root.resolve("preferences.jsonl");
     }
 
-    /** Makes everything. */
+    /** Makes everything around a Gemma-2 model. */
     public void make(Engine engine, Size size, int pairs, long seed, Progress progress) {
+        make(engine, ModelFamily.GEMMA2, size, pairs, seed, progress);
+    }
+
+    /** Makes everything. */
+    public void make(Engine engine, ModelFamily family, Size size, int pairs, long seed, Progress progress) {
         List<String> texts = DemoData.write(data(), pairs, seed);
         AtomicFiles.writeDirectory(model(), directory -> {
-            int vocab = BpeTrainer.train(texts, size.vocabSize(), directory.resolve("tokenizer.json"));
-            ModelConfig config = config(size, vocab);
+            int vocab = BpeTrainer.train(texts, size.vocabSize(), ControlTokens.of(family), directory.resolve("tokenizer.json"));
+            ModelConfig config = ControlTokens.learntFor(config(family, size, vocab));
             try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, seed), false);
                  Tokenizer tokenizer = Tokenizer.load(directory)) {
                 List<TokenPair> tokens = new PairTokenizer(tokenizer, 256).tokenize(PreferenceReader.read(data()).pairs());
@@ -78,8 +87,13 @@ public final class DemoWorld {
         });
     }
 
-    private static ModelConfig config(Size size, int vocab) {
+    private static ModelConfig config(ModelFamily family, Size size, int vocab) {
         int nHeads = (int) (size.dModel() / size.headDim());
+        if (family == ModelFamily.LLAMA) {
+            return new ModelConfig(family, vocab, size.dModel(), size.nLayers(), nHeads, nHeads / 2, size.headDim(), size.dFf(), 0, size.headDim(), 0, 0,
+                1e-5, 10_000, new RopeScaling.Llama3(8, 1, 4, 256), 1024, Collections.nCopies(size.nLayers(), false), false, DType.F32, 0, List.of(1),
+                ModelConfig.NO_ID);
+        }
         return ModelConfig.gemma2(vocab, size.dModel(), size.nLayers(), nHeads, nHeads / 2, size.headDim(), size.dFf(), 32, size.headDim(), 50, 30,
             1e-6, 10_000, 1024, ModelConfig.alternating(size.nLayers()), DType.F32, 2, List.of(1, 5), 0);
     }

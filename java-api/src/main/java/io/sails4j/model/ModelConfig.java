@@ -119,6 +119,12 @@ public record ModelConfig(
         return sliding;
     }
 
+    /** The same model with other control tokens: a tokenizer that was learnt for it has its own. */
+    public ModelConfig withTokens(int bosId, List<Integer> eosIds, int padId) {
+        return new ModelConfig(family, vocabSize, dModel, nLayers, nHeads, nKvHeads, headDim, dFf, slidingWindow, queryPreAttnScalar, attnLogitSoftcap,
+            finalLogitSoftcap, rmsNormEps, ropeTheta, ropeScaling, maxPositionEmbeddings, sliding, tiedHead, checkpointDtype, bosId, eosIds, padId);
+    }
+
     public long qWidth() {
         return (long) nHeads * headDim;
     }

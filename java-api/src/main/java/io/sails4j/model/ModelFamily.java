@@ -1,6 +1,9 @@
 package io.sails4j.model;
 
+import io.sails4j.io.InputException;
 import io.sails4j.ops.GluActivation;
+import java.util.Arrays;
+import java.util.stream.Collectors;
 
 /** What the families that sails4j runs do differently; all else of a model is in its {@link ModelConfig}. */
 public enum ModelFamily {
@@ -31,6 +34,13 @@ public enum ModelFamily {
     /** {@code model_type} of config.json. */
     public String modelType() {
         return modelType;
+    }
+
+    /** The family of this {@code model_type}. */
+    public static ModelFamily parse(String modelType) {
+        return Arrays.stream(values()).filter(family -> family.modelType.equals(modelType)).findFirst().orElseThrow(() -> new InputException(
+            "there is no model family '" + modelType + "', expected one of "
+                + Arrays.stream(values()).map(ModelFamily::modelType).collect(Collectors.joining(", "))));
     }
 
     /** The name for people. */
