@@ -1,0 +1,147 @@
+package io.sails4j.align;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.sails4j.align.AlignOptions.Constraint;
+import io.sails4j.align.AlignOptions.Fill;
+import io.sails4j.align.AlignOptions.Method;
+import io.sails4j.align.AlignOptions.Objective;
+import io.sails4j.data.Progress;
+import io.sails4j.io.AtomicFiles;
+import io.sails4j.lora.LoraAdapter;
+import io.sails4j.lora.LoraMerge;
+import io.sails4j.model.AdapterStack;
+import io.sails4j.model.CausalModel;
+import io.sails4j.model.ForwardOptions;
+import io.sails4j.model.ForwardPass;
+import io.sails4j.model.GenerationOptions;
+import io.sails4j.model.Generator;
+import io.sails4j.model.ModelConfig;
+import io.sails4j.model.ModelFamily;
+import io.sails4j.model.ModelOptions;
+import io.sails4j.model.ModelWeights;
+import io.sails4j.model.Projection;
+import io.sails4j.model.RopeScaling;
+import io.sails4j.model.TokenBatch;
+import io.sails4j.ops.AdamwOptions;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import io.sails4j.tensor.DType;
+import io.sails4j.train.LrSchedule;
+import io.sails4j.train.TinyModel;
+import io.sails4j.train.TrainingOptions;
+import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Training, merging and generation on small Llama-3 models, with an output matrix of their own or a tied one. */
+class LlamaAlignTest {
+    private static final int[] IDS = {1, 20, 33, 4, 58, 7, 19};
+
+    @TempDir
+    private Path temporary;
+    private final Engine engine = Engine.open(EngineOptions.defaults());
+
+    @AfterEach
+    void close() {
+        engine.close();
+    }
+
+    private Path write(boolean tied) {
+        ModelConfig config = new ModelConfig(ModelFamily.LLAMA, TinyModel.CONFIG.vocabSize(), TinyModel.CONFIG.dModel(), 2, 3, 1, 8, 40, 0, 8, 0, 0, 1e-5,
+            10_000, new RopeScaling.Llama3(8, 1, 4, 64), 128, List.of(false, false), tied, DType.F32, 1, List.of(2, 3), ModelConfig.NO_ID);
+        Path directory = temporary.resolve("base-" + tied);
+        try (ModelWeights weights = ModelWeights.random(config, engine, DType.F32, 3)) {
+            AtomicFiles.writeDirectory(directory, target -> weights.writeInto(target, engine));
+        }
+        return directory;
+    }
+
+    private AlignResult align(Path base, Method method, Objective objective, Path out) {
+        TrainingOptions training = new TrainingOptions(10, 0, 60, 40, new AdamwOptions(method == Method.FULL ? 1e-3 : 1e-2, 0.9, 0.999, 1e-8, 0), 1,
+            LrSchedule.COSINE, 0.1, 1);
+        AlignOptions options = new AlignOptions(method, objective, Constraint.NONE, 0.1, Fill.AUTO, EnumSet.allOf(Projection.class), 4, 4, 0.1, 8, training);
+        try (CausalModel model = CausalModel.load(base, engine, new ModelOptions(DType.F32, method == Method.FULL, false))) {
+            return new AlignRun(model, base, options, null, Map.of()).run(TinyModel.pairs(8, 4), out, Progress.none());
+        }
+    }
+
+    private float[] logits(Path directory, AdapterStack adapters) {
+        try (CausalModel model = CausalModel.load(directory, engine, ModelOptions.of(DType.F32));
+             ForwardPass pass = model.forward(TokenBatch.of(IDS), adapters, ForwardOptions.inference())) {
+            return model.logits(pass, null).toFloatArray();
+        }
+    }
+
+    private float[] parameter(Path directory, String name) {
+        try (ModelWeights weights = ModelWeights.load(directory, ModelConfig.read(directory), engine, DType.F32, false)) {
+            return weights.parameter(name).toFloatArray();
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void theWholeModelTrains(boolean tied) {
+        Path base = write(tied);
+        for (Objective objective : Objective.values()) {
+            Path out = temporary.resolve("full-" + objective);
+            AlignResult result = align(base, Method.FULL, objective, out);
+            assertThat(result.lossAfter()).as(objective + "").isLessThan(0.95 * result.lossBefore());
+            assertThat(ModelConfig.read(out)).isEqualTo(ModelConfig.read(base));
+            for (String name : ModelWeights.shapes(ModelConfig.read(base)).keySet()) {
+                assertThat(parameter(out, name)).as(name).isNotEqualTo(parameter(base, name));
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void anAdapterTrainsAndMerges(boolean tied) {
+        Path base = write(tied);
+        Path out = temporary.resolve("adapter");
+        AlignResult result = align(base, Method.LORA, Objective.DPO, out);
+        assertThat(result.lossAfter()).isLessThan(0.95 * result.lossBefore());
+        Path merged = temporary.resolve("merged");
+        LoraMerge.merge(base, List.of(out), merged, engine);
+        try (LoraAdapter adapter = LoraAdapter.load(out, ModelConfig.read(base), engine)) {
+            float[] beside = logits(base, AdapterStack.of(adapter.modules()));
+            float[] inside = logits(merged, AdapterStack.none());
+            double difference = 0;
+            double norm = 0;
+            for (int i = 0; i < beside.length; i++) {
+                difference += Math.pow(beside[i] - inside[i], 2);
+                norm += Math.pow(beside[i], 2);
+            }
+            assertThat(Math.sqrt(difference / norm)).isLessThan(1e-5);
+            assertThat(inside).isNotEqualTo(logits(base, AdapterStack.none()));
+        }
+        assertThat(parameter(merged, ModelWeights.headName(ModelConfig.read(base)))).isEqualTo(parameter(base, ModelWeights.headName(ModelConfig.read(base))));
+    }
+
+    /** Token by token with a cache gives what the whole sequence gives. */
+    @Test
+    void theCacheChangesNothing() {
+        Path base = write(false);
+        try (CausalModel model = CausalModel.load(base, engine, ModelOptions.of(DType.F32))) {
+            int[] fresh = new Generator(model, AdapterStack.none()).generate(IDS, GenerationOptions.greedy(12, Set.of()), null);
+            int[] all = java.util.stream.IntStream.concat(java.util.Arrays.stream(IDS), java.util.Arrays.stream(fresh)).toArray();
+            int vocab = (int) model.config().vocabSize();
+            try (ForwardPass pass = model.forward(TokenBatch.of(all), AdapterStack.none(), ForwardOptions.inference())) {
+                float[] logits = model.logits(pass, null).toFloatArray();
+                for (int t = IDS.length - 1; t + 1 < all.length; t++) {
+                    float best = logits[t * vocab + all[t + 1]];
+                    for (int v = 0; v < vocab; v++) {
+                        assertThat(logits[t * vocab + v]).isLessThanOrEqualTo(best);
+                    }
+                }
+            }
+        }
+    }
+}
