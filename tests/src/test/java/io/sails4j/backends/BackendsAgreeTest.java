@@ -4,30 +4,41 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sails4j.align.AlignOptions.Constraint;
 import io.sails4j.align.AlignOptions.Objective;
+import io.sails4j.model.ModelFamily;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
 import java.nio.file.Path;
+import java.util.EnumMap;
 import java.util.Map;
-import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** The CPU library and the emulated GPU in one JVM: the same model, the same method, the same results up to rounding. */
+@ParameterizedClass
+@EnumSource(ModelFamily.class)
 class BackendsAgreeTest {
     private static final String OTHER_ORDER = "cpu:isa=generic";
 
     @TempDir
     static Path root;
-    private static TinyWorld world;
+    private static final Map<ModelFamily, TinyWorld> WORLDS = new EnumMap<>(ModelFamily.class);
 
-    @BeforeAll
-    static void make() {
-        world = TinyWorld.make(root.resolve("world"));
+    @Parameter
+    private ModelFamily family;
+    private TinyWorld world;
+
+    @BeforeEach
+    void make() {
+        world = WORLDS.computeIfAbsent(family, f -> TinyWorld.make(f, root.resolve("world-" + f)));
     }
 
     private static void compare(Map<String, float[]> found, Map<String, float[]> expected, Map<String, float[]> otherOrder) {
@@ -62,7 +73,7 @@ class BackendsAgreeTest {
     @ParameterizedTest
     @CsvSource({"SFT, NONE", "SFT, GRADIENT", "DPO, UPDATE"})
     void theSameAlignmentRun(Objective objective, Constraint constraint) {
-        Path out = root.resolve(objective + "-" + constraint);
+        Path out = root.resolve(family + "-" + objective + "-" + constraint);
         TinyWorld.Aligned expected = world.align("cpu", objective, constraint, out.resolve("cpu"));
         TinyWorld.Aligned otherOrder = world.align(OTHER_ORDER, objective, constraint, out.resolve("generic"));
         TinyWorld.Aligned found = world.align("emulator", objective, constraint, out.resolve("emulator"));
@@ -78,8 +89,8 @@ class BackendsAgreeTest {
         Map<String, float[]> one = world.trace("emulator:seed=1", DType.BF16);
         Map<String, float[]> two = world.trace("emulator:seed=2", DType.BF16);
         one.forEach((name, values) -> assertThat(two.get(name)).as(name).containsExactly(values));
-        TinyWorld.Aligned first = world.align("emulator:seed=1", Objective.DPO, Constraint.GRADIENT, root.resolve("seed1"));
-        TinyWorld.Aligned second = world.align("emulator:seed=2", Objective.DPO, Constraint.GRADIENT, root.resolve("seed2"));
+        TinyWorld.Aligned first = world.align("emulator:seed=1", Objective.DPO, Constraint.GRADIENT, root.resolve(family + "-seed1"));
+        TinyWorld.Aligned second = world.align("emulator:seed=2", Objective.DPO, Constraint.GRADIENT, root.resolve(family + "-seed2"));
         first.adapter().forEach((name, values) -> assertThat(second.adapter().get(name)).as(name).containsExactly(values));
     }
 }

@@ -16,6 +16,7 @@ import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
+import io.sails4j.model.ModelFamily;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.AdamwOptions;
@@ -48,10 +49,10 @@ final class TinyWorld {
         this.pairs = pairs;
     }
 
-    static TinyWorld make(Path root) {
+    static TinyWorld make(ModelFamily family, Path root) {
         DemoWorld world = new DemoWorld(root);
         try (Engine engine = Engine.open(new EngineOptions("cpu", 0, ""))) {
-            world.make(engine, new DemoWorld.Size(64, 3, 16, 96, 300, SAE_LAYER, 96, 8), 24, 5, SILENT);
+            world.make(engine, family, new DemoWorld.Size(64, 3, 16, 96, 300, SAE_LAYER, 96, 8), 24, 5, SILENT);
         }
         try (Tokenizer tokenizer = Tokenizer.load(world.model())) {
             return new TinyWorld(world, new PairTokenizer(tokenizer, 40).tokenize(PreferenceReader.read(world.data()).pairs()));
