@@ -232,7 +232,7 @@ public final class PreferenceReader {
     private static void requireTurns(List<Message> prompt) throws Unusable {
         for (int i = 0; i < prompt.size(); i++) {
             if (prompt.get(i).role().equals("system")) {
-                throw new Unusable("there is a system turn, which Gemma-2 does not know");
+                throw new Unusable("there is a system turn, which pairs may not have");
             }
             if (prompt.get(i).role().equals("user") != (i % 2 == 0)) {
                 throw new Unusable("the turns do not alternate user, assistant, ...");

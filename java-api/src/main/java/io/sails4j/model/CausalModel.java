@@ -45,7 +45,10 @@ public final class CausalModel implements AutoCloseable {
         return new CausalModel(engine, weights, options.exactNormalizer());
     }
 
-    /** What embeddings are multiplied by: 1, or sqrt(d_model) rounded to the checkpoint's type as the published models do (google/gemma_pytorch gemma/model.py, forward). */
+    /**
+     * What embeddings are multiplied by: 1, or sqrt(d_model) rounded to the checkpoint's type as the published models do
+     * (google/gemma_pytorch gemma/model.py, forward).
+     */
     private static float normalizer(ModelConfig config, boolean exact) {
         if (!config.family().scalesEmbedding()) {
             return 1;

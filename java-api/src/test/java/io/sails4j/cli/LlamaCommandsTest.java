@@ -1,0 +1,107 @@
+package io.sails4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.io.SafetensorsFile;
+import io.sails4j.io.SafetensorsWriter;
+import io.sails4j.model.ModelConfig;
+import io.sails4j.tensor.HostTensor;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SequencedMap;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
+
+/** The commands that take a model, on a Llama that {@code init} makes. */
+class LlamaCommandsTest {
+    @TempDir
+    private Path directory;
+    private Path model;
+
+    /** What a command left behind. */
+    private record Run(int code, String out, String err) {
+    }
+
+    private static Run run(Object... arguments) {
+        StringWriter out = new StringWriter();
+        StringWriter err = new StringWriter();
+        CommandLine command = Main.commandLine().setOut(new PrintWriter(out, true)).setErr(new PrintWriter(err, true));
+        int code = command.execute(Arrays.stream(arguments).map(String::valueOf).toArray(String[]::new));
+        return new Run(code, out.toString(), err.toString());
+    }
+
+    private static JsonNode ok(Object... arguments) throws IOException {
+        Object[] withJson = Arrays.copyOf(arguments, arguments.length + 1);
+        withJson[arguments.length] = "--json";
+        Run run = run(withJson);
+        assertThat(run.code()).as(run.err()).isZero();
+        return new ObjectMapper().readTree(run.out());
+    }
+
+    @BeforeEach
+    void init() throws IOException {
+        ObjectNode shape = ModelConfig.llama32_1b().toJson();
+        shape.put("vocab_size", 320).put("hidden_size", 24).put("num_hidden_layers", 2).put("num_attention_heads", 4).put("num_key_value_heads", 2);
+        shape.put("head_dim", 8).put("intermediate_size", 40).put("tie_word_embeddings", false).put("torch_dtype", "float32");
+        Path file = Files.writeString(directory.resolve("shape.json"), shape.toString());
+        Path data = Files.writeString(directory.resolve("pairs.jsonl"),
+            "{\"prompt\": \"may I\", \"chosen\": \"yes you may\", \"rejected\": \"no\"}\n".repeat(4));
+        model = directory.resolve("model");
+        ok("init", "--shape", file, "--tokenizer-data", data, "--out", model);
+    }
+
+    @Test
+    void inspectGenerateAndTrace() throws IOException {
+        JsonNode inspected = ok("inspect", model);
+        assertThat(inspected.get("kind").asText()).startsWith("Llama checkpoint");
+        assertThat(inspected.get("output_matrix").asText()).isEqualTo("its own");
+        ModelConfig config = ModelConfig.read(model);
+        assertThat(config.bosId()).isZero();
+        assertThat(config.eosIds()).containsExactly(1, 5);
+        JsonNode answer = ok("generate", "--model", model, "--chat", "may I", "--max-new-tokens", "3", "--ignore-eos");
+        assertThat(answer.get("prompt_ids").get(0).asInt()).isZero();
+        assertThat(answer.get("new_ids")).hasSize(3);
+        SequencedMap<String, HostTensor> batch = new LinkedHashMap<>();
+        for (String name : new String[] {"input_ids", "labels", "attention_mask"}) {
+            batch.put(name, HostTensor.ofInts(name.equals("attention_mask") ? new int[] {1, 1, 1} : new int[] {3, 4, 5}, 1, 3));
+        }
+        Path file = directory.resolve("batch.safetensors");
+        SafetensorsWriter.write(file, batch, Map.of());
+        ok("trace", "--model", model, "--batch", file, "--gradients", "all", "--out", directory.resolve("trace.safetensors"));
+        try (SafetensorsFile trace = SafetensorsFile.open(directory.resolve("trace.safetensors"))) {
+            assertThat(trace.names()).contains("grad.lm_head.weight", "grad.model.embed_tokens.weight",
+                "grad.model.layers.1.post_attention_layernorm.weight").doesNotContain("grad.model.layers.1.pre_feedforward_layernorm.weight");
+        }
+    }
+
+    @Test
+    void theOutputMatrixAndTheConfigurationMustAgree() throws IOException {
+        ObjectNode json = (ObjectNode) new ObjectMapper().readTree(model.resolve("config.json").toFile());
+        Files.writeString(model.resolve("config.json"), json.put("tie_word_embeddings", true).toString());
+        Run differs = run("generate", "--model", model, "--tokens", "3", "--max-new-tokens", "1");
+        assertThat(differs.code()).isEqualTo(2);
+        assertThat(differs.err()).contains("lm_head.weight", "tie_word_embeddings");
+        Files.writeString(model.resolve("config.json"), json.put("tie_word_embeddings", false).toString());
+        SequencedMap<String, HostTensor> tensors = new LinkedHashMap<>();
+        Path weights = model.resolve("model.safetensors");
+        try (SafetensorsFile file = SafetensorsFile.open(weights)) {
+            file.names().stream().filter(name -> !name.startsWith("lm_head")).forEach(name -> tensors.put(name, file.tensor(name)));
+            SafetensorsWriter.write(directory.resolve("without.safetensors"), tensors, Map.of());
+        }
+        Files.move(directory.resolve("without.safetensors"), weights, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+        Run lacks = run("generate", "--model", model, "--tokens", "3", "--max-new-tokens", "1");
+        assertThat(lacks.code()).isEqualTo(2);
+        assertThat(lacks.err()).contains("lacks 1 of the model's tensors", "lm_head.weight");
+    }
+}
