@@ -12,24 +12,24 @@ import io.sails4j.train.DpoLoss;
 import io.sails4j.train.FullTrainable;
 import io.sails4j.train.LoraTrainable;
 import io.sails4j.train.Loss;
-import io.sails4j.train.LossContext;
+import io.sails4j.train.RunControl;
 import io.sails4j.train.SftLoss;
 import io.sails4j.train.StepHook;
-import io.sails4j.train.StepMetrics;
 import io.sails4j.train.Trainable;
 import io.sails4j.train.TrainingLoop;
+import io.sails4j.train.TrainingOptions;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Trains an adapter (or the whole model) and writes it. {@code OUT} appears only when it is complete; while the run goes on, its metrics
- * are in {@code OUT.partial/metrics.jsonl}, which the next run to the same place starts anew.
+ * Trains an adapter (or the whole model) and writes it. {@code OUT} appears only when it is complete; while the run goes on, its metrics and
+ * checkpoints are in {@code OUT.partial}.
  */
 public final class AlignRun {
     /** Held-out pairs are affordable where they are at most this share of the data. */
@@ -62,22 +62,29 @@ public final class AlignRun {
     }
 
     public AlignResult run(List<TokenPair> pairs, Path out, Progress progress) {
+        return run(pairs, out, progress, RunControl.plain());
+    }
+
+    /**
+     * Trains and writes {@code out}; see {@link PersistentRun} for what happens when the run is stopped, killed or goes on.
+     *
+     * @throws io.sails4j.train.StoppedException where {@code control} asked the run to stop
+     */
+    public AlignResult run(List<TokenPair> pairs, Path out, Progress progress, RunControl control) {
         AtomicFiles.requireFresh(out);
         boolean heldOut = pairs.size() >= HELD_OUT_SHARE * options.evalPairs();
         int nEval = Math.min(options.evalPairs(), pairs.size());
-        List<TokenPair> evaluation = pairs.subList(pairs.size() - nEval, pairs.size());
-        List<TokenPair> training = heldOut ? pairs.subList(0, pairs.size() - nEval) : pairs;
+        Split split = new Split(heldOut ? pairs.subList(0, pairs.size() - nEval) : pairs, pairs.subList(pairs.size() - nEval, pairs.size()), heldOut);
         return switch (options.method()) {
             case FULL -> {
                 try (FullTrainable trainable = new FullTrainable(model)) {
-                    yield train(trainable, StepHook.none(), training, evaluation, heldOut, out, progress,
-                        this::writeCheckpoint);
+                    yield train(trainable, StepHook.none(), split, out, progress, control, this::writeCheckpoint);
                 }
             }
             case LORA -> {
                 try (LoraAdapter adapter = AdapterInitialiser.plain(model.config(), options, modelPath.toString(), model.engine().device());
                      LoraTrainable trainable = new LoraTrainable(adapter, model.engine().device())) {
-                    yield train(trainable, StepHook.none(), training, evaluation, heldOut, out, progress, adapter::writeInto);
+                    yield train(trainable, StepHook.none(), split, out, progress, control, adapter::writeInto);
                 }
             }
             case SAILS -> {
@@ -86,13 +93,17 @@ public final class AlignRun {
                         model.engine().device());
                      LoraTrainable trainable = new LoraTrainable(adapter, model.engine().device());
                      SubspaceHook hook = new SubspaceHook(space, trainable, options, model.engine())) {
-                    yield train(trainable, hook, training, evaluation, heldOut, out, progress, directory -> {
+                    yield train(trainable, hook, split, out, progress, control, directory -> {
                         adapter.writeInto(directory);
                         space.write(directory.resolve("subspace.safetensors"));
                     });
                 }
             }
         };
+    }
+
+    /** The pairs that are trained on and those that are looked at. */
+    private record Split(List<TokenPair> training, List<TokenPair> evaluation, boolean heldOut) {
     }
 
     /** The model with the files that make it usable: a checkpoint without its tokenizer could not be run. */
@@ -112,54 +123,62 @@ public final class AlignRun {
         };
     }
 
-    private AlignResult train(Trainable trainable, StepHook hook, List<TokenPair> training, List<TokenPair> evaluation, boolean heldOut, Path out,
-                              Progress progress, AtomicFiles.DirectoryWriter weights) {
+    private AlignResult train(Trainable trainable, StepHook hook, Split split, Path out, Progress progress, RunControl control,
+                              AtomicFiles.DirectoryWriter weights) {
         long start = System.nanoTime();
-        Loss evalLoss = loss(evaluation);
-        int[] all = IntStream.range(0, evalLoss.size()).toArray();
         Path partial = out.resolveSibling(out.getFileName() + ".partial");
-        try (LossContext context = LossContext.of(model); MetricsFile metrics = new MetricsFile(partial.resolve("metrics.jsonl"))) {
-            evalLoss.prepare(context, all, options.training().microTokens());
-            double before = evalLoss.mean(context, trainable.adapters(), all, options.training().microTokens());
-            metrics.evaluation("before", before);
-            TrainingLoop loop = new TrainingLoop(model, trainable, loss(training), options.training(), hook, System::nanoTime);
-            StepMetrics last = loop.run(step -> {
-                metrics.step(step);
-                progress.update(step.step(), step.totalSteps(), step.totalTokens());
-            });
-            double after = evalLoss.mean(context, trainable.adapters(), all, options.training().microTokens());
-            metrics.evaluation("after", after);
-            AlignResult result = new AlignResult(trainable.count(), last.step(), last.totalTokens(), (System.nanoTime() - start) * 1e-9, before,
-                after, all.length, heldOut, last.shareInside(), out);
-            metrics.flush();
-            AtomicFiles.writeDirectory(out, directory -> {
-                weights.write(directory);
-                Files.copy(partial.resolve("metrics.jsonl"), directory.resolve("metrics.jsonl"));
-                AtomicFiles.writeJson(directory.resolve("sails_run.json"), description(result));
-            });
-            removePartial(partial);
+        try (TrainingLoop loop = new TrainingLoop(model, trainable, loss(split.training), options.training(), hook, System::nanoTime);
+             Evaluator evaluator = new Evaluator(model, trainable, loss(split.evaluation), options.training().microTokens());
+             PersistentRun run = new PersistentRun(loop, trainable, evaluator, options.training(), fingerprint(split), partial, control)) {
+            PersistentRun.Outcome outcome = run.run(step -> progress.update(step.step(), step.totalSteps(), step.totalTokens()));
+            AlignResult result = new AlignResult(trainable.count(), loop.steps(), loop.totalTokens(), (System.nanoTime() - start) * 1e-9,
+                outcome.before().loss(), outcome.after().loss(), split.evaluation.size(), split.heldOut, hook.shareInside(), out);
+            try {
+                AtomicFiles.writeDirectory(out, directory -> {
+                    weights.write(directory);
+                    if (Files.exists(run.metrics())) {
+                        Files.copy(run.metrics(), directory.resolve("metrics.jsonl"));
+                    }
+                    AtomicFiles.writeJson(directory.resolve("sails_run.json"), description(result, outcome));
+                });
+            } catch (UncheckedIOException e) {
+                throw new UncheckedIOException(e.getMessage() + "; nothing is lost: " + run.standing() + ", make room and run the same command with"
+                    + " --resume", e.getCause());
+            }
+            run.discard();
             return result;
         }
     }
 
-    private static void removePartial(Path partial) {
-        try {
-            Files.deleteIfExists(partial.resolve("metrics.jsonl"));
-            Files.deleteIfExists(partial);
-        } catch (IOException e) {
-            throw new java.io.UncheckedIOException(e);
-        }
+    /** What decides the result: a run goes on only where all of it is the same. */
+    private ObjectNode fingerprint(Split split) {
+        ObjectNode json = new ObjectMapper().createObjectNode();
+        putOptions(json);
+        json.put("training_pairs", split.training.size()).put("evaluation_pairs", split.evaluation.size()).put("held_out", split.heldOut);
+        provenance.forEach(json.putObject("provenance")::put);
+        return json;
     }
 
-    private ObjectNode description(AlignResult result) {
-        ObjectNode json = new ObjectMapper().createObjectNode();
+    private void putOptions(ObjectNode json) {
         json.put("method", name(options.method())).put("objective", name(options.objective())).put("constraint", name(options.constraint()));
         options.targets().stream().sorted().forEach(t -> json.withArray("/targets").add(t.peftName()));
         json.put("r", options.r()).put("lora_alpha", options.alpha()).put("fill", name(options.fill())).put("penalty", options.penalty());
-        json.put("epochs", options.training().epochs()).put("batch_tokens", options.training().stepTokens());
-        json.put("lr", options.training().optimizer().lr()).put("seed", options.training().seed());
-        json.put("compute_dtype", model.computeDtype().name()).put("trainable_parameters", result.trainable());
-        json.put("steps", result.steps()).put("loss_before", result.lossBefore()).put("loss_after", result.lossAfter());
+        json.put("beta", options.dpoBeta());
+        TrainingOptions t = options.training();
+        json.put("epochs", t.epochs()).put("max_steps", t.maxSteps()).put("batch_tokens", t.stepTokens()).put("micro_batch_tokens", t.microTokens());
+        json.put("packing", t.packing()).put("lr", t.optimizer().lr()).put("beta1", t.optimizer().beta1()).put("beta2", t.optimizer().beta2());
+        json.put("eps", t.optimizer().eps()).put("weight_decay", t.optimizer().weightDecay()).put("decay_vectors", t.more().decayVectors());
+        json.put("lora_plus_ratio", t.more().loraPlusRatio()).put("ema_decay", t.more().emaDecay()).put("max_grad_norm", t.maxGradNorm());
+        json.put("schedule", name(t.schedule())).put("warmup", t.warmupRatio()).put("seed", t.seed());
+        json.put("eval_every", t.evaluation().every()).put("patience", t.evaluation().patience()).put("keep_best", t.evaluation().keepBest());
+        json.put("compute_dtype", model.computeDtype().name());
+    }
+
+    private ObjectNode description(AlignResult result, PersistentRun.Outcome outcome) {
+        ObjectNode json = new ObjectMapper().createObjectNode();
+        putOptions(json);
+        json.put("trainable_parameters", result.trainable()).put("steps", result.steps()).put("loss_before", result.lossBefore());
+        json.put("loss_after", result.lossAfter()).put("parameters_of_step", outcome.parametersOfStep());
         json.put("evaluation_pairs", result.evalPairs()).put("held_out", result.heldOut());
         provenance.forEach(json.putObject("provenance")::put);
         return json;

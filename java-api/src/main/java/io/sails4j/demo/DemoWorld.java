@@ -107,9 +107,9 @@ public final class DemoWorld {
         }
         TrainingOptions options = new TrainingOptions(100, steps, 1500, 2048, new AdamwOptions(3e-3, 0.9, 0.95, 1e-8, 0), 1, LrSchedule.COSINE, 0.1,
             seed);
-        try (FullTrainable trainable = new FullTrainable(model)) {
-            new TrainingLoop(model, trainable, new SftLoss(sequences), options, StepHook.none(), System::nanoTime)
-                .run(step -> progress.update(step.step(), step.totalSteps(), step.totalTokens()));
+        try (FullTrainable trainable = new FullTrainable(model);
+             TrainingLoop loop = new TrainingLoop(model, trainable, new SftLoss(sequences), options, StepHook.none(), System::nanoTime)) {
+            loop.run(step -> progress.update(step.step(), step.totalSteps(), step.totalTokens()));
         }
     }
 

@@ -102,7 +102,7 @@ public final class AtomicFiles {
                 Files.deleteIfExists(absolute);
                 Files.move(temporary, absolute, StandardCopyOption.ATOMIC_MOVE);
             } finally {
-                deleteTree(temporary);
+                delete(temporary);
             }
             flushDirectory(absolute.getParent());
         } catch (IOException e) {
@@ -136,13 +136,22 @@ public final class AtomicFiles {
             for (Path sibling : siblings) {
                 String pid = sibling.getFileName().toString().substring(prefix.length()).split("-", 2)[0];
                 if (pid.matches("[0-9]{1,18}") && ProcessHandle.of(Long.parseLong(pid)).isEmpty()) {
-                    deleteTree(sibling);
+                    delete(sibling);
                 }
             }
         }
     }
 
-    private static void deleteTree(Path root) throws IOException {
+    /** Removes a directory and what is in it, or a file; nothing where there is none. */
+    public static void deleteTree(Path root) {
+        try {
+            delete(root);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot remove " + root + ": " + e, e);
+        }
+    }
+
+    private static void delete(Path root) throws IOException {
         if (Files.notExists(root)) {
             return;
         }

@@ -42,9 +42,14 @@ public final class DpoLoss implements Loss {
      * @param alignedReward beta * (policy - reference)
      */
     public record PairResult(double alignedLogp, double unalignedLogp, double alignedReward, double unalignedReward) {
-        /** -log sigmoid of the difference of the rewards. */
+        /** How much more reward the aligned answer has. */
+        public double margin() {
+            return alignedReward - unalignedReward;
+        }
+
+        /** -log sigmoid of the margin. */
         public double loss() {
-            double margin = alignedReward - unalignedReward;
+            double margin = margin();
             return Math.max(0, -margin) + Math.log1p(Math.exp(-Math.abs(margin)));
         }
 
@@ -100,6 +105,15 @@ public final class DpoLoss implements Loss {
     /** The pairs' log-probabilities and rewards under the given adapters. */
     public List<PairResult> evaluate(LossContext context, AdapterStack adapters, int[] examples) {
         return results(examples, logps(context, adapters, examples));
+    }
+
+    /** The same in micro-batches of at most {@code microTokens} positions. */
+    public List<PairResult> evaluateAll(LossContext context, AdapterStack adapters, int[] examples, int microTokens) {
+        List<PairResult> results = new ArrayList<>();
+        for (int[] micro : StepPlan.microBatches(this, examples, microTokens)) {
+            results.addAll(evaluate(context, adapters, micro));
+        }
+        return results;
     }
 
     @Override

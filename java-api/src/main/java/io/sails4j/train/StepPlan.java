@@ -35,6 +35,10 @@ public record StepPlan(List<List<int[]>> steps) {
         return new StepPlan(steps);
     }
 
+    static StepPlan of(Loss loss, TrainingOptions options) {
+        return of(loss, options.epochs(), options.maxSteps(), options.stepTokens(), options.microTokens(), options.seed());
+    }
+
     private static List<Integer> shuffled(int size, long seed, int epoch) {
         List<Integer> order = new ArrayList<>();
         for (int i = 0; i < size; i++) {

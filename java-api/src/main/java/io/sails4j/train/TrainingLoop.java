@@ -1,17 +1,32 @@
 package io.sails4j.train;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.io.InputException;
+import io.sails4j.io.SafetensorsFile;
 import io.sails4j.model.CausalModel;
-import java.util.List;
+import io.sails4j.ops.Ops;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.HostTensor;
+import io.sails4j.tensor.Tensor;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.SequencedMap;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Optimizer steps over a plan. In each step: the gradients of all micro-batches are summed with exact weights, the hook may change them, their
- * norm is taken and they are clipped, AdamW moves the parameters and holds those that the hook names to their subspace. The same model, data, options and thread
- * count give the same bits.
+ * norm is taken and they are clipped, AdamW moves the parameters and holds those that the hook names to their subspace. The same model, data,
+ * options and thread count give the same bits, also when the state is saved after any step and a new loop goes on from there.
  */
-public final class TrainingLoop {
+public final class TrainingLoop implements AutoCloseable {
+    /** A loss beyond this many times the first step's (at least 1) has exploded. */
+    private static final double EXPLOSION = 10;
+
     private final CausalModel model;
     private final Trainable trainable;
     private final Loss loss;
@@ -19,6 +34,14 @@ public final class TrainingLoop {
     private final StepHook hook;
     private final StepPlan plan;
     private final LongSupplier nanoClock;
+    private final LossContext context;
+    private final AdamwOptimizer optimizer;
+    private final Map<String, Tensor> average = new LinkedHashMap<>();
+    private final long warmup;
+    private int done;
+    private long tokens;
+    private double firstLoss = Double.NaN;
+    private long start;
 
     /** @throws InputException where there is no example */
     public TrainingLoop(CausalModel model, Trainable trainable, Loss loss, TrainingOptions options, StepHook hook, LongSupplier nanoClock) {
@@ -31,55 +54,118 @@ public final class TrainingLoop {
         this.options = options;
         this.hook = hook;
         this.nanoClock = nanoClock;
-        this.plan = StepPlan.of(loss, options.epochs(), options.maxSteps(), options.stepTokens(), options.microTokens(), options.seed());
+        this.plan = StepPlan.of(loss, options);
+        this.warmup = (long) Math.ceil(options.warmupRatio() * plan.steps().size());
+        this.context = LossContext.of(model);
+        this.optimizer = new AdamwOptimizer(trainable, model.engine().device(), model.engine().ops(), options.optimizer(), options.maxGradNorm(),
+            hook.held(), options.more());
+        if (options.more().emaDecay() > 0) {
+            trainable.parameters().forEach(p -> {
+                Tensor mean = model.engine().device().allocate(DType.F32, p.value().shape());
+                mean.copyFrom(p.value());
+                average.put(p.name(), mean);
+            });
+        }
+        this.start = nanoClock.getAsLong();
     }
 
     public StepPlan plan() {
         return plan;
     }
 
+    /** Optimizer steps taken, by this loop and by those whose state it goes on from. */
+    public int steps() {
+        return done;
+    }
+
+    /** Real tokens of those steps. */
+    public long totalTokens() {
+        return tokens;
+    }
+
+    public boolean finished() {
+        return done == plan.steps().size();
+    }
+
+    /** Computes what the objective needs of the untrained model; before the first step, and before a state is put back. */
+    public void prepare() {
+        loss.prepare(context, plan.usedExamples(), options.microTokens());
+        start = nanoClock.getAsLong();
+    }
+
     /**
-     * Runs all steps; {@code listener} sees each when it is done.
+     * Prepares and runs all steps; {@code listener} sees each when it is done.
      *
      * @return the last step's metrics
      * @throws TrainingException where a loss or gradient is not finite
      */
     public StepMetrics run(Consumer<StepMetrics> listener) {
-        long start = nanoClock.getAsLong();
-        long total = plan.steps().size();
-        long warmup = (long) Math.ceil(options.warmupRatio() * total);
-        try (LossContext context = LossContext.of(model);
-             AdamwOptimizer optimizer = new AdamwOptimizer(trainable, model.engine().device(), model.engine().ops(), options.optimizer(),
-                 options.maxGradNorm(), hook.held())) {
-            loss.prepare(context, plan.usedExamples(), options.microTokens());
-            StepMetrics metrics = null;
-            long tokens = 0;
-            for (int step = 0; step < total; step++) {
-                long stepStart = nanoClock.getAsLong();
-                double value = accumulate(context, step);
-                double penalty = hook.beforeUpdate();
-                double factor = options.schedule().factor(step, total, warmup);
-                double norm = optimizer.step(factor);
-                trainable.publish();
-                long stepTokens = tokens(step);
-                tokens += stepTokens;
-                double share = hook.shareInside();
-                long now = nanoClock.getAsLong();
-                metrics = new StepMetrics(step + 1, total, value, penalty, norm, options.optimizer().lr() * factor, stepTokens, tokens,
-                    stepTokens * 1e9 / Math.max(1, now - stepStart), (now - start) * 1e-6, share);
-                listener.accept(metrics);
+        prepare();
+        StepMetrics metrics = null;
+        while (!finished()) {
+            metrics = java.util.Objects.requireNonNull(step(() -> false));
+            listener.accept(metrics);
+        }
+        finish();
+        return java.util.Objects.requireNonNull(metrics, "a plan has at least one step");
+    }
+
+    /**
+     * The next optimizer step.
+     *
+     * @param stop asked before each micro-batch
+     * @return null where {@code stop} said so: the step was not taken
+     * @throws TrainingException where a loss or gradient is not finite, or the loss has exploded; the parameters are those before the step
+     */
+    public @Nullable StepMetrics step(BooleanSupplier stop) {
+        long stepStart = nanoClock.getAsLong();
+        double value = accumulate(done, stop);
+        if (Double.isNaN(value)) {
+            return null;
+        }
+        requireSane(value);
+        double penalty = hook.beforeUpdate();
+        double factor = options.schedule().factor(done, plan.steps().size(), warmup);
+        double norm = optimizer.step(factor);
+        trainable.publish();
+        Ops ops = model.engine().ops();
+        double decay = options.more().emaDecay();
+        trainable.parameters().forEach(p -> {
+            Tensor mean = average.get(p.name());
+            if (mean != null) {
+                ops.axpby(mean, p.value(), (float) (1 - decay), (float) decay);
             }
-            return java.util.Objects.requireNonNull(metrics, "a plan has at least one step");
+        });
+        long stepTokens = tokens(done);
+        tokens += stepTokens;
+        done++;
+        double share = hook.shareInside();
+        long now = nanoClock.getAsLong();
+        return new StepMetrics(done, plan.steps().size(), value, penalty, norm, options.optimizer().lr() * factor, stepTokens, tokens,
+            stepTokens * 1e9 / Math.max(1, now - stepStart), (now - start) * 1e-6, share);
+    }
+
+    private void requireSane(double value) {
+        if (done == 0) {
+            firstLoss = value;
+        }
+        double limit = EXPLOSION * Math.max(1, firstLoss);
+        if (value > limit) {
+            throw new TrainingException("the loss has exploded: it is " + value + " in step " + (done + 1) + " (examples " + numbers(plan.examples(done))
+                + "), after " + firstLoss + " in the first step; lower the learning rate");
         }
     }
 
-    /** The step's loss; its gradient is in the trainable afterwards. */
-    private double accumulate(LossContext context, int step) {
+    /** The step's loss; its gradient is in the trainable afterwards. NaN where {@code stop} said so. */
+    private double accumulate(int step, BooleanSupplier stop) {
         double totalWeight = loss.totalWeight(plan.examples(step));
-        List<int[]> microBatches = plan.steps().get(step);
+        java.util.List<int[]> microBatches = plan.steps().get(step);
         trainable.zeroGradients();
         double sum = 0;
         for (int i = 0; i < microBatches.size(); i++) {
+            if (stop.getAsBoolean()) {
+                return Double.NaN;
+            }
             double part = loss.sumAndGradient(context, trainable, microBatches.get(i), totalWeight);
             if (!Double.isFinite(part)) {
                 throw new TrainingException("the loss is " + part + " in step " + (step + 1) + ", micro-batch " + (i + 1) + " of "
@@ -98,5 +184,77 @@ public final class TrainingLoop {
 
     private long tokens(int step) {
         return java.util.Arrays.stream(plan.examples(step)).mapToLong(loss::tokens).sum();
+    }
+
+    /** After the last step: the parameters become their moving average where one is kept. */
+    public void finish() {
+        trainable.parameters().forEach(p -> {
+            Tensor mean = average.get(p.name());
+            if (mean != null) {
+                p.value().copyFrom(mean);
+            }
+        });
+        trainable.publish();
+    }
+
+    /** Every tensor that decides the future: {@code param.NAME}, {@code m.NAME}, {@code v.NAME}, and {@code ema.NAME} where there is an average. */
+    public SequencedMap<String, HostTensor> state() {
+        SequencedMap<String, HostTensor> tensors = new LinkedHashMap<>();
+        stateTensors().forEach((name, tensor) -> tensors.put(name, tensor.toHost()));
+        return tensors;
+    }
+
+    private SequencedMap<String, Tensor> stateTensors() {
+        SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
+        trainable.parameters().forEach(p -> tensors.put("param." + p.name(), p.value()));
+        optimizer.moments().forEach((name, moments) -> {
+            tensors.put("m." + name, moments.m());
+            tensors.put("v." + name, moments.v());
+        });
+        average.forEach((name, mean) -> tensors.put("ema." + name, mean));
+        return tensors;
+    }
+
+    /** What else decides the future, and what is told of the past. */
+    public ObjectNode counters() {
+        ObjectNode json = new ObjectMapper().createObjectNode();
+        return json.put("step", done).put("total_steps", plan.steps().size()).put("total_tokens", tokens).put("first_loss", firstLoss);
+    }
+
+    /**
+     * Goes on from a state that another loop over the same plan saved.
+     *
+     * @throws InputException where the state does not fit
+     */
+    public void restore(SafetensorsFile state, JsonNode counters) {
+        SequencedMap<String, Tensor> tensors = stateTensors();
+        if (!state.names().equals(tensors.keySet())) {
+            throw new InputException(state.path() + " holds the state of another run: it has " + state.names().size() + " tensors, this run has "
+                + tensors.size());
+        }
+        tensors.forEach((name, tensor) -> {
+            HostTensor stored = state.tensor(name);
+            if (!stored.shape().equals(tensor.shape()) || stored.dtype() != tensor.dtype()) {
+                throw new InputException(state.path() + ": " + name + " is " + stored.dtype() + " " + stored.shape() + ", this run has "
+                    + tensor.dtype() + " " + tensor.shape());
+            }
+            tensor.upload(stored.data());
+        });
+        if (counters.path("total_steps").asInt() != plan.steps().size()) {
+            throw new InputException(state.path() + " belongs to a run of " + counters.path("total_steps").asInt() + " steps, this one has "
+                + plan.steps().size());
+        }
+        done = counters.path("step").asInt();
+        tokens = counters.path("total_tokens").asLong();
+        firstLoss = counters.path("first_loss").asDouble();
+        optimizer.resumeAt(done);
+        trainable.publish();
+    }
+
+    @Override
+    public void close() {
+        average.values().forEach(Tensor::close);
+        optimizer.close();
+        context.close();
     }
 }

@@ -14,9 +14,18 @@ import io.sails4j.ops.AdamwOptions;
  * @param maxGradNorm 0 = no clipping
  * @param warmupRatio share of the steps in [0, 1)
  * @param seed of the order of the examples
+ * @param packing put several sequences into one row; attention stays within each
  */
 public record TrainingOptions(int epochs, long maxSteps, int stepTokens, int microTokens, AdamwOptions optimizer, double maxGradNorm,
-                              LrSchedule schedule, double warmupRatio, long seed) {
+                              LrSchedule schedule, double warmupRatio, long seed, boolean packing, OptimizerOptions more,
+                              EvaluationOptions evaluation, CheckpointOptions checkpoints) {
+    /** Without packing, evaluations on the way, and anything beyond plain AdamW. */
+    public TrainingOptions(int epochs, long maxSteps, int stepTokens, int microTokens, AdamwOptions optimizer, double maxGradNorm,
+                           LrSchedule schedule, double warmupRatio, long seed) {
+        this(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, false, OptimizerOptions.plain(),
+            EvaluationOptions.none(), CheckpointOptions.defaults());
+    }
+
     public TrainingOptions {
         require(epochs >= 1, "epochs", epochs, "1 or more");
         require(maxSteps >= 0, "max_steps", maxSteps, "0 (no limit) or more");
@@ -24,6 +33,26 @@ public record TrainingOptions(int epochs, long maxSteps, int stepTokens, int mic
         require(microTokens >= 1, "micro_batch_tokens", microTokens, "1 or more");
         require(maxGradNorm >= 0 && Double.isFinite(maxGradNorm), "max_grad_norm", maxGradNorm, "0 (no clipping) or a positive number");
         require(warmupRatio >= 0 && warmupRatio < 1, "warmup_ratio", warmupRatio, "a number in [0, 1)");
+    }
+
+    public TrainingOptions withPacking(boolean packed) {
+        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packed, more,
+            evaluation, checkpoints);
+    }
+
+    public TrainingOptions withOptimizer(OptimizerOptions other) {
+        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, other,
+            evaluation, checkpoints);
+    }
+
+    public TrainingOptions withEvaluation(EvaluationOptions other) {
+        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, more,
+            other, checkpoints);
+    }
+
+    public TrainingOptions withCheckpoints(CheckpointOptions other) {
+        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, more,
+            evaluation, other);
     }
 
     private static void require(boolean condition, String name, Object value, String expected) {

@@ -156,7 +156,9 @@ class AlignRunTest {
             SftLoss loss = new SftLoss(TinyModel.pairs(8, 4).stream().map(p -> p.aligned()).toList());
             TrainingOptions options = new TrainingOptions(200, 200, 60, 60, new AdamwOptions(0.01, 0.9, 0.999, 1e-8, 0.01), 1, LrSchedule.CONSTANT, 0, 1);
             List<StepMetrics> steps = new ArrayList<>();
-            new TrainingLoop(model, trainable, loss, options, hook, System::nanoTime).run(steps::add);
+            try (TrainingLoop loop = new TrainingLoop(model, trainable, loss, options, hook, System::nanoTime)) {
+                loop.run(steps::add);
+            }
             assertThat(steps).hasSize(200);
             if (constraint == Constraint.UPDATE) {
                 assertThat(steps).allSatisfy(s -> assertThat(s.shareInside()).isCloseTo(1, within(1e-5)));

@@ -111,8 +111,7 @@ class TrainingParityTest {
             float[] losses = new float[count + 1];
             float[] norms = new float[count];
             try (LossContext context = LossContext.of(model);
-                 AdamwOptimizer optimizer = new AdamwOptimizer(trainable, engine.device(), engine.ops(), options, o.get("max_grad_norm").asDouble(),
-                     List.of())) {
+                 AdamwOptimizer optimizer = new AdamwOptimizer(trainable, engine.device(), engine.ops(), options, o.get("max_grad_norm").asDouble())) {
                 double weight = loss.totalWeight(all);
                 for (int step = 0; step < count; step++) {
                     trainable.zeroGradients();

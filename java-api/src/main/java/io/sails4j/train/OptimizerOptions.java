@@ -1,0 +1,25 @@
+package io.sails4j.train;
+
+import io.sails4j.io.InputException;
+
+/**
+ * What goes beyond plain AdamW.
+ *
+ * @param loraPlusRatio learning rate of lora_B over that of lora_A (LoRA+, arXiv:2402.12354), 1 = equal
+ * @param decayVectors whether weight decay also pulls norms and other vectors; by custom it does not
+ * @param emaDecay decay of an exponential moving average of the parameters, with which the run ends, 0 = none
+ */
+public record OptimizerOptions(double loraPlusRatio, boolean decayVectors, double emaDecay) {
+    public OptimizerOptions {
+        if (!(loraPlusRatio > 0) || Double.isInfinite(loraPlusRatio)) {
+            throw new InputException("lora_plus_ratio is " + loraPlusRatio + ", expected a positive number");
+        }
+        if (!(emaDecay >= 0 && emaDecay < 1)) {
+            throw new InputException("ema_decay is " + emaDecay + ", expected a number in [0, 1), 0 = no average");
+        }
+    }
+
+    public static OptimizerOptions plain() {
+        return new OptimizerOptions(1, false, 0);
+    }
+}

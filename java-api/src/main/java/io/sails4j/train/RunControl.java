@@ -1,0 +1,19 @@
+package io.sails4j.train;
+
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+
+/**
+ * How a run is steered from outside.
+ *
+ * @param resume go on from the newest checkpoint of an earlier run to the same output
+ * @param stop true as soon as the run shall stop: it writes a checkpoint and ends
+ * @param message receives sentences for the person who watches
+ */
+public record RunControl(boolean resume, BooleanSupplier stop, Consumer<String> message) {
+    /** From the start to the end, in silence. */
+    public static RunControl plain() {
+        return new RunControl(false, () -> false, text -> {
+        });
+    }
+}
