@@ -90,8 +90,10 @@ final class PersistentRun implements AutoCloseable {
             StepMetrics step = nextStep();
             if (step == null) {
                 save();
-                throw new StoppedException("stopped after step " + loop.steps() + " of " + loop.plan().steps().size() + "; " + standing()
-                    + ", run the same command with --resume to go on");
+                String sentence = "stopped after step " + loop.steps() + " of " + loop.plan().steps().size() + "; " + standing()
+                    + ", run the same command with --resume to go on";
+                control.message().accept(sentence);
+                throw new StoppedException(sentence);
             }
             metricsFile.step(step);
             listener.accept(step);

@@ -12,6 +12,8 @@ import io.sails4j.io.FileHash;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
+import io.sails4j.train.RunControl;
+import io.sails4j.train.StoppedException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -25,6 +27,8 @@ import picocli.CommandLine.Option;
 
 @Command(name = "align", description = "Train an adapter in the safety subspace (or a plain one, or the whole model) on preference data.")
 final class AlignCommand implements Callable<Integer> {
+    private static final int STOPPED = 1;
+
     @Mixin
     private CommonOptions common;
 
@@ -50,6 +54,9 @@ final class AlignCommand implements Callable<Integer> {
         description = "PEFT adapter directory to write (a checkpoint for --method full), with metrics.jsonl and sails_run.json")
     private Path out;
 
+    @Option(names = "--resume", description = "go on from the newest checkpoint in OUT.partial; all other options as in the first run")
+    private boolean resume;
+
     @Override
     public Integer call() {
         AlignOptions options = training.options(common.seed());
@@ -62,8 +69,11 @@ final class AlignCommand implements Callable<Integer> {
             Map<String, String> provenance = new LinkedHashMap<>();
             SafetySubspace subspace = subspace(loaded, engine, pairs, provenance);
             AlignResult result;
-            try (ProgressBar bar = common.progress("align")) {
-                result = new AlignRun(loaded, model, options, subspace, provenance).run(pairs, out, bar);
+            try (ProgressBar bar = common.progress("align"); StopSignal signal = new StopSignal(common::message)) {
+                result = new AlignRun(loaded, model, options, subspace, provenance).run(pairs, out, bar,
+                    new RunControl(resume, signal::asked, common::message));
+            } catch (StoppedException e) {
+                return STOPPED;
             }
             common.print(json(result, engine), table(result, subspace, engine));
         }

@@ -2,6 +2,7 @@ package io.sails4j.cli;
 
 import io.sails4j.ffi.NativeException;
 import io.sails4j.io.InputException;
+import io.sails4j.train.TrainingException;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
@@ -68,7 +69,11 @@ public final class Main {
                 err.println("sails: " + oneLine(broken.getMessage()));
                 yield FAILED;
             }
-            case UncheckedIOException io -> ioFailed(io.getCause(), err);
+            case TrainingException diverged -> {
+                err.println("sails: " + oneLine(diverged.getMessage()));
+                yield FAILED;
+            }
+            case UncheckedIOException io -> ioFailed(io, err);
             case IOException io -> ioFailed(io, err);
             default -> {
                 // Not foreseen, so a stack trace is what a report of it needs.
@@ -79,6 +84,15 @@ public final class Main {
         };
         err.flush();
         return code;
+    }
+
+    /** The outer message where it says more than the exception below, which names a file at most. */
+    private static int ioFailed(UncheckedIOException e, PrintWriter err) {
+        if (e.getMessage() != null && !e.getMessage().equals(e.getCause().toString())) {
+            err.println("sails: " + oneLine(e.getMessage()));
+            return FAILED;
+        }
+        return ioFailed(e.getCause(), err);
     }
 
     private static int ioFailed(IOException e, PrintWriter err) {

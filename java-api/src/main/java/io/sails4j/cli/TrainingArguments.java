@@ -4,7 +4,10 @@ import io.sails4j.align.AlignOptions;
 import io.sails4j.io.InputException;
 import io.sails4j.model.Projection;
 import io.sails4j.ops.AdamwOptions;
+import io.sails4j.train.CheckpointOptions;
+import io.sails4j.train.EvaluationOptions;
 import io.sails4j.train.LrSchedule;
+import io.sails4j.train.OptimizerOptions;
 import io.sails4j.train.TrainingOptions;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -79,6 +82,38 @@ final class TrainingArguments {
             + "(default: ${DEFAULT-VALUE})")
     private int evalPairs;
 
+    @Option(names = "--packing", description = "put several sequences into one row; attention stays within each")
+    private boolean packing;
+
+    @Option(names = "--lora-plus-ratio", defaultValue = "1", paramLabel = "X",
+        description = "learning rate of lora_B over that of lora_A (LoRA+; default: ${DEFAULT-VALUE})")
+    private double loraPlusRatio;
+
+    @Option(names = "--decay-vectors", description = "weight decay pulls norms and other vectors too")
+    private boolean decayVectors;
+
+    @Option(names = "--ema-decay", defaultValue = "0", paramLabel = "D",
+        description = "end with an exponential moving average of the parameters, 0 = off (default)")
+    private double emaDecay;
+
+    @Option(names = "--eval-every", defaultValue = "0", paramLabel = "N",
+        description = "steps between evaluations on the evaluation pairs, 0 = before and after alone (default)")
+    private long evalEvery;
+
+    @Option(names = "--patience", defaultValue = "0", paramLabel = "N",
+        description = "stop after N evaluations in a row without a lower loss, 0 = never (default)")
+    private int patience;
+
+    @Option(names = "--keep-best", description = "end with the parameters of the lowest evaluation loss, not with the last ones")
+    private boolean keepBest;
+
+    @Option(names = "--checkpoint-every", defaultValue = "100", paramLabel = "N",
+        description = "steps between checkpoints in OUT.partial, 0 = at the end and when stopped alone (default: ${DEFAULT-VALUE})")
+    private long checkpointEvery;
+
+    @Option(names = "--keep-checkpoints", defaultValue = "2", paramLabel = "N", description = "checkpoints that stand at once (default: ${DEFAULT-VALUE})")
+    private int keepCheckpoints;
+
     AlignOptions options(long seed) {
         Set<Projection> projections = new LinkedHashSet<>();
         targets.forEach(name -> projections.add(Projection.parse(name.strip())));
@@ -92,6 +127,8 @@ final class TrainingArguments {
             throw new InputException(e.getMessage(), e);
         }
         return new AlignOptions(method, objective, constraint, penalty, fill, projections, r, alpha == 0 ? r : alpha, beta, evalPairs,
-            new TrainingOptions(epochs, maxSteps, batchTokens, microBatchTokens, optimizer, maxGradNorm, schedule, warmup, seed));
+            new TrainingOptions(epochs, maxSteps, batchTokens, microBatchTokens, optimizer, maxGradNorm, schedule, warmup, seed, packing,
+                new OptimizerOptions(loraPlusRatio, decayVectors, emaDecay), new EvaluationOptions(evalEvery, patience, keepBest),
+                new CheckpointOptions(checkpointEvery, keepCheckpoints)));
     }
 }

@@ -126,7 +126,7 @@ public final class TrainingLoop implements AutoCloseable {
         requireSane(value);
         double penalty = hook.beforeUpdate();
         double factor = options.schedule().factor(done, plan.steps().size(), warmup);
-        double norm = optimizer.step(factor);
+        double norm = optimizerStep(factor);
         trainable.publish();
         Ops ops = model.engine().ops();
         double decay = options.more().emaDecay();
@@ -143,6 +143,14 @@ public final class TrainingLoop implements AutoCloseable {
         long now = nanoClock.getAsLong();
         return new StepMetrics(done, plan.steps().size(), value, penalty, norm, options.optimizer().lr() * factor, stepTokens, tokens,
             stepTokens * 1e9 / Math.max(1, now - stepStart), (now - start) * 1e-6, share);
+    }
+
+    private double optimizerStep(double factor) {
+        try {
+            return optimizer.step(factor);
+        } catch (TrainingException e) {
+            throw new TrainingException(e.getMessage() + " (examples " + numbers(plan.examples(done)) + ")");
+        }
     }
 
     private void requireSane(double value) {

@@ -1,0 +1,196 @@
+package io.sails4j.align;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.sails4j.align.AlignOptions.Constraint;
+import io.sails4j.align.AlignOptions.Fill;
+import io.sails4j.align.AlignOptions.Method;
+import io.sails4j.align.AlignOptions.Objective;
+import io.sails4j.data.Progress;
+import io.sails4j.io.InputException;
+import io.sails4j.model.CausalModel;
+import io.sails4j.model.Projection;
+import io.sails4j.ops.AdamwOptions;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import io.sails4j.train.CheckpointOptions;
+import io.sails4j.train.EvaluationOptions;
+import io.sails4j.train.LrSchedule;
+import io.sails4j.train.OptimizerOptions;
+import io.sails4j.train.RunControl;
+import io.sails4j.train.StoppedException;
+import io.sails4j.train.TinyModel;
+import io.sails4j.train.TrainingException;
+import io.sails4j.train.TrainingOptions;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Runs that are stopped and go on: the same bits; and what is refused. */
+class ResumeTest {
+    private static final TrainingOptions PLAIN = new TrainingOptions(12, 12, 60, 40, new AdamwOptions(0.01, 0.9, 0.999, 1e-8, 0.01), 1, LrSchedule.COSINE,
+        0.1, 1).withCheckpoints(new CheckpointOptions(2, 2));
+
+    @TempDir
+    private Path temporary;
+    private final Engine engine = Engine.open(EngineOptions.defaults());
+    private final List<String> messages = new ArrayList<>();
+
+    @AfterEach
+    void close() {
+        engine.close();
+    }
+
+    private static SafetySubspace subspace() {
+        java.util.Random random = new java.util.Random(3);
+        float[][] directions = new float[3][24];
+        for (int i = 0; i < 3; i++) {
+            for (int j = 0; j < 24; j++) {
+                directions[i][j] = (float) random.nextGaussian();
+            }
+        }
+        double[][] basis = PcaSubspace.of(directions, 1, false).basis();
+        float[] flat = new float[24 * 3];
+        for (int i = 0; i < flat.length; i++) {
+            flat[i] = (float) basis[i / 3][i % 3];
+        }
+        TreeMap<Integer, SafetySubspace.Layer> layers = new TreeMap<>();
+        layers.put(0, new SafetySubspace.Layer(24, 3, flat, new int[] {3, 1}, new float[] {2, 1}));
+        return new SafetySubspace(layers, Map.of());
+    }
+
+    private static AlignOptions options(Method method, Objective objective, Constraint constraint, TrainingOptions training) {
+        return new AlignOptions(method, objective, constraint, 0.1, Fill.AUTO, EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ, Projection.DOWN_PROJ), 3, 3,
+            0.1, 8, training);
+    }
+
+    private AlignResult run(AlignOptions options, String out, boolean resume, int microBatches) {
+        return run(options, out, resume, microBatches, Map.of("model.sha256", "m"));
+    }
+
+    /** @param microBatches the run is asked to stop before this many have begun */
+    private AlignResult run(AlignOptions options, String out, boolean resume, int microBatches, Map<String, String> provenance) {
+        AtomicInteger begun = new AtomicInteger();
+        try (CausalModel model = TinyModel.open(engine)) {
+            return new AlignRun(model, Path.of("tiny"), options, options.method() == Method.SAILS ? subspace() : null, provenance)
+                .run(TinyModel.pairs(9, 4), temporary.resolve(out), Progress.none(),
+                    new RunControl(resume, () -> begun.getAndIncrement() >= microBatches, messages::add));
+        }
+    }
+
+    private void assertSame(String file, String a, String b) throws IOException {
+        assertThat(Files.mismatch(temporary.resolve(a).resolve(file), temporary.resolve(b).resolve(file))).as(file + " of " + b).isEqualTo(-1);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"SAILS, SFT, UPDATE", "SAILS, DPO, GRADIENT", "SAILS, DPO, PENALTY", "LORA, DPO, NONE", "FULL, SFT, NONE", "FULL, DPO, NONE"})
+    void aRunThatIsStoppedAgainAndAgainEndsWithTheSameBytes(Method method, Objective objective, Constraint constraint) throws IOException {
+        AlignOptions options = options(method, objective, constraint, PLAIN);
+        AlignResult whole = run(options, "whole", false, Integer.MAX_VALUE);
+        assertThat(whole.steps()).isEqualTo(12);
+        AlignResult result = null;
+        for (int attempt = 0; result == null; attempt++) {
+            boolean resume = attempt > 0;
+            try {
+                result = run(options, "parts", resume, 7 + attempt);
+            } catch (StoppedException e) {
+                assertThat(e).hasMessageContaining("--resume");
+            }
+            assertThat(attempt).isLessThan(20);
+        }
+        assertThat(messages).anyMatch(m -> m.contains("going on after step"));
+        assertSame(method == Method.FULL ? "model.safetensors" : "adapter_model.safetensors", "whole", "parts");
+        assertThat(result.lossBefore()).isEqualTo(whole.lossBefore());
+        assertThat(result.lossAfter()).isEqualTo(whole.lossAfter());
+        assertThat(Files.readAllLines(temporary.resolve("parts/metrics.jsonl"))).hasSameSizeAs(Files.readAllLines(temporary.resolve("whole/metrics.jsonl")));
+        assertThat(temporary.resolve("parts.partial")).doesNotExist();
+    }
+
+    @Test
+    void theMovingAverageTheBestParametersAndThePatienceGoOnToo() throws IOException {
+        List<UnaryOperator<TrainingOptions>> variants = List.of(t -> t.withOptimizer(new OptimizerOptions(4, true, 0.8)),
+            t -> t.withEvaluation(new EvaluationOptions(2, 0, true)), t -> t.withEvaluation(new EvaluationOptions(1, 2, true)));
+        for (int i = 0; i < variants.size(); i++) {
+            AlignOptions options = options(Method.LORA, Objective.DPO, Constraint.NONE, variants.get(i).apply(PLAIN));
+            AlignResult whole = run(options, "whole" + i, false, Integer.MAX_VALUE);
+            String parts = "parts" + i;
+            assertThatThrownBy(() -> run(options, parts, false, 11)).isInstanceOf(StoppedException.class);
+            assertThat(run(options, parts, true, Integer.MAX_VALUE).steps()).isEqualTo(whole.steps());
+            assertSame("adapter_model.safetensors", "whole" + i, parts);
+        }
+    }
+
+    @Test
+    void theBestParametersAreThoseOfTheLowestLoss() throws IOException {
+        // A rate that is far too high at the end: the last parameters are not the best.
+        TrainingOptions wild = new TrainingOptions(30, 14, 60, 400, new AdamwOptions(0.3, 0.9, 0.999, 1e-8, 0), 0, LrSchedule.CONSTANT, 0, 1)
+            .withEvaluation(new EvaluationOptions(1, 0, true));
+        AlignResult result = run(options(Method.LORA, Objective.DPO, Constraint.NONE, wild), "best", false, Integer.MAX_VALUE);
+        double lowest = Files.readAllLines(temporary.resolve("best/metrics.jsonl")).stream().filter(l -> l.contains("\"evaluation\":\"step\""))
+            .mapToDouble(l -> io.sails4j.io.JsonFiles.parse(l, "line").get("loss").asDouble()).min().orElseThrow();
+        assertThat(result.lossAfter()).isEqualTo(lowest);
+    }
+
+    @Test
+    void patienceEndsARunEarly() {
+        TrainingOptions still = new TrainingOptions(30, 14, 60, 400, new AdamwOptions(0, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1)
+            .withEvaluation(new EvaluationOptions(1, 3, false));
+        assertThat(run(options(Method.LORA, Objective.SFT, Constraint.NONE, still), "still", false, Integer.MAX_VALUE).steps()).isEqualTo(4);
+    }
+
+    @Test
+    void anotherModelDataSetOrOptionIsRefusedByName() {
+        AlignOptions options = options(Method.LORA, Objective.SFT, Constraint.NONE, PLAIN);
+        assertThatThrownBy(() -> run(options, "out", false, 5)).isInstanceOf(StoppedException.class);
+        TrainingOptions other = new TrainingOptions(12, 12, 60, 40, new AdamwOptions(0.02, 0.9, 0.999, 1e-8, 0.01), 1, LrSchedule.COSINE, 0.1, 1);
+        assertThatThrownBy(() -> run(options(Method.LORA, Objective.SFT, Constraint.NONE, other), "out", true, 5)).isInstanceOf(InputException.class)
+            .hasMessageContaining("lr was 0.01 and is now 0.02");
+        assertThatThrownBy(() -> run(options, "out", true, 5, Map.of("model.sha256", "other"))).isInstanceOf(InputException.class)
+            .hasMessageContaining("provenance.model.sha256 was 'm' and is now 'other'");
+        assertThatThrownBy(() -> run(options, "out", false, 5)).isInstanceOf(InputException.class).hasMessageContaining("--resume");
+        assertThatThrownBy(() -> run(options, "nothing", true, 5)).isInstanceOf(InputException.class).hasMessageContaining("nothing to resume");
+        assertThat(run(options, "out", true, Integer.MAX_VALUE).steps()).isEqualTo(12);
+    }
+
+    @Test
+    void aDamagedCheckpointIsToldAndTheOneBeforeItServes() throws IOException {
+        AlignOptions options = options(Method.LORA, Objective.SFT, Constraint.NONE, PLAIN);
+        run(options, "whole", false, Integer.MAX_VALUE);
+        assertThatThrownBy(() -> run(options, "parts", false, 12)).isInstanceOf(StoppedException.class);
+        Path checkpoints = temporary.resolve("parts.partial/checkpoints");
+        List<Path> standing;
+        try (Stream<Path> entries = Files.list(checkpoints)) {
+            standing = entries.filter(Files::isDirectory).sorted().toList();
+        }
+        assertThat(standing).as("two are kept").hasSize(2);
+        Path state = standing.getLast().resolve("state.safetensors");
+        byte[] bytes = Files.readAllBytes(state);
+        bytes[bytes.length / 2] ^= 1;
+        Files.write(state, bytes);
+        run(options, "parts", true, Integer.MAX_VALUE);
+        assertThat(messages).anyMatch(m -> m.contains("damaged")).anyMatch(m -> m.contains(standing.getFirst().getFileName().toString()));
+        assertSame("adapter_model.safetensors", "whole", "parts");
+    }
+
+    @Test
+    void aLossThatIsNotFiniteNamesTheStepTheExamplesAndTheLastGoodCheckpoint() {
+        TrainingOptions wild = new TrainingOptions(20, 0, 60, 40, new AdamwOptions(1e30, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.COSINE, 0.1, 1)
+            .withCheckpoints(new CheckpointOptions(1, 2));
+        assertThatThrownBy(() -> run(options(Method.FULL, Objective.SFT, Constraint.NONE, wild), "wild", false, Integer.MAX_VALUE))
+            .isInstanceOf(TrainingException.class).hasMessageContaining("examples").hasMessageContaining("the last good checkpoint is that of step");
+    }
+}

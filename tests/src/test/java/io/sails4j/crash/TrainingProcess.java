@@ -1,0 +1,65 @@
+package io.sails4j.crash;
+
+import io.sails4j.data.Progress;
+import io.sails4j.demo.DemoWorld;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/** {@code sails align} on a small model in a process of its own, which can be killed. */
+final class TrainingProcess {
+    private final Path root;
+    private final List<String> options;
+
+    /** @param options beside the model, the data, the output and small batches */
+    TrainingProcess(Path root, String... options) {
+        this.root = root;
+        this.options = List.of(options);
+    }
+
+    /** Makes the model and the data. */
+    static void makeWorld(Path root) {
+        try (Engine engine = Engine.open(new EngineOptions("cpu", 1, ""))) {
+            new DemoWorld(root).make(engine, new DemoWorld.Size(32, 2, 16, 48, 280, 1, 32, 2), 24, 5, Progress.none());
+        }
+    }
+
+    /**
+     * How a process ended.
+     *
+     * @param exit its exit code
+     * @param output of standard output and standard error
+     */
+    record Ended(int exit, String output) {
+    }
+
+    Process start(Path out, boolean resume, Map<String, String> environment) throws IOException {
+        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1",
+            "-XX:+UseSerialGC", "--enable-native-access=ALL-UNNAMED"));
+        String libraries = System.getProperty("sails.library.dir");
+        if (libraries != null) {
+            command.add("-Dsails.library.dir=" + libraries);
+        }
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), "io.sails4j.cli.Main", "align", "--backend", "cpu", "--threads", "1", "--method",
+            "lora", "-r", "4", "--model", root.resolve("model").toString(), "--data", root.resolve("preferences.jsonl").toString(), "--out", out.toString(),
+            "--batch-tokens", "120", "--micro-batch-tokens", "120", "--max-length", "48", "--eval-pairs", "2", "--lr", "5e-3"));
+        command.addAll(options);
+        if (resume) {
+            command.add("--resume");
+        }
+        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+        builder.environment().putAll(environment);
+        return builder.start();
+    }
+
+    Ended run(Path out, boolean resume, Map<String, String> environment) throws IOException, InterruptedException {
+        Process process = start(out, resume, environment);
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        return new Ended(process.waitFor(), output);
+    }
+}
