@@ -128,7 +128,8 @@ public final class AlignRun {
         long start = System.nanoTime();
         Path partial = out.resolveSibling(out.getFileName() + ".partial");
         try (TrainingLoop loop = new TrainingLoop(model, trainable, loss(split.training), options.training(), hook, System::nanoTime);
-             Evaluator evaluator = new Evaluator(model, trainable, loss(split.evaluation), options.training().microTokens());
+             Evaluator evaluator = new Evaluator(model, trainable, loss(split.evaluation), options.training().microTokens(),
+                 options.training().packing());
              PersistentRun run = new PersistentRun(loop, trainable, evaluator, options.training(), fingerprint(split), partial, control)) {
             PersistentRun.Outcome outcome = run.run(step -> progress.update(step.step(), step.totalSteps(), step.totalTokens()));
             AlignResult result = new AlignResult(trainable.count(), loop.steps(), loop.totalTokens(), (System.nanoTime() - start) * 1e-9,

@@ -17,12 +17,12 @@ final class Evaluator implements AutoCloseable {
     private final int[] all;
     private final LossContext context;
 
-    Evaluator(CausalModel model, Trainable trainable, Loss loss, int microTokens) {
+    Evaluator(CausalModel model, Trainable trainable, Loss loss, int microTokens, boolean packing) {
         this.trainable = trainable;
         this.loss = loss;
         this.microTokens = microTokens;
         this.all = IntStream.range(0, loss.size()).toArray();
-        this.context = LossContext.of(model);
+        this.context = LossContext.of(model, packing);
     }
 
     /** Computes what the objective needs of the untrained model. */

@@ -65,18 +65,8 @@ public final class DpoLoss implements Loss {
     }
 
     @Override
-    public int rows() {
-        return 2;
-    }
-
-    @Override
-    public int length(int example) {
-        return Math.max(pairs.get(example).aligned().length(), pairs.get(example).unaligned().length());
-    }
-
-    @Override
-    public int tokens(int example) {
-        return pairs.get(example).aligned().length() + pairs.get(example).unaligned().length();
+    public int[] lengths(int example) {
+        return new int[] {pairs.get(example).aligned().length(), pairs.get(example).unaligned().length()};
     }
 
     @Override
@@ -86,7 +76,8 @@ public final class DpoLoss implements Loss {
 
     @Override
     public void prepare(LossContext context, int[] examples, int microTokens) {
-        for (int[] micro : StepPlan.microBatches(this, java.util.Arrays.stream(examples).filter(i -> reference[i] == null).toArray(), microTokens)) {
+        for (int[] micro : StepPlan.microBatches(this, java.util.Arrays.stream(examples).filter(i -> reference[i] == null).toArray(), microTokens,
+            context.packing())) {
             double[] logps = logps(context, AdapterStack.none(), micro);
             for (int i = 0; i < micro.length; i++) {
                 reference[micro[i]] = new double[] {logps[i], logps[micro.length + i]};
@@ -110,7 +101,7 @@ public final class DpoLoss implements Loss {
     /** The same in micro-batches of at most {@code microTokens} positions. */
     public List<PairResult> evaluateAll(LossContext context, AdapterStack adapters, int[] examples, int microTokens) {
         List<PairResult> results = new ArrayList<>();
-        for (int[] micro : StepPlan.microBatches(this, examples, microTokens)) {
+        for (int[] micro : StepPlan.microBatches(this, examples, microTokens, context.packing())) {
             results.addAll(evaluate(context, adapters, micro));
         }
         return results;
@@ -123,11 +114,11 @@ public final class DpoLoss implements Loss {
 
     @Override
     public double sumAndGradient(LossContext context, Trainable trainable, int[] examples, double totalWeight) {
-        SequenceBatch batch = batch(examples);
+        SequenceBatch batch = batch(context, examples);
         TensorArena.Mark mark = context.memory().mark();
         try (ForwardPass pass = context.model().forward(batch.tokens(), trainable.adapters(), ForwardOptions.training())) {
             HeadPass head = new HeadPass(context, pass, batch);
-            List<PairResult> results = results(examples, rowLogps(batch, head.tokenLosses()));
+            List<PairResult> results = results(examples, logps(batch, head.tokenLosses()));
             head.backward(trainable, tokenWeights(batch, results, totalWeight));
             return sum(results);
         } finally {
@@ -135,15 +126,14 @@ public final class DpoLoss implements Loss {
         }
     }
 
-    /** d loss / d token_loss: token_loss = -log p, so the aligned rows have +beta sigmoid(-margin) and the unaligned ones minus that. */
+    /** d loss / d token_loss: token_loss = -log p, so the aligned sequences have +beta sigmoid(-margin) and the unaligned ones minus that. */
     private float[] tokenWeights(SequenceBatch batch, List<PairResult> results, double totalWeight) {
         int n = results.size();
-        int length = batch.tokens().length();
         float[] weights = new float[batch.targets().length];
-        for (int row = 0; row < 2 * n; row++) {
-            double weight = beta * results.get(row % n).slope() / totalWeight;
-            for (int t = row * length; t < (row + 1) * length; t++) {
-                weights[t] = batch.targets()[t] == Targets.IGNORED ? 0 : (float) (row < n ? weight : -weight);
+        for (int i = 0; i < 2 * n; i++) {
+            double weight = beta * results.get(i % n).slope() / totalWeight;
+            for (int t = batch.starts()[i]; t < batch.ends()[i]; t++) {
+                weights[t] = batch.targets()[t] == Targets.IGNORED ? 0 : (float) (i < n ? weight : -weight);
             }
         }
         return weights;
@@ -164,26 +154,25 @@ public final class DpoLoss implements Loss {
     }
 
     private double[] logps(LossContext context, AdapterStack adapters, int[] examples) {
-        SequenceBatch batch = batch(examples);
+        SequenceBatch batch = batch(context, examples);
         TensorArena.Mark mark = context.memory().mark();
         try (ForwardPass pass = context.model().forward(batch.tokens(), adapters, ForwardOptions.inference())) {
-            return rowLogps(batch, new HeadPass(context, pass, batch).tokenLosses());
+            return logps(batch, new HeadPass(context, pass, batch).tokenLosses());
         } finally {
             context.memory().release(mark);
         }
     }
 
-    private static double[] rowLogps(SequenceBatch batch, float[] tokenLosses) {
-        int length = batch.tokens().length();
-        double[] logps = new double[batch.tokens().batch()];
-        for (int row = 0; row < logps.length; row++) {
-            logps[row] = -HeadPass.sum(tokenLosses, row * length, (row + 1) * length);
+    private static double[] logps(SequenceBatch batch, float[] tokenLosses) {
+        double[] logps = new double[batch.starts().length];
+        for (int i = 0; i < logps.length; i++) {
+            logps[i] = -HeadPass.sum(tokenLosses, batch.starts()[i], batch.ends()[i]);
         }
         return logps;
     }
 
-    /** All aligned rows, then all unaligned ones, in the order of the pairs. */
-    private SequenceBatch batch(int[] examples) {
+    /** All aligned sequences, then all unaligned ones, in the order of the pairs. */
+    private SequenceBatch batch(LossContext context, int[] examples) {
         List<TokenSequence> rows = new ArrayList<>();
         for (int i : examples) {
             rows.add(pairs.get(i).aligned());
@@ -191,6 +180,6 @@ public final class DpoLoss implements Loss {
         for (int i : examples) {
             rows.add(pairs.get(i).unaligned());
         }
-        return SequenceBatch.of(rows);
+        return SequenceBatch.of(rows, context.packing());
     }
 }

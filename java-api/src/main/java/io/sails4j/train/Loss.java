@@ -10,14 +10,18 @@ public sealed interface Loss permits SftLoss, DpoLoss {
     /** Number of examples; they are numbered from 0. */
     int size();
 
-    /** Rows that one example takes in a batch. */
-    int rows();
+    /** Lengths of an example's sequences: one for SFT, two for preferences. */
+    int[] lengths(int example);
 
-    /** Positions in the longest row of an example. */
-    int length(int example);
+    /** The length of the longest of them. */
+    default int length(int example) {
+        return java.util.Arrays.stream(lengths(example)).max().orElse(0);
+    }
 
-    /** Real tokens of an example, all rows. */
-    int tokens(int example);
+    /** Real tokens of an example. */
+    default int tokens(int example) {
+        return java.util.Arrays.stream(lengths(example)).sum();
+    }
 
     /** An example's share of the denominator: its counted tokens for SFT, 1 for DPO. */
     double weight(int example);
@@ -43,7 +47,7 @@ public sealed interface Loss permits SftLoss, DpoLoss {
     /** The mean loss of some examples in micro-batches of at most {@code microTokens} positions; no gradients. */
     default double mean(LossContext context, AdapterStack adapters, int[] examples, int microTokens) {
         double sum = 0;
-        for (int[] micro : StepPlan.microBatches(this, examples, microTokens)) {
+        for (int[] micro : StepPlan.microBatches(this, examples, microTokens, context.packing())) {
             sum += sum(context, adapters, micro);
         }
         return sum / totalWeight(examples);

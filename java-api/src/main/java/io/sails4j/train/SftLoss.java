@@ -36,18 +36,8 @@ public final class SftLoss implements Loss {
     }
 
     @Override
-    public int rows() {
-        return 1;
-    }
-
-    @Override
-    public int length(int example) {
-        return examples.get(example).length();
-    }
-
-    @Override
-    public int tokens(int example) {
-        return length(example);
+    public int[] lengths(int example) {
+        return new int[] {examples.get(example).length()};
     }
 
     @Override
@@ -57,7 +47,7 @@ public final class SftLoss implements Loss {
 
     @Override
     public double sum(LossContext context, AdapterStack adapters, int[] chosen) {
-        SequenceBatch batch = batch(chosen);
+        SequenceBatch batch = batch(context, chosen);
         TensorArena.Mark mark = context.memory().mark();
         try (ForwardPass pass = context.model().forward(batch.tokens(), adapters, ForwardOptions.inference())) {
             float[] losses = new HeadPass(context, pass, batch).tokenLosses();
@@ -69,7 +59,7 @@ public final class SftLoss implements Loss {
 
     @Override
     public double sumAndGradient(LossContext context, Trainable trainable, int[] chosen, double totalWeight) {
-        SequenceBatch batch = batch(chosen);
+        SequenceBatch batch = batch(context, chosen);
         TensorArena.Mark mark = context.memory().mark();
         try (ForwardPass pass = context.model().forward(batch.tokens(), trainable.adapters(), ForwardOptions.training())) {
             float[] weights = Targets.weights(batch.targets(), (float) (1 / totalWeight));
@@ -80,7 +70,7 @@ public final class SftLoss implements Loss {
         }
     }
 
-    private SequenceBatch batch(int[] chosen) {
-        return SequenceBatch.of(Arrays.stream(chosen).mapToObj(examples::get).toList());
+    private SequenceBatch batch(LossContext context, int[] chosen) {
+        return SequenceBatch.of(Arrays.stream(chosen).mapToObj(examples::get).toList(), context.packing());
     }
 }

@@ -21,22 +21,24 @@ public record StepPlan(List<List<int[]>> steps) {
      * @param maxSteps stop after this many, 0 = by epochs alone
      * @param stepTokens real tokens of a step; the last step of an epoch may have fewer, and an example that is longer is a step
      * @param microTokens positions of a micro-batch with its padding; an example that is longer is a micro-batch
+     * @param packing several sequences share a row
      */
-    public static StepPlan of(Loss loss, int epochs, long maxSteps, int stepTokens, int microTokens, long seed) {
+    public static StepPlan of(Loss loss, int epochs, long maxSteps, int stepTokens, int microTokens, long seed, boolean packing) {
         List<List<int[]>> steps = new ArrayList<>();
         for (int epoch = 0; epoch < epochs; epoch++) {
             for (int[] examples : dealt(loss, shuffled(loss.size(), seed, epoch), stepTokens)) {
                 if (maxSteps > 0 && steps.size() == maxSteps) {
                     return new StepPlan(steps);
                 }
-                steps.add(microBatches(loss, examples, microTokens));
+                steps.add(microBatches(loss, examples, microTokens, packing));
             }
         }
         return new StepPlan(steps);
     }
 
     static StepPlan of(Loss loss, TrainingOptions options) {
-        return of(loss, options.epochs(), options.maxSteps(), options.stepTokens(), options.microTokens(), options.seed());
+        return of(loss, options.epochs(), options.maxSteps(), options.stepTokens(), options.microTokens(), options.seed(),
+            options.packing());
     }
 
     private static List<Integer> shuffled(int size, long seed, int epoch) {
@@ -67,18 +69,29 @@ public record StepPlan(List<List<int[]>> steps) {
         return steps;
     }
 
-    /** Examples by falling length (the largest batch comes first, so that memory shows at once), cut where the padded size would pass the limit. */
-    static List<int[]> microBatches(Loss loss, int[] examples, int microTokens) {
+    /**
+     * Examples by falling length (the largest batch comes first, so that memory shows at once), cut where the positions would pass the limit: the
+     * longest sequence's times as many rows as the sequences take.
+     */
+    static List<int[]> microBatches(Loss loss, int[] examples, int microTokens, boolean packing) {
         List<Integer> sorted = new ArrayList<>(Arrays.stream(examples).boxed().toList());
         sorted.sort(Comparator.<Integer>comparingInt(loss::length).reversed().thenComparing(Comparator.naturalOrder()));
         List<int[]> batches = new ArrayList<>();
         for (int from = 0; from < sorted.size(); ) {
-            long rowPositions = (long) loss.rows() * loss.length(sorted.get(from));
-            int count = (int) Math.max(1, Math.min(sorted.size() - from, microTokens / Math.max(1, rowPositions)));
-            batches.add(toArray(sorted.subList(from, from + count)));
-            from += count;
+            int end = from + 1;
+            while (end < sorted.size() && positions(loss, sorted.subList(from, end + 1), packing) <= microTokens) {
+                end++;
+            }
+            batches.add(toArray(sorted.subList(from, end)));
+            from = end;
         }
         return batches;
+    }
+
+    private static long positions(Loss loss, List<Integer> examples, boolean packing) {
+        int[] lengths = examples.stream().flatMapToInt(i -> Arrays.stream(loss.lengths(i))).toArray();
+        long rows = packing ? Arrays.stream(SequenceBatch.pack(lengths)).max().orElse(-1) + 1 : lengths.length;
+        return rows * Arrays.stream(lengths).max().orElse(0);
     }
 
     private static int[] toArray(List<Integer> values) {

@@ -23,10 +23,12 @@ class LossTest {
     private final LoraAdapter adapter = TinyModel.randomAdapter(engine, 3);
     private final LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
     private final LossContext context = LossContext.of(model);
+    private final LossContext packed = LossContext.of(model, true);
 
     @AfterEach
     void close() {
         context.close();
+        packed.close();
         trainable.close();
         adapter.close();
         model.close();
@@ -53,10 +55,53 @@ class LossTest {
         }
     }
 
+    @Test
+    void packedPaddedAndSingleSequencesHaveTheSameLossesAndGradients() {
+        for (Loss loss : List.of(new SftLoss(TinyModel.sequences(9, 41)), new DpoLoss(TinyModel.pairs(6, 42), 0.2))) {
+            int[] all = IntStream.range(0, loss.size()).toArray();
+            loss.prepare(context, all, 1000);
+            Result padded = run(loss, List.of(all));
+            Result inRows = run(packed, loss, List.of(all));
+            double tolerance = 16 * Math.ulp(1f) * Math.sqrt(100);
+            assertThat(inRows.loss).isCloseTo(padded.loss, within(tolerance * padded.loss));
+            assertThat(relativeError(inRows.gradient, padded.gradient)).isLessThan(tolerance);
+            for (int example : all) {
+                double alone = loss.sum(context, trainable.adapters(), new int[] {example});
+                double withOthers = loss.sum(packed, trainable.adapters(), all) - loss.sum(packed, trainable.adapters(),
+                    IntStream.of(all).filter(i -> i != example).toArray());
+                assertThat(withOthers).as("example " + example).isCloseTo(alone, within(tolerance * padded.loss * loss.totalWeight(all)));
+            }
+        }
+    }
+
+    @Test
+    void aPackedDocumentSeesNothingOfItsNeighbours() {
+        SftLoss loss = new SftLoss(TinyModel.sequences(9, 43));
+        List<io.sails4j.data.TokenSequence> sequences = TinyModel.sequences(9, 43);
+        float[] alone = tokenLosses(context, List.of(sequences.get(4)));
+        float[] together = tokenLosses(packed, sequences);
+        SequenceBatch batch = SequenceBatch.of(sequences, true);
+        assertThat(batch.tokens().batch()).isLessThan(loss.size());
+        for (int t = 0; t < alone.length; t++) {
+            assertThat(together[batch.starts()[4] + t]).isCloseTo(alone[t], within(16 * Math.ulp(1f) * 10 * (1 + alone[t])));
+        }
+    }
+
+    private float[] tokenLosses(LossContext where, List<io.sails4j.data.TokenSequence> sequences) {
+        SequenceBatch batch = SequenceBatch.of(sequences, where.packing());
+        try (io.sails4j.model.ForwardPass pass = model.forward(batch.tokens(), trainable.adapters(), io.sails4j.model.ForwardOptions.inference())) {
+            return new HeadPass(where, pass, batch).tokenLosses();
+        }
+    }
+
     private record Result(double loss, float[] gradient) {
     }
 
     private Result run(Loss loss, List<int[]> microBatches) {
+        return run(context, loss, microBatches);
+    }
+
+    private Result run(LossContext context, Loss loss, List<int[]> microBatches) {
         trainable.zeroGradients();
         int[] all = microBatches.stream().flatMapToInt(java.util.Arrays::stream).toArray();
         double weight = loss.totalWeight(all);

@@ -30,7 +30,7 @@ class ScheduleAndPlanTest {
     @Test
     void everyEpochHasEveryExampleOnceWithinTheBudgets() {
         SftLoss loss = new SftLoss(TinyModel.sequences(23, 5));
-        StepPlan plan = StepPlan.of(loss, 2, 0, 40, 25, 9);
+        StepPlan plan = StepPlan.of(loss, 2, 0, 40, 25, 9, false);
         int[] seen = new int[loss.size()];
         for (int step = 0; step < plan.steps().size(); step++) {
             assertThat(Arrays.stream(plan.examples(step)).map(loss::tokens).sum()).isLessThanOrEqualTo(40);
@@ -47,16 +47,32 @@ class ScheduleAndPlanTest {
     @Test
     void theSeedAloneDecidesTheOrderAndMaxStepsCutsIt() {
         SftLoss loss = new SftLoss(TinyModel.sequences(23, 5));
-        StepPlan plan = StepPlan.of(loss, 1, 3, 40, 25, 9);
+        StepPlan plan = StepPlan.of(loss, 1, 3, 40, 25, 9, false);
         assertThat(plan.steps()).hasSize(3);
-        assertThat(flat(plan)).isEqualTo(flat(StepPlan.of(loss, 1, 3, 40, 25, 9))).isNotEqualTo(flat(StepPlan.of(loss, 1, 3, 40, 25, 10)));
+        assertThat(flat(plan)).isEqualTo(flat(StepPlan.of(loss, 1, 3, 40, 25, 9, false))).isNotEqualTo(flat(StepPlan.of(loss, 1, 3, 40, 25, 10, false)));
     }
 
     @Test
     void anExampleLongerThanTheBudgetsStandsAlone() {
         SftLoss loss = new SftLoss(TinyModel.sequences(4, 5));
-        StepPlan plan = StepPlan.of(loss, 1, 0, 1, 1, 0);
+        StepPlan plan = StepPlan.of(loss, 1, 0, 1, 1, 0, false);
         assertThat(plan.steps()).hasSize(4).allSatisfy(step -> assertThat(step).hasSize(1));
+    }
+
+    @Test
+    void packedRowsHoldEverySequenceOnceAndFillMore() {
+        int[] lengths = {9, 3, 2, 7, 5, 4, 9, 1, 0};
+        int[] rows = SequenceBatch.pack(lengths);
+        int[] used = new int[lengths.length];
+        for (int i = 0; i < lengths.length; i++) {
+            used[rows[i]] += lengths[i];
+        }
+        assertThat(Arrays.stream(used).max().orElseThrow()).isEqualTo(9);
+        assertThat(Arrays.stream(rows).max().orElseThrow() + 1).as("rows of 9 for 40 tokens").isEqualTo(5);
+        SftLoss loss = new SftLoss(TinyModel.sequences(40, 6));
+        long packed = StepPlan.of(loss, 1, 0, 1000, 60, 1, true).steps().stream().mapToLong(List::size).sum();
+        long padded = StepPlan.of(loss, 1, 0, 1000, 60, 1, false).steps().stream().mapToLong(List::size).sum();
+        assertThat(packed).isLessThanOrEqualTo(padded);
     }
 
     private static List<Integer> flat(StepPlan plan) {
