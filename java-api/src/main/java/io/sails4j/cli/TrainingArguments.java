@@ -127,7 +127,7 @@ final class TrainingArguments {
             throw new InputException(e.getMessage(), e);
         }
         return new AlignOptions(method, objective, constraint, penalty, fill, projections, r, alpha == 0 ? r : alpha, beta, evalPairs,
-            new TrainingOptions(epochs, maxSteps, batchTokens, microBatchTokens, optimizer, maxGradNorm, schedule, warmup, seed, packing,
+            new TrainingOptions(epochs, maxSteps, batchTokens, microBatchTokens, optimizer, maxGradNorm, schedule, warmup, seed, packing, 0,
                 new OptimizerOptions(loraPlusRatio, decayVectors, emaDecay), new EvaluationOptions(evalEvery, patience, keepBest),
                 new CheckpointOptions(checkpointEvery, keepCheckpoints)));
     }

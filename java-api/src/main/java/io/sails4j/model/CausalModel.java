@@ -106,7 +106,7 @@ public final class CausalModel implements AutoCloseable {
         if (cache != null) {
             cache.begin(batch);
         }
-        List<Block.Saved> saved = new ArrayList<>();
+        List<ForwardPass.SavedBlock> saved = new ArrayList<>();
         int last = options.lastLayer() < 0 ? config.nLayers() - 1 : options.lastLayer();
         for (int layer = 0; layer <= last; layer++) {
             residual = runBlock(step, layer, residual, options, saved);
@@ -127,18 +127,22 @@ public final class CausalModel implements AutoCloseable {
         return new ForwardPass(step, mark, saved, residual, finalNorm, rstd);
     }
 
-    private Tensor runBlock(Step step, int layer, Tensor residual, ForwardOptions options, List<Block.Saved> saved) {
-        if (options.saveForBackward()) {
+    private Tensor runBlock(Step step, int layer, Tensor residual, ForwardOptions options, List<ForwardPass.SavedBlock> saved) {
+        if (options.saveForBackward() && layer >= options.recomputeLayers()) {
             Block.Result result = blocks.get(layer).forward(step, residual, kept, true, options.listener());
-            saved.add(result.saved());
+            saved.add(new ForwardPass.SavedBlock(residual, result.saved()));
             return result.residPost();
         }
-        // Only the residual stream outlives the block.
+        // Only the residual stream outlives the block; the backward needs the block's input too.
+        Tensor out = options.saveForBackward() ? kept.allocate(DType.F32, step.tokens(), config.dModel()) : residual;
         TensorArena.Mark blockMark = scratch.mark();
         Block.Result result = blocks.get(layer).forward(step, residual, scratch, false, options.listener());
-        residual.copyFrom(result.residPost());
+        out.copyFrom(result.residPost());
         scratch.release(blockMark);
-        return residual;
+        if (options.saveForBackward()) {
+            saved.add(new ForwardPass.SavedBlock(residual, null));
+        }
+        return out;
     }
 
     private void requireIds(TokenBatch batch) {
@@ -191,7 +195,7 @@ public final class CausalModel implements AutoCloseable {
             if (listener != null) {
                 listener.accept("hidden.layer." + layer, dResid);
             }
-            blocks.get(layer).backward(step, dResid, pass.blocks().get(layer), targets);
+            blockBackward(step, layer, dResid, pass.blocks().get(layer), targets);
         }
         if (listener != null) {
             listener.accept("hidden.embed", dResid);
@@ -200,6 +204,20 @@ public final class CausalModel implements AutoCloseable {
         if (dEmbed != null) {
             engine.ops().embeddingBackward(dEmbed, dResid, scratch.of(step.batch().inputIds(), step.tokens()), normalizer);
         }
+    }
+
+    private void blockBackward(Step step, int layer, Tensor dResid, ForwardPass.SavedBlock block, BackwardTargets targets) {
+        TensorArena.Mark mark = kept.mark();
+        Block.Saved saved = block.saved() != null ? block.saved()
+            : java.util.Objects.requireNonNull(blocks.get(layer).forward(step, block.residPre(), kept, true, null).saved());
+        blocks.get(layer).backward(step, dResid, saved, targets);
+        kept.release(mark);
+    }
+
+    /** Takes the memory of a step before the first, so that what is too much shows at once; see {@link MemoryPlan}. */
+    public void reserve(MemoryPlan plan) {
+        kept.reserve(plan.keptBytes());
+        scratch.reserve(plan.scratchBytes());
     }
 
     /** Nothing below the lowest layer with something to train needs a gradient. */

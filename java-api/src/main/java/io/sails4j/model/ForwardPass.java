@@ -9,13 +9,17 @@ import org.jspecify.annotations.Nullable;
 public final class ForwardPass implements AutoCloseable {
     private final Step step;
     private final TensorArena.Mark mark;
-    private final List<Block.Saved> blocks;
+    private final List<SavedBlock> blocks;
     private final Tensor lastResidual;
     private final @Nullable Tensor finalNorm;
     private final @Nullable Tensor finalRstd;
     private boolean closed;
 
-    ForwardPass(Step step, TensorArena.Mark mark, List<Block.Saved> blocks, Tensor lastResidual, @Nullable Tensor finalNorm,
+    /** What a block left: its input [n, d_model] F32, and what its backward needs, null where that is computed once more. */
+    record SavedBlock(Tensor residPre, Block.@Nullable Saved saved) {
+    }
+
+    ForwardPass(Step step, TensorArena.Mark mark, List<SavedBlock> blocks, Tensor lastResidual, @Nullable Tensor finalNorm,
                 @Nullable Tensor finalRstd) {
         this.step = step;
         this.mark = mark;
@@ -42,7 +46,7 @@ public final class ForwardPass implements AutoCloseable {
         return step;
     }
 
-    List<Block.Saved> blocks() {
+    List<SavedBlock> blocks() {
         return blocks;
     }
 

@@ -46,6 +46,18 @@ public final class TensorArena implements AutoCloseable {
         return tensor;
     }
 
+    /** Makes room for this many bytes in one piece, while the arena is empty. */
+    public void reserve(long bytes) {
+        if (live == 0 && reservedBytes() < bytes) {
+            highWater = Math.max(highWater, bytes);
+            chunks.forEach(DeviceBuffer::close);
+            chunks.clear();
+            chunks.add(device.allocateBytes(bytes));
+            current = 0;
+            used = 0;
+        }
+    }
+
     public Tensor zeros(DType dtype, long... dims) {
         Tensor tensor = allocate(dtype, dims);
         tensor.fillZero();

@@ -116,7 +116,7 @@ public final class DpoLoss implements Loss {
     public double sumAndGradient(LossContext context, Trainable trainable, int[] examples, double totalWeight) {
         SequenceBatch batch = batch(context, examples);
         TensorArena.Mark mark = context.memory().mark();
-        try (ForwardPass pass = context.model().forward(batch.tokens(), trainable.adapters(), ForwardOptions.training())) {
+        try (ForwardPass pass = context.model().forward(batch.tokens(), trainable.adapters(), ForwardOptions.training(context.recomputeLayers()))) {
             HeadPass head = new HeadPass(context, pass, batch);
             List<PairResult> results = results(examples, logps(batch, head.tokenLosses()));
             head.backward(trainable, tokenWeights(batch, results, totalWeight));

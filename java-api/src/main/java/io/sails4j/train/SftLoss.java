@@ -61,7 +61,7 @@ public final class SftLoss implements Loss {
     public double sumAndGradient(LossContext context, Trainable trainable, int[] chosen, double totalWeight) {
         SequenceBatch batch = batch(context, chosen);
         TensorArena.Mark mark = context.memory().mark();
-        try (ForwardPass pass = context.model().forward(batch.tokens(), trainable.adapters(), ForwardOptions.training())) {
+        try (ForwardPass pass = context.model().forward(batch.tokens(), trainable.adapters(), ForwardOptions.training(context.recomputeLayers()))) {
             float[] weights = Targets.weights(batch.targets(), (float) (1 / totalWeight));
             float[] losses = new HeadPass(context, pass, batch).backward(trainable, weights);
             return HeadPass.sum(losses, 0, losses.length);

@@ -56,7 +56,7 @@ public final class TrainingLoop implements AutoCloseable {
         this.nanoClock = nanoClock;
         this.plan = StepPlan.of(loss, options);
         this.warmup = (long) Math.ceil(options.warmupRatio() * plan.steps().size());
-        this.context = LossContext.of(model, options.packing());
+        this.context = LossContext.of(model, options.packing(), Math.min(options.recomputeLayers(), model.config().nLayers()));
         this.optimizer = new AdamwOptimizer(trainable, model.engine().device(), model.engine().ops(), options.optimizer(), options.maxGradNorm(),
             hook.held(), options.more());
         if (options.more().emaDecay() > 0) {

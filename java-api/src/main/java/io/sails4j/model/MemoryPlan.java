@@ -1,0 +1,122 @@
+package io.sails4j.model;
+
+import io.sails4j.tensor.DType;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What a training step needs on the device, in bytes, laid out before the first. The activations follow {@link Block#forward} and
+ * {@link Block#backward} tensor by tensor.
+ *
+ * @param weightBytes the model's own parameters
+ * @param trainableBytes trained parameters that the model does not hold itself, their gradients and the optimizer's state
+ * @param keptBytes what forward leaves for backward
+ * @param scratchBytes what lives within a block
+ * @param headBytes the loss on top: gradients of the head's input, and its workspace
+ */
+public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, long scratchBytes, long headBytes) {
+    private static final long F32 = 4;
+
+    /**
+     * What is trained.
+     *
+     * @param full all parameters, else the low-rank factors
+     * @param ranks of the adapted modules, by module; empty for full training
+     * @param average whether a moving average is kept
+     */
+    public record Trained(boolean full, Map<ModuleKey, Integer> ranks, boolean average) {
+    }
+
+    /**
+     * @param positions tokens of a micro-batch with its padding
+     * @param recomputeLayers as in {@link ForwardOptions}
+     * @param headWorkspaceBytes of {@code sails_head_loss} for these positions
+     */
+    public static MemoryPlan of(ModelConfig config, DType computeDtype, Trained trained, long positions, int recomputeLayers,
+        long headWorkspaceBytes) {
+        Widths w = new Widths(config, computeDtype.byteSize(), trained, positions);
+        long layer = w.layer();
+        int whole = config.nLayers() - recomputeLayers;
+        long kept = w.shared() + whole * layer + recomputeLayers * w.residual() + (recomputeLayers > 0 ? layer : 0);
+        long scratch = Math.max(layer, w.backward());
+        long head = positions * (F32 * config.dModel() + 3 * F32) + headWorkspaceBytes;
+        return new MemoryPlan(weights(config, computeDtype.byteSize()), trainable(config, computeDtype, trained), kept, scratch, head);
+    }
+
+    /** All of it. */
+    public long totalBytes() {
+        return weightBytes + trainableBytes + keptBytes + scratchBytes + headBytes;
+    }
+
+    /** The plan with the fewest layers computed twice that fits into the budget; with all of them where none does. */
+    public static int layersToRecompute(ModelConfig config, DType computeDtype, Trained trained, long positions, long headWorkspaceBytes, long budgetBytes) {
+        for (int layers = 0; layers < config.nLayers(); layers++) {
+            if (of(config, computeDtype, trained, positions, layers, headWorkspaceBytes).totalBytes() <= budgetBytes) {
+                return layers;
+            }
+        }
+        return config.nLayers();
+    }
+
+    private static long norms(ModelConfig config) {
+        return ((config.family().postNorms() ? 4L : 2L) * config.nLayers() + 1) * config.dModel();
+    }
+
+    private static long weights(ModelConfig config, long elementBytes) {
+        return (config.parameterCount() - norms(config)) * elementBytes + norms(config) * F32;
+    }
+
+    private static long trainable(ModelConfig config, DType computeDtype, Trained trained) {
+        if (!trained.full) {
+            long parameters = trained.ranks.entrySet().stream()
+                .mapToLong(e -> e.getValue() * (e.getKey().projection().dIn(config) + e.getKey().projection().dOut(config))).sum();
+            return parameters * F32 * (trained.average ? 5 : 4);
+        }
+        // Gradient and two moments of everything; F32 masters of what the model keeps in BF16.
+        long masters = computeDtype == DType.F32 ? 0 : config.parameterCount() - norms(config);
+        return config.parameterCount() * F32 * (trained.average ? 4 : 3) + masters * F32;
+    }
+
+    /** Bytes of the tensors of a block and around it. */
+    private record Widths(ModelConfig config, long e, Trained trained, long n) {
+        long residual() {
+            return n * F32 * config.dModel();
+        }
+
+        private long ranks(int layer) {
+            return trained.ranks.entrySet().stream().filter(r -> r.getKey().layer() == layer).mapToLong(Map.Entry::getValue).sum();
+        }
+
+        /** Everything that a block's forward allocates; the rank of layer 0 stands for all. */
+        long layer() {
+            long d = config.dModel();
+            long norms = config.family().postNorms() ? 4 : 2;
+            // attn_out, resid_mid, mlp_out, resid_post; without post-norms the sums overwrite the former
+            long streams = config.family().postNorms() ? 4 : 2;
+            return n * (e * (2 * d + 2 * config.qWidth() + 2 * config.kvWidth() + 3 * config.dFf())
+                + F32 * (streams * d + config.nHeads() + norms + ranks(0)));
+        }
+
+        /** Segments, positions, ids, the rotation table, the embedding, the final norm. */
+        long shared() {
+            return n * (3 * F32 + F32 * config.headDim() + F32 * config.dModel() + e * config.dModel() + F32);
+        }
+
+        /** The gradient of the residual stream, and the larger half of a block's backward. */
+        long backward() {
+            long d = config.dModel();
+            boolean typed = e != F32;
+            long post = config.family().postNorms() ? F32 * d : 0;
+            long mlp = post + (typed ? e * d : 0) + F32 * config.dFf() + (typed ? e * config.dFf() : 0) + 2 * e * config.dFf() + F32 * d;
+            long attention = post + (typed ? e * d : 0) + F32 * config.qWidth() + (typed ? e * config.qWidth() : 0)
+                + e * (config.qWidth() + 2 * config.kvWidth()) + F32 * d;
+            return n * (F32 * d + Math.max(mlp, attention));
+        }
+    }
+
+    /** A line for each part, for people. */
+    public List<Map.Entry<String, Long>> parts() {
+        return List.of(Map.entry("weights", weightBytes), Map.entry("trained parameters, gradients, optimizer", trainableBytes),
+            Map.entry("activations kept for the backward", keptBytes), Map.entry("within a block", scratchBytes), Map.entry("head and loss", headBytes));
+    }
+}
