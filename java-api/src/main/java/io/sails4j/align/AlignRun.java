@@ -131,6 +131,7 @@ public final class AlignRun {
              Evaluator evaluator = new Evaluator(model, trainable, loss(split.evaluation), options.training().microTokens(),
                  options.training().packing());
              PersistentRun run = new PersistentRun(loop, trainable, evaluator, options.training(), fingerprint(split), partial, control)) {
+            control.message().accept(memory(loop));
             PersistentRun.Outcome outcome = run.run(step -> progress.update(step.step(), step.totalSteps(), step.totalTokens()));
             AlignResult result = new AlignResult(trainable.count(), loop.steps(), loop.totalTokens(), (System.nanoTime() - start) * 1e-9,
                 outcome.before().loss(), outcome.after().loss(), split.evaluation.size(), split.heldOut, hook.shareInside(), out);
@@ -149,6 +150,13 @@ public final class AlignRun {
             run.discard();
             return result;
         }
+    }
+
+    private static String memory(TrainingLoop loop) {
+        java.util.StringJoiner parts = new java.util.StringJoiner(", ");
+        loop.memory().parts().forEach(part -> parts.add(String.format(java.util.Locale.ROOT, "%s %,d", part.getKey(), part.getValue() >> 20)));
+        return String.format(java.util.Locale.ROOT, "memory plan: %,d MiB (%s); %d layers computed again in the backward", loop.memory().totalBytes() >> 20, parts,
+            loop.recomputedLayers());
     }
 
     /** What decides the result: a run goes on only where all of it is the same. */

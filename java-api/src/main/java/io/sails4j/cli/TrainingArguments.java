@@ -8,6 +8,7 @@ import io.sails4j.train.CheckpointOptions;
 import io.sails4j.train.EvaluationOptions;
 import io.sails4j.train.LrSchedule;
 import io.sails4j.train.OptimizerOptions;
+import io.sails4j.train.Recompute;
 import io.sails4j.train.TrainingOptions;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -114,6 +115,32 @@ final class TrainingArguments {
     @Option(names = "--keep-checkpoints", defaultValue = "2", paramLabel = "N", description = "checkpoints that stand at once (default: ${DEFAULT-VALUE})")
     private int keepCheckpoints;
 
+    @Option(names = "--recompute", defaultValue = "off", paramLabel = "off|full|auto|N",
+        description = "layers whose activations are computed again in the backward to save memory: none, all, as few as --memory-gib needs, or "
+            + "the lowest N (default: ${DEFAULT-VALUE})")
+    private String recompute;
+
+    @Option(names = "--memory-gib", defaultValue = "0", paramLabel = "G", description = "memory that a step may take, for --recompute auto")
+    private double memoryGib;
+
+    Recompute recompute() {
+        return switch (recompute) {
+            case "off" -> Recompute.off();
+            case "full" -> Recompute.full();
+            case "auto" -> new Recompute(Recompute.AUTO, (long) (memoryGib * (1L << 30)));
+            default -> {
+                if (!recompute.matches("[0-9]{1,6}")) {
+                    throw new InputException("--recompute is '" + recompute + "', expected off, full, auto or a number of layers");
+                }
+                yield new Recompute(Integer.parseInt(recompute), 0);
+            }
+        };
+    }
+
+    int microBatchTokens() {
+        return microBatchTokens;
+    }
+
     AlignOptions options(long seed) {
         Set<Projection> projections = new LinkedHashSet<>();
         targets.forEach(name -> projections.add(Projection.parse(name.strip())));
@@ -127,7 +154,7 @@ final class TrainingArguments {
             throw new InputException(e.getMessage(), e);
         }
         return new AlignOptions(method, objective, constraint, penalty, fill, projections, r, alpha == 0 ? r : alpha, beta, evalPairs,
-            new TrainingOptions(epochs, maxSteps, batchTokens, microBatchTokens, optimizer, maxGradNorm, schedule, warmup, seed, packing, 0,
+            new TrainingOptions(epochs, maxSteps, batchTokens, microBatchTokens, optimizer, maxGradNorm, schedule, warmup, seed, packing, recompute(),
                 new OptimizerOptions(loraPlusRatio, decayVectors, emaDecay), new EvaluationOptions(evalEvery, patience, keepBest),
                 new CheckpointOptions(checkpointEvery, keepCheckpoints)));
     }

@@ -344,6 +344,11 @@ public final class Ops {
         }
     }
 
+    /** Bytes of scratch memory that {@link #headLoss} takes for so many tokens. */
+    public long headLossWorkspaceBytes(long nTokens, long dModel, long vocab, io.sails4j.tensor.DType dtype) {
+        return api.headLossWorkspaceBytes(nTokens, dModel, vocab, dtype.abiCode());
+    }
+
     /** token_loss [n] F32, dhidden [n, d_model] F32 (=), dembed [vocab, d_model] F32 (+=); hidden, embed of one type F32|BF16. */
     public void headLoss(Tensor tokenLoss, @Nullable Tensor dhidden, @Nullable Tensor dembed, Tensor hidden, Tensor embed,
         Tensor targets, @Nullable Tensor tokenWeight, float softcap) {

@@ -2,6 +2,7 @@ package io.sails4j.train;
 
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.BackwardTargets;
+import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.tensor.DType;
@@ -38,6 +39,11 @@ public final class FullTrainable implements Trainable {
     private Tensor own(Tensor tensor) {
         owned.add(tensor);
         return tensor;
+    }
+
+    @Override
+    public MemoryPlan.Trained trained(boolean average) {
+        return new MemoryPlan.Trained(true, Map.of(), average);
     }
 
     @Override

@@ -4,6 +4,7 @@ import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.BackwardTargets;
 import io.sails4j.model.LowRankGradient;
+import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.ModuleKey;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Device;
@@ -38,6 +39,13 @@ public final class LoraTrainable implements Trainable {
     /** The gradients by module. */
     public Map<ModuleKey, LowRankGradient> gradients() {
         return java.util.Collections.unmodifiableMap(gradients);
+    }
+
+    @Override
+    public MemoryPlan.Trained trained(boolean average) {
+        Map<ModuleKey, Integer> ranks = new TreeMap<>();
+        adapter.modules().forEach((module, factors) -> ranks.put(module, (int) factors.r()));
+        return new MemoryPlan.Trained(false, ranks, average);
     }
 
     @Override

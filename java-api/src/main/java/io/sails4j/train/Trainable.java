@@ -2,6 +2,7 @@ package io.sails4j.train;
 
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.BackwardTargets;
+import io.sails4j.model.MemoryPlan;
 import io.sails4j.tensor.Tensor;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -17,6 +18,9 @@ public sealed interface Trainable extends AutoCloseable permits LoraTrainable, F
      */
     record Parameter(String name, Tensor value, Tensor gradient) {
     }
+
+    /** What the memory plan needs to know. */
+    MemoryPlan.Trained trained(boolean average);
 
     /** In the order of the model. */
     List<Parameter> parameters();

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.MemoryPlan;
 import io.sails4j.ops.Ops;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
@@ -34,6 +35,8 @@ public final class TrainingLoop implements AutoCloseable {
     private final StepHook hook;
     private final StepPlan plan;
     private final LongSupplier nanoClock;
+    private final int recomputeLayers;
+    private final MemoryPlan memory;
     private final LossContext context;
     private final AdamwOptimizer optimizer;
     private final Map<String, Tensor> average = new LinkedHashMap<>();
@@ -56,7 +59,11 @@ public final class TrainingLoop implements AutoCloseable {
         this.nanoClock = nanoClock;
         this.plan = StepPlan.of(loss, options);
         this.warmup = (long) Math.ceil(options.warmupRatio() * plan.steps().size());
-        this.context = LossContext.of(model, options.packing(), Math.min(options.recomputeLayers(), model.config().nLayers()));
+        long positions = plan.largestMicroBatch(loss, options.packing());
+        this.recomputeLayers = recomputeLayers(positions);
+        this.memory = MemoryPlan.of(model.config(), model.computeDtype(), trainable.trained(options.more().emaDecay() > 0), positions, recomputeLayers,
+            headWorkspaceBytes(model, positions));
+        this.context = LossContext.of(model, options.packing(), recomputeLayers);
         this.optimizer = new AdamwOptimizer(trainable, model.engine().device(), model.engine().ops(), options.optimizer(), options.maxGradNorm(),
             hook.held(), options.more());
         if (options.more().emaDecay() > 0) {
@@ -69,8 +76,30 @@ public final class TrainingLoop implements AutoCloseable {
         this.start = nanoClock.getAsLong();
     }
 
+    private int recomputeLayers(long positions) {
+        Recompute recompute = options.recompute();
+        int layers = recompute.layers() != Recompute.AUTO ? recompute.layers()
+            : MemoryPlan.layersToRecompute(model.config(), model.computeDtype(), trainable.trained(options.more().emaDecay() > 0), positions,
+                headWorkspaceBytes(model, positions), recompute.budgetBytes());
+        return Math.min(layers, model.config().nLayers());
+    }
+
+    static long headWorkspaceBytes(CausalModel model, long positions) {
+        return model.engine().ops().headLossWorkspaceBytes(positions, model.config().dModel(), model.config().vocabSize(), model.computeDtype());
+    }
+
     public StepPlan plan() {
         return plan;
+    }
+
+    /** What a step needs, by its largest micro-batch. */
+    public MemoryPlan memory() {
+        return memory;
+    }
+
+    /** Layers that are computed again in the backward. */
+    public int recomputedLayers() {
+        return recomputeLayers;
     }
 
     /** Optimizer steps taken, by this loop and by those whose state it goes on from. */
@@ -89,6 +118,7 @@ public final class TrainingLoop implements AutoCloseable {
 
     /** Computes what the objective needs of the untrained model; before the first step, and before a state is put back. */
     public void prepare() {
+        model.reserve(memory);
         loss.prepare(context, plan.usedExamples(), options.microTokens());
         start = nanoClock.getAsLong();
     }

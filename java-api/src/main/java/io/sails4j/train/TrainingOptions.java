@@ -15,15 +15,15 @@ import io.sails4j.ops.AdamwOptions;
  * @param warmupRatio share of the steps in [0, 1)
  * @param seed of the order of the examples
  * @param packing put several sequences into one row; attention stays within each
- * @param recomputeLayers layers, from the lowest on, whose forward is run again in the backward to save memory
+ * @param recompute layers whose forward is run again in the backward to save memory
  */
 public record TrainingOptions(int epochs, long maxSteps, int stepTokens, int microTokens, AdamwOptions optimizer, double maxGradNorm,
-                              LrSchedule schedule, double warmupRatio, long seed, boolean packing, int recomputeLayers, OptimizerOptions more,
+                              LrSchedule schedule, double warmupRatio, long seed, boolean packing, Recompute recompute, OptimizerOptions more,
                               EvaluationOptions evaluation, CheckpointOptions checkpoints) {
     /** Without packing, evaluations on the way, and anything beyond plain AdamW. */
     public TrainingOptions(int epochs, long maxSteps, int stepTokens, int microTokens, AdamwOptions optimizer, double maxGradNorm,
                            LrSchedule schedule, double warmupRatio, long seed) {
-        this(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, false, 0, OptimizerOptions.plain(),
+        this(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, false, Recompute.off(), OptimizerOptions.plain(),
             EvaluationOptions.none(), CheckpointOptions.defaults());
     }
 
@@ -32,33 +32,32 @@ public record TrainingOptions(int epochs, long maxSteps, int stepTokens, int mic
         require(maxSteps >= 0, "max_steps", maxSteps, "0 (no limit) or more");
         require(stepTokens >= 1, "batch_tokens", stepTokens, "1 or more");
         require(microTokens >= 1, "micro_batch_tokens", microTokens, "1 or more");
-        require(recomputeLayers >= 0, "recompute_layers", recomputeLayers, "0 or more");
         require(maxGradNorm >= 0 && Double.isFinite(maxGradNorm), "max_grad_norm", maxGradNorm, "0 (no clipping) or a positive number");
         require(warmupRatio >= 0 && warmupRatio < 1, "warmup_ratio", warmupRatio, "a number in [0, 1)");
     }
 
     public TrainingOptions withPacking(boolean packed) {
-        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packed, recomputeLayers, more,
+        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packed, recompute, more,
             evaluation, checkpoints);
     }
 
-    public TrainingOptions withRecompute(int layers) {
-        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, layers, more,
+    public TrainingOptions withRecompute(Recompute other) {
+        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, other, more,
             evaluation, checkpoints);
     }
 
     public TrainingOptions withOptimizer(OptimizerOptions other) {
-        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, recomputeLayers, other,
+        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, recompute, other,
             evaluation, checkpoints);
     }
 
     public TrainingOptions withEvaluation(EvaluationOptions other) {
-        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, recomputeLayers, more,
+        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, recompute, more,
             other, checkpoints);
     }
 
     public TrainingOptions withCheckpoints(CheckpointOptions other) {
-        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, recomputeLayers, more,
+        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, recompute, more,
             evaluation, other);
     }
 
