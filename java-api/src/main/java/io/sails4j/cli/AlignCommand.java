@@ -10,10 +10,13 @@ import io.sails4j.data.TokenPair;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.io.FileHash;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.ModelConfig;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
+import io.sails4j.tensor.DType;
 import io.sails4j.train.RunControl;
 import io.sails4j.train.StoppedException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -50,9 +53,12 @@ final class AlignCommand implements Callable<Integer> {
     @Mixin
     private TrainingArguments training;
 
-    @Option(names = "--out", required = true, paramLabel = "DIR",
+    @Option(names = "--out", paramLabel = "DIR",
         description = "PEFT adapter directory to write (a checkpoint for --method full), with metrics.jsonl and sails_run.json")
-    private Path out;
+    private @Nullable Path out;
+
+    @Option(names = "--plan", description = "print what the run would need, by --model (a directory or a config.json alone), and exit")
+    private boolean plan;
 
     @Option(names = "--resume", description = "go on from the newest checkpoint in OUT.partial; all other options as in the first run")
     private boolean resume;
@@ -60,7 +66,14 @@ final class AlignCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         AlignOptions options = training.options(common.seed());
+        if (plan) {
+            return plan(options);
+        }
         requireSubspaceChoice(options);
+        if (out == null) {
+            throw common.wrong("--out is missing: name the directory to write");
+        }
+        Path out = this.out;
         AtomicFiles.requireFresh(out);
         boolean writable = options.method() == AlignOptions.Method.FULL;
         try (Engine engine = common.openEngine();
@@ -76,6 +89,16 @@ final class AlignCommand implements Callable<Integer> {
                 return STOPPED;
             }
             common.print(json(result, engine), table(result, subspace, engine));
+        }
+        return 0;
+    }
+
+    private int plan(AlignOptions options) {
+        ModelConfig config = Files.isDirectory(model) ? ModelConfig.read(model) : ModelConfig.readFile(model);
+        DType dtype = common.dtype() != null ? common.dtype() : config.checkpointDtype() == DType.F32 ? DType.F32 : DType.BF16;
+        try (Engine engine = common.openEngine()) {
+            PlanTable table = new PlanTable(config, dtype, options, data.maxLength(), engine);
+            common.print(table.json(), table.table());
         }
         return 0;
     }

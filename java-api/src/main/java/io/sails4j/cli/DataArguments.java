@@ -9,13 +9,14 @@ import io.sails4j.data.Tokenizer;
 import io.sails4j.io.InputException;
 import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** Preference data as tokens. */
 final class DataArguments {
-    @Option(names = "--data", required = true, paramLabel = "FILE",
+    @Option(names = "--data", paramLabel = "FILE",
         description = "HH-RLHF or TRL preference jsonl(.gz), or safetensors with aligned.* and unaligned.* input_ids, attention_mask, token_mask")
-    private Path data;
+    private @Nullable Path data;
 
     @Option(names = "--max-length", defaultValue = "1024", paramLabel = "N", description = "longest sequence in tokens (default: ${DEFAULT-VALUE})")
     private int maxLength;
@@ -24,6 +25,9 @@ final class DataArguments {
     private int limit;
 
     Path path() {
+        if (data == null) {
+            throw new InputException("--data is missing: name the preference data");
+        }
         return data;
     }
 
@@ -40,6 +44,7 @@ final class DataArguments {
         if (limit < 0) {
             throw common.wrong("--limit is " + limit + ", expected 0 (all) or more");
         }
+        Path data = path();
         if (TokenPairs.isTokenFile(data)) {
             return limited(TokenPairs.read(data));
         }
@@ -58,7 +63,7 @@ final class DataArguments {
 
     private <T> List<T> limited(List<T> all) {
         if (all.isEmpty()) {
-            throw new InputException(data + " has no preference pair");
+            throw new InputException(path() + " has no preference pair");
         }
         return limit == 0 || limit >= all.size() ? all : all.subList(0, limit);
     }

@@ -1,0 +1,101 @@
+package io.sails4j.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.align.AlignOptions;
+import io.sails4j.model.MemoryPlan;
+import io.sails4j.model.ModelConfig;
+import io.sails4j.model.ModuleKey;
+import io.sails4j.model.Projection;
+import io.sails4j.ops.Engine;
+import io.sails4j.tensor.DType;
+import io.sails4j.train.TrainingFlops;
+import java.util.LinkedHashMap;
+import java.util.Locale;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** What a run would need, told without running it. */
+final class PlanTable {
+    /** Memory of cards that people have, in GB as their names say it. */
+    private static final int[] CARDS_GB = {24, 80, 141};
+    private static final double GB = 1e9;
+    /** Left to the driver and the CUDA context. */
+    private static final double USABLE = 0.97;
+
+    private final ModelConfig config;
+    private final DType dtype;
+    private final AlignOptions options;
+    private final long length;
+    private final MemoryPlan.Trained trained;
+    private final long headBytes;
+    private final long positions;
+
+    PlanTable(ModelConfig config, DType dtype, AlignOptions options, long length, Engine engine) {
+        this.config = config;
+        this.dtype = dtype;
+        this.options = options;
+        this.length = length;
+        this.positions = Math.max(length, options.training().microTokens());
+        boolean full = options.method() == AlignOptions.Method.FULL;
+        Map<ModuleKey, Integer> ranks = new TreeMap<>();
+        for (int layer = 0; !full && layer < config.nLayers(); layer++) {
+            for (Projection projection : options.targets()) {
+                ranks.put(new ModuleKey(layer, projection), options.r());
+            }
+        }
+        this.trained = new MemoryPlan.Trained(full, ranks, options.training().more().emaDecay() > 0);
+        this.headBytes = engine.ops().headLossWorkspaceBytes(positions, config.dModel(), config.vocabSize(), dtype);
+    }
+
+    private MemoryPlan plan(int recomputeLayers) {
+        return MemoryPlan.of(config, dtype, trained, positions, recomputeLayers, headBytes);
+    }
+
+    private long trainable() {
+        return trained.full() ? config.parameterCount()
+            : trained.ranks().entrySet().stream().mapToLong(e -> e.getValue() * (e.getKey().projection().dIn(config) + e.getKey().projection().dOut(config)))
+                .sum();
+    }
+
+    /** Layers computed again on a card of this size, or "does not fit". */
+    private String onCard(int gb) {
+        long budget = (long) (gb * GB * USABLE);
+        int layers = MemoryPlan.layersToRecompute(config, dtype, trained, positions, headBytes, budget);
+        long total = plan(layers).totalBytes();
+        return total > budget ? String.format(Locale.ROOT, "does not fit: %.1f GB even with all layers computed again", total / GB)
+            : String.format(Locale.ROOT, "%.1f GB, %d of %d layers computed again", total / GB, layers, config.nLayers());
+    }
+
+    Table table() {
+        Table table = Table.ofPairs().row("parameters", String.format(Locale.ROOT, "%,d", config.parameterCount()));
+        table.row("trained parameters", String.format(Locale.ROOT, "%,d", trainable()));
+        table.row("micro-batch", String.format(Locale.ROOT, "%,d positions, %s", positions, dtype));
+        plan(0).parts().forEach(part -> table.row(part.getKey(), String.format(Locale.ROOT, "%.2f GB", part.getValue() / GB)));
+        table.row("in all, nothing computed again", String.format(Locale.ROOT, "%.2f GB", plan(0).totalBytes() / GB));
+        table.row("in all, every layer computed again", String.format(Locale.ROOT, "%.2f GB", plan(config.nLayers()).totalBytes() / GB));
+        for (int gb : CARDS_GB) {
+            table.row("on a card of " + gb + " GB", onCard(gb));
+        }
+        return table.row("FLOPs a token", String.format(Locale.ROOT, "%.3g (sequences of %,d; %.3g with every layer computed again)", flops(0), length,
+            flops(config.nLayers())));
+    }
+
+    private double flops(int recomputeLayers) {
+        return TrainingFlops.step(config, length, trained.full(), recomputeLayers);
+    }
+
+    ObjectNode json() {
+        ObjectNode json = CommonOptions.object().put("parameters", config.parameterCount()).put("trainable_parameters", trainable());
+        json.put("positions", positions).put("length", length).put("dtype", dtype.name());
+        Map<String, Integer> variants = new LinkedHashMap<>();
+        variants.put("off", 0);
+        variants.put("full", config.nLayers());
+        variants.forEach((name, layers) -> {
+            MemoryPlan plan = plan(layers);
+            json.putObject("recompute_" + name).put("weight_bytes", plan.weightBytes()).put("trainable_bytes", plan.trainableBytes())
+                .put("kept_bytes", plan.keptBytes()).put("scratch_bytes", plan.scratchBytes()).put("head_bytes", plan.headBytes())
+                .put("total_bytes", plan.totalBytes()).put("flops_per_token", flops(layers));
+        });
+        return json;
+    }
+}
