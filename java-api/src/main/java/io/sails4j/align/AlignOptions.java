@@ -33,10 +33,11 @@ public record AlignOptions(Method method, Objective objective, Constraint constr
 
     /**
      * What keeps the adapter's residual-facing factor F in the subspace: nothing; a penalty lambda |(I - UU^T) F|^2; projected
-     * gradients, which Adam's element-wise scaling still lets leave it; or projection of every update, which holds it there.
+     * gradients, which Adam's element-wise scaling still lets leave it; projection of every update, which holds it there; or a factor that is made
+     * of the subspace's basis, F = U C with C trained, which cannot leave it.
      */
     public enum Constraint {
-        NONE, PENALTY, GRADIENT, UPDATE
+        NONE, PENALTY, GRADIENT, UPDATE, CORE
     }
 
     /** Where r_s < r: an orthonormal complement fills the missing columns, or the rank of those modules becomes r_s. */
@@ -64,7 +65,7 @@ public record AlignOptions(Method method, Objective objective, Constraint constr
         if (!(dpoBeta > 0) || Double.isInfinite(dpoBeta)) {
             throw new InputException("beta of DPO is " + dpoBeta + ", expected a positive number");
         }
-        boolean stays = constraint == Constraint.GRADIENT || constraint == Constraint.UPDATE;
+        boolean stays = constraint == Constraint.GRADIENT || constraint == Constraint.UPDATE || constraint == Constraint.CORE;
         if (fill == Fill.COMPLEMENT && stays) {
             throw new InputException("the fill 'complement' starts outside the subspace, which the constraint '" + lower(constraint)
                 + "' does not allow; use --fill truncate");

@@ -8,6 +8,10 @@ import io.sails4j.io.AtomicFiles;
 import io.sails4j.io.InputException;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.ModuleKey;
+import io.sails4j.ops.Engine;
+import io.sails4j.tensor.Tensor;
+import io.sails4j.train.CoreLoraTrainable;
 import io.sails4j.train.DpoLoss;
 import io.sails4j.train.FullTrainable;
 import io.sails4j.train.LoraTrainable;
@@ -22,6 +26,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -87,19 +92,34 @@ public final class AlignRun {
                     yield train(trainable, StepHook.none(), split, out, progress, control, adapter::writeInto);
                 }
             }
-            case SAILS -> {
-                SafetySubspace space = java.util.Objects.requireNonNull(subspace);
-                try (LoraAdapter adapter = AdapterInitialiser.inSubspace(space, model.config(), options, modelPath.toString(),
-                        model.engine().device());
-                     LoraTrainable trainable = new LoraTrainable(adapter, model.engine().device());
-                     SubspaceHook hook = new SubspaceHook(space, trainable, options, model.engine())) {
-                    yield train(trainable, hook, split, out, progress, control, directory -> {
-                        adapter.writeInto(directory);
-                        space.write(directory.resolve("subspace.safetensors"));
-                    });
+            case SAILS -> sails(java.util.Objects.requireNonNull(subspace), split, out, progress, control);
+        };
+    }
+
+    private AlignResult sails(SafetySubspace space, Split split, Path out, Progress progress, RunControl control) {
+        Engine engine = model.engine();
+        try (LoraAdapter adapter = AdapterInitialiser.inSubspace(space, model.config(), options, modelPath.toString(), engine.device())) {
+            AtomicFiles.DirectoryWriter writer = directory -> {
+                adapter.writeInto(directory);
+                space.write(directory.resolve("subspace.safetensors"));
+            };
+            if (options.constraint() != AlignOptions.Constraint.CORE) {
+                try (LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
+                     SubspaceHook hook = new SubspaceHook(space, trainable, options, engine)) {
+                    return train(trainable, hook, split, out, progress, control, writer);
                 }
             }
-        };
+            Map<SafetySubspace.Layer, Tensor> bases = new HashMap<>();
+            Map<ModuleKey, Tensor> byModule = new TreeMap<>();
+            adapter.modules().keySet().forEach(module -> byModule.put(module,
+                bases.computeIfAbsent(space.nearest(module.layer()), layer -> SubspaceHook.basis(layer, engine))));
+            try (CoreLoraTrainable trainable = new CoreLoraTrainable(adapter, byModule, engine);
+                 SubspaceHook hook = new SubspaceHook(space, adapter, trainable.gradients(), options, engine)) {
+                return train(trainable, hook, split, out, progress, control, writer);
+            } finally {
+                bases.values().forEach(Tensor::close);
+            }
+        }
     }
 
     /** The pairs that are trained on and those that are looked at. */

@@ -10,6 +10,7 @@ import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.train.CheckpointStore;
 import io.sails4j.train.EvaluationOptions;
+import io.sails4j.train.ReferenceCache;
 import io.sails4j.train.RunControl;
 import io.sails4j.train.StepMetrics;
 import io.sails4j.train.StoppedException;
@@ -80,7 +81,11 @@ final class PersistentRun implements AutoCloseable {
         evaluator.prepare();
         Evaluation before = from.isEmpty() ? evaluator.evaluate() : Evaluation.ofLoss(from.get().run().path("loss_before").asDouble());
         lossBefore = before.loss();
-        loop.prepare();
+        try {
+            loop.prepare(new ReferenceCache(partial.resolve("reference_logps.safetensors")), from.isPresent());
+        } catch (UncheckedIOException e) {
+            control.message().accept(e.getMessage() + "; the run goes on, one that resumes it computes the reference again");
+        }
         from.ifPresent(this::restore);
         metricsFile = from.isEmpty() ? MetricsFile.create(metrics(), control.message()) : MetricsFile.resume(metrics(), loop.steps(), control.message());
         if (from.isEmpty()) {

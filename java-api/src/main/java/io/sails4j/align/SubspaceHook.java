@@ -1,5 +1,6 @@
 package io.sails4j.align;
 
+import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.LowRankGradient;
 import io.sails4j.model.ModuleKey;
@@ -35,15 +36,24 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
     }
 
     public SubspaceHook(SafetySubspace subspace, LoraTrainable trainable, AlignOptions options, Engine engine) {
+        this(subspace, trainable.adapter(), trainable.gradients(), options, engine);
+    }
+
+    /** @param gradients those of the whole factors */
+    public SubspaceHook(SafetySubspace subspace, LoraAdapter adapter, Map<ModuleKey, LowRankGradient> gradients, AlignOptions options, Engine engine) {
         this.engine = engine;
         this.options = options;
         this.memory = new TensorArena(engine.device());
-        trainable.adapter().modules().forEach((module, factors) -> {
+        adapter.modules().forEach((module, factors) -> {
             SafetySubspace.Layer layer = subspace.nearest(module.layer());
-            Tensor basis = bases.computeIfAbsent(layer,
-                l -> engine.device().upload(HostTensor.ofFloats(l.basis(), l.dModel(), l.dimension())));
-            items.add(item(module, factors, trainable.gradients().get(module), basis));
+            Tensor basis = bases.computeIfAbsent(layer, l -> basis(l, engine));
+            items.add(item(module, factors, gradients.get(module), basis));
         });
+    }
+
+    /** A layer's basis [d_model, r_s] F32 on the device. */
+    static Tensor basis(SafetySubspace.Layer layer, Engine engine) {
+        return engine.device().upload(HostTensor.ofFloats(layer.basis(), layer.dModel(), layer.dimension()));
     }
 
     private static Item item(ModuleKey module, LowRankAdapter factors, LowRankGradient gradient, Tensor basis) {
@@ -54,7 +64,7 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
     @Override
     public double beforeUpdate() {
         return switch (options.constraint()) {
-            case NONE, UPDATE -> 0;
+            case NONE, UPDATE, CORE -> 0;
             case GRADIENT -> {
                 List<Tensor> gradients = items.stream().map(Item::gradient).toList();
                 engine.ops().projectSet(gradients, gradients, items.stream().map(Item::basis).toList(), sides());

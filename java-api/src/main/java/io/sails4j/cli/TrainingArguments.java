@@ -25,8 +25,8 @@ final class TrainingArguments {
         description = "likelihood of the aligned answers, or preference over the unaligned (default: ${DEFAULT-VALUE})")
     private AlignOptions.Objective objective;
 
-    @Option(names = "--constraint", defaultValue = "none", paramLabel = "none|penalty|gradient|update",
-        description = "what keeps the adapter in the subspace; only 'update' holds it there exactly (default: ${DEFAULT-VALUE})")
+    @Option(names = "--constraint", defaultValue = "none", paramLabel = "none|penalty|gradient|update|core",
+        description = "what keeps the adapter in the subspace; 'update' and 'core' (the factor is U C, C is trained) hold it there (default: ${DEFAULT-VALUE})")
     private AlignOptions.Constraint constraint;
 
     @Option(names = "--penalty", defaultValue = "1", paramLabel = "LAMBDA", description = "weight of the constraint 'penalty' (default: ${DEFAULT-VALUE})")
@@ -34,7 +34,7 @@ final class TrainingArguments {
 
     @Option(names = "--fill", defaultValue = "auto", paramLabel = "auto|complement|truncate",
         description = "where the subspace has fewer dimensions than r: complete it, or lower the rank (default: complement, with "
-            + "'gradient' and 'update' truncate)")
+            + "'gradient', 'update' and 'core' truncate)")
     private AlignOptions.Fill fill;
 
     @Option(names = "--targets", defaultValue = "q_proj,k_proj,v_proj,o_proj", split = ",", paramLabel = "NAME,...",

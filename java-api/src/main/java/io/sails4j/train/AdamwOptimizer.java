@@ -82,7 +82,7 @@ public final class AdamwOptimizer implements AutoCloseable {
         for (Trainable.Parameter parameter : parameters) {
             StepHook.Held subspace = subspaces.remove(parameter.value());
             boolean matrix = parameter.value().shape().rank() > 1;
-            double lrFactor = parameter.name().endsWith(".lora_B.weight") ? more.loraPlusRatio() : 1;
+            double lrFactor = parameter.name().contains(".lora_B.") ? more.loraPlusRatio() : 1;
             Group group = byRule.computeIfAbsent(new Rule(subspace != null, lrFactor, matrix || more.decayVectors()), Group::new);
             Moments own = new Moments(device.zeros(DType.F32, parameter.value().shape()), device.zeros(DType.F32, parameter.value().shape()));
             moments.put(parameter.name(), own);

@@ -93,6 +93,15 @@ public final class DpoLoss implements Loss {
         return reference[example].clone();
     }
 
+    boolean hasReferenceLogps(int example) {
+        return reference[example] != null;
+    }
+
+    /** What {@link #prepare} would compute, from an earlier run. */
+    void setReferenceLogps(int example, double aligned, double unaligned) {
+        reference[example] = new double[] {aligned, unaligned};
+    }
+
     /** The pairs' log-probabilities and rewards under the given adapters. */
     public List<PairResult> evaluate(LossContext context, AdapterStack adapters, int[] examples) {
         return results(examples, logps(context, adapters, examples));

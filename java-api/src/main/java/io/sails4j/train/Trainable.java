@@ -8,7 +8,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** What is trained: F32 parameters and their gradients. */
-public sealed interface Trainable extends AutoCloseable permits LoraTrainable, FullTrainable {
+public sealed interface Trainable extends AutoCloseable permits LoraTrainable, CoreLoraTrainable, FullTrainable {
     /**
      * One trained tensor.
      *
@@ -33,6 +33,10 @@ public sealed interface Trainable extends AutoCloseable permits LoraTrainable, F
 
     /** The output matrix's gradient, which the head adds to; null where it is frozen. */
     @Nullable Tensor dHead();
+
+    /** Turns what the backward has put into {@link #targets} into the parameters' gradients, after the last micro-batch of a step. */
+    default void collectGradients() {
+    }
 
     /** Brings the parameters that the model computes with up to date after a step. */
     void publish();

@@ -119,6 +119,22 @@ public final class TrainingLoop implements AutoCloseable {
     /** Computes what the objective needs of the untrained model; before the first step, and before a state is put back. */
     public void prepare() {
         model.reserve(memory);
+        compute();
+    }
+
+    /** The same, with what an earlier run has left in {@code cache}; writes it where something was missing. */
+    public void prepare(ReferenceCache cache, boolean useStored) {
+        model.reserve(memory);
+        if (useStored) {
+            cache.load(loss);
+        }
+        compute();
+        if (!useStored) {
+            cache.save(loss);
+        }
+    }
+
+    private void compute() {
         loss.prepare(context, plan.usedExamples(), options.microTokens());
         start = nanoClock.getAsLong();
     }
@@ -154,6 +170,7 @@ public final class TrainingLoop implements AutoCloseable {
             return null;
         }
         requireSane(value);
+        trainable.collectGradients();
         double penalty = hook.beforeUpdate();
         double factor = options.schedule().factor(done, plan.steps().size(), warmup);
         double norm = optimizerStep(factor);

@@ -108,11 +108,13 @@ class AlignRunTest {
                 assertThat(temporary.resolve(out.getFileName() + ".partial")).doesNotExist();
                 assertThat(SafetySubspace.read(out.resolve("subspace.safetensors")).layers()).hasSize(2);
                 try (LoraAdapter read = LoraAdapter.load(out, model.config(), engine)) {
-                    assertThat(read.trainableCount()).isEqualTo(result.trainable());
+                    // A core is smaller than the factor that it makes.
+                    assertThat(read.trainableCount()).isGreaterThanOrEqualTo(result.trainable());
+                    assertThat(read.trainableCount() == result.trainable()).isEqualTo(constraint != Constraint.CORE);
                 }
             }
         }
-        assertThat(runs).isEqualTo(8);
+        assertThat(runs).isEqualTo(Objective.values().length * Constraint.values().length);
     }
 
     @Test

@@ -97,7 +97,7 @@ class ResumeTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"SAILS, SFT, UPDATE", "SAILS, DPO, GRADIENT", "SAILS, DPO, PENALTY", "LORA, DPO, NONE", "FULL, SFT, NONE", "FULL, DPO, NONE"})
+    @CsvSource({"SAILS, SFT, UPDATE", "SAILS, DPO, GRADIENT", "SAILS, DPO, PENALTY", "SAILS, DPO, CORE", "LORA, DPO, NONE", "FULL, SFT, NONE", "FULL, DPO, NONE"})
     void aRunThatIsStoppedAgainAndAgainEndsWithTheSameBytes(Method method, Objective objective, Constraint constraint) throws IOException {
         AlignOptions options = options(method, objective, constraint, PLAIN);
         AlignResult whole = run(options, "whole", false, Integer.MAX_VALUE);

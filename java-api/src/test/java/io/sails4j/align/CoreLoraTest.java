@@ -1,0 +1,206 @@
+package io.sails4j.align;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.sails4j.align.AlignOptions.Constraint;
+import io.sails4j.align.AlignOptions.Fill;
+import io.sails4j.align.AlignOptions.Method;
+import io.sails4j.align.AlignOptions.Objective;
+import io.sails4j.lora.LoraAdapter;
+import io.sails4j.model.CausalModel;
+import io.sails4j.model.LowRankAdapter;
+import io.sails4j.model.ModuleKey;
+import io.sails4j.model.Projection;
+import io.sails4j.ops.AdamwOptions;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import io.sails4j.tensor.HostTensor;
+import io.sails4j.tensor.Tensor;
+import io.sails4j.train.CoreLoraTrainable;
+import io.sails4j.train.LoraTrainable;
+import io.sails4j.train.LossContext;
+import io.sails4j.train.LrSchedule;
+import io.sails4j.train.SftLoss;
+import io.sails4j.train.TinyModel;
+import io.sails4j.train.Trainable;
+import io.sails4j.train.TrainingLoop;
+import io.sails4j.train.TrainingOptions;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** Adapters whose facing factor is U C: they stay in the subspace, and train as projected updates do where the two agree. */
+class CoreLoraTest {
+    private static final int D = 24;
+    private final Engine engine = Engine.open(new EngineOptions("cpu", 1, ""));
+    private final CausalModel model = TinyModel.open(engine);
+    private final SftLoss loss = new SftLoss(TinyModel.pairs(8, 4).stream().map(p -> p.aligned()).toList());
+
+    @AfterEach
+    void close() {
+        model.close();
+        engine.close();
+    }
+
+    private static SafetySubspace of(float[] basis, int dimension) {
+        TreeMap<Integer, SafetySubspace.Layer> layers = new TreeMap<>();
+        layers.put(0, new SafetySubspace.Layer(D, dimension, basis, new int[] {3, 1}, new float[] {2, 1}));
+        return new SafetySubspace(layers, Map.of());
+    }
+
+    private static SafetySubspace random(int dimension) {
+        Random random = new Random(3);
+        float[][] directions = new float[dimension][D];
+        for (float[] row : directions) {
+            for (int j = 0; j < D; j++) {
+                row[j] = (float) random.nextGaussian();
+            }
+        }
+        double[][] basis = PcaSubspace.of(directions, 1, false).basis();
+        float[] flat = new float[D * dimension];
+        for (int i = 0; i < flat.length; i++) {
+            flat[i] = (float) basis[i / dimension][i % dimension];
+        }
+        return of(flat, dimension);
+    }
+
+    /** The span of some unit vectors: then the entries of F inside are those of C, and those outside are 0. */
+    private static SafetySubspace axes(int... indices) {
+        float[] flat = new float[D * indices.length];
+        for (int c = 0; c < indices.length; c++) {
+            flat[indices[c] * indices.length + c] = 1;
+        }
+        return of(flat, indices.length);
+    }
+
+    private static AlignOptions options(Constraint constraint, TrainingOptions training) {
+        return new AlignOptions(Method.SAILS, Objective.SFT, constraint, 0.1, Fill.AUTO, EnumSet.allOf(Projection.class), 3, 3, 0.1, 8, training);
+    }
+
+    private static TrainingOptions training(int steps, double maxGradNorm) {
+        return new TrainingOptions(200, steps, 60, 60, new AdamwOptions(0.01, 0.9, 0.999, 1e-8, 0.01), maxGradNorm, LrSchedule.CONSTANT, 0, 1);
+    }
+
+    private interface Body {
+        void accept(Trainable trainable, LoraAdapter adapter, SubspaceHook hook, Tensor basis);
+    }
+
+    private void with(SafetySubspace space, Constraint constraint, TrainingOptions training, Body body) {
+        AlignOptions align = options(constraint, training);
+        try (LoraAdapter adapter = AdapterInitialiser.inSubspace(space, model.config(), align, "tiny", engine.device());
+             Tensor basis = SubspaceHook.basis(space.nearest(0), engine)) {
+            Map<ModuleKey, Tensor> bases = new TreeMap<>();
+            adapter.modules().keySet().forEach(module -> bases.put(module, basis));
+            if (constraint == Constraint.CORE) {
+                try (CoreLoraTrainable core = new CoreLoraTrainable(adapter, bases, engine);
+                     SubspaceHook hook = new SubspaceHook(space, adapter, core.gradients(), align, engine)) {
+                    body.accept(core, adapter, hook, basis);
+                }
+            } else {
+                try (LoraTrainable plain = new LoraTrainable(adapter, engine.device());
+                     SubspaceHook hook = new SubspaceHook(space, plain, align, engine)) {
+                    body.accept(plain, adapter, hook, basis);
+                }
+            }
+        }
+    }
+
+    private Map<String, float[]> train(SafetySubspace space, Constraint constraint, TrainingOptions training, double[] distance) {
+        Map<String, float[]> factors = new TreeMap<>();
+        with(space, constraint, training, (trainable, adapter, hook, basis) -> {
+            try (TrainingLoop loop = new TrainingLoop(model, trainable, loss, training, hook, System::nanoTime)) {
+                loop.run(step -> { });
+            }
+            distance[0] = hook.distance();
+            adapter.modules().forEach((module, f) -> {
+                factors.put(module.path() + ".A", f.loraA().toFloatArray());
+                factors.put(module.path() + ".B", f.loraB().toFloatArray());
+            });
+        });
+        return factors;
+    }
+
+    @Test
+    void itStaysInTheSubspaceOverTwoHundredSteps() {
+        double[] distance = new double[1];
+        train(random(5), Constraint.CORE, training(200, 1), distance);
+        assertThat(distance[0]).isLessThan(1e-6);
+    }
+
+    @Test
+    void overUnitVectorsItIsTheTrainingWithProjectedUpdates() {
+        // Adam acts on single entries: with a basis of unit vectors those of C are those of F inside, and what is outside is 0 in both. Without
+        // clipping, whose norm counts the gradient outside in one of them.
+        double[] ignored = new double[1];
+        Map<String, float[]> core = train(axes(2, 7, 11, 20), Constraint.CORE, training(40, 0), ignored);
+        Map<String, float[]> update = train(axes(2, 7, 11, 20), Constraint.UPDATE, training(40, 0), ignored);
+        core.forEach((name, values) -> {
+            double difference = 0;
+            double size = 0;
+            float[] other = update.get(name);
+            for (int i = 0; i < values.length; i++) {
+                difference += Math.pow((double) values[i] - other[i], 2);
+                size += (double) other[i] * other[i];
+            }
+            // 40 steps, each of which may round otherwise; Adam divides by the gradient's own size.
+            assertThat(Math.sqrt(difference)).as(name).isLessThanOrEqualTo(1e-4 * Math.sqrt(size) + 1e-12);
+        });
+    }
+
+    @Test
+    void itsGradientIsTheProjectedOneInCoordinates() {
+        List<float[]> expected = new ArrayList<>();
+        with(random(5), Constraint.NONE, training(1, 1).withPacking(false), (trainable, adapter, hook, basis) -> {
+            if (adapter.modules().values().iterator().next().r() != 3) {
+                throw new AssertionError("the subspace has room for the whole rank");
+            }
+            backward(trainable);
+            float[] u = basis.toFloatArray();
+            LoraTrainable plain = (LoraTrainable) trainable;
+            adapter.modules().forEach((module, factors) -> expected.add(coordinates(module, factors, plain, u, 5)));
+        });
+        List<float[]> found = new ArrayList<>();
+        with(random(5), Constraint.CORE, training(1, 1), (trainable, adapter, hook, basis) -> {
+            backward(trainable);
+            trainable.collectGradients();
+            trainable.parameters().stream().filter(p -> p.name().endsWith(".core")).forEach(p -> found.add(p.gradient().toFloatArray()));
+        });
+        assertThat(found).hasSameSizeAs(expected).isNotEmpty();
+        for (int i = 0; i < found.size(); i++) {
+            for (int j = 0; j < found.get(i).length; j++) {
+                assertThat((double) found.get(i)[j]).isCloseTo(expected.get(i)[j], org.assertj.core.api.Assertions.within(1e-5));
+            }
+        }
+    }
+
+    private void backward(Trainable trainable) {
+        try (LossContext context = LossContext.of(model)) {
+            trainable.zeroGradients();
+            loss.sumAndGradient(context, trainable, new int[] {0, 1, 2}, 10);
+        }
+    }
+
+    /** U^T dB, or dA U, in double. */
+    private static float[] coordinates(ModuleKey module, LowRankAdapter factors, LoraTrainable trainable, float[] u, int rS) {
+        int r = (int) factors.r();
+        boolean right = module.projection().readsResidual();
+        HostTensor gradient = (right ? trainable.gradients().get(module).dLoraA() : trainable.gradients().get(module).dLoraB()).toHost();
+        float[] g = gradient.toFloatArray();
+        float[] out = new float[r * rS];
+        for (int c = 0; c < rS; c++) {
+            for (int j = 0; j < r; j++) {
+                double sum = 0;
+                for (int i = 0; i < D; i++) {
+                    sum += u[i * rS + c] * (double) (right ? g[j * D + i] : g[i * r + j]);
+                }
+                out[right ? j * rS + c : c * r + j] = (float) sum;
+            }
+        }
+        return out;
+    }
+}
