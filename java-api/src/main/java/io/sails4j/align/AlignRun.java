@@ -19,7 +19,9 @@ import io.sails4j.train.Loss;
 import io.sails4j.train.RunControl;
 import io.sails4j.train.SftLoss;
 import io.sails4j.train.StepHook;
+import io.sails4j.train.StepMetrics;
 import io.sails4j.train.Trainable;
+import io.sails4j.train.TrainingFlops;
 import io.sails4j.train.TrainingLoop;
 import io.sails4j.train.TrainingOptions;
 import java.io.IOException;
@@ -152,7 +154,8 @@ public final class AlignRun {
                  options.training().packing());
              PersistentRun run = new PersistentRun(loop, trainable, evaluator, options.training(), fingerprint(split), partial, control)) {
             control.message().accept(memory(loop));
-            PersistentRun.Outcome outcome = run.run(step -> progress.update(step.step(), step.totalSteps(), step.totalTokens()));
+            PersistentRun.Outcome outcome = run.run(step -> progress.update(step.step(), step.totalSteps(), step.totalTokens(),
+                String.format(java.util.Locale.ROOT, "loss %.4f  lr %.2e  %.2f TFLOP/s", step.loss(), step.lr(), tflops(step, split, trainable))));
             AlignResult result = new AlignResult(trainable.count(), loop.steps(), loop.totalTokens(), (System.nanoTime() - start) * 1e-9,
                 outcome.before().loss(), outcome.after().loss(), split.evaluation.size(), split.heldOut, hook.shareInside(), out);
             try {
@@ -160,7 +163,9 @@ public final class AlignRun {
                     weights.write(directory);
                     if (Files.exists(run.metrics())) {
                         Files.copy(run.metrics(), directory.resolve("metrics.jsonl"));
+                        new RunSummary(run.metrics(), options.training(), loop.plan().steps().size()).write(directory);
                     }
+                    copyTree(run.boardDirectory(), directory.resolve("tensorboard"));
                     AtomicFiles.writeJson(directory.resolve("sails_run.json"), description(result, outcome));
                 });
             } catch (UncheckedIOException e) {
@@ -169,6 +174,23 @@ public final class AlignRun {
             }
             run.discard();
             return result;
+        }
+    }
+
+    /** What the model needs of a step's work, a second; computed again does not count. */
+    private double tflops(StepMetrics step, Split split, Trainable trainable) {
+        long length = (long) split.training.stream().mapToInt(p -> p.aligned().length()).average().orElse(1);
+        return TrainingFlops.step(model.config(), Math.max(1, length), trainable instanceof FullTrainable, 0) * step.tokensPerSecond() * 1e-12;
+    }
+
+    private static void copyTree(Path from, Path to) throws IOException {
+        if (Files.isDirectory(from)) {
+            Files.createDirectory(to);
+            try (java.util.stream.Stream<Path> files = Files.list(from)) {
+                for (Path file : files.toList()) {
+                    Files.copy(file, to.resolve(file.getFileName()));
+                }
+            }
         }
     }
 

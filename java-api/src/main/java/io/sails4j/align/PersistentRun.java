@@ -18,6 +18,7 @@ import io.sails4j.train.Trainable;
 import io.sails4j.train.TrainingException;
 import io.sails4j.train.TrainingLoop;
 import io.sails4j.train.TrainingOptions;
+import io.sails4j.watch.PhaseEvent;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -46,7 +47,7 @@ final class PersistentRun implements AutoCloseable {
     private final Path partial;
     private final RunControl control;
     private final CheckpointStore store;
-    private @Nullable MetricsFile metricsFile;
+    private @Nullable RunWatch watch;
     /** The newest checkpoint that stands, -1 = none. */
     private long savedStep = -1;
     private double lossBefore = Double.NaN;
@@ -87,9 +88,11 @@ final class PersistentRun implements AutoCloseable {
             control.message().accept(e.getMessage() + "; the run goes on, one that resumes it computes the reference again");
         }
         from.ifPresent(this::restore);
-        metricsFile = from.isEmpty() ? MetricsFile.create(metrics(), control.message()) : MetricsFile.resume(metrics(), loop.steps(), control.message());
+        RunWatch watching = new RunWatch(from.isEmpty() ? MetricsFile.create(metrics(), control.message())
+            : MetricsFile.resume(metrics(), loop.steps(), control.message()), boardDirectory(), control.message());
+        watch = watching;
         if (from.isEmpty()) {
-            metricsFile.evaluation("before", 0, before);
+            watching.evaluation("before", 0, before);
         }
         while (!loop.finished() && !outOfPatience()) {
             StepMetrics step = nextStep();
@@ -100,7 +103,7 @@ final class PersistentRun implements AutoCloseable {
                 control.message().accept(sentence);
                 throw new StoppedException(sentence);
             }
-            metricsFile.step(step);
+            watching.step(step);
             listener.accept(step);
             evaluateIfDue();
             if (options.checkpoints().every() > 0 && loop.steps() % options.checkpoints().every() == 0) {
@@ -128,6 +131,10 @@ final class PersistentRun implements AutoCloseable {
         return partial.resolve("metrics.jsonl");
     }
 
+    Path boardDirectory() {
+        return partial.resolve("tensorboard");
+    }
+
     // ---------------------------------------------------------------- evaluation
 
     private void evaluateIfDue() {
@@ -135,8 +142,11 @@ final class PersistentRun implements AutoCloseable {
         if (evaluation.every() == 0 || loop.steps() % evaluation.every() != 0) {
             return;
         }
-        Evaluation now = evaluator.evaluate();
-        java.util.Objects.requireNonNull(metricsFile).evaluation("step", loop.steps(), now);
+        Evaluation now;
+        try (PhaseEvent _ = PhaseEvent.begin("evaluation", loop.steps())) {
+            now = evaluator.evaluate();
+        }
+        java.util.Objects.requireNonNull(watch).evaluation("step", loop.steps(), now);
         worse = now.loss() < bestLoss ? 0 : worse + 1;
         if (now.loss() < bestLoss) {
             bestLoss = now.loss();
@@ -175,9 +185,9 @@ final class PersistentRun implements AutoCloseable {
             loop.finish();
         }
         Evaluation after = evaluator.evaluate();
-        MetricsFile file = java.util.Objects.requireNonNull(metricsFile);
-        file.evaluation("after", loop.steps(), after);
-        file.close();
+        RunWatch watching = java.util.Objects.requireNonNull(watch);
+        watching.evaluation("after", loop.steps(), after);
+        watching.close();
         return new Outcome(before, after, parametersOfStep);
     }
 
@@ -195,7 +205,7 @@ final class PersistentRun implements AutoCloseable {
         if (bestStep >= 0) {
             run.put("best_loss", bestLoss);
         }
-        try {
+        try (PhaseEvent _ = PhaseEvent.begin("checkpoint", loop.steps())) {
             store.write(loop.steps(), loop.state(), run);
             savedStep = loop.steps();
         } catch (UncheckedIOException e) {
@@ -266,8 +276,8 @@ final class PersistentRun implements AutoCloseable {
 
     @Override
     public void close() {
-        if (metricsFile != null) {
-            metricsFile.close();
+        if (watch != null) {
+            watch.close();
         }
     }
 }

@@ -29,6 +29,11 @@ final class ProgressBar implements Progress, AutoCloseable {
 
     @Override
     public void update(long done, long total, long tokens) {
+        update(done, total, tokens, "");
+    }
+
+    @Override
+    public void update(long done, long total, long tokens, String detail) {
         long now = System.nanoTime();
         long interval = terminal ? TERMINAL_NANOS : FILE_NANOS;
         if (now - start < QUIET_NANOS || (drawn && now - lastDrawn < interval && !(terminal && done >= total))) {
@@ -36,7 +41,7 @@ final class ProgressBar implements Progress, AutoCloseable {
         }
         lastDrawn = now;
         drawn = true;
-        String line = line(label, done, total, tokens, (now - start) * 1e-9);
+        String line = line(label, done, total, tokens, (now - start) * 1e-9) + (detail.isEmpty() ? "" : "  " + detail);
         err.print(terminal ? "\r" + line + "\u001b[K" : line + "\n");
         err.flush();
     }

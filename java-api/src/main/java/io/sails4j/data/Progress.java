@@ -10,6 +10,11 @@ public interface Progress {
      */
     void update(long done, long total, long tokens);
 
+    /** The same with a few words about the work itself. */
+    default void update(long done, long total, long tokens, String detail) {
+        update(done, total, tokens);
+    }
+
     /** Progress that nobody looks at. */
     static Progress none() {
         return (done, total, tokens) -> {

@@ -11,6 +11,8 @@ import io.sails4j.ops.Ops;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.watch.PhaseEvent;
+import io.sails4j.watch.StepEvent;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SequencedMap;
@@ -165,7 +167,12 @@ public final class TrainingLoop implements AutoCloseable {
      */
     public @Nullable StepMetrics step(BooleanSupplier stop) {
         long stepStart = nanoClock.getAsLong();
-        double value = accumulate(done, stop);
+        StepEvent event = new StepEvent();
+        event.begin();
+        double value;
+        try (PhaseEvent _ = PhaseEvent.begin("forward-backward", done + 1)) {
+            value = accumulate(done, stop);
+        }
         if (Double.isNaN(value)) {
             return null;
         }
@@ -173,8 +180,11 @@ public final class TrainingLoop implements AutoCloseable {
         trainable.collectGradients();
         double penalty = hook.beforeUpdate();
         double factor = options.schedule().factor(done, plan.steps().size(), warmup);
-        double norm = optimizerStep(factor);
-        trainable.publish();
+        double norm;
+        try (PhaseEvent _ = PhaseEvent.begin("optimizer", done + 1)) {
+            norm = optimizerStep(factor);
+            trainable.publish();
+        }
         Ops ops = model.engine().ops();
         double decay = options.more().emaDecay();
         trainable.parameters().forEach(p -> {
@@ -187,6 +197,12 @@ public final class TrainingLoop implements AutoCloseable {
         tokens += stepTokens;
         done++;
         double share = hook.shareInside();
+        event.step = done;
+        event.loss = value;
+        event.gradNorm = norm;
+        event.lr = options.optimizer().lr() * factor;
+        event.tokens = stepTokens;
+        event.commit();
         long now = nanoClock.getAsLong();
         return new StepMetrics(done, plan.steps().size(), value, penalty, norm, options.optimizer().lr() * factor, stepTokens, tokens,
             stepTokens * 1e9 / Math.max(1, now - stepStart), (now - start) * 1e-6, share);

@@ -103,7 +103,7 @@ class AlignRunTest {
                 assertThat(JsonFiles.read(out.resolve("sails_run.json")).get("loss_after").asDouble()).isEqualTo(result.lossAfter());
                 try (Stream<Path> files = Files.list(out)) {
                     assertThat(files.map(f -> f.getFileName().toString())).containsExactlyInAnyOrder("adapter_config.json",
-                        "adapter_model.safetensors", "metrics.jsonl", "sails_run.json", "subspace.safetensors");
+                        "adapter_model.safetensors", "metrics.jsonl", "metrics.svg", "sails_run.json", "subspace.safetensors", "tensorboard", "trainer_state.json");
                 }
                 assertThat(temporary.resolve(out.getFileName() + ".partial")).doesNotExist();
                 assertThat(SafetySubspace.read(out.resolve("subspace.safetensors")).layers()).hasSize(2);
