@@ -156,7 +156,7 @@ public final class SvgPlot {
     private static String number(double v) {
         double size = Math.abs(v);
         if (v != 0 && (size < 1e-3 || size >= 1e6)) {
-            return String.format(Locale.ROOT, "%.2g", v).replace("e-0", "e-").replace("e+0", "e");
+            return String.format(Locale.ROOT, "%.1e", v).replace(".0e", "e").replace("e-0", "e-").replace("e+0", "e");
         }
         String text = String.format(Locale.ROOT, "%.4f", v).replaceAll("0+$", "");
         return text.endsWith(".") ? text.substring(0, text.length() - 1) : text;
