@@ -8,7 +8,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-@Command(name = "merge", description = "Fold adapters into a model's weights and write an ordinary checkpoint.")
+@Command(name = "merge", description = "Fold adapters into a model's weights, or out of them (--adapter DIR=-1), and write an ordinary checkpoint.")
 final class MergeCommand implements Callable<Integer> {
     @Mixin
     private CommonOptions common;

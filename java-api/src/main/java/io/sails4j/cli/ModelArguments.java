@@ -1,6 +1,7 @@
 package io.sails4j.cli;
 
 import io.sails4j.lora.LoraAdapter;
+import io.sails4j.lora.WeightedAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.LowRankAdapter;
@@ -19,15 +20,15 @@ final class ModelArguments {
     @Option(names = "--model", required = true, paramLabel = "DIR", description = "Hugging Face directory of a Gemma-2 or Llama-3 model")
     private Path model;
 
-    @Option(names = "--adapter", paramLabel = "DIR", description = "PEFT LoRA adapter; several are summed")
-    private List<Path> adapters = new ArrayList<>();
+    @Option(names = "--adapter", paramLabel = "DIR[=WEIGHT]", description = "PEFT LoRA adapter; several are summed, each times its weight (default 1)")
+    private List<String> adapters = new ArrayList<>();
 
     Path model() {
         return model;
     }
 
-    List<Path> adapters() {
-        return adapters;
+    List<WeightedAdapter> adapters() {
+        return adapters.stream().map(WeightedAdapter::parse).toList();
     }
 
     CausalModel load(Engine engine, CommonOptions options) {
@@ -35,10 +36,12 @@ final class ModelArguments {
     }
 
     /** Opened adapters; closing frees them. */
-    record Opened(List<LoraAdapter> adapters) implements AutoCloseable {
+    record Opened(List<LoraAdapter> adapters, List<WeightedAdapter> asked) implements AutoCloseable {
         AdapterStack stack() {
             List<Map<ModuleKey, LowRankAdapter>> modules = new ArrayList<>();
-            adapters.forEach(a -> modules.add(a.modules()));
+            for (int i = 0; i < adapters.size(); i++) {
+                modules.add(asked.get(i).modules(adapters.get(i)));
+            }
             return new AdapterStack(modules);
         }
 
@@ -51,10 +54,11 @@ final class ModelArguments {
     Opened openAdapters(ModelConfig config, Engine engine) {
         List<LoraAdapter> opened = new ArrayList<>();
         try {
-            for (Path directory : adapters) {
-                opened.add(LoraAdapter.load(directory, config, engine));
+            List<WeightedAdapter> asked = adapters();
+            for (WeightedAdapter adapter : asked) {
+                opened.add(LoraAdapter.load(adapter.directory(), config, engine));
             }
-            return new Opened(opened);
+            return new Opened(opened, asked);
         } catch (RuntimeException e) {
             opened.forEach(LoraAdapter::close);
             throw e;

@@ -28,14 +28,14 @@ public final class LoraMerge {
             factors.loraA(), false, false, factors.scale(), 1));
     }
 
-    /** Writes a checkpoint directory with the adapters folded in, and the base's tokenizer files beside it. */
-    public static void merge(Path base, List<Path> adapters, Path target, Engine engine) {
+    /** Writes a checkpoint directory with the adapters folded in, each times its weight (-1 takes out what was merged before), and the base's tokenizer files beside it. */
+    public static void merge(Path base, List<WeightedAdapter> adapters, Path target, Engine engine) {
         AtomicFiles.requireFresh(target);
         ModelConfig config = ModelConfig.read(base);
         try (ModelWeights weights = ModelWeights.load(base, config, engine, DType.F32, true)) {
-            for (Path directory : adapters) {
-                try (LoraAdapter adapter = LoraAdapter.load(directory, config, engine)) {
-                    apply(weights, adapter.modules(), engine);
+            for (WeightedAdapter asked : adapters) {
+                try (LoraAdapter adapter = LoraAdapter.load(asked.directory(), config, engine)) {
+                    apply(weights, asked.modules(adapter), engine);
                 }
             }
             AtomicFiles.writeDirectory(target, directory -> {

@@ -109,7 +109,7 @@ class LlamaAlignTest {
         AlignResult result = align(base, Method.LORA, Objective.DPO, out);
         assertThat(result.lossAfter()).isLessThan(0.95 * result.lossBefore());
         Path merged = temporary.resolve("merged");
-        LoraMerge.merge(base, List.of(out), merged, engine);
+        LoraMerge.merge(base, List.of(new io.sails4j.lora.WeightedAdapter(out, 1)), merged, engine);
         try (LoraAdapter adapter = LoraAdapter.load(out, ModelConfig.read(base), engine)) {
             float[] beside = logits(base, AdapterStack.of(adapter.modules()));
             float[] inside = logits(merged, AdapterStack.none());

@@ -238,4 +238,45 @@ class LoraAdapterTest {
         Files.writeString(directory.resolve("adapter_model.bin"), "x");
         refused("adapter_model.bin", "pickle", "safetensors");
     }
+
+    @Test
+    void weightsScaleWhatAnAdapterAddsAndMergingWithMinusOneTakesItOutAgain() throws IOException {
+        assertThat(WeightedAdapter.parse("some/dir")).isEqualTo(new WeightedAdapter(Path.of("some/dir"), 1));
+        assertThat(WeightedAdapter.parse("some/dir=-0.5")).isEqualTo(new WeightedAdapter(Path.of("some/dir"), -0.5f));
+        Path odd = java.nio.file.Files.createDirectory(root.resolve("a=1"));
+        assertThat(WeightedAdapter.parse(odd.toString())).isEqualTo(new WeightedAdapter(odd, 1));
+        org.assertj.core.api.Assertions.assertThatThrownBy(() -> WeightedAdapter.parse("some/dir=much")).isInstanceOf(io.sails4j.io.InputException.class).hasMessageContaining("'much'");
+
+        Path base = root.resolve("base");
+        try (io.sails4j.model.ModelWeights weights = io.sails4j.model.ModelWeights.random(MODEL, engine, io.sails4j.tensor.DType.F32, 4)) {
+            java.nio.file.Files.createDirectory(base);
+            weights.writeInto(base, engine);
+        }
+        Path once = root.resolve("once");
+        LoraMerge.merge(base, java.util.List.of(new WeightedAdapter(directory, 0.5f), new WeightedAdapter(directory, 0.5f)), once, engine);
+        Path whole = root.resolve("whole");
+        LoraMerge.merge(base, java.util.List.of(new WeightedAdapter(directory, 1)), whole, engine);
+        Path back = root.resolve("back");
+        LoraMerge.merge(whole, java.util.List.of(new WeightedAdapter(directory, -1)), back, engine);
+        String name = "model.layers.1.self_attn.o_proj.weight";
+        float[] original = weight(base, name);
+        float[] merged = weight(whole, name);
+        float[] halves = weight(once, name);
+        float[] restored = weight(back, name);
+        double changed = 0;
+        for (int i = 0; i < original.length; i++) {
+            changed = Math.max(changed, Math.abs(merged[i] - original[i]));
+            double ulp = Math.ulp(Math.max(Math.abs(merged[i]), Math.abs(original[i])));
+            // One rounding when the product is added, one when it is taken away.
+            assertThat((double) restored[i]).isCloseTo(original[i], org.assertj.core.api.Assertions.within(2 * ulp));
+            assertThat((double) halves[i]).isCloseTo(merged[i], org.assertj.core.api.Assertions.within(4 * ulp));
+        }
+        assertThat(changed).as("the adapter does something").isGreaterThan(1e-3);
+    }
+
+    private static float[] weight(Path model, String name) {
+        try (var file = io.sails4j.io.SafetensorsFile.open(model.resolve("model.safetensors"))) {
+            return file.tensor(name).toFloatArray();
+        }
+    }
 }
