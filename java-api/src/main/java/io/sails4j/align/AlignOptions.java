@@ -26,9 +26,9 @@ public record AlignOptions(Method method, Objective objective, Constraint constr
         SAILS, LORA, FULL
     }
 
-    /** Likelihood of the aligned answers, or preference of the aligned over the unaligned. */
+    /** Likelihood of the aligned answers, or preference of the aligned over the unaligned (arXiv:2305.18290, arXiv:2310.12036). */
     public enum Objective {
-        SFT, DPO
+        SFT, DPO, IPO
     }
 
     /**
@@ -63,7 +63,7 @@ public record AlignOptions(Method method, Objective objective, Constraint constr
             throw new InputException("the penalty is " + penalty + ", expected 0 or more");
         }
         if (!(dpoBeta > 0) || Double.isInfinite(dpoBeta)) {
-            throw new InputException("beta of DPO is " + dpoBeta + ", expected a positive number");
+            throw new InputException("beta of the preference objective is " + dpoBeta + ", expected a positive number");
         }
         boolean stays = constraint == Constraint.GRADIENT || constraint == Constraint.UPDATE || constraint == Constraint.CORE;
         if (fill == Fill.COMPLEMENT && stays) {

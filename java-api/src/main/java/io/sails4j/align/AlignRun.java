@@ -142,6 +142,7 @@ public final class AlignRun {
         return switch (options.objective()) {
             case SFT -> new SftLoss(pairs.stream().map(TokenPair::aligned).toList());
             case DPO -> new DpoLoss(pairs, options.dpoBeta());
+            case IPO -> new DpoLoss(pairs, options.dpoBeta(), DpoLoss.Kind.IPO);
         };
     }
 

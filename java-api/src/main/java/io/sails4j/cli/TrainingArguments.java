@@ -21,8 +21,8 @@ final class TrainingArguments {
         description = "adapter that starts in the safety subspace, plain adapter, or all parameters (default: ${DEFAULT-VALUE})")
     private AlignOptions.Method method;
 
-    @Option(names = "--objective", defaultValue = "sft", paramLabel = "sft|dpo",
-        description = "likelihood of the aligned answers, or preference over the unaligned (default: ${DEFAULT-VALUE})")
+    @Option(names = "--objective", defaultValue = "sft", paramLabel = "sft|dpo|ipo",
+        description = "likelihood of the aligned answers, or preference over the unaligned by the loss of DPO or IPO (default: ${DEFAULT-VALUE})")
     private AlignOptions.Objective objective;
 
     @Option(names = "--constraint", defaultValue = "none", paramLabel = "none|penalty|gradient|update|core",
@@ -47,7 +47,7 @@ final class TrainingArguments {
     @Option(names = "--alpha", defaultValue = "0", paramLabel = "A", description = "lora_alpha, the output is scaled by A / R (default: R)")
     private double alpha;
 
-    @Option(names = "--beta", defaultValue = "0.1", paramLabel = "B", description = "beta of DPO (default: ${DEFAULT-VALUE})")
+    @Option(names = "--beta", defaultValue = "0.1", paramLabel = "B", description = "beta of DPO and IPO (default: ${DEFAULT-VALUE})")
     private double beta;
 
     @Option(names = "--lr", defaultValue = "2e-4", paramLabel = "LR", description = "largest learning rate (default: ${DEFAULT-VALUE})")

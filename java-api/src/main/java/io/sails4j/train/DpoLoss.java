@@ -10,24 +10,31 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Direct preference optimisation (arXiv:2305.18290 eq. 7): for a pair with the log-probabilities pi of its counted tokens,
+ * Direct preference optimisation (arXiv:2305.18290 eq. 7), or with another loss of the same margin ({@link Kind}): for a pair with the log-probabilities pi of its counted tokens,
  * margin = beta * ((pi_aligned - ref_aligned) - (pi_unaligned - ref_unaligned)), loss = -log sigmoid(margin), mean over pairs.
  * The reference is the model without the trained adapter, or before the first step; its log-probabilities are computed once.
  */
 public final class DpoLoss implements Loss {
     private final List<TokenPair> pairs;
     private final double beta;
+    private final Kind kind;
     private final double[][] reference;
 
     /**
      * @param beta strength of the pull towards the reference, above 0
      */
     public DpoLoss(List<TokenPair> pairs, double beta) {
+        this(pairs, beta, Kind.DPO);
+    }
+
+    /** @param kind the loss of a margin */
+    public DpoLoss(List<TokenPair> pairs, double beta, Kind kind) {
         if (!(beta > 0) || Double.isInfinite(beta)) {
             throw new IllegalArgumentException("beta is " + beta + ", expected a positive number");
         }
         this.pairs = List.copyOf(pairs);
         this.beta = beta;
+        this.kind = kind;
         this.reference = new double[pairs.size()][];
         for (int i = 0; i < pairs.size(); i++) {
             SftLoss.requireCounted(pairs.get(i).aligned(), "the aligned answer of pair " + (i + 1));
@@ -35,27 +42,51 @@ public final class DpoLoss implements Loss {
         }
     }
 
+    /** How a pair's margin becomes a loss. */
+    public enum Kind {
+        /** -log sigmoid(margin). */
+        DPO {
+            @Override
+            double loss(double margin, double beta) {
+                return Math.max(0, -margin) + Math.log1p(Math.exp(-Math.abs(margin)));
+            }
+
+            @Override
+            double pull(double margin, double beta) {
+                return beta / (1 + Math.exp(margin));
+            }
+        },
+        /** (h - 1 / (2 beta))^2 with h = margin / beta: a margin that is large enough is not pushed further (arXiv:2310.12036 eq. 17). */
+        IPO {
+            @Override
+            double loss(double margin, double beta) {
+                double off = margin / beta - 1 / (2 * beta);
+                return off * off;
+            }
+
+            @Override
+            double pull(double margin, double beta) {
+                return -2 * (margin / beta - 1 / (2 * beta));
+            }
+        };
+
+        abstract double loss(double margin, double beta);
+
+        /** Minus the derivative by the aligned answer's log-probability, which is the derivative by the unaligned one's. */
+        abstract double pull(double margin, double beta);
+    }
+
     /**
      * Of one pair.
      *
      * @param alignedLogp log-probability of the aligned answer's counted tokens under the policy
      * @param alignedReward beta * (policy - reference)
+     * @param loss of the pair
      */
-    public record PairResult(double alignedLogp, double unalignedLogp, double alignedReward, double unalignedReward) {
+    public record PairResult(double alignedLogp, double unalignedLogp, double alignedReward, double unalignedReward, double loss) {
         /** How much more reward the aligned answer has. */
         public double margin() {
             return alignedReward - unalignedReward;
-        }
-
-        /** -log sigmoid of the margin. */
-        public double loss() {
-            double margin = margin();
-            return Math.max(0, -margin) + Math.log1p(Math.exp(-Math.abs(margin)));
-        }
-
-        /** sigmoid(-margin), the factor that the gradient has. */
-        double slope() {
-            return 1 / (1 + Math.exp(alignedReward - unalignedReward));
         }
     }
 
@@ -135,12 +166,12 @@ public final class DpoLoss implements Loss {
         }
     }
 
-    /** d loss / d token_loss: token_loss = -log p, so the aligned sequences have +beta sigmoid(-margin) and the unaligned ones minus that. */
+    /** d loss / d token_loss: token_loss = -log p, so the aligned sequences have the pull and the unaligned ones minus that. */
     private float[] tokenWeights(SequenceBatch batch, List<PairResult> results, double totalWeight) {
         int n = results.size();
         float[] weights = new float[batch.targets().length];
         for (int i = 0; i < 2 * n; i++) {
-            double weight = beta * results.get(i % n).slope() / totalWeight;
+            double weight = kind.pull(results.get(i % n).margin(), beta) / totalWeight;
             for (int t = batch.starts()[i]; t < batch.ends()[i]; t++) {
                 weights[t] = batch.targets()[t] == Targets.IGNORED ? 0 : (float) (i < n ? weight : -weight);
             }
@@ -157,7 +188,9 @@ public final class DpoLoss implements Loss {
         int n = examples.length;
         for (int i = 0; i < n; i++) {
             double[] ref = referenceLogps(examples[i]);
-            results.add(new PairResult(logps[i], logps[n + i], beta * (logps[i] - ref[0]), beta * (logps[n + i] - ref[1])));
+            double aligned = beta * (logps[i] - ref[0]);
+            double unaligned = beta * (logps[n + i] - ref[1]);
+            results.add(new PairResult(logps[i], logps[n + i], aligned, unaligned, kind.loss(aligned - unaligned, beta)));
         }
         return results;
     }

@@ -39,6 +39,7 @@ class LossTest {
     void anySplitIntoMicroBatchesGivesTheGradientOfOneBatch() {
         splitsAgree(new SftLoss(TinyModel.sequences(7, 11)));
         splitsAgree(new DpoLoss(TinyModel.pairs(5, 12), 0.1));
+        splitsAgree(new DpoLoss(TinyModel.pairs(5, 12), 0.1, DpoLoss.Kind.IPO));
     }
 
     private void splitsAgree(Loss loss) {
@@ -139,6 +140,7 @@ class LossTest {
     void gradientsAreThoseOfCentralDifferences() {
         directionalDerivative(new SftLoss(TinyModel.sequences(4, 21)));
         directionalDerivative(new DpoLoss(TinyModel.pairs(3, 22), 0.3));
+        directionalDerivative(new DpoLoss(TinyModel.pairs(3, 22), 0.7, DpoLoss.Kind.IPO));
     }
 
     /** Along the gradient g the derivative is ||g||^2. */
