@@ -3,6 +3,7 @@ package io.sails4j.align;
 import io.sails4j.io.InputException;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
+import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.ModelConfig;
 import io.sails4j.model.ModuleKey;
 import io.sails4j.tensor.Device;
@@ -38,21 +39,23 @@ public final class AdapterInitialiser {
         if (options.r() > model.dModel()) {
             throw new InputException("the LoRA rank is " + options.r() + ", more than the model's d_model of " + model.dModel());
         }
-        LoraConfig uniform = LoraConfig.uniform(model, options.targets(), options.r(), options.alpha(), baseModel);
+        LoraConfig asked = options.adapter().config(model, options.targets(), options.r(), options.alpha(), baseModel);
         if (options.fill() == AlignOptions.Fill.COMPLEMENT) {
-            return uniform;
+            return asked;
         }
-        Map<ModuleKey, Integer> ranks = new HashMap<>();
-        Map<ModuleKey, Double> alphas = new HashMap<>();
-        for (ModuleKey module : uniform.modules()) {
+        Map<ModuleKey, Integer> ranks = new HashMap<>(asked.rankPattern());
+        Map<ModuleKey, Double> alphas = new HashMap<>(asked.alphaPattern());
+        for (ModuleKey module : asked.modules()) {
             int dimension = subspace.nearest(module.layer()).dimension();
-            if (dimension < options.r()) {
+            int r = asked.rank(module);
+            if (dimension < r) {
                 ranks.put(module, dimension);
-                // The scale alpha / r stays what was asked for.
-                alphas.put(module, options.alpha() * dimension / options.r());
+                // The scale stays what was asked for.
+                double share = (double) dimension / r;
+                alphas.put(module, asked.alpha(module) * (asked.rsLora() ? Math.sqrt(share) : share));
             }
         }
-        return new LoraConfig(options.r(), options.alpha(), false, uniform.modules(), ranks, alphas, baseModel);
+        return new LoraConfig(options.r(), options.alpha(), asked.rsLora(), asked.modules(), ranks, alphas, baseModel);
     }
 
     /** The first r basis vectors [d_model, r], completed by an orthonormal complement where there are fewer. */
@@ -113,11 +116,22 @@ public final class AdapterInitialiser {
         return out;
     }
 
-    /** A plain adapter as PEFT starts it: lora_A uniform in +-1/sqrt(d_in) (Kaiming with a = sqrt 5), lora_B = 0. */
+    /** A plain adapter as PEFT starts it: lora_A uniform in +-1/sqrt(d_in) (Kaiming with a = sqrt 5), lora_B = 0; or orthogonally. */
     public static LoraAdapter plain(ModelConfig model, AlignOptions options, String baseModel, Device device) {
-        LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(model, options.targets(), options.r(), options.alpha(), baseModel), model, device);
+        LoraConfig config = options.adapter().config(model, options.targets(), options.r(), options.alpha(), baseModel);
+        boolean orthogonal = options.adapter().init() == AdapterOptions.Init.ORTHOGONAL;
+        for (ModuleKey module : config.modules()) {
+            if (orthogonal && config.rank(module) % 2 != 0) {
+                throw new InputException("the orthogonal start needs even ranks, " + module.path() + " has " + config.rank(module));
+            }
+        }
+        LoraAdapter adapter = LoraAdapter.create(config, model, device);
         Random random = new Random(options.training().seed());
         adapter.modules().forEach((module, factors) -> {
+            if (orthogonal) {
+                startOrthogonally(factors, random);
+                return;
+            }
             float bound = (float) (1 / Math.sqrt(factors.loraA().dim(1)));
             float[] values = new float[Math.toIntExact(factors.loraA().numel())];
             for (int i = 0; i < values.length; i++) {
@@ -126,5 +140,41 @@ public final class AdapterInitialiser {
             factors.loraA().upload(values);
         });
         return adapter;
+    }
+
+    /**
+     * With the rows q_0, q_1, ... of a random orthogonal [r, r]: lora_A = (X [q_0; q_2; ...])^T / 10, lora_B = Y [q_1; q_3; ...] / 10, X [d_in, r/2] and
+     * Y [d_out, r/2] normal. Rows of either kind are orthogonal to the other, so lora_B lora_A = 0.
+     */
+    private static void startOrthogonally(LowRankAdapter factors, Random random) {
+        int r = (int) factors.r();
+        double[][] q = new double[r][r];
+        for (int i = 0; i < r; i++) {
+            for (int j = 0; j < r; j++) {
+                q[i][j] = random.nextGaussian();
+            }
+            orthonormalise(q, i);
+        }
+        factors.loraB().upload(products(q, 1, (int) factors.loraB().dim(0), random));
+        factors.loraA().upload(transposed(products(q, 0, (int) factors.loraA().dim(1), random), r));
+    }
+
+    /** [rows, r] = N(0, 1) [rows, r/2] times every other row of q, from {@code first} on, over 10. */
+    private static float[] products(double[][] q, int first, int rows, Random random) {
+        int r = q.length;
+        float[] out = new float[rows * r];
+        for (int i = 0; i < rows; i++) {
+            double[] row = new double[r];
+            for (int k = first; k < r; k += 2) {
+                double x = random.nextGaussian() / 10;
+                for (int j = 0; j < r; j++) {
+                    row[j] += x * q[k][j];
+                }
+            }
+            for (int j = 0; j < r; j++) {
+                out[i * r + j] = (float) row[j];
+            }
+        }
+        return out;
     }
 }

@@ -18,9 +18,10 @@ import java.util.Set;
  * @param fill what to do where the subspace has fewer dimensions than r
  * @param dpoBeta beta of DPO (arXiv:2305.18290)
  * @param evalPairs pairs that the loss before and after is measured on
+ * @param adapter how the adapters differ from the plain one
  */
 public record AlignOptions(Method method, Objective objective, Constraint constraint, double penalty, Fill fill, Set<Projection> targets, int r,
-                           double alpha, double dpoBeta, int evalPairs, TrainingOptions training) {
+                           double alpha, double dpoBeta, int evalPairs, TrainingOptions training, AdapterOptions adapter) {
     /** What is trained: an adapter that starts in the safety subspace, a plain one, or all parameters. */
     public enum Method {
         SAILS, LORA, FULL
@@ -45,7 +46,16 @@ public record AlignOptions(Method method, Objective objective, Constraint constr
         AUTO, COMPLEMENT, TRUNCATE
     }
 
+    /** With the plain adapter. */
+    public AlignOptions(Method method, Objective objective, Constraint constraint, double penalty, Fill fill, Set<Projection> targets, int r, double alpha,
+                        double dpoBeta, int evalPairs, TrainingOptions training) {
+        this(method, objective, constraint, penalty, fill, targets, r, alpha, dpoBeta, evalPairs, training, AdapterOptions.plain());
+    }
+
     public AlignOptions {
+        if (adapter.init() != AdapterOptions.Init.KAIMING && method != Method.LORA) {
+            throw new InputException("the start '" + lower(adapter.init()) + "' is one of plain adapters: use --method lora");
+        }
         targets = Set.copyOf(targets);
         if (targets.isEmpty() && method != Method.FULL) {
             throw new InputException("there is no target module, expected some of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj");

@@ -215,7 +215,9 @@ public final class AlignRun {
         json.put("method", name(options.method())).put("objective", name(options.objective())).put("constraint", name(options.constraint()));
         options.targets().stream().sorted().forEach(t -> json.withArray("/targets").add(t.peftName()));
         json.put("r", options.r()).put("lora_alpha", options.alpha()).put("fill", name(options.fill())).put("penalty", options.penalty());
-        json.put("beta", options.dpoBeta());
+        json.put("beta", options.dpoBeta()).put("use_rslora", options.adapter().rsLora()).put("init", name(options.adapter().init()));
+        options.adapter().rankPattern().forEach(json.putObject("rank_pattern")::put);
+        options.adapter().alphaPattern().forEach(json.putObject("alpha_pattern")::put);
         TrainingOptions t = options.training();
         json.put("epochs", t.epochs()).put("max_steps", t.maxSteps()).put("batch_tokens", t.stepTokens()).put("micro_batch_tokens", t.microTokens());
         json.put("packing", t.packing()).put("lr", t.optimizer().lr()).put("beta1", t.optimizer().beta1()).put("beta2", t.optimizer().beta2());

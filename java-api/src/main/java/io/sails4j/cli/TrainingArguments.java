@@ -1,5 +1,6 @@
 package io.sails4j.cli;
 
+import io.sails4j.align.AdapterOptions;
 import io.sails4j.align.AlignOptions;
 import io.sails4j.io.InputException;
 import io.sails4j.model.Projection;
@@ -10,8 +11,10 @@ import io.sails4j.train.LrSchedule;
 import io.sails4j.train.OptimizerOptions;
 import io.sails4j.train.Recompute;
 import io.sails4j.train.TrainingOptions;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import picocli.CommandLine.Option;
 
@@ -46,6 +49,19 @@ final class TrainingArguments {
 
     @Option(names = "--alpha", defaultValue = "0", paramLabel = "A", description = "lora_alpha, the output is scaled by A / R (default: R)")
     private double alpha;
+
+    @Option(names = "--rslora", description = "scale by A / sqrt(R) instead (rsLoRA)")
+    private boolean rsLora;
+
+    @Option(names = "--rank-pattern", split = ",", paramLabel = "MODULE=R", description = "ranks of modules by the end of their path or a regular expression")
+    private Map<String, Integer> rankPattern = new LinkedHashMap<>();
+
+    @Option(names = "--alpha-pattern", split = ",", paramLabel = "MODULE=A", description = "lora_alpha of modules likewise")
+    private Map<String, Double> alphaPattern = new LinkedHashMap<>();
+
+    @Option(names = "--init", defaultValue = "kaiming", paramLabel = "kaiming|orthogonal",
+        description = "how a plain adapter (--method lora) starts (default: ${DEFAULT-VALUE})")
+    private AdapterOptions.Init init;
 
     @Option(names = "--beta", defaultValue = "0.1", paramLabel = "B", description = "beta of DPO and IPO (default: ${DEFAULT-VALUE})")
     private double beta;
@@ -156,6 +172,6 @@ final class TrainingArguments {
         return new AlignOptions(method, objective, constraint, penalty, fill, projections, r, alpha == 0 ? r : alpha, beta, evalPairs,
             new TrainingOptions(epochs, maxSteps, batchTokens, microBatchTokens, optimizer, maxGradNorm, schedule, warmup, seed, packing, recompute(),
                 new OptimizerOptions(loraPlusRatio, decayVectors, emaDecay), new EvaluationOptions(evalEvery, patience, keepBest),
-                new CheckpointOptions(checkpointEvery, keepCheckpoints)));
+                new CheckpointOptions(checkpointEvery, keepCheckpoints)), new AdapterOptions(rsLora, rankPattern, alphaPattern, init));
     }
 }

@@ -11,6 +11,8 @@ import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
 
 /**
  * What an adapter is: its modules, ranks and scales.
@@ -43,8 +45,39 @@ public record LoraConfig(int r, double alpha, boolean rsLora, SortedSet<ModuleKe
         return new LoraConfig(r, alpha, false, modules, Map.of(), Map.of(), baseModel);
     }
 
+    /**
+     * The same modules with ranks and alphas by pattern: keys are ends of module paths or regular expressions, of which the first that fits counts.
+     *
+     * @throws InputException where a key is no regular expression or fits no module
+     */
+    public LoraConfig withPatterns(boolean rsLoraScale, Map<String, Integer> ranks, Map<String, Double> alphas) {
+        return new LoraConfig(r, alpha, rsLoraScale, modules, byModule("rank_pattern", ranks), byModule("alpha_pattern", alphas), baseModel);
+    }
+
+    private <T> Map<ModuleKey, T> byModule(String what, Map<String, T> patterns) {
+        Map<ModuleKey, T> found = new TreeMap<>();
+        patterns.forEach((key, value) -> {
+            Pattern pattern;
+            try {
+                pattern = Pattern.compile("(.*\\.)?(" + key + ")");
+            } catch (PatternSyntaxException e) {
+                throw new InputException(what + " has '" + key + "', which is not a regular expression: " + e.getDescription(), e);
+            }
+            if (modules.stream().noneMatch(m -> pattern.matcher(m.path()).matches())) {
+                throw new InputException(what + " has '" + key + "', which fits no module with an adapter; expected ends of paths such as "
+                    + modules.first().path());
+            }
+            modules.stream().filter(m -> pattern.matcher(m.path()).matches()).forEach(m -> found.putIfAbsent(m, value));
+        });
+        return found;
+    }
+
     public int rank(ModuleKey module) {
         return rankPattern.getOrDefault(module, r);
+    }
+
+    public double alpha(ModuleKey module) {
+        return alphaPattern.getOrDefault(module, alpha);
     }
 
     /** The factor on the adapter's output. */

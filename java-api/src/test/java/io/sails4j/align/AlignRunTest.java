@@ -300,4 +300,46 @@ class AlignRunTest {
         assertThat(ModelConfig.gemma2_9b().loraParameterCount(targets, AlignOptions.defaults().r())).isEqualTo(17_891_328);
         assertThat(ModelConfig.gemma2_2b().loraParameterCount(targets, AlignOptions.defaults().r())).isEqualTo(6_389_760);
     }
+
+    @Test
+    void adaptersByPatternWithTheirOwnScaleAndStart() {
+        Map<String, Integer> ranks = new java.util.LinkedHashMap<>(Map.of("layers.1.self_attn.q_proj", 6));
+        ranks.put("down_proj", 2);
+        AdapterOptions adapterOptions = new AdapterOptions(true, ranks, Map.of("down_proj", 8.0), AdapterOptions.Init.ORTHOGONAL);
+        AlignOptions request = new AlignOptions(Method.LORA, Objective.SFT, Constraint.NONE, 0, Fill.AUTO, ALL, 4, 4, 0.1, 8, options(10, 0.01), adapterOptions);
+        try (LoraAdapter adapter = AdapterInitialiser.plain(model.config(), request, "tiny", engine.device())) {
+            assertThat(adapter.config().rank(new ModuleKey(1, Projection.Q_PROJ))).isEqualTo(6);
+            assertThat(adapter.config().rank(new ModuleKey(0, Projection.Q_PROJ))).isEqualTo(4);
+            assertThat(adapter.config().scale(new ModuleKey(0, Projection.DOWN_PROJ))).isEqualTo((float) (8 / Math.sqrt(2)));
+            adapter.modules().forEach((module, factors) -> {
+                float[] a = factors.loraA().toFloatArray();
+                float[] b = factors.loraB().toFloatArray();
+                int r = (int) factors.r();
+                int dIn = a.length / r;
+                double largest = 0;
+                for (int i = 0; i < b.length / r; i++) {
+                    for (int j = 0; j < dIn; j++) {
+                        double sum = 0;
+                        for (int k = 0; k < r; k++) {
+                            sum += (double) b[i * r + k] * a[k * dIn + j];
+                        }
+                        largest = Math.max(largest, Math.abs(sum));
+                    }
+                }
+                // Products of numbers of about 0.1 cancel to rounding.
+                assertThat(largest).as(module.path()).isLessThan(r * 0.25 * Math.ulp(1f));
+                assertThat(a).as("not zero").isNotEqualTo(new float[a.length]);
+            });
+        }
+        AlignResult result = new AlignRun(model, Path.of("tiny"), request, null, Map.of()).run(TinyModel.pairs(8, 4), temporary.resolve("pattern"),
+            Progress.none());
+        assertThat(result.lossAfter()).isLessThan(0.95 * result.lossBefore());
+        try (LoraAdapter read = LoraAdapter.load(temporary.resolve("pattern"), model.config(), engine)) {
+            assertThat(read.config().rank(new ModuleKey(1, Projection.Q_PROJ))).isEqualTo(6);
+            assertThat(read.config().scale(new ModuleKey(1, Projection.DOWN_PROJ))).isEqualTo((float) (8 / Math.sqrt(2)));
+        }
+        AdapterOptions unknown = new AdapterOptions(false, Map.of("no_proj", 3), Map.of(), AdapterOptions.Init.KAIMING);
+        assertThatThrownBy(() -> AdapterInitialiser.plain(model.config(), new AlignOptions(Method.LORA, Objective.SFT, Constraint.NONE, 0, Fill.AUTO, ALL, 4, 4, 0.1,
+            8, options(1, 0.01), unknown), "tiny", engine.device())).isInstanceOf(InputException.class).hasMessageContaining("no_proj");
+    }
 }

@@ -1,0 +1,51 @@
+package io.sails4j.align;
+
+import io.sails4j.io.InputException;
+import io.sails4j.lora.LoraConfig;
+import io.sails4j.model.ModelConfig;
+import io.sails4j.model.Projection;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * How adapters differ from the plain one of a single rank.
+ *
+ * @param rsLora scale by alpha / sqrt(r) (arXiv:2312.03732)
+ * @param rankPattern ranks of modules by the end of their path or a regular expression for it, as PEFT's rank_pattern; the first that fits counts
+ * @param alphaPattern lora_alpha likewise
+ * @param init how a plain adapter starts
+ */
+public record AdapterOptions(boolean rsLora, Map<String, Integer> rankPattern, Map<String, Double> alphaPattern, Init init) {
+    /** The start of a plain adapter; one in the subspace starts there. */
+    public enum Init {
+        /** PEFT's own: lora_A uniform, lora_B = 0. */
+        KAIMING,
+        /** Both factors random, with rows that make lora_B lora_A = 0 (huggingface/peft tuners/lora/layer.py, orthogonal_init). */
+        ORTHOGONAL
+    }
+
+    public AdapterOptions {
+        rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
+        alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
+        rankPattern.forEach((key, r) -> {
+            if (r < 1) {
+                throw new InputException("rank_pattern gives " + key + " the rank " + r + ", expected 1 or more");
+            }
+        });
+        alphaPattern.forEach((key, alpha) -> {
+            if (!(alpha > 0) || Double.isInfinite(alpha)) {
+                throw new InputException("alpha_pattern gives " + key + " the alpha " + alpha + ", expected a positive number");
+            }
+        });
+    }
+
+    public static AdapterOptions plain() {
+        return new AdapterOptions(false, Map.of(), Map.of(), Init.KAIMING);
+    }
+
+    LoraConfig config(ModelConfig model, Set<Projection> targets, int r, double alpha, String baseModel) {
+        return LoraConfig.uniform(model, targets, r, alpha, baseModel).withPatterns(rsLora, rankPattern, alphaPattern);
+    }
+}
