@@ -15,7 +15,6 @@ import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,8 +25,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class CoreLoraTrainable implements Trainable {
     private final Engine engine;
-    private final LoraAdapter adapter;
-    private final Map<ModuleKey, LowRankGradient> gradients = new TreeMap<>();
+    /** The factors themselves and their gradients. */
+    private final LoraTrainable whole;
     private final List<Parameter> parameters = new ArrayList<>();
     private final List<Core> cores = new ArrayList<>();
     private final List<Tensor> owned = new ArrayList<>();
@@ -42,7 +41,7 @@ public final class CoreLoraTrainable implements Trainable {
      */
     public CoreLoraTrainable(LoraAdapter adapter, Map<ModuleKey, Tensor> bases, Engine engine) {
         this.engine = engine;
-        this.adapter = adapter;
+        this.whole = new LoraTrainable(adapter, engine.device());
         adapter.modules().forEach((module, factors) -> add(module, factors, bases.get(module)));
         publish();
     }
@@ -53,9 +52,7 @@ public final class CoreLoraTrainable implements Trainable {
         }
         Device device = engine.device();
         boolean right = module.projection().readsResidual();
-        LowRankGradient gradient = new LowRankGradient(own(device.zeros(DType.F32, factors.loraA().shape())),
-            own(device.zeros(DType.F32, factors.loraB().shape())));
-        gradients.put(module, gradient);
+        LowRankGradient gradient = java.util.Objects.requireNonNull(whole.gradients().get(module));
         Shape shape = right ? Shape.of(factors.r(), basis.dim(1)) : Shape.of(basis.dim(1), factors.r());
         Core core = new Core(right ? factors.loraA() : factors.loraB(), right ? gradient.dLoraA() : gradient.dLoraB(), basis, own(device.zeros(DType.F32, shape)),
             own(device.zeros(DType.F32, shape)), right);
@@ -82,20 +79,14 @@ public final class CoreLoraTrainable implements Trainable {
         }
     }
 
-    public LoraAdapter adapter() {
-        return adapter;
-    }
-
     /** The gradients of the whole factors by module. */
     public Map<ModuleKey, LowRankGradient> gradients() {
-        return java.util.Collections.unmodifiableMap(gradients);
+        return whole.gradients();
     }
 
     @Override
     public MemoryPlan.Trained trained(boolean average) {
-        Map<ModuleKey, Integer> ranks = new TreeMap<>();
-        adapter.modules().forEach((module, factors) -> ranks.put(module, (int) factors.r()));
-        return new MemoryPlan.Trained(false, ranks, average);
+        return whole.trained(average);
     }
 
     @Override
@@ -105,25 +96,22 @@ public final class CoreLoraTrainable implements Trainable {
 
     @Override
     public AdapterStack adapters() {
-        return AdapterStack.of(adapter.modules());
+        return whole.adapters();
     }
 
     @Override
     public BackwardTargets targets() {
-        return BackwardTargets.ofLora(gradients);
+        return whole.targets();
     }
 
     @Override
     public @Nullable Tensor dHead() {
-        return null;
+        return whole.dHead();
     }
 
     @Override
     public void zeroGradients() {
-        gradients.values().forEach(g -> {
-            g.dLoraA().fillZero();
-            g.dLoraB().fillZero();
-        });
+        whole.zeroGradients();
     }
 
     @Override
@@ -145,5 +133,6 @@ public final class CoreLoraTrainable implements Trainable {
     @Override
     public void close() {
         owned.forEach(Tensor::close);
+        whole.close();
     }
 }
