@@ -153,7 +153,8 @@ public final class AlignRun {
         try (TrainingLoop loop = new TrainingLoop(model, trainable, loss(split.training), options.training(), hook, System::nanoTime);
              Evaluator evaluator = new Evaluator(model, trainable, loss(split.evaluation), options.training().microTokens(),
                  options.training().packing());
-             PersistentRun run = new PersistentRun(loop, trainable, evaluator, options.training(), fingerprint(split), partial, control)) {
+             PersistentRun run = new PersistentRun(loop, trainable, evaluator, options.training(), fingerprint(split),
+                 model.engine().device().describe(), partial, control)) {
             control.message().accept(memory(loop));
             PersistentRun.Outcome outcome = run.run(step -> progress.update(step.step(), step.totalSteps(), step.totalTokens(),
                 String.format(java.util.Locale.ROOT, "loss %.4f  lr %.2e  %.2f TFLOP/s", step.loss(), step.lr(), tflops(step, split, trainable))));

@@ -44,6 +44,7 @@ final class PersistentRun implements AutoCloseable {
     private final Evaluator evaluator;
     private final TrainingOptions options;
     private final ObjectNode fingerprint;
+    private final String device;
     private final Path partial;
     private final RunControl control;
     private final CheckpointStore store;
@@ -55,14 +56,18 @@ final class PersistentRun implements AutoCloseable {
     private long bestStep = -1;
     private int worse;
 
-    /** @param fingerprint everything that a resumed run must agree in */
-    PersistentRun(TrainingLoop loop, Trainable trainable, Evaluator evaluator, TrainingOptions options, ObjectNode fingerprint, Path partial,
+    /**
+     * @param fingerprint everything that a resumed run must agree in
+     * @param device what it runs on; another one may round otherwise, which is said
+     */
+    PersistentRun(TrainingLoop loop, Trainable trainable, Evaluator evaluator, TrainingOptions options, ObjectNode fingerprint, String device, Path partial,
                   RunControl control) {
         this.loop = loop;
         this.trainable = trainable;
         this.evaluator = evaluator;
         this.options = options;
         this.fingerprint = fingerprint;
+        this.device = device;
         this.partial = partial;
         this.control = control;
         this.store = new CheckpointStore(partial.resolve("checkpoints"), options.checkpoints().keep());
@@ -200,6 +205,7 @@ final class PersistentRun implements AutoCloseable {
         }
         ObjectNode run = new ObjectMapper().createObjectNode();
         run.set("fingerprint", fingerprint);
+        run.put("device", device);
         run.setAll(loop.counters());
         run.put("loss_before", lossBefore).put("best_step", bestStep).put("worse", worse);
         if (bestStep >= 0) {
@@ -227,6 +233,10 @@ final class PersistentRun implements AutoCloseable {
             throw new InputException("there is nothing to resume: " + partial + " holds no complete checkpoint; leave out --resume");
         }
         requireSameRun(newest.get().run().path("fingerprint"));
+        String earlier = newest.get().run().path("device").asText();
+        if (!earlier.equals(device)) {
+            control.message().accept("the run was on " + earlier + " and goes on on " + device + ": its bits may differ from those of an uninterrupted run");
+        }
         control.message().accept("going on after step " + newest.get().step() + " from " + newest.get().directory());
         return newest;
     }

@@ -167,6 +167,17 @@ class ResumeTest {
     }
 
     @Test
+    void anotherDeviceIsSaid() {
+        AlignOptions options = options(Method.LORA, Objective.SFT, Constraint.NONE, PLAIN);
+        assertThatThrownBy(() -> run(options, "out", false, 5)).isInstanceOf(StoppedException.class);
+        try (Engine other = Engine.open(new EngineOptions("cpu", 1, "isa=generic")); CausalModel model = TinyModel.open(other)) {
+            new AlignRun(model, Path.of("tiny"), options, null, Map.of("model.sha256", "m")).run(TinyModel.pairs(9, 4), temporary.resolve("out"), Progress.none(),
+                new RunControl(true, () -> false, messages::add));
+        }
+        assertThat(messages).anyMatch(m -> m.contains("generic") && m.contains("may differ"));
+    }
+
+    @Test
     void aDamagedCheckpointIsToldAndTheOneBeforeItServes() throws IOException {
         AlignOptions options = options(Method.LORA, Objective.SFT, Constraint.NONE, PLAIN);
         run(options, "whole", false, Integer.MAX_VALUE);
