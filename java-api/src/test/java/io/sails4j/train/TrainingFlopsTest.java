@@ -1,0 +1,64 @@
+package io.sails4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.sails4j.model.ModelConfig;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The closed formulas against a count of every product of a sequence, token by token and key by key. */
+class TrainingFlopsTest {
+    private static final ModelConfig CONFIG = TinyModel.CONFIG;
+
+    /** The maps of a block by their shapes: query, key, value, output, gate, up, down. */
+    private static long blockOfToken() {
+        long q = (long) CONFIG.nHeads() * CONFIG.headDim();
+        long kv = (long) CONFIG.nKvHeads() * CONFIG.headDim();
+        long[][] shapes = {{CONFIG.dModel(), q}, {CONFIG.dModel(), kv}, {CONFIG.dModel(), kv}, {q, CONFIG.dModel()},
+            {CONFIG.dModel(), CONFIG.dFf()}, {CONFIG.dModel(), CONFIG.dFf()}, {CONFIG.dFf(), CONFIG.dModel()}};
+        long flops = 0;
+        for (long[] shape : shapes) {
+            flops += 2 * shape[0] * shape[1];
+        }
+        return flops;
+    }
+
+    /** A score and a weighted value, a multiplication and an addition for each element of each head, for each visible key. */
+    private static long attentionOfSequence(long length) {
+        long flops = 0;
+        for (int layer = 0; layer < CONFIG.nLayers(); layer++) {
+            for (long query = 0; query < length; query++) {
+                for (long key = 0; key <= query; key++) {
+                    if (!CONFIG.isSliding(layer) || query - key < CONFIG.slidingWindow()) {
+                        flops += 2 * 2L * CONFIG.nHeads() * CONFIG.headDim();
+                    }
+                }
+            }
+        }
+        return flops;
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {1, 2, 5, 6, 7, 29, 128})
+    void formulasAgreeWithTheCount(long length) {
+        double linear = (double) CONFIG.nLayers() * blockOfToken();
+        double head = 2.0 * CONFIG.dModel() * CONFIG.vocabSize();
+        double attention = (double) attentionOfSequence(length) / length;
+        assertThat(TrainingFlops.linear(CONFIG)).isEqualTo(linear);
+        assertThat(TrainingFlops.head(CONFIG)).isEqualTo(head);
+        // A few roundings of a double: the formulas average over tokens, the count adds whole numbers.
+        double tolerance = 8 * Math.ulp(10 * (linear + head + attention));
+        assertThat(TrainingFlops.attention(CONFIG, length)).isCloseTo(attention, within(tolerance));
+        assertThat(TrainingFlops.step(CONFIG, length, false, 0)).isCloseTo(2 * linear + 3.5 * attention + 2 * head, within(tolerance));
+        assertThat(TrainingFlops.step(CONFIG, length, true, 0)).isCloseTo(3 * linear + 3.5 * attention + 3 * head, within(tolerance));
+        assertThat(TrainingFlops.step(CONFIG, length, false, CONFIG.nLayers()))
+            .isCloseTo(3 * linear + 4.5 * attention + 2 * head, within(tolerance));
+    }
+
+    @Test
+    void utilisationIsTheShareOfThePeak() {
+        assertThat(TrainingFlops.utilisation(2e9, 1000, 8e12)).isEqualTo(0.25);
+    }
+}
