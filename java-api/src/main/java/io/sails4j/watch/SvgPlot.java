@@ -139,16 +139,19 @@ public final class SvgPlot {
         for (int s = 0; s < stretches; s++) {
             int from = (int) ((long) y.length * s / stretches);
             int to = (int) ((long) y.length * (s + 1) / stretches);
-            int low = from;
-            int high = from;
+            int low = -1;
+            int high = -1;
+            int gap = -1;
             for (int i = from; i < to; i++) {
-                low = y[i] < y[low] ? i : low;
-                high = y[i] > y[high] ? i : high;
+                if (!Double.isFinite(y[i])) {
+                    gap = i;
+                    continue;
+                }
+                low = low < 0 || y[i] < y[low] ? i : low;
+                high = high < 0 || y[i] > y[high] ? i : high;
             }
-            kept.add(Math.min(low, high));
-            if (low != high) {
-                kept.add(Math.max(low, high));
-            }
+            // A gap is kept beside them, so that the line breaks there too.
+            java.util.stream.IntStream.of(low, high, gap).filter(i -> i >= 0).distinct().sorted().forEach(kept::add);
         }
         return kept.stream().mapToInt(Integer::intValue).toArray();
     }

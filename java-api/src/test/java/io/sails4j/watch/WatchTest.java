@@ -109,6 +109,8 @@ class WatchTest {
         }
         y[12_345] = 40;
         y[500] = Double.NaN;
+        // The first of the stretch that the spike is in: 20 000 points in 750 stretches.
+        y[12_320] = Double.NaN;
         String svg = SvgPlot.of("a < b & \"c\"", List.of(new SvgPlot.Panel("loss", List.of(new SvgPlot.Series("one", x, y),
             new SvgPlot.Series("two", new double[] {1}, new double[] {0.5}))), new SvgPlot.Panel("nothing", List.of(new SvgPlot.Series("none", new double[0],
                 new double[0])))));
@@ -116,6 +118,7 @@ class WatchTest {
         assertThat(document.getElementsByTagName("path").getLength()).isEqualTo(3);
         assertThat(document.getElementsByTagName("title").item(0).getTextContent()).isEqualTo("a < b & \"c\"");
         String line = document.getElementsByTagName("path").item(0).getAttributes().getNamedItem("d").getTextContent();
+        assertThat(line.chars().filter(c -> c == 'M').count()).as("the line breaks at both gaps").isEqualTo(3);
         assertThat(line.split("[ML]")).hasSizeLessThan(1600);
         assertThat(line).as("the spike reaches the top of its panel").contains(" 64.0");
     }
