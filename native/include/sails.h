@@ -79,7 +79,7 @@ SAILS_API int32_t sails_abi_version(int32_t *out_version);
 SAILS_API int32_t sails_device_open(sails_device **out_device, int32_t ordinal, int32_t n_threads, const char *options,
                                     char *error_text, int64_t error_bytes);
 SAILS_API int32_t sails_device_close(sails_device *device);
-/* The sentence of the last failed call on this handle, "" if none. */
+/* The sentence of the last call on this handle where it failed, "" where it did not. */
 SAILS_API int32_t sails_device_error(sails_device *device, char *text, int64_t text_bytes);
 /* One JSON object: backend, name, isa, threads, matmul (library and what it uses). */
 SAILS_API int32_t sails_device_describe(sails_device *device, char *text, int64_t text_bytes);
