@@ -14,6 +14,7 @@ enum FaultKind : int32_t {
   kFaultFeatureId,      // indices[index]
   kFaultFeatureCount,   // counts[index] is negative
   kFaultTokenClass,     // token_class[index]
+  kFaultAnswer,         // the tokens of answer `index` begin or end at `value`, outside their range
   kFaultLogits,         // the logits of row `index` are NaN or infinite
 };
 

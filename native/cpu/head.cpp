@@ -1,4 +1,5 @@
 // The language-model head: cross entropy over whole logits, and the chunked head that never holds them.
+#include <cmath>
 #include <cstring>
 
 #include "cpu/device.h"
@@ -123,6 +124,30 @@ struct Head {
   }
 };
 
+// A pair's margin and loss, and the loss's derivative by the token losses of either answer; formulas: sails.h.
+struct Preference {
+  double margin, loss, weight[2];
+};
+
+Preference preference(int32_t kind, double strength, const double (&log_p)[2], const double (&counted)[2], double ref_a, double ref_u) {
+  if (kind != SAILS_PREFERENCE_ORPO) {
+    const double margin = strength * ((log_p[0] - ref_a) - (log_p[1] - ref_u));
+    if (kind == SAILS_PREFERENCE_IPO) {
+      const double off = (margin - 0.5) / strength;
+      return {margin, off * off, {-2 * off, 2 * off}};
+    }
+    const double pull = strength / (1 + std::exp(margin));
+    return {margin, std::fmax(0, -margin) + std::log1p(std::exp(-std::fabs(margin))), {pull, -pull}};
+  }
+  const double most = -1e-7, n[2] = {std::fmax(1, counted[0]), std::fmax(1, counted[1])};
+  const double mean[2] = {std::fmin(most, log_p[0] / n[0]), std::fmin(most, log_p[1] / n[1])};
+  const double rest[2] = {-std::expm1(mean[0]), -std::expm1(mean[1])};
+  const double margin = (mean[0] - mean[1]) - (std::log(rest[0]) - std::log(rest[1]));
+  const double pull = strength / (1 + std::exp(margin));
+  const double loss = -mean[0] + strength * (std::fmax(0, -margin) + std::log1p(std::exp(-std::fabs(margin))));
+  return {margin, loss, {(1 + pull / rest[0]) / n[0], -pull / rest[1] / n[1]}};
+}
+
 }  // namespace
 
 namespace backend {
@@ -141,6 +166,34 @@ void cross_entropy(sails_device &device, float *token_loss, float *dlogits, cons
     }
     token_loss[t] = host.kernels->loss->row(gradient, logits + t * vocab, vocab, targets[t],
                                             gradient == nullptr ? 0.0f : token_weight[t], 0.0f, SAILS_F32);
+  }
+}
+
+void preference_loss(sails_device &device, double *results, float *token_weight, const float *token_loss, const int32_t *targets,
+                     const int32_t *starts, const int32_t *ends, const double *reference, int64_t n_pairs, int64_t n_tokens, int32_t kind,
+                     double strength, double loss_scale) {
+  (void)device;
+  for (int64_t i = 0; i < 2 * n_pairs; i++)
+    require(starts[i] >= 0 && starts[i] <= ends[i] && ends[i] <= n_tokens,
+            "answer " + std::to_string(i) + " is tokens " + std::to_string(starts[i]) + " to " + std::to_string(ends[i]) + ", expected a range within 0 to " +
+                std::to_string(n_tokens));
+  if (token_weight != nullptr) std::memset(token_weight, 0, static_cast<size_t>(n_tokens) * 4);
+  for (int64_t i = 0; i < n_pairs; i++) {
+    double log_p[2] = {}, counted[2] = {};
+    for (int64_t side = 0; side < 2; side++) {
+      for (int64_t t = starts[i + side * n_pairs]; t < ends[i + side * n_pairs]; t++) {
+        log_p[side] -= token_loss[t];
+        counted[side] += targets[t] != SAILS_IGNORE_INDEX;
+      }
+    }
+    const double ref_a = reference == nullptr ? 0 : reference[i], ref_u = reference == nullptr ? 0 : reference[i + n_pairs];
+    const Preference pair = preference(kind, strength, log_p, counted, ref_a, ref_u);
+    const double result[4] = {log_p[0], log_p[1], pair.margin, pair.loss};
+    std::memcpy(results + 4 * i, result, sizeof result);
+    if (token_weight == nullptr) continue;
+    for (int64_t side = 0; side < 2; side++)
+      for (int64_t t = starts[i + side * n_pairs]; t < ends[i + side * n_pairs]; t++)
+        if (targets[t] != SAILS_IGNORE_INDEX) token_weight[t] = static_cast<float>(loss_scale * pair.weight[side]);
   }
 }
 

@@ -240,5 +240,34 @@ void adamw_projected(sails_device &device, float *const *params, float *const *m
   }
 }
 
+void adamw_8bit(sails_device &device, float *const *params, void *const *m, void *const *v, float *const *m_absmax, float *const *v_absmax,
+                const float *const *grads, const int64_t *sizes, int64_t count, const float *m_code, const float *v_code, int64_t step,
+                double grad_scale, double lr, double beta1, double beta2, double eps, double weight_decay) {
+  CpuDevice &host = cpu(device);
+  const double t = static_cast<double>(step);
+  const AdamwScalars scalars{grad_scale, lr, beta1, beta2, eps, weight_decay, 1.0 - std::pow(beta1, t), 1.0 - std::pow(beta2, t)};
+  for (int64_t i = 0; i < count; i++)
+    host.kernels->optimizer->adamw_8bit(params[i], static_cast<uint8_t *>(m[i]), static_cast<uint8_t *>(v[i]), m_absmax[i], v_absmax[i], grads[i],
+                                        sizes[i], m_code, v_code, scalars, host.threads);
+}
+
+void dora_norm(sails_device &device, float *norm, const void *weight, const float *lora_a, const float *lora_b, int64_t d_out,
+               int64_t d_in, int64_t r, float scale, int32_t dtype) {
+  CpuDevice &host = cpu(device);
+  host.kernels->dora->norm(norm, weight, lora_a, lora_b, d_out, d_in, r, scale, dtype, host.threads);
+}
+
+void dora_forward(sails_device &device, void *y, const float *u, const float *magnitude, const float *norm, int64_t n, int64_t d_out,
+                  int32_t y_dtype) {
+  CpuDevice &host = cpu(device);
+  host.kernels->dora->forward(y, u, magnitude, norm, n, d_out, y_dtype, host.threads);
+}
+
+void dora_backward(sails_device &device, void *du, float *dmagnitude, const void *dy, const float *u, const float *magnitude,
+                   const float *norm, int64_t n, int64_t d_out, int32_t dtype) {
+  CpuDevice &host = cpu(device);
+  host.kernels->dora->backward(du, dmagnitude, dy, u, magnitude, norm, n, d_out, dtype, host.threads);
+}
+
 }  // namespace backend
 }  // namespace sails

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "adamw.cuh"
+#include "adamw_8bit.cuh"
 #include "cuda/device.h"
 #include "project.cuh"
 
@@ -152,6 +153,16 @@ void adamw_projected(sails_device &device, float *const *params, float *const *m
     check(kernels::launch_adamw(handle.stream, tensors.data(), static_cast<int64_t>(tensors.size()), scalars));
     if (!of_gradient) project_group();
   }
+}
+
+void adamw_8bit(sails_device &device, float *const *params, void *const *m, void *const *v, float *const *m_absmax, float *const *v_absmax,
+                const float *const *grads, const int64_t *sizes, int64_t count, const float *m_code, const float *v_code, int64_t step,
+                double grad_scale, double lr, double beta1, double beta2, double eps, double weight_decay) {
+  std::vector<kernels::Adamw8Tensor> tensors;
+  for (int64_t i = 0; i < count; i++)
+    tensors.push_back({params[i], static_cast<uint8_t *>(m[i]), static_cast<uint8_t *>(v[i]), m_absmax[i], v_absmax[i], grads[i], sizes[i]});
+  check(kernels::launch_adamw_8bit(cuda(device).stream, tensors.data(), count, m_code, v_code,
+                                   kernels::adamw_scalars(step, grad_scale, lr, beta1, beta2, eps, weight_decay)));
 }
 
 }  // namespace sails::backend

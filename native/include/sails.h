@@ -33,7 +33,7 @@ extern "C" {
 #define SAILS_API
 #endif
 
-#define SAILS_ABI_VERSION 3
+#define SAILS_ABI_VERSION 4
 
 /* Status codes. */
 #define SAILS_OK 0
@@ -65,6 +65,14 @@ extern "C" {
 /* What sails_adamw_projected projects. */
 #define SAILS_PROJECT_GRADIENT 0
 #define SAILS_PROJECT_UPDATE 1
+
+/* Losses of sails_preference_loss. */
+#define SAILS_PREFERENCE_DPO 0
+#define SAILS_PREFERENCE_IPO 1
+#define SAILS_PREFERENCE_ORPO 2
+
+/* Elements that share a scale in sails_adamw_8bit. */
+#define SAILS_ADAMW_BLOCK 256
 
 typedef struct sails_device sails_device;
 typedef struct sails_graph sails_graph;
@@ -231,6 +239,19 @@ SAILS_API int32_t sails_head_loss(sails_device *device, float *token_loss, float
                                   int64_t d_model, int64_t vocab, float softcap, int32_t dtype,
                                   void *workspace, int64_t workspace_bytes);
 
+/* Preference losses from the token losses of both answers of a pair, and the weights that take their gradient into sails_head_loss. Pair i has its
+ * aligned answer in the tokens [starts[i], ends[i]), its unaligned one in [starts[n_pairs + i], ends[n_pairs + i]); log p = - sum of token_loss there.
+ *   dpo    margin = strength * ((log p_a - ref_a) - (log p_u - ref_u)),  loss = -log sigmoid(margin)           (arXiv:2305.18290 eq. 7)
+ *   ipo    the same margin,  loss = ((margin - 1/2) / strength)^2                                               (arXiv:2310.12036 eq. 17)
+ *   orpo   l = log p / counted tokens, at most -1e-7;  margin = (l_a - l_u) - (log(1 - exp(l_a)) - log(1 - exp(l_u)));
+ *          loss = -l_a - strength * log sigmoid(margin)                                                         (arXiv:2403.07691 eq. 4 to 7)
+ * results [n_pairs, 4] f64: log p_a, log p_u, margin, loss. token_weight [n_tokens] f32 or NULL = loss_scale * d loss / d token_loss in the
+ * answers' counted tokens (targets [n_tokens] i32 other than -100), 0 elsewhere. starts, ends [2 n_pairs] i32; reference [2 n_pairs] f64: ref_a of all
+ * pairs, then ref_u, NULL for orpo. */
+SAILS_API int32_t sails_preference_loss(sails_device *device, double *results, float *token_weight, const float *token_loss,
+                                        const int32_t *targets, const int32_t *starts, const int32_t *ends, const double *reference,
+                                        int64_t n_pairs, int64_t n_tokens, int32_t kind, double strength, double loss_scale);
+
 /* ids [n_rows] i32. temperature 0: the largest logit, the lower id on a tie. Otherwise softmax(logits / temperature) cut to the top_k
  * largest (0 = all), then to the smallest set of largest probabilities whose sum reaches top_p (1 = all), and inverted at uniform[i] in [0, 1)
  * in the order of falling probability, rising id. logits [n_rows, vocab] f32; uniform [n_rows] f32, may be NULL at temperature 0. */
@@ -309,6 +330,29 @@ SAILS_API int32_t sails_adamw_projected(sails_device *device, float *const *para
                                         const int64_t *n, const int32_t *right, int64_t count, int32_t projection, int64_t step,
                                         double grad_scale, double lr, double beta1, double beta2, double eps, double weight_decay,
                                         void *workspace, int64_t workspace_bytes);
+
+/* AdamW as above with the moments in 8 bits (arXiv:2110.02861, section 2). In blocks of SAILS_ADAMW_BLOCK elements a moment is code[q] * absmax, with
+ * a code book of 256 rising values of [-1, 1]; after the step absmax is the block's largest |moment| and q the nearest code, the lower one on a tie.
+ * The parameters move by the moments before they are rounded.
+ * m, v: host arrays of device pointers to q, one byte each, ceil(sizes[i] / 256) whole blocks, padded with the code of 0; m_absmax, v_absmax: to
+ * f32 [ceil(sizes[i] / 256)]; m_code, v_code [256] f32 on the device. */
+SAILS_API int32_t sails_adamw_8bit(sails_device *device, float *const *params, void *const *m, void *const *v, float *const *m_absmax,
+                                   float *const *v_absmax, const float *const *grads, const int64_t *sizes, int64_t count,
+                                   const float *m_code, const float *v_code, int64_t step, double grad_scale, double lr, double beta1,
+                                   double beta2, double eps, double weight_decay);
+
+/* DoRA (arXiv:2402.09353 eq. 5; huggingface/peft src/peft/tuners/lora/dora.py): the adapted map is V = weight + scale * lora_b lora_a with row i
+ * times magnitude[i] / norm[i], norm[i] = |V[i]|. The gradient takes the norm for a constant (section 4.3).
+ * norm, magnitude [d_out] f32; weight [d_out, d_in] f32|bf16; lora_a [r, d_in], lora_b [d_out, r] f32. */
+SAILS_API int32_t sails_dora_norm(sails_device *device, float *norm, const void *weight, const float *lora_a, const float *lora_b,
+                                  int64_t d_out, int64_t d_in, int64_t r, float scale, int32_t dtype);
+/* y [n, d_out] f32|bf16 = u * magnitude / norm by columns; u [n, d_out] f32 = x V^T; y may alias u if both are f32. */
+SAILS_API int32_t sails_dora_forward(sails_device *device, void *y, const float *u, const float *magnitude, const float *norm, int64_t n,
+                                     int64_t d_out, int32_t y_dtype);
+/* du = dy * magnitude / norm, dmagnitude [d_out] f32 += sum_n dy u / norm (NULL: not trained); du, dy [n, d_out] f32|bf16 of one dtype, du may
+ * alias dy. */
+SAILS_API int32_t sails_dora_backward(sails_device *device, void *du, float *dmagnitude, const void *dy, const float *u,
+                                      const float *magnitude, const float *norm, int64_t n, int64_t d_out, int32_t dtype);
 
 /* ---------------------------------------------------------------- sparse autoencoders */
 

@@ -87,6 +87,9 @@ int64_t head_loss_workspace_bytes(sails_device &device, int64_t n_tokens, int64_
 void head_loss(sails_device &device, float *token_loss, float *dhidden, float *dembed, const void *hidden, const void *embed,
                const int32_t *targets, const float *token_weight, int64_t n_tokens, int64_t d_model, int64_t vocab, float softcap,
                int32_t dtype, void *workspace, int64_t workspace_bytes);
+void preference_loss(sails_device &device, double *results, float *token_weight, const float *token_loss, const int32_t *targets,
+                     const int32_t *starts, const int32_t *ends, const double *reference, int64_t n_pairs, int64_t n_tokens, int32_t kind,
+                     double strength, double loss_scale);
 int64_t sample_workspace_bytes(sails_device &device, int64_t n_rows, int64_t vocab);
 void sample(sails_device &device, int32_t *ids, const float *logits, const float *uniform, int64_t n_rows, int64_t vocab,
             float temperature, int64_t top_k, float top_p, void *workspace, int64_t workspace_bytes);
@@ -120,6 +123,15 @@ void adamw_projected(sails_device &device, float *const *params, float *const *m
                      const float *const *bases, const int64_t *d, const int64_t *r_s, const int64_t *n, const int32_t *right,
                      int64_t count, int32_t projection, int64_t step, double grad_scale, double lr, double beta1, double beta2,
                      double eps, double weight_decay, void *workspace, int64_t workspace_bytes);
+void adamw_8bit(sails_device &device, float *const *params, void *const *m, void *const *v, float *const *m_absmax, float *const *v_absmax,
+                const float *const *grads, const int64_t *sizes, int64_t count, const float *m_code, const float *v_code, int64_t step,
+                double grad_scale, double lr, double beta1, double beta2, double eps, double weight_decay);
+void dora_norm(sails_device &device, float *norm, const void *weight, const float *lora_a, const float *lora_b, int64_t d_out,
+               int64_t d_in, int64_t r, float scale, int32_t dtype);
+void dora_forward(sails_device &device, void *y, const float *u, const float *magnitude, const float *norm, int64_t n, int64_t d_out,
+                  int32_t y_dtype);
+void dora_backward(sails_device &device, void *du, float *dmagnitude, const void *dy, const float *u, const float *magnitude,
+                   const float *norm, int64_t n, int64_t d_out, int32_t dtype);
 int64_t sae_encode_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t activation, int64_t k,
                                    int32_t dtype);
 void sae_encode(sails_device &device, int32_t *indices, float *values, int32_t *counts, const void *x, const void *w_enc,

@@ -29,6 +29,27 @@ int32_t sails_cross_entropy(sails_device *device, float *token_loss, float *dlog
   });
 }
 
+int32_t sails_preference_loss(sails_device *device, double *results, float *token_weight, const float *token_loss, const int32_t *targets,
+                              const int32_t *starts, const int32_t *ends, const double *reference, int64_t n_pairs, int64_t n_tokens,
+                              int32_t kind, double strength, double loss_scale) {
+  return guarded(device, "sails_preference_loss", [&] {
+    const int64_t n_answers = elements({2, n_pairs}, "n_pairs");
+    elements({n_tokens}, "n_tokens");
+    require(kind >= SAILS_PREFERENCE_DPO && kind <= SAILS_PREFERENCE_ORPO,
+            "kind is " + std::to_string(kind) + ", expected dpo (0), ipo (1) or orpo (2)");
+    require(strength > 0, "strength is " + std::to_string(strength) + ", expected a positive number");
+    require_pointer(results, elements({4, n_pairs}, "n_pairs"), 8, "results");
+    if (token_weight != nullptr) require_f32(token_weight, n_tokens, "token_weight");
+    require_f32(token_loss, n_tokens, "token_loss");
+    require_pointer(targets, n_tokens, 4, "targets");
+    require_pointer(starts, n_answers, 4, "starts");
+    require_pointer(ends, n_answers, 4, "ends");
+    if (kind != SAILS_PREFERENCE_ORPO) require_pointer(reference, n_answers, 8, "reference");
+    backend::preference_loss(*device, results, token_weight, token_loss, targets, starts, ends, reference, n_pairs, n_tokens, kind, strength,
+                             loss_scale);
+  });
+}
+
 int32_t sails_head_loss_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n_tokens, int64_t d_model, int64_t vocab,
                                         int32_t dtype) {
   return guarded(device, "sails_head_loss_workspace_bytes", [&] {

@@ -271,4 +271,73 @@ int32_t sails_adamw_projected(sails_device *device, float *const *params, float 
   });
 }
 
+int32_t sails_adamw_8bit(sails_device *device, float *const *params, void *const *m, void *const *v, float *const *m_absmax,
+                         float *const *v_absmax, const float *const *grads, const int64_t *sizes, int64_t count, const float *m_code,
+                         const float *v_code, int64_t step, double grad_scale, double lr, double beta1, double beta2, double eps,
+                         double weight_decay) {
+  return guarded(device, "sails_adamw_8bit", [&] {
+    require_size(count, "count");
+    require(step >= 1, "step is " + std::to_string(step) + ", expected 1 or more");
+    require_pointer(params, count, 8, "params");
+    require_pointer(m, count, 8, "m");
+    require_pointer(v, count, 8, "v");
+    require_pointer(m_absmax, count, 8, "m_absmax");
+    require_pointer(v_absmax, count, 8, "v_absmax");
+    require_pointer(grads, count, 8, "grads");
+    require_pointer(sizes, count, 8, "sizes");
+    require_f32(m_code, 256, "m_code");
+    require_f32(v_code, 256, "v_code");
+    for (int64_t i = 0; i < count; i++) {
+      const int64_t n = elements({sizes[i]}, "sizes");
+      require_f32(params[i], n, "params[i]");
+      require_f32(grads[i], n, "grads[i]");
+      require_pointer(m[i], n, 1, "m[i]");
+      require_pointer(v[i], n, 1, "v[i]");
+      require_f32(m_absmax[i], n, "m_absmax[i]");
+      require_f32(v_absmax[i], n, "v_absmax[i]");
+    }
+    backend::adamw_8bit(*device, params, m, v, m_absmax, v_absmax, grads, sizes, count, m_code, v_code, step, grad_scale, lr, beta1, beta2, eps,
+                        weight_decay);
+  });
+}
+
+int32_t sails_dora_norm(sails_device *device, float *norm, const void *weight, const float *lora_a, const float *lora_b, int64_t d_out,
+                        int64_t d_in, int64_t r, float scale, int32_t dtype) {
+  return guarded(device, "sails_dora_norm", [&] {
+    const int64_t n = elements({d_out, d_in}, "d_out, d_in");
+    const int64_t n_a = elements({r, d_in}, "r, d_in"), n_b = elements({d_out, r}, "d_out, r");
+    require_f32(norm, d_out, "norm");
+    require_tensor(weight, n, dtype, "weight");
+    require_f32(lora_a, n_a, "lora_a");
+    require_f32(lora_b, n_b, "lora_b");
+    backend::dora_norm(*device, norm, weight, lora_a, lora_b, d_out, d_in, r, scale, dtype);
+  });
+}
+
+int32_t sails_dora_forward(sails_device *device, void *y, const float *u, const float *magnitude, const float *norm, int64_t n, int64_t d_out,
+                           int32_t y_dtype) {
+  return guarded(device, "sails_dora_forward", [&] {
+    const int64_t count = elements({n, d_out}, "n, d_out");
+    require_tensor(y, count, y_dtype, "y");
+    require_f32(u, count, "u");
+    require_f32(magnitude, d_out, "magnitude");
+    require_f32(norm, d_out, "norm");
+    backend::dora_forward(*device, y, u, magnitude, norm, n, d_out, y_dtype);
+  });
+}
+
+int32_t sails_dora_backward(sails_device *device, void *du, float *dmagnitude, const void *dy, const float *u, const float *magnitude,
+                            const float *norm, int64_t n, int64_t d_out, int32_t dtype) {
+  return guarded(device, "sails_dora_backward", [&] {
+    const int64_t count = elements({n, d_out}, "n, d_out");
+    require_tensor(du, count, dtype, "du");
+    require_tensor(dy, count, dtype, "dy");
+    require_f32(u, count, "u");
+    require_f32(magnitude, d_out, "magnitude");
+    require_f32(norm, d_out, "norm");
+    if (dmagnitude != nullptr) require_f32(dmagnitude, d_out, "dmagnitude");
+    backend::dora_backward(*device, du, dmagnitude, dy, u, magnitude, norm, n, d_out, dtype);
+  });
+}
+
 }  // extern "C"

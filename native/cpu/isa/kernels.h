@@ -49,6 +49,17 @@ struct AdamwScalars {
 
 struct OptimizerKernels {
   void (*adamw)(float *param, float *m, float *v, const float *grad, int64_t n, const AdamwScalars &scalars, int threads);
+  // moments as code[q] * absmax in blocks of SAILS_ADAMW_BLOCK
+  void (*adamw_8bit)(float *param, uint8_t *m, uint8_t *v, float *m_absmax, float *v_absmax, const float *grad, int64_t n, const float *m_code,
+                     const float *v_code, const AdamwScalars &scalars, int threads);
+};
+
+struct DoraKernels {
+  void (*norm)(float *norm, const void *weight, const float *lora_a, const float *lora_b, int64_t d_out, int64_t d_in, int64_t r, float scale,
+               int32_t dtype, int threads);
+  void (*forward)(void *y, const float *u, const float *magnitude, const float *norm, int64_t n, int64_t d_out, int32_t y_dtype, int threads);
+  void (*backward)(void *du, float *dmagnitude, const void *dy, const float *u, const float *magnitude, const float *norm, int64_t n,
+                   int64_t d_out, int32_t dtype, int threads);
 };
 
 struct NormKernels {
@@ -138,6 +149,7 @@ struct Kernels {
   const ElementwiseKernels *elementwise;
   const GemvKernels *gemv;
   const OptimizerKernels *optimizer;
+  const DoraKernels *dora;
   const NormKernels *norm;
   const EmbeddingKernels *embedding;
   const RopeKernels *rope;

@@ -357,6 +357,12 @@ public final class NativeDevice {
             dModel, vocab, softcap, dtype, workspace, workspaceBytes));
     }
 
+    public synchronized void preferenceLoss(long results, long tokenWeight, long tokenLoss, long targets, long starts, long ends,
+        long reference, long nPairs, long nTokens, int kind, double strength, double lossScale) {
+        check("sails_preference_loss", api.preferenceLoss(handle(), results, tokenWeight, tokenLoss, targets, starts, ends,
+            reference, nPairs, nTokens, kind, strength, lossScale));
+    }
+
     public synchronized long sampleWorkspaceBytes(long nRows, long vocab) {
         return size("sails_sample_workspace_bytes", out -> api.sampleWorkspaceBytes(handle(), out, nRows, vocab));
     }
@@ -550,6 +556,32 @@ public final class NativeDevice {
                 call.allocateFrom(JAVA_LONG, n), call.allocateFrom(JAVA_INT, right), params.length, projection, step, gradScale, lr, beta1,
                 beta2, eps, weightDecay, workspace, workspaceBytes));
         }
+    }
+
+    /** One AdamW step with moments in 8 bits, on all tensors at once. */
+    public synchronized void adamw8bit(long[] params, long[] m, long[] v, long[] mAbsmax, long[] vAbsmax, long[] grads, long[] sizes, long mCode,
+        long vCode, long step, double gradScale, double lr, double beta1, double beta2, double eps, double weightDecay) {
+        requireSameLength(params, m, v, mAbsmax, vAbsmax, grads, sizes);
+        try (Arena call = Arena.ofConfined()) {
+            check("sails_adamw_8bit", api.adamw8bit(handle(), call.allocateFrom(JAVA_LONG, params), call.allocateFrom(JAVA_LONG, m),
+                call.allocateFrom(JAVA_LONG, v), call.allocateFrom(JAVA_LONG, mAbsmax), call.allocateFrom(JAVA_LONG, vAbsmax),
+                call.allocateFrom(JAVA_LONG, grads), call.allocateFrom(JAVA_LONG, sizes), params.length, mCode, vCode, step, gradScale, lr,
+                beta1, beta2, eps, weightDecay));
+        }
+    }
+
+    public synchronized void doraNorm(long norm, long weight, long loraA, long loraB, long dOut, long dIn, long r, float scale,
+        int dtype) {
+        check("sails_dora_norm", api.doraNorm(handle(), norm, weight, loraA, loraB, dOut, dIn, r, scale, dtype));
+    }
+
+    public synchronized void doraForward(long y, long u, long magnitude, long norm, long n, long dOut, int yDtype) {
+        check("sails_dora_forward", api.doraForward(handle(), y, u, magnitude, norm, n, dOut, yDtype));
+    }
+
+    public synchronized void doraBackward(long du, long dmagnitude, long dy, long u, long magnitude, long norm, long n, long dOut,
+        int dtype) {
+        check("sails_dora_backward", api.doraBackward(handle(), du, dmagnitude, dy, u, magnitude, norm, n, dOut, dtype));
     }
 
     private static void requireSameLength(long[]... lists) {

@@ -19,7 +19,7 @@ import java.lang.invoke.MethodHandle;
  * pointers are segments. Every method returns the status; what it means is {@link NativeDevice}'s business.
  */
 final class SailsH {
-    static final int VERSION = 3;
+    static final int VERSION = 4;
 
     private static final Linker LINKER = Linker.nativeLinker();
 
@@ -82,6 +82,8 @@ final class SailsH {
     static final MethodHandle HEAD_LOSS_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT);
     static final MethodHandle HEAD_LOSS = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG,
         JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_INT, ADDRESS, JAVA_LONG);
+    static final MethodHandle PREFERENCE_LOSS = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
+        JAVA_LONG, JAVA_LONG, JAVA_INT, JAVA_DOUBLE, JAVA_DOUBLE);
     static final MethodHandle SAMPLE_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG);
     static final MethodHandle SAMPLE = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_LONG,
         JAVA_FLOAT, ADDRESS, JAVA_LONG);
@@ -111,6 +113,13 @@ final class SailsH {
     static final MethodHandle ADAMW_PROJECTED = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
         ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE,
         JAVA_DOUBLE, ADDRESS, JAVA_LONG);
+    static final MethodHandle ADAMW_8BIT = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG,
+        ADDRESS, ADDRESS, JAVA_LONG, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE);
+    static final MethodHandle DORA_NORM = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG,
+        JAVA_FLOAT, JAVA_INT);
+    static final MethodHandle DORA_FORWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_INT);
+    static final MethodHandle DORA_BACKWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG,
+        JAVA_LONG, JAVA_INT);
     static final MethodHandle SAE_ENCODE_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_INT,
         JAVA_LONG, JAVA_INT);
     static final MethodHandle SAE_ENCODE = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
@@ -181,6 +190,7 @@ final class SailsH {
     private final MemorySegment crossEntropy;
     private final MemorySegment headLossWorkspaceBytes;
     private final MemorySegment headLoss;
+    private final MemorySegment preferenceLoss;
     private final MemorySegment sampleWorkspaceBytes;
     private final MemorySegment sample;
     private final MemorySegment loraForwardWorkspaceBytes;
@@ -198,6 +208,10 @@ final class SailsH {
     private final MemorySegment adamw;
     private final MemorySegment adamwProjectedWorkspaceBytes;
     private final MemorySegment adamwProjected;
+    private final MemorySegment adamw8bit;
+    private final MemorySegment doraNorm;
+    private final MemorySegment doraForward;
+    private final MemorySegment doraBackward;
     private final MemorySegment saeEncodeWorkspaceBytes;
     private final MemorySegment saeEncode;
     private final MemorySegment saeEncodeBackward;
@@ -259,6 +273,7 @@ final class SailsH {
         crossEntropy = find(symbols, "sails_cross_entropy");
         headLossWorkspaceBytes = find(symbols, "sails_head_loss_workspace_bytes");
         headLoss = find(symbols, "sails_head_loss");
+        preferenceLoss = find(symbols, "sails_preference_loss");
         sampleWorkspaceBytes = find(symbols, "sails_sample_workspace_bytes");
         sample = find(symbols, "sails_sample");
         loraForwardWorkspaceBytes = find(symbols, "sails_lora_forward_workspace_bytes");
@@ -276,6 +291,10 @@ final class SailsH {
         adamw = find(symbols, "sails_adamw");
         adamwProjectedWorkspaceBytes = find(symbols, "sails_adamw_projected_workspace_bytes");
         adamwProjected = find(symbols, "sails_adamw_projected");
+        adamw8bit = find(symbols, "sails_adamw_8bit");
+        doraNorm = find(symbols, "sails_dora_norm");
+        doraForward = find(symbols, "sails_dora_forward");
+        doraBackward = find(symbols, "sails_dora_backward");
         saeEncodeWorkspaceBytes = find(symbols, "sails_sae_encode_workspace_bytes");
         saeEncode = find(symbols, "sails_sae_encode");
         saeEncodeBackward = find(symbols, "sails_sae_encode_backward");
@@ -702,6 +721,16 @@ final class SailsH {
         }
     }
 
+    int preferenceLoss(MemorySegment device, long results, long tokenWeight, long tokenLoss, long targets, long starts, long ends,
+        long reference, long nPairs, long nTokens, int kind, double strength, double lossScale) {
+        try {
+            return (int) PREFERENCE_LOSS.invokeExact(preferenceLoss, device, at(results), at(tokenWeight), at(tokenLoss),
+                at(targets), at(starts), at(ends), at(reference), nPairs, nTokens, kind, strength, lossScale);
+        } catch (Throwable e) {
+            throw failure("sails_preference_loss", preferenceLoss, e);
+        }
+    }
+
     int sampleWorkspaceBytes(MemorySegment device, MemorySegment outBytes, long nRows, long vocab) {
         try {
             return (int) SAMPLE_WORKSPACE_BYTES.invokeExact(sampleWorkspaceBytes, device, outBytes, nRows, vocab);
@@ -864,6 +893,45 @@ final class SailsH {
                 projection, step, gradScale, lr, beta1, beta2, eps, weightDecay, at(workspace), workspaceBytes);
         } catch (Throwable e) {
             throw failure("sails_adamw_projected", adamwProjected, e);
+        }
+    }
+
+    int adamw8bit(MemorySegment device, MemorySegment params, MemorySegment m, MemorySegment v, MemorySegment mAbsmax,
+        MemorySegment vAbsmax, MemorySegment grads, MemorySegment sizes, long count, long mCode, long vCode, long step,
+        double gradScale, double lr, double beta1, double beta2, double eps, double weightDecay) {
+        try {
+            return (int) ADAMW_8BIT.invokeExact(adamw8bit, device, params, m, v, mAbsmax, vAbsmax, grads, sizes, count, at(mCode),
+                at(vCode), step, gradScale, lr, beta1, beta2, eps, weightDecay);
+        } catch (Throwable e) {
+            throw failure("sails_adamw_8bit", adamw8bit, e);
+        }
+    }
+
+    int doraNorm(MemorySegment device, long norm, long weight, long loraA, long loraB, long dOut, long dIn, long r, float scale,
+        int dtype) {
+        try {
+            return (int) DORA_NORM.invokeExact(doraNorm, device, at(norm), at(weight), at(loraA), at(loraB), dOut, dIn, r, scale,
+                dtype);
+        } catch (Throwable e) {
+            throw failure("sails_dora_norm", doraNorm, e);
+        }
+    }
+
+    int doraForward(MemorySegment device, long y, long u, long magnitude, long norm, long n, long dOut, int yDtype) {
+        try {
+            return (int) DORA_FORWARD.invokeExact(doraForward, device, at(y), at(u), at(magnitude), at(norm), n, dOut, yDtype);
+        } catch (Throwable e) {
+            throw failure("sails_dora_forward", doraForward, e);
+        }
+    }
+
+    int doraBackward(MemorySegment device, long du, long dmagnitude, long dy, long u, long magnitude, long norm, long n, long dOut,
+        int dtype) {
+        try {
+            return (int) DORA_BACKWARD.invokeExact(doraBackward, device, at(du), at(dmagnitude), at(dy), at(u), at(magnitude),
+                at(norm), n, dOut, dtype);
+        } catch (Throwable e) {
+            throw failure("sails_dora_backward", doraBackward, e);
         }
     }
 

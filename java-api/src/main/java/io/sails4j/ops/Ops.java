@@ -8,6 +8,7 @@ import static io.sails4j.tensor.DType.F64;
 import static io.sails4j.tensor.DType.I32;
 
 import io.sails4j.ffi.NativeDevice;
+import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Device;
 import io.sails4j.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
@@ -117,9 +118,13 @@ public final class Ops {
     }
 
     private static long[] addresses(Call call, String name, List<Tensor> tensors) {
+        return addresses(call, name, tensors, F32);
+    }
+
+    private static long[] addresses(Call call, String name, List<Tensor> tensors, DType type) {
         long[] out = new long[tensors.size()];
         for (int i = 0; i < out.length; i++) {
-            out[i] = call.address(name + "[" + i + "]", tensors.get(i), F32);
+            out[i] = call.address(name + "[" + i + "]", tensors.get(i), type);
         }
         return out;
     }
@@ -372,6 +377,24 @@ public final class Ops {
         }
     }
 
+    /**
+     * Preference losses of pairs: results [n_pairs, 4] F64 = log p of the aligned and the unaligned answer, margin, loss; token_weight [n_tokens] F32
+     * (or null) = lossScale times the derivative by token_loss [n_tokens] F32. Answers are tokens [starts[i], ends[i]), I32 [2 n_pairs], all aligned
+     * ones first, as is reference F64 [2 n_pairs] (null for ORPO); targets [n_tokens] I32, -100 = not counted.
+     */
+    public void preferenceLoss(Tensor results, @Nullable Tensor tokenWeight, Tensor tokenLoss, Tensor targets, Tensor starts, Tensor ends,
+        @Nullable Tensor reference, PreferenceKind kind, double strength, double lossScale) {
+        try (Call call = call("preferenceLoss")) {
+            long pairs = call.rows("results", results);
+            long tokens = tokenLoss.numel();
+            call.require(reference != null || kind == PreferenceKind.ORPO, kind + " needs reference");
+            api.preferenceLoss(call.matrix("results", results, pairs, 4, DType.F64), call.elementsOrNull("tokenWeight", tokenWeight, tokens, F32),
+                call.address("tokenLoss", tokenLoss, F32), call.elements("targets", targets, tokens, I32),
+                call.elements("starts", starts, 2 * pairs, I32), call.elements("ends", ends, 2 * pairs, I32),
+                call.elementsOrNull("reference", reference, 2 * pairs, DType.F64), pairs, tokens, kind.abiCode(), strength, lossScale);
+        }
+    }
+
     /** ids [n] I32 of logits [n, vocab] F32; uniform [n] F32 may be null at temperature 0. */
     public void sample(Tensor ids, Tensor logits, @Nullable Tensor uniform, float temperature, long topK, float topP) {
         try (Call call = call("sample")) {
@@ -608,6 +631,71 @@ public final class Ops {
                     projected.abiCode(), step, gradScale, options.lr(), options.beta1(), options.beta2(), options.eps(),
                     options.weightDecay(), workspace.atLeast(bytes), bytes);
             }
+        }
+    }
+
+    /** Elements that share a scale in {@link #adamw8bit}. */
+    public static final int ADAMW_BLOCK = 256;
+
+    /** The state of one tensor of {@code n} elements in {@link #adamw8bit}: elements of {@code q} (I32, four codes each) and of {@code absmax} F32. */
+    public static long[] adamw8bitSizes(long n) {
+        long blocks = Math.ceilDiv(n, (long) ADAMW_BLOCK);
+        return new long[] {blocks * ADAMW_BLOCK / Integer.BYTES, blocks};
+    }
+
+    /**
+     * {@link #adamw} with moments in 8 bits by blocks: m and v hold the codes, four an I32 element, mAbsmax and vAbsmax F32 the blocks' scales, in
+     * the sizes of {@link #adamw8bitSizes}; mCode, vCode [256] F32 rising.
+     */
+    public void adamw8bit(List<Tensor> params, List<Tensor> m, List<Tensor> v, List<Tensor> mAbsmax, List<Tensor> vAbsmax, List<Tensor> grads,
+        Tensor mCode, Tensor vCode, long step, double gradScale, AdamwOptions options) {
+        try (Call call = call("adamw8bit")) {
+            long[] sizes = sizes(params);
+            call.require(step >= 1, "step is " + step + ", expected a number >= 1");
+            requireSizes(call, "grads", grads, sizes);
+            long[] codes = Arrays.stream(sizes).map(n -> adamw8bitSizes(n)[0]).toArray();
+            long[] blocks = Arrays.stream(sizes).map(n -> adamw8bitSizes(n)[1]).toArray();
+            requireSizes(call, "m", m, codes);
+            requireSizes(call, "v", v, codes);
+            requireSizes(call, "mAbsmax", mAbsmax, blocks);
+            requireSizes(call, "vAbsmax", vAbsmax, blocks);
+            api.adamw8bit(addresses(call, "params", params), addresses(call, "m", m, I32), addresses(call, "v", v, I32),
+                addresses(call, "mAbsmax", mAbsmax), addresses(call, "vAbsmax", vAbsmax), addresses(call, "grads", grads), sizes,
+                call.elements("mCode", mCode, ADAMW_BLOCK, F32), call.elements("vCode", vCode, ADAMW_BLOCK, F32), step, gradScale, options.lr(),
+                options.beta1(), options.beta2(), options.eps(), options.weightDecay());
+        }
+    }
+
+    /** norm [d_out] F32 = the lengths of the rows of weight [d_out, d_in] F32|BF16 + scale lora_b [d_out, r] lora_a [r, d_in], both F32. */
+    public void doraNorm(Tensor norm, Tensor weight, Tensor loraA, Tensor loraB, float scale) {
+        try (Call call = call("doraNorm")) {
+            long dOut = call.rows("weight", weight);
+            long dIn = call.cols("weight", weight);
+            long r = call.rows("loraA", loraA);
+            api.doraNorm(call.elements("norm", norm, dOut, F32), call.address("weight", weight, F32_OR_BF16),
+                call.matrix("loraA", loraA, r, dIn, F32), call.matrix("loraB", loraB, dOut, r, F32), dOut, dIn, r, scale, code(weight));
+        }
+    }
+
+    /** y [n, d_out] F32|BF16 = u [n, d_out] F32 times magnitude / norm, both [d_out] F32, by columns; y may alias u. */
+    public void doraForward(Tensor y, Tensor u, Tensor magnitude, Tensor norm) {
+        try (Call call = call("doraForward")) {
+            long n = call.rows("u", u);
+            long dOut = call.cols("u", u);
+            api.doraForward(call.matrix("y", y, n, dOut, F32_OR_BF16), call.address("u", u, F32), call.elements("magnitude", magnitude, dOut, F32),
+                call.elements("norm", norm, dOut, F32), n, dOut, code(y));
+        }
+    }
+
+    /** du [n, d_out] = dy times magnitude / norm, may alias dy; dmagnitude [d_out] F32 += sum over n of dy u / norm; dy, du F32|BF16 of one type. */
+    public void doraBackward(Tensor du, @Nullable Tensor dmagnitude, Tensor dy, Tensor u, Tensor magnitude, Tensor norm) {
+        try (Call call = call("doraBackward")) {
+            long n = call.rows("u", u);
+            long dOut = call.cols("u", u);
+            call.sameType("du", du, "dy", dy);
+            api.doraBackward(call.matrix("du", du, n, dOut, F32_OR_BF16), call.elementsOrNull("dmagnitude", dmagnitude, dOut, F32),
+                call.matrix("dy", dy, n, dOut, F32_OR_BF16), call.address("u", u, F32), call.elements("magnitude", magnitude, dOut, F32),
+                call.elements("norm", norm, dOut, F32), n, dOut, code(dy));
         }
     }
 

@@ -33,7 +33,8 @@ class AbiArgumentsTest {
     private static final Map<String, Set<String>> NULLABLE = Map.ofEntries(
         Map.entry("sails_rmsnorm_forward", Set.of("rstd", "residual")), Map.entry("sails_rmsnorm_backward", Set.of("dweight")),
         Map.entry("sails_attention_forward", Set.of("lse")), Map.entry("sails_cross_entropy", Set.of("dlogits")),
-        Map.entry("sails_head_loss", Set.of("dhidden", "dembed")),
+        Map.entry("sails_head_loss", Set.of("dhidden", "dembed")), Map.entry("sails_preference_loss", Set.of("token_weight")),
+        Map.entry("sails_dora_backward", Set.of("dmagnitude")),
         Map.entry("sails_lora_backward", Set.of("dx")), Map.entry("sails_sae_encode", Set.of("bias", "threshold", "scale", "gate_bias")),
         Map.entry("sails_sae_encode_backward", Set.of("scale")), Map.entry("sails_sae_decode", Set.of("bias", "scale")),
         Map.entry("sails_sae_decode_backward", Set.of("scale")), Map.entry("sails_sae_accumulate", Set.of("active", "token_weight")),
@@ -141,6 +142,31 @@ class AbiArgumentsTest {
             0)).isInstanceOf(NativeException.class);
         assertThatThrownBy(() -> device.adamw(one, one, one, one, new long[] {4}, 0, 1, 0.1, beta, beta, 1e-8,
             0)).isInstanceOf(NativeException.class);
+    }
+
+    /** One tensor of 4 elements: every list one entry wrong at a time. */
+    @Test
+    void listsOfMomentsIn8BitsAreChecked() {
+        long[] here = {memory};
+        long[] four = {4};
+        moments(here, here, here, here, here, here, four, memory, memory, 1);
+        for (long[] wrong : new long[][] {{0}, {memory + 1}}) {
+            refused(() -> moments(wrong, here, here, here, here, here, four, memory, memory, 1));
+            refused(() -> moments(here, here, here, wrong, here, here, four, memory, memory, 1));
+            refused(() -> moments(here, here, here, here, wrong, here, four, memory, memory, 1));
+            refused(() -> moments(here, here, here, here, here, wrong, four, memory, memory, 1));
+            refused(() -> moments(here, here, here, here, here, here, four, wrong[0], memory, 1));
+            refused(() -> moments(here, here, here, here, here, here, four, memory, wrong[0], 1));
+        }
+        refused(() -> moments(here, new long[] {0}, here, here, here, here, four, memory, memory, 1));
+        refused(() -> moments(here, here, new long[] {0}, here, here, here, four, memory, memory, 1));
+        refused(() -> moments(here, here, here, here, here, here, new long[] {-1}, memory, memory, 1));
+        refused(() -> moments(here, here, here, here, here, here, four, memory, memory, 0));
+    }
+
+    private void moments(long[] params, long[] m, long[] v, long[] mAbsmax, long[] vAbsmax, long[] grads, long[] sizes, long mCode, long vCode,
+        long step) {
+        device.adamw8bit(params, m, v, mAbsmax, vAbsmax, grads, sizes, mCode, vCode, step, 1, 0.1, 0.9, 0.9, 1e-8, 0);
     }
 
     /** A set of one matrix [4, 2] and a basis [4, 2]: every list one entry wrong at a time. */

@@ -23,12 +23,15 @@ public final class ConformanceSuite {
         cases.addAll(AttentionCases.all());
         cases.addAll(ActivationCases.all());
         cases.addAll(HeadCases.all());
+        cases.addAll(PreferenceCases.all());
         cases.addAll(SampleCase.all());
         cases.addAll(LoraCases.all());
         cases.addAll(LinearCases.all());
         cases.addAll(ProjectCases.all());
         cases.addAll(AdamwCase.all());
         cases.addAll(ProjectSetCases.all());
+        cases.addAll(Adamw8bitCase.all());
+        cases.addAll(DoraCases.all());
         cases.addAll(SaeEncodeCases.all());
         cases.addAll(SaeDecodeCases.all());
         cases.addAll(SaeStatisticsCases.all());

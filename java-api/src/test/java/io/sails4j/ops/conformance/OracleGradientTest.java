@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.data.Offset.offset;
 
 import io.sails4j.ops.AttentionShape;
+import io.sails4j.ops.PreferenceKind;
 import io.sails4j.tensor.DType;
 import java.util.Arrays;
 import java.util.SplittableRandom;
@@ -116,6 +117,23 @@ class OracleGradientTest {
     void crossEntropy() {
         double[] logits = normal(12);
         check(logits, new HeadCases.Row(logits, new double[12], 5).dlogits, x -> new HeadCases.Row(x, new double[12], 5).loss);
+    }
+
+    /** The weights that the preference losses give to tokens are the derivatives by their losses. */
+    @Test
+    void preferences() {
+        int[] counted = {3, 4};
+        for (PreferenceKind kind : PreferenceKind.values()) {
+            double[] loss = Arrays.stream(normal(7)).map(Math::abs).toArray();
+            PreferenceCases.Pair pair = preference(kind, loss, counted);
+            double[] gradient = IntStream.range(0, 7).mapToDouble(i -> i < 3 ? pair.alignedWeight() : pair.unalignedWeight()).toArray();
+            check(loss, gradient, x -> preference(kind, x, counted).loss());
+        }
+    }
+
+    private static PreferenceCases.Pair preference(PreferenceKind kind, double[] loss, int[] counted) {
+        double[] logp = {-Arrays.stream(loss, 0, 3).sum(), -Arrays.stream(loss, 3, 7).sum()};
+        return PreferenceCases.Pair.of(kind, 0.7, logp, counted, -1.5, -2);
     }
 
     @Test
