@@ -12,7 +12,8 @@
 
 namespace sails {
 
-// Pinned host memory in two halves: while one is copied by the device, the other is filled or emptied by the host.
+// Pinned host memory in two halves: while one is copied by the device, the other is filled or emptied by the host. Small uploads lie one behind the
+// other in a half, so that none waits for the device as long as both halves are not full of what it has yet to read.
 class Staging {
  public:
   explicit Staging(cudaStream_t stream);
@@ -25,6 +26,8 @@ class Staging {
  private:
   void wait(int half);
   cudaStream_t stream_;
+  int half_ = 0;          // the half that uploads are put into
+  int64_t filled_ = 0;    // bytes of it that the device may not have read yet
   char *memory_ = nullptr;
   cudaEvent_t done_[2] = {};
 };

@@ -7,7 +7,7 @@ namespace sails {
 namespace {
 
 // Large enough for the copy engine to run at its full rate while the host fills the other half.
-constexpr int64_t kStagingHalf = int64_t{8} << 20;
+constexpr int64_t kStagingHalf = int64_t{8} << 20, kStagingAlignment = 256;
 
 }  // namespace
 
@@ -26,17 +26,23 @@ void Staging::wait(int half) { check(cudaEventSynchronize(done_[half])); }
 
 // The host memory may be a mapped file: reading it into one half goes on while the other half is on its way.
 void Staging::upload(void *destination, const void *host_source, int64_t bytes) {
-  int half = 0;
-  for (int64_t at = 0; at < bytes; at += kStagingHalf, half ^= 1) {
-    const auto n = static_cast<size_t>(std::min(kStagingHalf, bytes - at));
-    char *piece = memory_ + half * kStagingHalf;
-    wait(half);
+  for (int64_t at = 0; at < bytes;) {
+    if (filled_ == kStagingHalf) {
+      check(cudaEventRecord(done_[half_], stream_));
+      half_ ^= 1;
+      filled_ = 0;
+      wait(half_);
+    }
+    const auto n = static_cast<size_t>(std::min(kStagingHalf - filled_, bytes - at));
+    char *piece = memory_ + half_ * kStagingHalf + filled_;
     std::memcpy(piece, static_cast<const char *>(host_source) + at, n);
     check(cudaMemcpyAsync(static_cast<char *>(destination) + at, piece, n, cudaMemcpyHostToDevice, stream_));
-    check(cudaEventRecord(done_[half], stream_));
+    filled_ = std::min(kStagingHalf, (filled_ + static_cast<int64_t>(n) + kStagingAlignment - 1) / kStagingAlignment * kStagingAlignment);
+    at += static_cast<int64_t>(n);
   }
 }
 
+// What was uploaded before is copied before this: the halves are free as soon as their own events say so.
 void Staging::download(void *host_destination, const void *source, int64_t bytes) {
   const int64_t pieces = (bytes + kStagingHalf - 1) / kStagingHalf;
   const auto size = [&](int64_t i) { return static_cast<size_t>(std::min(kStagingHalf, bytes - i * kStagingHalf)); };
@@ -52,6 +58,7 @@ void Staging::download(void *host_destination, const void *source, int64_t bytes
     wait(half);
     std::memcpy(static_cast<char *>(host_destination) + (i - 1) * kStagingHalf, memory_ + half * kStagingHalf, size(i - 1));
   }
+  if (pieces > 0) filled_ = 0;  // the queue has been waited for up to here
 }
 
 namespace backend {
@@ -80,7 +87,6 @@ void release(sails_device &device, void *pointer) { check(cudaFreeAsync(pointer,
 void upload(sails_device &handle, void *destination, const void *host_source, int64_t bytes) {
   CudaDevice &device = cuda(handle);
   device.staging->upload(destination, host_source, bytes);
-  wait(device);
 }
 
 void download(sails_device &handle, void *host_destination, const void *source, int64_t bytes) {

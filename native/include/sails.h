@@ -10,7 +10,8 @@
  *     or host pointers where sails_device_host_accessible says so. A pointer may be NULL only where stated, or when its
  *     tensor has no elements. Pointers are aligned to the element size.
  *   - Every size may be 0. Sizes and strides are counted in elements; *_bytes in bytes.
- *   - Operations are queued in order on the handle's own queue; sails_synchronize, sails_download and sails_upload wait.
+ *   - Operations are queued in order on the handle's own queue; sails_synchronize and sails_download wait for it. sails_upload returns when the host
+ *     memory has been read and may be changed.
  *     A handle may be called from any thread, one call at a time takes effect.
  *   - An operation allocates nothing. Where it needs scratch memory it takes `workspace, workspace_bytes`, and
  *     sails_<op>_workspace_bytes tells the size needed. The contents of a workspace mean nothing between calls.

@@ -16,7 +16,7 @@ import java.util.Set;
  * @param alpha lora_alpha; the adapter's output is scaled by alpha / r
  * @param penalty lambda of the constraint {@code penalty}
  * @param fill what to do where the subspace has fewer dimensions than r
- * @param dpoBeta beta of DPO (arXiv:2305.18290)
+ * @param dpoBeta beta of DPO and IPO, weight of ORPO's odds ratio
  * @param evalPairs pairs that the loss before and after is measured on
  * @param adapter how the adapters differ from the plain one
  */
@@ -27,9 +27,9 @@ public record AlignOptions(Method method, Objective objective, Constraint constr
         SAILS, LORA, FULL
     }
 
-    /** Likelihood of the aligned answers, or preference of the aligned over the unaligned (arXiv:2305.18290, arXiv:2310.12036). */
+    /** Likelihood of the aligned answers, or preference of the aligned over the unaligned (arXiv:2305.18290, arXiv:2310.12036, arXiv:2403.07691). */
     public enum Objective {
-        SFT, DPO, IPO
+        SFT, DPO, IPO, ORPO
     }
 
     /**

@@ -10,9 +10,10 @@ import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModuleKey;
 import io.sails4j.ops.Engine;
+import io.sails4j.ops.PreferenceKind;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.train.CoreLoraTrainable;
-import io.sails4j.train.DpoLoss;
+import io.sails4j.train.PreferenceLoss;
 import io.sails4j.train.FullTrainable;
 import io.sails4j.train.LoraTrainable;
 import io.sails4j.train.Loss;
@@ -141,8 +142,9 @@ public final class AlignRun {
     private Loss loss(List<TokenPair> pairs) {
         return switch (options.objective()) {
             case SFT -> new SftLoss(pairs.stream().map(TokenPair::aligned).toList());
-            case DPO -> new DpoLoss(pairs, options.dpoBeta());
-            case IPO -> new DpoLoss(pairs, options.dpoBeta(), DpoLoss.Kind.IPO);
+            case DPO -> new PreferenceLoss(pairs, options.dpoBeta());
+            case IPO -> new PreferenceLoss(pairs, options.dpoBeta(), PreferenceKind.IPO);
+            case ORPO -> new PreferenceLoss(pairs, options.dpoBeta(), PreferenceKind.ORPO);
         };
     }
 
@@ -159,7 +161,7 @@ public final class AlignRun {
             PersistentRun.Outcome outcome = run.run(step -> progress.update(step.step(), step.totalSteps(), step.totalTokens(),
                 String.format(java.util.Locale.ROOT, "loss %.4f  lr %.2e  %.2f TFLOP/s", step.loss(), step.lr(), tflops(step, split, trainable))));
             AlignResult result = new AlignResult(trainable.count(), loop.steps(), loop.totalTokens(), (System.nanoTime() - start) * 1e-9,
-                outcome.before().loss(), outcome.after().loss(), split.evaluation.size(), split.heldOut, hook.shareInside(), out);
+                outcome.before().loss(), outcome.after().loss(), split.evaluation.size(), split.heldOut, share(hook), out);
             try {
                 AtomicFiles.writeDirectory(out, directory -> {
                     weights.write(directory);
@@ -177,6 +179,10 @@ public final class AlignRun {
             run.discard();
             return result;
         }
+    }
+
+    private static double share(StepHook hook) {
+        return hook instanceof SubspaceHook subspace ? subspace.measureShare() : Double.NaN;
     }
 
     /** What the model needs of a step's work, a second; computed again does not count. */
@@ -223,7 +229,7 @@ public final class AlignRun {
         json.put("epochs", t.epochs()).put("max_steps", t.maxSteps()).put("batch_tokens", t.stepTokens()).put("micro_batch_tokens", t.microTokens());
         json.put("packing", t.packing()).put("lr", t.optimizer().lr()).put("beta1", t.optimizer().beta1()).put("beta2", t.optimizer().beta2());
         json.put("eps", t.optimizer().eps()).put("weight_decay", t.optimizer().weightDecay()).put("decay_vectors", t.more().decayVectors());
-        json.put("lora_plus_ratio", t.more().loraPlusRatio()).put("ema_decay", t.more().emaDecay()).put("max_grad_norm", t.maxGradNorm());
+        json.put("lora_plus_ratio", t.more().loraPlusRatio()).put("ema_decay", t.more().emaDecay()).put("optimizer_8bit", t.more().in8bit()).put("max_grad_norm", t.maxGradNorm());
         json.put("schedule", name(t.schedule())).put("warmup", t.warmupRatio()).put("seed", t.seed());
         json.put("eval_every", t.evaluation().every()).put("patience", t.evaluation().patience()).put("keep_best", t.evaluation().keepBest());
         json.put("compute_dtype", model.computeDtype().name());

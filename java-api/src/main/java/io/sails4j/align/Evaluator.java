@@ -1,7 +1,7 @@
 package io.sails4j.align;
 
 import io.sails4j.model.CausalModel;
-import io.sails4j.train.DpoLoss;
+import io.sails4j.train.PreferenceLoss;
 import io.sails4j.train.Loss;
 import io.sails4j.train.LossContext;
 import io.sails4j.train.SftLoss;
@@ -33,10 +33,10 @@ final class Evaluator implements AutoCloseable {
     Evaluation evaluate() {
         return switch (loss) {
             case SftLoss sft -> Evaluation.ofLoss(sft.mean(context, trainable.adapters(), all, microTokens));
-            case DpoLoss dpo -> {
-                List<DpoLoss.PairResult> pairs = dpo.evaluateAll(context, trainable.adapters(), all, microTokens);
-                yield new Evaluation(pairs.stream().mapToDouble(DpoLoss.PairResult::loss).sum() / pairs.size(),
-                    pairs.stream().mapToDouble(DpoLoss.PairResult::margin).average().orElse(Double.NaN),
+            case PreferenceLoss dpo -> {
+                List<PreferenceLoss.PairResult> pairs = dpo.evaluateAll(context, trainable.adapters(), all, microTokens);
+                yield new Evaluation(pairs.stream().mapToDouble(PreferenceLoss.PairResult::loss).sum() / pairs.size(),
+                    pairs.stream().mapToDouble(PreferenceLoss.PairResult::margin).average().orElse(Double.NaN),
                     pairs.stream().filter(p -> p.margin() > 0).count() / (double) pairs.size());
             }
         };

@@ -12,6 +12,7 @@ import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
 import io.sails4j.train.LoraTrainable;
 import io.sails4j.train.StepHook;
+import io.sails4j.train.StepReadings;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -27,6 +28,13 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
     private final TensorArena memory;
     private final Map<SafetySubspace.Layer, Tensor> bases = new HashMap<>();
     private final List<Item> items = new ArrayList<>();
+    /** What the last step queued. */
+    private final List<StepReadings.Reading> penalties = new ArrayList<>();
+    private final List<Grams> grams = new ArrayList<>();
+
+    /** One module's Gram matrices [r, r] of lora_A, of lora_B and of its facing factor's coordinates in the subspace. */
+    private record Grams(StepReadings.Reading a, StepReadings.Reading b, StepReadings.Reading coordinates, int r, boolean right) {
+    }
 
     /** One module; {@code right}: the subspace is on the right of F. */
     private record Item(LowRankAdapter factors, Tensor gradient, Tensor basis, boolean right) {
@@ -62,16 +70,22 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
     }
 
     @Override
-    public double beforeUpdate() {
-        return switch (options.constraint()) {
-            case NONE, UPDATE, CORE -> 0;
+    public void beforeUpdate(StepReadings readings) {
+        penalties.clear();
+        switch (options.constraint()) {
+            case NONE, UPDATE, CORE -> { }
             case GRADIENT -> {
                 List<Tensor> gradients = items.stream().map(Item::gradient).toList();
                 engine.ops().projectSet(gradients, gradients, items.stream().map(Item::basis).toList(), sides());
-                yield 0;
             }
-            case PENALTY -> items.stream().mapToDouble(this::addPenalty).sum();
-        };
+            case PENALTY -> items.forEach(item -> addPenalty(item, readings));
+        }
+        queueShare(readings);
+    }
+
+    @Override
+    public double penalty() {
+        return options.penalty() * penalties.stream().mapToDouble(p -> p.value(0)).sum();
     }
 
     private boolean[] sides() {
@@ -83,13 +97,14 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
     }
 
     /** lambda |(I - P) F|^2, gradient 2 lambda (I - P) F. */
-    private double addPenalty(Item item) {
+    private void addPenalty(Item item, StepReadings readings) {
         Ops ops = engine.ops();
         memory.reset();
         Tensor outside = outside(item);
-        double value = options.penalty() * ops.sumOfSquares(List.of(outside))[0];
+        StepReadings.Reading square = readings.add(DType.F64, 1);
+        ops.sumOfSquares(square.tensor(), List.of(outside));
+        penalties.add(square);
         ops.axpby(item.gradient(), outside, (float) (2 * options.penalty()), 1);
-        return value;
     }
 
     private Tensor outside(Item item) {
@@ -129,42 +144,51 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
     public double shareInside() {
         double inside = 0;
         double all = 0;
-        for (Item item : items) {
-            memory.reset();
-            LowRankAdapter f = item.factors();
-            double[] gramA = gram(f.loraA(), true);
-            double[] gramB = gram(f.loraB(), false);
-            all += trace(gramA, gramB, (int) f.r());
-            Tensor coordinates = memory.allocate(DType.F32, item.right() ? f.r() : item.basis().dim(1), item.right() ? item.basis().dim(1) : f.r());
-            if (item.right()) {
-                engine.ops().matmul(coordinates, f.loraA(), item.basis(), false, false, 1, 0);
-                inside += trace(gram(coordinates, true), gramB, (int) f.r());
-            } else {
-                engine.ops().matmul(coordinates, item.basis(), f.loraB(), true, false, 1, 0);
-                inside += trace(gramA, gram(coordinates, false), (int) f.r());
-            }
+        for (Grams g : grams) {
+            all += trace(g.a, g.b, g.r);
+            inside += g.right ? trace(g.coordinates, g.b, g.r) : trace(g.a, g.coordinates, g.r);
         }
         return all == 0 ? 1 : Math.min(1, inside / all);
     }
 
-    /** X X^T (rows) or X^T X. */
-    private double[] gram(Tensor x, boolean rows) {
-        long r = rows ? x.dim(0) : x.dim(1);
-        Tensor gram = memory.allocate(DType.F32, r, r);
-        engine.ops().matmul(gram, x, x, !rows, rows, 1, 0);
-        float[] values = gram.toFloatArray();
-        double[] out = new double[values.length];
-        for (int i = 0; i < out.length; i++) {
-            out[i] = values[i];
+    /** The share of the parameters as they are now; waits. */
+    public double measureShare() {
+        try (StepReadings readings = new StepReadings(engine.device())) {
+            queueShare(readings);
+            readings.read();
+            return shareInside();
         }
-        return out;
     }
 
-    private static double trace(double[] a, double[] b, int r) {
+    private void queueShare(StepReadings readings) {
+        grams.clear();
+        for (Item item : items) {
+            memory.reset();
+            LowRankAdapter f = item.factors();
+            Tensor coordinates = memory.allocate(DType.F32, item.right() ? f.r() : item.basis().dim(1), item.right() ? item.basis().dim(1) : f.r());
+            if (item.right()) {
+                engine.ops().matmul(coordinates, f.loraA(), item.basis(), false, false, 1, 0);
+            } else {
+                engine.ops().matmul(coordinates, item.basis(), f.loraB(), true, false, 1, 0);
+            }
+            grams.add(new Grams(gram(f.loraA(), true, readings), gram(f.loraB(), false, readings), gram(coordinates, item.right(), readings),
+                (int) f.r(), item.right()));
+        }
+    }
+
+    /** X X^T (rows) or X^T X. */
+    private StepReadings.Reading gram(Tensor x, boolean rows, StepReadings readings) {
+        long r = rows ? x.dim(0) : x.dim(1);
+        StepReadings.Reading gram = readings.add(DType.F32, r, r);
+        engine.ops().matmul(gram.tensor(), x, x, !rows, rows, 1, 0);
+        return gram;
+    }
+
+    private static double trace(StepReadings.Reading a, StepReadings.Reading b, int r) {
         double sum = 0;
         for (int i = 0; i < r; i++) {
             for (int j = 0; j < r; j++) {
-                sum += a[i * r + j] * b[j * r + i];
+                sum += a.value((long) i * r + j) * b.value((long) j * r + i);
             }
         }
         return sum;

@@ -43,7 +43,7 @@ final class PlanTable {
                 ranks.put(new ModuleKey(layer, projection), options.r());
             }
         }
-        this.trained = new MemoryPlan.Trained(full, ranks, options.training().more().emaDecay() > 0);
+        this.trained = new MemoryPlan.Trained(full, ranks, options.training().more().emaDecay() > 0, options.training().more().in8bit());
         this.headBytes = engine.ops().headLossWorkspaceBytes(positions, config.dModel(), config.vocabSize(), dtype);
     }
 

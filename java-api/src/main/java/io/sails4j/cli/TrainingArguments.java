@@ -24,8 +24,8 @@ final class TrainingArguments {
         description = "adapter that starts in the safety subspace, plain adapter, or all parameters (default: ${DEFAULT-VALUE})")
     private AlignOptions.Method method;
 
-    @Option(names = "--objective", defaultValue = "sft", paramLabel = "sft|dpo|ipo",
-        description = "likelihood of the aligned answers, or preference over the unaligned by the loss of DPO or IPO (default: ${DEFAULT-VALUE})")
+    @Option(names = "--objective", defaultValue = "sft", paramLabel = "sft|dpo|ipo|orpo",
+        description = "likelihood of the aligned answers, or preference over the unaligned by the loss of DPO, IPO or ORPO (default: ${DEFAULT-VALUE})")
     private AlignOptions.Objective objective;
 
     @Option(names = "--constraint", defaultValue = "none", paramLabel = "none|penalty|gradient|update|core",
@@ -63,7 +63,7 @@ final class TrainingArguments {
         description = "how a plain adapter (--method lora) starts (default: ${DEFAULT-VALUE})")
     private AdapterOptions.Init init;
 
-    @Option(names = "--beta", defaultValue = "0.1", paramLabel = "B", description = "beta of DPO and IPO (default: ${DEFAULT-VALUE})")
+    @Option(names = "--beta", defaultValue = "0.1", paramLabel = "B", description = "beta of DPO and IPO, weight of ORPO's odds ratio (default: ${DEFAULT-VALUE})")
     private double beta;
 
     @Option(names = "--lr", defaultValue = "2e-4", paramLabel = "LR", description = "largest learning rate (default: ${DEFAULT-VALUE})")
@@ -112,6 +112,10 @@ final class TrainingArguments {
     @Option(names = "--ema-decay", defaultValue = "0", paramLabel = "D",
         description = "end with an exponential moving average of the parameters, 0 = off (default)")
     private double emaDecay;
+
+    @Option(names = "--optimizer-8bit",
+        description = "keep AdamW's moments in 8 bits by blocks: a quarter of the memory of its state, not the same numbers")
+    private boolean optimizer8bit;
 
     @Option(names = "--eval-every", defaultValue = "0", paramLabel = "N",
         description = "steps between evaluations on the evaluation pairs, 0 = before and after alone (default)")
@@ -171,7 +175,7 @@ final class TrainingArguments {
         }
         return new AlignOptions(method, objective, constraint, penalty, fill, projections, r, alpha == 0 ? r : alpha, beta, evalPairs,
             new TrainingOptions(epochs, maxSteps, batchTokens, microBatchTokens, optimizer, maxGradNorm, schedule, warmup, seed, packing, recompute(),
-                new OptimizerOptions(loraPlusRatio, decayVectors, emaDecay), new EvaluationOptions(evalEvery, patience, keepBest),
+                new OptimizerOptions(loraPlusRatio, decayVectors, emaDecay, optimizer8bit), new EvaluationOptions(evalEvery, patience, keepBest),
                 new CheckpointOptions(checkpointEvery, keepCheckpoints)), new AdapterOptions(rsLora, rankPattern, alphaPattern, init));
     }
 }

@@ -27,6 +27,8 @@ public final class NativeDevice {
     /** Native memory through which Java arrays pass: an ordinary downcall cannot read the heap, and a critical one must not wait. */
     private final MemorySegment staging = arena.allocate(STAGING_BYTES, 64);
     private @Nullable MemorySegment handle;
+    private long waits;
+    private long allocations;
 
     private NativeDevice(NativeLibrary library) {
         this.library = library;
@@ -149,11 +151,22 @@ public final class NativeDevice {
 
     /** 64-byte aligned device memory with undefined contents; 0 for 0 bytes. */
     public synchronized long alloc(long bytes) {
+        allocations++;
         try (Arena call = Arena.ofConfined()) {
             MemorySegment out = call.allocate(ADDRESS);
             check("sails_alloc", api.alloc(handle(), out, bytes));
             return out.get(ADDRESS, 0).address();
         }
+    }
+
+    /** Calls so far that waited for the device. */
+    public synchronized long waits() {
+        return waits;
+    }
+
+    /** Allocations so far. */
+    public synchronized long allocations() {
+        return allocations;
     }
 
     public synchronized void free(long pointer) {
@@ -179,6 +192,7 @@ public final class NativeDevice {
         if (destination.isReadOnly()) {
             throw new IllegalArgumentException("cannot download into a read-only segment");
         }
+        waits++;
         if (destination.isNative()) {
             check("sails_download", api.download(handle(), destination, source, destination.byteSize()));
             return;
@@ -201,6 +215,7 @@ public final class NativeDevice {
 
     /** Waits for all queued work. */
     public synchronized void synchronize() {
+        waits++;
         check("sails_synchronize", api.synchronize(handle()));
     }
 

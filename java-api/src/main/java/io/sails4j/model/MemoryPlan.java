@@ -23,8 +23,21 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
      * @param full all parameters, else the low-rank factors
      * @param ranks of the adapted modules, by module; empty for full training
      * @param average whether a moving average is kept
+     * @param state8bit whether the optimizer's moments are in 8 bits
      */
-    public record Trained(boolean full, Map<ModuleKey, Integer> ranks, boolean average) {
+    public record Trained(boolean full, Map<ModuleKey, Integer> ranks, boolean average, boolean state8bit) {
+        public Trained(boolean full, Map<ModuleKey, Integer> ranks, boolean average) {
+            this(full, ranks, average, false);
+        }
+
+        public Trained withState8bit(boolean on) {
+            return new Trained(full, ranks, average, on);
+        }
+
+        /** Of both moments of so many parameters: F32, or a byte each and a scale for each block of 256. */
+        long stateBytes(long parameters) {
+            return state8bit ? 2 * parameters + 2 * F32 * Math.ceilDiv(parameters, 256L) : 2 * F32 * parameters;
+        }
     }
 
     /**
@@ -70,11 +83,11 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
         if (!trained.full) {
             long parameters = trained.ranks.entrySet().stream()
                 .mapToLong(e -> e.getValue() * (e.getKey().projection().dIn(config) + e.getKey().projection().dOut(config))).sum();
-            return parameters * F32 * (trained.average ? 5 : 4);
+            return parameters * F32 * (trained.average ? 3 : 2) + trained.stateBytes(parameters);
         }
-        // Gradient and two moments of everything; F32 masters of what the model keeps in BF16.
+        // Gradient and state of everything; F32 masters of what the model keeps in BF16.
         long masters = computeDtype == DType.F32 ? 0 : config.parameterCount() - norms(config);
-        return config.parameterCount() * F32 * (trained.average ? 4 : 3) + masters * F32;
+        return config.parameterCount() * F32 * (trained.average ? 2 : 1) + trained.stateBytes(config.parameterCount()) + masters * F32;
     }
 
     /** Bytes of the tensors of a block and around it. */

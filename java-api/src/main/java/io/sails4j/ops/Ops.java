@@ -103,6 +103,13 @@ public final class Ops {
         }
     }
 
+    /** The same into sums [tensors] F64 on the device; does not wait. */
+    public void sumOfSquares(Tensor sums, List<Tensor> tensors) {
+        try (Call call = call("sumOfSquares")) {
+            api.sumOfSquares(call.elements("sums", sums, tensors.size(), F64), addresses(call, "tensors", tensors), sizes(tensors));
+        }
+    }
+
     /** How many elements of x F32|BF16|F16 are NaN or infinite; waits. */
     public long countNonfinite(Tensor x) {
         try (Call call = call("countNonfinite")) {

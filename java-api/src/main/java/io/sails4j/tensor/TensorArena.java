@@ -76,6 +76,12 @@ public final class TensorArena implements AutoCloseable {
         return tensor;
     }
 
+    public Tensor of(double[] values, long... dims) {
+        Tensor tensor = allocate(DType.F64, dims);
+        tensor.upload(values);
+        return tensor;
+    }
+
     /** Where the arena stands; {@link #release} with it takes back everything allocated since. */
     public Mark mark() {
         return new Mark(current, used, live);

@@ -1,45 +1,47 @@
 package io.sails4j.train;
 
 import io.sails4j.ops.AdamwOptions;
+import io.sails4j.ops.DynamicCode;
 import io.sails4j.ops.Ops;
 import io.sails4j.ops.Projected;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Device;
+import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SequencedMap;
+import java.util.function.IntToDoubleFunction;
+import org.jspecify.annotations.Nullable;
 
 /**
  * AdamW (arXiv:1711.05101) with clipping by the norm of all gradients together: the gradients are multiplied by
  * min(1, max_grad_norm / (norm + 1e-6)) (pytorch/pytorch torch/nn/utils/clip_grad.py). Weight decay leaves vectors alone unless asked;
- * lora_B may have a learning rate of its own (LoRA+, arXiv:2402.12354).
+ * lora_B may have a learning rate of its own (LoRA+, arXiv:2402.12354). Moments are F32, or 8 bits by blocks (arXiv:2110.02861) for tensors of
+ * {@link #LEAST_8BIT} elements and more.
  */
 public final class AdamwOptimizer implements AutoCloseable {
+    /** Smaller tensors keep F32 moments: they cost little and are the ones that 8 bits hurt (bitsandbytes min_8bit_size). */
+    public static final int LEAST_8BIT = 4096;
     private static final double CLIP_EPS = 1e-6;
 
     private final Ops ops;
     private final List<Trainable.Parameter> parameters;
     private final List<Tensor> gradients;
-    private final Map<String, Moments> moments = new LinkedHashMap<>();
+    private final SequencedMap<String, Tensor> state = new LinkedHashMap<>();
+    private final List<Tensor> owned = new ArrayList<>();
     private final List<Group> groups = new ArrayList<>();
     private final AdamwOptions options;
     private final double maxGradNorm;
+    private final @Nullable Tensor signedCode;
+    private final @Nullable Tensor unsignedCode;
     private long step;
 
-    /**
-     * The running means of one parameter.
-     *
-     * @param m of its gradient, F32
-     * @param v of its gradient's square, F32
-     */
-    public record Moments(Tensor m, Tensor v) {
-    }
-
     /** What decides how a parameter is stepped: parameters that agree in it go in one call. */
-    private record Rule(boolean held, double lrFactor, boolean decays) {
+    private record Rule(boolean held, double lrFactor, boolean decays, boolean in8bit) {
     }
 
     private static final class Group {
@@ -47,6 +49,8 @@ public final class AdamwOptimizer implements AutoCloseable {
         final List<Tensor> values = new ArrayList<>();
         final List<Tensor> m = new ArrayList<>();
         final List<Tensor> v = new ArrayList<>();
+        final List<Tensor> mAbsmax = new ArrayList<>();
+        final List<Tensor> vAbsmax = new ArrayList<>();
         final List<Tensor> gradients = new ArrayList<>();
         final List<Tensor> bases = new ArrayList<>();
         final List<Boolean> right = new ArrayList<>();
@@ -76,6 +80,8 @@ public final class AdamwOptimizer implements AutoCloseable {
         this.maxGradNorm = maxGradNorm;
         this.parameters = List.copyOf(trainable.parameters());
         this.gradients = parameters.stream().map(Trainable.Parameter::gradient).toList();
+        this.signedCode = more.in8bit() ? code(device, DynamicCode.signed()) : null;
+        this.unsignedCode = more.in8bit() ? code(device, DynamicCode.unsigned()) : null;
         Map<Tensor, StepHook.Held> subspaces = new IdentityHashMap<>();
         held.forEach(h -> subspaces.put(h.value(), h));
         Map<Rule, Group> byRule = new LinkedHashMap<>();
@@ -83,13 +89,11 @@ public final class AdamwOptimizer implements AutoCloseable {
             StepHook.Held subspace = subspaces.remove(parameter.value());
             boolean matrix = parameter.value().shape().rank() > 1;
             double lrFactor = parameter.name().contains(".lora_B.") ? more.loraPlusRatio() : 1;
-            Group group = byRule.computeIfAbsent(new Rule(subspace != null, lrFactor, matrix || more.decayVectors()), Group::new);
-            Moments own = new Moments(device.zeros(DType.F32, parameter.value().shape()), device.zeros(DType.F32, parameter.value().shape()));
-            moments.put(parameter.name(), own);
+            Rule rule = new Rule(subspace != null, lrFactor, matrix || more.decayVectors(), more.in8bit() && parameter.value().numel() >= LEAST_8BIT);
+            Group group = byRule.computeIfAbsent(rule, Group::new);
+            addState(group, parameter, device);
             group.values.add(parameter.value());
             group.gradients.add(parameter.gradient());
-            group.m.add(own.m);
-            group.v.add(own.v);
             if (subspace != null) {
                 group.bases.add(subspace.basis());
                 group.right.add(subspace.right());
@@ -101,9 +105,37 @@ public final class AdamwOptimizer implements AutoCloseable {
         }
     }
 
+    private Tensor code(Device device, float[] values) {
+        Tensor code = device.allocate(DType.F32, Shape.of(values.length));
+        code.upload(values);
+        owned.add(code);
+        return code;
+    }
+
+    private void addState(Group group, Trainable.Parameter parameter, Device device) {
+        Shape shape = parameter.value().shape();
+        if (!group.rule.in8bit) {
+            group.m.add(own(device, "m.", parameter, DType.F32, shape));
+            group.v.add(own(device, "v.", parameter, DType.F32, shape));
+            return;
+        }
+        long[] sizes = Ops.adamw8bitSizes(parameter.value().numel());
+        group.m.add(own(device, "m.", parameter, DType.I32, Shape.of(sizes[0])));
+        group.mAbsmax.add(own(device, "m_absmax.", parameter, DType.F32, Shape.of(sizes[1])));
+        group.v.add(own(device, "v.", parameter, DType.I32, Shape.of(sizes[0])));
+        group.vAbsmax.add(own(device, "v_absmax.", parameter, DType.F32, Shape.of(sizes[1])));
+    }
+
+    private Tensor own(Device device, String prefix, Trainable.Parameter parameter, DType dtype, Shape shape) {
+        Tensor tensor = device.zeros(dtype, shape);
+        owned.add(tensor);
+        state.put(prefix + parameter.name(), tensor);
+        return tensor;
+    }
+
     /** Plain AdamW on parameters that nothing holds. */
     public AdamwOptimizer(Trainable trainable, Device device, Ops ops, AdamwOptions options, double maxGradNorm) {
-        this(trainable, device, ops, options, maxGradNorm, List.of(), new OptimizerOptions(1, true, 0));
+        this(trainable, device, ops, options, maxGradNorm, List.of(), new OptimizerOptions(1, true, 0, false));
     }
 
     /** Steps taken. */
@@ -111,45 +143,68 @@ public final class AdamwOptimizer implements AutoCloseable {
         return step;
     }
 
-    /** The state by the parameters' names. */
-    public Map<String, Moments> moments() {
-        return java.util.Collections.unmodifiableMap(moments);
+    /**
+     * The moments by parameter: {@code m.NAME} and {@code v.NAME} F32; or in 8 bits, four codes an I32 element, beside {@code m_absmax.NAME} and
+     * {@code v_absmax.NAME} F32 for blocks of 256.
+     */
+    public SequencedMap<String, Tensor> state() {
+        return java.util.Collections.unmodifiableSequencedMap(state);
     }
 
-    /** Goes on after a step of an earlier run whose moments have been put back. */
+    /** Goes on after a step of an earlier run whose state has been put back. */
     public void resumeAt(long steps) {
         step = steps;
     }
 
+    /** Queues the squares of the gradients' norms, which {@link #step} needs to have been read. */
+    StepReadings.Reading queueNorms(StepReadings readings) {
+        StepReadings.Reading squares = readings.add(DType.F64, gradients.size());
+        ops.sumOfSquares(squares.tensor(), gradients);
+        return squares;
+    }
+
     /**
-     * One step with lr * {@code lrFactor}.
+     * One step with lr * {@code lrFactor}; waits.
      *
      * @return the norm of all gradients before clipping
      * @throws TrainingException where a gradient is not finite; nothing was changed then
      */
     public double step(double lrFactor) {
         double[] squares = ops.sumOfSquares(gradients);
+        return step(lrFactor, i -> squares[i]);
+    }
+
+    /** The same with the squares of the gradients' norms; does not wait. */
+    double step(double lrFactor, IntToDoubleFunction squares) {
         double sum = 0;
-        for (int i = 0; i < squares.length; i++) {
-            if (!Double.isFinite(squares[i])) {
+        for (int i = 0; i < parameters.size(); i++) {
+            if (!Double.isFinite(squares.applyAsDouble(i))) {
                 throw new TrainingException("the gradient of " + parameters.get(i).name() + " is not finite in step " + (step + 1)
                     + "; lower the learning rate, or compute in f32");
             }
-            sum += squares[i];
+            sum += squares.applyAsDouble(i);
         }
         double norm = Math.sqrt(sum);
         double scale = clipScale(norm, maxGradNorm);
         step++;
-        for (Group group : groups) {
-            AdamwOptions now = new AdamwOptions(options.lr() * lrFactor * group.rule.lrFactor, options.beta1(), options.beta2(), options.eps(),
-                group.rule.decays ? options.weightDecay() : 0);
-            if (group.rule.held) {
-                ops.adamwProjected(group.values, group.m, group.v, group.gradients, group.bases, group.sides(), Projected.UPDATE, step, scale, now);
-            } else {
-                ops.adamw(group.values, group.m, group.v, group.gradients, step, scale, now);
-            }
-        }
+        groups.forEach(group -> stepGroup(group, lrFactor, scale));
         return norm;
+    }
+
+    private void stepGroup(Group group, double lrFactor, double scale) {
+        AdamwOptions now = new AdamwOptions(options.lr() * lrFactor * group.rule.lrFactor, options.beta1(), options.beta2(), options.eps(),
+            group.rule.decays ? options.weightDecay() : 0);
+        if (group.rule.in8bit) {
+            ops.adamw8bit(group.values, group.m, group.v, group.mAbsmax, group.vAbsmax, group.gradients, java.util.Objects.requireNonNull(signedCode),
+                java.util.Objects.requireNonNull(unsignedCode), step, scale, now);
+            if (group.rule.held) {
+                ops.projectSet(group.values, group.values, group.bases, group.sides());
+            }
+        } else if (group.rule.held) {
+            ops.adamwProjected(group.values, group.m, group.v, group.gradients, group.bases, group.sides(), Projected.UPDATE, step, scale, now);
+        } else {
+            ops.adamw(group.values, group.m, group.v, group.gradients, step, scale, now);
+        }
     }
 
     static double clipScale(double norm, double maxGradNorm) {
@@ -158,9 +213,6 @@ public final class AdamwOptimizer implements AutoCloseable {
 
     @Override
     public void close() {
-        moments.values().forEach(own -> {
-            own.m.close();
-            own.v.close();
-        });
+        owned.forEach(Tensor::close);
     }
 }

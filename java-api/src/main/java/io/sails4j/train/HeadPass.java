@@ -14,27 +14,38 @@ final class HeadPass {
     private final Tensor tokenLoss;
 
     HeadPass(LossContext context, ForwardPass pass, SequenceBatch batch) {
+        this(context, pass, batch, context.memory().allocate(DType.F32, batch.targets().length));
+    }
+
+    /** @param tokenLoss where the losses go, [targets] F32 */
+    HeadPass(LossContext context, ForwardPass pass, SequenceBatch batch, Tensor tokenLoss) {
         this.context = context;
         this.model = context.model();
         this.pass = pass;
         this.targets = context.memory().of(batch.targets(), batch.targets().length);
-        this.tokenLoss = context.memory().allocate(DType.F32, batch.targets().length);
+        this.tokenLoss = tokenLoss;
     }
 
-    /** -log p of each counted target, 0 elsewhere. */
-    float[] tokenLosses() {
+    Tensor targets() {
+        return targets;
+    }
+
+    /** -log p of each counted target, 0 elsewhere; on the device. */
+    Tensor forward() {
         model.engine().ops().headLoss(tokenLoss, null, null, pass.finalNorm(), model.weights().head(), targets, null, softcap());
-        return tokenLoss.toFloatArray();
+        return tokenLoss;
     }
 
-    /** The same, and the gradient of sum over t of weights[t] * loss[t] into the trainable's gradients. */
-    float[] backward(Trainable trainable, float[] weights) {
-        Tensor dHidden = context.memory().allocate(DType.F32, weights.length, model.config().dModel());
-        model.engine().ops().headLoss(tokenLoss, dHidden, trainable.dHead(), pass.finalNorm(), model.weights().head(), targets,
-            context.memory().of(weights, weights.length), softcap());
-        float[] losses = tokenLoss.toFloatArray();
+    /** The same on the host. */
+    float[] tokenLosses() {
+        return forward().toFloatArray();
+    }
+
+    /** The losses, and the gradient of sum over t of weights[t] * loss[t] into the trainable's gradients; weights [targets] F32 on the device. */
+    void backward(Trainable trainable, Tensor weights) {
+        Tensor dHidden = context.memory().allocate(DType.F32, targets.numel(), model.config().dModel());
+        model.engine().ops().headLoss(tokenLoss, dHidden, trainable.dHead(), pass.finalNorm(), model.weights().head(), targets, weights, softcap());
         model.backward(pass, dHidden, trainable.targets());
-        return losses;
     }
 
     private float softcap() {

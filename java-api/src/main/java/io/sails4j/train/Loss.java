@@ -1,12 +1,13 @@
 package io.sails4j.train;
 
 import io.sails4j.model.AdapterStack;
+import java.util.function.DoubleSupplier;
 
 /**
  * An objective over a list of examples: L = sum of the examples' losses / sum of their weights, over the examples of one optimizer step.
  * The denominator is known before the first micro-batch, so any split into micro-batches gives the same gradient.
  */
-public sealed interface Loss permits SftLoss, DpoLoss {
+public sealed interface Loss permits SftLoss, PreferenceLoss {
     /** Number of examples; they are numbered from 0. */
     int size();
 
@@ -23,14 +24,32 @@ public sealed interface Loss permits SftLoss, DpoLoss {
         return java.util.Arrays.stream(lengths(example)).sum();
     }
 
-    /** An example's share of the denominator: its counted tokens for SFT, 1 for DPO. */
+    /** An example's share of the denominator: its counted tokens for SFT, 1 for preferences. */
     double weight(int example);
 
     /** The sum of the losses of some examples, run as one batch. */
     double sum(LossContext context, AdapterStack adapters, int[] examples);
 
-    /** The same, and adds the gradient of (sum / {@code totalWeight}) to the trainable's gradients. */
-    double sumAndGradient(LossContext context, Trainable trainable, int[] examples, double totalWeight);
+    /** The examples' sequences in rows; needs nothing of the device. */
+    SequenceBatch batch(int[] examples, boolean packing);
+
+    /**
+     * Queues the forward and the backward of one batch: adds the gradient of (sum / {@code totalWeight}) to the trainable's gradients, and does not wait.
+     *
+     * @param batch of {@link #batch} for these examples
+     * @return the sum of the losses, to be asked for after {@link StepReadings#read}
+     */
+    DoubleSupplier queueSumAndGradient(LossContext context, Trainable trainable, SequenceBatch batch, int[] examples, double totalWeight,
+        StepReadings readings);
+
+    /** The same at once. */
+    default double sumAndGradient(LossContext context, Trainable trainable, int[] examples, double totalWeight) {
+        try (StepReadings readings = new StepReadings(context.model().engine().device())) {
+            DoubleSupplier sum = queueSumAndGradient(context, trainable, batch(examples, context.packing()), examples, totalWeight, readings);
+            readings.read();
+            return sum.getAsDouble();
+        }
+    }
 
     /** What must be computed from the untrained model, once, before the first step. */
     default void prepare(LossContext context, int[] examples, int microTokens) {

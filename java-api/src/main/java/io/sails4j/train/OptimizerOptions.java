@@ -8,8 +8,9 @@ import io.sails4j.io.InputException;
  * @param loraPlusRatio learning rate of lora_B over that of lora_A (LoRA+, arXiv:2402.12354), 1 = equal
  * @param decayVectors whether weight decay also pulls norms and other vectors; by custom it does not
  * @param emaDecay decay of an exponential moving average of the parameters, with which the run ends, 0 = none
+ * @param in8bit keep the moments in 8 bits by blocks (arXiv:2110.02861): a quarter of the memory, not the same numbers
  */
-public record OptimizerOptions(double loraPlusRatio, boolean decayVectors, double emaDecay) {
+public record OptimizerOptions(double loraPlusRatio, boolean decayVectors, double emaDecay, boolean in8bit) {
     public OptimizerOptions {
         if (!(loraPlusRatio > 0) || Double.isInfinite(loraPlusRatio)) {
             throw new InputException("lora_plus_ratio is " + loraPlusRatio + ", expected a positive number");
@@ -20,6 +21,6 @@ public record OptimizerOptions(double loraPlusRatio, boolean decayVectors, doubl
     }
 
     public static OptimizerOptions plain() {
-        return new OptimizerOptions(1, false, 0);
+        return new OptimizerOptions(1, false, 0, false);
     }
 }

@@ -15,8 +15,8 @@ import java.util.stream.IntStream;
  * @param starts for each sequence the place of its first token in [batch * length]
  * @param ends the place after its last token
  */
-record SequenceBatch(TokenBatch tokens, int[] targets, int[] starts, int[] ends) {
-    static SequenceBatch of(List<TokenSequence> sequences, boolean packed) {
+public record SequenceBatch(TokenBatch tokens, int[] targets, int[] starts, int[] ends) {
+    public static SequenceBatch of(List<TokenSequence> sequences, boolean packed) {
         int[] lengths = sequences.stream().mapToInt(TokenSequence::length).toArray();
         return placed(sequences, packed ? pack(lengths) : IntStream.range(0, lengths.length).toArray());
     }

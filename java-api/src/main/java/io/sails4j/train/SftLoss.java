@@ -5,9 +5,11 @@ import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
+import io.sails4j.tensor.DType;
 import io.sails4j.tensor.TensorArena;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.DoubleSupplier;
 
 /**
  * Supervised fine-tuning: the mean of -log p over all counted tokens of a step, not a mean of per-sequence means
@@ -47,7 +49,7 @@ public final class SftLoss implements Loss {
 
     @Override
     public double sum(LossContext context, AdapterStack adapters, int[] chosen) {
-        SequenceBatch batch = batch(context, chosen);
+        SequenceBatch batch = batch(chosen, context.packing());
         TensorArena.Mark mark = context.memory().mark();
         try (ForwardPass pass = context.model().forward(batch.tokens(), adapters, ForwardOptions.inference())) {
             float[] losses = new HeadPass(context, pass, batch).tokenLosses();
@@ -58,19 +60,27 @@ public final class SftLoss implements Loss {
     }
 
     @Override
-    public double sumAndGradient(LossContext context, Trainable trainable, int[] chosen, double totalWeight) {
-        SequenceBatch batch = batch(context, chosen);
+    public DoubleSupplier queueSumAndGradient(LossContext context, Trainable trainable, SequenceBatch batch, int[] chosen, double totalWeight,
+        StepReadings readings) {
+        StepReadings.Reading losses = readings.add(DType.F32, batch.targets().length);
         TensorArena.Mark mark = context.memory().mark();
         try (ForwardPass pass = context.model().forward(batch.tokens(), trainable.adapters(), ForwardOptions.training(context.recomputeLayers()))) {
             float[] weights = Targets.weights(batch.targets(), (float) (1 / totalWeight));
-            float[] losses = new HeadPass(context, pass, batch).backward(trainable, weights);
-            return HeadPass.sum(losses, 0, losses.length);
+            new HeadPass(context, pass, batch, losses.tensor()).backward(trainable, context.memory().of(weights, weights.length));
         } finally {
             context.memory().release(mark);
         }
+        return () -> {
+            double sum = 0;
+            for (int t = 0; t < batch.targets().length; t++) {
+                sum += losses.value(t);
+            }
+            return sum;
+        };
     }
 
-    private SequenceBatch batch(LossContext context, int[] chosen) {
-        return SequenceBatch.of(Arrays.stream(chosen).mapToObj(examples::get).toList(), context.packing());
+    @Override
+    public SequenceBatch batch(int[] chosen, boolean packing) {
+        return SequenceBatch.of(Arrays.stream(chosen).mapToObj(examples::get).toList(), packing);
     }
 }

@@ -5,8 +5,15 @@ import java.util.List;
 
 /** What a constraint does in each optimizer step. */
 public interface StepHook {
-    /** Changes the complete gradients of a step before their norm is taken; returns what it added to the loss. */
-    double beforeUpdate();
+    /**
+     * Changes the complete gradients of a step before their norm is taken, and queues what {@link #penalty} and {@link #shareInside} tell.
+     *
+     * @param readings read before those are asked
+     */
+    void beforeUpdate(StepReadings readings);
+
+    /** What the constraint has added to the loss of this step. */
+    double penalty();
 
     /** Parameters that the optimizer holds to a subspace: each is projected in the step itself. */
     List<Held> held();
@@ -20,14 +27,19 @@ public interface StepHook {
     record Held(Tensor value, Tensor basis, boolean right) {
     }
 
-    /** Share of the update so far that lies in the subspace, NaN where there is none. */
+    /** Share of the update so far, before this step, that lies in the subspace, NaN where there is none. */
     double shareInside();
 
     /** No constraint and no subspace. */
     static StepHook none() {
         return new StepHook() {
             @Override
-            public double beforeUpdate() {
+            public void beforeUpdate(StepReadings readings) {
+                // Gradients stay as they are.
+            }
+
+            @Override
+            public double penalty() {
                 return 0;
             }
 

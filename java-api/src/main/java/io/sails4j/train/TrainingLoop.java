@@ -7,17 +7,19 @@ import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.MemoryPlan;
-import io.sails4j.ops.Ops;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.watch.PhaseEvent;
 import io.sails4j.watch.StepEvent;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.function.DoubleSupplier;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -41,6 +43,9 @@ public final class TrainingLoop implements AutoCloseable {
     private final MemoryPlan memory;
     private final LossContext context;
     private final AdamwOptimizer optimizer;
+    private final StepReadings readings;
+    private final BatchPrefetcher prefetcher;
+    private StepReadings.@Nullable Reading norms;
     private final Map<String, Tensor> average = new LinkedHashMap<>();
     private final long warmup;
     private int done;
@@ -63,7 +68,7 @@ public final class TrainingLoop implements AutoCloseable {
         this.warmup = (long) Math.ceil(options.warmupRatio() * plan.steps().size());
         long positions = plan.largestMicroBatch(loss, options.packing());
         this.recomputeLayers = recomputeLayers(positions);
-        this.memory = MemoryPlan.of(model.config(), model.computeDtype(), trainable.trained(options.more().emaDecay() > 0), positions, recomputeLayers,
+        this.memory = MemoryPlan.of(model.config(), model.computeDtype(), trained(), positions, recomputeLayers,
             headWorkspaceBytes(model, positions));
         this.context = LossContext.of(model, options.packing(), recomputeLayers);
         this.optimizer = new AdamwOptimizer(trainable, model.engine().device(), model.engine().ops(), options.optimizer(), options.maxGradNorm(),
@@ -75,15 +80,21 @@ public final class TrainingLoop implements AutoCloseable {
                 average.put(p.name(), mean);
             });
         }
+        this.readings = new StepReadings(model.engine().device());
+        this.prefetcher = new BatchPrefetcher(examples -> loss.batch(examples, options.packing()));
         this.start = nanoClock.getAsLong();
     }
 
     private int recomputeLayers(long positions) {
         Recompute recompute = options.recompute();
         int layers = recompute.layers() != Recompute.AUTO ? recompute.layers()
-            : MemoryPlan.layersToRecompute(model.config(), model.computeDtype(), trainable.trained(options.more().emaDecay() > 0), positions,
+            : MemoryPlan.layersToRecompute(model.config(), model.computeDtype(), trained(), positions,
                 headWorkspaceBytes(model, positions), recompute.budgetBytes());
         return Math.min(layers, model.config().nLayers());
+    }
+
+    private MemoryPlan.Trained trained() {
+        return trainable.trained(options.more().emaDecay() > 0).withState8bit(options.more().in8bit());
     }
 
     static long headWorkspaceBytes(CausalModel model, long positions) {
@@ -159,7 +170,7 @@ public final class TrainingLoop implements AutoCloseable {
     }
 
     /**
-     * The next optimizer step.
+     * The next optimizer step. The host waits for the device once: after everything up to the gradients' norms has been queued.
      *
      * @param stop asked before each micro-batch
      * @return null where {@code stop} said so: the step was not taken
@@ -169,34 +180,31 @@ public final class TrainingLoop implements AutoCloseable {
         long stepStart = nanoClock.getAsLong();
         StepEvent event = new StepEvent();
         event.begin();
-        double value;
+        readings.begin();
+        List<DoubleSupplier> parts = new ArrayList<>();
         try (PhaseEvent _ = PhaseEvent.begin("forward-backward", done + 1)) {
-            value = accumulate(done, stop);
+            if (!queueGradients(stop, parts)) {
+                return null;
+            }
+            trainable.collectGradients();
+            hook.beforeUpdate(readings);
+            norms = optimizer.queueNorms(readings);
+            readings.read();
         }
-        if (Double.isNaN(value)) {
-            return null;
-        }
+        double value = loss(parts);
         requireSane(value);
-        trainable.collectGradients();
-        double penalty = hook.beforeUpdate();
+        double penalty = hook.penalty();
+        double share = hook.shareInside();
         double factor = options.schedule().factor(done, plan.steps().size(), warmup);
         double norm;
         try (PhaseEvent _ = PhaseEvent.begin("optimizer", done + 1)) {
             norm = optimizerStep(factor);
             trainable.publish();
+            updateAverage();
         }
-        Ops ops = model.engine().ops();
-        double decay = options.more().emaDecay();
-        trainable.parameters().forEach(p -> {
-            Tensor mean = average.get(p.name());
-            if (mean != null) {
-                ops.axpby(mean, p.value(), (float) (1 - decay), (float) decay);
-            }
-        });
         long stepTokens = tokens(done);
         tokens += stepTokens;
         done++;
-        double share = hook.shareInside();
         event.step = done;
         event.loss = value;
         event.gradNorm = norm;
@@ -208,9 +216,20 @@ public final class TrainingLoop implements AutoCloseable {
             stepTokens * 1e9 / Math.max(1, now - stepStart), (now - start) * 1e-6, share);
     }
 
+    private void updateAverage() {
+        double decay = options.more().emaDecay();
+        trainable.parameters().forEach(p -> {
+            Tensor mean = average.get(p.name());
+            if (mean != null) {
+                model.engine().ops().axpby(mean, p.value(), (float) (1 - decay), (float) decay);
+            }
+        });
+    }
+
     private double optimizerStep(double factor) {
         try {
-            return optimizer.step(factor);
+            StepReadings.Reading squares = java.util.Objects.requireNonNull(norms);
+            return optimizer.step(factor, squares::value);
         } catch (TrainingException e) {
             throw new TrainingException(e.getMessage() + " (examples " + numbers(plan.examples(done)) + ")");
         }
@@ -227,24 +246,43 @@ public final class TrainingLoop implements AutoCloseable {
         }
     }
 
-    /** The step's loss; its gradient is in the trainable afterwards. NaN where {@code stop} said so. */
-    private double accumulate(int step, BooleanSupplier stop) {
-        double totalWeight = loss.totalWeight(plan.examples(step));
-        java.util.List<int[]> microBatches = plan.steps().get(step);
+    /** Queues all micro-batches of the step; false where {@code stop} said so. */
+    private boolean queueGradients(BooleanSupplier stop, List<DoubleSupplier> parts) {
+        double totalWeight = loss.totalWeight(plan.examples(done));
+        List<int[]> microBatches = plan.steps().get(done);
         trainable.zeroGradients();
-        double sum = 0;
         for (int i = 0; i < microBatches.size(); i++) {
             if (stop.getAsBoolean()) {
-                return Double.NaN;
+                return false;
             }
-            double part = loss.sumAndGradient(context, trainable, microBatches.get(i), totalWeight);
+            int[] examples = microBatches.get(i);
+            SequenceBatch batch = prefetcher.take(examples, following(done, i));
+            parts.add(loss.queueSumAndGradient(context, trainable, batch, examples, totalWeight, readings));
+        }
+        return true;
+    }
+
+    /** The examples of the micro-batch after this one, of this step or the next; null after the last. */
+    private int @Nullable [] following(int step, int micro) {
+        if (micro + 1 < plan.steps().get(step).size()) {
+            return plan.steps().get(step).get(micro + 1);
+        }
+        return step + 1 < plan.steps().size() ? plan.steps().get(step + 1).getFirst() : null;
+    }
+
+    /** The step's loss from those of its micro-batches. */
+    private double loss(List<DoubleSupplier> parts) {
+        List<int[]> microBatches = plan.steps().get(done);
+        double sum = 0;
+        for (int i = 0; i < parts.size(); i++) {
+            double part = parts.get(i).getAsDouble();
             if (!Double.isFinite(part)) {
-                throw new TrainingException("the loss is " + part + " in step " + (step + 1) + ", micro-batch " + (i + 1) + " of "
+                throw new TrainingException("the loss is " + part + " in step " + (done + 1) + ", micro-batch " + (i + 1) + " of "
                     + microBatches.size() + " (examples " + numbers(microBatches.get(i)) + "); lower the learning rate, or compute in f32");
             }
             sum += part;
         }
-        return sum / totalWeight;
+        return sum / loss.totalWeight(plan.examples(done));
     }
 
     private static String numbers(int[] examples) {
@@ -268,7 +306,7 @@ public final class TrainingLoop implements AutoCloseable {
         trainable.publish();
     }
 
-    /** Every tensor that decides the future: {@code param.NAME}, {@code m.NAME}, {@code v.NAME}, and {@code ema.NAME} where there is an average. */
+    /** Every tensor that decides the future: {@code param.NAME}, the {@link AdamwOptimizer#state}, and {@code ema.NAME} where there is an average. */
     public SequencedMap<String, HostTensor> state() {
         SequencedMap<String, HostTensor> tensors = new LinkedHashMap<>();
         stateTensors().forEach((name, tensor) -> tensors.put(name, tensor.toHost()));
@@ -278,10 +316,7 @@ public final class TrainingLoop implements AutoCloseable {
     private SequencedMap<String, Tensor> stateTensors() {
         SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
         trainable.parameters().forEach(p -> tensors.put("param." + p.name(), p.value()));
-        optimizer.moments().forEach((name, moments) -> {
-            tensors.put("m." + name, moments.m());
-            tensors.put("v." + name, moments.v());
-        });
+        tensors.putAll(optimizer.state());
         average.forEach((name, mean) -> tensors.put("ema." + name, mean));
         return tensors;
     }
@@ -324,6 +359,8 @@ public final class TrainingLoop implements AutoCloseable {
 
     @Override
     public void close() {
+        prefetcher.close();
+        readings.close();
         average.values().forEach(Tensor::close);
         optimizer.close();
         context.close();

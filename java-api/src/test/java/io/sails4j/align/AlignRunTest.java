@@ -20,11 +20,16 @@ import io.sails4j.model.Projection;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
+import io.sails4j.ops.PreferenceKind;
 import io.sails4j.tensor.DType;
 import io.sails4j.train.LoraTrainable;
+import io.sails4j.train.Loss;
 import io.sails4j.train.LrSchedule;
+import io.sails4j.train.OptimizerOptions;
+import io.sails4j.train.PreferenceLoss;
 import io.sails4j.train.SftLoss;
 import io.sails4j.train.StepMetrics;
+import io.sails4j.train.StepReadings;
 import io.sails4j.train.TinyModel;
 import io.sails4j.train.TrainingException;
 import io.sails4j.train.TrainingLoop;
@@ -243,7 +248,12 @@ class AlignRunTest {
         try (LoraAdapter adapter = AdapterInitialiser.inSubspace(subspace, model.config(), align, "tiny", engine.device());
              LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
              SubspaceHook hook = new SubspaceHook(subspace, trainable, align, engine)) {
-            double value = hook.beforeUpdate();
+            double value;
+            try (StepReadings readings = new StepReadings(engine.device())) {
+                hook.beforeUpdate(readings);
+                readings.read();
+                value = hook.penalty();
+            }
             // Two of the four directions of each of the 14 modules lie outside, each of length 1.
             assertThat(value).isCloseTo(0.1 * 2 * 14, within(value * 28 * Math.ulp(1f)));
             // The value is quadratic in what lies outside: <gradient, F> is twice the value.
@@ -257,6 +267,37 @@ class AlignRunTest {
             }
             assertThat(product).isCloseTo(2 * value, within(value * 28 * Math.ulp(1f)));
         }
+    }
+
+    /** What keeps a fast device idle: waits and allocations. Steps of several micro-batches, after the first two. */
+    @Test
+    void aStepWaitsOnceAndAllocatesNothing() {
+        SafetySubspace subspace = subspace(4, 0);
+        List<io.sails4j.data.TokenPair> pairs = TinyModel.pairs(24, 5);
+        Map<Constraint, Loss> losses = Map.of(Constraint.NONE, new SftLoss(pairs.stream().map(io.sails4j.data.TokenPair::aligned).toList()),
+            Constraint.UPDATE, new PreferenceLoss(pairs, 0.1), Constraint.PENALTY, new PreferenceLoss(pairs, 0.1, PreferenceKind.ORPO), Constraint.GRADIENT,
+            new PreferenceLoss(pairs, 0.1, PreferenceKind.IPO));
+        losses.forEach((constraint, loss) -> {
+            AlignOptions align = new AlignOptions(Method.SAILS, Objective.SFT, constraint, 0.1, Fill.TRUNCATE, ALL, 4, 4, 0.1, 8,
+                new TrainingOptions(3, 0, 120, 40, new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1)
+                    .withOptimizer(new OptimizerOptions(1, false, 0.9, true)));
+            try (LoraAdapter adapter = AdapterInitialiser.inSubspace(subspace, model.config(), align, "tiny", engine.device());
+                 LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
+                 SubspaceHook hook = new SubspaceHook(subspace, trainable, align, engine);
+                 TrainingLoop loop = new TrainingLoop(model, trainable, loss, align.training(), hook, System::nanoTime)) {
+                assertThat(loop.plan().steps()).hasSizeGreaterThan(5).anySatisfy(step -> assertThat(step).hasSizeGreaterThan(1));
+                loop.prepare();
+                loop.step(() -> false);
+                loop.step(() -> false);
+                long waits = engine.device().handle().waits();
+                long allocations = engine.device().handle().allocations();
+                for (int i = 1; !loop.finished(); i++) {
+                    loop.step(() -> false);
+                    assertThat(engine.device().handle().waits() - waits).as(constraint + ", step " + i).isEqualTo(i);
+                }
+                assertThat(engine.device().handle().allocations()).as(constraint.toString()).isEqualTo(allocations);
+            }
+        });
     }
 
     private static AlignOptions filled(Constraint constraint, Fill fill, int r, double alpha) {

@@ -122,7 +122,7 @@ class ResumeTest {
 
     @Test
     void theMovingAverageTheBestParametersAndThePatienceGoOnToo() throws IOException {
-        List<UnaryOperator<TrainingOptions>> variants = List.of(t -> t.withOptimizer(new OptimizerOptions(4, true, 0.8)),
+        List<UnaryOperator<TrainingOptions>> variants = List.of(t -> t.withOptimizer(new OptimizerOptions(4, true, 0.8, true)),
             t -> t.withEvaluation(new EvaluationOptions(2, 0, true)), t -> t.withEvaluation(new EvaluationOptions(1, 2, true)));
         for (int i = 0; i < variants.size(); i++) {
             AlignOptions options = options(Method.LORA, Objective.DPO, Constraint.NONE, variants.get(i).apply(PLAIN));

@@ -10,6 +10,7 @@ import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.CausalModel;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
+import io.sails4j.ops.PreferenceKind;
 import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
@@ -38,8 +39,9 @@ class LossTest {
     @Test
     void anySplitIntoMicroBatchesGivesTheGradientOfOneBatch() {
         splitsAgree(new SftLoss(TinyModel.sequences(7, 11)));
-        splitsAgree(new DpoLoss(TinyModel.pairs(5, 12), 0.1));
-        splitsAgree(new DpoLoss(TinyModel.pairs(5, 12), 0.1, DpoLoss.Kind.IPO));
+        splitsAgree(new PreferenceLoss(TinyModel.pairs(5, 12), 0.1));
+        splitsAgree(new PreferenceLoss(TinyModel.pairs(5, 12), 0.1, PreferenceKind.IPO));
+        splitsAgree(new PreferenceLoss(TinyModel.pairs(5, 12), 0.1, PreferenceKind.ORPO));
     }
 
     private void splitsAgree(Loss loss) {
@@ -58,7 +60,7 @@ class LossTest {
 
     @Test
     void packedPaddedAndSingleSequencesHaveTheSameLossesAndGradients() {
-        for (Loss loss : List.of(new SftLoss(TinyModel.sequences(9, 41)), new DpoLoss(TinyModel.pairs(6, 42), 0.2))) {
+        for (Loss loss : List.of(new SftLoss(TinyModel.sequences(9, 41)), new PreferenceLoss(TinyModel.pairs(6, 42), 0.2))) {
             int[] all = IntStream.range(0, loss.size()).toArray();
             loss.prepare(context, all, 1000);
             Result padded = run(loss, List.of(all));
@@ -139,8 +141,9 @@ class LossTest {
     @Test
     void gradientsAreThoseOfCentralDifferences() {
         directionalDerivative(new SftLoss(TinyModel.sequences(4, 21)));
-        directionalDerivative(new DpoLoss(TinyModel.pairs(3, 22), 0.3));
-        directionalDerivative(new DpoLoss(TinyModel.pairs(3, 22), 0.7, DpoLoss.Kind.IPO));
+        directionalDerivative(new PreferenceLoss(TinyModel.pairs(3, 22), 0.3));
+        directionalDerivative(new PreferenceLoss(TinyModel.pairs(3, 22), 0.7, PreferenceKind.IPO));
+        directionalDerivative(new PreferenceLoss(TinyModel.pairs(3, 22), 0.7, PreferenceKind.ORPO));
     }
 
     /** Along the gradient g the derivative is ||g||^2. */

@@ -13,7 +13,7 @@ import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.train.AdamwOptimizer;
-import io.sails4j.train.DpoLoss;
+import io.sails4j.train.PreferenceLoss;
 import io.sails4j.train.FullTrainable;
 import io.sails4j.train.LoraTrainable;
 import io.sails4j.train.LossContext;
@@ -163,7 +163,7 @@ class TrainingParityTest {
             int n = rows.size() / 2;
             List<TokenPair> pairs = IntStream.range(0, n).mapToObj(i -> new TokenPair(rows.get(i), rows.get(n + i))).toList();
             int[] all = IntStream.range(0, n).toArray();
-            DpoLoss loss = new DpoLoss(pairs, reference.file(file).get("beta").asDouble());
+            PreferenceLoss loss = new PreferenceLoss(pairs, reference.file(file).get("beta").asDouble());
             try (CausalModel model = CausalModel.load(directory, engine, ModelOptions.of(dtype));
                  LoraAdapter adapter = LoraAdapter.load(adapterDirectory, model.config(), engine);
                  LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
@@ -199,14 +199,14 @@ class TrainingParityTest {
             return 3 * torchPairLossError() * Math.sqrt(squares / losses.length) / (sum / losses.length);
         }
 
-        private void dpoValues(String file, Map<String, HostTensor> stored, DpoLoss loss, List<DpoLoss.PairResult> results) {
+        private void dpoValues(String file, Map<String, HostTensor> stored, PreferenceLoss loss, List<PreferenceLoss.PairResult> results) {
             int n = results.size();
             float[] ref = new float[2 * n];
             float[] policy = new float[2 * n];
             float[] rewards = new float[2 * n];
             float[] losses = new float[n];
             for (int i = 0; i < n; i++) {
-                DpoLoss.PairResult r = results.get(i);
+                PreferenceLoss.PairResult r = results.get(i);
                 ref[i] = (float) loss.referenceLogps(i)[0];
                 ref[n + i] = (float) loss.referenceLogps(i)[1];
                 policy[i] = (float) r.alignedLogp();

@@ -1,0 +1,227 @@
+package io.sails4j.train;
+
+import io.sails4j.data.TokenPair;
+import io.sails4j.data.TokenSequence;
+import io.sails4j.model.AdapterStack;
+import io.sails4j.model.ForwardOptions;
+import io.sails4j.model.ForwardPass;
+import io.sails4j.ops.PreferenceKind;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Tensor;
+import io.sails4j.tensor.TensorArena;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.DoubleSupplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Preference optimisation, mean over pairs. DPO (arXiv:2305.18290 eq. 7) and IPO (arXiv:2310.12036 eq. 17) take the log-probabilities of the counted
+ * tokens against a reference, the model without the trained adapter or before the first step, which is computed once:
+ * margin = beta * ((pi_aligned - ref_aligned) - (pi_unaligned - ref_unaligned)). ORPO (arXiv:2403.07691 eq. 7) has no reference: it adds beta
+ * times the log odds ratio of both answers to the likelihood of the aligned one.
+ */
+public final class PreferenceLoss implements Loss {
+    private static final int RESULTS = 4;
+
+    private final List<TokenPair> pairs;
+    private final double beta;
+    private final PreferenceKind kind;
+    private final double[][] reference;
+
+    /** DPO. */
+    public PreferenceLoss(List<TokenPair> pairs, double beta) {
+        this(pairs, beta, PreferenceKind.DPO);
+    }
+
+    /**
+     * @param beta strength of the pull towards the reference, for ORPO weight of the odds ratio (the paper's lambda), above 0
+     * @param kind the loss of a pair
+     */
+    public PreferenceLoss(List<TokenPair> pairs, double beta, PreferenceKind kind) {
+        if (!(beta > 0) || Double.isInfinite(beta)) {
+            throw new IllegalArgumentException("beta is " + beta + ", expected a positive number");
+        }
+        this.pairs = List.copyOf(pairs);
+        this.beta = beta;
+        this.kind = kind;
+        this.reference = new double[pairs.size()][];
+        for (int i = 0; i < pairs.size(); i++) {
+            SftLoss.requireCounted(pairs.get(i).aligned(), "the aligned answer of pair " + (i + 1));
+            SftLoss.requireCounted(pairs.get(i).unaligned(), "the unaligned answer of pair " + (i + 1));
+        }
+    }
+
+    /**
+     * Of one pair.
+     *
+     * @param alignedLogp log-probability of the aligned answer's counted tokens under the policy
+     * @param alignedReward beta * (policy - reference); for ORPO beta * the mean log-probability of a token
+     * @param margin by how much the aligned answer is preferred: the difference of the rewards; for ORPO the log odds ratio
+     * @param loss of the pair
+     */
+    public record PairResult(double alignedLogp, double unalignedLogp, double alignedReward, double unalignedReward, double margin, double loss) {
+    }
+
+    @Override
+    public int size() {
+        return pairs.size();
+    }
+
+    @Override
+    public int[] lengths(int example) {
+        return new int[] {pairs.get(example).aligned().length(), pairs.get(example).unaligned().length()};
+    }
+
+    @Override
+    public double weight(int example) {
+        return 1;
+    }
+
+    /** Whether the loss compares with the untrained model. */
+    boolean hasReference() {
+        return kind != PreferenceKind.ORPO;
+    }
+
+    @Override
+    public void prepare(LossContext context, int[] examples, int microTokens) {
+        if (!hasReference()) {
+            return;
+        }
+        for (int[] micro : StepPlan.microBatches(this, Arrays.stream(examples).filter(i -> reference[i] == null).toArray(), microTokens,
+            context.packing())) {
+            SequenceBatch batch = batch(micro, context.packing());
+            double[] logps = logps(context, batch);
+            for (int i = 0; i < micro.length; i++) {
+                reference[micro[i]] = new double[] {logps[i], logps[micro.length + i]};
+            }
+        }
+    }
+
+    /** The untrained model's log-probabilities, all aligned answers and then all unaligned ones. */
+    private static double[] logps(LossContext context, SequenceBatch batch) {
+        TensorArena.Mark mark = context.memory().mark();
+        try (ForwardPass pass = context.model().forward(batch.tokens(), AdapterStack.none(), ForwardOptions.inference())) {
+            float[] losses = new HeadPass(context, pass, batch).tokenLosses();
+            double[] logps = new double[batch.starts().length];
+            for (int i = 0; i < logps.length; i++) {
+                logps[i] = -HeadPass.sum(losses, batch.starts()[i], batch.ends()[i]);
+            }
+            return logps;
+        } finally {
+            context.memory().release(mark);
+        }
+    }
+
+    /** The reference's log-probabilities of a pair's aligned and unaligned answer; {@link #prepare} must have seen it. */
+    public double[] referenceLogps(int example) {
+        if (reference[example] == null) {
+            throw new IllegalStateException("the reference log-probabilities of pair " + (example + 1) + " were not prepared");
+        }
+        return reference[example].clone();
+    }
+
+    boolean hasReferenceLogps(int example) {
+        return reference[example] != null;
+    }
+
+    /** What {@link #prepare} would compute, from an earlier run. */
+    void setReferenceLogps(int example, double aligned, double unaligned) {
+        reference[example] = new double[] {aligned, unaligned};
+    }
+
+    /** The pairs' log-probabilities, rewards and losses under the given adapters. */
+    public List<PairResult> evaluate(LossContext context, AdapterStack adapters, int[] examples) {
+        SequenceBatch batch = batch(examples, context.packing());
+        TensorArena.Mark mark = context.memory().mark();
+        try (ForwardPass pass = context.model().forward(batch.tokens(), adapters, ForwardOptions.inference())) {
+            HeadPass head = new HeadPass(context, pass, batch);
+            Tensor results = context.memory().allocate(DType.F64, examples.length, RESULTS);
+            pairLosses(context, results, null, head.forward(), head.targets(), batch, examples, 1);
+            double[] values = results.toDoubleArray();
+            List<PairResult> out = new ArrayList<>();
+            for (int i = 0; i < examples.length; i++) {
+                out.add(result(examples[i], values[RESULTS * i], values[RESULTS * i + 1], values[RESULTS * i + 2], values[RESULTS * i + 3]));
+            }
+            return out;
+        } finally {
+            context.memory().release(mark);
+        }
+    }
+
+    private PairResult result(int example, double aligned, double unaligned, double margin, double loss) {
+        if (!hasReference()) {
+            TokenPair pair = pairs.get(example);
+            return new PairResult(aligned, unaligned, beta * aligned / pair.aligned().predictedCount(), beta * unaligned
+                / pair.unaligned().predictedCount(), margin, loss);
+        }
+        double[] ref = referenceLogps(example);
+        return new PairResult(aligned, unaligned, beta * (aligned - ref[0]), beta * (unaligned - ref[1]), margin, loss);
+    }
+
+    /** The same in micro-batches of at most {@code microTokens} positions. */
+    public List<PairResult> evaluateAll(LossContext context, AdapterStack adapters, int[] examples, int microTokens) {
+        List<PairResult> results = new ArrayList<>();
+        for (int[] micro : StepPlan.microBatches(this, examples, microTokens, context.packing())) {
+            results.addAll(evaluate(context, adapters, micro));
+        }
+        return results;
+    }
+
+    @Override
+    public double sum(LossContext context, AdapterStack adapters, int[] examples) {
+        return evaluate(context, adapters, examples).stream().mapToDouble(PairResult::loss).sum();
+    }
+
+    @Override
+    public DoubleSupplier queueSumAndGradient(LossContext context, Trainable trainable, SequenceBatch batch, int[] examples, double totalWeight,
+        StepReadings readings) {
+        StepReadings.Reading results = readings.add(DType.F64, examples.length, RESULTS);
+        TensorArena.Mark mark = context.memory().mark();
+        try (ForwardPass pass = context.model().forward(batch.tokens(), trainable.adapters(), ForwardOptions.training(context.recomputeLayers()))) {
+            HeadPass head = new HeadPass(context, pass, batch);
+            Tensor weights = context.memory().allocate(DType.F32, batch.targets().length);
+            pairLosses(context, results.tensor(), weights, head.forward(), head.targets(), batch, examples, 1 / totalWeight);
+            head.backward(trainable, weights);
+        } finally {
+            context.memory().release(mark);
+        }
+        return () -> {
+            double sum = 0;
+            for (int i = 0; i < examples.length; i++) {
+                sum += results.value((long) RESULTS * i + RESULTS - 1);
+            }
+            return sum;
+        };
+    }
+
+    private void pairLosses(LossContext context, Tensor results, @Nullable Tensor weights, Tensor tokenLoss, Tensor targets, SequenceBatch batch,
+        int[] examples, double scale) {
+        TensorArena memory = context.memory();
+        Tensor logps = null;
+        if (hasReference()) {
+            double[] values = new double[2 * examples.length];
+            for (int i = 0; i < examples.length; i++) {
+                double[] ref = referenceLogps(examples[i]);
+                values[i] = ref[0];
+                values[examples.length + i] = ref[1];
+            }
+            logps = memory.of(values, values.length);
+        }
+        context.model().engine().ops().preferenceLoss(results, weights, tokenLoss, targets, memory.of(batch.starts(), batch.starts().length),
+            memory.of(batch.ends(), batch.ends().length), logps, kind, beta, scale);
+    }
+
+    /** All aligned sequences, then all unaligned ones, in the order of the pairs. */
+    @Override
+    public SequenceBatch batch(int[] examples, boolean packing) {
+        List<TokenSequence> rows = new ArrayList<>();
+        for (int i : examples) {
+            rows.add(pairs.get(i).aligned());
+        }
+        for (int i : examples) {
+            rows.add(pairs.get(i).unaligned());
+        }
+        return SequenceBatch.of(rows, packing);
+    }
+}
