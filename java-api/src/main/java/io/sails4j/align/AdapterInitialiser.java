@@ -3,6 +3,7 @@ package io.sails4j.align;
 import io.sails4j.io.InputException;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
+import io.sails4j.model.CausalModel;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.ModelConfig;
 import io.sails4j.model.ModuleKey;
@@ -55,7 +56,7 @@ public final class AdapterInitialiser {
                 alphas.put(module, asked.alpha(module) * (asked.rsLora() ? Math.sqrt(share) : share));
             }
         }
-        return new LoraConfig(options.r(), options.alpha(), asked.rsLora(), asked.modules(), ranks, alphas, baseModel);
+        return new LoraConfig(options.r(), options.alpha(), asked.rsLora(), false, asked.modules(), ranks, alphas, baseModel);
     }
 
     /** The first r basis vectors [d_model, r], completed by an orthonormal complement where there are fewer. */
@@ -116,8 +117,21 @@ public final class AdapterInitialiser {
         return out;
     }
 
-    /** A plain adapter as PEFT starts it: lora_A uniform in +-1/sqrt(d_in) (Kaiming with a = sqrt 5), lora_B = 0; or orthogonally. */
-    public static LoraAdapter plain(ModelConfig model, AlignOptions options, String baseModel, Device device) {
+    /**
+     * A plain adapter as PEFT starts it: lora_A uniform in +-1/sqrt(d_in) (Kaiming with a = sqrt 5), lora_B = 0; or orthogonally. With DoRA the rows
+     * have the lengths that they have: the model is unchanged at the start.
+     */
+    public static LoraAdapter plain(CausalModel model, AlignOptions options, String baseModel) {
+        LoraAdapter adapter = plain(model.config(), options, baseModel, model.engine().device());
+        adapter.modules().forEach((module, f) -> {
+            if (f.dora() != null) {
+                model.engine().ops().doraNorm(f.dora().magnitude(), model.weights().parameter(module.path() + ".weight"), f.loraA(), f.loraB(), f.scale());
+            }
+        });
+        return adapter;
+    }
+
+    static LoraAdapter plain(ModelConfig model, AlignOptions options, String baseModel, Device device) {
         LoraConfig config = options.adapter().config(model, options.targets(), options.r(), options.alpha(), baseModel);
         boolean orthogonal = options.adapter().init() == AdapterOptions.Init.ORTHOGONAL;
         for (ModuleKey module : config.modules()) {

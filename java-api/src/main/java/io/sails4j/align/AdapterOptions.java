@@ -16,14 +16,21 @@ import java.util.Set;
  * @param rankPattern ranks of modules by the end of their path or a regular expression for it, as PEFT's rank_pattern; the first that fits counts
  * @param alphaPattern lora_alpha likewise
  * @param init how a plain adapter starts
+ * @param dora with trained lengths of the adapted rows (arXiv:2402.09353), for plain adapters
  */
-public record AdapterOptions(boolean rsLora, Map<String, Integer> rankPattern, Map<String, Double> alphaPattern, Init init) {
+public record AdapterOptions(boolean rsLora, Map<String, Integer> rankPattern, Map<String, Double> alphaPattern, Init init, boolean dora) {
     /** The start of a plain adapter; one in the subspace starts there. */
     public enum Init {
         /** PEFT's own: lora_A uniform, lora_B = 0. */
         KAIMING,
         /** Both factors random, with rows that make lora_B lora_A = 0 (huggingface/peft tuners/lora/layer.py, orthogonal_init). */
-        ORTHOGONAL
+        ORTHOGONAL,
+        /** The principal directions of each weight, taken out of the weight itself (PiSSA, arXiv:2404.02948). */
+        PISSA
+    }
+
+    public AdapterOptions(boolean rsLora, Map<String, Integer> rankPattern, Map<String, Double> alphaPattern, Init init) {
+        this(rsLora, rankPattern, alphaPattern, init, false);
     }
 
     public AdapterOptions {
@@ -34,6 +41,9 @@ public record AdapterOptions(boolean rsLora, Map<String, Integer> rankPattern, M
                 throw new InputException("rank_pattern gives " + key + " the rank " + r + ", expected 1 or more");
             }
         });
+        if (dora && init == Init.PISSA) {
+            throw new InputException("DoRA with the start 'pissa' is not to be had: choose one of them");
+        }
         alphaPattern.forEach((key, alpha) -> {
             if (!(alpha > 0) || Double.isInfinite(alpha)) {
                 throw new InputException("alpha_pattern gives " + key + " the alpha " + alpha + ", expected a positive number");
@@ -46,6 +56,6 @@ public record AdapterOptions(boolean rsLora, Map<String, Integer> rankPattern, M
     }
 
     LoraConfig config(ModelConfig model, Set<Projection> targets, int r, double alpha, String baseModel) {
-        return LoraConfig.uniform(model, targets, r, alpha, baseModel).withPatterns(rsLora, rankPattern, alphaPattern);
+        return LoraConfig.uniform(model, targets, r, alpha, baseModel).withPatterns(rsLora, rankPattern, alphaPattern).withDora(dora);
     }
 }

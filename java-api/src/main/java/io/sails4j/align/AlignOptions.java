@@ -56,6 +56,9 @@ public record AlignOptions(Method method, Objective objective, Constraint constr
         if (adapter.init() != AdapterOptions.Init.KAIMING && method != Method.LORA) {
             throw new InputException("the start '" + lower(adapter.init()) + "' is one of plain adapters: use --method lora");
         }
+        if (adapter.dora() && method != Method.LORA) {
+            throw new InputException("DoRA is a variant of plain adapters: its lengths would leave the subspace; use --method lora");
+        }
         targets = Set.copyOf(targets);
         if (targets.isEmpty() && method != Method.FULL) {
             throw new InputException("there is no target module, expected some of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj");

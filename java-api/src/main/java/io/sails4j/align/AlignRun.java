@@ -90,7 +90,13 @@ public final class AlignRun {
                 }
             }
             case LORA -> {
-                try (LoraAdapter adapter = AdapterInitialiser.plain(model.config(), options, modelPath.toString(), model.engine().device());
+                if (options.adapter().init() == AdapterOptions.Init.PISSA) {
+                    try (PissaAdapter pissa = new PissaAdapter(model, options, modelPath.toString());
+                         LoraTrainable trainable = new LoraTrainable(pissa.trained(), pissa.takenOut(), model.engine().device())) {
+                        yield train(trainable, StepHook.none(), split, out, progress, control, pissa::writeInto);
+                    }
+                }
+                try (LoraAdapter adapter = AdapterInitialiser.plain(model, options, modelPath.toString());
                      LoraTrainable trainable = new LoraTrainable(adapter, model.engine().device())) {
                     yield train(trainable, StepHook.none(), split, out, progress, control, adapter::writeInto);
                 }
@@ -222,7 +228,7 @@ public final class AlignRun {
         json.put("method", name(options.method())).put("objective", name(options.objective())).put("constraint", name(options.constraint()));
         options.targets().stream().sorted().forEach(t -> json.withArray("/targets").add(t.peftName()));
         json.put("r", options.r()).put("lora_alpha", options.alpha()).put("fill", name(options.fill())).put("penalty", options.penalty());
-        json.put("beta", options.dpoBeta()).put("use_rslora", options.adapter().rsLora()).put("init", name(options.adapter().init()));
+        json.put("beta", options.dpoBeta()).put("use_rslora", options.adapter().rsLora()).put("init", name(options.adapter().init())).put("use_dora", options.adapter().dora());
         options.adapter().rankPattern().forEach(json.putObject("rank_pattern")::put);
         options.adapter().alphaPattern().forEach(json.putObject("alpha_pattern")::put);
         TrainingOptions t = options.training();

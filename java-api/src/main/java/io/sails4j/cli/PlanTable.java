@@ -1,6 +1,7 @@
 package io.sails4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.align.AdapterOptions;
 import io.sails4j.align.AlignOptions;
 import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.ModelConfig;
@@ -43,7 +44,9 @@ final class PlanTable {
                 ranks.put(new ModuleKey(layer, projection), options.r());
             }
         }
-        this.trained = new MemoryPlan.Trained(full, ranks, options.training().more().emaDecay() > 0, options.training().more().in8bit());
+        this.trained = new MemoryPlan.Trained(full, ranks, options.training().more().emaDecay() > 0, options.training().more().in8bit(),
+            options.adapter().dora() ? MemoryPlan.Variant.DORA : options.adapter().init() == AdapterOptions.Init.PISSA ? MemoryPlan.Variant.PISSA
+                : MemoryPlan.Variant.PLAIN);
         this.headBytes = engine.ops().headLossWorkspaceBytes(positions, config.dModel(), config.vocabSize(), dtype);
     }
 
@@ -54,7 +57,7 @@ final class PlanTable {
     private long trainable() {
         return trained.full() ? config.parameterCount()
             : trained.ranks().entrySet().stream().mapToLong(e -> e.getValue() * (e.getKey().projection().dIn(config) + e.getKey().projection().dOut(config)))
-                .sum();
+                .sum() + (trained.variant() == MemoryPlan.Variant.DORA ? trained.ranks().keySet().stream().mapToLong(m -> m.projection().dOut(config)).sum() : 0);
     }
 
     /** Layers computed again on a card of this size, or "does not fit". */

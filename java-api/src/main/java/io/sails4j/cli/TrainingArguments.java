@@ -59,9 +59,13 @@ final class TrainingArguments {
     @Option(names = "--alpha-pattern", split = ",", paramLabel = "MODULE=A", description = "lora_alpha of modules likewise")
     private Map<String, Double> alphaPattern = new LinkedHashMap<>();
 
-    @Option(names = "--init", defaultValue = "kaiming", paramLabel = "kaiming|orthogonal",
-        description = "how a plain adapter (--method lora) starts (default: ${DEFAULT-VALUE})")
+    @Option(names = "--init", defaultValue = "kaiming", paramLabel = "kaiming|orthogonal|pissa",
+        description = "how a plain adapter (--method lora) starts; pissa: as the principal part of each weight, written as an adapter of twice the rank "
+            + "(default: ${DEFAULT-VALUE})")
     private AdapterOptions.Init init;
+
+    @Option(names = "--dora", description = "train the lengths of the adapted rows too (DoRA, for --method lora)")
+    private boolean dora;
 
     @Option(names = "--beta", defaultValue = "0.1", paramLabel = "B", description = "beta of DPO and IPO, weight of ORPO's odds ratio (default: ${DEFAULT-VALUE})")
     private double beta;
@@ -176,6 +180,6 @@ final class TrainingArguments {
         return new AlignOptions(method, objective, constraint, penalty, fill, projections, r, alpha == 0 ? r : alpha, beta, evalPairs,
             new TrainingOptions(epochs, maxSteps, batchTokens, microBatchTokens, optimizer, maxGradNorm, schedule, warmup, seed, packing, recompute(),
                 new OptimizerOptions(loraPlusRatio, decayVectors, emaDecay, optimizer8bit), new EvaluationOptions(evalEvery, patience, keepBest),
-                new CheckpointOptions(checkpointEvery, keepCheckpoints)), new AdapterOptions(rsLora, rankPattern, alphaPattern, init));
+                new CheckpointOptions(checkpointEvery, keepCheckpoints)), new AdapterOptions(rsLora, rankPattern, alphaPattern, init, dora));
     }
 }

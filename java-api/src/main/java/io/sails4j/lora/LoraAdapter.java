@@ -5,6 +5,7 @@ import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.io.ShardedTensors;
+import io.sails4j.model.DoraScale;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.ModelConfig;
 import io.sails4j.model.ModuleKey;
@@ -27,7 +28,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Stream;
 
-/** An adapter on a device: lora_A [r, d_in] and lora_B [d_out, r] F32 for each of its modules. */
+/** An adapter on a device: lora_A [r, d_in] and lora_B [d_out, r] F32 for each of its modules, with DoRA lora_magnitude_vector [d_out] F32 too. */
 public final class LoraAdapter implements AutoCloseable {
     private static final String CONFIG = "adapter_config.json";
     private static final String WEIGHTS = "adapter_model.safetensors";
@@ -46,7 +47,8 @@ public final class LoraAdapter implements AutoCloseable {
         Map<ModuleKey, LowRankAdapter> modules = new TreeMap<>();
         for (ModuleKey module : config.modules()) {
             modules.put(module, new LowRankAdapter(device.zeros(DType.F32, shapeA(config, model, module)),
-                device.zeros(DType.F32, shapeB(config, model, module)), config.scale(module)));
+                device.zeros(DType.F32, shapeB(config, model, module)), config.scale(module), !config.dora() ? null
+                    : new DoraScale(device.zeros(DType.F32, shapeMagnitude(model, module)), device.zeros(DType.F32, shapeMagnitude(model, module)))));
         }
         return new LoraAdapter(config, modules);
     }
@@ -57,6 +59,10 @@ public final class LoraAdapter implements AutoCloseable {
 
     private static Shape shapeB(LoraConfig config, ModelConfig model, ModuleKey module) {
         return Shape.of(module.projection().dOut(model), config.rank(module));
+    }
+
+    private static Shape shapeMagnitude(ModelConfig model, ModuleKey module) {
+        return Shape.of(module.projection().dOut(model));
     }
 
     /** Whether a directory looks like an adapter. */
@@ -80,6 +86,9 @@ public final class LoraAdapter implements AutoCloseable {
                 adapter.modules.forEach((module, factors) -> {
                     upload(file, key(module, "A"), factors.loraA(), engine);
                     upload(file, key(module, "B"), factors.loraB(), engine);
+                    if (factors.dora() != null) {
+                        upload(file, magnitudeKey(module), factors.dora().magnitude(), engine);
+                    }
                 });
             } catch (RuntimeException e) {
                 adapter.close();
@@ -102,11 +111,19 @@ public final class LoraAdapter implements AutoCloseable {
         return PREFIX + module.path() + ".lora_" + factor + ".weight";
     }
 
+    private static String magnitudeKey(ModuleKey module) {
+        return PREFIX + module.path() + ".lora_magnitude_vector";
+    }
+
     private static void requireNames(SafetensorsFile file, LoraConfig config, ModelConfig model) {
         Set<String> expected = new TreeSet<>();
         for (ModuleKey module : config.modules()) {
             requireTensor(file, module, key(module, "A"), shapeA(config, model, module), config);
             requireTensor(file, module, key(module, "B"), shapeB(config, model, module), config);
+            if (config.dora()) {
+                requireTensor(file, module, magnitudeKey(module), shapeMagnitude(model, module), config);
+                expected.add(magnitudeKey(module));
+            }
             expected.add(key(module, "A"));
             expected.add(key(module, "B"));
         }
@@ -125,7 +142,7 @@ public final class LoraAdapter implements AutoCloseable {
         Shape found = file.tensor(name).shape();
         if (!found.equals(expected)) {
             boolean a = name.endsWith("lora_A.weight");
-            boolean rankDiffers = found.rank() == 2 && found.dim(a ? 0 : 1) != config.rank(module);
+            boolean rankDiffers = expected.rank() == 2 && found.rank() == 2 && found.dim(a ? 0 : 1) != config.rank(module);
             throw new InputException(file.path() + ": '" + name + "' has shape " + found + ", expected " + expected + (rankDiffers
                 ? "; " + CONFIG + " says rank " + config.rank(module) : "; the adapter belongs to another base model"));
         }
@@ -154,6 +171,9 @@ public final class LoraAdapter implements AutoCloseable {
         modules.forEach((module, factors) -> {
             tensors.put(key(module, "A"), factors.loraA().toHost());
             tensors.put(key(module, "B"), factors.loraB().toHost());
+            if (factors.dora() != null) {
+                tensors.put(magnitudeKey(module), factors.dora().magnitude().toHost());
+            }
         });
         SafetensorsWriter.write(directory.resolve(WEIGHTS), tensors, Map.of("format", "pt"));
         AtomicFiles.writeJson(directory.resolve(CONFIG), config.toJson());
@@ -174,7 +194,8 @@ public final class LoraAdapter implements AutoCloseable {
     }
 
     public long trainableCount() {
-        return modules.values().stream().mapToLong(m -> m.loraA().numel() + m.loraB().numel()).sum();
+        return modules.values().stream().mapToLong(m -> m.loraA().numel() + m.loraB().numel()
+            + (m.dora() == null ? 0 : m.dora().magnitude().numel())).sum();
     }
 
     @Override
@@ -182,6 +203,9 @@ public final class LoraAdapter implements AutoCloseable {
         modules.values().forEach(factors -> {
             factors.loraA().close();
             factors.loraB().close();
+            if (factors.dora() != null) {
+                factors.dora().close();
+            }
         });
     }
 }

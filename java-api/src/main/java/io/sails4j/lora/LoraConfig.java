@@ -20,10 +20,11 @@ import java.util.regex.PatternSyntaxException;
  * @param r the rank of modules that {@code rankPattern} does not name
  * @param alpha lora_alpha of modules that {@code alphaPattern} does not name; the adapter's output is scaled by alpha / r
  * @param rsLora scale by alpha / sqrt(r) instead (arXiv:2312.03732)
+ * @param dora with trained lengths of the adapted rows (arXiv:2402.09353)
  * @param modules every linear map that has an adapter
  * @param baseModel name or path of the base model, for information
  */
-public record LoraConfig(int r, double alpha, boolean rsLora, SortedSet<ModuleKey> modules, Map<ModuleKey, Integer> rankPattern,
+public record LoraConfig(int r, double alpha, boolean rsLora, boolean dora, SortedSet<ModuleKey> modules, Map<ModuleKey, Integer> rankPattern,
                          Map<ModuleKey, Double> alphaPattern, String baseModel) {
     public LoraConfig {
         if (r < 1) {
@@ -42,7 +43,11 @@ public record LoraConfig(int r, double alpha, boolean rsLora, SortedSet<ModuleKe
                 modules.add(new ModuleKey(layer, target));
             }
         }
-        return new LoraConfig(r, alpha, false, modules, Map.of(), Map.of(), baseModel);
+        return new LoraConfig(r, alpha, false, false, modules, Map.of(), Map.of(), baseModel);
+    }
+
+    public LoraConfig withDora(boolean on) {
+        return new LoraConfig(r, alpha, rsLora, on, modules, rankPattern, alphaPattern, baseModel);
     }
 
     /**
@@ -51,7 +56,7 @@ public record LoraConfig(int r, double alpha, boolean rsLora, SortedSet<ModuleKe
      * @throws InputException where a key is no regular expression or fits no module
      */
     public LoraConfig withPatterns(boolean rsLoraScale, Map<String, Integer> ranks, Map<String, Double> alphas) {
-        return new LoraConfig(r, alpha, rsLoraScale, modules, byModule("rank_pattern", ranks), byModule("alpha_pattern", alphas), baseModel);
+        return new LoraConfig(r, alpha, rsLoraScale, dora, modules, byModule("rank_pattern", ranks), byModule("alpha_pattern", alphas), baseModel);
     }
 
     private <T> Map<ModuleKey, T> byModule(String what, Map<String, T> patterns) {
@@ -109,7 +114,7 @@ public record LoraConfig(int r, double alpha, boolean rsLora, SortedSet<ModuleKe
         ObjectNode ranks = json.putObject("rank_pattern");
         new TreeMap<>(rankPattern).forEach((module, rank) -> ranks.put(module.path(), rank));
         targets.forEach(target -> json.withArray("/target_modules").add(target.peftName()));
-        json.put("task_type", "CAUSAL_LM").put("use_dora", false).put("use_rslora", rsLora);
+        json.put("task_type", "CAUSAL_LM").put("use_dora", dora).put("use_rslora", rsLora);
         return json;
     }
 }

@@ -43,7 +43,7 @@ final class LoraConfigReader {
         Map<ModuleKey, Double> alphas = new HashMap<>();
         pattern("alpha_pattern", modules, (module, value) -> alphas.putIfAbsent(module, value.doubleValue()));
         return new LoraConfig(r, json.optionalDouble("lora_alpha").orElse(8.0), json.optionalBoolean("use_rslora").orElse(false),
-            modules, ranks, alphas, json.optionalString("base_model_name_or_path").orElse(""));
+            json.optionalBoolean("use_dora").orElse(false), modules, ranks, alphas, json.optionalString("base_model_name_or_path").orElse(""));
     }
 
     private void refuseUnsupported() {
@@ -51,7 +51,7 @@ final class LoraConfigReader {
         if (!type.equals("LORA")) {
             throw json.wrong("peft_type", "'" + type + "'", "'LORA'");
         }
-        for (String key : List.of("use_dora", "lora_bias", "fan_in_fan_out", "use_qalora", "use_bdlora")) {
+        for (String key : List.of("lora_bias", "fan_in_fan_out", "use_qalora", "use_bdlora")) {
             if (json.optionalBoolean(key).orElse(false)) {
                 throw json.wrong(key, true, "false: sails4j runs plain LoRA adapters");
             }

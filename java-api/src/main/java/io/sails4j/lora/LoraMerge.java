@@ -7,6 +7,7 @@ import io.sails4j.model.ModelWeights;
 import io.sails4j.model.ModuleKey;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,8 +25,30 @@ public final class LoraMerge {
         if (weights.computeDtype() != DType.F32) {
             throw new IllegalArgumentException("merging needs weights in F32, got " + weights.computeDtype());
         }
-        adapter.forEach((module, factors) -> engine.ops().matmul(weights.parameter(module.path() + ".weight"), factors.loraB(),
-            factors.loraA(), false, false, factors.scale(), 1));
+        adapter.forEach((module, factors) -> {
+            Tensor weight = weights.parameter(module.path() + ".weight");
+            engine.ops().matmul(weight, factors.loraB(), factors.loraA(), false, false, factors.scale(), 1);
+            if (factors.dora() != null) {
+                scaleRows(weight, factors.dora().magnitude().toFloatArray());
+            }
+        });
+    }
+
+    /** Gives each row its length. */
+    private static void scaleRows(Tensor weight, float[] magnitude) {
+        float[] values = weight.toFloatArray();
+        int d = values.length / Math.max(1, magnitude.length);
+        for (int i = 0; i < magnitude.length; i++) {
+            double squares = 0;
+            for (int j = 0; j < d; j++) {
+                squares += (double) values[i * d + j] * values[i * d + j];
+            }
+            double factor = magnitude[i] / Math.sqrt(squares);
+            for (int j = 0; j < d; j++) {
+                values[i * d + j] = (float) (values[i * d + j] * factor);
+            }
+        }
+        weight.upload(values);
     }
 
     /** Writes a checkpoint directory with the adapters folded in, each times its weight (-1 takes out what was merged before), and the base's tokenizer files beside it. */

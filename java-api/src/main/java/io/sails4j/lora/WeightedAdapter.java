@@ -33,6 +33,12 @@ public record WeightedAdapter(Path directory, float weight) {
 
     /** The adapter's modules with their scales times the weight; the factors stay the adapter's. */
     public Map<ModuleKey, LowRankAdapter> modules(LoraAdapter adapter) {
+        if (adapter.config().dora()) {
+            if (weight != 1) {
+                throw new InputException(directory + " is a DoRA adapter, which scales whole maps: it has no weight, found " + weight);
+            }
+            return adapter.modules();
+        }
         Map<ModuleKey, LowRankAdapter> weighted = new TreeMap<>();
         adapter.modules().forEach((module, f) -> weighted.put(module, new LowRankAdapter(f.loraA(), f.loraB(), f.scale() * weight)));
         return weighted;

@@ -1,14 +1,23 @@
 package io.sails4j.model;
 
+import io.sails4j.io.InputException;
 import java.util.List;
 import java.util.Map;
 
-/** Adapters that are active at once; their additions are summed. */
+/** Adapters that are active at once; their additions are summed. One with DoRA scales the whole map and stands alone on its modules. */
 public record AdapterStack(List<Map<ModuleKey, LowRankAdapter>> adapters) {
     private static final AdapterStack NONE = new AdapterStack(List.of());
 
     public AdapterStack {
         adapters = List.copyOf(adapters);
+        for (Map<ModuleKey, LowRankAdapter> adapter : adapters) {
+            for (Map.Entry<ModuleKey, LowRankAdapter> entry : adapter.entrySet()) {
+                if (entry.getValue().dora() != null && adapters.stream().filter(a -> a.containsKey(entry.getKey())).count() > 1) {
+                    throw new InputException(entry.getKey().path() + " has a DoRA adapter and another one: DoRA scales the whole map, so that the two"
+                        + " cannot be summed; merge one of them into the model first");
+                }
+            }
+        }
     }
 
     public static AdapterStack none() {

@@ -52,9 +52,9 @@ final class Block {
         }
 
         Tensor linear(Projection projection, Tensor x, DType dtype) {
-            Tensor[] h = new Tensor[step.adapters().adapters().size()];
-            saved.put(projection, new Linear.Saved(x, h));
-            return linears.get(projection).forward(step, x, dtype, memory, h);
+            Linear.Result result = linears.get(projection).forward(step, x, dtype, memory);
+            saved.put(projection, result.saved());
+            return result.y();
         }
 
         NormSaved saved(Tensor x) {

@@ -5,7 +5,7 @@ import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
 import org.jspecify.annotations.Nullable;
 
-/** One linear map with its adapters: y = x W^T + sum of scale (x A^T) B^T. */
+/** One linear map with its adapters: y = x W^T + sum of scale (x A^T) B^T; with DoRA the columns of that times magnitude / norm. */
 final class Linear {
     private final ModuleKey key;
     private final Tensor weight;
@@ -20,12 +20,18 @@ final class Linear {
      *
      * @param x the input [n, d_in]
      * @param h for each adapter of the stack x A^T [n, r], null where it has no part here
+     * @param u with DoRA the map without its scale [n, d_out] F32
      */
-    record Saved(Tensor x, @Nullable Tensor[] h) {
+    record Saved(Tensor x, @Nullable Tensor[] h, @Nullable Tensor u) {
+    }
+
+    /** The output [n, d_out] and what the backward needs. */
+    record Result(Tensor y, Saved saved) {
     }
 
     /** y [n, d_out] of the given type, from {@code memory}. The first adapter is part of the product, others are added to it. */
-    Tensor forward(Step step, Tensor x, DType yDtype, TensorArena memory, @Nullable Tensor[] h) {
+    Result forward(Step step, Tensor x, DType yDtype, TensorArena memory) {
+        Tensor[] h = new Tensor[step.adapters().adapters().size()];
         Tensor y = memory.allocate(yDtype, step.tokens(), weight.dim(0));
         LowRankAdapter[] adapters = step.adaptersOf(key);
         int fused = first(adapters);
@@ -34,16 +40,22 @@ final class Linear {
         }
         if (fused < 0) {
             step.ops().matmul(y, x, weight, false, true, 1, 0);
-            return y;
+            return new Result(y, new Saved(x, h, null));
         }
         LowRankAdapter adapter = adapters[fused];
-        step.ops().linearForward(y, h[fused], x, weight, null, null, adapter.loraA(), adapter.loraB(), adapter.scale());
+        DoraScale dora = adapter.dora();
+        Tensor u = dora == null ? y : memory.allocate(DType.F32, step.tokens(), weight.dim(0));
+        step.ops().linearForward(u, h[fused], x, weight, null, null, adapter.loraA(), adapter.loraB(), adapter.scale());
+        if (dora != null) {
+            step.ops().doraForward(y, u, dora.magnitude(), dora.norm(step.ops(), weight, adapter));
+            return new Result(y, new Saved(x, h, u));
+        }
         for (int i = fused + 1; i < adapters.length; i++) {
             if (adapters[i] != null) {
                 step.ops().loraForward(y, h[i], x, adapters[i].loraA(), adapters[i].loraB(), adapters[i].scale());
             }
         }
-        return y;
+        return new Result(y, new Saved(x, h, null));
     }
 
     /** dx [n, d_in] F32 = or += dy W + adapters; gradients of the weight and of the trained adapter where asked for. */
@@ -60,8 +72,16 @@ final class Linear {
         }
         LowRankAdapter adapter = adapters[fused];
         LowRankGradient gradient = gradientOf(fused, targets);
+        TensorArena.Mark mark = step.scratch().mark();
+        if (adapter.dora() != null) {
+            Tensor du = step.scratch().allocate(dy.dtype(), dy.shape().toArray());
+            step.ops().doraBackward(du, gradient == null ? null : gradient.dMagnitude(), dy, java.util.Objects.requireNonNull(saved.u()),
+                adapter.dora().magnitude(), adapter.dora().norm(step.ops(), weight, adapter));
+            dy = du;
+        }
         step.ops().linearBackward(dx, gradient == null ? null : gradient.dLoraA(), gradient == null ? null : gradient.dLoraB(), dy, saved.x(),
             weight, saved.h()[fused], adapter.loraA(), adapter.loraB(), adapter.scale(), accumulate);
+        step.scratch().release(mark);
         for (int i = fused + 1; i < adapters.length; i++) {
             if (adapters[i] != null) {
                 adapterBackward(step, dx, dy, saved.x(), saved.h()[i], adapters[i], gradientOf(i, targets));

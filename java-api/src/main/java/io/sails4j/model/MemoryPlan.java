@@ -3,6 +3,7 @@ package io.sails4j.model;
 import io.sails4j.tensor.DType;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /**
  * What a training step needs on the device, in bytes, laid out before the first. The activations follow {@link Block#forward} and
@@ -24,20 +25,36 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
      * @param ranks of the adapted modules, by module; empty for full training
      * @param average whether a moving average is kept
      * @param state8bit whether the optimizer's moments are in 8 bits
+     * @param variant of the adapter
      */
-    public record Trained(boolean full, Map<ModuleKey, Integer> ranks, boolean average, boolean state8bit) {
+    public record Trained(boolean full, Map<ModuleKey, Integer> ranks, boolean average, boolean state8bit, Variant variant) {
         public Trained(boolean full, Map<ModuleKey, Integer> ranks, boolean average) {
-            this(full, ranks, average, false);
+            this(full, ranks, average, false, Variant.PLAIN);
         }
 
         public Trained withState8bit(boolean on) {
-            return new Trained(full, ranks, average, on);
+            return new Trained(full, ranks, average, on, variant);
+        }
+
+        public Trained withVariant(Variant other) {
+            return new Trained(full, ranks, average, state8bit, other);
+        }
+
+        /** Widths of the outputs of a layer's modules with DoRA. */
+        private IntStream doraWidths(ModelConfig config, int layer) {
+            return variant != Variant.DORA ? IntStream.empty()
+                : ranks.keySet().stream().filter(m -> m.layer() == layer).mapToInt(m -> (int) m.projection().dOut(config));
         }
 
         /** Of both moments of so many parameters: F32, or a byte each and a scale for each block of 256. */
         long stateBytes(long parameters) {
             return state8bit ? 2 * parameters + 2 * F32 * Math.ceilDiv(parameters, 256L) : 2 * F32 * parameters;
         }
+    }
+
+    /** An adapter of two factors, one with lengths of rows, or one beside a frozen adapter of the same shape. */
+    public enum Variant {
+        PLAIN, DORA, PISSA
     }
 
     /**
@@ -83,7 +100,13 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
         if (!trained.full) {
             long parameters = trained.ranks.entrySet().stream()
                 .mapToLong(e -> e.getValue() * (e.getKey().projection().dIn(config) + e.getKey().projection().dOut(config))).sum();
-            return parameters * F32 * (trained.average ? 3 : 2) + trained.stateBytes(parameters);
+            long frozen = trained.variant == Variant.PISSA ? parameters : 0;
+            long norms = 0;
+            if (trained.variant == Variant.DORA) {
+                norms = trained.ranks.keySet().stream().mapToLong(m -> m.projection().dOut(config)).sum();
+                parameters += norms;
+            }
+            return parameters * F32 * (trained.average ? 3 : 2) + trained.stateBytes(parameters) + (frozen + norms) * F32;
         }
         // Gradient and state of everything; F32 masters of what the model keeps in BF16.
         long masters = computeDtype == DType.F32 ? 0 : config.parameterCount() - norms(config);
@@ -97,7 +120,8 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
         }
 
         private long ranks(int layer) {
-            return trained.ranks.entrySet().stream().filter(r -> r.getKey().layer() == layer).mapToLong(Map.Entry::getValue).sum();
+            return trained.ranks.entrySet().stream().filter(r -> r.getKey().layer() == layer).mapToLong(Map.Entry::getValue).sum()
+                * (trained.variant == Variant.PISSA ? 2 : 1);
         }
 
         /** Everything that a block's forward allocates; the rank of layer 0 stands for all. */
@@ -107,7 +131,7 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
             // attn_out, resid_mid, mlp_out, resid_post; without post-norms the sums overwrite the former
             long streams = config.family().postNorms() ? 4 : 2;
             return n * (e * (2 * d + 2 * config.qWidth() + 2 * config.kvWidth() + 3 * config.dFf())
-                + F32 * (streams * d + config.nHeads() + norms + ranks(0)));
+                + F32 * (streams * d + config.nHeads() + norms + ranks(0) + trained.doraWidths(config, 0).sum()));
         }
 
         /** Segments, positions, ids, the rotation table, the embedding, the final norm. */
@@ -123,7 +147,7 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
             long mlp = post + (typed ? e * d : 0) + F32 * config.dFf() + (typed ? e * config.dFf() : 0) + 2 * e * config.dFf() + F32 * d;
             long attention = post + (typed ? e * d : 0) + F32 * config.qWidth() + (typed ? e * config.qWidth() : 0)
                 + e * (config.qWidth() + 2 * config.kvWidth()) + F32 * d;
-            return n * (F32 * d + Math.max(mlp, attention));
+            return n * (F32 * d + Math.max(mlp, attention) + e * trained.doraWidths(config, 0).max().orElse(0));
         }
     }
 

@@ -15,20 +15,31 @@ import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
-/** The factors of one adapter over a frozen model. The adapter stays the caller's. */
+/** The factors of one adapter, with DoRA its lengths too, over a frozen model. The adapters stay the caller's. */
 public final class LoraTrainable implements Trainable {
     private final LoraAdapter adapter;
+    private final @Nullable LoraAdapter frozen;
     private final Map<ModuleKey, LowRankGradient> gradients = new TreeMap<>();
     private final List<Parameter> parameters = new ArrayList<>();
 
     public LoraTrainable(LoraAdapter adapter, Device device) {
+        this(adapter, null, device);
+    }
+
+    /** @param frozen an adapter of the same modules that is active beside the trained one and stays as it is */
+    public LoraTrainable(LoraAdapter adapter, @Nullable LoraAdapter frozen, Device device) {
         this.adapter = adapter;
+        this.frozen = frozen;
         adapter.modules().forEach((module, factors) -> {
             Tensor dLoraA = device.zeros(DType.F32, factors.loraA().shape());
             Tensor dLoraB = device.zeros(DType.F32, factors.loraB().shape());
-            gradients.put(module, new LowRankGradient(dLoraA, dLoraB));
+            Tensor dMagnitude = factors.dora() == null ? null : device.zeros(DType.F32, factors.dora().magnitude().shape());
+            gradients.put(module, new LowRankGradient(dLoraA, dLoraB, dMagnitude));
             parameters.add(new Parameter(module.path() + ".lora_A.weight", factors.loraA(), dLoraA));
             parameters.add(new Parameter(module.path() + ".lora_B.weight", factors.loraB(), dLoraB));
+            if (factors.dora() != null && dMagnitude != null) {
+                parameters.add(new Parameter(module.path() + ".lora_magnitude_vector", factors.dora().magnitude(), dMagnitude));
+            }
         });
     }
 
@@ -45,7 +56,8 @@ public final class LoraTrainable implements Trainable {
     public MemoryPlan.Trained trained(boolean average) {
         Map<ModuleKey, Integer> ranks = new TreeMap<>();
         adapter.modules().forEach((module, factors) -> ranks.put(module, (int) factors.r()));
-        return new MemoryPlan.Trained(false, ranks, average);
+        return new MemoryPlan.Trained(false, ranks, average).withVariant(adapter.config().dora() ? MemoryPlan.Variant.DORA
+            : frozen != null ? MemoryPlan.Variant.PISSA : MemoryPlan.Variant.PLAIN);
     }
 
     @Override
@@ -55,7 +67,7 @@ public final class LoraTrainable implements Trainable {
 
     @Override
     public AdapterStack adapters() {
-        return AdapterStack.of(adapter.modules());
+        return frozen == null ? AdapterStack.of(adapter.modules()) : new AdapterStack(List.of(adapter.modules(), frozen.modules()));
     }
 
     @Override
@@ -70,7 +82,12 @@ public final class LoraTrainable implements Trainable {
 
     @Override
     public void publish() {
-        // The model computes with these very tensors.
+        // The model computes with these very tensors; only what it has derived from them is out of date.
+        adapter.modules().values().forEach(factors -> {
+            if (factors.dora() != null) {
+                factors.dora().factorsChanged();
+            }
+        });
     }
 
     @Override

@@ -153,17 +153,24 @@ public final class Trace {
         try {
             for (Map.Entry<ModuleKey, LowRankAdapter> entry : adapters.adapters().get(last).entrySet()) {
                 gradients.put(entry.getKey(), new LowRankGradient(device.zeros(DType.F32, entry.getValue().loraA().shape()),
-                    device.zeros(DType.F32, entry.getValue().loraB().shape())));
+                    device.zeros(DType.F32, entry.getValue().loraB().shape()), entry.getValue().dora() == null ? null
+                        : device.zeros(DType.F32, entry.getValue().dora().magnitude().shape())));
             }
             model.backward(pass, dFinalNorm, new BackwardTargets(Map.of(), last, gradients, null));
             gradients.forEach((module, g) -> {
                 results.put("grad." + module.path() + ".lora_A.weight", toHost(g.dLoraA()));
                 results.put("grad." + module.path() + ".lora_B.weight", toHost(g.dLoraB()));
+                if (g.dMagnitude() != null) {
+                    results.put("grad." + module.path() + ".lora_magnitude_vector", toHost(g.dMagnitude()));
+                }
             });
         } finally {
             gradients.values().forEach(g -> {
                 g.dLoraA().close();
                 g.dLoraB().close();
+                if (g.dMagnitude() != null) {
+                    g.dMagnitude().close();
+                }
             });
         }
     }

@@ -175,7 +175,7 @@ class LoraAdapterTest {
     @Test
     void unsupportedSettings() throws IOException {
         refusedConfig(json -> json.put("peft_type", "IA3"), "peft_type", "'IA3'", "'LORA'");
-        for (String key : List.of("use_dora", "lora_bias", "fan_in_fan_out")) {
+        for (String key : List.of("lora_bias", "fan_in_fan_out")) {
             refusedConfig(json -> json.put(key, true), key, "true");
         }
         refusedConfig(json -> json.put("bias", "all"), "'bias' is 'all'");

@@ -10,9 +10,9 @@ import java.util.Map;
  *
  * @param weights by their names in the checkpoint, row-major
  */
-record LlamaOracle(ModelConfig config, Map<String, double[]> weights) {
+public record LlamaOracle(ModelConfig config, Map<String, double[]> weights) {
     /** Logits [length][vocab_size] of one sequence. */
-    double[][] logits(int[] ids) {
+    public double[][] logits(int[] ids) {
         int d = (int) config.dModel();
         double[] embedding = weights.get("model.embed_tokens.weight");
         double[][] x = new double[ids.length][d];
@@ -38,7 +38,7 @@ record LlamaOracle(ModelConfig config, Map<String, double[]> weights) {
     }
 
     /** Mean of -log p of every token after the first. */
-    double loss(int[] ids) {
+    public double loss(int[] ids) {
         double[][] logits = logits(ids);
         double sum = 0;
         for (int t = 0; t + 1 < ids.length; t++) {

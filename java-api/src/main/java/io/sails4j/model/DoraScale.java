@@ -1,0 +1,47 @@
+package io.sails4j.model;
+
+import io.sails4j.ops.Ops;
+import io.sails4j.tensor.Tensor;
+
+/**
+ * What makes an adapter a DoRA (arXiv:2402.09353): trained lengths of the rows of the adapted weight. The rows' own lengths follow from weight and
+ * factors and are computed when they are next needed after those have changed.
+ */
+public final class DoraScale implements AutoCloseable {
+    private final Tensor magnitude;
+    private final Tensor norm;
+    private boolean current;
+
+    /**
+     * @param magnitude [d_out] F32
+     * @param norm room for as many
+     */
+    public DoraScale(Tensor magnitude, Tensor norm) {
+        this.magnitude = magnitude;
+        this.norm = norm;
+    }
+
+    public Tensor magnitude() {
+        return magnitude;
+    }
+
+    /** The lengths [d_out] F32 of the rows of weight + scale * lora_B lora_A. */
+    Tensor norm(Ops ops, Tensor weight, LowRankAdapter adapter) {
+        if (!current) {
+            ops.doraNorm(norm, weight, adapter.loraA(), adapter.loraB(), adapter.scale());
+            current = true;
+        }
+        return norm;
+    }
+
+    /** To be called when the factors have changed. */
+    public void factorsChanged() {
+        current = false;
+    }
+
+    @Override
+    public void close() {
+        magnitude.close();
+        norm.close();
+    }
+}
