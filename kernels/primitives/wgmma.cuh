@@ -18,6 +18,14 @@ namespace sails::kernels {
 
 constexpr int kWarpgroup = 128;
 
+// Whether this pass of the compiler can make code of wgmma. A kernel of sm_90a guards its body with `if constexpr (kHasWgmma)`, so that the other
+// architectures hold an empty one; the host chooses it on cards of 9.0 alone.
+#ifdef SAILS_HAS_WGMMA
+constexpr bool kHasWgmma = true;
+#else
+constexpr bool kHasWgmma = false;
+#endif
+
 // Where an operand lies in shared memory (PTX ISA, "matrix descriptor"; the canonical layouts are those of CUTLASS include/cute/arch/mma_sm90_desc.hpp).
 // With rows the index of m or n, S = swizzle_span:
 //   K-major (k contiguous)    rows of S bytes, 8 of them an atom; stride_bytes between groups of 8 rows; leading_bytes unused. Without swizzle: cores of

@@ -25,6 +25,7 @@ void check(cudaError_t status) {
 namespace {
 
 constexpr int kOldestArchitecture = 80;  // cp.async, bf16 mma
+constexpr int kHopper = 90;              // wgmma is in sm_90a alone: neither before nor after
 
 std::string version(int number) { return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10); }
 
@@ -61,7 +62,16 @@ int64_t positive(const std::string &key, const std::string &text) {
   return value;
 }
 
-// "key=value,...": memory_mib limits what sails_alloc hands out; the emulator also knows seed.
+// kernels=hopper|portable: with or without the variants that only sm_90a has.
+void choose_kernels(CudaDevice &device, const std::string &value) {
+  require(value == "hopper" || value == "portable", "option kernels=" + value + ": expected hopper or portable");
+  require(value == "portable" || device.compute_capability == kHopper,
+          "option kernels=hopper: " + device.name + " has compute capability " + std::to_string(device.compute_capability / 10) + "." +
+              std::to_string(device.compute_capability % 10) + ", these kernels need 9.0; leave the option out");
+  device.hopper_kernels = value == "hopper";
+}
+
+// "key=value,...": memory_mib limits what sails_alloc hands out, kernels limits the choice of variants; the emulator also knows seed.
 void apply_options(CudaDevice &device, std::string rest) {
   while (!rest.empty()) {
     const size_t comma = rest.find(',');
@@ -73,14 +83,16 @@ void apply_options(CudaDevice &device, std::string rest) {
       const int64_t mib = positive(key, value);
       require(mib < (int64_t{1} << 40), "option memory_mib=" + value + " is more than any card has");
       device.budget_bytes = std::min(device.budget_bytes, mib << 20);
+    } else if (key == "kernels") {
+      choose_kernels(device, value);
 #ifdef SAILS_EMULATOR
     } else if (key == "seed") {
       sails_emulator::set_seed(static_cast<uint64_t>(positive(key, value)));
     } else {
-      require(false, "option '" + option + "' is unknown to the emulator backend, expected memory_mib=... or seed=...");
+      require(false, "option '" + option + "' is unknown to the emulator backend, expected memory_mib=..., kernels=hopper|portable or seed=...");
 #else
     } else {
-      require(false, "option '" + option + "' is unknown to the cuda backend, expected memory_mib=...");
+      require(false, "option '" + option + "' is unknown to the cuda backend, expected memory_mib=... or kernels=hopper|portable");
 #endif
     }
   }
@@ -151,6 +163,7 @@ std::unique_ptr<sails_device> open(int32_t ordinal, int32_t n_threads, const std
   if (device->compute_capability < kOldestArchitecture)
     throw Error(SAILS_UNSUPPORTED, device->name + " has compute capability " + std::to_string(properties.major) + "." +
                                        std::to_string(properties.minor) + ", the kernels need 8.0 or newer");
+  device->hopper_kernels = device->compute_capability == kHopper;
   device->multiprocessors = attribute(cudaDevAttrMultiProcessorCount, ordinal);
   device->shared_bytes_per_block = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal);
   device->total_bytes = static_cast<int64_t>(properties.totalGlobalMem);
@@ -198,7 +211,7 @@ std::string describe(sails_device &handle) {
 #endif
   return text + ",\"name\":\"" + json_escaped(device.name) + "\",\"multiprocessors\":" + std::to_string(device.multiprocessors) +
          ",\"threads\":" + std::to_string(device.multiprocessors) + ",\"total_bytes\":" + std::to_string(device.total_bytes) +
-         ",\"budget_bytes\":" + std::to_string(device.budget_bytes) + ",\"matmul\":\"own kernels (mma.sync)\"}";
+         ",\"budget_bytes\":" + std::to_string(device.budget_bytes) + ",\"matmul\":\"own kernels (" + (device.hopper_kernels ? "wgmma" : "mma.sync") + ")\"}";
 }
 
 bool host_accessible(sails_device &) { return false; }

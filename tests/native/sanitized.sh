@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the emulator with AddressSanitizer and UndefinedBehaviorSanitizer and runs every kernel of the conformance suite in it, so that an
-# access outside a tensor or a shared array stops the run with its place. Called by Maven in the phase integration-test:
+# access outside a tensor or a shared array stops the run with its place; with the kernels of sm_90a and with those of every card in turn. Called by Maven in the phase integration-test:
 #   sanitized.sh <build directory> <unpacked oneDNN directory> <class path> <seeds of the thread order...>
 set -euo pipefail
 build_dir=$1
@@ -31,7 +31,9 @@ grep -E 'warning:' "$build_dir/build.log" >&2 || true
 export ASAN_OPTIONS=detect_leaks=0:handle_segv=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 "$build_dir/sails_emulator_test"
 jdk=$("$root/sails" java-home)
+kernels=(hopper portable)
+run=0
 for seed in "$@"; do
   LD_PRELOAD="$asan:$ubsan" "$jdk/bin/java" --enable-native-access=ALL-UNNAMED -Dsails.library.dir="$build_dir" -cp "$class_path" \
-    io.sails4j.cli.Main selftest --backend emulator --backend-options "seed=$seed" --seed "$seed"
+    io.sails4j.cli.Main selftest --backend emulator --backend-options "seed=$seed,kernels=${kernels[run++ % 2]}" --seed "$seed"
 done

@@ -24,7 +24,8 @@ final class CommonOptions {
     private String backend;
 
     @Option(names = "--backend-options", defaultValue = "", paramLabel = "KEY=VALUE,…",
-        description = "for a named backend: cpu isa=avx512|avx2|generic; cuda memory_mib=N; emulator memory_mib=N, seed=N (order of threads)")
+        description = "for a named backend: cpu isa=avx512|avx2|generic; cuda memory_mib=N, kernels=hopper|portable (default: what the card can);"
+            + " emulator the same and seed=N (order of threads)")
     private String backendOptions;
 
     @Option(names = "--dtype", paramLabel = "f32|bf16", description = "compute type of weights and matmul inputs (default: the checkpoint's)")

@@ -18,18 +18,19 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Every operation on every backend of {@code -Dsails.backends}, a comma-separated list of {@code name} or {@code name:options}; by default
- * {@code cpu} with each instruction set that the machine has, and the emulator with two orders of threads. {@code -Dsails.seed} draws other numbers.
+ * {@code cpu} with each instruction set that the machine has, and the emulator with two orders of threads, one with the
+ * kernels of sm_90a and one with those of every card. {@code -Dsails.seed} draws other numbers.
  */
 class ConformanceTest {
     static List<String> backends() throws IOException {
         String asked = System.getProperty("sails.backends");
         if (asked != null && !asked.isBlank()) {
-            return List.of(asked.split(","));
+            return List.of(asked.split(",(?=cpu|cuda|emulator)"));
         }
         Path cpuinfo = Path.of("/proc/cpuinfo");
         boolean avx2 = Files.isReadable(cpuinfo) && Files.readString(cpuinfo).contains(" avx2 ");
         List<String> all = new ArrayList<>(avx2 ? List.of("cpu", "cpu:isa=avx2", "cpu:isa=generic") : List.of("cpu"));
-        all.addAll(List.of("emulator:seed=1", "emulator:seed=2"));
+        all.addAll(List.of("emulator:seed=1,kernels=hopper", "emulator:seed=2,kernels=portable"));
         return all;
     }
 
