@@ -208,11 +208,11 @@ public final class AlignRun {
         }
     }
 
-    private static String memory(TrainingLoop loop) {
+    private String memory(TrainingLoop loop) {
         java.util.StringJoiner parts = new java.util.StringJoiner(", ");
         loop.memory().parts().forEach(part -> parts.add(String.format(java.util.Locale.ROOT, "%s %,d", part.getKey(), part.getValue() >> 20)));
-        return String.format(java.util.Locale.ROOT, "memory plan: %,d MiB (%s); %d layers computed again in the backward", loop.memory().totalBytes() >> 20, parts,
-            loop.recomputedLayers());
+        return String.format(java.util.Locale.ROOT, "memory plan: %,d MiB (%s); %s", loop.memory().totalBytes() >> 20, parts,
+            loop.recomputation().describe(model.config().nLayers()));
     }
 
     /** What decides the result: a run goes on only where all of it is the same. */

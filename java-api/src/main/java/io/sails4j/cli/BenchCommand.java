@@ -50,8 +50,12 @@ final class BenchCommand implements Callable<Integer> {
             json.put("device", engine.device().describe()).put("matmul_flops_per_s", peak);
             table.row("(matmul " + sequences * length + " x 2304 x 9216)", "", String.format(Locale.ROOT, "%,.0f", peak * 1e-9), "100 %", "", "");
             for (boolean full : new boolean[] {false, true}) {
-                for (Recompute recompute : List.of(Recompute.off(), Recompute.full())) {
-                    String name = (full ? "full" : "lora r 16") + (recompute.layers() == 0 ? "" : ", recomputed");
+                for (Recompute recompute : List.of(Recompute.off(), Recompute.selective(), Recompute.full())) {
+                    String name = (full ? "full" : "lora r 16") + switch (recompute.mode()) {
+                        case OFF -> "";
+                        case SELECTIVE -> ", selectively recomputed";
+                        default -> ", recomputed";
+                    };
                     StepBenchmark.Result r = benchmark.run(full, recompute, steps);
                     table.row(name, String.format(Locale.ROOT, "%,.1f", r.tokensPerSecond()), String.format(Locale.ROOT, "%,.0f", r.flopsPerSecond() * 1e-9),
                         String.format(Locale.ROOT, "%.0f %%", 100 * r.flopsPerSecond() / peak), mib(r.plannedBytes()), mib(r.peakBytes()));

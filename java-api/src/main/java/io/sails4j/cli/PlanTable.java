@@ -7,8 +7,10 @@ import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.ModelConfig;
 import io.sails4j.model.ModuleKey;
 import io.sails4j.model.Projection;
+import io.sails4j.model.Recomputation;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
+import io.sails4j.train.Recompute;
 import io.sails4j.train.TrainingFlops;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -50,8 +52,12 @@ final class PlanTable {
         this.headBytes = engine.ops().headLossWorkspaceBytes(positions, config.dModel(), config.vocabSize(), dtype);
     }
 
-    private MemoryPlan plan(int recomputeLayers) {
-        return MemoryPlan.of(config, dtype, trained, positions, recomputeLayers, headBytes);
+    private MemoryPlan plan(Recomputation recompute) {
+        return MemoryPlan.of(config, dtype, trained, positions, recompute, headBytes);
+    }
+
+    private Recomputation chosen(Recompute recompute) {
+        return recompute.of(config.nLayers(), budget -> MemoryPlan.cheapest(config, dtype, trained, positions, headBytes, budget));
     }
 
     private long trainable() {
@@ -60,44 +66,50 @@ final class PlanTable {
                 .sum() + (trained.variant() == MemoryPlan.Variant.DORA ? trained.ranks().keySet().stream().mapToLong(m -> m.projection().dOut(config)).sum() : 0);
     }
 
-    /** Layers computed again on a card of this size, or "does not fit". */
+    /** What is computed again on a card of this size, or "does not fit". */
     private String onCard(int gb) {
         long budget = (long) (gb * GB * USABLE);
-        int layers = MemoryPlan.layersToRecompute(config, dtype, trained, positions, headBytes, budget);
-        long total = plan(layers).totalBytes();
+        Recomputation chosen = chosen(Recompute.within(budget));
+        long total = plan(chosen).totalBytes();
         return total > budget ? String.format(Locale.ROOT, "does not fit: %.1f GB even with all layers computed again", total / GB)
-            : String.format(Locale.ROOT, "%.1f GB, %d of %d layers computed again", total / GB, layers, config.nLayers());
+            : String.format(Locale.ROOT, "%.1f GB, %s", total / GB, chosen.describe(config.nLayers()));
     }
 
     Table table() {
         Table table = Table.ofPairs().row("parameters", String.format(Locale.ROOT, "%,d", config.parameterCount()));
         table.row("trained parameters", String.format(Locale.ROOT, "%,d", trainable()));
         table.row("micro-batch", String.format(Locale.ROOT, "%,d positions, %s", positions, dtype));
-        plan(0).parts().forEach(part -> table.row(part.getKey(), String.format(Locale.ROOT, "%.2f GB", part.getValue() / GB)));
-        table.row("in all, nothing computed again", String.format(Locale.ROOT, "%.2f GB", plan(0).totalBytes() / GB));
-        table.row("in all, every layer computed again", String.format(Locale.ROOT, "%.2f GB", plan(config.nLayers()).totalBytes() / GB));
+        Recomputation asked = chosen(options.training().recompute());
+        plan(asked).parts().forEach(part -> table.row(part.getKey(), String.format(Locale.ROOT, "%.2f GB", part.getValue() / GB)));
+        table.row("in all, " + asked.describe(config.nLayers()), String.format(Locale.ROOT, "%.2f GB", plan(asked).totalBytes() / GB));
+        variants().forEach((name, recompute) -> table.row("--recompute " + name,
+            String.format(Locale.ROOT, "%.2f GB, %.3g FLOPs a token", plan(recompute).totalBytes() / GB, flops(recompute))));
         for (int gb : CARDS_GB) {
             table.row("on a card of " + gb + " GB", onCard(gb));
         }
-        return table.row("FLOPs a token", String.format(Locale.ROOT, "%.3g (sequences of %,d; %.3g with every layer computed again)", flops(0), length,
-            flops(config.nLayers())));
+        return table.row("FLOPs a token", String.format(Locale.ROOT, "%.3g in sequences of %,d, forward and backward", flops(Recomputation.none()), length));
     }
 
-    private double flops(int recomputeLayers) {
-        return TrainingFlops.step(config, length, trained.full(), recomputeLayers);
+    private double flops(Recomputation recompute) {
+        return TrainingFlops.step(config, length, trained.full(), recompute.full());
+    }
+
+    private Map<String, Recomputation> variants() {
+        Map<String, Recomputation> variants = new LinkedHashMap<>();
+        variants.put("off", chosen(Recompute.off()));
+        variants.put("selective", chosen(Recompute.selective()));
+        variants.put("full", chosen(Recompute.full()));
+        return variants;
     }
 
     ObjectNode json() {
         ObjectNode json = CommonOptions.object().put("parameters", config.parameterCount()).put("trainable_parameters", trainable());
         json.put("positions", positions).put("length", length).put("dtype", dtype.name());
-        Map<String, Integer> variants = new LinkedHashMap<>();
-        variants.put("off", 0);
-        variants.put("full", config.nLayers());
-        variants.forEach((name, layers) -> {
-            MemoryPlan plan = plan(layers);
+        variants().forEach((name, recompute) -> {
+            MemoryPlan plan = plan(recompute);
             json.putObject("recompute_" + name).put("weight_bytes", plan.weightBytes()).put("trainable_bytes", plan.trainableBytes())
                 .put("kept_bytes", plan.keptBytes()).put("scratch_bytes", plan.scratchBytes()).put("head_bytes", plan.headBytes())
-                .put("total_bytes", plan.totalBytes()).put("flops_per_token", flops(layers));
+                .put("total_bytes", plan.totalBytes()).put("flops_per_token", flops(recompute));
         });
         return json;
     }

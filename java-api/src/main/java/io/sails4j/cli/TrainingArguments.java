@@ -139,9 +139,9 @@ final class TrainingArguments {
     @Option(names = "--keep-checkpoints", defaultValue = "2", paramLabel = "N", description = "checkpoints that stand at once (default: ${DEFAULT-VALUE})")
     private int keepCheckpoints;
 
-    @Option(names = "--recompute", defaultValue = "off", paramLabel = "off|full|auto|N",
-        description = "layers whose activations are computed again in the backward to save memory: none, all, as few as --memory-gib needs, or "
-            + "the lowest N (default: ${DEFAULT-VALUE})")
+    @Option(names = "--recompute", defaultValue = "off", paramLabel = "off|selective|full|N|auto",
+        description = "what the backward computes again to save memory: nothing; of every layer the norms and activations, but no product; "
+            + "every layer; the lowest N layers; or the cheapest mix that fits into --memory-gib (default: ${DEFAULT-VALUE})")
     private String recompute;
 
     @Option(names = "--memory-gib", defaultValue = "0", paramLabel = "G", description = "memory that a step may take, for --recompute auto")
@@ -150,13 +150,19 @@ final class TrainingArguments {
     Recompute recompute() {
         return switch (recompute) {
             case "off" -> Recompute.off();
+            case "selective" -> Recompute.selective();
             case "full" -> Recompute.full();
-            case "auto" -> new Recompute(Recompute.AUTO, (long) (memoryGib * (1L << 30)));
+            case "auto" -> {
+                if (!(memoryGib > 0)) {
+                    throw new InputException("--recompute auto needs the memory that a step may take: add --memory-gib G");
+                }
+                yield Recompute.within((long) (memoryGib * (1L << 30)));
+            }
             default -> {
                 if (!recompute.matches("[0-9]{1,6}")) {
-                    throw new InputException("--recompute is '" + recompute + "', expected off, full, auto or a number of layers");
+                    throw new InputException("--recompute is '" + recompute + "', expected off, selective, full, auto or a number of layers");
                 }
-                yield new Recompute(Integer.parseInt(recompute), 0);
+                yield Recompute.lowest(Integer.parseInt(recompute));
             }
         };
     }

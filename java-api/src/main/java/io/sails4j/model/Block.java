@@ -5,7 +5,9 @@ import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
 import java.util.EnumMap;
+import java.util.EnumSet;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,6 +17,10 @@ import org.jspecify.annotations.Nullable;
  * The residual stream is F32; what enters a matmul has the compute type.
  */
 final class Block {
+    private static final Set<Projection> ATTENTION_INPUTS = EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ);
+    private static final Set<Projection> MLP_INPUTS = EnumSet.of(Projection.GATE_PROJ, Projection.UP_PROJ);
+    private static final Set<Projection> MLP_OUTPUT = EnumSet.of(Projection.DOWN_PROJ);
+
     private final ModelConfig config;
     private final int layer;
     private final LayerWeights weights;
@@ -27,33 +33,44 @@ final class Block {
         weights.projections().forEach((projection, weight) -> linears.put(projection, new Linear(new ModuleKey(layer, projection), weight)));
     }
 
-    /** A norm's input and saved rstd [n] F32. */
-    private record NormSaved(Tensor x, Tensor rstd) {
+    /** A norm's input, null where it is computed again, and saved rstd [n] F32. */
+    private record NormSaved(@Nullable Tensor x, Tensor rstd) {
+        Tensor input() {
+            return java.util.Objects.requireNonNull(x, "a norm's input was not computed again");
+        }
     }
 
-    /** What the backward needs. q and k after RoPE. */
+    /** What the backward needs. q and k after RoPE, which turns them in place. */
     record Saved(NormSaved inputNorm, Tensor q, Tensor k, Tensor v, Tensor z, Tensor lse, @Nullable NormSaved postAttentionNorm,
                  NormSaved preFeedforwardNorm, Tensor gate, Tensor up, @Nullable NormSaved postFeedforwardNorm,
                  Map<Projection, Linear.Saved> linears) {
     }
 
-    /** A forward's result: resid_post [n, d_model] F32 and, where asked for, what the backward needs. */
-    record Result(Tensor residPost, @Nullable Saved saved) {
+    /** A forward's result: resid_post [n, d_model] F32 and what the backward needs. */
+    record Result(Tensor residPost, Saved saved) {
     }
 
     private final class Forward {
         private final Step step;
         private final TensorArena memory;
+        private final Recomputation.Kind kind;
         private final Map<Projection, Linear.Saved> saved = new EnumMap<>(Projection.class);
 
-        Forward(Step step, TensorArena memory) {
+        /** @param memory of what stays; the rest goes to the step's scratch memory */
+        Forward(Step step, TensorArena memory, Recomputation.Kind kind) {
             this.step = step;
             this.memory = memory;
+            this.kind = kind;
         }
 
-        Tensor linear(Projection projection, Tensor x, DType dtype) {
+        /** Whether the input that these projections share stays. */
+        private boolean stays(Set<Projection> readers) {
+            return kind == Recomputation.Kind.NONE && needsInput(step, readers);
+        }
+
+        Tensor linear(Projection projection, Tensor x, boolean stays, DType dtype) {
             Linear.Result result = linears.get(projection).forward(step, x, dtype, memory);
-            saved.put(projection, result.saved());
+            saved.put(projection, stays ? result.saved() : result.saved().withX(null));
             return result.y();
         }
 
@@ -61,58 +78,101 @@ final class Block {
             return new NormSaved(x, memory.allocate(DType.F32, step.tokens()));
         }
 
-        Tensor norm(NormSaved norm, Tensor weight) {
-            Tensor y = memory.allocate(step.computeDtype(), step.tokens(), config.dModel());
-            step.ops().rmsnormForward(y, norm.rstd(), norm.x(), weight, null, (float) config.rmsNormEps(), config.family().normOffset());
-            return y;
+        private TensorArena placeOf(boolean stays) {
+            return stays ? memory : step.scratch();
         }
+    }
 
-        /** residual + norm(x), or residual + x in x's place where the family has no norm there. */
-        Tensor addTo(Tensor residual, Tensor x, @Nullable NormSaved norm, LayerWeights.@Nullable Norm weight) {
-            if (norm == null || weight == null) {
-                step.ops().axpby(x, residual, 1, 1);
-                return x;
-            }
-            Tensor y = memory.allocate(DType.F32, step.tokens(), config.dModel());
-            step.ops().rmsnormForward(y, norm.rstd(), x, weight.weight(), residual, (float) config.rmsNormEps(), config.family().normOffset());
-            return y;
+    private boolean needsInput(Step step, Set<Projection> readers) {
+        return readers.stream().anyMatch(p -> step.needsInput(new ModuleKey(layer, p)));
+    }
+
+    /** The norm of [n, d_model] F32 in the compute type. */
+    private Tensor norm(Step step, NormSaved norm, Tensor weight, TensorArena place) {
+        Tensor y = place.allocate(step.computeDtype(), step.tokens(), config.dModel());
+        step.ops().rmsnormForward(y, norm.rstd(), norm.input(), weight, null, (float) config.rmsNormEps(), config.family().normOffset());
+        return y;
+    }
+
+    /** residual + norm(x), or residual + x in x's place where the family has no norm there. */
+    private Tensor addTo(Step step, Tensor residual, Tensor x, @Nullable NormSaved norm, LayerWeights.@Nullable Norm weight, TensorArena place) {
+        if (norm == null || weight == null) {
+            step.ops().axpby(x, residual, 1, 1);
+            return x;
         }
+        Tensor y = place.allocate(DType.F32, step.tokens(), config.dModel());
+        step.ops().rmsnormForward(y, norm.rstd(), x, weight.weight(), residual, (float) config.rmsNormEps(), config.family().normOffset());
+        return y;
+    }
+
+    private Tensor gated(Step step, Tensor gate, Tensor up, TensorArena place) {
+        Tensor act = place.allocate(step.computeDtype(), step.tokens(), config.dFf());
+        step.ops().gluForward(act, gate, up, config.family().activation());
+        return act;
     }
 
     /**
      * @param residPre [n, d_model] F32
-     * @param memory where all results go
+     * @param memory where the result goes, and what is kept for the backward
+     * @param kind NONE or SELECTIVE: what is kept
      */
-    Result forward(Step step, Tensor residPre, TensorArena memory, boolean save, @Nullable TensorListener listener) {
-        Forward f = new Forward(step, memory);
+    Result forward(Step step, Tensor residPre, TensorArena memory, Recomputation.Kind kind, @Nullable TensorListener listener) {
+        Forward f = new Forward(step, memory, kind);
         DType type = step.computeDtype();
         NormSaved inputNorm = f.saved(residPre);
-        Tensor normed = f.norm(inputNorm, weights.inputNorm().weight());
-        Tensor q = rotated(step, f.linear(Projection.Q_PROJ, normed, type), config.nHeads());
-        Tensor k = rotated(step, f.linear(Projection.K_PROJ, normed, type), config.nKvHeads());
-        Tensor v = f.linear(Projection.V_PROJ, normed, type);
+        boolean normedStays = f.stays(ATTENTION_INPUTS);
+        Tensor normed = norm(step, inputNorm, weights.inputNorm().weight(), f.placeOf(normedStays));
+        Tensor q = rotated(step, f.linear(Projection.Q_PROJ, normed, normedStays, type), config.nHeads());
+        Tensor k = rotated(step, f.linear(Projection.K_PROJ, normed, normedStays, type), config.nKvHeads());
+        Tensor v = f.linear(Projection.V_PROJ, normed, normedStays, type);
         Tensor z = memory.allocate(type, step.tokens(), config.qWidth());
         Tensor lse = memory.allocate(DType.F32, step.tokens(), config.nHeads());
         attend(step, z, lse, q, k, v);
-        Tensor attnOut = f.linear(Projection.O_PROJ, z, DType.F32);
+        Tensor attnOut = f.linear(Projection.O_PROJ, z, true, DType.F32);
         notify(listener, "attn_out.", attnOut);
         NormSaved postAttentionNorm = weights.postAttentionNorm() == null ? null : f.saved(attnOut);
-        Tensor residMid = f.addTo(residPre, attnOut, postAttentionNorm, weights.postAttentionNorm());
+        // Where there is no norm the sum stands in the product's place and stays with it.
+        boolean midStays = kind == Recomputation.Kind.NONE || postAttentionNorm == null;
+        Tensor residMid = addTo(step, residPre, attnOut, postAttentionNorm, weights.postAttentionNorm(), f.placeOf(midStays));
         notify(listener, "hidden.mid.", residMid);
         NormSaved preFeedforwardNorm = f.saved(residMid);
-        Tensor mlpIn = f.norm(preFeedforwardNorm, weights.preFeedforwardNorm().weight());
-        Tensor gate = f.linear(Projection.GATE_PROJ, mlpIn, type);
-        Tensor up = f.linear(Projection.UP_PROJ, mlpIn, type);
-        Tensor act = memory.allocate(type, step.tokens(), config.dFf());
-        step.ops().gluForward(act, gate, up, config.family().activation());
-        Tensor mlpOut = f.linear(Projection.DOWN_PROJ, act, DType.F32);
+        boolean mlpInStays = f.stays(MLP_INPUTS);
+        Tensor mlpIn = norm(step, preFeedforwardNorm, weights.preFeedforwardNorm().weight(), f.placeOf(mlpInStays));
+        Tensor gate = f.linear(Projection.GATE_PROJ, mlpIn, mlpInStays, type);
+        Tensor up = f.linear(Projection.UP_PROJ, mlpIn, mlpInStays, type);
+        boolean actStays = f.stays(MLP_OUTPUT);
+        Tensor mlpOut = f.linear(Projection.DOWN_PROJ, gated(step, gate, up, f.placeOf(actStays)), actStays, DType.F32);
         notify(listener, "mlp_out.", mlpOut);
         NormSaved postFeedforwardNorm = weights.postFeedforwardNorm() == null ? null : f.saved(mlpOut);
-        Tensor residPost = f.addTo(residMid, mlpOut, postFeedforwardNorm, weights.postFeedforwardNorm());
+        Tensor residPost = addTo(step, residMid, mlpOut, postFeedforwardNorm, weights.postFeedforwardNorm(), memory);
         notify(listener, "hidden.layer.", residPost);
-        Saved saved = !save ? null : new Saved(inputNorm, q, k, v, z, lse, postAttentionNorm, preFeedforwardNorm, gate, up, postFeedforwardNorm,
-            f.saved);
-        return new Result(residPost, saved);
+        return new Result(residPost, new Saved(inputNorm, q, k, v, z, lse, postAttentionNorm,
+            new NormSaved(midStays ? residMid : null, preFeedforwardNorm.rstd()), gate, up, postFeedforwardNorm, f.saved));
+    }
+
+    /** What a forward that kept SELECTIVEly has left out and the backward needs, computed again into {@code memory}. */
+    Saved restored(Step step, Tensor residPre, Saved s, TensorArena memory) {
+        NormSaved preFeedforwardNorm = s.preFeedforwardNorm();
+        NormSaved attnNorm = s.postAttentionNorm();
+        if (preFeedforwardNorm.x() == null && attnNorm != null) {
+            preFeedforwardNorm = new NormSaved(addTo(step, residPre, attnNorm.input(), attnNorm, weights.postAttentionNorm(), memory),
+                preFeedforwardNorm.rstd());
+        }
+        Map<Projection, Linear.Saved> inputs = new EnumMap<>(s.linears());
+        if (needsInput(step, ATTENTION_INPUTS)) {
+            putInput(inputs, ATTENTION_INPUTS, norm(step, s.inputNorm(), weights.inputNorm().weight(), memory));
+        }
+        if (needsInput(step, MLP_INPUTS)) {
+            putInput(inputs, MLP_INPUTS, norm(step, preFeedforwardNorm, weights.preFeedforwardNorm().weight(), memory));
+        }
+        if (needsInput(step, MLP_OUTPUT)) {
+            putInput(inputs, MLP_OUTPUT, gated(step, s.gate(), s.up(), memory));
+        }
+        return new Saved(s.inputNorm(), s.q(), s.k(), s.v(), s.z(), s.lse(), attnNorm, preFeedforwardNorm, s.gate(), s.up(), s.postFeedforwardNorm(), inputs);
+    }
+
+    private static void putInput(Map<Projection, Linear.Saved> linears, Set<Projection> readers, Tensor x) {
+        readers.forEach(p -> linears.computeIfPresent(p, (_, saved) -> saved.withX(x)));
     }
 
     private Tensor rotated(Step step, Tensor x, long heads) {
@@ -231,7 +291,7 @@ final class Block {
     }
 
     private void normBackward(Step step, Tensor dx, boolean accumulate, Tensor dy, NormSaved saved, LayerWeights.Norm norm, BackwardTargets targets) {
-        step.ops().rmsnormBackward(dx, targets.parameters().get(norm.name()), dy, saved.x(), norm.weight(), saved.rstd(),
+        step.ops().rmsnormBackward(dx, targets.parameters().get(norm.name()), dy, saved.input(), norm.weight(), saved.rstd(),
             config.family().normOffset(), accumulate);
     }
 }

@@ -97,7 +97,7 @@ public final class CausalModel implements AutoCloseable {
         Tensor segments = kept.of(batch.segments(), batch.batch(), batch.length());
         Tensor ropeTable = kept.allocate(DType.F32, n, config.headDim() / 2, 2);
         engine.ops().ropeTable(ropeTable, kept.of(batch.positionIds(), n), invFreq);
-        Step step = new Step(engine, config, computeDtype(), kept, scratch, adapters, batch, segments, ropeTable, cache);
+        Step step = new Step(engine, config, computeDtype(), kept, scratch, adapters, batch, segments, ropeTable, cache, options.frozenWeights());
         Tensor residual = kept.allocate(DType.F32, n, config.dModel());
         engine.ops().embeddingForward(residual, kept.of(batch.inputIds(), n), weights.embedTokens(), normalizer);
         if (options.listener() != null) {
@@ -128,19 +128,21 @@ public final class CausalModel implements AutoCloseable {
     }
 
     private Tensor runBlock(Step step, int layer, Tensor residual, ForwardOptions options, List<ForwardPass.SavedBlock> saved) {
-        if (options.saveForBackward() && layer >= options.recomputeLayers()) {
-            Block.Result result = blocks.get(layer).forward(step, residual, kept, true, options.listener());
-            saved.add(new ForwardPass.SavedBlock(residual, result.saved()));
+        Recomputation.Kind kind = options.recompute().of(layer);
+        TensorArena.Mark blockMark = scratch.mark();
+        if (options.saveForBackward() && kind != Recomputation.Kind.FULL) {
+            Block.Result result = blocks.get(layer).forward(step, residual, kept, kind, options.listener());
+            saved.add(new ForwardPass.SavedBlock(residual, kind, result.saved()));
+            scratch.release(blockMark);
             return result.residPost();
         }
         // Only the residual stream outlives the block; the backward needs the block's input too.
         Tensor out = options.saveForBackward() ? kept.allocate(DType.F32, step.tokens(), config.dModel()) : residual;
-        TensorArena.Mark blockMark = scratch.mark();
-        Block.Result result = blocks.get(layer).forward(step, residual, scratch, false, options.listener());
+        Block.Result result = blocks.get(layer).forward(step, residual, scratch, Recomputation.Kind.NONE, options.listener());
         out.copyFrom(result.residPost());
         scratch.release(blockMark);
         if (options.saveForBackward()) {
-            saved.add(new ForwardPass.SavedBlock(residual, null));
+            saved.add(new ForwardPass.SavedBlock(residual, kind, null));
         }
         return out;
     }
@@ -208,8 +210,14 @@ public final class CausalModel implements AutoCloseable {
 
     private void blockBackward(Step step, int layer, Tensor dResid, ForwardPass.SavedBlock block, BackwardTargets targets) {
         TensorArena.Mark mark = kept.mark();
-        Block.Saved saved = block.saved() != null ? block.saved()
-            : java.util.Objects.requireNonNull(blocks.get(layer).forward(step, block.residPre(), kept, true, null).saved());
+        TensorArena.Mark blockMark = scratch.mark();
+        Block.Saved saved = block.saved();
+        if (saved == null) {
+            saved = blocks.get(layer).forward(step, block.residPre(), kept, Recomputation.Kind.NONE, null).saved();
+            scratch.release(blockMark);
+        } else if (block.kind() == Recomputation.Kind.SELECTIVE) {
+            saved = blocks.get(layer).restored(step, block.residPre(), saved, kept);
+        }
         blocks.get(layer).backward(step, dResid, saved, targets);
         kept.release(mark);
     }

@@ -7,13 +7,13 @@ import org.jspecify.annotations.Nullable;
  * @param lastLayer stop after this block (then there is no final norm), -1 = run all
  * @param listener receives {@code hidden.embed}, and for each block N {@code attn_out.N}, {@code hidden.mid.N}, {@code mlp_out.N},
  *     {@code hidden.layer.N}, all [batch * length, d_model] F32; then {@code hidden.final_norm} in the compute type
- * @param recomputeLayers of so many layers, from the lowest on, only the input is kept; the backward runs their forward once more, with the
- *     same bits
+ * @param recompute what the backward computes again
+ * @param frozenWeights the backward will ask for no gradient of the model's own parameters: inputs of linear maps without an adapter are not kept
  */
-public record ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable TensorListener listener, int recomputeLayers) {
-    /** Nothing is computed twice. */
+public record ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable TensorListener listener, Recomputation recompute, boolean frozenWeights) {
+    /** Nothing is computed twice, and any gradient can be asked for. */
     public ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable TensorListener listener) {
-        this(saveForBackward, lastLayer, listener, 0);
+        this(saveForBackward, lastLayer, listener, Recomputation.none(), false);
     }
 
     public static ForwardOptions inference() {
@@ -21,10 +21,10 @@ public record ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable T
     }
 
     public static ForwardOptions training() {
-        return training(0);
+        return training(Recomputation.none(), false);
     }
 
-    public static ForwardOptions training(int recomputeLayers) {
-        return new ForwardOptions(true, -1, null, recomputeLayers);
+    public static ForwardOptions training(Recomputation recompute, boolean frozenWeights) {
+        return new ForwardOptions(true, -1, null, recompute, frozenWeights);
     }
 }

@@ -15,8 +15,8 @@ public final class ForwardPass implements AutoCloseable {
     private final @Nullable Tensor finalRstd;
     private boolean closed;
 
-    /** What a block left: its input [n, d_model] F32, and what its backward needs, null where that is computed once more. */
-    record SavedBlock(Tensor residPre, Block.@Nullable Saved saved) {
+    /** What a block left: its input [n, d_model] F32, and what its backward needs, null where all of that is computed once more. */
+    record SavedBlock(Tensor residPre, Recomputation.Kind kind, Block.@Nullable Saved saved) {
     }
 
     ForwardPass(Step step, TensorArena.Mark mark, List<SavedBlock> blocks, Tensor lastResidual, @Nullable Tensor finalNorm,

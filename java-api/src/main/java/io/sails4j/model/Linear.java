@@ -18,11 +18,18 @@ final class Linear {
     /**
      * What the backward needs.
      *
-     * @param x the input [n, d_in]
+     * @param x the input [n, d_in], null where no gradient needs it or it is computed again
      * @param h for each adapter of the stack x A^T [n, r], null where it has no part here
      * @param u with DoRA the map without its scale [n, d_out] F32
      */
-    record Saved(Tensor x, @Nullable Tensor[] h, @Nullable Tensor u) {
+    record Saved(@Nullable Tensor x, @Nullable Tensor[] h, @Nullable Tensor u) {
+        Saved withX(@Nullable Tensor other) {
+            return new Saved(other, h, u);
+        }
+
+        Tensor input() {
+            return java.util.Objects.requireNonNull(x, "the forward was told that nothing needs this input");
+        }
     }
 
     /** The output [n, d_out] and what the backward needs. */
@@ -62,7 +69,7 @@ final class Linear {
     void backward(Step step, Tensor dx, boolean accumulate, Tensor dy, Saved saved, BackwardTargets targets) {
         Tensor dWeight = targets.parameters().get(key.path() + ".weight");
         if (dWeight != null) {
-            step.ops().matmul(dWeight, dy, saved.x(), true, false, 1, 1);
+            step.ops().matmul(dWeight, dy, saved.input(), true, false, 1, 1);
         }
         LowRankAdapter[] adapters = step.adaptersOf(key);
         int fused = first(adapters);
@@ -79,12 +86,12 @@ final class Linear {
                 adapter.dora().magnitude(), adapter.dora().norm(step.ops(), weight, adapter));
             dy = du;
         }
-        step.ops().linearBackward(dx, gradient == null ? null : gradient.dLoraA(), gradient == null ? null : gradient.dLoraB(), dy, saved.x(),
+        step.ops().linearBackward(dx, gradient == null ? null : gradient.dLoraA(), gradient == null ? null : gradient.dLoraB(), dy, saved.input(),
             weight, saved.h()[fused], adapter.loraA(), adapter.loraB(), adapter.scale(), accumulate);
         step.scratch().release(mark);
         for (int i = fused + 1; i < adapters.length; i++) {
             if (adapters[i] != null) {
-                adapterBackward(step, dx, dy, saved.x(), saved.h()[i], adapters[i], gradientOf(i, targets));
+                adapterBackward(step, dx, dy, saved.input(), saved.h()[i], adapters[i], gradientOf(i, targets));
             }
         }
     }

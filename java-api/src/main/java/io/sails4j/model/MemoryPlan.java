@@ -6,8 +6,7 @@ import java.util.Map;
 import java.util.stream.IntStream;
 
 /**
- * What a training step needs on the device, in bytes, laid out before the first. The activations follow {@link Block#forward} and
- * {@link Block#backward} tensor by tensor.
+ * What a training step needs on the device, in bytes, laid out before the first; the activations by {@link LayerMemory}.
  *
  * @param weightBytes the model's own parameters
  * @param trainableBytes trained parameters that the model does not hold itself, their gradients and the optimizer's state
@@ -41,7 +40,7 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
         }
 
         /** Widths of the outputs of a layer's modules with DoRA. */
-        private IntStream doraWidths(ModelConfig config, int layer) {
+        IntStream doraWidths(ModelConfig config, int layer) {
             return variant != Variant.DORA ? IntStream.empty()
                 : ranks.keySet().stream().filter(m -> m.layer() == layer).mapToInt(m -> (int) m.projection().dOut(config));
         }
@@ -59,18 +58,19 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
 
     /**
      * @param positions tokens of a micro-batch with its padding
-     * @param recomputeLayers as in {@link ForwardOptions}
+     * @param recompute as in {@link ForwardOptions}
      * @param headWorkspaceBytes of {@code sails_head_loss} for these positions
      */
-    public static MemoryPlan of(ModelConfig config, DType computeDtype, Trained trained, long positions, int recomputeLayers,
+    public static MemoryPlan of(ModelConfig config, DType computeDtype, Trained trained, long positions, Recomputation recompute,
         long headWorkspaceBytes) {
-        Widths w = new Widths(config, computeDtype.byteSize(), trained, positions);
-        long layer = w.layer();
-        int whole = config.nLayers() - recomputeLayers;
-        long kept = w.shared() + whole * layer + recomputeLayers * w.residual() + (recomputeLayers > 0 ? layer : 0);
-        long scratch = Math.max(layer, w.backward());
+        return of(new LayerMemory(config, computeDtype.byteSize(), trained), computeDtype, positions, recompute, headWorkspaceBytes);
+    }
+
+    private static MemoryPlan of(LayerMemory layers, DType computeDtype, long positions, Recomputation recompute, long headWorkspaceBytes) {
+        ModelConfig config = layers.config();
         long head = positions * (F32 * config.dModel() + 3 * F32) + headWorkspaceBytes;
-        return new MemoryPlan(weights(config, computeDtype.byteSize()), trainable(config, computeDtype, trained), kept, scratch, head);
+        return new MemoryPlan(weights(config, computeDtype.byteSize()), trainable(config, computeDtype, layers.trained()),
+            positions * layers.kept(recompute), positions * layers.scratch(), head);
     }
 
     /** All of it. */
@@ -78,14 +78,20 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
         return weightBytes + trainableBytes + keptBytes + scratchBytes + headBytes;
     }
 
-    /** The plan with the fewest layers computed twice that fits into the budget; with all of them where none does. */
-    public static int layersToRecompute(ModelConfig config, DType computeDtype, Trained trained, long positions, long headWorkspaceBytes, long budgetBytes) {
-        for (int layers = 0; layers < config.nLayers(); layers++) {
-            if (of(config, computeDtype, trained, positions, layers, headWorkspaceBytes).totalBytes() <= budgetBytes) {
-                return layers;
+    /** The mix of layers computed again that costs the least of those that fit into the budget; every layer where none does. */
+    public static Recomputation cheapest(ModelConfig config, DType computeDtype, Trained trained, long positions, long headWorkspaceBytes, long budgetBytes) {
+        LayerMemory layers = new LayerMemory(config, computeDtype.byteSize(), trained);
+        Recomputation best = new Recomputation(config.nLayers(), 0);
+        long fixed = of(layers, computeDtype, positions, best, headWorkspaceBytes).totalBytes() - positions * layers.kept(best);
+        for (int full = 0; full <= config.nLayers(); full++) {
+            for (int selective = 0; selective <= config.nLayers() - full; selective++) {
+                Recomputation mix = new Recomputation(full, selective);
+                if (fixed + positions * layers.kept(mix) <= budgetBytes && layers.cost(mix) < layers.cost(best)) {
+                    best = mix;
+                }
             }
         }
-        return config.nLayers();
+        return best;
     }
 
     private static long norms(ModelConfig config) {
@@ -111,44 +117,6 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
         // Gradient and state of everything; F32 masters of what the model keeps in BF16.
         long masters = computeDtype == DType.F32 ? 0 : config.parameterCount() - norms(config);
         return config.parameterCount() * F32 * (trained.average ? 2 : 1) + trained.stateBytes(config.parameterCount()) + masters * F32;
-    }
-
-    /** Bytes of the tensors of a block and around it. */
-    private record Widths(ModelConfig config, long e, Trained trained, long n) {
-        long residual() {
-            return n * F32 * config.dModel();
-        }
-
-        private long ranks(int layer) {
-            return trained.ranks.entrySet().stream().filter(r -> r.getKey().layer() == layer).mapToLong(Map.Entry::getValue).sum()
-                * (trained.variant == Variant.PISSA ? 2 : 1);
-        }
-
-        /** Everything that a block's forward allocates; the rank of layer 0 stands for all. */
-        long layer() {
-            long d = config.dModel();
-            long norms = config.family().postNorms() ? 4 : 2;
-            // attn_out, resid_mid, mlp_out, resid_post; without post-norms the sums overwrite the former
-            long streams = config.family().postNorms() ? 4 : 2;
-            return n * (e * (2 * d + 2 * config.qWidth() + 2 * config.kvWidth() + 3 * config.dFf())
-                + F32 * (streams * d + config.nHeads() + norms + ranks(0) + trained.doraWidths(config, 0).sum()));
-        }
-
-        /** Segments, positions, ids, the rotation table, the embedding, the final norm. */
-        long shared() {
-            return n * (3 * F32 + F32 * config.headDim() + F32 * config.dModel() + e * config.dModel() + F32);
-        }
-
-        /** The gradient of the residual stream, and the larger half of a block's backward. */
-        long backward() {
-            long d = config.dModel();
-            boolean typed = e != F32;
-            long post = config.family().postNorms() ? F32 * d : 0;
-            long mlp = post + (typed ? e * d : 0) + F32 * config.dFf() + (typed ? e * config.dFf() : 0) + 2 * e * config.dFf() + F32 * d;
-            long attention = post + (typed ? e * d : 0) + F32 * config.qWidth() + (typed ? e * config.qWidth() : 0)
-                + e * (config.qWidth() + 2 * config.kvWidth()) + F32 * d;
-            return n * (F32 * d + Math.max(mlp, attention) + e * trained.doraWidths(config, 0).max().orElse(0));
-        }
     }
 
     /** A line for each part, for people. */

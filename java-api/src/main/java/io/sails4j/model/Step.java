@@ -10,13 +10,18 @@ import org.jspecify.annotations.Nullable;
 
 /** What all blocks of one forward and backward share. Memory: {@code kept} lives until the pass is closed, {@code scratch} within a block. */
 record Step(Engine engine, ModelConfig config, DType computeDtype, TensorArena kept, TensorArena scratch, AdapterStack adapters,
-            TokenBatch batch, Tensor segments, Tensor ropeTable, @Nullable KvCache cache) {
+            TokenBatch batch, Tensor segments, Tensor ropeTable, @Nullable KvCache cache, boolean frozenWeights) {
     Ops ops() {
         return engine.ops();
     }
 
     long tokens() {
         return batch.size();
+    }
+
+    /** Whether some gradient is a product with the module's input: that of its weight, or of an adapter. */
+    boolean needsInput(ModuleKey module) {
+        return !frozenWeights || adapters.adapters().stream().anyMatch(adapter -> adapter.containsKey(module));
     }
 
     /** The adapters' parts for one module, in the order of the stack; null where an adapter leaves the module alone. */

@@ -178,7 +178,7 @@ public final class PreferenceLoss implements Loss {
         StepReadings readings) {
         StepReadings.Reading results = readings.add(DType.F64, examples.length, RESULTS);
         TensorArena.Mark mark = context.memory().mark();
-        try (ForwardPass pass = context.model().forward(batch.tokens(), trainable.adapters(), ForwardOptions.training(context.recomputeLayers()))) {
+        try (ForwardPass pass = context.model().forward(batch.tokens(), trainable.adapters(), context.training(trainable))) {
             HeadPass head = new HeadPass(context, pass, batch);
             Tensor weights = context.memory().allocate(DType.F32, batch.targets().length);
             pairLosses(context, results.tensor(), weights, head.forward(), head.targets(), batch, examples, 1 / totalWeight);

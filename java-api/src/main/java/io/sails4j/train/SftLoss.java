@@ -64,7 +64,7 @@ public final class SftLoss implements Loss {
         StepReadings readings) {
         StepReadings.Reading losses = readings.add(DType.F32, batch.targets().length);
         TensorArena.Mark mark = context.memory().mark();
-        try (ForwardPass pass = context.model().forward(batch.tokens(), trainable.adapters(), ForwardOptions.training(context.recomputeLayers()))) {
+        try (ForwardPass pass = context.model().forward(batch.tokens(), trainable.adapters(), context.training(trainable))) {
             float[] weights = Targets.weights(batch.targets(), (float) (1 / totalWeight));
             new HeadPass(context, pass, batch, losses.tensor()).backward(trainable, context.memory().of(weights, weights.length));
         } finally {

@@ -7,6 +7,7 @@ import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.MemoryPlan;
+import io.sails4j.model.Recomputation;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
@@ -39,7 +40,7 @@ public final class TrainingLoop implements AutoCloseable {
     private final StepHook hook;
     private final StepPlan plan;
     private final LongSupplier nanoClock;
-    private final int recomputeLayers;
+    private final Recomputation recomputation;
     private final MemoryPlan memory;
     private final LossContext context;
     private final AdamwOptimizer optimizer;
@@ -67,10 +68,11 @@ public final class TrainingLoop implements AutoCloseable {
         this.plan = StepPlan.of(loss, options);
         this.warmup = (long) Math.ceil(options.warmupRatio() * plan.steps().size());
         long positions = plan.largestMicroBatch(loss, options.packing());
-        this.recomputeLayers = recomputeLayers(positions);
-        this.memory = MemoryPlan.of(model.config(), model.computeDtype(), trained(), positions, recomputeLayers,
-            headWorkspaceBytes(model, positions));
-        this.context = LossContext.of(model, options.packing(), recomputeLayers);
+        long headBytes = headWorkspaceBytes(model, positions);
+        this.recomputation = options.recompute().of(model.config().nLayers(),
+            budget -> MemoryPlan.cheapest(model.config(), model.computeDtype(), trained(), positions, headBytes, budget));
+        this.memory = MemoryPlan.of(model.config(), model.computeDtype(), trained(), positions, recomputation, headBytes);
+        this.context = LossContext.of(model, options.packing(), recomputation);
         this.optimizer = new AdamwOptimizer(trainable, model.engine().device(), model.engine().ops(), options.optimizer(), options.maxGradNorm(),
             hook.held(), options.more());
         if (options.more().emaDecay() > 0) {
@@ -83,14 +85,6 @@ public final class TrainingLoop implements AutoCloseable {
         this.readings = new StepReadings(model.engine().device());
         this.prefetcher = new BatchPrefetcher(examples -> loss.batch(examples, options.packing()));
         this.start = nanoClock.getAsLong();
-    }
-
-    private int recomputeLayers(long positions) {
-        Recompute recompute = options.recompute();
-        int layers = recompute.layers() != Recompute.AUTO ? recompute.layers()
-            : MemoryPlan.layersToRecompute(model.config(), model.computeDtype(), trained(), positions,
-                headWorkspaceBytes(model, positions), recompute.budgetBytes());
-        return Math.min(layers, model.config().nLayers());
     }
 
     private MemoryPlan.Trained trained() {
@@ -110,9 +104,9 @@ public final class TrainingLoop implements AutoCloseable {
         return memory;
     }
 
-    /** Layers that are computed again in the backward. */
-    public int recomputedLayers() {
-        return recomputeLayers;
+    /** What is computed again in the backward. */
+    public Recomputation recomputation() {
+        return recomputation;
     }
 
     /** Optimizer steps taken, by this loop and by those whose state it goes on from. */

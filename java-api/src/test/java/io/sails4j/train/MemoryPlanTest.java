@@ -11,6 +11,7 @@ import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.ModelConfig;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.model.Projection;
+import io.sails4j.model.Recomputation;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
@@ -43,24 +44,36 @@ class MemoryPlanTest {
         return sequences;
     }
 
-    private static TrainingOptions options(int layers) {
+    private static Recompute recompute(String name) {
+        return switch (name) {
+            case "off" -> Recompute.off();
+            case "selective" -> Recompute.selective();
+            case "full" -> Recompute.full();
+            default -> Recompute.lowest(Integer.parseInt(name));
+        };
+    }
+
+    private static TrainingOptions options(Recompute recompute) {
         return new TrainingOptions(1, 2, 1024, 1024, new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1)
-            .withRecompute(new Recompute(layers, 0));
+            .withRecompute(recompute);
     }
 
     @ParameterizedTest
-    @CsvSource({"F32, false, 0", "F32, false, 6", "BF16, false, 2", "F32, true, 0", "BF16, true, 3"})
-    void theMeasuredPeakIsThatOfThePlan(DType dtype, boolean full, int recomputeLayers) {
+    @CsvSource({"F32, all, off", "F32, all, full", "F32, all, selective", "BF16, all, selective", "BF16, all, 2", "F32, attention, off", "F32, attention, selective",
+        "F32, full, off", "F32, full, selective", "BF16, full, 3"})
+    void theMeasuredPeakIsThatOfThePlan(DType dtype, String trained, String recompute) {
+        boolean full = trained.equals("full");
+        EnumSet<Projection> targets = trained.equals("all") ? EnumSet.allOf(Projection.class) : EnumSet.of(Projection.Q_PROJ, Projection.V_PROJ, Projection.O_PROJ);
         try (Engine engine = Engine.open(new EngineOptions("cpu", 0, ""));
              CausalModel model = new CausalModel(engine, ModelWeights.random(CONFIG, engine, dtype, 3), false);
-             LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(CONFIG, EnumSet.allOf(Projection.class), 8, 8, "plan"), CONFIG, engine.device());
+             LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(CONFIG, targets, 8, 8, "plan"), CONFIG, engine.device());
              Trainable trainable = full ? new FullTrainable(model) : new LoraTrainable(adapter, engine.device());
-             TrainingLoop loop = new TrainingLoop(model, trainable, new SftLoss(sequences(8, 256)), options(recomputeLayers), StepHook.none(),
+             TrainingLoop loop = new TrainingLoop(model, trainable, new SftLoss(sequences(8, 256)), options(recompute(recompute)), StepHook.none(),
                  System::nanoTime)) {
             loop.run(step -> { });
             double measured = engine.device().peakBytes();
             double planned = loop.memory().totalBytes();
-            System.out.printf("memory plan, %s, %s, %d layers again: %.1f MB planned, %.1f MB measured%n", dtype, full ? "full" : "lora", recomputeLayers,
+            System.out.printf("memory plan, %s, %s trained, recompute %s: %.1f MB planned, %.1f MB measured%n", dtype, trained, recompute,
                 planned * 1e-6, measured * 1e-6);
             assertThat(measured).isCloseTo(planned, within(0.1 * planned));
         }
@@ -68,16 +81,27 @@ class MemoryPlanTest {
 
     @Test
     void whatIsComputedAgainHasTheSameBits() {
-        float[] kept = gradients(0);
-        for (int layers : new int[] {1, 3, 6}) {
-            assertThat(gradients(layers)).as(layers + " layers").containsExactly(kept);
+        for (String trained : List.of("full", "all", "attention")) {
+            for (ModelConfig config : List.of(TinyModel.CONFIG, TinyModel.LLAMA)) {
+                float[] kept = gradients(config, trained, Recomputation.none());
+                for (Recomputation again : List.of(new Recomputation(1, 0), new Recomputation(2, 0), new Recomputation(0, 1), new Recomputation(0, 2),
+                    new Recomputation(1, 1))) {
+                    assertThat(gradients(config, trained, again)).as(trained + " " + again).containsExactly(kept);
+                }
+            }
         }
     }
 
-    private static float[] gradients(int recomputeLayers) {
+    private static Trainable trainable(String trained, CausalModel model, LoraAdapter adapter) {
+        return trained.equals("full") ? new FullTrainable(model) : new LoraTrainable(adapter, model.engine().device());
+    }
+
+    private static float[] gradients(ModelConfig config, String trained, Recomputation again) {
+        EnumSet<Projection> targets = trained.equals("all") ? EnumSet.allOf(Projection.class) : EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ);
         try (Engine engine = Engine.open(new EngineOptions("cpu", 1, ""));
-             CausalModel model = TinyModel.open(engine); FullTrainable trainable = new FullTrainable(model);
-             LossContext context = LossContext.of(model, false, Math.min(recomputeLayers, model.config().nLayers()))) {
+             CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 7), false);
+             LoraAdapter adapter = TinyModel.randomAdapter(engine, 5, config, targets); Trainable trainable = trainable(trained, model, adapter);
+             LossContext context = LossContext.of(model, false, again)) {
             SftLoss loss = new SftLoss(TinyModel.sequences(4, 3));
             loss.sumAndGradient(context, trainable, new int[] {0, 1, 2, 3}, 1);
             List<float[]> all = trainable.parameters().stream().map(p -> p.gradient().toFloatArray()).toList();
@@ -94,13 +118,36 @@ class MemoryPlanTest {
     @Test
     void aBudgetDecidesHowManyLayersAreComputedAgain() {
         MemoryPlan.Trained lora = new MemoryPlan.Trained(true, java.util.Map.of(), false);
-        long all = MemoryPlan.of(CONFIG, DType.F32, lora, 4096, 0, 0).totalBytes();
-        long least = MemoryPlan.of(CONFIG, DType.F32, lora, 4096, 6, 0).totalBytes();
-        assertThat(MemoryPlan.layersToRecompute(CONFIG, DType.F32, lora, 4096, 0, all)).isZero();
-        assertThat(MemoryPlan.layersToRecompute(CONFIG, DType.F32, lora, 4096, 0, least)).isEqualTo(6);
-        int between = MemoryPlan.layersToRecompute(CONFIG, DType.F32, lora, 4096, 0, (all + least) / 2);
-        assertThat(between).isBetween(1, 5);
-        assertThat(MemoryPlan.of(CONFIG, DType.F32, lora, 4096, between, 0).totalBytes()).isLessThanOrEqualTo((all + least) / 2);
+        long all = total(CONFIG, DType.F32, lora, Recomputation.none());
+        long least = total(CONFIG, DType.F32, lora, new Recomputation(6, 0));
+        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, all)).isEqualTo(Recomputation.none());
+        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, least)).isEqualTo(new Recomputation(6, 0));
+        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, 1)).as("nothing fits").isEqualTo(new Recomputation(6, 0));
+        Recomputation between = MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, (all + least) / 2);
+        assertThat(between.full()).isBetween(1, 5);
+        assertThat(total(CONFIG, DType.F32, lora, between)).isLessThanOrEqualTo((all + least) / 2);
+    }
+
+    /** In a wide model products cost far more than what is moved: no product is done twice where the cheap parts are enough. */
+    @Test
+    void theCheapPartsGoFirst() {
+        ModelConfig config = ModelConfig.gemma2_2b();
+        MemoryPlan.Trained full = new MemoryPlan.Trained(true, java.util.Map.of(), false);
+        long all = total(config, DType.BF16, full, Recomputation.none());
+        long selective = total(config, DType.BF16, full, new Recomputation(0, 26));
+        long least = total(config, DType.BF16, full, new Recomputation(26, 0));
+        assertThat(selective).isBetween(least, all);
+        Recomputation some = MemoryPlan.cheapest(config, DType.BF16, full, 4096, 0, (all + selective) / 2);
+        assertThat(some.full()).isZero();
+        assertThat(some.selective()).isBetween(10, 20);
+        Recomputation mix = MemoryPlan.cheapest(config, DType.BF16, full, 4096, 0, (selective + least) / 2);
+        assertThat(mix.full()).isBetween(5, 20);
+        assertThat(mix.selective()).isBetween(5, 21);
+        assertThat(mix.describe(26)).contains("of 26 layers computed again").contains("of 26 layers selectively");
+    }
+
+    private static long total(ModelConfig config, DType dtype, MemoryPlan.Trained trained, Recomputation recompute) {
+        return MemoryPlan.of(config, dtype, trained, 4096, recompute, 0).totalBytes();
     }
 
     @Test

@@ -6,8 +6,10 @@ import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelConfig;
+import io.sails4j.model.ModelFamily;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.model.Projection;
+import io.sails4j.model.RopeScaling;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
@@ -15,11 +17,16 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 
 /** A two-layer model with random weights, and data for it. */
 public final class TinyModel {
     public static final ModelConfig CONFIG = ModelConfig.gemma2(61, 24, 2, 2, 1, 8, 40, 6, 8, 50, 30, 1e-6, 10_000, 128, List.of(true, false),
         DType.F32, 2, List.of(1), 0);
+
+    /** The same widths without norms behind attention and MLP, and with a head of its own. */
+    static final ModelConfig LLAMA = new ModelConfig(ModelFamily.LLAMA, 61, 24, 2, 6, 2, 8, 40, 0, 8, 0, 0, 1e-5, 10_000, new RopeScaling.None(), 128,
+        List.of(false, false), false, DType.F32, 1, List.of(2), ModelConfig.NO_ID);
 
     private TinyModel() {
     }
@@ -30,7 +37,11 @@ public final class TinyModel {
 
     /** An adapter of rank 3 on all projections with random factors. */
     static LoraAdapter randomAdapter(Engine engine, long seed) {
-        LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(CONFIG, EnumSet.allOf(Projection.class), 3, 6, "tiny"), CONFIG, engine.device());
+        return randomAdapter(engine, seed, CONFIG, EnumSet.allOf(Projection.class));
+    }
+
+    static LoraAdapter randomAdapter(Engine engine, long seed, ModelConfig config, Set<Projection> targets) {
+        LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(config, targets, 3, 6, "tiny"), config, engine.device());
         Random random = new Random(seed);
         adapter.modules().values().forEach(factors -> {
             fill(factors.loraA(), random);
