@@ -17,12 +17,12 @@ import io.sails4j.train.PreferenceLoss;
 import io.sails4j.train.FullTrainable;
 import io.sails4j.train.LoraTrainable;
 import io.sails4j.train.Loss;
+import io.sails4j.train.MatmulPeak;
 import io.sails4j.train.RunControl;
 import io.sails4j.train.SftLoss;
 import io.sails4j.train.StepHook;
 import io.sails4j.train.StepMetrics;
 import io.sails4j.train.Trainable;
-import io.sails4j.train.TrainingFlops;
 import io.sails4j.train.TrainingLoop;
 import io.sails4j.train.TrainingOptions;
 import java.io.IOException;
@@ -164,10 +164,14 @@ public final class AlignRun {
              PersistentRun run = new PersistentRun(loop, trainable, evaluator, options.training(), fingerprint(split),
                  model.engine().device().describe(), partial, control)) {
             control.message().accept(memory(loop));
-            PersistentRun.Outcome outcome = run.run(step -> progress.update(step.step(), step.totalSteps(), step.totalTokens(),
-                String.format(java.util.Locale.ROOT, "loss %.4f  lr %.2e  %.2f TFLOP/s", step.loss(), step.lr(), tflops(step, split, trainable))));
+            MatmulPeak peak = control.peak() != null ? control.peak() : MatmulPeak.measure(model.engine(), model.computeDtype());
+            Speed speed = new Speed();
+            PersistentRun.Outcome outcome = run.run(peak, step -> {
+                speed.add(step);
+                progress.update(step.step(), step.totalSteps(), step.totalTokens(), detail(step, peak));
+            });
             AlignResult result = new AlignResult(trainable.count(), loop.steps(), loop.totalTokens(), (System.nanoTime() - start) * 1e-9,
-                outcome.before().loss(), outcome.after().loss(), split.evaluation.size(), split.heldOut, share(hook), out);
+                outcome.before().loss(), outcome.after().loss(), split.evaluation.size(), split.heldOut, share(hook), speed.flopsPerSecond(), peak, out);
             try {
                 AtomicFiles.writeDirectory(out, directory -> {
                     weights.write(directory);
@@ -191,10 +195,26 @@ public final class AlignRun {
         return hook instanceof SubspaceHook subspace ? subspace.measureShare() : Double.NaN;
     }
 
-    /** What the model needs of a step's work, a second; computed again does not count. */
-    private double tflops(StepMetrics step, Split split, Trainable trainable) {
-        long length = (long) split.training.stream().mapToInt(p -> p.aligned().length()).average().orElse(1);
-        return TrainingFlops.step(model.config(), Math.max(1, length), trainable instanceof FullTrainable, 0) * step.tokensPerSecond() * 1e-12;
+    /** The steps so far. */
+    private static final class Speed {
+        private double flops;
+        private double seconds;
+
+        void add(StepMetrics step) {
+            flops += step.flops();
+            seconds += step.flops() / step.flopsPerSecond();
+        }
+
+        double flopsPerSecond() {
+            return seconds == 0 ? 0 : flops / seconds;
+        }
+    }
+
+    private static String detail(StepMetrics step, MatmulPeak peak) {
+        boolean large = step.flopsPerSecond() >= 1e12;
+        return String.format(java.util.Locale.ROOT, "loss %.4f  lr %.2e  %.1f %s, MFU %.1f %%  %,d MiB", step.loss(), step.lr(),
+            step.flopsPerSecond() * (large ? 1e-12 : 1e-9), large ? "TFLOP/s" : "GFLOP/s", 100 * step.flopsPerSecond() / peak.flopsPerSecond(),
+            step.memoryBytes() >> 20);
     }
 
     private static void copyTree(Path from, Path to) throws IOException {
@@ -247,6 +267,8 @@ public final class AlignRun {
         json.put("trainable_parameters", result.trainable()).put("steps", result.steps()).put("loss_before", result.lossBefore());
         json.put("loss_after", result.lossAfter()).put("parameters_of_step", outcome.parametersOfStep());
         json.put("evaluation_pairs", result.evalPairs()).put("held_out", result.heldOut());
+        json.put("flops_per_s", result.flopsPerSecond()).put("mfu", result.utilisation());
+        json.put("peak_flops_per_s", result.peak().flopsPerSecond()).put("peak", result.peak().source());
         provenance.forEach(json.putObject("provenance")::put);
         return json;
     }

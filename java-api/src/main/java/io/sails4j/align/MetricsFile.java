@@ -76,7 +76,8 @@ final class MetricsFile implements AutoCloseable {
         }
     }
 
-    void step(StepMetrics step) {
+    /** @param mfu model-FLOP utilisation, the share of the device's peak */
+    void step(StepMetrics step, double mfu) {
         ObjectNode json = JSON.createObjectNode();
         json.put("step", step.step()).put("loss", step.loss());
         if (step.penalty() != 0) {
@@ -84,6 +85,7 @@ final class MetricsFile implements AutoCloseable {
         }
         json.put("grad_norm", step.gradNorm()).put("lr", step.lr()).put("tokens", step.tokens());
         json.put("tokens_per_s", step.tokensPerSecond()).put("elapsed_ms", step.elapsedMs());
+        json.put("flops_per_s", step.flopsPerSecond()).put("mfu", mfu).put("memory_bytes", step.memoryBytes());
         if (!Double.isNaN(step.shareInside())) {
             json.put("share_inside", step.shareInside());
         }

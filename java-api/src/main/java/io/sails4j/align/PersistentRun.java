@@ -10,6 +10,7 @@ import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.train.CheckpointStore;
 import io.sails4j.train.EvaluationOptions;
+import io.sails4j.train.MatmulPeak;
 import io.sails4j.train.ReferenceCache;
 import io.sails4j.train.RunControl;
 import io.sails4j.train.StepMetrics;
@@ -82,7 +83,7 @@ final class PersistentRun implements AutoCloseable {
     }
 
     /** Runs to the end; the trainable then holds the result. */
-    Outcome run(Consumer<StepMetrics> listener) {
+    Outcome run(MatmulPeak peak, Consumer<StepMetrics> listener) {
         Optional<CheckpointStore.Stored> from = checkpointToGoOnFrom();
         evaluator.prepare();
         Evaluation before = from.isEmpty() ? evaluator.evaluate() : Evaluation.ofLoss(from.get().run().path("loss_before").asDouble());
@@ -94,7 +95,7 @@ final class PersistentRun implements AutoCloseable {
         }
         from.ifPresent(this::restore);
         RunWatch watching = new RunWatch(from.isEmpty() ? MetricsFile.create(metrics(), control.message())
-            : MetricsFile.resume(metrics(), loop.steps(), control.message()), boardDirectory(), control.message());
+            : MetricsFile.resume(metrics(), loop.steps(), control.message()), boardDirectory(), peak, control.message());
         watch = watching;
         if (from.isEmpty()) {
             watching.evaluation("before", 0, before);

@@ -42,6 +42,9 @@ final class RunSummary {
         panels.add(new SvgPlot.Panel("gradient norm", List.of(series("norm", "grad_norm", false))));
         panels.add(new SvgPlot.Panel("learning rate", List.of(series("rate", "lr", false))));
         panels.add(new SvgPlot.Panel("tokens per second", List.of(series("speed", "tokens_per_s", false))));
+        if (lines.stream().anyMatch(l -> l.has("mfu"))) {
+            panels.add(new SvgPlot.Panel("model-FLOP utilisation", List.of(series("share of the peak", "mfu", false))));
+        }
         return SvgPlot.of("training run", panels);
     }
 

@@ -1,5 +1,6 @@
 package io.sails4j.align;
 
+import io.sails4j.train.MatmulPeak;
 import io.sails4j.train.StepMetrics;
 import io.sails4j.watch.TensorBoardWriter;
 import java.io.IOException;
@@ -12,12 +13,14 @@ import org.jspecify.annotations.Nullable;
 /** Everything that is written about a run while it goes on: the lines of {@code metrics.jsonl} and TensorBoard's events. */
 final class RunWatch implements AutoCloseable {
     private final MetricsFile metrics;
+    private final MatmulPeak peak;
     private final Consumer<String> message;
     private @Nullable TensorBoardWriter board;
 
     /** @param directory of the event files; each start of the run adds one */
-    RunWatch(MetricsFile metrics, Path directory, Consumer<String> message) {
+    RunWatch(MetricsFile metrics, Path directory, MatmulPeak peak, Consumer<String> message) {
         this.metrics = metrics;
+        this.peak = peak;
         this.message = message;
         try {
             board = new TensorBoardWriter(directory, System.currentTimeMillis() / 1000, host());
@@ -35,11 +38,14 @@ final class RunWatch implements AutoCloseable {
     }
 
     void step(StepMetrics step) {
-        metrics.step(step);
+        double mfu = step.flopsPerSecond() / peak.flopsPerSecond();
+        metrics.step(step, mfu);
         scalar("train/loss", step.step(), step.loss());
         scalar("train/grad_norm", step.step(), step.gradNorm());
         scalar("train/learning_rate", step.step(), step.lr());
         scalar("train/tokens_per_s", step.step(), step.tokensPerSecond());
+        scalar("train/mfu", step.step(), mfu);
+        scalar("train/memory_bytes", step.step(), step.memoryBytes());
         if (!Double.isNaN(step.shareInside())) {
             scalar("train/share_inside", step.step(), step.shareInside());
         }

@@ -14,6 +14,7 @@ import io.sails4j.model.ModelConfig;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
+import io.sails4j.train.MatmulPeak;
 import io.sails4j.train.RunControl;
 import io.sails4j.train.StoppedException;
 import java.nio.file.Files;
@@ -70,6 +71,7 @@ final class AlignCommand implements Callable<Integer> {
             return plan(options);
         }
         requireSubspaceChoice(options);
+        MatmulPeak peak = training.peak();
         if (out == null) {
             throw common.wrong("--out is missing: name the directory to write");
         }
@@ -84,7 +86,7 @@ final class AlignCommand implements Callable<Integer> {
             AlignResult result;
             try (ProgressBar bar = common.progress("align"); StopSignal signal = new StopSignal(common::message)) {
                 result = new AlignRun(loaded, model, options, subspace, provenance).run(pairs, out, bar,
-                    new RunControl(resume, signal::asked, common::message));
+                    new RunControl(resume, signal::asked, common::message, peak));
             } catch (StoppedException e) {
                 return STOPPED;
             }
@@ -138,7 +140,8 @@ final class AlignCommand implements Callable<Integer> {
         json.put("trainable_parameters", result.trainable()).put("steps", result.steps()).put("tokens", result.tokens());
         json.put("seconds", result.seconds()).put("tokens_per_s", result.tokensPerSecond());
         json.put("loss_before", result.lossBefore()).put("loss_after", result.lossAfter()).put("evaluation_pairs", result.evalPairs());
-        json.put("held_out", result.heldOut());
+        json.put("held_out", result.heldOut()).put("flops_per_s", result.flopsPerSecond()).put("mfu", result.utilisation());
+        json.put("peak_flops_per_s", result.peak().flopsPerSecond()).put("peak", result.peak().source());
         if (!Double.isNaN(result.shareInside())) {
             json.put("share_inside", result.shareInside());
         }
@@ -155,6 +158,8 @@ final class AlignCommand implements Callable<Integer> {
         table.row("steps", result.steps());
         table.row("tokens", String.format(Locale.ROOT, "%,d in %s, %,.0f tokens/s", result.tokens(), ProgressBar.duration(result.seconds()),
             result.tokensPerSecond()));
+        table.row("model FLOP/s", String.format(Locale.ROOT, "%.3g, %.1f %% of %.3g (%s)", result.flopsPerSecond(), 100 * result.utilisation(),
+            result.peak().flopsPerSecond(), result.peak().source()));
         table.row("loss before, after", String.format(Locale.ROOT, "%.4f, %.4f (on %d %s pairs)", result.lossBefore(), result.lossAfter(),
             result.evalPairs(), result.heldOut() ? "held-out" : "training"));
         if (!Double.isNaN(result.shareInside())) {

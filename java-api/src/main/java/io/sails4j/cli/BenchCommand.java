@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.model.ModelConfig;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
+import io.sails4j.train.MatmulPeak;
 import io.sails4j.train.Recompute;
 import io.sails4j.train.StepBenchmark;
 import java.util.List;
@@ -46,9 +47,10 @@ final class BenchCommand implements Callable<Integer> {
             common.message(String.format(Locale.ROOT, "%s; %d layers of Gemma-2-2B's widths, vocabulary %d, %d sequences of %d, %s", engine.device().describe(), layers,
                 VOCABULARY, sequences, length, dtype));
             StepBenchmark benchmark = new StepBenchmark(engine, config, dtype, sequences, length);
-            double peak = benchmark.matmulPeak();
-            json.put("device", engine.device().describe()).put("matmul_flops_per_s", peak);
-            table.row("(matmul " + sequences * length + " x 2304 x 9216)", "", String.format(Locale.ROOT, "%,.0f", peak * 1e-9), "100 %", "", "");
+            MatmulPeak measured = MatmulPeak.measure(engine, dtype);
+            double peak = measured.flopsPerSecond();
+            json.put("device", engine.device().describe()).put("matmul_flops_per_s", peak).put("matmul", measured.source());
+            table.row("(" + measured.source() + ")", "", String.format(Locale.ROOT, "%,.0f", peak * 1e-9), "100 %", "", "");
             for (boolean full : new boolean[] {false, true}) {
                 for (Recompute recompute : List.of(Recompute.off(), Recompute.selective(), Recompute.full())) {
                     String name = (full ? "full" : "lora r 16") + switch (recompute.mode()) {

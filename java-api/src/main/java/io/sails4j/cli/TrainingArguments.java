@@ -8,6 +8,7 @@ import io.sails4j.ops.AdamwOptions;
 import io.sails4j.train.CheckpointOptions;
 import io.sails4j.train.EvaluationOptions;
 import io.sails4j.train.LrSchedule;
+import io.sails4j.train.MatmulPeak;
 import io.sails4j.train.OptimizerOptions;
 import io.sails4j.train.Recompute;
 import io.sails4j.train.TrainingOptions;
@@ -16,6 +17,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** How an alignment run trains. */
@@ -146,6 +148,18 @@ final class TrainingArguments {
 
     @Option(names = "--memory-gib", defaultValue = "0", paramLabel = "G", description = "memory that a step may take, for --recompute auto")
     private double memoryGib;
+
+    @Option(names = "--peak-tflops", defaultValue = "0", paramLabel = "T",
+        description = "what the device can do at most, for the model-FLOP utilisation (default: measured by a large product before the first step)")
+    private double peakTflops;
+
+    /** What the device can do at most; null = to be measured. */
+    @Nullable MatmulPeak peak() {
+        if (!(peakTflops >= 0) || Double.isInfinite(peakTflops)) {
+            throw new InputException("--peak-tflops is " + peakTflops + ", expected a positive number");
+        }
+        return peakTflops == 0 ? null : MatmulPeak.given(peakTflops * 1e12);
+    }
 
     Recompute recompute() {
         return switch (recompute) {

@@ -14,6 +14,9 @@ public sealed interface Loss permits SftLoss, PreferenceLoss {
     /** Lengths of an example's sequences: one for SFT, two for preferences. */
     int[] lengths(int example);
 
+    /** How many tokens of each are counted and predicted. */
+    int[] predicted(int example);
+
     /** The length of the longest of them. */
     default int length(int example) {
         return java.util.Arrays.stream(lengths(example)).max().orElse(0);

@@ -74,6 +74,11 @@ public final class PreferenceLoss implements Loss {
     }
 
     @Override
+    public int[] predicted(int example) {
+        return new int[] {pairs.get(example).aligned().predictedCount(), pairs.get(example).unaligned().predictedCount()};
+    }
+
+    @Override
     public double weight(int example) {
         return 1;
     }

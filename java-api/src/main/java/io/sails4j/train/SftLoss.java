@@ -43,6 +43,11 @@ public final class SftLoss implements Loss {
     }
 
     @Override
+    public int[] predicted(int example) {
+        return new int[] {examples.get(example).predictedCount()};
+    }
+
+    @Override
     public double weight(int example) {
         return examples.get(example).predictedCount();
     }

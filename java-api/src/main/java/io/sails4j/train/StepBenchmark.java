@@ -10,18 +10,15 @@ import io.sails4j.model.Projection;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
-import io.sails4j.tensor.Tensor;
-import io.sails4j.tensor.TensorArena;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.SplittableRandom;
 
-/** Optimizer steps of a model with random weights, timed beside a large product of matrices on the same device in the same run. */
+/** Optimizer steps of a model with random weights, to be put beside the device's {@link MatmulPeak}. */
 public final class StepBenchmark {
     private static final int RANK = 16;
-    private static final double NANO = 1e-9;
 
     private final Engine engine;
     private final ModelConfig config;
@@ -45,39 +42,6 @@ public final class StepBenchmark {
      * @param peakBytes of the device at its most
      */
     public record Result(double tokensPerSecond, double flopsPerSecond, long plannedBytes, long peakBytes) {
-    }
-
-    /** FLOP/s of [tokens, d_model] times [d_ff, d_model] transposed, the model's largest product: the best of some. */
-    public double matmulPeak() {
-        long n = (long) sequences * length;
-        try (TensorArena memory = new TensorArena(engine.device())) {
-            Tensor x = random(memory, n, config.dModel());
-            Tensor w = random(memory, config.dFf(), config.dModel());
-            Tensor y = memory.allocate(dtype, n, config.dFf());
-            double best = Double.POSITIVE_INFINITY;
-            for (int i = 0; i < 8; i++) {
-                long start = System.nanoTime();
-                engine.ops().matmul(y, x, w, false, true, 1, 0);
-                engine.device().synchronize();
-                best = Math.min(best, (System.nanoTime() - start) * NANO);
-            }
-            return 2.0 * n * config.dFf() * config.dModel() / best;
-        }
-    }
-
-    private Tensor random(TensorArena memory, long rows, long cols) {
-        SplittableRandom random = new SplittableRandom(rows * 31 + cols);
-        float[] values = new float[Math.toIntExact(rows * cols)];
-        for (int i = 0; i < values.length; i++) {
-            values[i] = (float) random.nextDouble(-1, 1);
-        }
-        Tensor f32 = memory.of(values, rows, cols);
-        if (dtype == DType.F32) {
-            return f32;
-        }
-        Tensor typed = memory.allocate(dtype, rows, cols);
-        engine.ops().convert(typed, f32);
-        return typed;
     }
 
     /** Times {@code steps} steps after one that warms up. */

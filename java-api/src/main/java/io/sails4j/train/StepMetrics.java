@@ -13,7 +13,12 @@ package io.sails4j.train;
  * @param tokensPerSecond of the step
  * @param elapsedMs since the start of the run
  * @param shareInside share of the update so far that lies in the subspace, NaN where there is none
+ * @param flops operations that the model needs for the step; what is computed again does not count
+ * @param memoryBytes what the device holds
  */
 public record StepMetrics(long step, long totalSteps, double loss, double penalty, double gradNorm, double lr, long tokens, long totalTokens,
-                          double tokensPerSecond, double elapsedMs, double shareInside) {
+                          double tokensPerSecond, double elapsedMs, double shareInside, double flops, long memoryBytes) {
+    public double flopsPerSecond() {
+        return flops * tokensPerSecond / Math.max(1, tokens);
+    }
 }

@@ -55,6 +55,15 @@ public final class TrainingFlops {
         return linear + attention + head(config) * (full ? 3 : 2);
     }
 
+    /**
+     * The same of a whole sequence, nothing computed again.
+     *
+     * @param predicted positions that the head is asked at
+     */
+    public static double sequence(ModelConfig config, long length, long predicted, boolean full) {
+        return length * (step(config, length, full, 0) - head(config) * (full ? 3 : 2)) + predicted * head(config) * (full ? 3 : 2);
+    }
+
     /** Share of the peak: the operations that the model needs (those computed again do not count) over what the time would allow. */
     public static double utilisation(double flopsPerToken, double tokensPerSecond, double peakFlopsPerSecond) {
         return flopsPerToken * tokensPerSecond / peakFlopsPerSecond;

@@ -207,7 +207,8 @@ public final class TrainingLoop implements AutoCloseable {
         event.commit();
         long now = nanoClock.getAsLong();
         return new StepMetrics(done, plan.steps().size(), value, penalty, norm, options.optimizer().lr() * factor, stepTokens, tokens,
-            stepTokens * 1e9 / Math.max(1, now - stepStart), (now - start) * 1e-6, share);
+            stepTokens * 1e9 / Math.max(1, now - stepStart), (now - start) * 1e-6, share, flops(done - 1),
+            model.engine().device().allocatedBytes());
     }
 
     private void updateAverage() {
@@ -287,6 +288,19 @@ public final class TrainingLoop implements AutoCloseable {
 
     private long tokens(int step) {
         return java.util.Arrays.stream(plan.examples(step)).mapToLong(loss::tokens).sum();
+    }
+
+    private double flops(int step) {
+        boolean full = !trainable.targets().parameters().isEmpty();
+        double flops = 0;
+        for (int example : plan.examples(step)) {
+            int[] lengths = loss.lengths(example);
+            int[] predicted = loss.predicted(example);
+            for (int i = 0; i < lengths.length; i++) {
+                flops += TrainingFlops.sequence(model.config(), lengths[i], predicted[i], full);
+            }
+        }
+        return flops;
     }
 
     /** After the last step: the parameters become their moving average where one is kept. */

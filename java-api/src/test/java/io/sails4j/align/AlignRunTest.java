@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.align.AlignOptions.Constraint;
 import io.sails4j.align.AlignOptions.Fill;
 import io.sails4j.align.AlignOptions.Method;
@@ -129,6 +130,16 @@ class AlignRunTest {
             AlignResult result = new AlignRun(model, Path.of("tiny"), request, null, Map.of()).run(TinyModel.pairs(8, 4), temporary.resolve(name), Progress.none());
             assertThat(result.lossAfter()).isLessThan(0.95 * result.lossBefore());
             assertThat(result.shareInside()).isNaN();
+            // A step of this model is nothing but small calls: far below the peak, and above zero.
+            assertThat(result.utilisation()).isBetween(0.0, 0.5).isNotZero();
+            assertThat(result.peak().source()).contains("measured").contains("F32");
+            JsonNode run = JsonFiles.read(temporary.resolve(name).resolve("sails_run.json"));
+            assertThat(run.get("peak").asText()).isEqualTo(result.peak().source());
+            Files.readAllLines(temporary.resolve(name).resolve("metrics.jsonl")).stream().filter(line -> line.contains("grad_norm")).forEach(line -> {
+                JsonNode step = JsonFiles.parse(line, "metrics");
+                assertThat(step.get("mfu").asDouble()).isEqualTo(step.get("flops_per_s").asDouble() / result.peak().flopsPerSecond());
+                assertThat(step.get("memory_bytes").asLong()).isPositive();
+            });
         }
         assertThat(Files.mismatch(temporary.resolve("a/adapter_model.safetensors"), temporary.resolve("b/adapter_model.safetensors"))).isEqualTo(-1);
     }

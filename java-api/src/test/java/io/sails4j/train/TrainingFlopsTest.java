@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.sails4j.model.ModelConfig;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import io.sails4j.tensor.DType;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -55,6 +58,27 @@ class TrainingFlopsTest {
         assertThat(TrainingFlops.step(CONFIG, length, true, 0)).isCloseTo(3 * linear + 3.5 * attention + 3 * head, within(tolerance));
         assertThat(TrainingFlops.step(CONFIG, length, false, CONFIG.nLayers()))
             .isCloseTo(3 * linear + 4.5 * attention + 2 * head, within(tolerance));
+    }
+
+    @Test
+    void aSequenceWhoseHeadIsAskedLessNeedsLess() {
+        for (boolean full : new boolean[] {false, true}) {
+            double all = TrainingFlops.sequence(CONFIG, 29, 29, full);
+            assertThat(all).isCloseTo(29 * TrainingFlops.step(CONFIG, 29, full, 0), within(8 * Math.ulp(all)));
+            assertThat(all - TrainingFlops.sequence(CONFIG, 29, 9, full)).isCloseTo(20 * 2.0 * CONFIG.dModel() * CONFIG.vocabSize() * (full ? 3 : 2),
+                within(8 * Math.ulp(all)));
+        }
+    }
+
+    @Test
+    void thePeakIsMeasuredByALargeProductOrGiven() {
+        try (Engine engine = Engine.open(new EngineOptions("cpu", 0, ""))) {
+            MatmulPeak peak = MatmulPeak.measure(engine, DType.F32);
+            assertThat(peak.flopsPerSecond()).isBetween(1e8, 1e14);
+            assertThat(peak.source()).matches("measured in this run, product of (\\d+) x \\1 x \\1 in F32");
+            assertThat(engine.device().allocatedBytes()).as("its memory is given back").isLessThan(4L << 20);
+        }
+        assertThat(MatmulPeak.given(2e12)).isEqualTo(new MatmulPeak(2e12, "given"));
     }
 
     @Test
