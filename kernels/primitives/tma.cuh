@@ -1,6 +1,6 @@
 // Bulk copies between global and shared memory (TMA; sm_90 and later).
 //
-// A box of a tensor of 2 or 3 dimensions, innermost first, lies in shared memory as [z][y][x] without gaps, its bytes swizzled by their absolute address
+// A box of a tensor of 2 to 4 dimensions, innermost first, lies in shared memory as [w][z][y][x] without gaps, its bytes swizzled by their absolute address
 // (swizzled() below). Loads complete on an mbarrier, to which the whole box counts, elements outside the tensor as zeros; stores leave out what is
 // outside. Shared addresses are multiples of 128 bytes; a swizzled tile that wgmma reads starts on its atom (1024, 512 or 256 bytes).
 // One thread issues a copy.
@@ -35,19 +35,20 @@ struct alignas(64) TensorMap {
 
 struct TensorBox {
   const void *base;        // aligned to 16 bytes
-  int rank;                // 2 or 3
+  int rank;                // 2 to 4
   TensorType type;
-  uint64_t size[3];        // elements, innermost first
-  uint64_t stride_bytes[2];  // of the second and third dimension, multiples of 16
-  uint32_t box[3];         // elements, at most 256 each; the innermost fits the swizzle's span and is a multiple of 16 bytes
+  uint64_t size[4];        // elements, innermost first
+  uint64_t stride_bytes[3];  // from the second dimension on, multiples of 16
+  uint32_t box[4];         // elements, at most 256 each; the innermost fits the swizzle's span and is a multiple of 16 bytes
   Swizzle swizzle;
 };
 
 // Fails with cudaErrorInvalidValue where the description breaks a rule above.
 inline cudaError_t make_tensor_map(TensorMap *map, const TensorBox &b) {
 #ifdef SAILS_EMULATOR
-  const sails_emulator::TensorView view{b.base, b.rank, static_cast<int>(b.type), {b.size[0], b.size[1], b.size[2]}, {b.stride_bytes[0], b.stride_bytes[1]},
-                                        {b.box[0], b.box[1], b.box[2]}, static_cast<int>(swizzle_span(b.swizzle))};
+  const sails_emulator::TensorView view{b.base, b.rank, static_cast<int>(b.type), {b.size[0], b.size[1], b.size[2], b.size[3]},
+                                        {b.stride_bytes[0], b.stride_bytes[1], b.stride_bytes[2]}, {b.box[0], b.box[1], b.box[2], b.box[3]},
+                                        static_cast<int>(swizzle_span(b.swizzle))};
   return sails_emulator::make_tensor_map(map, sizeof *map, view) ? cudaSuccess : cudaErrorInvalidValue;
 #else
   using Encode = CUresult (*)(CUtensorMap *, CUtensorMapDataType, cuuint32_t, void *, const cuuint64_t *, const cuuint64_t *, const cuuint32_t *,
@@ -57,8 +58,8 @@ inline cudaError_t make_tensor_map(TensorMap *map, const TensorBox &b) {
   cudaDriverEntryPointQueryResult found;
   SAILS_TRY(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &entry, 12000, cudaEnableDefault, &found));
   if (found != cudaDriverEntryPointSuccess) return cudaErrorNotSupported;
-  const cuuint64_t sizes[3] = {b.size[0], b.size[1], b.size[2]}, strides[2] = {b.stride_bytes[0], b.stride_bytes[1]};
-  const cuuint32_t box[3] = {b.box[0], b.box[1], b.box[2]}, steps[3] = {1, 1, 1};
+  const cuuint64_t sizes[4] = {b.size[0], b.size[1], b.size[2], b.size[3]}, strides[3] = {b.stride_bytes[0], b.stride_bytes[1], b.stride_bytes[2]};
+  const cuuint32_t box[4] = {b.box[0], b.box[1], b.box[2], b.box[3]}, steps[4] = {1, 1, 1, 1};
   const CUtensorMapSwizzle swizzle = b.swizzle == Swizzle::bytes_128  ? CU_TENSOR_MAP_SWIZZLE_128B
                                      : b.swizzle == Swizzle::bytes_64 ? CU_TENSOR_MAP_SWIZZLE_64B
                                      : b.swizzle == Swizzle::bytes_32 ? CU_TENSOR_MAP_SWIZZLE_32B
@@ -73,10 +74,10 @@ inline cudaError_t make_tensor_map(TensorMap *map, const TensorBox &b) {
 
 // ---- loads
 
-// The box at (x, y), or (x, y, z), to shared memory; its bytes count to the barrier.
+// The box at (x, y), (x, y, z) or (x, y, z, w), to shared memory; its bytes count to the barrier.
 __device__ __forceinline__ void tma_load_2d(void *to_shared, const TensorMap &map, Mbarrier *barrier, int32_t x, int32_t y) {
 #ifdef SAILS_EMULATOR
-  sails_emulator::tensor_load(to_shared, &map, barrier, 2, x, y, 0);
+  sails_emulator::tensor_load(to_shared, &map, barrier, 2, x, y, 0, 0);
 #elif defined(SAILS_HAS_MBARRIER)
   asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4}], [%2];" ::"r"(
                    shared_window_address(to_shared)),
@@ -88,11 +89,23 @@ __device__ __forceinline__ void tma_load_2d(void *to_shared, const TensorMap &ma
 }
 __device__ __forceinline__ void tma_load_3d(void *to_shared, const TensorMap &map, Mbarrier *barrier, int32_t x, int32_t y, int32_t z) {
 #ifdef SAILS_EMULATOR
-  sails_emulator::tensor_load(to_shared, &map, barrier, 3, x, y, z);
+  sails_emulator::tensor_load(to_shared, &map, barrier, 3, x, y, z, 0);
 #elif defined(SAILS_HAS_MBARRIER)
   asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5}], [%2];" ::"r"(
                    shared_window_address(to_shared)),
                "l"(&map), "r"(shared_window_address(barrier)), "r"(x), "r"(y), "r"(z)
+               : "memory");
+#else
+  __trap();
+#endif
+}
+__device__ __forceinline__ void tma_load_4d(void *to_shared, const TensorMap &map, Mbarrier *barrier, int32_t x, int32_t y, int32_t z, int32_t w) {
+#ifdef SAILS_EMULATOR
+  sails_emulator::tensor_load(to_shared, &map, barrier, 4, x, y, z, w);
+#elif defined(SAILS_HAS_MBARRIER)
+  asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1, {%3, %4, %5, %6}], [%2];" ::"r"(
+                   shared_window_address(to_shared)),
+               "l"(&map), "r"(shared_window_address(barrier)), "r"(x), "r"(y), "r"(z), "r"(w)
                : "memory");
 #else
   __trap();
@@ -115,7 +128,7 @@ __device__ __forceinline__ void bulk_load(void *to_shared, const void *from_glob
 
 __device__ __forceinline__ void tma_store_2d(const TensorMap &map, const void *from_shared, int32_t x, int32_t y) {
 #ifdef SAILS_EMULATOR
-  sails_emulator::tensor_store(&map, from_shared, 2, x, y, 0);
+  sails_emulator::tensor_store(&map, from_shared, 2, x, y, 0, 0);
 #elif defined(SAILS_HAS_MBARRIER)
   asm volatile("cp.async.bulk.tensor.2d.global.shared::cta.bulk_group [%0, {%2, %3}], [%1];" ::"l"(&map), "r"(shared_window_address(from_shared)),
                "r"(x), "r"(y)
@@ -126,10 +139,21 @@ __device__ __forceinline__ void tma_store_2d(const TensorMap &map, const void *f
 }
 __device__ __forceinline__ void tma_store_3d(const TensorMap &map, const void *from_shared, int32_t x, int32_t y, int32_t z) {
 #ifdef SAILS_EMULATOR
-  sails_emulator::tensor_store(&map, from_shared, 3, x, y, z);
+  sails_emulator::tensor_store(&map, from_shared, 3, x, y, z, 0);
 #elif defined(SAILS_HAS_MBARRIER)
   asm volatile("cp.async.bulk.tensor.3d.global.shared::cta.bulk_group [%0, {%2, %3, %4}], [%1];" ::"l"(&map),
                "r"(shared_window_address(from_shared)), "r"(x), "r"(y), "r"(z)
+               : "memory");
+#else
+  __trap();
+#endif
+}
+__device__ __forceinline__ void tma_store_4d(const TensorMap &map, const void *from_shared, int32_t x, int32_t y, int32_t z, int32_t w) {
+#ifdef SAILS_EMULATOR
+  sails_emulator::tensor_store(&map, from_shared, 4, x, y, z, w);
+#elif defined(SAILS_HAS_MBARRIER)
+  asm volatile("cp.async.bulk.tensor.4d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5}], [%1];" ::"l"(&map),
+               "r"(shared_window_address(from_shared)), "r"(x), "r"(y), "r"(z), "r"(w)
                : "memory");
 #else
   __trap();

@@ -94,7 +94,13 @@ __host__ __device__ __forceinline__ f16 from_float<f16>(float x) {
 
 // Two bf16 in one register, `low` in the low half (the lower column or k).
 __host__ __device__ __forceinline__ uint32_t pack_bf16(float low, float high) {
+#if defined(__CUDA_ARCH__)
+  uint32_t pair;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  return pair;
+#else
   return static_cast<uint32_t>(to_bf16(low).bits) | static_cast<uint32_t>(to_bf16(high).bits) << 16;
+#endif
 }
 __host__ __device__ __forceinline__ float low_bf16(uint32_t pair) { return bits_float(pair << 16); }
 __host__ __device__ __forceinline__ float high_bf16(uint32_t pair) { return bits_float(pair & 0xffff0000u); }

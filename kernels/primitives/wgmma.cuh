@@ -73,6 +73,17 @@ __device__ __forceinline__ void wgmma_wait() {
   __trap();
 #endif
 }
+// Accumulators as values that exist from here on: after a wait, so that no instruction that reads them is moved before it. The compiler does not know
+// that the products wrote them until then.
+template <int kCount>
+__device__ __forceinline__ void wgmma_done(float (&d)[kCount]) {
+#if defined(SAILS_HAS_WGMMA) && !defined(SAILS_EMULATOR)
+#pragma unroll
+  for (int i = 0; i < kCount; i++) asm volatile("" : "+f"(d[i])::"memory");
+#else
+  (void)d;
+#endif
+}
 // Gives 40 to 232 registers a thread (a multiple of 8) to this warpgroup, or takes those above; all its threads call. In kernels with
 // __launch_bounds__(threads, 1).
 template <int kRegisters>

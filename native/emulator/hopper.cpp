@@ -171,19 +171,22 @@ int64_t box_bytes(const TensorView &v) {
 
 // Calls body(shared offset, global pointer or NULL where outside the tensor) for each element of the box at `corner`.
 template <typename Body>
-void each_element(const TensorView &v, int64_t start, const int64_t (&corner)[3], Body &&body) {
-  const int64_t depth = v.rank > 2 ? v.box[2] : 1;
+void each_element(const TensorView &v, int64_t start, const int64_t (&corner)[4], Body &&body) {
+  const int64_t depth = v.rank > 2 ? v.box[2] : 1, count = v.rank > 3 ? v.box[3] : 1;
   int64_t linear = 0;
-  for (int64_t z = 0; z < depth; z++)
-    for (int64_t y = 0; y < v.box[1]; y++)
-      for (int64_t x = 0; x < v.box[0]; x++, linear += v.element_bytes) {
-        const int64_t at[3] = {corner[0] + x, corner[1] + y, corner[2] + z};
-        bool inside = true;
-        for (int i = 0; i < v.rank; i++) inside = inside && at[i] >= 0 && at[i] < static_cast<int64_t>(v.size[i]);
-        const int64_t global = at[0] * v.element_bytes + at[1] * static_cast<int64_t>(v.stride_bytes[0]) +
-                               (v.rank > 2 ? at[2] * static_cast<int64_t>(v.stride_bytes[1]) : 0);
-        body(swizzled(start + linear, v.swizzle_span), inside ? static_cast<const char *>(v.base) + global : nullptr);
-      }
+  for (int64_t w = 0; w < count; w++)
+    for (int64_t z = 0; z < depth; z++)
+      for (int64_t y = 0; y < v.box[1]; y++)
+        for (int64_t x = 0; x < v.box[0]; x++, linear += v.element_bytes) {
+          const int64_t at[4] = {corner[0] + x, corner[1] + y, corner[2] + z, corner[3] + w};
+          bool inside = true;
+          int64_t global = at[0] * v.element_bytes;
+          for (int i = 0; i < v.rank; i++) {
+            inside = inside && at[i] >= 0 && at[i] < static_cast<int64_t>(v.size[i]);
+            if (i > 0) global += at[i] * static_cast<int64_t>(v.stride_bytes[i - 1]);
+          }
+          body(swizzled(start + linear, v.swizzle_span), inside ? static_cast<const char *>(v.base) + global : nullptr);
+        }
 }
 
 int64_t check_box(const TensorView &v, const void *shared, int rank, const char *what, Site site) {
@@ -265,7 +268,7 @@ bool mbarrier_wait(void *barrier, uint32_t parity, bool until_done, Site site) {
 
 bool make_tensor_map(void *map, size_t map_bytes, const TensorView &v) {
   static_assert(sizeof(TensorView) <= 128, "a map holds 128 bytes");
-  if (map_bytes < sizeof v || reinterpret_cast<uintptr_t>(v.base) % 16 != 0 || v.rank < 2 || v.rank > 3) return false;
+  if (map_bytes < sizeof v || reinterpret_cast<uintptr_t>(v.base) % 16 != 0 || v.rank < 2 || v.rank > 4) return false;
   for (int i = 0; i < v.rank; i++)
     if (v.size[i] == 0 || v.box[i] == 0 || v.box[i] > 256) return false;
   for (int i = 0; i + 1 < v.rank; i++)
@@ -276,14 +279,14 @@ bool make_tensor_map(void *map, size_t map_bytes, const TensorView &v) {
   return true;
 }
 
-void tensor_load(void *to_shared, const void *map, void *barrier, int rank, int32_t x, int32_t y, int32_t z, Site site) {
+void tensor_load(void *to_shared, const void *map, void *barrier, int rank, int32_t x, int32_t y, int32_t z, int32_t w, Site site) {
   const TensorView v = view_of(map);
   const int64_t offset = check_box(v, to_shared, rank, "cp.async.bulk.tensor load", site);
   char *arena = runner().arena();
   issue_load(
       barrier, box_bytes(v),
       [=] {
-        each_element(v, offset, {x, y, z}, [&](int64_t to, const char *from) {
+        each_element(v, offset, {x, y, z, w}, [&](int64_t to, const char *from) {
           if (from != nullptr)
             std::memcpy(arena + to, from, static_cast<size_t>(v.element_bytes));
           else
@@ -298,18 +301,18 @@ void bulk_load(void *to_shared, const void *from_global, uint32_t bytes, void *b
   issue_load(barrier, bytes, [=] { std::memcpy(to_shared, from_global, bytes); }, "cp.async.bulk load", site);
 }
 
-void tensor_store(const void *map, const void *from_shared, int rank, int32_t x, int32_t y, int32_t z, Site site) {
+void tensor_store(const void *map, const void *from_shared, int rank, int32_t x, int32_t y, int32_t z, int32_t w, Site site) {
   const TensorView v = view_of(map);
   const int64_t offset = check_box(v, from_shared, rank, "cp.async.bulk.tensor store", site);
   const char *arena = runner().arena();
   const auto held = std::make_shared<std::vector<char>>();
   issue_store(
       [=] {
-        each_element(v, offset, {x, y, z}, [&](int64_t from, const char *) { held->insert(held->end(), arena + from, arena + from + v.element_bytes); });
+        each_element(v, offset, {x, y, z, w}, [&](int64_t from, const char *) { held->insert(held->end(), arena + from, arena + from + v.element_bytes); });
       },
       [=] {
         size_t at = 0;
-        each_element(v, offset, {x, y, z}, [&](int64_t, const char *to) {
+        each_element(v, offset, {x, y, z, w}, [&](int64_t, const char *to) {
           if (to != nullptr) std::memcpy(const_cast<char *>(to), held->data() + at, static_cast<size_t>(v.element_bytes));
           at += static_cast<size_t>(v.element_bytes);
         });

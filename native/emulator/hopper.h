@@ -20,15 +20,17 @@ bool mbarrier_wait(void *barrier, uint32_t parity, bool until_done, Site site = 
 struct TensorView {
   const void *base;
   int rank, element_bytes;
-  uint64_t size[3], stride_bytes[2];
-  uint32_t box[3];
+  uint64_t size[4], stride_bytes[3];
+  uint32_t box[4];
   int swizzle_span;  // bytes, 16: none
 };
 // Writes the view to `map`; false where it breaks a rule of cuTensorMapEncodeTiled.
 bool make_tensor_map(void *map, size_t map_bytes, const TensorView &view);
-void tensor_load(void *to_shared, const void *map, void *barrier, int rank, int32_t x, int32_t y, int32_t z, Site site = Site::here());
+void tensor_load(void *to_shared, const void *map, void *barrier, int rank, int32_t x, int32_t y, int32_t z, int32_t w,
+                 Site site = Site::here());
 void bulk_load(void *to_shared, const void *from_global, uint32_t bytes, void *barrier, Site site = Site::here());
-void tensor_store(const void *map, const void *from_shared, int rank, int32_t x, int32_t y, int32_t z, Site site = Site::here());
+void tensor_store(const void *map, const void *from_shared, int rank, int32_t x, int32_t y, int32_t z, int32_t w,
+                 Site site = Site::here());
 void bulk_store(void *to_global, const void *from_shared, uint32_t bytes, Site site = Site::here());
 void bulk_commit();
 // Until at most `pending` of the thread's groups still read shared memory, or (read_only false) are not yet in global memory.

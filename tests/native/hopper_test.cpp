@@ -30,7 +30,7 @@ std::string swizzle_name(Swizzle s) { return std::to_string(s == Swizzle::none ?
 
 TensorMap matrix_map(const bf16 *matrix, uint64_t rows, uint64_t cols, uint32_t box_cols, uint32_t box_rows, Swizzle swizzle) {
   TensorMap map{};
-  if (make_tensor_map(&map, {matrix, 2, TensorType::bf16, {cols, rows, 1}, {cols * 2, 0}, {box_cols, box_rows, 1}, swizzle}) != cudaSuccess) std::abort();
+  if (make_tensor_map(&map, {matrix, 2, TensorType::bf16, {cols, rows}, {cols * 2}, {box_cols, box_rows}, swizzle}) != cudaSuccess) std::abort();
   return map;
 }
 
@@ -227,7 +227,7 @@ TEST("fault: a descriptor with another swizzle than the copy's") {
 // ---------------------------------------------------------------- copies
 
 struct Corner {
-  int32_t x, y, z;
+  int32_t x, y, z, w;
 };
 
 // One box through shared memory and out again, to another place; `seen` is what shared memory held.
@@ -242,8 +242,10 @@ static __global__ void move(float *seen, const __grid_constant__ TensorMap from,
     mbarrier_arrive_expect(loaded, elements * 4);
     if (rank == 2)
       tma_load_2d(box, from, loaded, from_at.x, from_at.y);
-    else
+    else if (rank == 3)
       tma_load_3d(box, from, loaded, from_at.x, from_at.y, from_at.z);
+    else
+      tma_load_4d(box, from, loaded, from_at.x, from_at.y, from_at.z, from_at.w);
   }
   __syncthreads();
   while (!mbarrier_try_wait(loaded, 0)) {
@@ -253,8 +255,10 @@ static __global__ void move(float *seen, const __grid_constant__ TensorMap from,
   if (threadIdx.x == 0) {
     if (rank == 2)
       tma_store_2d(to, box, to_at.x, to_at.y);
-    else
+    else if (rank == 3)
       tma_store_3d(to, box, to_at.x, to_at.y, to_at.z);
+    else
+      tma_store_4d(to, box, to_at.x, to_at.y, to_at.z, to_at.w);
     bulk_commit();
     bulk_wait_read<0>();
   }
@@ -268,48 +272,56 @@ static std::vector<float> counted(size_t n) {
 }
 
 static std::string check_move(int rank, Corner from_at, Corner to_at, Swizzle swizzle, uint64_t seed) {
-  constexpr int kWidth = 37, kPitch = 40, kHeight = 11, kDepths = 3;
-  const int box[3] = {swizzle == Swizzle::none ? 20 : static_cast<int>(swizzle_span(swizzle) / 4), 4, rank == 3 ? 2 : 1};
-  const int elements = box[0] * box[1] * box[2];
-  const std::vector<float> source = counted(kPitch * kHeight * kDepths);
+  constexpr int kWidth = 37, kPitch = 40, kHeight = 11, kDepths = 3, kCount = 2;
+  const int box[4] = {swizzle == Swizzle::none ? 20 : static_cast<int>(swizzle_span(swizzle) / 4), 4, rank >= 3 ? 2 : 1, rank == 4 ? 2 : 1};
+  const int elements = box[0] * box[1] * box[2] * box[3];
+  const std::vector<float> source = counted(kPitch * kHeight * kDepths * kCount);
   std::vector<float> target(source.size(), -1.0f);
   Array<float> from(source), to(target), seen(static_cast<size_t>(elements));
   const auto map = [&](const float *base) {
     TensorMap m{};
-    const TensorBox description{base, rank, TensorType::f32, {kWidth, kHeight, kDepths}, {kPitch * 4, kPitch * kHeight * 4},
-                                {static_cast<uint32_t>(box[0]), static_cast<uint32_t>(box[1]), static_cast<uint32_t>(box[2])}, swizzle};
+    const TensorBox description{base, rank, TensorType::f32, {kWidth, kHeight, kDepths, kCount}, {kPitch * 4, kPitch * kHeight * 4, kPitch * kHeight * kDepths * 4},
+                                {static_cast<uint32_t>(box[0]), static_cast<uint32_t>(box[1]), static_cast<uint32_t>(box[2]), static_cast<uint32_t>(box[3])},
+                                swizzle};
     if (make_tensor_map(&m, description) != cudaSuccess) std::abort();
     return m;
   };
   const std::string text = device::run(seed, "move", move, 1, 64, elements * 4 + 1024, static_cast<float *>(seen), map(from), map(to), elements, rank, from_at,
                                        to_at);
   if (!text.empty()) return text;
-  const auto inside = [&](int x, int y, int z) { return x >= 0 && x < kWidth && y >= 0 && y < kHeight && z >= 0 && z < (rank == 3 ? kDepths : 1); };
-  const auto place = [&](int x, int y, int z) { return static_cast<size_t>((z * kHeight + y) * kPitch + x); };
+  const auto inside = [&](const int (&at)[4]) {
+    const int sizes[4] = {kWidth, kHeight, rank >= 3 ? kDepths : 1, rank == 4 ? kCount : 1};
+    bool all = true;
+    for (int i = 0; i < 4; i++) all = all && at[i] >= 0 && at[i] < sizes[i];
+    return all;
+  };
+  const auto place = [&](const int (&at)[4]) { return static_cast<size_t>(((at[3] * kDepths + at[2]) * kHeight + at[1]) * kPitch + at[0]); };
   const std::vector<float> in_shared = seen.values();
-  for (int z = 0; z < box[2]; z++)
-    for (int y = 0; y < box[1]; y++)
-      for (int x = 0; x < box[0]; x++) {
-        const int sx = from_at.x + x, sy = from_at.y + y, sz = from_at.z + z, tx = to_at.x + x, ty = to_at.y + y, tz = to_at.z + z;
-        const float value = inside(sx, sy, sz) ? source[place(sx, sy, sz)] : 0.0f;
-        const int row = (z * box[1] + y) * box[0] * 4;
-        // The tile starts on an atom: its own offsets have the pattern of its addresses. 16-byte units of a row trade places, by the row's number.
-        const int unit = x / 4, rows_a_pattern = box[0] * 4 / 16;
-        const int place_in_row = swizzle == Swizzle::none ? unit : unit ^ (row / 128 % rows_a_pattern);
-        const auto at = static_cast<size_t>(row / 4 + place_in_row * 4 + x % 4);
-        if (in_shared[at] != value) return "shared element of (" + std::to_string(x) + ", " + std::to_string(y) + ", " + std::to_string(z) + ")";
-        if (inside(tx, ty, tz)) target[place(tx, ty, tz)] = value;
-      }
+  for (int i = 0; i < elements; i++) {
+    const int x = i % box[0], y = i / box[0] % box[1], z = i / box[0] / box[1] % box[2], w = i / box[0] / box[1] / box[2];
+    const int source_at[4] = {from_at.x + x, from_at.y + y, from_at.z + z, from_at.w + w};
+    const int target_at[4] = {to_at.x + x, to_at.y + y, to_at.z + z, to_at.w + w};
+    const float value = inside(source_at) ? source[place(source_at)] : 0.0f;
+    const int row = i / box[0] * box[0] * 4;
+    // The tile starts on an atom: its own offsets have the pattern of its addresses. 16-byte units of a row trade places, by the row's number.
+    const int unit = x / 4, rows_a_pattern = box[0] * 4 / 16;
+    const int place_in_row = swizzle == Swizzle::none ? unit : unit ^ (row / 128 % rows_a_pattern);
+    const auto at = static_cast<size_t>(row / 4 + place_in_row * 4 + x % 4);
+    if (in_shared[at] != value) return "shared element " + std::to_string(i) + " of the box";
+    if (inside(target_at)) target[place(target_at)] = value;
+  }
   return expect(to.values() == target, "the store wrote something else");
 }
 
-TEST("bulk tensor copies: 2 and 3 dimensions, edges as zeros, stores clipped, every swizzle") {
+TEST("bulk tensor copies: 2, 3 and 4 dimensions, edges as zeros, stores clipped, every swizzle") {
   for (uint64_t seed : kSeeds)
-    for (int rank : {2, 3})
+    for (int rank : {2, 3, 4})
       for (Swizzle swizzle : {Swizzle::none, Swizzle::bytes_32, Swizzle::bytes_64, Swizzle::bytes_128})
-        for (const auto &at : {std::pair<Corner, Corner>{{0, 0, 0}, {8, 3, 0}}, {{30, 9, 2}, {1, 1, 0}}, {{-3, -2, 0}, {33, 8, 1}}, {{4, 4, 1}, {-5, -1, -1}}}) {
+        for (const auto &at : {std::pair<Corner, Corner>{{0, 0, 0, 0}, {8, 3, 0, 0}}, {{30, 9, 2, 1}, {1, 1, 0, -1}}, {{-3, -2, 0, 0}, {33, 8, 1, 1}},
+                               {{4, 4, 1, -1}, {-5, -1, -1, 0}}}) {
           Corner from = at.first, to = at.second;
           if (rank == 2) from.z = to.z = 0;
+          if (rank <= 3) from.w = to.w = 0;
           const std::string why = check_move(rank, from, to, swizzle, seed);
           if (!why.empty()) return swizzle_name(swizzle) + ", rank " + std::to_string(rank) + ", seed " + std::to_string(seed) + ": " + why;
         }
@@ -318,7 +330,7 @@ TEST("bulk tensor copies: 2 and 3 dimensions, edges as zeros, stores clipped, ev
 
 TEST("bulk tensor copies: descriptions that cuTensorMapEncodeTiled refuses") {
   Array<float> memory(4096);
-  const TensorBox good{memory, 2, TensorType::f32, {64, 8, 1}, {256, 0}, {32, 8, 1}, Swizzle::bytes_128};
+  const TensorBox good{memory, 2, TensorType::f32, {64, 8}, {256}, {32, 8}, Swizzle::bytes_128};
   TensorMap map;
   if (make_tensor_map(&map, good) != cudaSuccess) return "a right one is refused";
   const auto refused = [&](auto change) {
