@@ -57,6 +57,21 @@ struct MatmulEpilogue {
     if (bias != nullptr) value += bias[col];
     c[at] = from_float<C>(value);
   }
+  // Columns col and col + 1, both there, with c and addend aligned to two elements in every row.
+  __device__ __forceinline__ void store_pair(int64_t row, int64_t col, float sum, float next) const {
+    const int64_t at = row * ldc + col;
+    float first = alpha * sum, second = alpha * next;
+    if (addend != nullptr) {
+      const Pack<C, 2> added = load_pack<2>(addend + at);
+      first = fmaf(beta, to_float(added.lane[0]), first);
+      second = fmaf(beta, to_float(added.lane[1]), second);
+    }
+    if (bias != nullptr) {
+      first += bias[col];
+      second += bias[col + 1];
+    }
+    store_pack(c + at, Pack<C, 2>{{from_float<C>(first), from_float<C>(second)}});
+  }
 };
 
 // What was chosen for a shape; printable, decided on the host from the shape and the device alone.
@@ -215,16 +230,20 @@ MatmulOperands<T> matmul_operands(const MatmulProblem &p) {
   return matmul_operands(static_cast<const T *>(p.a), static_cast<const T *>(p.b), p.m, p.n, p.k, p.lda, p.ldb);
 }
 
+template <typename C>
+cudaError_t launch_matmul_combine(cudaStream_t stream, const MatmulEpilogue<C> &out, const float *partial, int64_t m, int64_t n, int64_t parts,
+                                  const int32_t *m_limit) {
+  const auto blocks = static_cast<unsigned>(smaller(ceil_div(m * n, 256), 65535));
+  return launch("matmul_combine", stream, matmul_combine<C>, blocks, 256, 0, out, partial, m, n, parts, m_limit);
+}
+
 template <class Tile, typename C>
 cudaError_t launch_matmul_tiles(const char *name, cudaStream_t stream, const MatmulProblem &p, const MatmulConfig &config, float *partial) {
   const dim3 grid(static_cast<unsigned>(ceil_div(p.m, Tile::kRows) * ceil_div(p.n, Tile::kCols)), 1, static_cast<unsigned>(config.parts));
   float *parts = config.parts > 1 ? partial : nullptr;
   SAILS_TRY(launch(name, stream, matmul_tiles<Tile, C>, grid, Tile::kThreads, Tile::kSharedBytes, matmul_epilogue<C>(p), p.low_rank, parts,
                    matmul_operands<typename Tile::Element>(p), config.k_per_part, p.m_limit));
-  if (parts == nullptr) return cudaSuccess;
-  const auto blocks = static_cast<unsigned>(smaller(ceil_div(p.m * p.n, 256), 65535));
-  return launch("matmul_combine", stream, matmul_combine<C>, blocks, 256, 0, matmul_epilogue<C>(p), static_cast<const float *>(parts), p.m, p.n,
-                config.parts, p.m_limit);
+  return parts == nullptr ? cudaSuccess : launch_matmul_combine(stream, matmul_epilogue<C>(p), parts, p.m, p.n, config.parts, p.m_limit);
 }
 
 template <bool kTransposeA, bool kTransposeB, typename C>

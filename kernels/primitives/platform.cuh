@@ -36,8 +36,8 @@ __host__ __device__ constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a
 __host__ __device__ constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 __host__ __device__ constexpr int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
-// Queues kernel(arguments...) on the stream; a grid without blocks is done at once. `name` is what the emulator's messages and
-// SAILS_TRACE_LAUNCHES call it.
+// Queues kernel(arguments...) on the stream; a grid without blocks is done at once. `name` is what the emulator's messages and its trace
+// (environment variable SAILS_TRACE_LAUNCHES) call it.
 template <typename... Parameters, typename... Arguments>
 [[nodiscard]] cudaError_t launch(const char *name, cudaStream_t stream, void (*kernel)(Parameters...), dim3 grid, dim3 block,
                                  int64_t shared_bytes, Arguments... arguments) {

@@ -1,12 +1,33 @@
 #include "cuda/matmul.h"
 
-namespace sails {
+#include <algorithm>
 
+#include "matmul_warpgroup.cuh"
+
+namespace sails {
+namespace {
+
+bool warpgroups_apply(const CudaDevice &device, int64_t m, bool ab_bf16, bool transpose_a, bool transpose_b) {
+  return device.hopper_kernels && kernels::warpgroup_matmul_applies(m, ab_bf16, transpose_a, transpose_b);
+}
+
+}  // namespace
+
+// Enough for either variant: which one it is depends on the alignment of the operands, too.
 int64_t matmul_bytes(const CudaDevice &device, int64_t m, int64_t n, int64_t k, bool ab_bf16, bool transpose_a, bool transpose_b) {
-  return aligned_bytes(kernels::choose_matmul(m, n, k, ab_bf16, transpose_a, transpose_b, device.multiprocessors).workspace_bytes);
+  int64_t bytes = kernels::choose_matmul(m, n, k, ab_bf16, transpose_a, transpose_b, device.multiprocessors).workspace_bytes;
+  if (warpgroups_apply(device, m, ab_bf16, transpose_a, transpose_b))
+    bytes = std::max(bytes, kernels::choose_warpgroup_matmul(m, n, k, device.multiprocessors).workspace_bytes);
+  return aligned_bytes(bytes);
 }
 
 void matmul(CudaDevice &device, const kernels::MatmulProblem &p, void *workspace) {
+  if (warpgroups_apply(device, p.m, p.ab_bf16, p.transpose_a, p.transpose_b) && kernels::warpgroup_matmul_fits(p)) {
+    const kernels::WarpgroupConfig config = kernels::choose_warpgroup_matmul(p.m, p.n, p.k, device.multiprocessors);
+    check(p.c_bf16 ? kernels::launch_warpgroup_matmul<kernels::bf16>(device.stream, p, config, workspace, device.multiprocessors)
+                   : kernels::launch_warpgroup_matmul<float>(device.stream, p, config, workspace, device.multiprocessors));
+    return;
+  }
   const kernels::MatmulConfig config =
       kernels::choose_matmul(p.m, p.n, p.k, p.ab_bf16, p.transpose_a, p.transpose_b, device.multiprocessors);
   check(p.c_bf16 ? kernels::launch_matmul_to<kernels::bf16>(device.stream, p, config, workspace)

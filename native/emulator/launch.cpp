@@ -2,6 +2,8 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
 #include <mutex>
 #include <numeric>
 #include <thread>
@@ -125,6 +127,9 @@ std::string refused(const KernelCall &call) {
 std::string run_kernel(const KernelCall &call, uint64_t seed, int threads) {
   const std::string why = refused(call);
   if (!why.empty()) return "kernel " + call.name + ": " + why;
+  // For whoever wants to know which kernels an operation runs.
+  static const bool trace = std::getenv("SAILS_TRACE_LAUNCHES") != nullptr;
+  if (trace) std::fprintf(stderr, "%s: %u x %u x %u blocks of %u threads\n", call.name.c_str(), call.grid.x, call.grid.y, call.grid.z, call.block.x);
   static Workers workers;
   Job job(call, seed, static_cast<uint64_t>(call.grid.x) * call.grid.y * call.grid.z);
   if (threads <= 1 || job.blocks < 4)

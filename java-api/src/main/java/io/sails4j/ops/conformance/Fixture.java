@@ -17,12 +17,19 @@ public final class Fixture implements AutoCloseable {
     private final SplittableRandom random;
     private final List<Operand> operands = new ArrayList<>();
     private final Verdict verdict = new Verdict();
+    private boolean aligned;
     private @Nullable Runnable oracle;
 
-    /** Arguments drawn from a seed. */
+    /** Arguments drawn from a seed: in one case of two aligned as an arena aligns tensors, in the other as little as their elements must be. */
     public Fixture(Engine engine, long seed) {
         this.engine = engine;
         this.random = new SplittableRandom(seed);
+        this.aligned = random.nextBoolean();
+    }
+
+    /** The case is about a variant that wants whole vectors, or a bulk copy: the operands after this are aligned whatever was drawn. */
+    void aligned() {
+        aligned = true;
     }
 
     Ops ops() {
@@ -70,7 +77,7 @@ public final class Fixture implements AutoCloseable {
                 drawn[i] = draw.next(random, i);
             }
         }
-        int misalignment = role == Operand.Role.SCRATCH ? 0 : random.nextInt(64 / dtype.byteSize());
+        int misalignment = aligned || role == Operand.Role.SCRATCH ? 0 : random.nextInt(64 / dtype.byteSize());
         Operand operand = new Operand(engine.device(), name, dtype, role, misalignment, drawn, dims);
         operands.add(operand);
         return operand;

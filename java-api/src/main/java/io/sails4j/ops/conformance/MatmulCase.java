@@ -37,6 +37,15 @@ public record MatmulCase(int m, int n, int k, boolean transposeA, boolean transp
             cases.add(new MatmulCase(19, 23, 29, false, false, 1, 0, 5, types[0], types[1]));
             cases.add(new MatmulCase(130, 67, 257, false, true, 1, 1, 0, types[0], types[1]));
             cases.add(new MatmulCase(5, 7, 1031, false, true, 1, 0, 0, types[0], types[1]));
+            // Rows of whole vectors, which bulk copies take: around their tiles, several tiles a block, a long sum in parts, rows that are longer.
+            for (int transposes = 0; transposes < 3; transposes++) {
+                boolean transposeA = transposes == 1;
+                boolean transposeB = transposes == 2;
+                cases.add(new MatmulCase(72, 56, 40, transposeA, transposeB, 1, 0, 0, types[0], types[1]));
+                cases.add(new MatmulCase(136, 264, 72, transposeA, transposeB, 0.5f, 1, 8, types[0], types[1]));
+                cases.add(new MatmulCase(64, 128, 704, transposeA, transposeB, 1, 1, 0, types[0], types[1]));
+                cases.add(new MatmulCase(648, 256, 64, transposeA, transposeB, -1, 0, 0, types[0], types[1]));
+            }
         }
         return cases;
     }
@@ -58,6 +67,9 @@ public record MatmulCase(int m, int n, int k, boolean transposeA, boolean transp
         int bRows = transposeB ? n : k;
         int ldb = (transposeB ? k : n) + pad;
         int ldc = n + pad;
+        if (pad % 8 == 0 && m % 8 == 0 && n % 8 == 0 && k % 8 == 0) {
+            f.aligned();
+        }
         // Padding holds what must not leak into the product.
         Operand a = f.input("a", dtype, padded(lda, pad), aRows, lda);
         Operand b = f.input("b", dtype, padded(ldb, pad), bRows, ldb);

@@ -1,0 +1,139 @@
+// Dense matrix product of bf16 on Hopper: the contract of matmul.cuh through the products of warpgroup_matmul.cuh
+//   Grid: one block a multiprocessor at most, each over many tiles. With several parts of k, partial tiles go to the workspace [parts, m, n] f32 and
+//   matmul_combine adds them in order, as in matmul.cuh.
+#pragma once
+
+#include "warpgroup_matmul.cuh"
+
+namespace sails::kernels {
+
+// Sums to c, or to the part's partial tile where `partial` is given.
+template <typename C>
+struct WarpgroupStore {
+  static constexpr int kSharedBytes = 0;
+  MatmulEpilogue<C> out;
+  float *partial;
+  bool pairs;  // rows of c and of the addend can be written two elements at a time
+
+  template <int kSums>
+  __device__ __forceinline__ void operator()(const float (&d)[kSums], const WarpgroupPlace &at, uint8_t *) const {
+    float *mine = partial == nullptr ? nullptr : partial + at.part * at.m * at.n;
+    for_warpgroup_pairs<2 * kSums>(d, [&](int r, int j, float sum, float next) {
+      const int64_t row = at.row + r, col = at.col + j;
+      if (row >= at.m || col >= at.n) return;
+      if (mine != nullptr) {
+        store_partial(mine + row * at.n + col, sum, next, col + 1 < at.n, at.n % 2 == 0);
+      } else if (pairs && col + 1 < at.n) {
+        out.store_pair(row, col, sum, next);
+      } else {
+        out.store(row, col, sum);
+        if (col + 1 < at.n) out.store(row, col + 1, next);
+      }
+    });
+  }
+
+ private:
+  __device__ __forceinline__ static void store_partial(float *to, float sum, float next, bool both, bool even_rows) {
+    if (even_rows) {
+      store_pack(to, Pack<float, 2>{{sum, next}});
+    } else {
+      to[0] = sum;
+      if (both) to[1] = next;
+    }
+  }
+};
+
+// ---- variant choice
+
+struct WarpgroupConfig {
+  const char *name;
+  int consumers, tile_cols;
+  int64_t parts, k_per_part, workspace_bytes;
+
+  int tile_rows() const { return consumers * kWarpgroupRows; }
+};
+
+// Whether warpgroup products can compute this: bf16 in one of the three layouts that training has, and more rows than decoding.
+inline bool warpgroup_matmul_applies(int64_t m, bool ab_bf16, bool transpose_a, bool transpose_b) {
+  return ab_bf16 && !(transpose_a && transpose_b) && (m > kRowsAtOnce || transpose_a || !transpose_b);
+}
+
+// Clocks of a multiprocessor for the whole product under a tile: rounds of tiles times a tile's time. A step of 64 k takes what the tensor cores
+// (2048 multiply-adds a clock) or the operands' way from L2 need, whichever is longer. Computed, not measured: kL2Bytes is what an H100's 5.5 TB/s
+// give a multiprocessor, and half as much again for neighbours that ask for the same lines; kRoundClocks is filling the first buffer.
+inline double warpgroup_clocks(int64_t m, int64_t n, const WarpgroupConfig &c, int multiprocessors) {
+  constexpr double kL2Bytes = 36, kStoreBytes = 32, kMemoryBytes = 14, kRoundClocks = 1500, kCombineClocks = 6000;
+  const double rows = c.tile_rows(), cols = c.tile_cols, tiles = static_cast<double>(ceil_div(m, c.tile_rows()) * ceil_div(n, c.tile_cols) * c.parts);
+  const double tensor = rows * cols * kWarpgroupDepth / 2048, operands = (rows + cols) * kWarpgroupDepth * 2 / kL2Bytes;
+  const double steps = static_cast<double>(ceil_div(c.k_per_part, kWarpgroupDepth));
+  const double tile = steps * (tensor > operands ? tensor : operands) + rows * cols * 4 / kStoreBytes;
+  const double rounds = static_cast<double>(ceil_div(static_cast<int64_t>(tiles), multiprocessors));
+  const double combine = c.parts == 1 ? 0 : kCombineClocks + static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(c.parts + 1) * 4 /
+                                                                (kMemoryBytes * multiprocessors);
+  return rounds * tile + kRoundClocks + combine;
+}
+
+// The tile and the number of parts of k with the fewest clocks; of equals the larger tile with fewer parts.
+inline WarpgroupConfig choose_warpgroup_matmul(int64_t m, int64_t n, int64_t k, int multiprocessors) {
+  constexpr int64_t kLeastSteps = 4, kMostParts = 32;
+  const WarpgroupConfig tiles[] = {{"warpgroup_128x256", 2, 256, 1, 0, 0}, {"warpgroup_128x128", 2, 128, 1, 0, 0}, {"warpgroup_64x128", 1, 128, 1, 0, 0}};
+  WarpgroupConfig best = tiles[0];
+  double fewest = 0;
+  for (const WarpgroupConfig &tile : tiles) {
+    const int64_t steps = larger(1, ceil_div(k, kWarpgroupDepth));
+    for (int64_t wanted = 1; wanted <= kMostParts && (wanted == 1 || wanted * kLeastSteps <= steps); wanted++) {
+      WarpgroupConfig config = tile;
+      config.k_per_part = ceil_div(steps, wanted) * kWarpgroupDepth;
+      config.parts = larger(1, ceil_div(k, config.k_per_part));
+      config.workspace_bytes = config.parts > 1 ? config.parts * m * n * 4 : 0;
+      const double clocks = warpgroup_clocks(m, n, config, multiprocessors);
+      if (fewest != 0 && clocks >= fewest) continue;
+      fewest = clocks;
+      best = config;
+    }
+  }
+  return best;
+}
+
+// Whether the matrices of a problem for which warpgroup products apply are such that TMA reads them.
+inline bool warpgroup_matmul_fits(const MatmulProblem &p) {
+  constexpr int64_t kMostIndex = (int64_t{1} << 31) - 1;  // coordinates of a box
+  return p.low_rank.r == 0 && tma_fits(p.a, p.lda) && tma_fits(p.b, p.ldb) && p.m <= kMostIndex && p.n <= kMostIndex && p.k <= kMostIndex;
+}
+
+// ---- launchers
+
+template <class Tile, typename C>
+cudaError_t launch_warpgroup_tiles(cudaStream_t stream, const MatmulProblem &p, const WarpgroupConfig &config, float *workspace, int multiprocessors) {
+  const MatmulEpilogue<C> out = matmul_epilogue<C>(p);
+  const bool pairs = p.ldc % 2 == 0 && aligned_to(out.c, 2 * sizeof(C)) && aligned_to(out.addend, 2 * sizeof(C));
+  float *partial = config.parts > 1 ? workspace : nullptr;
+  SAILS_TRY(launch_warpgroup_products<Tile>("matmul_warpgroup", stream, {p.a, p.b, p.lda, p.ldb},
+                                            {p.m, p.n, p.k, 0, config.parts, config.k_per_part, p.m_limit}, WarpgroupStore<C>{out, partial, pairs},
+                                            multiprocessors));
+  if (partial == nullptr) return cudaSuccess;
+  return launch_matmul_combine(stream, out, partial, p.m, p.n, config.parts, p.m_limit);
+}
+
+template <bool kTransposeA, bool kTransposeB, typename C>
+cudaError_t launch_warpgroup_layout(cudaStream_t stream, const MatmulProblem &p, const WarpgroupConfig &config, float *workspace,
+                                    int multiprocessors) {
+  if (config.consumers == 1)
+    return launch_warpgroup_tiles<WarpgroupTile<1, 128, kTransposeA, kTransposeB>, C>(stream, p, config, workspace, multiprocessors);
+  return config.tile_cols == 128
+             ? launch_warpgroup_tiles<WarpgroupTile<2, 128, kTransposeA, kTransposeB>, C>(stream, p, config, workspace, multiprocessors)
+             : launch_warpgroup_tiles<WarpgroupTile<2, 256, kTransposeA, kTransposeB>, C>(stream, p, config, workspace, multiprocessors);
+}
+
+// workspace: config.workspace_bytes.
+template <typename C>
+cudaError_t launch_warpgroup_matmul(cudaStream_t stream, const MatmulProblem &p, const WarpgroupConfig &config, void *workspace,
+                                    int multiprocessors) {
+  if (p.m == 0 || p.n == 0) return cudaSuccess;
+  float *partial = static_cast<float *>(workspace);
+  if (p.transpose_a) return launch_warpgroup_layout<true, false, C>(stream, p, config, partial, multiprocessors);
+  return p.transpose_b ? launch_warpgroup_layout<false, true, C>(stream, p, config, partial, multiprocessors)
+                       : launch_warpgroup_layout<false, false, C>(stream, p, config, partial, multiprocessors);
+}
+
+}  // namespace sails::kernels

@@ -1,0 +1,298 @@
+// Matrix products on Hopper (sm_90a): the inside of matmul, of the head and of the SAE encoder where a card of 9.0 runs them
+//   sums [m, n] f32 = op(a) op(b) + extra_a extra_b^T      a, b bf16; layouts as in block_matmul.cuh; extra_a [m, extra_k], extra_b [n, extra_k] bf16
+//
+// A persistent block takes one work item (a tile of the output, for one part of k) after the other. One producer warp copies tiles of a and b by TMA
+// into kStages buffers; kConsumers warpgroups multiply them, 64 rows of the tile each, and hand their sums to an epilogue. Full and empty buffers are
+// told by mbarriers; the producer is already in the next item while the epilogue works. The grid has at most one block a multiprocessor: 192 KiB of
+// buffers and 128 accumulators a thread leave no room for two, and 288 threads may have 224 registers each without setmaxnreg.
+//
+// Operands lie in shared memory as TMA writes them with swizzle 128: K-major in rows of 64 k; MN-major (the transposed layouts) in blocks of 64
+// rows of the operand, each [64 k, 64]. What lies outside a tensor arrives as zeros, so a sum over k needs no tail; epilogues leave out rows and
+// columns outside. Bases are aligned to 16 bytes and strides are multiples of 8 elements: TMA's rule, warpgroup_operands_fit().
+//
+// kPaired: b is two matrices of the same shape; a tile has kCols / 2 columns of each, those of b in the front half of the accumulators and
+// those of b_second in the back half, so that an epilogue holds matching columns of both in one thread. Likewise extra_b and extra_b_second.
+//
+// Each sum runs over k in rising order in one accumulator, the extra terms last, so that a tile has the same bits wherever it is computed.
+// Shared memory a step of 64 k: (kRows + kCols) * 128 bytes for 128 * kRows * kCols FLOPs.
+#pragma once
+
+#include "block_matmul.cuh"
+#include "matmul.cuh"
+#include "primitives/named_barrier.cuh"
+#include "primitives/wgmma.cuh"
+
+namespace sails::kernels {
+
+constexpr int kWarpgroupRows = 64, kWarpgroupDepth = 64;
+constexpr int kAtomBytes = 1024;                  // of swizzle 128: where a tile starts
+constexpr int64_t kWarpgroupBuffers = 192 * 1024; // shared memory for operands; 34 KiB are left to epilogues
+
+template <int kConsumerGroups, int kTileCols, bool kTransposeA, bool kTransposeB, bool kPairedB = false>
+struct WarpgroupTile {
+  static constexpr int kConsumers = kConsumerGroups, kRows = kConsumers * kWarpgroupRows, kCols = kTileCols, kDepth = kWarpgroupDepth;
+  static constexpr bool kTransposedA = kTransposeA, kTransposedB = kTransposeB, kPaired = kPairedB;
+  static constexpr int kThreads = kConsumers * kWarpgroup + kWarp;
+  static constexpr int kColsOfB = kPaired ? kCols / 2 : kCols;  // columns of the output that a tile covers
+  static constexpr int kBytesA = kRows * kDepth * 2, kBytesB = kCols * kDepth * 2, kStageBytes = kBytesA + kBytesB;
+  static constexpr int kStages = static_cast<int>(kWarpgroupBuffers / kStageBytes);
+  static_assert(kColsOfB % 64 == 0, "MN-major operands come in blocks of 64");
+
+  // With the room that an epilogue wants for itself; the first bytes may be lost to alignment.
+  template <class Epilogue>
+  static constexpr int64_t shared_bytes() {
+    return kAtomBytes + kStages * int64_t{kStageBytes} + Epilogue::kSharedBytes;
+  }
+};
+
+// The operands as boxes for TMA. Extra and second ones are read where the tile or the problem says so.
+struct WarpgroupOperands {
+  TensorMap a, b, b_second, extra_a, extra_b, extra_b_second;
+};
+
+struct WarpgroupProblem {
+  int64_t m, n, k, extra_k;
+  int64_t parts, k_per_part;  // k_per_part a multiple of 64 where there are several parts; extra_k belongs to the first
+  const int32_t *m_limit;     // on the device, NULL: m. Rows from *m_limit on are neither computed nor written.
+};
+
+// Which sums a warpgroup holds: rows row to row + 63, columns col to col + kColsOfB - 1 of the output, over one part of k.
+struct WarpgroupPlace {
+  int64_t row, col, m, n, part;
+  int consumer;               // the warpgroup's number in the block
+};
+
+// Calls f(row, col, sum, next) for the sums of a warpgroup, two neighbouring columns at a time: row 0 to 63, col even, 0 to N - 2, of the tile.
+template <int N, typename F>
+__device__ __forceinline__ void for_warpgroup_pairs(const float (&d)[N / 2], F &&f) {
+  const int lane = threadIdx.x % kWarp, row = threadIdx.x % kWarpgroup / kWarp * 16 + lane / 4, col = lane % 4 * 2;
+#pragma unroll
+  for (int j = 0; j < N / 8; j++) {
+    f(row, 8 * j + col, d[4 * j], d[4 * j + 1]);
+    f(row + 8, 8 * j + col, d[4 * j + 2], d[4 * j + 3]);
+  }
+}
+
+// ---- device: work items
+
+struct WarpgroupItem {
+  TileIndex tile;
+  int64_t part, steps, extra_steps;  // steps of 64 k
+};
+
+template <class Tile>
+struct WarpgroupSchedule {
+  WarpgroupProblem p;
+  int64_t tile_rows, tile_cols;
+
+  __device__ __forceinline__ explicit WarpgroupSchedule(const WarpgroupProblem &problem) : p(problem) {
+    if (p.m_limit != nullptr) p.m = smaller(p.m, *p.m_limit);
+    tile_rows = ceil_div(p.m, Tile::kRows);
+    tile_cols = ceil_div(p.n, Tile::kColsOfB);
+  }
+  __device__ __forceinline__ int64_t items() const { return tile_rows * tile_cols * p.parts; }
+  __device__ __forceinline__ WarpgroupItem item(int64_t i) const {
+    const int64_t part = i % p.parts, begin = part * p.k_per_part, end = smaller(p.k, begin + p.k_per_part);
+    return {grouped_tile(i / p.parts, tile_rows, tile_cols), part, ceil_div(larger(0, end - begin), Tile::kDepth),
+            part == 0 ? ceil_div(p.extra_k, Tile::kDepth) : 0};
+  }
+};
+
+// A position in the ring of buffers, and the parity of its barriers.
+template <int kStages>
+struct RingPosition {
+  int slot = 0;
+  uint32_t parity = 0;
+  __device__ __forceinline__ void advance() {
+    if (++slot == kStages) {
+      slot = 0;
+      parity ^= 1;
+    }
+  }
+};
+
+struct WarpgroupBuffers {
+  uint8_t *stages;
+  Mbarrier *full, *empty;
+};
+
+// ---- device: the producer
+
+// kBlocks * 64 rows of an operand at (row, k), K-major in one box or MN-major in boxes of 64.
+template <int kOperandRows, bool kMnMajor>
+__device__ __forceinline__ void load_operand(uint8_t *to, const TensorMap &map, Mbarrier *full, int64_t row, int64_t k) {
+  if (!kMnMajor) {
+    tma_load_2d(to, map, full, static_cast<int32_t>(k), static_cast<int32_t>(row));
+  } else {
+#pragma unroll
+    for (int block = 0; block < kOperandRows / 64; block++)
+      tma_load_2d(to + block * 64 * kWarpgroupDepth * 2, map, full, static_cast<int32_t>(row + block * 64), static_cast<int32_t>(k));
+  }
+}
+
+template <class Tile>
+__device__ __forceinline__ void warpgroup_produce(const WarpgroupSchedule<Tile> &schedule, const WarpgroupOperands &o, WarpgroupBuffers buffers) {
+  constexpr bool kMnMajorB = !Tile::kTransposedB;
+  constexpr int kHalfB = Tile::kBytesB / 2;
+  RingPosition<Tile::kStages> at;
+  for (int64_t i = blockIdx.x; i < schedule.items(); i += gridDim.x) {
+    const WarpgroupItem item = schedule.item(i);
+    const int64_t row = item.tile.row * Tile::kRows, col = item.tile.col * Tile::kColsOfB, k_begin = item.part * schedule.p.k_per_part;
+    for (int64_t step = 0; step < item.steps + item.extra_steps; step++, at.advance()) {
+      uint8_t *a = buffers.stages + at.slot * Tile::kStageBytes, *b = a + Tile::kBytesA;
+      Mbarrier *full = buffers.full + at.slot;
+      mbarrier_wait(buffers.empty + at.slot, at.parity ^ 1);
+      mbarrier_arrive_expect(full, Tile::kStageBytes);
+      if (step < item.steps) {
+        const int64_t k = k_begin + step * Tile::kDepth;
+        load_operand<Tile::kRows, Tile::kTransposedA>(a, o.a, full, row, k);
+        load_operand<Tile::kColsOfB, kMnMajorB>(b, o.b, full, col, k);
+        if (Tile::kPaired) load_operand<Tile::kColsOfB, kMnMajorB>(b + kHalfB, o.b_second, full, col, k);
+      } else {
+        const int64_t k = (step - item.steps) * Tile::kDepth;
+        load_operand<Tile::kRows, false>(a, o.extra_a, full, row, k);
+        load_operand<Tile::kColsOfB, false>(b, o.extra_b, full, col, k);
+        if (Tile::kPaired) load_operand<Tile::kColsOfB, false>(b + kHalfB, o.extra_b_second, full, col, k);
+      }
+    }
+  }
+}
+
+// ---- device: the consumers
+
+// The operand's 64-row block, at its k-th column of 64.
+template <bool kMnMajor>
+__device__ __forceinline__ uint64_t operand_descriptor(const uint8_t *block, int k) {
+  constexpr uint32_t kBlockBytes = 64 * kWarpgroupDepth * 2, kGroupBytes = kAtomBytes;
+  return kMnMajor ? wgmma_descriptor(block + k / 8 * kGroupBytes, kBlockBytes, kGroupBytes, Swizzle::bytes_128)
+                  : wgmma_descriptor(block + k * 2, 16, kGroupBytes, Swizzle::bytes_128);
+}
+
+// d += a b over one buffer.
+template <int N, bool kAMnMajor, bool kBMnMajor>
+__device__ __forceinline__ void warpgroup_multiply(float (&d)[N / 2], const uint8_t *a, const uint8_t *b) {
+#pragma unroll
+  for (int k = 0; k < kWarpgroupDepth; k += 16)
+    wgmma<N, kAMnMajor, kBMnMajor>(d, operand_descriptor<kAMnMajor>(a, k), operand_descriptor<kBMnMajor>(b, k), true);
+}
+
+template <class Tile, class Epilogue>
+__device__ __forceinline__ void warpgroup_consume(const WarpgroupSchedule<Tile> &schedule, const Epilogue &epilogue, WarpgroupBuffers buffers,
+                                                  uint8_t *scratch) {
+  const int consumer = threadIdx.x / kWarpgroup;
+  const bool tells = threadIdx.x % kWarp == 0;  // each warp says that it is done with a buffer
+  RingPosition<Tile::kStages> at;
+  for (int64_t i = blockIdx.x; i < schedule.items(); i += gridDim.x) {
+    const WarpgroupItem item = schedule.item(i);
+    float d[Tile::kCols / 2];
+#pragma unroll
+    for (int e = 0; e < Tile::kCols / 2; e++) d[e] = 0.0f;
+    int before = 0;
+    for (int64_t step = 0; step < item.steps + item.extra_steps; step++) {
+      const uint8_t *a = buffers.stages + at.slot * Tile::kStageBytes, *b = a + Tile::kBytesA;
+      a += consumer * kWarpgroupRows * kWarpgroupDepth * 2;
+      mbarrier_wait(buffers.full + at.slot, at.parity);
+      wgmma_fence();
+      if (step < item.steps)
+        warpgroup_multiply<Tile::kCols, Tile::kTransposedA, !Tile::kTransposedB>(d, a, b);
+      else
+        warpgroup_multiply<Tile::kCols, false, false>(d, a, b);
+      wgmma_commit();
+      // The step before is done when only this one is under way.
+      wgmma_wait<1>();
+      if (step > 0 && tells) mbarrier_arrive(buffers.empty + before);
+      before = at.slot;
+      at.advance();
+    }
+    wgmma_wait<0>();
+    if (item.steps + item.extra_steps > 0 && tells) mbarrier_arrive(buffers.empty + before);
+    epilogue(d, WarpgroupPlace{item.tile.row * Tile::kRows + consumer * kWarpgroupRows, item.tile.col * Tile::kColsOfB, schedule.p.m, schedule.p.n,
+                               item.part, consumer},
+             scratch);
+  }
+}
+
+// Epilogue: a type with kSharedBytes (scratch for all consumers together) and
+//   operator()(const float (&d)[kCols / 2], const WarpgroupPlace &, uint8_t *scratch) const   by the 128 threads of a warpgroup
+template <class Tile, class Epilogue>
+__global__ void __launch_bounds__(Tile::kThreads, 1)
+    warpgroup_products(const __grid_constant__ WarpgroupOperands operands, const Epilogue epilogue, const WarpgroupProblem problem) {
+  if constexpr (kHasWgmma) {
+    SAILS_DYNAMIC_SHARED(uint8_t, shared);
+    SAILS_SHARED(Mbarrier, full, Tile::kStages);
+    SAILS_SHARED(Mbarrier, empty, Tile::kStages);
+    uint8_t *stages = shared + (kAtomBytes - __cvta_generic_to_shared(shared) % kAtomBytes) % kAtomBytes;
+    if (threadIdx.x == 0) {
+      for (int s = 0; s < Tile::kStages; s++) {
+        mbarrier_init(full + s, 1);
+        mbarrier_init(empty + s, Tile::kConsumers * (kWarpgroup / kWarp));
+      }
+      mbarrier_init_fence();
+    }
+    __syncthreads();
+    const WarpgroupSchedule<Tile> schedule(problem);
+    const WarpgroupBuffers buffers{stages, full, empty};
+    if (threadIdx.x < Tile::kConsumers * kWarpgroup)
+      warpgroup_consume<Tile>(schedule, epilogue, buffers, stages + Tile::kStages * Tile::kStageBytes);
+    else if (threadIdx.x == Tile::kConsumers * kWarpgroup)
+      warpgroup_produce<Tile>(schedule, operands, buffers);
+  }
+}
+
+// ---- host
+
+// Whether TMA can read a row-major matrix with this base and row stride (elements of bf16).
+inline bool tma_fits(const void *base, int64_t stride) { return aligned_to(base, 16) && stride % 8 == 0; }
+
+// The box of an operand: `rows` of its m or n by 64 of its k. Stored [extent, k], or [k, extent] where mn_major; at least one row each.
+inline cudaError_t make_operand_map(TensorMap *map, const void *base, int64_t extent, int64_t k, int64_t stride, int rows, bool mn_major) {
+  TensorBox box = {};
+  box.base = base;
+  box.rank = 2;
+  box.type = TensorType::bf16;
+  box.size[0] = static_cast<uint64_t>(mn_major ? extent : k);
+  box.size[1] = static_cast<uint64_t>(mn_major ? k : extent);
+  box.stride_bytes[0] = static_cast<uint64_t>(stride) * 2;
+  box.box[0] = 64;
+  box.box[1] = mn_major ? kWarpgroupDepth : static_cast<uint32_t>(rows);
+  box.swizzle = Swizzle::bytes_128;
+  return make_tensor_map(map, box);
+}
+
+// The matrices of a product, all bf16; k and strides as in block_matmul.cuh.
+struct WarpgroupMatrices {
+  const void *a, *b;
+  int64_t lda, ldb;
+  const void *b_second = nullptr;  // of paired tiles, laid out as b
+  // Extra terms, NULL where extra_k is 0: rows of extra_k elements, a multiple of 8.
+  const void *extra_a = nullptr, *extra_b = nullptr, *extra_b_second = nullptr;
+};
+
+template <class Tile>
+cudaError_t make_warpgroup_operands(WarpgroupOperands *o, const WarpgroupMatrices &x, const WarpgroupProblem &p) {
+  *o = {};
+  if (p.k > 0) {
+    SAILS_TRY(make_operand_map(&o->a, x.a, p.m, p.k, x.lda, Tile::kRows, Tile::kTransposedA));
+    SAILS_TRY(make_operand_map(&o->b, x.b, p.n, p.k, x.ldb, Tile::kColsOfB, !Tile::kTransposedB));
+    if (Tile::kPaired) SAILS_TRY(make_operand_map(&o->b_second, x.b_second, p.n, p.k, x.ldb, Tile::kColsOfB, !Tile::kTransposedB));
+  }
+  if (p.extra_k > 0) {
+    SAILS_TRY(make_operand_map(&o->extra_a, x.extra_a, p.m, p.extra_k, p.extra_k, Tile::kRows, false));
+    SAILS_TRY(make_operand_map(&o->extra_b, x.extra_b, p.n, p.extra_k, p.extra_k, Tile::kColsOfB, false));
+    if (Tile::kPaired) SAILS_TRY(make_operand_map(&o->extra_b_second, x.extra_b_second, p.n, p.extra_k, p.extra_k, Tile::kColsOfB, false));
+  }
+  return cudaSuccess;
+}
+
+// `multiprocessors` bounds the grid: one block each.
+template <class Tile, class Epilogue>
+cudaError_t launch_warpgroup_products(const char *name, cudaStream_t stream, const WarpgroupMatrices &matrices, const WarpgroupProblem &p,
+                                      const Epilogue &epilogue, int multiprocessors) {
+  WarpgroupOperands operands;
+  SAILS_TRY(make_warpgroup_operands<Tile>(&operands, matrices, p));
+  const int64_t items = ceil_div(p.m, Tile::kRows) * ceil_div(p.n, Tile::kColsOfB) * p.parts;
+  return launch(name, stream, warpgroup_products<Tile, Epilogue>, static_cast<unsigned>(smaller(items, multiprocessors)), Tile::kThreads,
+                Tile::template shared_bytes<Epilogue>(), operands, epilogue, p);
+}
+
+}  // namespace sails::kernels
