@@ -64,7 +64,7 @@ final class GenerateCommand implements Callable<Integer> {
     public Integer call() {
         GenerationOptions check = new GenerationOptions(maxNewTokens, temperature, topK, topP, common.seed(), Set.of());
         try (Engine engine = common.openEngine(); CausalModel model = arguments.load(engine, common);
-             ModelArguments.Opened adapters = arguments.openAdapters(model.config(), engine)) {
+             ModelArguments.Opened adapters = arguments.openAdapters(model.config(), engine, common)) {
             boolean withText = prompt.tokens == null || Files.exists(arguments.model().resolve("tokenizer.json"));
             if (!withText) {
                 print(new Generator(model, adapters.stack()), model, null, check, prompt.tokens.stream().mapToInt(i -> i).toArray());

@@ -106,6 +106,12 @@ final class InspectCommand implements Callable<Integer> {
             put("lora alpha", adapter.config().alpha());
             put("parameters", adapter.trainableCount());
             put("base model", adapter.config().baseModel());
+            put("scaled by", adapter.config().rsLora() ? "alpha / sqrt(r)" : "alpha / r");
+            put("DoRA", adapter.config().dora());
+            if (!adapter.notes().isEmpty()) {
+                adapter.notes().forEach(json.putArray("notes")::add);
+                adapter.notes().forEach(note -> table.row("note", note));
+            }
         }
     }
 

@@ -51,12 +51,14 @@ final class ModelArguments {
         }
     }
 
-    Opened openAdapters(ModelConfig config, Engine engine) {
+    /** Loads the adapters; what is odd about their files goes to standard error. */
+    Opened openAdapters(ModelConfig config, Engine engine, CommonOptions options) {
         List<LoraAdapter> opened = new ArrayList<>();
         try {
             List<WeightedAdapter> asked = adapters();
             for (WeightedAdapter adapter : asked) {
                 opened.add(LoraAdapter.load(adapter.directory(), config, engine));
+                opened.getLast().notes().forEach(options::message);
             }
             return new Opened(opened, asked);
         } catch (RuntimeException e) {

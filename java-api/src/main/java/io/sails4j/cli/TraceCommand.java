@@ -38,7 +38,7 @@ final class TraceCommand implements Callable<Integer> {
     public Integer call() {
         TraceBatch tokens = TraceBatch.read(batch);
         try (Engine engine = common.openEngine(); CausalModel model = arguments.load(engine, common);
-             ModelArguments.Opened adapters = arguments.openAdapters(model.config(), engine)) {
+             ModelArguments.Opened adapters = arguments.openAdapters(model.config(), engine, common)) {
             long start = System.nanoTime();
             SequencedMap<String, HostTensor> results = Trace.run(model, adapters.stack(), tokens, gradients);
             double seconds = (System.nanoTime() - start) * 1e-9;

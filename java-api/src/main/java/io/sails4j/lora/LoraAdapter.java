@@ -21,6 +21,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.Set;
@@ -36,21 +37,27 @@ public final class LoraAdapter implements AutoCloseable {
 
     private final LoraConfig config;
     private final Map<ModuleKey, LowRankAdapter> modules;
+    private final List<String> notes;
 
-    private LoraAdapter(LoraConfig config, Map<ModuleKey, LowRankAdapter> modules) {
+    private LoraAdapter(LoraConfig config, Map<ModuleKey, LowRankAdapter> modules, List<String> notes) {
         this.config = config;
         this.modules = modules;
+        this.notes = notes;
     }
 
     /** An adapter whose factors are all zero. */
     public static LoraAdapter create(LoraConfig config, ModelConfig model, Device device) {
+        return create(config, model, device, List.of());
+    }
+
+    private static LoraAdapter create(LoraConfig config, ModelConfig model, Device device, List<String> notes) {
         Map<ModuleKey, LowRankAdapter> modules = new TreeMap<>();
         for (ModuleKey module : config.modules()) {
             modules.put(module, new LowRankAdapter(device.zeros(DType.F32, shapeA(config, model, module)),
                 device.zeros(DType.F32, shapeB(config, model, module)), config.scale(module), !config.dora() ? null
                     : new DoraScale(device.zeros(DType.F32, shapeMagnitude(model, module)), device.zeros(DType.F32, shapeMagnitude(model, module)))));
         }
-        return new LoraAdapter(config, modules);
+        return new LoraAdapter(config, modules, notes);
     }
 
     private static Shape shapeA(LoraConfig config, ModelConfig model, ModuleKey module) {
@@ -75,13 +82,14 @@ public final class LoraAdapter implements AutoCloseable {
         if (!Files.isDirectory(directory)) {
             throw new InputException(directory + " is not a directory; expected a PEFT adapter with " + CONFIG + " and " + WEIGHTS);
         }
-        LoraConfig config = LoraConfigReader.read(directory.resolve(CONFIG), model);
+        LoraConfigReader.Found found = LoraConfigReader.read(directory.resolve(CONFIG), model);
+        LoraConfig config = found.config();
         if (Files.notExists(directory.resolve(WEIGHTS))) {
             throw missingWeights(directory);
         }
         try (SafetensorsFile file = SafetensorsFile.open(directory.resolve(WEIGHTS))) {
             requireNames(file, config, model);
-            LoraAdapter adapter = create(config, model, engine.device());
+            LoraAdapter adapter = create(config, model, engine.device(), found.notes());
             try {
                 adapter.modules.forEach((module, factors) -> {
                     upload(file, key(module, "A"), factors.loraA(), engine);
@@ -127,12 +135,17 @@ public final class LoraAdapter implements AutoCloseable {
             expected.add(key(module, "A"));
             expected.add(key(module, "B"));
         }
-        for (String name : file.names()) {
-            if (!expected.contains(name)) {
-                throw new InputException(file.path() + " has the tensor '" + name + "', which target_modules of " + CONFIG
-                    + " or the base model do not have");
-            }
+        // VeLoRA keeps the direction by which training compressed inputs; what the adapter adds does not depend on it.
+        List<String> unused = file.names().stream().filter(name -> !expected.contains(name) && !name.endsWith(".lora_velora_embed")).toList();
+        if (!unused.isEmpty()) {
+            throw new InputException(file.path() + " has " + unused.size() + (unused.size() == 1 ? " tensor" : " tensors") + " that " + reason(unused)
+                + ": '" + String.join("', '", unused.subList(0, Math.min(4, unused.size()))) + (unused.size() > 4 ? "', ..." : "'"));
         }
+    }
+
+    private static String reason(List<String> unused) {
+        return unused.stream().allMatch(name -> name.endsWith(".bias")) ? "are trained biases ('bias' of " + CONFIG
+            + "), which the models here do not have" : "target_modules of " + CONFIG + " or the base model do not have";
     }
 
     private static void requireTensor(SafetensorsFile file, ModuleKey module, String name, Shape expected, LoraConfig config) {
@@ -186,6 +199,11 @@ public final class LoraAdapter implements AutoCloseable {
 
     public LoraConfig config() {
         return config;
+    }
+
+    /** What a person should know about the files that were read, a sentence each: fields that are unknown, patterns that fit nothing. */
+    public List<String> notes() {
+        return notes;
     }
 
     /** The factors by module, in the order of the model. */

@@ -1,6 +1,7 @@
 package io.sails4j.lora;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.io.InputException;
 import io.sails4j.model.ModelConfig;
@@ -104,16 +105,23 @@ public record LoraConfig(int r, double alpha, boolean rsLora, boolean dora, Sort
             layers.add(module.layer());
             targets.add(module.projection());
         });
-        if (modules.size() != layers.size() * targets.size()) {
-            throw new IllegalStateException("the adapter's modules are not the same in each of its layers, which PEFT cannot express by names");
+        boolean sameInEachLayer = modules.size() == layers.size() * targets.size();
+        if (sameInEachLayer) {
+            layers.forEach(json.putArray("layers_to_transform")::add);
+            json.put("layers_pattern", "layers");
+        } else {
+            json.putNull("layers_to_transform").putNull("layers_pattern");
         }
-        layers.forEach(json.putArray("layers_to_transform")::add);
-        json.put("layers_pattern", "layers");
         json.put("lora_alpha", alpha).put("lora_bias", false).put("lora_dropout", 0.0).putNull("modules_to_save");
         json.put("peft_type", "LORA").put("r", r);
         ObjectNode ranks = json.putObject("rank_pattern");
         new TreeMap<>(rankPattern).forEach((module, rank) -> ranks.put(module.path(), rank));
-        targets.forEach(target -> json.withArray("/target_modules").add(target.peftName()));
+        ArrayNode names = json.putArray("target_modules");
+        if (sameInEachLayer) {
+            targets.forEach(target -> names.add(target.peftName()));
+        } else {
+            modules.forEach(module -> names.add(module.path()));
+        }
         json.put("task_type", "CAUSAL_LM").put("use_dora", dora).put("use_rslora", rsLora);
         return json;
     }

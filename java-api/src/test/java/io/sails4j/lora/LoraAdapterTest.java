@@ -146,7 +146,7 @@ class LoraAdapterTest {
             json.putObject("alpha_pattern").put("q_proj", 16);
             json.put("use_rslora", true);
         });
-        LoraConfig config = LoraConfigReader.read(directory.resolve("adapter_config.json"), MODEL);
+        LoraConfig config = LoraConfigReader.read(directory.resolve("adapter_config.json"), MODEL).config();
         assertThat(config.rank(module(1, Projection.O_PROJ))).as("the first pattern that fits").isEqualTo(5);
         assertThat(config.rank(module(2, Projection.O_PROJ))).isEqualTo(4);
         assertThat(config.rank(module(2, Projection.Q_PROJ))).isEqualTo(3);
@@ -169,7 +169,7 @@ class LoraAdapterTest {
 
     private Iterable<ModuleKey> modulesOf(Consumer<ObjectNode> change) throws IOException {
         config(change);
-        return LoraConfigReader.read(directory.resolve("adapter_config.json"), MODEL).modules();
+        return LoraConfigReader.read(directory.resolve("adapter_config.json"), MODEL).config().modules();
     }
 
     @Test
@@ -178,7 +178,7 @@ class LoraAdapterTest {
         for (String key : List.of("lora_bias", "fan_in_fan_out")) {
             refusedConfig(json -> json.put(key, true), key, "true");
         }
-        refusedConfig(json -> json.put("bias", "all"), "'bias' is 'all'");
+        refusedConfig(json -> json.put("bias", "some"), "'bias' is 'some'", "lora_only");
         refusedConfig(json -> json.putArray("modules_to_save").add("lm_head"), "modules_to_save", "lm_head");
         refusedConfig(json -> json.putArray("target_modules").add("q_proj").add("c_attn"), "target_modules", "c_attn", "q_proj");
         refusedConfig(json -> json.put("target_modules", "(q_proj"), "target_modules", "(q_proj", "regular expression");
@@ -203,6 +203,31 @@ class LoraAdapterTest {
         refused("lacks", KEY + "B.weight");
         save2(t -> t.put(KEY + "magnitude_vector", HostTensor.ofFloats(new float[1], 1)));
         refused("magnitude_vector");
+    }
+
+    @Test
+    void trainedBiasesAreRefusedAndUnusedTensorsNamed() throws IOException {
+        config(json -> json.put("bias", "lora_only"));
+        load().close();
+        String bias = "base_model.model.model.layers.1.self_attn.o_proj.bias";
+        tensors(t -> t.put(bias, HostTensor.ofFloats(new float[16], 16)));
+        refused("1 tensor", bias, "trained biases", "'bias'");
+        tensors(t -> t.put("base_model.model.lm_head.lora_A.weight", HostTensor.ofFloats(new float[3], 3, 1)));
+        refused("2 tensors", bias, "base_model.model.lm_head.lora_A.weight", "target_modules");
+    }
+
+    @Test
+    void modulesThatDifferByLayerAreWrittenByTheirPaths() {
+        ModuleKey first = module(0, Projection.Q_PROJ);
+        ModuleKey second = module(2, Projection.DOWN_PROJ);
+        LoraConfig config = new LoraConfig(2, 4, false, false, new java.util.TreeSet<>(List.of(first, second)), Map.of(), Map.of(), "");
+        try (LoraAdapter adapter = LoraAdapter.create(config, MODEL, engine.device())) {
+            adapter.save(root.resolve("irregular"));
+        }
+        try (LoraAdapter adapter = LoraAdapter.load(root.resolve("irregular"), MODEL, engine)) {
+            assertThat(adapter.modules()).containsOnlyKeys(first, second);
+            assertThat(adapter.notes()).isEmpty();
+        }
     }
 
     private void save2(Consumer<SequencedMap<String, HostTensor>> change) {
