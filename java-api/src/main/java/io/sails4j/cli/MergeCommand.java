@@ -8,8 +8,12 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-@Command(name = "merge", description = "Fold adapters into a model's weights, or out of them (--adapter DIR=-1), and write an ordinary checkpoint.")
+@Command(name = "merge", description = {"Fold adapters into a model's weights, or out of them (--adapter DIR=-1), and write an ordinary checkpoint.",
+    "The shards, their tensors and metadata are those of the original; each tensor keeps its type, or all get the one of --dtype, rounded to "
+        + "nearest even. Memory for a few rows of one tensor suffices."})
 final class MergeCommand implements Callable<Integer> {
+    private static final long MIB = 1 << 20;
+
     @Mixin
     private CommonOptions common;
 
@@ -24,8 +28,18 @@ final class MergeCommand implements Callable<Integer> {
         if (arguments.adapters().isEmpty()) {
             throw common.wrong("nothing to merge: name at least one --adapter");
         }
-        try (Engine engine = common.openEngine()) {
-            LoraMerge.merge(arguments.model(), arguments.adapters(), out, engine);
+        try (Engine engine = common.openEngine(); ProgressBar bar = common.progress("merged MiB")) {
+            LoraMerge.merge(arguments.model(), arguments.adapters(), out, common.dtype(), engine, new LoraMerge.Listener() {
+                @Override
+                public void note(String sentence) {
+                    common.message(sentence);
+                }
+
+                @Override
+                public void progress(long done, long total) {
+                    bar.update(done / MIB, total / MIB, 0);
+                }
+            });
         }
         common.print(CommonOptions.object().put("out", out.toString()), Table.ofPairs().row("written", out));
         return 0;

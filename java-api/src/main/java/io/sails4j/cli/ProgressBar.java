@@ -51,8 +51,8 @@ final class ProgressBar implements Progress, AutoCloseable {
         int filled = (int) Math.round(share * WIDTH);
         String bar = "#".repeat(filled) + ".".repeat(WIDTH - filled);
         String eta = done == 0 ? "?" : duration(seconds * (total - done) / done);
-        return String.format(Locale.ROOT, "%-18s [%s] %3.0f%%  %d/%d  %,.0f tokens/s  ETA %s", label, bar, 100 * share, done, total,
-            tokens / Math.max(seconds, 1e-9), eta);
+        String speed = tokens == 0 ? "" : String.format(Locale.ROOT, "%,.0f tokens/s  ", tokens / Math.max(seconds, 1e-9));
+        return String.format(Locale.ROOT, "%-18s [%s] %3.0f%%  %d/%d  %sETA %s", label, bar, 100 * share, done, total, speed, eta);
     }
 
     static String duration(double seconds) {

@@ -3,7 +3,9 @@ package io.sails4j.io;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
+import io.sails4j.tensor.Shape;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -11,7 +13,9 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SequencedMap;
 import java.util.TreeMap;
 
@@ -24,6 +28,25 @@ public final class SafetensorsWriter {
     private SafetensorsWriter() {
     }
 
+    /** A tensor before its values are there. */
+    public record Layout(DType dtype, Shape shape) {
+        public long byteSize() {
+            return Math.multiplyExact(shape.numel(), (long) dtype.byteSize());
+        }
+    }
+
+    /** Takes a tensor's bytes, part after part. */
+    @FunctionalInterface
+    public interface Sink {
+        void write(MemorySegment part) throws IOException;
+    }
+
+    /** Makes the values of one tensor when its turn has come, so that never more than a part of it need be in memory. */
+    @FunctionalInterface
+    public interface Values {
+        void write(String name, Sink sink) throws IOException;
+    }
+
     /**
      * Writes {@code target} atomically.
      *
@@ -31,34 +54,46 @@ public final class SafetensorsWriter {
      * @param metadata written sorted by key, left out if empty
      */
     public static void write(Path target, SequencedMap<String, HostTensor> tensors, Map<String, String> metadata) {
-        byte[] header = header(tensors, metadata);
+        SequencedMap<String, Layout> layouts = new LinkedHashMap<>();
+        tensors.forEach((name, tensor) -> layouts.put(name, new Layout(tensor.dtype(), tensor.shape())));
+        write(target, layouts, metadata, (name, sink) -> sink.write(Objects.requireNonNull(tensors.get(name)).data()));
+    }
+
+    /** Writes {@code target} atomically, asking {@code values} for one tensor after the other. */
+    public static void write(Path target, SequencedMap<String, Layout> layouts, Map<String, String> metadata, Values values) {
+        byte[] header = header(layouts, metadata);
         AtomicFiles.write(target, channel -> {
             ByteBuffer start = ByteBuffer.allocate(8 + header.length).order(ByteOrder.LITTLE_ENDIAN);
             start.putLong(header.length).put(header).flip();
             AtomicFiles.writeFully(channel, start);
-            for (HostTensor tensor : tensors.values()) {
-                writeData(channel, tensor.data());
+            for (Map.Entry<String, Layout> entry : layouts.entrySet()) {
+                long end = channel.position() + entry.getValue().byteSize();
+                values.write(entry.getKey(), part -> writeData(channel, part));
+                if (channel.position() != end) {
+                    throw new IllegalStateException("'" + entry.getKey() + "' was given " + (channel.position() - end) + " bytes more than "
+                        + entry.getValue() + " has");
+                }
             }
         });
     }
 
-    private static byte[] header(SequencedMap<String, HostTensor> tensors, Map<String, String> metadata) {
+    private static byte[] header(SequencedMap<String, Layout> layouts, Map<String, String> metadata) {
         ObjectNode root = JSON.createObjectNode();
         if (!metadata.isEmpty()) {
             ObjectNode entries = root.putObject("__metadata__");
             new TreeMap<>(metadata).forEach(entries::put);
         }
         long offset = 0;
-        for (Map.Entry<String, HostTensor> named : tensors.entrySet()) {
-            HostTensor tensor = named.getValue();
+        for (Map.Entry<String, Layout> named : layouts.entrySet()) {
+            Layout layout = named.getValue();
             ObjectNode entry = root.putObject(named.getKey());
-            entry.put("dtype", tensor.dtype().name());
+            entry.put("dtype", layout.dtype().name());
             ArrayNode shape = entry.putArray("shape");
-            for (long dim : tensor.shape().toArray()) {
+            for (long dim : layout.shape().toArray()) {
                 shape.add(dim);
             }
-            entry.putArray("data_offsets").add(offset).add(offset + tensor.data().byteSize());
-            offset += tensor.data().byteSize();
+            entry.putArray("data_offsets").add(offset).add(offset + layout.byteSize());
+            offset += layout.byteSize();
         }
         byte[] json = root.toString().getBytes(StandardCharsets.UTF_8);
         // Padded so that the data begins on a cache line and can be used in place once mapped.

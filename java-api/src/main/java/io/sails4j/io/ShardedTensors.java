@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /** The tensors of a checkpoint directory: {@code model.safetensors}, or the shards that {@code model.safetensors.index.json} lists. */
 public final class ShardedTensors implements AutoCloseable {
@@ -19,6 +20,8 @@ public final class ShardedTensors implements AutoCloseable {
 
     private final Map<String, SafetensorsFile> files = new LinkedHashMap<>();
     private final Map<String, SafetensorsFile> fileOf = new LinkedHashMap<>();
+
+    private @Nullable Path index;
 
     private ShardedTensors() {
     }
@@ -47,6 +50,7 @@ public final class ShardedTensors implements AutoCloseable {
     }
 
     private void openShards(Path directory, Path index) {
+        this.index = index;
         JsonNode map = JsonFiles.read(index).get("weight_map");
         if (map == null || !map.isObject()) {
             throw new InputException(index + " lacks the object 'weight_map' from tensor names to shards");
@@ -127,6 +131,16 @@ public final class ShardedTensors implements AutoCloseable {
 
     public HostTensor tensor(String name) {
         return file(name).tensor(name);
+    }
+
+    /** The files that hold the tensors by their names in the directory: one, or the shards as the index first names them. */
+    public Map<String, SafetensorsFile> files() {
+        return Collections.unmodifiableMap(files);
+    }
+
+    /** The index that lists the shards, or null where one file holds everything. */
+    public @Nullable Path index() {
+        return index;
     }
 
     /** The file that holds the tensor, for messages. */

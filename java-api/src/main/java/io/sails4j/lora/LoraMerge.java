@@ -1,6 +1,8 @@
 package io.sails4j.lora;
 
 import io.sails4j.io.AtomicFiles;
+import io.sails4j.io.ShardedTensors;
+import io.sails4j.model.AdapterStack;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.ModelConfig;
 import io.sails4j.model.ModelWeights;
@@ -8,16 +10,29 @@ import io.sails4j.model.ModuleKey;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
-/** Folds an adapter into the base weights: W + scale * lora_B lora_A, computed in F32 and rounded once to the checkpoint's type. */
+/** Folds adapters into the base weights: W + scale * lora_B lora_A, computed in F32 and rounded once, to nearest even, to the type that is written. */
 public final class LoraMerge {
     private LoraMerge() {
+    }
+
+    /** Hears how a merge goes. */
+    public interface Listener {
+        Listener NONE = new Listener() {
+        };
+
+        /** A sentence about the adapters' files ({@link LoraAdapter#notes()}). */
+        default void note(String sentence) {
+        }
+
+        /** Bytes of the checkpoint that have been read, of all. */
+        default void progress(long done, long total) {
+        }
     }
 
     /** Adds the adapter to F32 weights in place. */
@@ -25,13 +40,15 @@ public final class LoraMerge {
         if (weights.computeDtype() != DType.F32) {
             throw new IllegalArgumentException("merging needs weights in F32, got " + weights.computeDtype());
         }
-        adapter.forEach((module, factors) -> {
-            Tensor weight = weights.parameter(module.path() + ".weight");
-            engine.ops().matmul(weight, factors.loraB(), factors.loraA(), false, false, factors.scale(), 1);
-            if (factors.dora() != null) {
-                scaleRows(weight, factors.dora().magnitude().toFloatArray());
-            }
-        });
+        adapter.forEach((module, factors) -> fold(weights.parameter(module.path() + ".weight"), factors, 0, engine));
+    }
+
+    /** Adds an adapter to rows of a weight: {@code rows [n, d_in]} F32 begins at the weight's row {@code from}. */
+    static void fold(Tensor rows, LowRankAdapter adapter, long from, Engine engine) {
+        engine.ops().matmul(rows, adapter.loraB().rows(from, rows.dim(0)), adapter.loraA(), false, false, adapter.scale(), 1);
+        if (adapter.dora() != null) {
+            scaleRows(rows, adapter.dora().magnitude().rows(from, rows.dim(0)).toFloatArray());
+        }
     }
 
     /** Gives each row its length. */
@@ -51,31 +68,33 @@ public final class LoraMerge {
         weight.upload(values);
     }
 
-    /** Writes a checkpoint directory with the adapters folded in, each times its weight (-1 takes out what was merged before), and the base's tokenizer files beside it. */
+    /** {@link #merge(Path, List, Path, DType, Engine, Listener)} in the checkpoint's own types, unheard. */
     public static void merge(Path base, List<WeightedAdapter> adapters, Path target, Engine engine) {
-        AtomicFiles.requireFresh(target);
-        ModelConfig config = ModelConfig.read(base);
-        try (ModelWeights weights = ModelWeights.load(base, config, engine, DType.F32, true)) {
-            for (WeightedAdapter asked : adapters) {
-                try (LoraAdapter adapter = LoraAdapter.load(asked.directory(), config, engine)) {
-                    apply(weights, asked.modules(adapter), engine);
-                }
-            }
-            AtomicFiles.writeDirectory(target, directory -> {
-                weights.writeInto(directory, engine);
-                copyTokenizer(base, directory);
-            });
-        }
+        merge(base, adapters, target, null, engine, Listener.NONE);
     }
 
-    private static void copyTokenizer(Path base, Path directory) throws IOException {
-        try (Stream<Path> files = Files.list(base)) {
-            for (Path file : files.toList()) {
-                String name = file.getFileName().toString();
-                if (name.startsWith("tokenizer") || name.startsWith("special_tokens") || name.equals("generation_config.json")) {
-                    Files.copy(file, directory.resolve(name));
-                }
+    /**
+     * Writes a checkpoint directory with the adapters folded in, each times its weight (-1 takes out what was merged before): the same shards with
+     * the same tensors and metadata as the original, its configuration and its tokenizer.
+     *
+     * @param dtype F32 or BF16 for all tensors; null leaves each its own
+     */
+    public static void merge(Path base, List<WeightedAdapter> adapters, Path target, @Nullable DType dtype, Engine engine, Listener listener) {
+        AtomicFiles.requireFresh(target);
+        ModelConfig config = ModelConfig.read(base);
+        List<LoraAdapter> opened = new ArrayList<>();
+        try (ShardedTensors checkpoint = ShardedTensors.open(base)) {
+            ModelWeights.requireComplete(base, checkpoint, config);
+            List<Map<ModuleKey, LowRankAdapter>> modules = new ArrayList<>();
+            for (WeightedAdapter asked : adapters) {
+                opened.add(LoraAdapter.load(asked.directory(), config, engine));
+                opened.getLast().notes().forEach(listener::note);
+                modules.add(asked.modules(opened.getLast()));
             }
+            MergedCheckpoint merged = new MergedCheckpoint(checkpoint, new AdapterStack(modules), dtype, engine, listener);
+            AtomicFiles.writeDirectory(target, directory -> merged.writeInto(directory, base));
+        } finally {
+            opened.forEach(LoraAdapter::close);
         }
     }
 }

@@ -95,6 +95,17 @@ public final class ModelWeights implements AutoCloseable {
         }
     }
 
+    /**
+     * That a checkpoint has the tensors of a configuration and no other, in their shapes and in types that can be used.
+     *
+     * @throws InputException which names what is wrong
+     */
+    public static void requireComplete(Path directory, ShardedTensors checkpoint, ModelConfig config) {
+        SequencedMap<String, Shape> shapes = shapes(config);
+        requireSameNames(directory, checkpoint, shapes, config);
+        shapes.forEach((name, shape) -> requireTensor(checkpoint, name, shape));
+    }
+
     private static boolean isNorm(Shape shape) {
         return shape.rank() == 1;
     }
@@ -130,8 +141,7 @@ public final class ModelWeights implements AutoCloseable {
         return String.join(", ", names.subList(0, Math.min(5, names.size()))) + (names.size() > 5 ? ", ..." : "");
     }
 
-    private static Tensor loadTensor(ShardedTensors checkpoint, String name, Shape shape, Engine engine, DType dtype, boolean writable,
-                                     List<Tensor> owned) {
+    private static HostTensor requireTensor(ShardedTensors checkpoint, String name, Shape shape) {
         HostTensor source = checkpoint.tensor(name);
         String where = checkpoint.fileOf(name) + ": tensor '" + name + "'";
         if (!source.shape().equals(shape)) {
@@ -140,6 +150,12 @@ public final class ModelWeights implements AutoCloseable {
         if (source.dtype() != DType.F32 && source.dtype() != DType.BF16 && source.dtype() != DType.F16) {
             throw new InputException(where + " has dtype " + source.dtype() + ", expected F32, BF16 or F16");
         }
+        return source;
+    }
+
+    private static Tensor loadTensor(ShardedTensors checkpoint, String name, Shape shape, Engine engine, DType dtype, boolean writable,
+                                     List<Tensor> owned) {
+        HostTensor source = requireTensor(checkpoint, name, shape);
         boolean aligned = source.data().address() % source.dtype().byteSize() == 0;
         Tensor tensor;
         if (source.dtype() == dtype && engine.device().hostAccessible() && !writable && aligned) {
@@ -151,7 +167,8 @@ public final class ModelWeights implements AutoCloseable {
         }
         long bad = engine.ops().countNonfinite(tensor);
         if (bad > 0) {
-            throw new InputException(where + " has " + bad + " values that are NaN or infinite; the checkpoint is damaged");
+            throw new InputException(checkpoint.fileOf(name) + ": tensor '" + name + "' has " + bad
+                + " values that are NaN or infinite; the checkpoint is damaged");
         }
         return tensor;
     }

@@ -208,6 +208,23 @@ class MainTest {
         adapters(out);
         assertThat(run("merge", "--model", model(), "--adapter", out, "--out", directory.resolve("merged")).code()).isZero();
         assertThat(generate(directory.resolve("merged")).code()).isZero();
+        assertThat(run("merge", "--model", model(), "--adapter", out, "--dtype", "bf16", "--out", directory.resolve("narrow")).code()).isZero();
+        assertThat(run("inspect", directory.resolve("narrow")).out()).contains("BF16");
+        unknownFieldsAreSaid(out);
+    }
+
+    private void unknownFieldsAreSaid(Path adapter) throws IOException {
+        Path config = adapter.resolve("adapter_config.json");
+        Files.writeString(config, Files.readString(config).replaceFirst("\\{", "{\"use_novelty\": true,"));
+        JsonNode notes = new ObjectMapper().readTree(run("inspect", adapter, "--model", model(), "--json").out()).get("notes");
+        assertThat(notes).hasSize(1);
+        assertThat(notes.get(0).asText()).contains(config.toString(), "'use_novelty'", "true", "ignored");
+        assertThat(run("inspect", adapter, "--model", model()).out()).contains(notes.get(0).asText());
+        for (Run run : List.of(run("generate", "--model", model(), "--adapter", adapter, "--tokens", "2,3", "--max-new-tokens", "1"),
+            run("merge", "--model", model(), "--adapter", adapter, "--out", directory.resolve("said")))) {
+            assertThat(run.code()).as(run.err()).isZero();
+            assertThat(run.err()).contains(notes.get(0).asText());
+        }
     }
 
     private void adapters(Path good) throws IOException {
