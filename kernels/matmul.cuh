@@ -6,7 +6,7 @@
 //
 // Grid: x = tiles of the output, in groups of kGroupRows tile rows so that neighbouring blocks share operands in L2; z = parts of k. With one
 // part a block writes c. With more, each block writes its f32 partial tile to the workspace [parts, m, n] and matmul_combine adds the parts in
-// order: the same bits whatever runs first. Few rows (decode) go to matmul_rows: one warp for each column of c, bound by reading b once.
+// order: the same bits whatever runs first. Few rows (decode) are gemv.cuh's.
 // FLOPs 2 m n k; bytes (m k + k n) e + m n c.
 #pragma once
 
@@ -16,6 +16,10 @@
 namespace sails::kernels {
 
 constexpr int kGroupRows = 8;
+
+// Up to so many rows of x W^T are gemv.cuh's.
+constexpr int kGemvRows = 8;
+inline bool gemv_takes(int64_t m, bool transpose_a, bool transpose_b) { return m <= kGemvRows && transpose_b && !transpose_a; }
 
 // scale * h [m, r] w^T, in f32; w [n, r], stored [r, n] where w_transposed. r 0: none.
 struct LowRank {
@@ -150,56 +154,13 @@ __global__ void matmul_combine(MatmulEpilogue<C> out, const float *partial, int6
   }
 }
 
-constexpr int kRowsAtOnce = 8;       // of a in matmul_rows
-constexpr int kRowsWarps = 4;        // columns of c that a block computes
-
-// c [m <= kRowsAtOnce, n] with b stored [n, k]: a warp reads one row of b once, 16 bytes a lane, and multiplies it with every row of a.
-template <typename T, typename C>
-__global__ void __launch_bounds__(kRowsWarps *kWarp) matmul_rows(MatmulEpilogue<C> out, LowRank low_rank, MatmulOperands<T> p) {
-  constexpr int kLanes = kPackLanes<T>;
-  const int lane = threadIdx.x % kWarp;
-  const int64_t col = static_cast<int64_t>(blockIdx.x) * kRowsWarps + threadIdx.x / kWarp;
-  if (col >= p.n) return;
-  const int rows = static_cast<int>(p.m);
-  float sum[kRowsAtOnce];
-#pragma unroll
-  for (int r = 0; r < kRowsAtOnce; r++) sum[r] = 0.0f;
-  const T *b = p.b + col * p.ldb;
-  const int64_t packed = p.a_aligned && p.b_aligned ? p.k / kLanes * kLanes : 0;
-  for (int64_t k = static_cast<int64_t>(lane) * kLanes; k < packed; k += kWarp * kLanes) {
-    const Pack<T, kLanes> w = load_pack<kLanes>(b + k);
-#pragma unroll
-    for (int r = 0; r < kRowsAtOnce; r++) {
-      if (r >= rows) break;
-      const Pack<T, kLanes> x = load_pack<kLanes>(p.a + r * p.lda + k);
-#pragma unroll
-      for (int j = 0; j < kLanes; j++) sum[r] = fmaf(to_float(w.lane[j]), to_float(x.lane[j]), sum[r]);
-    }
-  }
-  for (int64_t k = packed + lane; k < p.k; k += kWarp)
-#pragma unroll
-    for (int r = 0; r < kRowsAtOnce; r++)
-      if (r < rows) sum[r] = fmaf(to_float(b[k]), to_float(p.a[r * p.lda + k]), sum[r]);
-  for (int64_t j = lane; j < low_rank.r; j += kWarp)
-#pragma unroll
-    for (int r = 0; r < kRowsAtOnce; r++)
-      if (r < rows) sum[r] = fmaf(low_rank.scale * low_rank.h[r * low_rank.r + j], low_rank.w_at(col, j, p.n), sum[r]);
-#pragma unroll
-  for (int r = 0; r < kRowsAtOnce; r++) {
-    if (r >= rows) break;
-    const float total = warp_sum(sum[r]);
-    if (lane == 0) out.store(r, col, total);
-  }
-}
-
 // ---- variant choice
 
 // `multiprocessors` of the device. Parts of k are added only where the output has too few tiles to fill the device and k is long enough for
 // the second pass over the partial sums to be small beside the product. A sum over a whole vocabulary (the head's dhidden) is deep: always in
 // large tiles and parts; in f32 at most kLongestSum terms go to one accumulator, because in a longer sum many terms are below half a unit of its
 // last place and are lost (100 000 terms were off by ten times eps * sqrt(k) * sum |terms|).
-inline MatmulConfig choose_matmul(int64_t m, int64_t n, int64_t k, bool ab_bf16, bool transpose_a, bool transpose_b, int multiprocessors) {
-  if (m <= kRowsAtOnce && transpose_b && !transpose_a) return {"rows", static_cast<int>(m), kRowsWarps, kRowsWarps * kWarp, 1, k, 0};
+inline MatmulConfig choose_matmul(int64_t m, int64_t n, int64_t k, bool ab_bf16, bool, bool, int multiprocessors) {
   constexpr int64_t kDeep = 32768, kLongestSum = 8192;
   const bool deep = k >= kDeep;
   const bool large = m > 64 && n > 64 && (deep || ceil_div(m, 128) * ceil_div(n, 128) >= multiprocessors);
@@ -260,22 +221,10 @@ cudaError_t launch_matmul_layout(cudaStream_t stream, const MatmulProblem &p, co
                                                                                                     partial);
 }
 
-template <typename T, typename C>
-cudaError_t launch_matmul_rows(cudaStream_t stream, const MatmulProblem &p) {
-  return launch("matmul_rows", stream, matmul_rows<T, C>, static_cast<unsigned>(ceil_div(p.n, kRowsWarps)), kRowsWarps * kWarp, 0,
-                matmul_epilogue<C>(p), p.low_rank, matmul_operands<T>(p));
-}
-
 // workspace: config.workspace_bytes. c is f32 where a and b are.
 template <typename C>
 cudaError_t launch_matmul_to(cudaStream_t stream, const MatmulProblem &p, const MatmulConfig &config, void *workspace) {
   if (p.m == 0 || p.n == 0) return cudaSuccess;
-  if (config.threads == kRowsWarps * kWarp && config.tile_cols == kRowsWarps && p.m_limit == nullptr) {
-    if constexpr (sizeof(C) == 4) {
-      if (!p.ab_bf16) return launch_matmul_rows<float, C>(stream, p);
-    }
-    return launch_matmul_rows<bf16, C>(stream, p);
-  }
   float *partial = static_cast<float *>(workspace);
   if (p.transpose_a)
     return p.transpose_b ? launch_matmul_layout<true, true, C>(stream, p, config, partial)

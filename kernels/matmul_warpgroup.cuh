@@ -55,7 +55,7 @@ struct WarpgroupConfig {
 
 // Whether warpgroup products can compute this: bf16 in one of the three layouts that training has, and more rows than decoding.
 inline bool warpgroup_matmul_applies(int64_t m, bool ab_bf16, bool transpose_a, bool transpose_b) {
-  return ab_bf16 && !(transpose_a && transpose_b) && (m > kRowsAtOnce || transpose_a || !transpose_b);
+  return ab_bf16 && !(transpose_a && transpose_b) && !gemv_takes(m, transpose_a, transpose_b);
 }
 
 // Clocks of a multiprocessor for the whole product under a tile: rounds of tiles times a tile's time. A step of 64 k takes what the tensor cores

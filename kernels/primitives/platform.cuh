@@ -36,6 +36,15 @@ __host__ __device__ constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a
 __host__ __device__ constexpr int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 __host__ __device__ constexpr int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
+#ifndef SAILS_EMULATOR
+// Asks the runtime's permission for what a kernel needs beyond the default.
+template <typename... Parameters>
+[[nodiscard]] cudaError_t allow_shared_bytes(void (*kernel)(Parameters...), int64_t shared_bytes) {
+  if (shared_bytes <= kDefaultSharedBytes) return cudaSuccess;
+  return cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
+}
+#endif
+
 // Queues kernel(arguments...) on the stream; a grid without blocks is done at once. `name` is what the emulator's messages and its trace
 // (environment variable SAILS_TRACE_LAUNCHES) call it.
 template <typename... Parameters, typename... Arguments>
@@ -46,11 +55,8 @@ template <typename... Parameters, typename... Arguments>
   return sails_emulator::launch(name, stream, kernel, grid, block, shared_bytes, arguments...);
 #else
   (void)name;
-  if (shared_bytes > kDefaultSharedBytes) {
-    const cudaError_t allowed = cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                                     static_cast<int>(shared_bytes));
-    if (allowed != cudaSuccess) return allowed;
-  }
+  const cudaError_t allowed = allow_shared_bytes(kernel, shared_bytes);
+  if (allowed != cudaSuccess) return allowed;
   cudaLaunchConfig_t config = {};
   config.gridDim = grid;
   config.blockDim = block;

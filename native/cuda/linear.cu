@@ -1,5 +1,6 @@
 // Linear maps with their adapters: the adapter's second product is added to the sums of the first before they are written.
 #include "cuda/device.h"
+#include "cuda/gemv.h"
 #include "cuda/matmul.h"
 #include "lora.cuh"
 
@@ -29,11 +30,16 @@ void down(CudaDevice &d, float *out, const void *x, const float *w, bool w_trans
   check(dtype == SAILS_F32 ? kernels::launch_skinny<float, false>(d.stream, set) : kernels::launch_skinny<bf16, false>(d.stream, set));
 }
 
+// Few rows: the long sum of h is a product with a whole matrix like the map's own.
+int64_t forward_partial_elements(const CudaDevice &d, int64_t n, int64_t d_in, int64_t r) {
+  return r == 0 || n <= kernels::kGemvRows ? 0 : down_parts(d, n, r, d_in).partial_elements;
+}
+
 }  // namespace
 
 int64_t linear_forward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t r, int32_t, int32_t dtype) {
   const CudaDevice &d = cuda(device);
-  return (r > 0 ? float_bytes(down_parts(d, n, r, d_in).partial_elements) : 0) + matmul_bytes(d, n, d_out, d_in, dtype == SAILS_BF16, false, true);
+  return float_bytes(forward_partial_elements(d, n, d_in, r)) + matmul_bytes(d, n, d_out, d_in, dtype == SAILS_BF16, false, true);
 }
 
 void linear_forward(sails_device &device, void *y, float *h, const void *x, const void *weight, const float *bias, const void *residual,
@@ -41,9 +47,12 @@ void linear_forward(sails_device &device, void *y, float *h, const void *x, cons
                     int32_t dtype, void *workspace, int64_t workspace_bytes) {
   CudaDevice &d = cuda(device);
   Workspace pieces(workspace, workspace_bytes);
-  float *partial = pieces.take<float>(r > 0 ? down_parts(d, n, r, d_in).partial_elements : 0);
+  float *partial = pieces.take<float>(forward_partial_elements(d, n, d_in, r));
   if (d_out == 0 && r == 0) return;
-  if (r > 0) down(d, h, x, lora_a, true, 1.0f, n, r, d_in, dtype, partial);
+  if (r > 0 && n <= kernels::kGemvRows)
+    gemv(d, gemv_down(h, x, dtype == SAILS_BF16, lora_a, n, d_in, r), false);
+  else if (r > 0)
+    down(d, h, x, lora_a, true, 1.0f, n, r, d_in, dtype, partial);
   kernels::MatmulProblem p = {y, x, weight, n, d_out, d_in, d_out, d_in, d_in, y_dtype == SAILS_BF16, dtype == SAILS_BF16, false, true, 1.0f,
                               residual == nullptr ? 0.0f : 1.0f, nullptr};
   p.addend = residual;

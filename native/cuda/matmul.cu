@@ -2,10 +2,17 @@
 
 #include <algorithm>
 
+#include "cuda/gemv.h"
 #include "matmul_warpgroup.cuh"
 
 namespace sails {
 namespace {
+
+void few_rows(CudaDevice &device, const kernels::MatmulProblem &p) {
+  kernels::GemvProblem rows = {p.a, p.m, p.k, p.lda, p.ab_bf16, p.ab_bf16, p.c_bf16, p.m_limit, kernels::kGemvNoActivation, 1, {}};
+  rows.maps[0] = {p.c, p.b, p.n, p.ldc, p.ldb, p.alpha, p.beta, p.addend, p.bias, p.low_rank};
+  gemv(device, rows, false);
+}
 
 bool warpgroups_apply(const CudaDevice &device, int64_t m, bool ab_bf16, bool transpose_a, bool transpose_b) {
   return device.hopper_kernels && kernels::warpgroup_matmul_applies(m, ab_bf16, transpose_a, transpose_b);
@@ -15,6 +22,7 @@ bool warpgroups_apply(const CudaDevice &device, int64_t m, bool ab_bf16, bool tr
 
 // Enough for either variant: which one it is depends on the alignment of the operands, too.
 int64_t matmul_bytes(const CudaDevice &device, int64_t m, int64_t n, int64_t k, bool ab_bf16, bool transpose_a, bool transpose_b) {
+  if (kernels::gemv_takes(m, transpose_a, transpose_b)) return 0;
   int64_t bytes = kernels::choose_matmul(m, n, k, ab_bf16, transpose_a, transpose_b, device.multiprocessors).workspace_bytes;
   if (warpgroups_apply(device, m, ab_bf16, transpose_a, transpose_b))
     bytes = std::max(bytes, kernels::choose_warpgroup_matmul(m, n, k, device.multiprocessors).workspace_bytes);
@@ -22,6 +30,7 @@ int64_t matmul_bytes(const CudaDevice &device, int64_t m, int64_t n, int64_t k, 
 }
 
 void matmul(CudaDevice &device, const kernels::MatmulProblem &p, void *workspace) {
+  if (kernels::gemv_takes(p.m, p.transpose_a, p.transpose_b)) return few_rows(device, p);
   if (warpgroups_apply(device, p.m, p.ab_bf16, p.transpose_a, p.transpose_b) && kernels::warpgroup_matmul_fits(p)) {
     const kernels::WarpgroupConfig config = kernels::choose_warpgroup_matmul(p.m, p.n, p.k, device.multiprocessors);
     check(p.c_bf16 ? kernels::launch_warpgroup_matmul<kernels::bf16>(device.stream, p, config, workspace, device.multiprocessors)

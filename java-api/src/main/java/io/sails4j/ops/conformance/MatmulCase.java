@@ -46,6 +46,12 @@ public record MatmulCase(int m, int n, int k, boolean transposeA, boolean transp
                 cases.add(new MatmulCase(64, 128, 704, transposeA, transposeB, 1, 1, 0, types[0], types[1]));
                 cases.add(new MatmulCase(648, 256, 64, transposeA, transposeB, -1, 0, 0, types[0], types[1]));
             }
+            // Few rows: more of a row than fits into shared memory at once, columns shared by warps, several columns a warp, all alignments.
+            cases.add(new MatmulCase(8, 5, 4808, false, true, 1, 0.5f, 0, types[0], types[1]));
+            cases.add(new MatmulCase(1, 3, 20001, false, true, 1, 0, 0, types[0], types[1]));
+            cases.add(new MatmulCase(1, 2051, 72, false, true, 1, 0, 0, types[0], types[1]));
+            cases.add(new MatmulCase(3, 2100, 40, false, true, 2, 0, 8, types[0], types[1]));
+            cases.add(new MatmulCase(4, 70, 640, false, true, 1, 1, 4, types[0], types[1]));
         }
         return cases;
     }

@@ -1,0 +1,55 @@
+// Programmatic dependent launch (sm_90): the blocks of a kernel take their places while those of the kernel before still run.
+//
+// A kernel that is queued by launch_early
+//   - calls wait_for_grids_before before it reads what an operation before it may have written, and before it writes anything;
+//   - then calls let_next_grid_start, in this order: when the kernel after it starts, all kernels but this one have ended, so that what it reads
+//     before its own wait may have been written by any of them, only not by the operation queued directly before it.
+// Both are nothing where the kernel was queued by `launch` or the device cannot do it: then a kernel starts when all before it have ended.
+#pragma once
+
+#include "platform.cuh"
+
+namespace sails::kernels {
+
+// All kernels before this one have ended, and what they wrote is visible.
+__device__ __forceinline__ void wait_for_grids_before() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+__device__ __forceinline__ void let_next_grid_start() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
+// The queue of a device, and whether it starts kernels early.
+struct EarlyStream {
+  cudaStream_t stream;
+  bool early;
+};
+
+// As `launch` (platform.cuh), for a kernel that keeps the rules above.
+template <typename... Parameters, typename... Arguments>
+[[nodiscard]] cudaError_t launch_early(const char *name, EarlyStream queue, void (*kernel)(Parameters...), dim3 grid, dim3 block,
+                                       int64_t shared_bytes, Arguments... arguments) {
+#ifndef SAILS_EMULATOR
+  if (queue.early && grid.x > 0 && grid.y > 0 && grid.z > 0) {
+    SAILS_TRY(allow_shared_bytes(kernel, shared_bytes));
+    cudaLaunchAttribute early = {};
+    early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    early.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchConfig_t config = {};
+    config.gridDim = grid;
+    config.blockDim = block;
+    config.dynamicSmemBytes = static_cast<size_t>(shared_bytes);
+    config.stream = queue.stream;
+    config.attrs = &early;
+    config.numAttrs = 1;
+    return cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...);
+  }
+#endif
+  return launch(name, queue.stream, kernel, grid, block, shared_bytes, arguments...);
+}
+
+}  // namespace sails::kernels
