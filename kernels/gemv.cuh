@@ -4,8 +4,8 @@
 //   W_i [n_i, k], rows ld_i apart, with x [m <= kGemvRows, k] of one type f32|bf16, or f32 with x bf16;  c f32, or bf16 where W is;  h [m, r], B
 //   [n, r] f32;  sums in f32, in an order that depends on the shape and the number of multiprocessors
 //
-// Grid: a block of 8 warps owns `steps` times 8 / ways columns (or pairs) of one map; `ways` warps share a column, each with every ways-th
-// 512 bytes of its row, and their sums are joined in warp order. x stands in shared memory, in pieces of `piece` columns where it is long.
+// Grid: a block of 8 warps owns `steps` times 8 / ways columns (or pairs) of one map; `ways` warps share a column, each with a stretch
+// of its row, and their sums are joined in warp order. x stands in shared memory, in pieces of `piece` columns where it is long.
 // The first loads of weights are issued before the kernel waits for those before it (primitives/dependent_launch.cuh).
 // FLOPs 2 m k sum n_i; bytes k e sum n_i (the weights) + m k and m n_i of the rows.
 //
