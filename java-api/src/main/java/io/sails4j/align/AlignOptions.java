@@ -19,9 +19,10 @@ import java.util.Set;
  * @param dpoBeta beta of DPO and IPO, weight of ORPO's odds ratio
  * @param evalPairs pairs that the loss before and after is measured on
  * @param adapter how the adapters differ from the plain one
+ * @param liveReference of DPO and IPO: compute the reference in each step with the adapter off, instead of once before the first
  */
 public record AlignOptions(Method method, Objective objective, Constraint constraint, double penalty, Fill fill, Set<Projection> targets, int r,
-                           double alpha, double dpoBeta, int evalPairs, TrainingOptions training, AdapterOptions adapter) {
+                           double alpha, double dpoBeta, int evalPairs, TrainingOptions training, AdapterOptions adapter, boolean liveReference) {
     /** What is trained: an adapter that starts in the safety subspace, a plain one, or all parameters. */
     public enum Method {
         SAILS, LORA, FULL
@@ -50,6 +51,12 @@ public record AlignOptions(Method method, Objective objective, Constraint constr
     public AlignOptions(Method method, Objective objective, Constraint constraint, double penalty, Fill fill, Set<Projection> targets, int r, double alpha,
                         double dpoBeta, int evalPairs, TrainingOptions training) {
         this(method, objective, constraint, penalty, fill, targets, r, alpha, dpoBeta, evalPairs, training, AdapterOptions.plain());
+    }
+
+    /** With a reference that is computed once. */
+    public AlignOptions(Method method, Objective objective, Constraint constraint, double penalty, Fill fill, Set<Projection> targets, int r, double alpha,
+                        double dpoBeta, int evalPairs, TrainingOptions training, AdapterOptions adapter) {
+        this(method, objective, constraint, penalty, fill, targets, r, alpha, dpoBeta, evalPairs, training, adapter, false);
     }
 
     public AlignOptions {
@@ -86,9 +93,19 @@ public record AlignOptions(Method method, Objective objective, Constraint constr
         if (fill == Fill.AUTO) {
             fill = stays ? Fill.TRUNCATE : Fill.COMPLEMENT;
         }
+        if (liveReference && objective != Objective.DPO && objective != Objective.IPO) {
+            throw new InputException("the objective '" + lower(objective) + "' has no reference: leave out --reference live, or use dpo or ipo");
+        }
+        if (liveReference && method == Method.FULL) {
+            throw new InputException("a live reference is the model without its adapter, and --method full trains the model itself: use --reference cached");
+        }
         if (evalPairs < 1) {
             throw new InputException("the number of evaluation pairs is " + evalPairs + ", expected 1 or more");
         }
+    }
+
+    public AlignOptions withLiveReference() {
+        return new AlignOptions(method, objective, constraint, penalty, fill, targets, r, alpha, dpoBeta, evalPairs, training, adapter, true);
     }
 
     private static String lower(Enum<?> value) {

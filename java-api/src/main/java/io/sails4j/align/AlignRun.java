@@ -145,11 +145,11 @@ public final class AlignRun {
         }
     }
 
-    private Loss loss(List<TokenPair> pairs) {
+    private Loss loss(List<TokenPair> pairs, boolean live) {
         return switch (options.objective()) {
             case SFT -> new SftLoss(pairs.stream().map(TokenPair::aligned).toList());
-            case DPO -> new PreferenceLoss(pairs, options.dpoBeta());
-            case IPO -> new PreferenceLoss(pairs, options.dpoBeta(), PreferenceKind.IPO);
+            case DPO -> new PreferenceLoss(pairs, options.dpoBeta(), PreferenceKind.DPO, live);
+            case IPO -> new PreferenceLoss(pairs, options.dpoBeta(), PreferenceKind.IPO, live);
             case ORPO -> new PreferenceLoss(pairs, options.dpoBeta(), PreferenceKind.ORPO);
         };
     }
@@ -158,8 +158,8 @@ public final class AlignRun {
                               AtomicFiles.DirectoryWriter weights) {
         long start = System.nanoTime();
         Path partial = out.resolveSibling(out.getFileName() + ".partial");
-        try (TrainingLoop loop = new TrainingLoop(model, trainable, loss(split.training), options.training(), hook, System::nanoTime);
-             Evaluator evaluator = new Evaluator(model, trainable, loss(split.evaluation), options.training().microTokens(),
+        try (TrainingLoop loop = new TrainingLoop(model, trainable, loss(split.training, options.liveReference()), options.training(), hook, System::nanoTime);
+             Evaluator evaluator = new Evaluator(model, trainable, loss(split.evaluation, false), options.training().microTokens(),
                  options.training().packing());
              PersistentRun run = new PersistentRun(loop, trainable, evaluator, options.training(), fingerprint(split),
                  model.engine().device().describe(), partial, control)) {
@@ -248,6 +248,7 @@ public final class AlignRun {
         json.put("method", name(options.method())).put("objective", name(options.objective())).put("constraint", name(options.constraint()));
         options.targets().stream().sorted().forEach(t -> json.withArray("/targets").add(t.peftName()));
         json.put("r", options.r()).put("lora_alpha", options.alpha()).put("fill", name(options.fill())).put("penalty", options.penalty());
+        json.put("reference", options.liveReference() ? "live" : "cached");
         json.put("beta", options.dpoBeta()).put("use_rslora", options.adapter().rsLora()).put("init", name(options.adapter().init())).put("use_dora", options.adapter().dora());
         options.adapter().rankPattern().forEach(json.putObject("rank_pattern")::put);
         options.adapter().alphaPattern().forEach(json.putObject("alpha_pattern")::put);

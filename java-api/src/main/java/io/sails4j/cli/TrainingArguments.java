@@ -72,6 +72,11 @@ final class TrainingArguments {
     @Option(names = "--beta", defaultValue = "0.1", paramLabel = "B", description = "beta of DPO and IPO, weight of ORPO's odds ratio (default: ${DEFAULT-VALUE})")
     private double beta;
 
+    @Option(names = "--reference", defaultValue = "cached", paramLabel = "cached|live",
+        description = "of DPO and IPO: the untrained model's log-probabilities once before the first step, kept on disk, or in each step with the "
+            + "adapter off (default: ${DEFAULT-VALUE})")
+    private String reference;
+
     @Option(names = "--lr", defaultValue = "2e-4", paramLabel = "LR", description = "largest learning rate (default: ${DEFAULT-VALUE})")
     private double lr;
 
@@ -197,9 +202,13 @@ final class TrainingArguments {
         } catch (IllegalArgumentException e) {
             throw new InputException(e.getMessage(), e);
         }
+        if (!reference.matches("cached|live")) {
+            throw new InputException("--reference is '" + reference + "', expected cached or live");
+        }
         return new AlignOptions(method, objective, constraint, penalty, fill, projections, r, alpha == 0 ? r : alpha, beta, evalPairs,
             new TrainingOptions(epochs, maxSteps, batchTokens, microBatchTokens, optimizer, maxGradNorm, schedule, warmup, seed, packing, recompute(),
                 new OptimizerOptions(loraPlusRatio, decayVectors, emaDecay, optimizer8bit), new EvaluationOptions(evalEvery, patience, keepBest),
-                new CheckpointOptions(checkpointEvery, keepCheckpoints)), new AdapterOptions(rsLora, rankPattern, alphaPattern, init, dora));
+                new CheckpointOptions(checkpointEvery, keepCheckpoints)), new AdapterOptions(rsLora, rankPattern, alphaPattern, init, dora),
+            reference.equals("live"));
     }
 }

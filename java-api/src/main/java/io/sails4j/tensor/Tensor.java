@@ -72,6 +72,15 @@ public final class Tensor implements AutoCloseable {
         return new Tensor(buffer, offset, dtype, other);
     }
 
+    /** The same bytes as elements of another type. */
+    public Tensor bitsAs(DType other, long... dims) {
+        Shape shaped = Shape.of(dims);
+        if (byteSize(other, shaped) != byteSize()) {
+            throw new IllegalArgumentException(dtype + " " + shape + " has not the bytes of " + other + " " + shaped);
+        }
+        return new Tensor(buffer, offset, other, shaped);
+    }
+
     /** Rows {@code [from, from + count)} of the outermost dimension. */
     public Tensor rows(long from, long count) {
         long total = shape.dim(0);

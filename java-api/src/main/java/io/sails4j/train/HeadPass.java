@@ -14,20 +14,19 @@ final class HeadPass {
     private final Tensor tokenLoss;
 
     HeadPass(LossContext context, ForwardPass pass, SequenceBatch batch) {
-        this(context, pass, batch, context.memory().allocate(DType.F32, batch.targets().length));
+        this(context, pass, context.memory().of(batch.targets(), batch.targets().length), context.memory().allocate(DType.F32, batch.targets().length));
     }
 
-    /** @param tokenLoss where the losses go, [targets] F32 */
-    HeadPass(LossContext context, ForwardPass pass, SequenceBatch batch, Tensor tokenLoss) {
+    /**
+     * @param targets the id that each position predicts, [n] I32, -100 where none counts
+     * @param tokenLoss where the losses go, [n] F32
+     */
+    HeadPass(LossContext context, ForwardPass pass, Tensor targets, Tensor tokenLoss) {
         this.context = context;
         this.model = context.model();
         this.pass = pass;
-        this.targets = context.memory().of(batch.targets(), batch.targets().length);
+        this.targets = targets;
         this.tokenLoss = tokenLoss;
-    }
-
-    Tensor targets() {
-        return targets;
     }
 
     /** -log p of each counted target, 0 elsewhere; on the device. */

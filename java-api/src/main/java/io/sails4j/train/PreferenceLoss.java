@@ -13,20 +13,22 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.DoubleSupplier;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Preference optimisation, mean over pairs. DPO (arXiv:2305.18290 eq. 7) and IPO (arXiv:2310.12036 eq. 17) take the log-probabilities of the counted
- * tokens against a reference, the model without the trained adapter or before the first step, which is computed once:
- * margin = beta * ((pi_aligned - ref_aligned) - (pi_unaligned - ref_unaligned)). ORPO (arXiv:2403.07691 eq. 7) has no reference: it adds beta
+ * tokens against a reference, the model without the trained adapter or before the first step, which is computed once, or live: in each step, with
+ * the adapter off. margin = beta * ((pi_aligned - ref_aligned) - (pi_unaligned - ref_unaligned)). ORPO (arXiv:2403.07691 eq. 7) has no reference: it adds beta
  * times the log odds ratio of both answers to the likelihood of the aligned one.
  */
 public final class PreferenceLoss implements Loss {
-    private static final int RESULTS = 4;
+    private static final int RESULTS = PairTensors.RESULTS;
 
     private final List<TokenPair> pairs;
     private final double beta;
     private final PreferenceKind kind;
+    private final boolean live;
     private final double[][] reference;
 
     /** DPO. */
@@ -34,17 +36,23 @@ public final class PreferenceLoss implements Loss {
         this(pairs, beta, PreferenceKind.DPO);
     }
 
+    public PreferenceLoss(List<TokenPair> pairs, double beta, PreferenceKind kind) {
+        this(pairs, beta, kind, false);
+    }
+
     /**
      * @param beta strength of the pull towards the reference, for ORPO weight of the odds ratio (the paper's lambda), above 0
      * @param kind the loss of a pair
+     * @param live compute the reference with each batch: nothing is stored, and the model's own weights must stay as they are
      */
-    public PreferenceLoss(List<TokenPair> pairs, double beta, PreferenceKind kind) {
+    public PreferenceLoss(List<TokenPair> pairs, double beta, PreferenceKind kind, boolean live) {
         if (!(beta > 0) || Double.isInfinite(beta)) {
             throw new IllegalArgumentException("beta is " + beta + ", expected a positive number");
         }
         this.pairs = List.copyOf(pairs);
         this.beta = beta;
         this.kind = kind;
+        this.live = live;
         this.reference = new double[pairs.size()][];
         for (int i = 0; i < pairs.size(); i++) {
             SftLoss.requireCounted(pairs.get(i).aligned(), "the aligned answer of pair " + (i + 1));
@@ -88,9 +96,14 @@ public final class PreferenceLoss implements Loss {
         return kind != PreferenceKind.ORPO;
     }
 
+    /** Whether that is computed before the first step and kept. */
+    boolean keepsReference() {
+        return hasReference() && !live;
+    }
+
     @Override
     public void prepare(LossContext context, int[] examples, int microTokens) {
-        if (!hasReference()) {
+        if (!keepsReference()) {
             return;
         }
         for (int[] micro : StepPlan.microBatches(this, Arrays.stream(examples).filter(i -> reference[i] == null).toArray(), microTokens,
@@ -138,30 +151,39 @@ public final class PreferenceLoss implements Loss {
     /** The pairs' log-probabilities, rewards and losses under the given adapters. */
     public List<PairResult> evaluate(LossContext context, AdapterStack adapters, int[] examples) {
         SequenceBatch batch = batch(examples, context.packing());
-        TensorArena.Mark mark = context.memory().mark();
-        try (ForwardPass pass = context.model().forward(batch.tokens(), adapters, ForwardOptions.inference())) {
-            HeadPass head = new HeadPass(context, pass, batch);
-            Tensor results = context.memory().allocate(DType.F64, examples.length, RESULTS);
-            pairLosses(context, results, null, head.forward(), head.targets(), batch, examples, 1);
-            double[] values = results.toDoubleArray();
+        TensorArena memory = context.memory();
+        TensorArena.Mark mark = memory.mark();
+        try {
+            PairTensors pairs = PairTensors.of(memory, batch);
+            Tensor logps = reference(context, batch, pairs, examples);
+            double[] ref = logps == null ? new double[0] : logps.toDoubleArray();
+            double[] values = results(context, adapters, batch, pairs, logps);
             List<PairResult> out = new ArrayList<>();
             for (int i = 0; i < examples.length; i++) {
-                out.add(result(examples[i], values[RESULTS * i], values[RESULTS * i + 1], values[RESULTS * i + 2], values[RESULTS * i + 3]));
+                double aligned = values[RESULTS * i];
+                double unaligned = values[RESULTS * i + 1];
+                out.add(new PairResult(aligned, unaligned, reward(aligned, pair -> pair.aligned(), ref, examples[i], i),
+                    reward(unaligned, pair -> pair.unaligned(), ref, examples[i], examples.length + i), values[RESULTS * i + 2], values[RESULTS * i + 3]));
             }
             return out;
         } finally {
-            context.memory().release(mark);
+            memory.release(mark);
         }
     }
 
-    private PairResult result(int example, double aligned, double unaligned, double margin, double loss) {
-        if (!hasReference()) {
-            TokenPair pair = pairs.get(example);
-            return new PairResult(aligned, unaligned, beta * aligned / pair.aligned().predictedCount(), beta * unaligned
-                / pair.unaligned().predictedCount(), margin, loss);
+    private double[] results(LossContext context, AdapterStack adapters, SequenceBatch batch, PairTensors tensors, @Nullable Tensor logps) {
+        TensorArena memory = context.memory();
+        try (ForwardPass pass = context.model().forward(batch.tokens(), adapters, ForwardOptions.inference())) {
+            Tensor tokenLoss = memory.allocate(DType.F32, batch.targets().length);
+            new HeadPass(context, pass, tensors.targets(), tokenLoss).forward();
+            Tensor results = memory.allocate(DType.F64, tensors.count(), RESULTS);
+            tensors.losses(context, results, null, tokenLoss, logps, kind, beta, 1);
+            return results.toDoubleArray();
         }
-        double[] ref = referenceLogps(example);
-        return new PairResult(aligned, unaligned, beta * (aligned - ref[0]), beta * (unaligned - ref[1]), margin, loss);
+    }
+
+    private double reward(double logp, Function<TokenPair, TokenSequence> answer, double[] ref, int example, int at) {
+        return hasReference() ? beta * (logp - ref[at]) : beta * logp / answer.apply(pairs.get(example)).predictedCount();
     }
 
     /** The same in micro-batches of at most {@code microTokens} positions. */
@@ -182,14 +204,21 @@ public final class PreferenceLoss implements Loss {
     public DoubleSupplier queueSumAndGradient(LossContext context, Trainable trainable, SequenceBatch batch, int[] examples, double totalWeight,
         StepReadings readings) {
         StepReadings.Reading results = readings.add(DType.F64, examples.length, RESULTS);
-        TensorArena.Mark mark = context.memory().mark();
-        try (ForwardPass pass = context.model().forward(batch.tokens(), trainable.adapters(), context.training(trainable))) {
-            HeadPass head = new HeadPass(context, pass, batch);
-            Tensor weights = context.memory().allocate(DType.F32, batch.targets().length);
-            pairLosses(context, results.tensor(), weights, head.forward(), head.targets(), batch, examples, 1 / totalWeight);
-            head.backward(trainable, weights);
+        TensorArena memory = context.memory();
+        TensorArena.Mark mark = memory.mark();
+        try {
+            PairTensors tensors = PairTensors.of(memory, batch);
+            Tensor logps = reference(context, batch, tensors, examples);
+            Tensor tokenLoss = memory.allocate(DType.F32, batch.targets().length);
+            Tensor weights = memory.allocate(DType.F32, batch.targets().length);
+            try (ForwardPass pass = context.model().forward(batch.tokens(), trainable.adapters(), context.training(trainable))) {
+                HeadPass head = new HeadPass(context, pass, tensors.targets(), tokenLoss);
+                head.forward();
+                tensors.losses(context, results.tensor(), weights, tokenLoss, logps, kind, beta, 1 / totalWeight);
+                head.backward(trainable, weights);
+            }
         } finally {
-            context.memory().release(mark);
+            memory.release(mark);
         }
         return () -> {
             double sum = 0;
@@ -200,21 +229,30 @@ public final class PreferenceLoss implements Loss {
         };
     }
 
-    private void pairLosses(LossContext context, Tensor results, @Nullable Tensor weights, Tensor tokenLoss, Tensor targets, SequenceBatch batch,
-        int[] examples, double scale) {
-        TensorArena memory = context.memory();
-        Tensor logps = null;
-        if (hasReference()) {
-            double[] values = new double[2 * examples.length];
-            for (int i = 0; i < examples.length; i++) {
-                double[] ref = referenceLogps(examples[i]);
-                values[i] = ref[0];
-                values[examples.length + i] = ref[1];
-            }
-            logps = memory.of(values, values.length);
+    /** The reference's log-probabilities [2 pairs] F64, all aligned answers and then all unaligned ones; null where there is no reference. */
+    private @Nullable Tensor reference(LossContext context, SequenceBatch batch, PairTensors tensors, int[] examples) {
+        if (!hasReference()) {
+            return null;
         }
-        context.model().engine().ops().preferenceLoss(results, weights, tokenLoss, targets, memory.of(batch.starts(), batch.starts().length),
-            memory.of(batch.ends(), batch.ends().length), logps, kind, beta, scale);
+        if (live) {
+            Tensor logps = context.memory().allocate(DType.F64, 2L * examples.length);
+            TensorArena.Mark mark = context.memory().mark();
+            try (ForwardPass pass = context.model().forward(batch.tokens(), AdapterStack.none(), ForwardOptions.inference())) {
+                Tensor tokenLoss = context.memory().allocate(DType.F32, batch.targets().length);
+                new HeadPass(context, pass, tensors.targets(), tokenLoss).forward();
+                tensors.logps(context, logps, tokenLoss);
+            } finally {
+                context.memory().release(mark);
+            }
+            return logps;
+        }
+        double[] values = new double[2 * examples.length];
+        for (int i = 0; i < examples.length; i++) {
+            double[] ref = referenceLogps(examples[i]);
+            values[i] = ref[0];
+            values[examples.length + i] = ref[1];
+        }
+        return context.memory().of(values, values.length);
     }
 
     /** All aligned sequences, then all unaligned ones, in the order of the pairs. */

@@ -29,7 +29,7 @@ public final class ReferenceCache {
 
     /** Gives the loss what is stored; nothing where there is no file or it is of another number of pairs. */
     void load(Loss loss) {
-        if (!(loss instanceof PreferenceLoss dpo) || !Files.exists(path)) {
+        if (!(loss instanceof PreferenceLoss dpo) || !dpo.keepsReference() || !Files.exists(path)) {
             return;
         }
         try (SafetensorsFile file = SafetensorsFile.open(path)) {
@@ -49,7 +49,7 @@ public final class ReferenceCache {
 
     /** Writes what the loss knows. */
     void save(Loss loss) {
-        if (!(loss instanceof PreferenceLoss dpo)) {
+        if (!(loss instanceof PreferenceLoss dpo) || !dpo.keepsReference()) {
             return;
         }
         double[] aligned = new double[dpo.size()];

@@ -71,7 +71,8 @@ public final class SftLoss implements Loss {
         TensorArena.Mark mark = context.memory().mark();
         try (ForwardPass pass = context.model().forward(batch.tokens(), trainable.adapters(), context.training(trainable))) {
             float[] weights = Targets.weights(batch.targets(), (float) (1 / totalWeight));
-            new HeadPass(context, pass, batch, losses.tensor()).backward(trainable, context.memory().of(weights, weights.length));
+            new HeadPass(context, pass, context.memory().of(batch.targets(), batch.targets().length), losses.tensor())
+                .backward(trainable, context.memory().of(weights, weights.length));
         } finally {
             context.memory().release(mark);
         }

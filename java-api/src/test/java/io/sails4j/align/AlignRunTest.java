@@ -287,7 +287,7 @@ class AlignRunTest {
         List<io.sails4j.data.TokenPair> pairs = TinyModel.pairs(24, 5);
         Map<Constraint, Loss> losses = Map.of(Constraint.NONE, new SftLoss(pairs.stream().map(io.sails4j.data.TokenPair::aligned).toList()),
             Constraint.UPDATE, new PreferenceLoss(pairs, 0.1), Constraint.PENALTY, new PreferenceLoss(pairs, 0.1, PreferenceKind.ORPO), Constraint.GRADIENT,
-            new PreferenceLoss(pairs, 0.1, PreferenceKind.IPO));
+            new PreferenceLoss(pairs, 0.1, PreferenceKind.IPO, true));
         losses.forEach((constraint, loss) -> {
             AlignOptions align = new AlignOptions(Method.SAILS, Objective.SFT, constraint, 0.1, Fill.TRUNCATE, ALL, 4, 4, 0.1, 8,
                 new TrainingOptions(3, 0, 120, 40, new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1)
@@ -326,6 +326,14 @@ class AlignRunTest {
             .isInstanceOf(InputException.class).hasMessageContaining("beta");
         AlignOptions sails = request(Method.SAILS, Objective.SFT, Constraint.UPDATE, 1, 1e-3);
         assertThatThrownBy(() -> new AlignRun(model, temporary, sails, null, Map.of())).isInstanceOf(InputException.class).hasMessageContaining("subspace");
+    }
+
+    @Test
+    void aLiveReferenceNeedsAnAdapterAndAnObjectiveThatHasOne() {
+        assertThatThrownBy(() -> request(Method.FULL, Objective.DPO, Constraint.NONE, 1, 1e-3).withLiveReference()).isInstanceOf(InputException.class)
+            .hasMessageContaining("--reference cached");
+        assertThatThrownBy(() -> request(Method.LORA, Objective.ORPO, Constraint.NONE, 1, 1e-3).withLiveReference()).isInstanceOf(InputException.class)
+            .hasMessageContaining("no reference");
     }
 
     @Test

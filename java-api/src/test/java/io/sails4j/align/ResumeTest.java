@@ -135,6 +135,18 @@ class ResumeTest {
     }
 
     @Test
+    void aLiveReferenceKeepsNothingAndGoesOn() throws IOException {
+        AlignOptions options = options(Method.SAILS, Objective.DPO, Constraint.UPDATE, PLAIN).withLiveReference();
+        run(options, "whole", false, Integer.MAX_VALUE);
+        assertThatThrownBy(() -> run(options, "parts", false, 11)).isInstanceOf(StoppedException.class);
+        assertThat(temporary.resolve("parts.partial/reference_logps.safetensors")).doesNotExist();
+        assertThatThrownBy(() -> run(options(Method.SAILS, Objective.DPO, Constraint.UPDATE, PLAIN), "parts", true, 11)).isInstanceOf(InputException.class)
+            .hasMessageContaining("reference was 'live' and is now 'cached'");
+        run(options, "parts", true, Integer.MAX_VALUE);
+        assertSame("adapter_model.safetensors", "whole", "parts");
+    }
+
+    @Test
     void theBestParametersAreThoseOfTheLowestLoss() throws IOException {
         // A rate that is far too high at the end: the last parameters are not the best.
         TrainingOptions wild = new TrainingOptions(30, 14, 60, 400, new AdamwOptions(0.3, 0.9, 0.999, 1e-8, 0), 0, LrSchedule.CONSTANT, 0, 1)

@@ -8,12 +8,14 @@ import io.sails4j.data.TokenSequence;
 import io.sails4j.io.InputException;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.CausalModel;
+import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.ops.PreferenceKind;
 import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -87,6 +89,81 @@ class LossTest {
         assertThat(batch.tokens().batch()).isLessThan(loss.size());
         for (int t = 0; t < alone.length; t++) {
             assertThat(together[batch.starts()[4] + t]).isCloseTo(alone[t], within(16 * Math.ulp(1f) * 10 * (1 + alone[t])));
+        }
+    }
+
+    /** Of each pair: packed, padded to the longest of the batch, and alone, which pads nothing but the shorter answer. */
+    @Test
+    void aPairHasTheSameLossInEveryBatch() {
+        PreferenceLoss loss = new PreferenceLoss(TinyModel.pairs(6, 42), 0.2);
+        int[] all = IntStream.range(0, loss.size()).toArray();
+        loss.prepare(context, all, 1000);
+        List<PreferenceLoss.PairResult> padded = loss.evaluate(context, trainable.adapters(), all);
+        List<PreferenceLoss.PairResult> inRows = loss.evaluate(packed, trainable.adapters(), all);
+        assertThat(loss.batch(all, true).tokens().batch()).isLessThan(loss.batch(all, false).tokens().batch());
+        for (int pair : all) {
+            PreferenceLoss.PairResult alone = loss.evaluate(context, trainable.adapters(), new int[] {pair}).getFirst();
+            for (PreferenceLoss.PairResult other : List.of(padded.get(pair), inRows.get(pair))) {
+                // Each log-probability is a sum of a few of about 4, from sums over the widths of the model in f32.
+                double tolerance = 16 * Math.ulp(1f) * Math.sqrt(100) * (1 + Math.abs(alone.alignedLogp()));
+                assertThat(other.alignedLogp()).isCloseTo(alone.alignedLogp(), within(tolerance));
+                assertThat(other.unalignedLogp()).isCloseTo(alone.unalignedLogp(), within(tolerance));
+                assertThat(other.loss()).isCloseTo(alone.loss(), within(0.2 * 2 * tolerance));
+            }
+        }
+    }
+
+    /** One micro-batch of k examples, k of one, and something between: the same parameters after some optimizer steps. */
+    @Test
+    void accumulationTrainsAsTheBigBatchDoes() {
+        for (boolean packing : new boolean[] {false, true}) {
+            for (Loss loss : List.of(new SftLoss(TinyModel.sequences(12, 11)), new PreferenceLoss(TinyModel.pairs(12, 12), 0.1))) {
+                float[] big = trained(loss, 10_000, packing);
+                // Adam divides by the gradient's own size, so that a rounding of the gradient moves a parameter by as much, in 5 steps of 1e-3 beside values of 0.2.
+                for (int microTokens : new int[] {1, 30}) {
+                    assertThat(relativeError(trained(loss, microTokens, packing), big)).as(loss.getClass() + " " + microTokens).isLessThan(1e-5);
+                }
+            }
+        }
+    }
+
+    private float[] trained(Loss loss, int microTokens, boolean packing) {
+        TrainingOptions options = new TrainingOptions(5, 5, 80, microTokens, new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1)
+            .withPacking(packing);
+        try (LoraAdapter fresh = TinyModel.randomAdapter(engine, 3); LoraTrainable tuned = new LoraTrainable(fresh, engine.device());
+             TrainingLoop loop = new TrainingLoop(model, tuned, loss, options, StepHook.none(), System::nanoTime)) {
+            if (microTokens == 1) {
+                assertThat(loop.plan().steps().getFirst()).hasSizeGreaterThan(2).allSatisfy(micro -> assertThat(micro).hasSize(1));
+            } else if (microTokens == 10_000) {
+                assertThat(loop.plan().steps()).allSatisfy(step -> assertThat(step).hasSize(1));
+            }
+            loop.run(step -> { });
+            return concat(tuned, Trainable.Parameter::value);
+        }
+    }
+
+    @Test
+    void aLiveReferenceGivesTheLossesOfTheCachedOne() {
+        for (PreferenceKind kind : List.of(PreferenceKind.DPO, PreferenceKind.IPO)) {
+            PreferenceLoss cached = new PreferenceLoss(TinyModel.pairs(5, 12), 0.3, kind);
+            PreferenceLoss live = new PreferenceLoss(TinyModel.pairs(5, 12), 0.3, kind, true);
+            int[] all = IntStream.range(0, cached.size()).toArray();
+            cached.prepare(context, all, 1000);
+            live.prepare(context, all, 1000);
+            assertThat(live.hasReferenceLogps(0)).as("nothing is stored").isFalse();
+            for (LossContext where : List.of(context, packed)) {
+                Result once = run(where, cached, List.of(all));
+                Result inStep = run(where, live, List.of(all));
+                double tolerance = 16 * Math.ulp(1f) * Math.sqrt(100);
+                assertThat(inStep.loss).isCloseTo(once.loss, within(tolerance * (1 + once.loss)));
+                assertThat(relativeError(inStep.gradient, once.gradient)).isLessThan(tolerance);
+                for (int i : all) {
+                    PreferenceLoss.PairResult a = cached.evaluate(where, trainable.adapters(), all).get(i);
+                    PreferenceLoss.PairResult b = live.evaluate(where, trainable.adapters(), all).get(i);
+                    assertThat(b.alignedReward()).isCloseTo(a.alignedReward(), within(tolerance * (1 + Math.abs(a.alignedLogp()))));
+                    assertThat(b.margin()).isCloseTo(a.margin(), within(tolerance * (1 + Math.abs(a.alignedLogp()))));
+                }
+            }
         }
     }
 
@@ -199,10 +276,13 @@ class LossTest {
     }
 
     private static float[] concat(Trainable trainable) {
+        return concat(trainable, Trainable.Parameter::gradient);
+    }
+
+    private static float[] concat(Trainable trainable, Function<Trainable.Parameter, Tensor> part) {
         List<Float> values = new ArrayList<>();
         for (Trainable.Parameter p : trainable.parameters()) {
-            Tensor gradient = p.gradient();
-            for (float v : gradient.toFloatArray()) {
+            for (float v : part.apply(p).toFloatArray()) {
                 values.add(v);
             }
         }
