@@ -15,6 +15,7 @@ import io.sails4j.tensor.Tensor;
 import io.sails4j.train.CoreLoraTrainable;
 import io.sails4j.train.PreferenceLoss;
 import io.sails4j.train.FullTrainable;
+import io.sails4j.train.GraphMode;
 import io.sails4j.train.LoraTrainable;
 import io.sails4j.train.Loss;
 import io.sails4j.train.MatmulPeak;
@@ -164,6 +165,8 @@ public final class AlignRun {
              PersistentRun run = new PersistentRun(loop, trainable, evaluator, options.training(), fingerprint(split),
                  model.engine().device().describe(), partial, control)) {
             control.message().accept(memory(loop));
+            control.message().accept(loop.usesGraphs() ? "graphs: on, passes of a shape that comes again are recorded and launched as one"
+                : "graphs: off" + (options.training().graphs() == GraphMode.OFF ? "" : ", the backend records none"));
             MatmulPeak peak = control.peak() != null ? control.peak() : MatmulPeak.measure(model.engine(), model.computeDtype());
             Speed speed = new Speed();
             PersistentRun.Outcome outcome = run.run(peak, step -> {
@@ -180,7 +183,7 @@ public final class AlignRun {
                         new RunSummary(run.metrics(), options.training(), loop.plan().steps().size()).write(directory);
                     }
                     copyTree(run.boardDirectory(), directory.resolve("tensorboard"));
-                    AtomicFiles.writeJson(directory.resolve("sails_run.json"), description(result, outcome));
+                    AtomicFiles.writeJson(directory.resolve("sails_run.json"), description(result, outcome, loop.graphLaunches()));
                 });
             } catch (UncheckedIOException e) {
                 throw new UncheckedIOException(e.getMessage() + "; nothing is lost: " + run.standing() + ", make room and run the same command with"
@@ -262,14 +265,14 @@ public final class AlignRun {
         json.put("compute_dtype", model.computeDtype().name());
     }
 
-    private ObjectNode description(AlignResult result, PersistentRun.Outcome outcome) {
+    private ObjectNode description(AlignResult result, PersistentRun.Outcome outcome, long graphLaunches) {
         ObjectNode json = new ObjectMapper().createObjectNode();
         putOptions(json);
         json.put("trainable_parameters", result.trainable()).put("steps", result.steps()).put("loss_before", result.lossBefore());
         json.put("loss_after", result.lossAfter()).put("parameters_of_step", outcome.parametersOfStep());
         json.put("evaluation_pairs", result.evalPairs()).put("held_out", result.heldOut());
         json.put("flops_per_s", result.flopsPerSecond()).put("mfu", result.utilisation());
-        json.put("peak_flops_per_s", result.peak().flopsPerSecond()).put("peak", result.peak().source());
+        json.put("peak_flops_per_s", result.peak().flopsPerSecond()).put("peak", result.peak().source()).put("graph_launches", graphLaunches);
         provenance.forEach(json.putObject("provenance")::put);
         return json;
     }

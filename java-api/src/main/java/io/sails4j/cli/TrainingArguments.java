@@ -7,6 +7,7 @@ import io.sails4j.model.Projection;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.train.CheckpointOptions;
 import io.sails4j.train.EvaluationOptions;
+import io.sails4j.train.GraphMode;
 import io.sails4j.train.LrSchedule;
 import io.sails4j.train.MatmulPeak;
 import io.sails4j.train.OptimizerOptions;
@@ -154,6 +155,11 @@ final class TrainingArguments {
     @Option(names = "--memory-gib", defaultValue = "0", paramLabel = "G", description = "memory that a step may take, for --recompute auto")
     private double memoryGib;
 
+    @Option(names = "--graphs", defaultValue = "auto", paramLabel = "auto|on|off",
+        description = "launch passes of a shape that comes again as recorded graphs, with the same bits: where the backend records, always, or never "
+            + "(default: ${DEFAULT-VALUE})")
+    private GraphMode graphs;
+
     @Option(names = "--peak-tflops", defaultValue = "0", paramLabel = "T",
         description = "what the device can do at most, for the model-FLOP utilisation (default: measured by a large product before the first step)")
     private double peakTflops;
@@ -208,7 +214,7 @@ final class TrainingArguments {
         return new AlignOptions(method, objective, constraint, penalty, fill, projections, r, alpha == 0 ? r : alpha, beta, evalPairs,
             new TrainingOptions(epochs, maxSteps, batchTokens, microBatchTokens, optimizer, maxGradNorm, schedule, warmup, seed, packing, recompute(),
                 new OptimizerOptions(loraPlusRatio, decayVectors, emaDecay, optimizer8bit), new EvaluationOptions(evalEvery, patience, keepBest),
-                new CheckpointOptions(checkpointEvery, keepCheckpoints)), new AdapterOptions(rsLora, rankPattern, alphaPattern, init, dora),
+                new CheckpointOptions(checkpointEvery, keepCheckpoints), graphs), new AdapterOptions(rsLora, rankPattern, alphaPattern, init, dora),
             reference.equals("live"));
     }
 }

@@ -20,6 +20,15 @@ public record AdapterStack(List<Map<ModuleKey, LowRankAdapter>> adapters) {
         }
     }
 
+    /** What was derived from the factors is derived again when it is next needed. */
+    public void forgetDerived() {
+        adapters.forEach(adapter -> adapter.values().forEach(factors -> {
+            if (factors.dora() != null) {
+                factors.dora().factorsChanged();
+            }
+        }));
+    }
+
     public static AdapterStack none() {
         return NONE;
     }

@@ -88,18 +88,33 @@ public final class CausalModel implements AutoCloseable {
         return forward(batch, adapters, options, null);
     }
 
+    /** Brings a batch to the device, for passes that can be recorded: they then copy nothing from the host. */
+    public BatchTensors upload(TokenBatch batch) {
+        requireIds(batch);
+        scratch.reset();
+        return new BatchTensors(batch, kept);
+    }
+
+    /** Runs the model over a batch that is on the device; close the result before the batch. */
+    public ForwardPass forward(BatchTensors in, AdapterStack adapters, ForwardOptions options) {
+        return forward(in, kept.mark(), adapters, options, null);
+    }
+
     /** The forward of new tokens after those in the cache, which it extends. */
     ForwardPass forward(TokenBatch batch, AdapterStack adapters, ForwardOptions options, @Nullable KvCache cache) {
-        requireIds(batch);
-        TensorArena.Mark mark = kept.mark();
+        BatchTensors in = upload(batch);
+        return forward(in, in.mark(), adapters, options, cache);
+    }
+
+    private ForwardPass forward(BatchTensors in, TensorArena.Mark mark, AdapterStack adapters, ForwardOptions options, @Nullable KvCache cache) {
+        TokenBatch batch = in.batch();
         scratch.reset();
         long n = batch.size();
-        Tensor segments = kept.of(batch.segments(), batch.batch(), batch.length());
         Tensor ropeTable = kept.allocate(DType.F32, n, config.headDim() / 2, 2);
-        engine.ops().ropeTable(ropeTable, kept.of(batch.positionIds(), n), invFreq);
-        Step step = new Step(engine, config, computeDtype(), kept, scratch, adapters, batch, segments, ropeTable, cache, options.frozenWeights());
+        engine.ops().ropeTable(ropeTable, in.positions(), invFreq);
+        Step step = new Step(engine, config, computeDtype(), kept, scratch, adapters, in, ropeTable, cache, options.frozenWeights());
         Tensor residual = kept.allocate(DType.F32, n, config.dModel());
-        engine.ops().embeddingForward(residual, kept.of(batch.inputIds(), n), weights.embedTokens(), normalizer);
+        engine.ops().embeddingForward(residual, in.ids(), weights.embedTokens(), normalizer);
         if (options.listener() != null) {
             options.listener().accept("hidden.embed", residual);
         }
@@ -204,7 +219,7 @@ public final class CausalModel implements AutoCloseable {
         }
         Tensor dEmbed = targets.parameters().get(ModelWeights.EMBED_TOKENS);
         if (dEmbed != null) {
-            engine.ops().embeddingBackward(dEmbed, dResid, scratch.of(step.batch().inputIds(), step.tokens()), normalizer);
+            engine.ops().embeddingBackward(dEmbed, dResid, step.in().ids(), normalizer);
         }
     }
 
@@ -226,6 +241,21 @@ public final class CausalModel implements AutoCloseable {
     public void reserve(MemoryPlan plan) {
         kept.reserve(plan.keptBytes());
         scratch.reserve(plan.scratchBytes());
+    }
+
+    /** Rises whenever the model's memory moves: recorded passes are then out of date. */
+    public long memoryLayout() {
+        return kept.layout() + scratch.layout();
+    }
+
+    /** Gives back what is taken of the model's memory between now and its call. */
+    public Runnable memoryMark() {
+        TensorArena.Mark keptMark = kept.mark();
+        TensorArena.Mark scratchMark = scratch.mark();
+        return () -> {
+            kept.release(keptMark);
+            scratch.release(scratchMark);
+        };
     }
 
     /** Nothing below the lowest layer with something to train needs a gradient. */

@@ -10,13 +10,21 @@ import org.jspecify.annotations.Nullable;
 
 /** What all blocks of one forward and backward share. Memory: {@code kept} lives until the pass is closed, {@code scratch} within a block. */
 record Step(Engine engine, ModelConfig config, DType computeDtype, TensorArena kept, TensorArena scratch, AdapterStack adapters,
-            TokenBatch batch, Tensor segments, Tensor ropeTable, @Nullable KvCache cache, boolean frozenWeights) {
+            BatchTensors in, Tensor ropeTable, @Nullable KvCache cache, boolean frozenWeights) {
     Ops ops() {
         return engine.ops();
     }
 
+    TokenBatch batch() {
+        return in.batch();
+    }
+
+    Tensor segments() {
+        return in.segments();
+    }
+
     long tokens() {
-        return batch.size();
+        return batch().size();
     }
 
     /** Whether some gradient is a product with the module's input: that of its weight, or of an adapter. */

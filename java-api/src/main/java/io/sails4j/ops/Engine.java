@@ -80,6 +80,18 @@ public final class Engine implements AutoCloseable {
         return ops.record(body);
     }
 
+    /** Whether {@link #record} works here. */
+    public boolean records() {
+        try (Graph _ = record(() -> { })) {
+            return true;
+        } catch (NativeException e) {
+            if (e.code() == NativeException.UNSUPPORTED) {
+                return false;
+            }
+            throw e;
+        }
+    }
+
     /** Frees the workspace and closes the device; a second call does nothing. */
     @Override
     public void close() {

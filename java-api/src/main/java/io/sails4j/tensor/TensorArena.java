@@ -19,6 +19,7 @@ public final class TensorArena implements AutoCloseable {
     /** Bytes in use, and the most there ever were. */
     private long live;
     private long highWater;
+    private long layout;
 
     public TensorArena(Device device) {
         this.device = device;
@@ -38,6 +39,7 @@ public final class TensorArena implements AutoCloseable {
         }
         if (current == chunks.size()) {
             chunks.add(device.allocateBytes(Math.max(bytes, MIN_CHUNK_BYTES)));
+            layout++;
         }
         Tensor tensor = Tensor.over(chunks.get(current), used, dtype, shape);
         used += bytes;
@@ -53,9 +55,15 @@ public final class TensorArena implements AutoCloseable {
             chunks.forEach(DeviceBuffer::close);
             chunks.clear();
             chunks.add(device.allocateBytes(bytes));
+            layout++;
             current = 0;
             used = 0;
         }
+    }
+
+    /** Rises whenever memory was taken or given back: as long as it stays, the same allocations from the same mark have the same addresses. */
+    public long layout() {
+        return layout;
     }
 
     public Tensor zeros(DType dtype, long... dims) {
@@ -112,6 +120,7 @@ public final class TensorArena implements AutoCloseable {
             chunks.forEach(DeviceBuffer::close);
             chunks.clear();
             chunks.add(device.allocateBytes(highWater));
+            layout++;
         }
     }
 

@@ -3,6 +3,7 @@ package io.sails4j.train;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.model.AdapterStack;
+import io.sails4j.model.BatchTensors;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
 import io.sails4j.ops.PreferenceKind;
@@ -153,11 +154,12 @@ public final class PreferenceLoss implements Loss {
         SequenceBatch batch = batch(examples, context.packing());
         TensorArena memory = context.memory();
         TensorArena.Mark mark = memory.mark();
-        try {
+        try (BatchTensors in = context.model().upload(batch.tokens())) {
             PairTensors pairs = PairTensors.of(memory, batch);
-            Tensor logps = reference(context, batch, pairs, examples);
+            Tensor logps = reference(context, examples);
+            runReference(context, in, pairs, logps);
             double[] ref = logps == null ? new double[0] : logps.toDoubleArray();
-            double[] values = results(context, adapters, batch, pairs, logps);
+            double[] values = results(context, adapters, in, pairs, logps);
             List<PairResult> out = new ArrayList<>();
             for (int i = 0; i < examples.length; i++) {
                 double aligned = values[RESULTS * i];
@@ -171,10 +173,10 @@ public final class PreferenceLoss implements Loss {
         }
     }
 
-    private double[] results(LossContext context, AdapterStack adapters, SequenceBatch batch, PairTensors tensors, @Nullable Tensor logps) {
+    private double[] results(LossContext context, AdapterStack adapters, BatchTensors in, PairTensors tensors, @Nullable Tensor logps) {
         TensorArena memory = context.memory();
-        try (ForwardPass pass = context.model().forward(batch.tokens(), adapters, ForwardOptions.inference())) {
-            Tensor tokenLoss = memory.allocate(DType.F32, batch.targets().length);
+        try (ForwardPass pass = context.model().forward(in, adapters, ForwardOptions.inference())) {
+            Tensor tokenLoss = memory.allocate(DType.F32, tensors.targets().numel());
             new HeadPass(context, pass, tensors.targets(), tokenLoss).forward();
             Tensor results = memory.allocate(DType.F64, tensors.count(), RESULTS);
             tensors.losses(context, results, null, tokenLoss, logps, kind, beta, 1);
@@ -206,17 +208,17 @@ public final class PreferenceLoss implements Loss {
         StepReadings.Reading results = readings.add(DType.F64, examples.length, RESULTS);
         TensorArena memory = context.memory();
         TensorArena.Mark mark = memory.mark();
-        try {
+        try (BatchTensors in = context.model().upload(batch.tokens()); HeldPass held = new HeldPass()) {
             PairTensors tensors = PairTensors.of(memory, batch);
-            Tensor logps = reference(context, batch, tensors, examples);
+            Tensor logps = reference(context, examples);
             Tensor tokenLoss = memory.allocate(DType.F32, batch.targets().length);
             Tensor weights = memory.allocate(DType.F32, batch.targets().length);
-            try (ForwardPass pass = context.model().forward(batch.tokens(), trainable.adapters(), context.training(trainable))) {
-                HeadPass head = new HeadPass(context, pass, tensors.targets(), tokenLoss);
-                head.forward();
-                tensors.losses(context, results.tensor(), weights, tokenLoss, logps, kind, beta, 1 / totalWeight);
-                head.backward(trainable, weights);
-            }
+            context.run(PassGraphs.Shape.of(batch), trainable.adapters(), List.of(new PassGraphs.Part(() -> {
+                runReference(context, in, tensors, logps);
+                held.pass = context.model().forward(in, trainable.adapters(), context.training(trainable));
+                new HeadPass(context, held.pass, tensors.targets(), tokenLoss).forward();
+            }, false), new PassGraphs.Part(() -> tensors.losses(context, results.tensor(), weights, tokenLoss, logps, kind, beta, 1 / totalWeight), true),
+                new PassGraphs.Part(() -> new HeadPass(context, held.pass(), tensors.targets(), tokenLoss).backward(trainable, weights), false)));
         } finally {
             memory.release(mark);
         }
@@ -229,22 +231,29 @@ public final class PreferenceLoss implements Loss {
         };
     }
 
-    /** The reference's log-probabilities [2 pairs] F64, all aligned answers and then all unaligned ones; null where there is no reference. */
-    private @Nullable Tensor reference(LossContext context, SequenceBatch batch, PairTensors tensors, int[] examples) {
+    /** A pass between two parts of a step; there is none where the parts are launched. */
+    private static final class HeldPass implements AutoCloseable {
+        private @Nullable ForwardPass pass;
+
+        ForwardPass pass() {
+            return java.util.Objects.requireNonNull(pass, "the forward comes first");
+        }
+
+        @Override
+        public void close() {
+            if (pass != null) {
+                pass.close();
+            }
+        }
+    }
+
+    /** The reference's log-probabilities [2 pairs] F64, all aligned answers and then all unaligned ones; live: room for them; null: there are none. */
+    private @Nullable Tensor reference(LossContext context, int[] examples) {
         if (!hasReference()) {
             return null;
         }
         if (live) {
-            Tensor logps = context.memory().allocate(DType.F64, 2L * examples.length);
-            TensorArena.Mark mark = context.memory().mark();
-            try (ForwardPass pass = context.model().forward(batch.tokens(), AdapterStack.none(), ForwardOptions.inference())) {
-                Tensor tokenLoss = context.memory().allocate(DType.F32, batch.targets().length);
-                new HeadPass(context, pass, tensors.targets(), tokenLoss).forward();
-                tensors.logps(context, logps, tokenLoss);
-            } finally {
-                context.memory().release(mark);
-            }
-            return logps;
+            return context.memory().allocate(DType.F64, 2L * examples.length);
         }
         double[] values = new double[2 * examples.length];
         for (int i = 0; i < examples.length; i++) {
@@ -253,6 +262,21 @@ public final class PreferenceLoss implements Loss {
             values[examples.length + i] = ref[1];
         }
         return context.memory().of(values, values.length);
+    }
+
+    /** A live reference: the model without adapters over the same batch. */
+    private void runReference(LossContext context, BatchTensors in, PairTensors tensors, @Nullable Tensor logps) {
+        if (!live || logps == null) {
+            return;
+        }
+        TensorArena.Mark mark = context.memory().mark();
+        try (ForwardPass pass = context.model().forward(in, AdapterStack.none(), ForwardOptions.inference())) {
+            Tensor tokenLoss = context.memory().allocate(DType.F32, tensors.targets().numel());
+            new HeadPass(context, pass, tensors.targets(), tokenLoss).forward();
+            tensors.logps(context, logps, tokenLoss);
+        } finally {
+            context.memory().release(mark);
+        }
     }
 
     /** All aligned sequences, then all unaligned ones, in the order of the pairs. */

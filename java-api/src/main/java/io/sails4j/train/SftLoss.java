@@ -3,9 +3,11 @@ package io.sails4j.train;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
+import io.sails4j.model.BatchTensors;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
 import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
 import java.util.Arrays;
 import java.util.List;
@@ -67,14 +69,22 @@ public final class SftLoss implements Loss {
     @Override
     public DoubleSupplier queueSumAndGradient(LossContext context, Trainable trainable, SequenceBatch batch, int[] chosen, double totalWeight,
         StepReadings readings) {
-        StepReadings.Reading losses = readings.add(DType.F32, batch.targets().length);
-        TensorArena.Mark mark = context.memory().mark();
-        try (ForwardPass pass = context.model().forward(batch.tokens(), trainable.adapters(), context.training(trainable))) {
-            float[] weights = Targets.weights(batch.targets(), (float) (1 / totalWeight));
-            new HeadPass(context, pass, context.memory().of(batch.targets(), batch.targets().length), losses.tensor())
-                .backward(trainable, context.memory().of(weights, weights.length));
+        int n = batch.targets().length;
+        StepReadings.Reading losses = readings.add(DType.F32, n);
+        TensorArena memory = context.memory();
+        TensorArena.Mark mark = memory.mark();
+        try (BatchTensors in = context.model().upload(batch.tokens())) {
+            Tensor targets = memory.of(batch.targets(), n);
+            Tensor weights = memory.of(Targets.weights(batch.targets(), (float) (1 / totalWeight)), n);
+            Tensor tokenLoss = memory.allocate(DType.F32, n);
+            context.run(PassGraphs.Shape.of(batch), trainable.adapters(), List.of(new PassGraphs.Part(() -> {
+                try (ForwardPass pass = context.model().forward(in, trainable.adapters(), context.training(trainable))) {
+                    new HeadPass(context, pass, targets, tokenLoss).backward(trainable, weights);
+                }
+            }, false)));
+            losses.tensor().copyFrom(tokenLoss);
         } finally {
-            context.memory().release(mark);
+            memory.release(mark);
         }
         return () -> {
             double sum = 0;

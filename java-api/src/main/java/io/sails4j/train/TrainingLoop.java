@@ -30,6 +30,7 @@ import org.jspecify.annotations.Nullable;
  * options and thread count give the same bits, also when the state is saved after any step and a new loop goes on from there.
  */
 public final class TrainingLoop implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger(TrainingLoop.class.getName());
     /** A loss beyond this many times the first step's (at least 1) has exploded. */
     private static final double EXPLOSION = 10;
 
@@ -72,7 +73,7 @@ public final class TrainingLoop implements AutoCloseable {
         this.recomputation = options.recompute().of(model.config().nLayers(),
             budget -> MemoryPlan.cheapest(model.config(), model.computeDtype(), trained(), positions, headBytes, budget));
         this.memory = MemoryPlan.of(model.config(), model.computeDtype(), trained(), positions, recomputation, headBytes);
-        this.context = LossContext.of(model, options.packing(), recomputation);
+        this.context = context(LossContext.of(model, options.packing(), recomputation));
         this.optimizer = new AdamwOptimizer(trainable, model.engine().device(), model.engine().ops(), options.optimizer(), options.maxGradNorm(),
             hook.held(), options.more());
         if (options.more().emaDecay() > 0) {
@@ -85,6 +86,18 @@ public final class TrainingLoop implements AutoCloseable {
         this.readings = new StepReadings(model.engine().device());
         this.prefetcher = new BatchPrefetcher(examples -> loss.batch(examples, options.packing()));
         this.start = nanoClock.getAsLong();
+    }
+
+    private LossContext context(LossContext plain) {
+        if (options.graphs() == GraphMode.OFF) {
+            return plain;
+        }
+        boolean records = model.engine().records();
+        if (options.graphs() == GraphMode.ON && !records) {
+            throw new InputException("graphs are asked for, and the backend " + model.engine().backend().name().toLowerCase(java.util.Locale.ROOT)
+                + " records none: use --graphs auto or off");
+        }
+        return records ? plain.withGraphs(text -> LOG.log(System.Logger.Level.WARNING, text)) : plain;
     }
 
     private MemoryPlan.Trained trained() {
@@ -107,6 +120,16 @@ public final class TrainingLoop implements AutoCloseable {
     /** What is computed again in the backward. */
     public Recomputation recomputation() {
         return recomputation;
+    }
+
+    /** Whether passes whose shape comes again are launched as recorded graphs. */
+    public boolean usesGraphs() {
+        return context.graphs() != null;
+    }
+
+    /** Passes that were launched as graphs so far. */
+    public long graphLaunches() {
+        return context.graphs() == null ? 0 : context.graphs().launches();
     }
 
     /** Optimizer steps taken, by this loop and by those whose state it goes on from. */

@@ -16,15 +16,16 @@ import io.sails4j.ops.AdamwOptions;
  * @param seed of the order of the examples
  * @param packing put several sequences into one row; attention stays within each
  * @param recompute layers whose forward is run again in the backward to save memory
+ * @param graphs whether passes are recorded and launched again
  */
 public record TrainingOptions(int epochs, long maxSteps, int stepTokens, int microTokens, AdamwOptions optimizer, double maxGradNorm,
                               LrSchedule schedule, double warmupRatio, long seed, boolean packing, Recompute recompute, OptimizerOptions more,
-                              EvaluationOptions evaluation, CheckpointOptions checkpoints) {
+                              EvaluationOptions evaluation, CheckpointOptions checkpoints, GraphMode graphs) {
     /** Without packing, evaluations on the way, and anything beyond plain AdamW. */
     public TrainingOptions(int epochs, long maxSteps, int stepTokens, int microTokens, AdamwOptions optimizer, double maxGradNorm,
                            LrSchedule schedule, double warmupRatio, long seed) {
         this(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, false, Recompute.off(), OptimizerOptions.plain(),
-            EvaluationOptions.none(), CheckpointOptions.defaults());
+            EvaluationOptions.none(), CheckpointOptions.defaults(), GraphMode.AUTO);
     }
 
     public TrainingOptions {
@@ -38,27 +39,32 @@ public record TrainingOptions(int epochs, long maxSteps, int stepTokens, int mic
 
     public TrainingOptions withPacking(boolean packed) {
         return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packed, recompute, more,
-            evaluation, checkpoints);
+            evaluation, checkpoints, graphs);
     }
 
     public TrainingOptions withRecompute(Recompute other) {
         return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, other, more,
-            evaluation, checkpoints);
+            evaluation, checkpoints, graphs);
     }
 
     public TrainingOptions withOptimizer(OptimizerOptions other) {
         return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, recompute, other,
-            evaluation, checkpoints);
+            evaluation, checkpoints, graphs);
     }
 
     public TrainingOptions withEvaluation(EvaluationOptions other) {
         return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, recompute, more,
-            other, checkpoints);
+            other, checkpoints, graphs);
     }
 
     public TrainingOptions withCheckpoints(CheckpointOptions other) {
         return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, recompute, more,
-            evaluation, other);
+            evaluation, other, graphs);
+    }
+
+    public TrainingOptions withGraphs(GraphMode other) {
+        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, recompute, more,
+            evaluation, checkpoints, other);
     }
 
     private static void require(boolean condition, String name, Object value, String expected) {

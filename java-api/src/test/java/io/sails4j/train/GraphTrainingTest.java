@@ -1,0 +1,116 @@
+package io.sails4j.train;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.sails4j.align.AdapterInitialiser;
+import io.sails4j.align.AdapterOptions;
+import io.sails4j.align.AlignOptions;
+import io.sails4j.data.TokenPair;
+import io.sails4j.data.TokenSequence;
+import io.sails4j.io.InputException;
+import io.sails4j.lora.LoraAdapter;
+import io.sails4j.model.AdapterStack;
+import io.sails4j.model.CausalModel;
+import io.sails4j.model.Projection;
+import io.sails4j.ops.AdamwOptions;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import io.sails4j.ops.PreferenceKind;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Passes that are recorded and launched train as passes that are called, bit for bit. */
+class GraphTrainingTest {
+    /** Two shapes that take turns, and one that comes once. */
+    private static List<TokenPair> pairs() {
+        List<TokenPair> pairs = new ArrayList<>();
+        for (int i = 0; i < 9; i++) {
+            pairs.add(new TokenPair(sequence(i == 4 ? 11 : 5 + i % 2, i), sequence(5 + i % 2, 20 + i)));
+        }
+        return pairs;
+    }
+
+    private static TokenSequence sequence(int length, int seed) {
+        boolean[] counted = new boolean[length];
+        java.util.Arrays.fill(counted, length / 2, length, true);
+        return new TokenSequence(IntStream.range(0, length).map(t -> (t * 7 + seed * 3) % 61).toArray(), counted);
+    }
+
+    private static Loss loss(String objective) {
+        return switch (objective) {
+            case "sft" -> new SftLoss(pairs().stream().map(TokenPair::aligned).toList());
+            case "dpo" -> new PreferenceLoss(pairs(), 0.2);
+            case "live" -> new PreferenceLoss(pairs(), 0.2, PreferenceKind.DPO, true);
+            default -> new PreferenceLoss(pairs(), 0.2, PreferenceKind.ORPO);
+        };
+    }
+
+    private static LoraAdapter adapter(CausalModel model, boolean dora) {
+        if (!dora) {
+            return TinyModel.randomAdapter(model.engine(), 4);
+        }
+        return AdapterInitialiser.plain(model, new AlignOptions(AlignOptions.Method.LORA, AlignOptions.Objective.SFT, AlignOptions.Constraint.NONE, 0,
+            AlignOptions.Fill.AUTO, EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ, Projection.GATE_PROJ), 3, 6, 0.1, 1, AlignOptions.defaults().training(),
+            new AdapterOptions(false, Map.of(), Map.of(), AdapterOptions.Init.KAIMING, true)), "tiny");
+    }
+
+    private record Trained(List<float[]> parameters, List<Double> losses, long launches) {
+    }
+
+    private static Trained train(String backend, String method, Loss loss, Recompute recompute, GraphMode graphs) {
+        // A step is two pairs, a micro-batch one of them.
+        TrainingOptions options = new TrainingOptions(3, 10, 24, 1, new AdamwOptions(3e-3, 0.9, 0.999, 1e-8, 0.01), 1, LrSchedule.COSINE, 0.1, 2)
+            .withRecompute(recompute).withGraphs(graphs);
+        try (Engine engine = Engine.open(new EngineOptions(backend, 0, "")); CausalModel model = TinyModel.open(engine);
+             LoraAdapter adapter = adapter(model, method.equals("dora"));
+             Trainable trainable = method.equals("full") ? new FullTrainable(model) : new LoraTrainable(adapter, engine.device());
+             TrainingLoop loop = new TrainingLoop(model, trainable, loss, options, StepHook.none(), System::nanoTime);
+             LossContext other = LossContext.of(model)) {
+            loop.prepare();
+            List<Double> losses = new ArrayList<>();
+            while (!loop.finished()) {
+                long waits = engine.device().handle().waits();
+                losses.add(loop.step(() -> false).loss());
+                assertThat(engine.device().handle().waits() - waits).as("waits of step " + loop.steps()).isEqualTo(1);
+                if (loop.steps() == 5) {
+                    // A pass that is larger than any of the training moves the model's memory.
+                    new SftLoss(List.of(sequence(40, 1), sequence(40, 2))).sum(other, AdapterStack.none(), new int[] {0, 1});
+                }
+            }
+            return new Trained(trainable.parameters().stream().map(p -> p.value().toFloatArray()).toList(), losses, loop.graphLaunches());
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"lora, sft, off", "lora, dpo, selective", "lora, live, full", "dora, orpo, off", "full, sft, selective", "full, dpo, 1"})
+    void theBitsAreTheSame(String method, String objective, String recompute) {
+        Recompute again = switch (recompute) {
+            case "off" -> Recompute.off();
+            case "selective" -> Recompute.selective();
+            case "full" -> Recompute.full();
+            default -> Recompute.lowest(1);
+        };
+        Trained called = train("emulator", method, loss(objective), again, GraphMode.OFF);
+        Trained launched = train("emulator", method, loss(objective), again, GraphMode.AUTO);
+        assertThat(called.launches).isZero();
+        assertThat(launched.launches).as("of about 20 passes").isGreaterThan(10);
+        assertThat(launched.losses).isEqualTo(called.losses);
+        for (int i = 0; i < called.parameters.size(); i++) {
+            assertThat(launched.parameters.get(i)).containsExactly(called.parameters.get(i));
+        }
+    }
+
+    @Test
+    void aBackendThatRecordsNothingSaysSoOrRunsWithout() {
+        assertThat(train("cpu", "lora", loss("sft"), Recompute.off(), GraphMode.AUTO).launches).isZero();
+        assertThatThrownBy(() -> train("cpu", "lora", loss("sft"), Recompute.off(), GraphMode.ON)).isInstanceOf(InputException.class)
+            .hasMessageContaining("cpu").hasMessageContaining("--graphs auto");
+    }
+}
