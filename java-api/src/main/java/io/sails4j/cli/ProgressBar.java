@@ -19,6 +19,10 @@ final class ProgressBar implements Progress, AutoCloseable {
     private final boolean terminal;
     private final long start = System.nanoTime();
     private long lastDrawn;
+    /** The first update: rates count from it, so that neither preparation nor what an earlier run did is part of them. */
+    private long firstNanos = -1;
+    private long firstDone;
+    private long firstTokens;
     private boolean drawn;
 
     ProgressBar(String label, PrintWriter err) {
@@ -35,24 +39,33 @@ final class ProgressBar implements Progress, AutoCloseable {
     @Override
     public void update(long done, long total, long tokens, String detail) {
         long now = System.nanoTime();
+        if (firstNanos < 0) {
+            firstNanos = now - start;
+            firstDone = done;
+            firstTokens = tokens;
+        }
         long interval = terminal ? TERMINAL_NANOS : FILE_NANOS;
         if (now - start < QUIET_NANOS || (drawn && now - lastDrawn < interval && !(terminal && done >= total))) {
             return;
         }
         lastDrawn = now;
         drawn = true;
-        String line = line(label, done, total, tokens, (now - start) * 1e-9) + (detail.isEmpty() ? "" : "  " + detail);
+        String line = line(label, done, total, done - firstDone, tokens - firstTokens, (now - start - firstNanos) * 1e-9) + (detail.isEmpty() ? "" : "  " + detail);
         err.print(terminal ? "\r" + line + "\u001b[K" : line + "\n");
         err.flush();
     }
 
-    static String line(String label, long done, long total, long tokens, double seconds) {
+    /**
+     * @param recent items done in {@code seconds}
+     * @param tokens likewise
+     */
+    static String line(String label, long done, long total, long recent, long tokens, double seconds) {
         double share = total == 0 ? 1 : Math.min(1, (double) done / total);
         int filled = (int) Math.round(share * WIDTH);
         String bar = "#".repeat(filled) + ".".repeat(WIDTH - filled);
-        String eta = done == 0 ? "?" : duration(seconds * (total - done) / done);
-        String speed = tokens == 0 ? "" : String.format(Locale.ROOT, "%,.0f tokens/s  ", tokens / Math.max(seconds, 1e-9));
-        return String.format(Locale.ROOT, "%-18s [%s] %3.0f%%  %d/%d  %sETA %s", label, bar, 100 * share, done, total, speed, eta);
+        String place = String.format(Locale.ROOT, "%-18s [%s] %3.0f%%  %d/%d", label, bar, 100 * share, done, total);
+        String speed = tokens == 0 ? "" : String.format(Locale.ROOT, "  %,.0f tokens/s", tokens / Math.max(seconds, 1e-9));
+        return recent == 0 ? place : place + speed + "  ETA " + duration(seconds * (total - done) / recent);
     }
 
     static String duration(double seconds) {

@@ -173,6 +173,9 @@ final class TrainingArguments {
     }
 
     Recompute recompute() {
+        if (memoryGib != 0 && !recompute.equals("auto")) {
+            throw new InputException("--memory-gib is used by --recompute auto alone, and --recompute is '" + recompute + "'");
+        }
         return switch (recompute) {
             case "off" -> Recompute.off();
             case "selective" -> Recompute.selective();

@@ -10,7 +10,7 @@ import java.util.List;
  */
 public final class TensorArena implements AutoCloseable {
     private static final long ALIGNMENT = 64;
-    private static final long MIN_CHUNK_BYTES = 8L << 20;
+    private static final long MIN_CHUNK_BYTES = 1L << 20;
 
     private final Device device;
     private final List<DeviceBuffer> chunks = new ArrayList<>();
