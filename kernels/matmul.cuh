@@ -1,6 +1,7 @@
 // Dense matrix product
 //   c [m, n] = alpha * op(a) op(b) + beta * addend + bias + scale * h w^T     (an addend of NULL, as with beta 0, is not read)
-//   addend [m, n] of c's type and stride: c itself, or a residual;  bias [n] f32;  h [m, r], w [n, r] (or stored [r, n]) f32: a low-rank adapter
+//   addend [m, n] of c's type and stride: c itself, or a residual;  bias [n] f32;  h [m, r], w [n, r] (or stored [r, n]) f32: a low-rank adapter,
+//   with which alpha is 1
 //   a, b bf16|f32 (one dtype), c f32, or bf16 where a and b are; sums in f32; layouts and strides as in block_matmul.cuh
 //   forward x W^T: transpose_b;  backward dy W: neither;  weight gradient dy^T x: transpose_a
 //

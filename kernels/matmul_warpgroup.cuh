@@ -1,6 +1,6 @@
 // Dense matrix product of bf16 on Hopper: the contract of matmul.cuh through the products of warpgroup_matmul.cuh
 //   Grid: one block a multiprocessor at most, each over many tiles. With several parts of k, partial tiles go to the workspace [parts, m, n] f32 and
-//   matmul_combine adds them in order, as in matmul.cuh.
+//   matmul_combine adds them in order, as in matmul.cuh. An adapter's factors are split into triples in the workspace first, the scale in h.
 #pragma once
 
 #include "warpgroup_matmul.cuh"
@@ -85,7 +85,7 @@ inline WarpgroupConfig choose_warpgroup_matmul(int64_t m, int64_t n, int64_t k, 
       WarpgroupConfig config = tile;
       config.k_per_part = ceil_div(steps, wanted) * kWarpgroupDepth;
       config.parts = larger(1, ceil_div(k, config.k_per_part));
-      config.workspace_bytes = config.parts > 1 ? config.parts * m * n * 4 : 0;
+      config.workspace_bytes = config.parts > 1 ? ceil_div(config.parts * m * n * 4, 64) * 64 : 0;
       const double clocks = warpgroup_clocks(m, n, config, multiprocessors);
       if (fewest != 0 && clocks >= fewest) continue;
       fewest = clocks;
@@ -98,26 +98,50 @@ inline WarpgroupConfig choose_warpgroup_matmul(int64_t m, int64_t n, int64_t k, 
 // Whether the matrices of a problem for which warpgroup products apply are such that TMA reads them.
 inline bool warpgroup_matmul_fits(const MatmulProblem &p) {
   constexpr int64_t kMostIndex = (int64_t{1} << 31) - 1;  // coordinates of a box
-  return p.low_rank.r == 0 && tma_fits(p.a, p.lda) && tma_fits(p.b, p.ldb) && p.m <= kMostIndex && p.n <= kMostIndex && p.k <= kMostIndex;
+  const bool adapter_fits = p.low_rank.r == 0 || (p.alpha == 1.0f && !p.transpose_a && p.low_rank.w_transposed != p.transpose_b);
+  return adapter_fits && tma_fits(p.a, p.lda) && tma_fits(p.b, p.ldb) && p.m <= kMostIndex && p.n <= kMostIndex && p.k <= kMostIndex;
 }
+
+// Workspace: the parts, then the adapter's factors as triples.
+struct WarpgroupWorkspace {
+  float *partial;
+  bf16 *h, *w;
+};
+inline int64_t warpgroup_adapter_bytes(int64_t m, int64_t n, int64_t r) { return (triple_elements(m, r) + triple_elements(n, r)) * 2; }
 
 // ---- launchers
 
+// h and w of the problem's adapter as triples; w lies as b does.
+inline cudaError_t launch_adapter_triples(cudaStream_t stream, const MatmulProblem &p, const WarpgroupWorkspace &to) {
+  const LowRank &l = p.low_rank;
+  TripleSet set = {};
+  if (l.r > 0) {
+    set.count = 2;
+    set.matrix[0] = {l.h, to.h, p.m, l.r, l.scale, false, 0};
+    set.matrix[1] = l.w_transposed ? TripleMatrix{l.w, to.w, l.r, p.n, 1.0f, true, 0} : TripleMatrix{l.w, to.w, p.n, l.r, 1.0f, false, 0};
+  }
+  return launch_triples(stream, set);
+}
+
 template <class Tile, typename C>
-cudaError_t launch_warpgroup_tiles(cudaStream_t stream, const MatmulProblem &p, const WarpgroupConfig &config, float *workspace, int multiprocessors) {
+cudaError_t launch_warpgroup_tiles(cudaStream_t stream, const MatmulProblem &p, const WarpgroupConfig &config, const WarpgroupWorkspace &workspace,
+                                   int multiprocessors) {
   const MatmulEpilogue<C> out = matmul_epilogue<C>(p);
   const bool pairs = p.ldc % 2 == 0 && aligned_to(out.c, 2 * sizeof(C)) && aligned_to(out.addend, 2 * sizeof(C));
-  float *partial = config.parts > 1 ? workspace : nullptr;
-  SAILS_TRY(launch_warpgroup_products<Tile>("matmul_warpgroup", stream, {p.a, p.b, p.lda, p.ldb},
-                                            {p.m, p.n, p.k, 0, config.parts, config.k_per_part, p.m_limit}, WarpgroupStore<C>{out, partial, pairs},
-                                            multiprocessors));
+  float *partial = config.parts > 1 ? workspace.partial : nullptr;
+  WarpgroupMatrices matrices = {p.a, p.b, p.lda, p.ldb};
+  matrices.h = workspace.h;
+  matrices.w = workspace.w;
+  SAILS_TRY(launch_warpgroup_products<Tile>("matmul_warpgroup", stream, matrices,
+                                            {p.m, p.n, p.k, p.low_rank.r, config.parts, config.k_per_part, p.m_limit},
+                                            WarpgroupStore<C>{out, partial, pairs}, multiprocessors));
   if (partial == nullptr) return cudaSuccess;
   return launch_matmul_combine(stream, out, partial, p.m, p.n, config.parts, p.m_limit);
 }
 
 template <bool kTransposeA, bool kTransposeB, typename C>
-cudaError_t launch_warpgroup_layout(cudaStream_t stream, const MatmulProblem &p, const WarpgroupConfig &config, float *workspace,
-                                    int multiprocessors) {
+cudaError_t launch_warpgroup_layout(cudaStream_t stream, const MatmulProblem &p, const WarpgroupConfig &config,
+                                    const WarpgroupWorkspace &workspace, int multiprocessors) {
   if (config.consumers == 1)
     return launch_warpgroup_tiles<WarpgroupTile<1, 128, kTransposeA, kTransposeB>, C>(stream, p, config, workspace, multiprocessors);
   return config.tile_cols == 128
@@ -125,15 +149,17 @@ cudaError_t launch_warpgroup_layout(cudaStream_t stream, const MatmulProblem &p,
              : launch_warpgroup_tiles<WarpgroupTile<2, 256, kTransposeA, kTransposeB>, C>(stream, p, config, workspace, multiprocessors);
 }
 
-// workspace: config.workspace_bytes.
+// workspace: config.workspace_bytes and warpgroup_adapter_bytes.
 template <typename C>
 cudaError_t launch_warpgroup_matmul(cudaStream_t stream, const MatmulProblem &p, const WarpgroupConfig &config, void *workspace,
                                     int multiprocessors) {
   if (p.m == 0 || p.n == 0) return cudaSuccess;
-  float *partial = static_cast<float *>(workspace);
-  if (p.transpose_a) return launch_warpgroup_layout<true, false, C>(stream, p, config, partial, multiprocessors);
-  return p.transpose_b ? launch_warpgroup_layout<false, true, C>(stream, p, config, partial, multiprocessors)
-                       : launch_warpgroup_layout<false, false, C>(stream, p, config, partial, multiprocessors);
+  bf16 *h = reinterpret_cast<bf16 *>(static_cast<char *>(workspace) + config.workspace_bytes);
+  const WarpgroupWorkspace pieces = {static_cast<float *>(workspace), h, h + triple_elements(p.m, p.low_rank.r)};
+  SAILS_TRY(launch_adapter_triples(stream, p, pieces));
+  if (p.transpose_a) return launch_warpgroup_layout<true, false, C>(stream, p, config, pieces, multiprocessors);
+  return p.transpose_b ? launch_warpgroup_layout<false, true, C>(stream, p, config, pieces, multiprocessors)
+                       : launch_warpgroup_layout<false, false, C>(stream, p, config, pieces, multiprocessors);
 }
 
 }  // namespace sails::kernels

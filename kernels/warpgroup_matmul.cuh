@@ -1,5 +1,5 @@
 // Matrix products on Hopper (sm_90a): the inside of matmul, of the head and of the SAE encoder where a card of 9.0 runs them
-//   sums [m, n] f32 = op(a) op(b) + extra_a extra_b^T      a, b bf16; layouts as in block_matmul.cuh; extra_a [m, extra_k], extra_b [n, extra_k] bf16
+//   sums [m, n] f32 = op(a) op(b) + h w^T      a, b bf16, layouts as in block_matmul.cuh; h [m, rank], w [n, rank] f32: a low-rank adapter
 //
 // A persistent block takes one work item (a tile of the output, for one part of k) after the other. One producer warp copies tiles of a and b by TMA
 // into kStages buffers; kConsumers warpgroups multiply them, 64 rows of the tile each, and hand their sums to an epilogue. Full and empty buffers are
@@ -11,9 +11,13 @@
 // columns outside. Bases are aligned to 16 bytes and strides are multiples of 8 elements: TMA's rule, warpgroup_operands_fit().
 //
 // kPaired: b is two matrices of the same shape; a tile has kCols / 2 columns of each, those of b in the front half of the accumulators and
-// those of b_second in the back half, so that an epilogue holds matching columns of both in one thread. Likewise extra_b and extra_b_second.
+// those of b_second in the back half, so that an epilogue holds matching columns of both in one thread. Each has its own adapter.
 //
-// Each sum runs over k in rising order in one accumulator, the extra terms last, so that a tile has the same bits wherever it is computed.
+// An adapter's factors come as sums of three bf16 (triples.cuh), 16 ranks in a step of 64: hi, mid, lo and 16 zeros. Six products of 16 (hi hi, hi mid,
+// mid hi, hi lo, lo hi, mid mid) of one pair of buffers make the f32 product but for 2^-26 of it: one step's copies and one and a half steps' products for
+// each 16 ranks, of which d_model 2304 has 36. w lies as b does: [n, 64 g], or [64 g, n] where b is [k, n]. No adapter where a is transposed.
+//
+// Each sum runs over k in rising order in one accumulator, the adapter last, so that a tile has the same bits wherever it is computed.
 // Shared memory a step of 64 k: (kRows + kCols) * 128 bytes for 128 * kRows * kCols FLOPs.
 #pragma once
 
@@ -21,10 +25,12 @@
 #include "matmul.cuh"
 #include "primitives/named_barrier.cuh"
 #include "primitives/wgmma.cuh"
+#include "triples.cuh"
 
 namespace sails::kernels {
 
 constexpr int kWarpgroupRows = 64, kWarpgroupDepth = 64;
+static_assert(kTripleWidth == kWarpgroupDepth, "a group of ranks is a step");
 constexpr int kAtomBytes = 1024;                  // of swizzle 128: where a tile starts
 constexpr int64_t kWarpgroupBuffers = 192 * 1024; // shared memory for operands; 34 KiB are left to epilogues
 
@@ -45,15 +51,16 @@ struct WarpgroupTile {
   }
 };
 
-// The operands as boxes for TMA. Extra and second ones are read where the tile or the problem says so.
+// The operands as boxes for TMA. Adapters and second ones are read where the tile or the problem says so.
 struct WarpgroupOperands {
-  TensorMap a, b, b_second, extra_a, extra_b, extra_b_second;
+  TensorMap a, b, b_second, h, h_second, w, w_second;
 };
 
 struct WarpgroupProblem {
-  int64_t m, n, k, extra_k;
-  int64_t parts, k_per_part;  // k_per_part a multiple of 64 where there are several parts; extra_k belongs to the first
+  int64_t m, n, k, rank;      // rank 0: no adapter
+  int64_t parts, k_per_part;  // k_per_part a multiple of 64 where there are several parts; the adapters belong to the first
   const int32_t *m_limit;     // on the device, NULL: m. Rows from *m_limit on are neither computed nor written.
+  int64_t rank_second = 0;    // of paired tiles
 };
 
 // Which sums a warpgroup holds: rows row to row + 63, columns col to col + kColsOfB - 1 of the output, over one part of k.
@@ -77,7 +84,9 @@ __device__ __forceinline__ void for_warpgroup_pairs(const float (&d)[N / 2], F &
 
 struct WarpgroupItem {
   TileIndex tile;
-  int64_t part, steps, extra_steps;  // steps of 64 k
+  int64_t part, steps, rank_steps, rank_steps_second;  // steps of 64 k
+
+  __device__ __forceinline__ int64_t all_steps() const { return steps + rank_steps + rank_steps_second; }
 };
 
 template <class Tile>
@@ -94,7 +103,7 @@ struct WarpgroupSchedule {
   __device__ __forceinline__ WarpgroupItem item(int64_t i) const {
     const int64_t part = i % p.parts, begin = part * p.k_per_part, end = smaller(p.k, begin + p.k_per_part);
     return {grouped_tile(i / p.parts, tile_rows, tile_cols), part, ceil_div(larger(0, end - begin), Tile::kDepth),
-            part == 0 ? ceil_div(p.extra_k, Tile::kDepth) : 0};
+            part == 0 ? triple_groups(p.rank) : 0, Tile::kPaired && part == 0 ? triple_groups(p.rank_second) : 0};
   }
 };
 
@@ -138,21 +147,23 @@ __device__ __forceinline__ void warpgroup_produce(const WarpgroupSchedule<Tile> 
   for (int64_t i = blockIdx.x; i < schedule.items(); i += gridDim.x) {
     const WarpgroupItem item = schedule.item(i);
     const int64_t row = item.tile.row * Tile::kRows, col = item.tile.col * Tile::kColsOfB, k_begin = item.part * schedule.p.k_per_part;
-    for (int64_t step = 0; step < item.steps + item.extra_steps; step++, at.advance()) {
+    for (int64_t step = 0; step < item.all_steps(); step++, at.advance()) {
       uint8_t *a = buffers.stages + at.slot * Tile::kStageBytes, *b = a + Tile::kBytesA;
       Mbarrier *full = buffers.full + at.slot;
       mbarrier_wait(buffers.empty + at.slot, at.parity ^ 1);
-      mbarrier_arrive_expect(full, Tile::kStageBytes);
       if (step < item.steps) {
+        mbarrier_arrive_expect(full, Tile::kStageBytes);
         const int64_t k = k_begin + step * Tile::kDepth;
         load_operand<Tile::kRows, Tile::kTransposedA>(a, o.a, full, row, k);
         load_operand<Tile::kColsOfB, kMnMajorB>(b, o.b, full, col, k);
         if (Tile::kPaired) load_operand<Tile::kColsOfB, kMnMajorB>(b + kHalfB, o.b_second, full, col, k);
       } else {
-        const int64_t k = (step - item.steps) * Tile::kDepth;
-        load_operand<Tile::kRows, false>(a, o.extra_a, full, row, k);
-        load_operand<Tile::kColsOfB, false>(b, o.extra_b, full, col, k);
-        if (Tile::kPaired) load_operand<Tile::kColsOfB, false>(b + kHalfB, o.extra_b_second, full, col, k);
+        const int64_t rank_step = step - item.steps;
+        const bool second = Tile::kPaired && rank_step >= item.rank_steps;
+        const int64_t k = (second ? rank_step - item.rank_steps : rank_step) * Tile::kDepth;
+        mbarrier_arrive_expect(full, Tile::kBytesA + (Tile::kPaired ? kHalfB : Tile::kBytesB));
+        load_operand<Tile::kRows, false>(a, second ? o.h_second : o.h, full, row, k);
+        load_operand<Tile::kColsOfB, kMnMajorB>(second ? b + kHalfB : b, second ? o.w_second : o.w, full, col, k);
       }
     }
   }
@@ -176,36 +187,77 @@ __device__ __forceinline__ void warpgroup_multiply(float (&d)[N / 2], const uint
     wgmma<N, kAMnMajor, kBMnMajor>(d, operand_descriptor<kAMnMajor>(a, k), operand_descriptor<kBMnMajor>(b, k), true);
 }
 
+// d += h w^T over one buffer of triples.
+template <int N, bool kBMnMajor>
+__device__ __forceinline__ void warpgroup_multiply_triples(float (&d)[N / 2], const uint8_t *h, const uint8_t *w) {
+  constexpr int kPairs[6][2] = {{0, 0}, {0, 1}, {1, 0}, {0, 2}, {2, 0}, {1, 1}};
+#pragma unroll
+  for (int i = 0; i < 6; i++)
+    wgmma<N, false, kBMnMajor>(d, operand_descriptor<false>(h, kPairs[i][0] * kTripleRanks), operand_descriptor<kBMnMajor>(w, kPairs[i][1] * kTripleRanks),
+                               true);
+}
+
+// A consumer's way through the ring: multiplies one buffer after the other, and gives each back when the products of the next are under way.
+template <class Tile>
+struct WarpgroupConsumer {
+  WarpgroupBuffers buffers;
+  int rows_at;              // of this warpgroup in the tile of a, bytes
+  bool tells;               // each warp says that it is done with a buffer
+  RingPosition<Tile::kStages> at = {};
+  int before = -1;          // the buffer whose products may still be under way
+
+  // multiply(a, b) queues products.
+  template <typename F>
+  __device__ __forceinline__ void step(F &&multiply) {
+    const uint8_t *a = buffers.stages + at.slot * Tile::kStageBytes, *b = a + Tile::kBytesA;
+    mbarrier_wait(buffers.full + at.slot, at.parity);
+    wgmma_fence();
+    multiply(a + rows_at, b);
+    wgmma_commit();
+    // The step before is done when only this one is under way.
+    wgmma_wait<1>();
+    give_back();
+    before = at.slot;
+    at.advance();
+  }
+  __device__ __forceinline__ void finish() {
+    wgmma_wait<0>();
+    give_back();
+    before = -1;
+  }
+
+ private:
+  __device__ __forceinline__ void give_back() {
+    if (before >= 0 && tells) mbarrier_arrive(buffers.empty + before);
+  }
+};
+
 template <class Tile, class Epilogue>
 __device__ __forceinline__ void warpgroup_consume(const WarpgroupSchedule<Tile> &schedule, const Epilogue &epilogue, WarpgroupBuffers buffers,
                                                   uint8_t *scratch) {
+  constexpr bool kMnMajorB = !Tile::kTransposedB;
   const int consumer = threadIdx.x / kWarpgroup;
-  const bool tells = threadIdx.x % kWarp == 0;  // each warp says that it is done with a buffer
-  RingPosition<Tile::kStages> at;
+  WarpgroupConsumer<Tile> ring = {buffers, consumer * kWarpgroupRows * kWarpgroupDepth * 2, threadIdx.x % kWarp == 0};
   for (int64_t i = blockIdx.x; i < schedule.items(); i += gridDim.x) {
     const WarpgroupItem item = schedule.item(i);
     float d[Tile::kCols / 2];
 #pragma unroll
     for (int e = 0; e < Tile::kCols / 2; e++) d[e] = 0.0f;
-    int before = 0;
-    for (int64_t step = 0; step < item.steps + item.extra_steps; step++) {
-      const uint8_t *a = buffers.stages + at.slot * Tile::kStageBytes, *b = a + Tile::kBytesA;
-      a += consumer * kWarpgroupRows * kWarpgroupDepth * 2;
-      mbarrier_wait(buffers.full + at.slot, at.parity);
-      wgmma_fence();
-      if (step < item.steps)
-        warpgroup_multiply<Tile::kCols, Tile::kTransposedA, !Tile::kTransposedB>(d, a, b);
-      else
-        warpgroup_multiply<Tile::kCols, false, false>(d, a, b);
-      wgmma_commit();
-      // The step before is done when only this one is under way.
-      wgmma_wait<1>();
-      if (step > 0 && tells) mbarrier_arrive(buffers.empty + before);
-      before = at.slot;
-      at.advance();
+    // Loops of their own: a branch around the products would make ptxas run them one by one.
+    for (int64_t step = 0; step < item.steps; step++)
+      ring.step([&](const uint8_t *a, const uint8_t *b) { warpgroup_multiply<Tile::kCols, Tile::kTransposedA, kMnMajorB>(d, a, b); });
+    if constexpr (Tile::kPaired) {
+      float(&front)[Tile::kCols / 4] = reinterpret_cast<float(&)[Tile::kCols / 4]>(d[0]);
+      float(&back)[Tile::kCols / 4] = reinterpret_cast<float(&)[Tile::kCols / 4]>(d[Tile::kCols / 4]);
+      for (int64_t step = 0; step < item.rank_steps; step++)
+        ring.step([&](const uint8_t *h, const uint8_t *w) { warpgroup_multiply_triples<Tile::kColsOfB, kMnMajorB>(front, h, w); });
+      for (int64_t step = 0; step < item.rank_steps_second; step++)
+        ring.step([&](const uint8_t *h, const uint8_t *w) { warpgroup_multiply_triples<Tile::kColsOfB, kMnMajorB>(back, h, w + Tile::kBytesB / 2); });
+    } else if constexpr (!Tile::kTransposedA) {
+      for (int64_t step = 0; step < item.rank_steps; step++)
+        ring.step([&](const uint8_t *h, const uint8_t *w) { warpgroup_multiply_triples<Tile::kCols, kMnMajorB>(d, h, w); });
     }
-    wgmma_wait<0>();
-    if (item.steps + item.extra_steps > 0 && tells) mbarrier_arrive(buffers.empty + before);
+    ring.finish();
     epilogue(d, WarpgroupPlace{item.tile.row * Tile::kRows + consumer * kWarpgroupRows, item.tile.col * Tile::kColsOfB, schedule.p.m, schedule.p.n,
                                item.part, consumer},
              scratch);
@@ -264,9 +316,18 @@ struct WarpgroupMatrices {
   const void *a, *b;
   int64_t lda, ldb;
   const void *b_second = nullptr;  // of paired tiles, laid out as b
-  // Extra terms, NULL where extra_k is 0: rows of extra_k elements, a multiple of 8.
-  const void *extra_a = nullptr, *extra_b = nullptr, *extra_b_second = nullptr;
+  // Adapters as triples, NULL where the rank is 0.
+  const void *h = nullptr, *w = nullptr, *h_second = nullptr, *w_second = nullptr;
 };
+
+// The adapter h w^T as triples.
+template <class Tile>
+cudaError_t make_adapter_maps(TensorMap *h_map, TensorMap *w_map, const void *h, const void *w, const WarpgroupProblem &p, int64_t rank) {
+  if (rank == 0) return cudaSuccess;
+  const int64_t k = triple_groups(rank) * kTripleWidth;
+  SAILS_TRY(make_operand_map(h_map, h, p.m, k, k, Tile::kRows, false));
+  return make_operand_map(w_map, w, p.n, k, Tile::kTransposedB ? k : p.n, Tile::kColsOfB, !Tile::kTransposedB);
+}
 
 template <class Tile>
 cudaError_t make_warpgroup_operands(WarpgroupOperands *o, const WarpgroupMatrices &x, const WarpgroupProblem &p) {
@@ -276,11 +337,8 @@ cudaError_t make_warpgroup_operands(WarpgroupOperands *o, const WarpgroupMatrice
     SAILS_TRY(make_operand_map(&o->b, x.b, p.n, p.k, x.ldb, Tile::kColsOfB, !Tile::kTransposedB));
     if (Tile::kPaired) SAILS_TRY(make_operand_map(&o->b_second, x.b_second, p.n, p.k, x.ldb, Tile::kColsOfB, !Tile::kTransposedB));
   }
-  if (p.extra_k > 0) {
-    SAILS_TRY(make_operand_map(&o->extra_a, x.extra_a, p.m, p.extra_k, p.extra_k, Tile::kRows, false));
-    SAILS_TRY(make_operand_map(&o->extra_b, x.extra_b, p.n, p.extra_k, p.extra_k, Tile::kColsOfB, false));
-    if (Tile::kPaired) SAILS_TRY(make_operand_map(&o->extra_b_second, x.extra_b_second, p.n, p.extra_k, p.extra_k, Tile::kColsOfB, false));
-  }
+  SAILS_TRY(make_adapter_maps<Tile>(&o->h, &o->w, x.h, x.w, p, p.rank));
+  if (Tile::kPaired) SAILS_TRY(make_adapter_maps<Tile>(&o->h_second, &o->w_second, x.h_second, x.w_second, p, p.rank_second));
   return cudaSuccess;
 }
 

@@ -39,7 +39,7 @@ int64_t forward_partial_elements(const CudaDevice &d, int64_t n, int64_t d_in, i
 
 int64_t linear_forward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t r, int32_t, int32_t dtype) {
   const CudaDevice &d = cuda(device);
-  return float_bytes(forward_partial_elements(d, n, d_in, r)) + matmul_bytes(d, n, d_out, d_in, dtype == SAILS_BF16, false, true);
+  return float_bytes(forward_partial_elements(d, n, d_in, r)) + matmul_bytes(d, n, d_out, d_in, dtype == SAILS_BF16, false, true, r);
 }
 
 void linear_forward(sails_device &device, void *y, float *h, const void *x, const void *weight, const float *bias, const void *residual,
@@ -58,14 +58,14 @@ void linear_forward(sails_device &device, void *y, float *h, const void *x, cons
   p.addend = residual;
   p.bias = bias;
   p.low_rank = {h, lora_b, r, scale, false};
-  sails::matmul(d, p, pieces.take<char>(matmul_bytes(d, n, d_out, d_in, dtype == SAILS_BF16, false, true)));
+  sails::matmul(d, p, pieces.take<char>(matmul_bytes(d, n, d_out, d_in, dtype == SAILS_BF16, false, true, r)));
 }
 
 int64_t linear_backward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t r, int32_t dtype) {
   const CudaDevice &d = cuda(device);
   const kernels::LoraBackwardPlan plan = kernels::plan_lora_backward(n, d_in, d_out, r, d.multiprocessors);
   return (r > 0 ? float_bytes(plan.dh_elements) + float_bytes(plan.partial_elements) : 0) +
-         matmul_bytes(d, n, d_in, d_out, dtype == SAILS_BF16, false, false);
+         matmul_bytes(d, n, d_in, d_out, dtype == SAILS_BF16, false, false, r);
 }
 
 void linear_backward(sails_device &device, float *dx, float *dlora_a, float *dlora_b, const void *dy, const void *x, const void *weight,
@@ -87,7 +87,7 @@ void linear_backward(sails_device &device, float *dx, float *dlora_a, float *dlo
   kernels::MatmulProblem p = {dx, dy, weight, n, d_in, d_out, d_in, d_out, d_in, false, dtype == SAILS_BF16, false, false, 1.0f,
                               accumulate_dx != 0 ? 1.0f : 0.0f, nullptr};
   p.low_rank = {dh, lora_a, r, 1.0f, true};
-  sails::matmul(d, p, pieces.take<char>(matmul_bytes(d, n, d_in, d_out, dtype == SAILS_BF16, false, false)));
+  sails::matmul(d, p, pieces.take<char>(matmul_bytes(d, n, d_in, d_out, dtype == SAILS_BF16, false, false, r)));
 }
 
 }  // namespace sails::backend

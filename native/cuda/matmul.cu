@@ -21,11 +21,12 @@ bool warpgroups_apply(const CudaDevice &device, int64_t m, bool ab_bf16, bool tr
 }  // namespace
 
 // Enough for either variant: which one it is depends on the alignment of the operands, too.
-int64_t matmul_bytes(const CudaDevice &device, int64_t m, int64_t n, int64_t k, bool ab_bf16, bool transpose_a, bool transpose_b) {
+int64_t matmul_bytes(const CudaDevice &device, int64_t m, int64_t n, int64_t k, bool ab_bf16, bool transpose_a, bool transpose_b, int64_t r) {
   if (kernels::gemv_takes(m, transpose_a, transpose_b)) return 0;
   int64_t bytes = kernels::choose_matmul(m, n, k, ab_bf16, transpose_a, transpose_b, device.multiprocessors).workspace_bytes;
   if (warpgroups_apply(device, m, ab_bf16, transpose_a, transpose_b))
-    bytes = std::max(bytes, kernels::choose_warpgroup_matmul(m, n, k, device.multiprocessors).workspace_bytes);
+    bytes = std::max(bytes, kernels::choose_warpgroup_matmul(m, n, k, device.multiprocessors).workspace_bytes +
+                                kernels::warpgroup_adapter_bytes(m, n, r));
   return aligned_bytes(bytes);
 }
 

@@ -10,9 +10,17 @@ import org.jspecify.annotations.Nullable;
 public final class LinearCases {
     /** Few rows, tiles of every size and their neighbours, long sums that a GPU splits, ranks of every tile width, no adapter. */
     private static final int[][] SHAPES = {{0, 8, 6, 2}, {1, 1, 1, 1}, {3, 17, 33, 4}, {8, 64, 48, 16}, {5, 1031, 40, 3}, {19, 131, 65, 5},
-        {65, 33, 129, 8}, {257, 70, 130, 16}, {33, 1100, 24, 65}, {7, 9, 5, 0}, {66, 40, 24, 0}, {4, 0, 3, 2}, {1, 2304, 70, 16}};
+        {65, 33, 129, 8}, {257, 70, 130, 16}, {33, 1100, 24, 65}, {7, 9, 5, 0}, {66, 40, 24, 0}, {4, 0, 3, 2}, {1, 2304, 70, 16},
+        {136, 72, 264, 16}, {72, 704, 128, 20}, {40, 64, 704, 3}};
 
     private LinearCases() {
+    }
+
+    /** Rows of whole vectors are aligned, for the variants that take bulk copies. */
+    private static void align(Fixture f, int dIn, int dOut) {
+        if (dIn % 8 == 0 && dOut % 8 == 0) {
+            f.aligned();
+        }
     }
 
     static List<OpCase> all() {
@@ -54,6 +62,7 @@ public final class LinearCases {
 
         @Override
         public Runnable prepare(Fixture f) {
+            align(f, dIn, dOut);
             Operand x = f.input("x", dtype, Draw.normal(1), n, dIn);
             Operand weight = f.input("weight", dtype, Draw.normal(1), dOut, dIn);
             Operand biases = bias ? f.input("bias", DType.F32, Draw.normal(1), dOut) : null;
@@ -109,6 +118,7 @@ public final class LinearCases {
         public Runnable prepare(Fixture f) {
             boolean adapter = r > 0;
             boolean gradients = adapter && trained;
+            align(f, dIn, dOut);
             Operand dy = f.input("dy", dtype, Draw.normal(1), n, dOut);
             Operand weight = f.input("weight", dtype, Draw.normal(1), dOut, dIn);
             Operand loraA = adapter ? f.input("lora_a", DType.F32, Draw.normal(1), r, dIn) : null;
