@@ -60,6 +60,7 @@ final class RunSummary {
         long bestStep = -1;
         long steps = 0;
         long tokens = 0;
+        double flops = 0;
         ArrayNode history = new ObjectMapper().createArrayNode();
         for (JsonNode line : lines) {
             long step = line.path("step").asLong();
@@ -76,6 +77,7 @@ final class RunSummary {
             } else {
                 steps = step;
                 tokens += line.path("tokens").asLong();
+                flops += flops(line);
                 entry.put("loss", line.get("loss").asDouble()).put("grad_norm", line.get("grad_norm").asDouble())
                     .put("learning_rate", line.get("lr").asDouble());
             }
@@ -90,6 +92,14 @@ final class RunSummary {
         state.put("is_local_process_zero", true).put("is_world_process_zero", true);
         state.set("log_history", history);
         state.put("logging_steps", 1).put("max_steps", totalSteps).put("num_input_tokens_seen", tokens).put("num_train_epochs", options.epochs());
-        return state.put("save_steps", options.checkpoints().every());
+        state.put("save_steps", options.checkpoints().every()).putObject("stateful_callbacks");
+        // A step's size is a number of tokens here, not of sequences.
+        return state.put("total_flos", flops).putNull("train_batch_size").putNull("trial_name").putNull("trial_params");
+    }
+
+    /** A step's operations from its two speeds, which are over the same time. */
+    private static double flops(JsonNode line) {
+        double tokensPerSecond = line.path("tokens_per_s").asDouble();
+        return tokensPerSecond > 0 ? line.path("flops_per_s").asDouble() * line.path("tokens").asLong() / tokensPerSecond : 0;
     }
 }

@@ -111,6 +111,7 @@ class AlignRunTest {
                     assertThat(files.map(f -> f.getFileName().toString())).containsExactlyInAnyOrder("adapter_config.json",
                         "adapter_model.safetensors", "metrics.jsonl", "metrics.svg", "sails_run.json", "subspace.safetensors", "tensorboard", "trainer_state.json");
                 }
+                requireTrainerState(out, result);
                 assertThat(temporary.resolve(out.getFileName() + ".partial")).doesNotExist();
                 assertThat(SafetySubspace.read(out.resolve("subspace.safetensors")).layers()).hasSize(2);
                 try (LoraAdapter read = LoraAdapter.load(out, model.config(), engine)) {
@@ -121,6 +122,17 @@ class AlignRunTest {
             }
         }
         assertThat(runs).isEqualTo(Objective.values().length * Constraint.values().length);
+    }
+
+    /** The fields of transformers' TrainerState (5.18), all of them and no other: its constructor takes the file as keywords. */
+    private static void requireTrainerState(Path out, AlignResult result) {
+        JsonNode state = JsonFiles.read(out.resolve("trainer_state.json"));
+        assertThat(state.fieldNames()).toIterable().containsExactlyInAnyOrder("epoch", "global_step", "max_steps", "logging_steps", "eval_steps", "save_steps",
+            "train_batch_size", "num_train_epochs", "num_input_tokens_seen", "total_flos", "log_history", "best_metric", "best_global_step",
+            "best_model_checkpoint", "is_local_process_zero", "is_world_process_zero", "is_hyper_param_search", "trial_name", "trial_params",
+            "stateful_callbacks");
+        assertThat(state.get("total_flos").asDouble()).isPositive();
+        assertThat(state.get("log_history").get(state.get("log_history").size() - 1).get("eval_loss").asDouble()).isEqualTo(result.lossAfter());
     }
 
     @Test
