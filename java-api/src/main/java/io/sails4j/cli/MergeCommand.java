@@ -25,6 +25,7 @@ final class MergeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        long peak;
         if (arguments.adapters().isEmpty()) {
             throw common.wrong("nothing to merge: name at least one --adapter");
         }
@@ -40,8 +41,9 @@ final class MergeCommand implements Callable<Integer> {
                     bar.update(done / MIB, total / MIB, 0);
                 }
             });
+            peak = engine.device().peakBytes();
         }
-        common.print(CommonOptions.object().put("out", out.toString()), Table.ofPairs().row("written", out));
+        common.print(CommonOptions.object().put("out", out.toString()).put("peak_device_bytes", peak), Table.ofPairs().row("written", out));
         return 0;
     }
 }
