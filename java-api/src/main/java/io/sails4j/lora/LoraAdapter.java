@@ -88,7 +88,7 @@ public final class LoraAdapter implements AutoCloseable {
             throw missingWeights(directory);
         }
         try (SafetensorsFile file = SafetensorsFile.open(directory.resolve(WEIGHTS))) {
-            requireNames(file, config, model);
+            requireNames(file, found, model);
             LoraAdapter adapter = create(config, model, engine.device(), found.notes());
             try {
                 adapter.modules.forEach((module, factors) -> {
@@ -123,7 +123,8 @@ public final class LoraAdapter implements AutoCloseable {
         return PREFIX + module.path() + ".lora_magnitude_vector";
     }
 
-    private static void requireNames(SafetensorsFile file, LoraConfig config, ModelConfig model) {
+    private static void requireNames(SafetensorsFile file, LoraConfigReader.Found found, ModelConfig model) {
+        LoraConfig config = found.config();
         Set<String> expected = new TreeSet<>();
         for (ModuleKey module : config.modules()) {
             requireTensor(file, module, key(module, "A"), shapeA(config, model, module), config);
@@ -134,9 +135,12 @@ public final class LoraAdapter implements AutoCloseable {
             }
             expected.add(key(module, "A"));
             expected.add(key(module, "B"));
+            if (found.velora()) {
+                // The direction by which training compressed inputs; what the adapter adds does not depend on it.
+                expected.add(PREFIX + module.path() + ".lora_velora_embed");
+            }
         }
-        // VeLoRA keeps the direction by which training compressed inputs; what the adapter adds does not depend on it.
-        List<String> unused = file.names().stream().filter(name -> !expected.contains(name) && !name.endsWith(".lora_velora_embed")).toList();
+        List<String> unused = file.names().stream().filter(name -> !expected.contains(name)).toList();
         if (!unused.isEmpty()) {
             throw new InputException(file.path() + " has " + unused.size() + (unused.size() == 1 ? " tensor" : " tensors") + " that " + reason(unused)
                 + ": '" + String.join("', '", unused.subList(0, Math.min(4, unused.size()))) + (unused.size() > 4 ? "', ..." : "'"));

@@ -26,8 +26,11 @@ final class LoraConfigReader {
         this.model = model;
     }
 
-    /** @param notes what a person should know of: fields that are unknown, patterns that fit nothing */
-    record Found(LoraConfig config, List<String> notes) {
+    /**
+     * @param velora the adapter was trained with VeLoRA, whose file has a tensor more in each module
+     * @param notes what a person should know of: fields that are unknown, patterns that fit nothing
+     */
+    record Found(LoraConfig config, boolean velora, List<String> notes) {
     }
 
     static Found read(Path file, ModelConfig model) {
@@ -50,7 +53,7 @@ final class LoraConfigReader {
         double alpha = finite("lora_alpha", json.optionalDouble("lora_alpha").orElse(8.0));
         return new Found(new LoraConfig(r, alpha, json.optionalBoolean("use_rslora").orElse(false),
             json.optionalBoolean("use_dora").orElse(false), modules, ranks, alphas, json.optionalString("base_model_name_or_path").orElse("")),
-            List.copyOf(notes));
+            json.has("velora_config"), List.copyOf(notes));
     }
 
     private double finite(String key, double value) {

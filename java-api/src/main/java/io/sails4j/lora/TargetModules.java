@@ -134,7 +134,8 @@ final class TargetModules {
         }
         List<PathPattern> patterns = new ArrayList<>();
         for (String name : names) {
-            patterns.add(PathPattern.compile(json, "layers_pattern", ".*?\\.", name, "\\.(\\d+)\\."));
+            // From the path's beginning too, as PEFT does since 0.21; in 0.20 such a pattern fits nothing.
+            patterns.add(PathPattern.compile(json, "layers_pattern", "(?:^|.*?\\.)", name, "\\.(\\d+)\\."));
         }
         if (patterns.isEmpty()) {
             patterns.add(PathPattern.compile(json, "layers_pattern", ".*?\\.", "[^.]*", "\\.(\\d+)\\."));

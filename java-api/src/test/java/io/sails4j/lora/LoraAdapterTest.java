@@ -217,6 +217,14 @@ class LoraAdapterTest {
     }
 
     @Test
+    void whatVeloraStoresBesideItsFactorsIsLeftAlone() throws IOException {
+        tensors(t -> t.put(KEY + "velora_embed", HostTensor.ofFloats(new float[4], 4)));
+        refused("1 tensor", "velora_embed");
+        config(json -> json.putObject("velora_config").put("num_groups", 4));
+        load().close();
+    }
+
+    @Test
     void modulesThatDifferByLayerAreWrittenByTheirPaths() {
         ModuleKey first = module(0, Projection.Q_PROJ);
         ModuleKey second = module(2, Projection.DOWN_PROJ);

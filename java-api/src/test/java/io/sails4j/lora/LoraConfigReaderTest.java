@@ -159,6 +159,7 @@ class LoraConfigReaderTest {
         assertThat(modules(raw("layers_to_transform", "[0, 2]").andThen(raw("layers_pattern", "[\"h\", \"layers\"]"))))
             .isEqualTo(in(Set.of(0, 2), Projection.Q_PROJ, Projection.DOWN_PROJ));
         assertThat(modules(raw("layers_to_transform", "[0]").andThen(raw("layers_pattern", "\"\"")))).hasSize(2);
+        assertThat(modules(raw("layers_to_transform", "[0]").andThen(raw("layers_pattern", "\"model.layers\"")))).hasSize(2);
         assertThat(modules(raw("layers_to_transform", "[0]").andThen(raw("target_modules", "[\"q_proj\", \"model.layers.1.mlp.up_proj\"]"))))
             .as("a whole path stands for itself").isEqualTo(union(in(Set.of(0), Projection.Q_PROJ), in(Set.of(1), Projection.UP_PROJ)));
         refused(raw("layers_to_transform", "[0]").andThen(raw("layers_pattern", "\"h\"")), "target_modules", "nothing is left");
