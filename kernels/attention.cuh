@@ -50,6 +50,14 @@ struct AttentionPartials {
   float *max, *sum, *out;
 };
 
+// How the keys of few rows are split over blocks. With key_position (one query a sequence, which stands at that key; sails_attention_decode) the
+// stretch of a split follows from what is visible, in the kernel: `splits` is then the most there are.
+struct KeySplits {
+  int64_t splits, keys_per_split, first_key;
+  const int32_t *key_position;  // on the device, NULL: the problem's query_offset
+};
+constexpr int64_t kSplitKeys = 64;  // of which a stretch is a multiple, where it is chosen in the kernel
+
 // What backward reads besides the problem, and writes; shapes as in attention_backward.cuh.
 template <typename T>
 struct AttentionGradients {
@@ -114,6 +122,26 @@ __host__ __device__ inline IndexRange keys_of_rows(const AttentionShape &p, int6
   const int64_t low = p.window == 0 ? 0 : larger(0, p.query_offset + begin / group - p.window + 1);
   const int64_t high = smaller(p.n_keys, p.query_offset + (end - 1) / group + 1);
   return low < high ? IndexRange{low, high} : IndexRange{0, 0};
+}
+// Puts the query at *key_position and shares out the visible keys. All kernels before must have ended.
+__device__ __forceinline__ void place_query(AttentionShape &p, KeySplits &splits) {
+  if (splits.key_position == nullptr) return;
+  p.query_offset = larger(0, smaller(*splits.key_position, p.n_keys - 1));
+  const IndexRange visible = keys_of_rows(p, 0, p.rows());
+  splits.first_key = visible.begin;
+  splits.keys_per_split = larger(1, ceil_div(ceil_div(visible.end - visible.begin, splits.splits), kSplitKeys)) * kSplitKeys;
+}
+// Splits that have keys.
+__device__ __forceinline__ int64_t filled_splits(const AttentionShape &p, const KeySplits &splits) {
+  if (splits.key_position == nullptr) return splits.splits;
+  const IndexRange visible = keys_of_rows(p, 0, p.rows());
+  return ceil_div(visible.end - visible.begin, splits.keys_per_split);
+}
+// Keys of a split that the rows [begin, end) may see.
+__device__ __forceinline__ IndexRange keys_of_split(const AttentionShape &p, const KeySplits &splits, int64_t split, int64_t begin, int64_t end) {
+  const IndexRange visible = keys_of_rows(p, begin, end);
+  return {larger(visible.begin, splits.first_key + split * splits.keys_per_split),
+          smaller(visible.end, splits.first_key + (split + 1) * splits.keys_per_split)};
 }
 // Rows that may see one of the keys [begin, end).
 __host__ __device__ inline IndexRange rows_of_keys(const AttentionShape &p, int64_t begin, int64_t end) {

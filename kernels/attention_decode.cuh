@@ -8,9 +8,15 @@
 //   through its own shared memory, without a barrier, and keeps an online softmax of its own; the warps' results are joined in warp order.
 //   Bandwidth-bound: bytes = k and v once (plus head_dim floats per row and split), 64 KiB under way a block at width 256.
 // f32 and head_dim > 256: attention_simt.cuh writes the same partial results.
+//
+// Decoding (one query a sequence, whose key is read from the device) takes as many splits as the cache's length and window may need, up to two
+// blocks a multiprocessor; each takes an equal stretch of what is visible, in multiples of 64 keys, and a split past the last stretch ends at once.
+// 2B, batch 1, 4096 keys: 64 splits of 4 key/value heads, 256 blocks on 132 multiprocessors, 17 MB.
 #pragma once
 
+#include "attention_simt.cuh"
 #include "attention_tensorcore.cuh"
+#include "primitives/dependent_launch.cuh"
 
 namespace sails::kernels {
 
@@ -20,20 +26,22 @@ constexpr int kCombineThreads = 128;
 
 template <int kWidth, bool kExact>
 __global__ void __launch_bounds__(kDecodeWarps *kWarp, 1)
-    attention_decode_tensorcore(AttentionProblem<bf16> p, bf16 *out, float *lse, AttentionPartials partials, bool vectors, int64_t splits,
-                                int64_t keys_per_split, int64_t first_key) {
+    attention_decode_tensorcore(AttentionProblem<bf16> p, bf16 *out, float *lse, AttentionPartials partials, bool vectors,
+                                KeySplits key_splits) {
   constexpr int kThreads = kDecodeWarps * kWarp, kRows = kDecodeTileRows, kKeys = kDecodeTileKeys;
   SAILS_DYNAMIC_SHARED(bf16, queries);
   SAILS_SHARED(int32_t, segments, kDecodeWarps *kKeys);
   SAILS_SHARED(float, warp_max, kDecodeWarps *kRows);
   SAILS_SHARED(float, warp_sum, kDecodeWarps *kRows);
+  wait_for_grids_before();
+  let_next_grid_start();
+  place_query(p, key_splits);
   const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp, g = lane / 4, steps = column_steps<kWidth, kExact>(p.head_dim);
-  const int64_t heads = p.heads(), rows = p.rows(), stride = p.n_kv_heads * p.head_dim;
+  const int64_t splits = key_splits.splits, heads = p.heads(), rows = p.rows(), stride = p.n_kv_heads * p.head_dim;
   const AttentionHead head = attention_head(p, blockIdx.x % heads);
   const int64_t split = blockIdx.x / heads % splits, first_row = blockIdx.x / heads / splits * kRows;
-  IndexRange visible = keys_of_rows(p, first_row, smaller(rows, first_row + kRows));
-  visible.begin = larger(visible.begin, first_key + split * keys_per_split);
-  visible.end = smaller(visible.end, first_key + (split + 1) * keys_per_split);
+  if (split > 0 && split >= filled_splits(p, key_splits)) return;
+  const IndexRange visible = keys_of_split(p, key_splits, split, first_row, smaller(rows, first_row + kRows));
   const bf16 *k = p.k + keys_offset(p, head), *v = p.v + keys_offset(p, head);
   bf16 *const keys = queries + kRows * kWidth + warp * 2 * kKeys * kWidth, *const values = keys + kKeys * kWidth;
   int32_t *const my_segments = segments + warp * kKeys;
@@ -49,6 +57,8 @@ __global__ void __launch_bounds__(kDecodeWarps *kWarp, 1)
     return first_row + row < rows ? p.q + row_offset(p, head, first_row + row) : nullptr;
   });
   async_copy_commit();
+  if (begin < visible.end) load_keys(values, v, begin);
+  async_copy_commit();
   const KeyLimits limits[2] = {key_limits(p, head, first_row + g, visible.end), key_limits(p, head, first_row + g + 8, visible.end)};
   const ScoreScale scale = score_scale(p);
   OnlineSoftmax softmax;
@@ -57,15 +67,13 @@ __global__ void __launch_bounds__(kDecodeWarps *kWarp, 1)
   for (int j = 0; j < kWidth / 8; j++)
 #pragma unroll
     for (int i = 0; i < 4; i++) o[j][i] = 0.0f;
-  async_copy_wait<0>();
+  async_copy_wait<1>();
   __syncthreads();  // the queries are everyone's
 
-  // Only this warp's lanes touch its keys, values and segments.
+  // Only this warp's lanes touch its keys, values and segments. The values of a tile are on their way while its keys are waited for.
   for (int64_t first = begin; first < visible.end; first += kDecodeWarps * kKeys) {
-    async_copy_wait<0>();
+    async_copy_wait<1>();
     __syncwarp();
-    load_keys(values, v, first);
-    async_copy_commit();
     if (lane < kKeys) my_segments[lane] = first + lane < visible.end ? p.k_segment[head.sequence * p.n_keys + first + lane] : 0;
     float s[kKeys / 8][4];
     multiply_rows<kWidth, kExact>(s, queries, 0, keys, 0, steps);
@@ -83,6 +91,9 @@ __global__ void __launch_bounds__(kDecodeWarps *kWarp, 1)
     async_copy_wait<1>();
     __syncwarp();
     accumulate_columns<kWidth, kExact>(o, probabilities, values, 0, 0, steps);
+    __syncwarp();
+    if (first + kDecodeWarps * kKeys < visible.end) load_keys(values, v, first + kDecodeWarps * kKeys);
+    async_copy_commit();
   }
 
   // Each warp's sums, [16, kWidth] f32, take the place of its keys and values.
@@ -130,31 +141,87 @@ __global__ void __launch_bounds__(kDecodeWarps *kWarp, 1)
 
 template <typename T>
 __global__ void __launch_bounds__(kCombineThreads)
-    attention_combine(AttentionShape p, T *out, float *lse, AttentionPartials partials, int64_t splits) {
+    attention_combine(AttentionShape p, T *out, float *lse, AttentionPartials partials, KeySplits key_splits) {
+  wait_for_grids_before();
+  let_next_grid_start();
+  place_query(p, key_splits);
+  const int64_t splits = key_splits.splits, filled = filled_splits(p, key_splits);
   const int64_t index = blockIdx.x;  // as in lse: sequence, head, query
   const int64_t query = index % p.n_queries, head = index / p.n_queries % p.n_heads, sequence = index / p.n_queries / p.n_heads;
   T *row = out + ((sequence * p.n_queries + query) * p.n_heads + head) * p.head_dim;
   const float *max = partials.max + index * splits, *sum = partials.sum + index * splits;
   const float *columns = partials.out + index * splits * p.head_dim;
   float total_max = -INFINITY;
-  for (int64_t s = 0; s < splits; s++) total_max = fmaxf(total_max, max[s]);
+  for (int64_t s = 0; s < filled; s++) total_max = fmaxf(total_max, max[s]);
   const float base = total_max == -INFINITY ? 0.0f : total_max;
   float total = 0.0f;
-  for (int64_t s = 0; s < splits; s++) total += expf(max[s] - base) * sum[s];
+  for (int64_t s = 0; s < filled; s++) total += expf(max[s] - base) * sum[s];
   if (lse != nullptr && threadIdx.x == 0) lse[index] = total == 0.0f ? -INFINITY : base + logf(total);
   const float inverse = total == 0.0f ? 0.0f : 1.0f / total;
   for (int64_t d = threadIdx.x; d < p.head_dim; d += kCombineThreads) {
     float value = 0.0f;
-    for (int64_t s = 0; s < splits; s++) value += expf(max[s] - base) * columns[s * p.head_dim + d];
+    for (int64_t s = 0; s < filled; s++) value += expf(max[s] - base) * columns[s * p.head_dim + d];
     row[d] = from_float<T>(value * inverse);
   }
 }
 
 template <typename T>
-[[nodiscard]] cudaError_t launch_attention_combine(cudaStream_t stream, const AttentionShape &p, T *out, float *lse,
-                                                   AttentionPartials partials, int64_t splits) {
-  return launch("attention_combine", stream, attention_combine<T>, dim3(static_cast<unsigned>(p.batch * p.n_heads * p.n_queries)),
-                dim3(kCombineThreads), 0, p, out, lse, partials, splits);
+[[nodiscard]] cudaError_t launch_attention_combine(EarlyStream queue, const AttentionShape &p, T *out, float *lse, AttentionPartials partials,
+                                                   const KeySplits &splits) {
+  return launch_early("attention_combine", queue, attention_combine<T>, dim3(static_cast<unsigned>(p.batch * p.n_heads * p.n_queries)),
+                      dim3(kCombineThreads), 0, p, out, lse, partials, splits);
+}
+
+// ---- decoding: variant choice and launchers
+
+// One query a sequence over a cache of n_keys keys.
+inline AttentionConfig choose_attention_decode(const AttentionShape &s, bool is_bf16, bool vectors, int64_t multiprocessors) {
+  constexpr int64_t kResident = 2;
+  AttentionConfig c = {};
+  const int64_t most_keys = s.window == 0 ? s.n_keys : smaller(s.window, s.n_keys), wanted = kResident * multiprocessors / larger(1, s.heads());
+  c.splits = larger(1, smaller(wanted, ceil_div(most_keys, kSplitKeys)));
+  c.tensorcore = tensorcore_fits(s.head_dim, is_bf16);
+  c.name = c.tensorcore ? "decode_tensorcore" : "decode_simt";
+  if (!c.tensorcore) {
+    c.rows = c.keys = kSimtTile;
+    c.threads = kSimtThreads;
+    return c;
+  }
+  const TensorcoreTile tile = choose_tensorcore_tile(s.head_dim, vectors);
+  c.width = tile.width;
+  c.exact = tile.exact;
+  c.vectors = vectors;
+  c.rows = kDecodeTileRows;
+  c.keys = kDecodeTileKeys * kDecodeWarps;
+  c.threads = kDecodeWarps * kWarp;
+  c.shared_bytes = static_cast<int64_t>(sizeof(bf16)) * c.width * (c.rows + 2 * c.keys);
+  return c;
+}
+
+[[nodiscard]] inline cudaError_t launch_attention_splits(EarlyStream queue, const AttentionProblem<bf16> &p, const AttentionConfig &c, bf16 *out,
+                                                         float *lse, const AttentionPartials &partials, const KeySplits &splits) {
+  if (!c.tensorcore) return launch_attention_forward_simt(queue, p, out, lse, partials, splits);
+  const auto run = [&](auto kernel) {
+    const int64_t blocks = p.heads() * c.splits * ceil_div(p.rows(), c.rows);
+    return launch_early("attention_decode_tensorcore", queue, kernel, dim3(static_cast<unsigned>(blocks)), dim3(kDecodeWarps * kWarp), c.shared_bytes, p,
+                        out, lse, partials, c.vectors, splits);
+  };
+  if (!c.exact) return run(attention_decode_tensorcore<256, false>);
+  return c.width == 64 ? run(attention_decode_tensorcore<64, true>)
+                       : c.width == 128 ? run(attention_decode_tensorcore<128, true>) : run(attention_decode_tensorcore<256, true>);
+}
+[[nodiscard]] inline cudaError_t launch_attention_splits(EarlyStream queue, const AttentionProblem<float> &p, const AttentionConfig &, float *out,
+                                                         float *lse, const AttentionPartials &partials, const KeySplits &splits) {
+  return launch_attention_forward_simt(queue, p, out, lse, partials, splits);
+}
+
+// partials: as many splits as the configuration says; unused where that is 1.
+template <typename T>
+[[nodiscard]] cudaError_t launch_attention_decode(EarlyStream queue, const AttentionProblem<T> &p, const AttentionConfig &c, T *out,
+                                                  const AttentionPartials &partials, const int32_t *key_position) {
+  const KeySplits splits = {c.splits, 0, 0, key_position};
+  SAILS_TRY(launch_attention_splits(queue, p, c, out, nullptr, partials, splits));
+  return c.splits > 1 ? launch_attention_combine(queue, p, out, nullptr, partials, splits) : cudaSuccess;
 }
 
 }  // namespace sails::kernels

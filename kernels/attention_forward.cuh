@@ -165,22 +165,9 @@ template <int kWidth, bool kExact, int kWarps>
   return launch("attention_forward_tensorcore", stream, attention_forward_tensorcore<kWidth, kExact, kWarps>, attention_forward_grid(p, c),
                 dim3(kWarps * kWarp), c.shared_bytes, p, out, lse, c.vectors);
 }
-template <int kWidth, bool kExact>
-[[nodiscard]] cudaError_t launch_attention_decode_tensorcore(cudaStream_t stream, const AttentionProblem<bf16> &p, const AttentionConfig &c,
-                                                             bf16 *out, float *lse, const AttentionPartials &partials) {
-  return launch("attention_decode_tensorcore", stream, attention_decode_tensorcore<kWidth, kExact>, attention_forward_grid(p, c),
-                dim3(kDecodeWarps * kWarp), c.shared_bytes, p, out, lse, partials, c.vectors, c.splits, c.keys_per_split, c.first_key);
-}
-
 // The tiles of a configuration; a combination of width and threads that is not listed is never chosen.
 [[nodiscard]] inline cudaError_t launch_attention_tensorcore(cudaStream_t stream, const AttentionProblem<bf16> &p, const AttentionConfig &c,
-                                                             bf16 *out, float *lse, const AttentionPartials &partials) {
-  if (p.rows() <= kDecodeRows) {
-    if (!c.exact) return launch_attention_decode_tensorcore<256, false>(stream, p, c, out, lse, partials);
-    if (c.width == 64) return launch_attention_decode_tensorcore<64, true>(stream, p, c, out, lse, partials);
-    if (c.width == 128) return launch_attention_decode_tensorcore<128, true>(stream, p, c, out, lse, partials);
-    return launch_attention_decode_tensorcore<256, true>(stream, p, c, out, lse, partials);
-  }
+                                                             bf16 *out, float *lse) {
   if (!c.exact) return launch_attention_forward_tensorcore<256, false, 4>(stream, p, c, out, lse);
   if (c.width == 64) return launch_attention_forward_tensorcore<64, true, 4>(stream, p, c, out, lse);
   if (c.width == 128) return launch_attention_forward_tensorcore<128, true, 4>(stream, p, c, out, lse);
@@ -189,18 +176,16 @@ template <int kWidth, bool kExact>
 }
 
 // partials: as many splits as the configuration says; unused where that is 1.
-[[nodiscard]] inline cudaError_t launch_attention_forward(cudaStream_t stream, const AttentionProblem<bf16> &p, const AttentionConfig &c,
-                                                          bf16 *out, float *lse, const AttentionPartials &partials) {
-  if (c.tensorcore)
-    SAILS_TRY(launch_attention_tensorcore(stream, p, c, out, lse, partials));
-  else
-    SAILS_TRY(launch_attention_forward_simt(stream, p, out, lse, partials, c.splits, c.keys_per_split, c.first_key));
-  return c.splits > 1 ? launch_attention_combine(stream, p, out, lse, partials, c.splits) : cudaSuccess;
-}
-[[nodiscard]] inline cudaError_t launch_attention_forward(cudaStream_t stream, const AttentionProblem<float> &p, const AttentionConfig &c,
-                                                          float *out, float *lse, const AttentionPartials &partials) {
-  SAILS_TRY(launch_attention_forward_simt(stream, p, out, lse, partials, c.splits, c.keys_per_split, c.first_key));
-  return c.splits > 1 ? launch_attention_combine(stream, p, out, lse, partials, c.splits) : cudaSuccess;
+template <typename T>
+[[nodiscard]] cudaError_t launch_attention_forward(cudaStream_t stream, const AttentionProblem<T> &p, const AttentionConfig &c, T *out, float *lse,
+                                                   const AttentionPartials &partials) {
+  if constexpr (sizeof(T) == sizeof(bf16)) {
+    if (c.tensorcore && p.rows() > kDecodeRows) return launch_attention_tensorcore(stream, p, c, out, lse);
+  }
+  const EarlyStream queue = {stream, false};
+  const KeySplits splits = {c.splits, c.keys_per_split, c.first_key, nullptr};
+  SAILS_TRY(launch_attention_splits(queue, p, c, out, lse, partials, splits));
+  return c.splits > 1 ? launch_attention_combine(queue, p, out, lse, partials, splits) : cudaSuccess;
 }
 
 }  // namespace sails::kernels

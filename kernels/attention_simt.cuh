@@ -10,6 +10,7 @@
 
 #include "attention.cuh"
 #include "primitives/async_copy.cuh"
+#include "primitives/dependent_launch.cuh"
 #include "primitives/warp.cuh"
 
 namespace sails::kernels {
@@ -167,9 +168,12 @@ __device__ __forceinline__ void store_sums(To *row, const float (&sums)[kSimtPie
 
 template <typename T>
 __global__ void __launch_bounds__(kSimtThreads, 2)
-    attention_forward_simt(AttentionProblem<T> p, T *out, float *lse, AttentionPartials partials, int64_t splits, int64_t keys_per_split,
-                           int64_t first_key) {
+    attention_forward_simt(AttentionProblem<T> p, T *out, float *lse, AttentionPartials partials, KeySplits key_splits) {
   SAILS_SIMT_SHARED(shared);
+  wait_for_grids_before();
+  let_next_grid_start();
+  place_query(p, key_splits);
+  const int64_t splits = key_splits.splits;
   const int lane = threadIdx.x % kWarp, warp_row = threadIdx.x / kWarp * kSimtWarpRows;
   const int64_t heads = p.heads(), rows = p.rows(), stride = p.n_kv_heads * p.head_dim;
   const AttentionHead head = attention_head(p, blockIdx.x % heads);
@@ -177,11 +181,9 @@ __global__ void __launch_bounds__(kSimtThreads, 2)
   const int64_t parts = simt_parts(p.head_dim), first_column = rest % parts * kSimtColumns;
   const int64_t first_row = (ceil_div(rows, kSimtTile) - 1 - rest / parts) * kSimtTile;
   const T *k = p.k + keys_offset(p, head), *v = p.v + keys_offset(p, head);
-  IndexRange visible = keys_of_rows(p, first_row, smaller(rows, first_row + kSimtTile));
-  if (splits > 1) {
-    visible.begin = larger(visible.begin, first_key + split * keys_per_split);
-    visible.end = smaller(visible.end, first_key + (split + 1) * keys_per_split);
-  }
+  if (split > 0 && split >= filled_splits(p, key_splits)) return;
+  const int64_t end_row = smaller(rows, first_row + kSimtTile);
+  const IndexRange visible = splits > 1 ? keys_of_split(p, key_splits, split, first_row, end_row) : keys_of_rows(p, first_row, end_row);
   const ScoreScale scale = score_scale(p);
   describe_rows(shared, p, head, first_row);
   float max[kSimtWarpRows], sum[kSimtWarpRows], o[kSimtPieces][kSimtWarpRows][2] = {};
@@ -242,12 +244,11 @@ __global__ void __launch_bounds__(kSimtThreads, 2)
 }
 
 template <typename T>
-[[nodiscard]] cudaError_t launch_attention_forward_simt(cudaStream_t stream, const AttentionProblem<T> &p, T *out, float *lse,
-                                                        AttentionPartials partials, int64_t splits, int64_t keys_per_split,
-                                                        int64_t first_key) {
-  const int64_t blocks = p.heads() * splits * simt_parts(p.head_dim) * ceil_div(p.rows(), kSimtTile);
-  return launch("attention_forward_simt", stream, attention_forward_simt<T>, dim3(static_cast<unsigned>(blocks)), dim3(kSimtThreads), 0, p,
-                out, lse, partials, splits, keys_per_split, first_key);
+[[nodiscard]] cudaError_t launch_attention_forward_simt(EarlyStream queue, const AttentionProblem<T> &p, T *out, float *lse,
+                                                        AttentionPartials partials, const KeySplits &splits) {
+  const int64_t blocks = p.heads() * splits.splits * simt_parts(p.head_dim) * ceil_div(p.rows(), kSimtTile);
+  return launch_early("attention_forward_simt", queue, attention_forward_simt<T>, dim3(static_cast<unsigned>(blocks)), dim3(kSimtThreads), 0, p, out,
+                      lse, partials, splits);
 }
 
 }  // namespace sails::kernels

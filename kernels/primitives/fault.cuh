@@ -16,6 +16,7 @@ enum FaultKind : int32_t {
   kFaultTokenClass,     // token_class[index]
   kFaultAnswer,         // the tokens of answer `index` begin or end at `value`, outside their range
   kFaultLogits,         // the logits of row `index` are NaN or infinite
+  kFaultKeyPosition,    // the next key goes to place `value` of a cache of `limit`
 };
 
 struct Fault {

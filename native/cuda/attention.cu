@@ -2,6 +2,7 @@
 #include "attention_backward.cuh"
 #include "attention_forward.cuh"
 #include "cuda/device.h"
+#include "cuda/early.h"
 
 namespace sails::backend {
 namespace {
@@ -76,6 +77,14 @@ void forward(CudaDevice &d, const AttentionProblem<T> &p, bool is_bf16, void *ou
 }
 
 template <typename T>
+void decode(CudaDevice &d, const AttentionProblem<T> &p, bool is_bf16, void *out, const int32_t *key_position, Workspace workspace) {
+  const bool vectors = is_bf16 && kernels::rows_aligned(p, {p.q, p.k, p.v, out});
+  const AttentionConfig config = kernels::choose_attention_decode(p, is_bf16, vectors, d.multiprocessors);
+  const AttentionPartials partials = take_partials(p, config.splits, workspace);
+  check(kernels::launch_attention_decode(early_stream(d), p, config, static_cast<T *>(out), partials, key_position));
+}
+
+template <typename T>
 void backward(CudaDevice &d, const AttentionProblem<T> &p, bool is_bf16, void *dq, void *dk, void *dv, const void *dout, const void *out,
               const float *lse, Workspace workspace) {
   kernels::AttentionGradients<T> gradients = {};
@@ -117,6 +126,32 @@ void attention_forward(sails_device &device, void *out, float *lse, const void *
     forward(cuda(device),
             attention_problem<bf16>(shape, q, k, v, q_segment, k_segment, kv_batch_stride, query_offset, window, scale, softcap), true, out, lse,
             scratch);
+}
+
+int64_t attention_decode_workspace_bytes(sails_device &device, int64_t batch, int64_t capacity, int64_t n_heads, int64_t n_kv_heads,
+                                         int64_t head_dim, int64_t window, int32_t dtype) {
+  AttentionShape s = attention_shape(batch, 1, capacity, n_heads, n_kv_heads, head_dim);
+  s.window = window;
+  const int64_t splits = kernels::choose_attention_decode(s, dtype == SAILS_BF16, true, cuda(device).multiprocessors).splits;
+  if (splits <= 1) return 0;
+  const int64_t n = batch * n_heads * splits;
+  return 2 * aligned_bytes(4 * n) + aligned_bytes(4 * n * head_dim);
+}
+
+void attention_decode(sails_device &device, void *out, const void *q, const void *keys, const void *values, const int32_t *q_segment,
+                      const int32_t *k_segment, const int32_t *key_position, int64_t batch, int64_t capacity, int64_t n_heads,
+                      int64_t n_kv_heads, int64_t head_dim, int64_t window, float scale, float softcap, int32_t dtype, void *workspace,
+                      int64_t workspace_bytes) {
+  const AttentionShape shape = attention_shape(batch, 1, capacity, n_heads, n_kv_heads, head_dim);
+  require_indexable(shape);
+  const Workspace scratch(workspace, workspace_bytes);
+  const int64_t stride = capacity * n_kv_heads * head_dim;
+  if (dtype == SAILS_F32)
+    decode(cuda(device), attention_problem<float>(shape, q, keys, values, q_segment, k_segment, stride, 0, window, scale, softcap), false, out,
+           key_position, scratch);
+  else
+    decode(cuda(device), attention_problem<bf16>(shape, q, keys, values, q_segment, k_segment, stride, 0, window, scale, softcap), true, out,
+           key_position, scratch);
 }
 
 int64_t attention_backward_workspace_bytes(sails_device &, int64_t batch, int64_t n_queries, int64_t, int64_t n_heads, int64_t, int64_t,

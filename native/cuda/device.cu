@@ -121,6 +121,8 @@ std::string fault_sentence(const kernels::Fault &fault) {
     case kernels::kFaultTokenClass: return element("token_class") + ", n_classes is " + std::to_string(fault.limit);
     case kernels::kFaultAnswer:
       return "answer " + std::to_string(fault.index) + " begins or ends at token " + std::to_string(fault.value) + below;
+    case kernels::kFaultKeyPosition:
+      return "key_position is " + std::to_string(fault.value) + ", the cache has room for " + std::to_string(fault.limit) + " keys";
     case kernels::kFaultLogits: return "the logits of row " + std::to_string(fault.index) + " contain NaN or infinite values";
     default: return "a kernel reported fault " + std::to_string(fault.kind);
   }

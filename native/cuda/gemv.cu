@@ -1,10 +1,11 @@
 #include "cuda/gemv.h"
 
+#include "cuda/early.h"
+
 namespace sails {
 
 void gemv(CudaDevice &device, const kernels::GemvProblem &problem, bool early) {
-  constexpr int kFirstEarly = 90;
-  check(kernels::launch_gemv({device.stream, early && device.compute_capability >= kFirstEarly}, problem, device.multiprocessors));
+  check(kernels::launch_gemv(early ? early_stream(device) : kernels::EarlyStream{device.stream, false}, problem, device.multiprocessors));
 }
 
 kernels::GemvProblem gemv_down(float *h, const void *x, bool x_bf16, const float *a, int64_t m, int64_t k, int64_t r) {

@@ -34,7 +34,7 @@ extern "C" {
 #define SAILS_API
 #endif
 
-#define SAILS_ABI_VERSION 4
+#define SAILS_ABI_VERSION 5
 
 /* Status codes. */
 #define SAILS_OK 0
@@ -261,7 +261,7 @@ SAILS_API int32_t sails_sample(sails_device *device, int32_t *ids, const float *
                                int64_t vocab, float temperature, int64_t top_k, float top_p,
                                void *workspace, int64_t workspace_bytes);
 
-/* ---------------------------------------------------------------- LoRA, projection, optimizer */
+/* ---------------------------------------------------------------- LoRA */
 
 /* y [n, d_out] f32|bf16 += scale * h lora_B^T with h [n, r] f32 (=, saved) = x lora_A^T (arXiv:2106.09685 eq. 3).
  * x [n, d_in] f32|bf16; lora_A [r, d_in], lora_B [d_out, r] f32; arithmetic in f32. */
@@ -298,6 +298,56 @@ SAILS_API int32_t sails_linear_backward(sails_device *device, float *dx, float *
                                         const void *weight, const float *h, const float *lora_a, const float *lora_b, int64_t n,
                                         int64_t d_in, int64_t d_out, int64_t r, float scale, int32_t accumulate_dx, int32_t dtype,
                                         void *workspace, int64_t workspace_bytes);
+
+/* ---------------------------------------------------------------- decoding: one new token a sequence */
+
+/* Where a token stands lies on the device, so that a recorded step can be launched for one token after another. Weights of these operations (and
+ * lora_a) may be read before the operation queued directly before has ended: that one must not write them. */
+
+/* `count` linear maps of one input, with their adapters:
+ *   ys[i] [n, d_out[i]] = x weights[i]^T + scale[i] * (x lora_as[i]^T) lora_bs[i]^T
+ * Host arrays of device pointers and of sizes; shapes and types as in sails_linear_forward; r[i] 0: no adapter, its pointers NULL. */
+SAILS_API int32_t sails_linear_set_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, const int64_t *d_out, const int64_t *r,
+                                                           int64_t count, int64_t n, int64_t d_in, int32_t y_dtype, int32_t dtype);
+SAILS_API int32_t sails_linear_set_forward(sails_device *device, void *const *ys, const void *x, const void *const *weights,
+                                           const float *const *lora_as, const float *const *lora_bs, const int64_t *d_out, const int64_t *r,
+                                           const float *scale, int64_t count, int64_t n, int64_t d_in, int32_t y_dtype, int32_t dtype,
+                                           void *workspace, int64_t workspace_bytes);
+/* Both inner maps of a gated layer and its activation: y [n, d_out] = act(gate) * up,
+ *   gate = x gate_weight^T + gate_scale * (x gate_lora_a^T) gate_lora_b^T,  up likewise; act as in sails_glu_forward.
+ * x, weights, y of one dtype, to which gate and up may be rounded; gate_r, up_r 0: no adapter, its pointers NULL. */
+SAILS_API int32_t sails_linear_glu_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in, int64_t d_out,
+                                                           int64_t gate_r, int64_t up_r, int32_t dtype);
+SAILS_API int32_t sails_linear_glu_forward(sails_device *device, void *y, const void *x, const void *gate_weight, const void *up_weight,
+                                           const float *gate_lora_a, const float *gate_lora_b, const float *up_lora_a, const float *up_lora_b,
+                                           int64_t n, int64_t d_in, int64_t d_out, int64_t gate_r, int64_t up_r, float gate_scale, float up_scale,
+                                           int32_t activation, int32_t dtype, void *workspace, int64_t workspace_bytes);
+/* The end of one half of a block and the start of the next, rstd as in sails_rmsnorm_forward:
+ *   out = residual + x * rstd(x) * (weight_offset + x_weight), x_weight NULL: residual + x;   y = out * rstd(out) * (weight_offset + y_weight)
+ * x, residual, out [n_rows, d] f32, out may alias either; y [n_rows, d] f32|bf16; x_weight, y_weight [d] f32. */
+SAILS_API int32_t sails_residual_norm_forward(sails_device *device, float *out, void *y, const float *x, const float *x_weight,
+                                              const float *residual, const float *y_weight, int64_t n_rows, int64_t d, float eps,
+                                              float weight_offset, int32_t y_dtype);
+/* Turns q [batch, n_heads, head_dim] in place and k [batch, n_kv_heads, head_dim] by table [batch, head_dim / 2, 2] (sails_rope_table), and writes k, v
+ * and q_segment [batch] to place *key_position (i32, below capacity) of keys, values [batch, capacity, n_kv_heads, head_dim] and k_segment
+ * [batch, capacity]. q, k, v, keys, values f32|bf16, one dtype. */
+SAILS_API int32_t sails_rope_append(sails_device *device, void *q, void *keys, void *values, int32_t *k_segment, const void *k, const void *v,
+                                    const float *table, const int32_t *q_segment, const int32_t *key_position, int64_t batch, int64_t capacity,
+                                    int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype);
+/* sails_attention_forward for one query a sequence at query_offset = *key_position (i32) over a cache of `capacity` keys, of which those up to
+ * *key_position are filled. Shapes as in sails_rope_append; out [batch, n_heads, head_dim]. */
+SAILS_API int32_t sails_attention_decode_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t batch, int64_t capacity,
+                                                         int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int64_t window, int32_t dtype);
+SAILS_API int32_t sails_attention_decode(sails_device *device, void *out, const void *q, const void *keys, const void *values,
+                                         const int32_t *q_segment, const int32_t *k_segment, const int32_t *key_position, int64_t batch,
+                                         int64_t capacity, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int64_t window, float scale,
+                                         float softcap, int32_t dtype, void *workspace, int64_t workspace_bytes);
+/* The end of a step: history [n_steps, batch] i32 gets ids [batch] in row *step, where there is one; then positions [batch], *key_position and *step
+ * (i32) count up by one. */
+SAILS_API int32_t sails_decode_advance(sails_device *device, int32_t *history, int32_t *positions, int32_t *key_position, int32_t *step,
+                                       const int32_t *ids, int64_t batch, int64_t n_steps);
+
+/* ---------------------------------------------------------------- projection, optimizer */
 
 /* Projection onto span(basis), basis [d, r_s] f32 with orthonormal columns, without forming the projector:
  *   right 0: y = U (U^T g), g, y [d, n];   right 1: y = (g U) U^T, g, y [n, d].   f32; y may alias g. */

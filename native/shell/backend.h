@@ -110,6 +110,30 @@ int64_t linear_backward_workspace_bytes(sails_device &device, int64_t n, int64_t
 void linear_backward(sails_device &device, float *dx, float *dlora_a, float *dlora_b, const void *dy, const void *x, const void *weight,
                      const float *h, const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r,
                      float scale, int32_t accumulate_dx, int32_t dtype, void *workspace, int64_t workspace_bytes);
+int64_t linear_set_forward_workspace_bytes(sails_device &device, const int64_t *d_out, const int64_t *r, int64_t count, int64_t n, int64_t d_in,
+                                           int32_t y_dtype, int32_t dtype);
+void linear_set_forward(sails_device &device, void *const *ys, const void *x, const void *const *weights, const float *const *lora_as,
+                        const float *const *lora_bs, const int64_t *d_out, const int64_t *r, const float *scale, int64_t count, int64_t n,
+                        int64_t d_in, int32_t y_dtype, int32_t dtype, void *workspace, int64_t workspace_bytes);
+int64_t linear_glu_forward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t gate_r, int64_t up_r,
+                                           int32_t dtype);
+void linear_glu_forward(sails_device &device, void *y, const void *x, const void *gate_weight, const void *up_weight, const float *gate_lora_a,
+                        const float *gate_lora_b, const float *up_lora_a, const float *up_lora_b, int64_t n, int64_t d_in, int64_t d_out,
+                        int64_t gate_r, int64_t up_r, float gate_scale, float up_scale, int32_t activation, int32_t dtype, void *workspace,
+                        int64_t workspace_bytes);
+void residual_norm_forward(sails_device &device, float *out, void *y, const float *x, const float *x_weight, const float *residual,
+                           const float *y_weight, int64_t n_rows, int64_t d, float eps, float weight_offset, int32_t y_dtype);
+void rope_append(sails_device &device, void *q, void *keys, void *values, int32_t *k_segment, const void *k, const void *v, const float *table,
+                 const int32_t *q_segment, const int32_t *key_position, int64_t batch, int64_t capacity, int64_t n_heads, int64_t n_kv_heads,
+                 int64_t head_dim, int32_t dtype);
+int64_t attention_decode_workspace_bytes(sails_device &device, int64_t batch, int64_t capacity, int64_t n_heads, int64_t n_kv_heads,
+                                         int64_t head_dim, int64_t window, int32_t dtype);
+void attention_decode(sails_device &device, void *out, const void *q, const void *keys, const void *values, const int32_t *q_segment,
+                      const int32_t *k_segment, const int32_t *key_position, int64_t batch, int64_t capacity, int64_t n_heads,
+                      int64_t n_kv_heads, int64_t head_dim, int64_t window, float scale, float softcap, int32_t dtype, void *workspace,
+                      int64_t workspace_bytes);
+void decode_advance(sails_device &device, int32_t *history, int32_t *positions, int32_t *key_position, int32_t *step, const int32_t *ids,
+                    int64_t batch, int64_t n_steps);
 int64_t project_workspace_bytes(sails_device &device, int64_t d, int64_t r_s, int64_t n);
 void project(sails_device &device, float *y, const float *g, const float *basis, int64_t d, int64_t r_s, int64_t n, int32_t right,
              void *workspace, int64_t workspace_bytes);

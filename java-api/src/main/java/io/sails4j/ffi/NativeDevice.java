@@ -1,6 +1,7 @@
 package io.sails4j.ffi;
 
 import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
@@ -429,6 +430,67 @@ public final class NativeDevice {
         workspaceBytes) {
         check("sails_linear_backward", api.linearBackward(handle(), dx, dloraA, dloraB, dy, x, weight, h, loraA, loraB, n, dIn,
             dOut, r, scale, accumulateDx, dtype, workspace, workspaceBytes));
+    }
+
+    public synchronized long linearSetForwardWorkspaceBytes(long[] dOut, long[] r, long n, long dIn, int yDtype, int dtype) {
+        requireSameLength(dOut, r);
+        try (Arena call = Arena.ofConfined()) {
+            return size("sails_linear_set_forward_workspace_bytes", out -> api.linearSetForwardWorkspaceBytes(handle(), out,
+                call.allocateFrom(JAVA_LONG, dOut), call.allocateFrom(JAVA_LONG, r), r.length, n, dIn, yDtype, dtype));
+        }
+    }
+
+    public synchronized void linearSetForward(long[] ys, long x, long[] weights, long[] loraAs, long[] loraBs, long[] dOut, long[] r,
+        float[] scale, long n, long dIn, int yDtype, int dtype, long workspace, long workspaceBytes) {
+        requireSameLength(ys, weights, loraAs, loraBs, dOut, r, new long[scale.length]);
+        try (Arena call = Arena.ofConfined()) {
+            check("sails_linear_set_forward", api.linearSetForward(handle(), call.allocateFrom(JAVA_LONG, ys), x,
+                call.allocateFrom(JAVA_LONG, weights), call.allocateFrom(JAVA_LONG, loraAs), call.allocateFrom(JAVA_LONG, loraBs),
+                call.allocateFrom(JAVA_LONG, dOut), call.allocateFrom(JAVA_LONG, r), call.allocateFrom(JAVA_FLOAT, scale), ys.length, n,
+                dIn, yDtype, dtype, workspace, workspaceBytes));
+        }
+    }
+
+    public synchronized long linearGluForwardWorkspaceBytes(long n, long dIn, long dOut, long gateR, long upR, int dtype) {
+        return size("sails_linear_glu_forward_workspace_bytes", out -> api.linearGluForwardWorkspaceBytes(handle(), out, n, dIn,
+            dOut, gateR, upR, dtype));
+    }
+
+    public synchronized void linearGluForward(long y, long x, long gateWeight, long upWeight, long gateLoraA, long gateLoraB,
+        long upLoraA, long upLoraB, long n, long dIn, long dOut, long gateR, long upR, float gateScale, float upScale,
+        int activation, int dtype, long workspace, long workspaceBytes) {
+        check("sails_linear_glu_forward", api.linearGluForward(handle(), y, x, gateWeight, upWeight, gateLoraA, gateLoraB,
+            upLoraA, upLoraB, n, dIn, dOut, gateR, upR, gateScale, upScale, activation, dtype, workspace, workspaceBytes));
+    }
+
+    public synchronized void residualNormForward(long out, long y, long x, long xWeight, long residual, long yWeight,
+        long nRows, long d, float eps, float weightOffset, int yDtype) {
+        check("sails_residual_norm_forward", api.residualNormForward(handle(), out, y, x, xWeight, residual, yWeight, nRows, d,
+            eps, weightOffset, yDtype));
+    }
+
+    public synchronized void ropeAppend(long q, long keys, long values, long kSegment, long k, long v, long table,
+        long qSegment, long keyPosition, long batch, long capacity, long nHeads, long nKvHeads, long headDim, int dtype) {
+        check("sails_rope_append", api.ropeAppend(handle(), q, keys, values, kSegment, k, v, table, qSegment, keyPosition,
+            batch, capacity, nHeads, nKvHeads, headDim, dtype));
+    }
+
+    public synchronized long attentionDecodeWorkspaceBytes(long batch, long capacity, long nHeads, long nKvHeads, long headDim,
+        long window, int dtype) {
+        return size("sails_attention_decode_workspace_bytes", out -> api.attentionDecodeWorkspaceBytes(handle(), out, batch,
+            capacity, nHeads, nKvHeads, headDim, window, dtype));
+    }
+
+    public synchronized void attentionDecode(long out, long q, long keys, long values, long qSegment, long kSegment,
+        long keyPosition, long batch, long capacity, long nHeads, long nKvHeads, long headDim, long window, float scale,
+        float softcap, int dtype, long workspace, long workspaceBytes) {
+        check("sails_attention_decode", api.attentionDecode(handle(), out, q, keys, values, qSegment, kSegment, keyPosition,
+            batch, capacity, nHeads, nKvHeads, headDim, window, scale, softcap, dtype, workspace, workspaceBytes));
+    }
+
+    public synchronized void decodeAdvance(long history, long positions, long keyPosition, long step, long ids, long batch,
+        long nSteps) {
+        check("sails_decode_advance", api.decodeAdvance(handle(), history, positions, keyPosition, step, ids, batch, nSteps));
     }
 
     public synchronized long projectWorkspaceBytes(long d, long rS, long n) {

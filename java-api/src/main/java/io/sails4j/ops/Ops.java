@@ -25,11 +25,13 @@ public final class Ops {
     private final Device device;
     private final NativeDevice api;
     private final Workspace workspace;
+    private final DecodeCalls decoding;
 
     Ops(Device device) {
         this.device = device;
         this.api = device.handle();
         this.workspace = new Workspace(device);
+        this.decoding = new DecodeCalls(api, workspace);
     }
 
     void close() {
@@ -421,7 +423,7 @@ public final class Ops {
         }
     }
 
-    // ---------------------------------------------------------------- LoRA, projection, optimizer
+    // ---------------------------------------------------------------- LoRA
 
     /** y [n, d_out] F32|BF16 += scale * h lora_B^T, h [n, r] F32 (=) = x lora_A^T; x [n, d_in] F32|BF16, lora_A, lora_B F32. */
     public void loraForward(Tensor y, Tensor h, Tensor x, Tensor loraA, Tensor loraB, float scale) {
@@ -530,6 +532,63 @@ public final class Ops {
             }
         }
     }
+
+    // ---------------------------------------------------------------- decoding: one new token a sequence
+
+    /**
+     * Linear maps of one input: ys[i] [n, d_out] = x maps[i]. x and the weights of one type, all ys F32, or BF16 where x is. The operation queued
+     * directly before must not write weights of this one, or lora_A.
+     */
+    public void linearSetForward(List<Tensor> ys, Tensor x, List<LinearMap> maps) {
+        try (Call call = call("linearSetForward")) {
+            decoding.linearSetForward(call, ys, x, maps);
+        }
+    }
+
+    /** y [n, d_ff] = act(x gate) * (x up), all of one type; the operation queued directly before must not write weights or lora_A. */
+    public void linearGluForward(Tensor y, Tensor x, LinearMap gate, LinearMap up, GluActivation activation) {
+        try (Call call = call("linearGluForward")) {
+            decoding.linearGluForward(call, y, x, gate, up, activation);
+        }
+    }
+
+    /**
+     * out [n, d] F32 = residual + norm(x) by xWeight (null: residual + x), y [n, d] F32|BF16 = norm(out) by yWeight; out may alias x or residual.
+     */
+    public void residualNormForward(Tensor out, Tensor y, Tensor x, @Nullable Tensor xWeight, Tensor residual, Tensor yWeight, float eps,
+        float weightOffset) {
+        try (Call call = call("residualNormForward")) {
+            decoding.residualNormForward(call, out, y, x, xWeight, residual, yWeight, eps, weightOffset);
+        }
+    }
+
+    /**
+     * Turns q [batch, n_heads, head_dim] in place, and puts turned k, v and qSegment [batch] I32 at place keyPosition (one I32) of keys, values [batch,
+     * capacity, n_kv_heads, head_dim] and kSegment [batch, capacity] I32; table [batch, head_dim / 2, 2].
+     */
+    public void ropeAppend(Tensor q, Tensor keys, Tensor values, Tensor kSegment, Tensor k, Tensor v, Tensor table, Tensor qSegment,
+        Tensor keyPosition) {
+        try (Call call = call("ropeAppend")) {
+            decoding.ropeAppend(call, q, keys, values, kSegment, k, v, table, qSegment, keyPosition);
+        }
+    }
+
+    /** Attention of one query a sequence, which stands at key keyPosition of the cache; shapes as in {@link #ropeAppend}, out that of q. */
+    public void attentionDecode(Tensor out, Tensor q, Tensor keys, Tensor values, Tensor qSegment, Tensor kSegment, Tensor keyPosition, long window,
+        float scale, float softcap) {
+        try (Call call = call("attentionDecode")) {
+            decoding.attentionDecode(call, out, q, keys, values, qSegment, kSegment, keyPosition, window, scale, softcap);
+        }
+    }
+
+    /** history [steps, batch] gets ids [batch] in row step; then positions [batch], keyPosition and step count up by one; all I32. */
+    public void decodeAdvance(Tensor history, Tensor positions, Tensor keyPosition, Tensor step, Tensor ids) {
+        try (Call call = call("decodeAdvance")) {
+            decoding.decodeAdvance(call, history, positions, keyPosition, step, ids);
+        }
+    }
+
+    // ---------------------------------------------------------------- projection, optimizer
 
     /** y = U U^T g with g [d, n], or with {@code right} y = g U U^T with g [n, d]; basis U [d, r_s]; F32; y may alias g. */
     public void project(Tensor y, Tensor g, Tensor basis, boolean right) {

@@ -40,6 +40,7 @@ class AbiArgumentsTest {
         Map.entry("sails_sae_decode_backward", Set.of("scale")), Map.entry("sails_sae_accumulate", Set.of("active", "token_weight")),
         Map.entry("sails_sae_statistics", Set.of("sum_squares", "active", "bias", "threshold", "scale", "gate_bias", "token_weight")),
         Map.entry("sails_linear_forward", Set.of("bias", "residual")), Map.entry("sails_linear_backward", Set.of()),
+        Map.entry("sails_residual_norm_forward", Set.of("x_weight")),
         Map.entry("sails_standardize_backward", Set.of("dmean", "dstd")));
 
     @Parameter
@@ -77,6 +78,8 @@ class AbiArgumentsTest {
             long needed = operation.workspaceBytes(device, right);
             assertThat(needed).as(operation.name()).isBetween(0L, AREA);
             right.computeIfPresent("workspace_bytes", (name, zero) -> needed);
+            // What another operation has written is no right argument of this one.
+            device.fillZero(memory, 32 * AREA);
             operation.call(device, right);
             for (Wrong wrong : wrongs(operation, right, needed)) {
                 try {
@@ -208,6 +211,38 @@ class AbiArgumentsTest {
         long[] two = {2};
         long room = device.adamwProjectedWorkspaceBytes(d, two, two);
         device.adamwProjected(params, m, v, grads, bases, d, two, two, new int[] {0}, projection, step, 1, 0.1, 0.9, 0.9, 1e-8, 0, memory, room);
+    }
+
+    /** Two maps [4, 4] with adapters of rank 2: every list one entry wrong at a time. */
+    @Test
+    void setsOfLinearMapsAreChecked() {
+        long[] here = {memory, memory};
+        long[] four = {4, 4};
+        long[] two = {2, 2};
+        long room = device.linearSetForwardWorkspaceBytes(four, two, 2, 4, 0, 0);
+        assertThat(room).isPositive();
+        linearSet(here, memory, here, here, here, four, two, room);
+        for (long wrong : new long[] {0, memory + 1}) {
+            long[] last = {memory, wrong};
+            refused(() -> linearSet(last, memory, here, here, here, four, two, room));
+            refused(() -> linearSet(here, wrong, here, here, here, four, two, room));
+            refused(() -> linearSet(here, memory, last, here, here, four, two, room));
+            refused(() -> linearSet(here, memory, here, last, here, four, two, room));
+            refused(() -> linearSet(here, memory, here, here, last, four, two, room));
+        }
+        for (long wrong : new long[] {-1, Long.MAX_VALUE / 2}) {
+            refused(() -> linearSet(here, memory, here, here, here, new long[] {4, wrong}, two, room));
+            refused(() -> linearSet(here, memory, here, here, here, four, new long[] {2, wrong}, room));
+            refused(() -> device.linearSetForwardWorkspaceBytes(four, two, wrong, 4, 0, 0));
+            refused(() -> device.linearSetForwardWorkspaceBytes(four, two, 2, wrong, 0, 0));
+        }
+        refused(() -> linearSet(here, memory, here, here, here, four, two, room - 1));
+        refused(() -> linearSet(here, memory, here, here, here, four, new long[] {2, 0}, room));
+        refused(() -> device.linearSetForwardWorkspaceBytes(four, two, 2, 4, 1, 0));
+    }
+
+    private void linearSet(long[] ys, long x, long[] weights, long[] loraAs, long[] loraBs, long[] dOut, long[] r, long room) {
+        device.linearSetForward(ys, x, weights, loraAs, loraBs, dOut, r, new float[] {1, 1}, 2, 4, 0, 0, memory + AREA, room);
     }
 
     private static void refused(org.assertj.core.api.ThrowableAssert.ThrowingCallable call) {

@@ -57,14 +57,14 @@ public final class ActivationCases {
         return s + z * s * (1 / (1 + Math.exp(z)));
     }
 
-    private static double value(GluActivation activation, double z) {
+    static double value(GluActivation activation, double z) {
         return switch (activation) {
             case GELU_TANH -> gelu(z);
             case SILU -> silu(z);
         };
     }
 
-    private static double slope(GluActivation activation, double z) {
+    static double slope(GluActivation activation, double z) {
         return switch (activation) {
             case GELU_TANH -> geluPrime(z);
             case SILU -> siluPrime(z);

@@ -27,6 +27,8 @@ public final class ConformanceSuite {
         cases.addAll(SampleCase.all());
         cases.addAll(LoraCases.all());
         cases.addAll(LinearCases.all());
+        cases.addAll(LinearSetCases.all());
+        cases.addAll(DecodeCases.all());
         cases.addAll(ProjectCases.all());
         cases.addAll(AdamwCase.all());
         cases.addAll(ProjectSetCases.all());
