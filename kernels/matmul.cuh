@@ -62,21 +62,6 @@ struct MatmulEpilogue {
     if (bias != nullptr) value += bias[col];
     c[at] = from_float<C>(value);
   }
-  // Columns col and col + 1, both there, with c and addend aligned to two elements in every row.
-  __device__ __forceinline__ void store_pair(int64_t row, int64_t col, float sum, float next) const {
-    const int64_t at = row * ldc + col;
-    float first = alpha * sum, second = alpha * next;
-    if (addend != nullptr) {
-      const Pack<C, 2> added = load_pack<2>(addend + at);
-      first = fmaf(beta, to_float(added.lane[0]), first);
-      second = fmaf(beta, to_float(added.lane[1]), second);
-    }
-    if (bias != nullptr) {
-      first += bias[col];
-      second += bias[col + 1];
-    }
-    store_pack(c + at, Pack<C, 2>{{from_float<C>(first), from_float<C>(second)}});
-  }
 };
 
 // What was chosen for a shape; printable, decided on the host from the shape and the device alone.

@@ -3,7 +3,7 @@
 //   matmul_combine adds them in order, as in matmul.cuh. An adapter's factors are split into triples in the workspace first, the scale in h.
 #pragma once
 
-#include "warpgroup_matmul.cuh"
+#include "warpgroup_epilogue.cuh"
 
 namespace sails::kernels {
 
@@ -13,32 +13,24 @@ struct WarpgroupStore {
   static constexpr int kSharedBytes = 0;
   MatmulEpilogue<C> out;
   float *partial;
-  bool pairs;  // rows of c and of the addend can be written two elements at a time
+  bool wide;  // c and addend, or the parts, can be written 16 bytes at a time
 
   template <int kSums>
   __device__ __forceinline__ void operator()(const float (&d)[kSums], const WarpgroupPlace &at, uint8_t *) const {
     float *mine = partial == nullptr ? nullptr : partial + at.part * at.m * at.n;
-    for_warpgroup_pairs<2 * kSums>(d, [&](int r, int j, float sum, float next) {
-      const int64_t row = at.row + r, col = at.col + j;
-      if (row >= at.m || col >= at.n) return;
-      if (mine != nullptr) {
-        store_partial(mine + row * at.n + col, sum, next, col + 1 < at.n, at.n % 2 == 0);
-      } else if (pairs && col + 1 < at.n) {
-        out.store_pair(row, col, sum, next);
-      } else {
-        out.store(row, col, sum);
-        if (col + 1 < at.n) out.store(row, col + 1, next);
-      }
-    });
-  }
-
- private:
-  __device__ __forceinline__ static void store_partial(float *to, float sum, float next, bool both, bool even_rows) {
-    if (even_rows) {
-      store_pack(to, Pack<float, 2>{{sum, next}});
+    if (wide && mine != nullptr) {
+      store_rows(MatmulEpilogue<float>{mine, nullptr, nullptr, at.n, 1.0f, 0.0f}, d, at);
+    } else if (wide) {
+      store_rows(out, d, at);
     } else {
-      to[0] = sum;
-      if (both) to[1] = next;
+      for_warpgroup_sums<2 * kSums>(d, [&](int r, int j, float sum) {
+        const int64_t row = at.row + r, col = at.col + j;
+        if (row >= at.m || col >= at.n) return;
+        if (mine != nullptr)
+          mine[row * at.n + col] = sum;
+        else
+          out.store(row, col, sum);
+      });
     }
   }
 };
@@ -127,14 +119,14 @@ template <class Tile, typename C>
 cudaError_t launch_warpgroup_tiles(cudaStream_t stream, const MatmulProblem &p, const WarpgroupConfig &config, const WarpgroupWorkspace &workspace,
                                    int multiprocessors) {
   const MatmulEpilogue<C> out = matmul_epilogue<C>(p);
-  const bool pairs = p.ldc % 2 == 0 && aligned_to(out.c, 2 * sizeof(C)) && aligned_to(out.addend, 2 * sizeof(C));
   float *partial = config.parts > 1 ? workspace.partial : nullptr;
+  const bool wide = partial != nullptr ? fours_fit(partial, p.n, p.n) : fours_fit(out.c, p.n, p.ldc) && fours_fit(out.addend, p.n, p.ldc);
   WarpgroupMatrices matrices = {p.a, p.b, p.lda, p.ldb};
   matrices.h = workspace.h;
   matrices.w = workspace.w;
   SAILS_TRY(launch_warpgroup_products<Tile>("matmul_warpgroup", stream, matrices,
                                             {p.m, p.n, p.k, p.low_rank.r, config.parts, config.k_per_part, p.m_limit},
-                                            WarpgroupStore<C>{out, partial, pairs}, multiprocessors));
+                                            WarpgroupStore<C>{out, partial, wide}, multiprocessors));
   if (partial == nullptr) return cudaSuccess;
   return launch_matmul_combine(stream, out, partial, p.m, p.n, config.parts, p.m_limit);
 }

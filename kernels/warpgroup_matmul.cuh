@@ -1,10 +1,11 @@
 // Matrix products on Hopper (sm_90a): the inside of matmul, of the head and of the SAE encoder where a card of 9.0 runs them
 //   sums [m, n] f32 = op(a) op(b) + h w^T      a, b bf16, layouts as in block_matmul.cuh; h [m, rank], w [n, rank] f32: a low-rank adapter
 //
-// A persistent block takes one work item (a tile of the output, for one part of k) after the other. One producer warp copies tiles of a and b by TMA
+// A persistent block takes one work item (a tile of the output, for one part of k) after the other. One thread of a producer warpgroup copies tiles of a and b by TMA
 // into kStages buffers; kConsumers warpgroups multiply them, 64 rows of the tile each, and hand their sums to an epilogue. Full and empty buffers are
 // told by mbarriers; the producer is already in the next item while the epilogue works. The grid has at most one block a multiprocessor: 192 KiB of
-// buffers and 128 accumulators a thread leave no room for two, and 288 threads may have 224 registers each without setmaxnreg.
+// buffers and 128 accumulators a thread leave no room for two. A thread starts with the 168 registers that 384 threads may have; the producers hand
+// theirs on, so that an epilogue has 100 beside the accumulators.
 //
 // Operands lie in shared memory as TMA writes them with swizzle 128: K-major in rows of 64 k; MN-major (the transposed layouts) in blocks of 64
 // rows of the operand, each [64 k, 64]. What lies outside a tensor arrives as zeros, so a sum over k needs no tail; epilogues leave out rows and
@@ -32,13 +33,14 @@ namespace sails::kernels {
 constexpr int kWarpgroupRows = 64, kWarpgroupDepth = 64;
 static_assert(kTripleWidth == kWarpgroupDepth, "a group of ranks is a step");
 constexpr int kAtomBytes = 1024;                  // of swizzle 128: where a tile starts
+constexpr int kConsumerRegisters = 232, kProducerRegisters = 40;  // with two consumers
 constexpr int64_t kWarpgroupBuffers = 192 * 1024; // shared memory for operands; 34 KiB are left to epilogues
 
 template <int kConsumerGroups, int kTileCols, bool kTransposeA, bool kTransposeB, bool kPairedB = false>
 struct WarpgroupTile {
   static constexpr int kConsumers = kConsumerGroups, kRows = kConsumers * kWarpgroupRows, kCols = kTileCols, kDepth = kWarpgroupDepth;
   static constexpr bool kTransposedA = kTransposeA, kTransposedB = kTransposeB, kPaired = kPairedB;
-  static constexpr int kThreads = kConsumers * kWarpgroup + kWarp;
+  static constexpr int kThreads = (kConsumers + 1) * kWarpgroup;
   static constexpr int kColsOfB = kPaired ? kCols / 2 : kCols;  // columns of the output that a tile covers
   static constexpr int kBytesA = kRows * kDepth * 2, kBytesB = kCols * kDepth * 2, kStageBytes = kBytesA + kBytesB;
   static constexpr int kStages = static_cast<int>(kWarpgroupBuffers / kStageBytes);
@@ -69,15 +71,14 @@ struct WarpgroupPlace {
   int consumer;               // the warpgroup's number in the block
 };
 
-// Calls f(row, col, sum, next) for the sums of a warpgroup, two neighbouring columns at a time: row 0 to 63, col even, 0 to N - 2, of the tile.
+// Calls f(row, col, sum) for the sums of a warpgroup: row 0 to 63, col 0 to N - 1 of its tile.
 template <int N, typename F>
-__device__ __forceinline__ void for_warpgroup_pairs(const float (&d)[N / 2], F &&f) {
+__device__ __forceinline__ void for_warpgroup_sums(const float (&d)[N / 2], F &&f) {
   const int lane = threadIdx.x % kWarp, row = threadIdx.x % kWarpgroup / kWarp * 16 + lane / 4, col = lane % 4 * 2;
 #pragma unroll
-  for (int j = 0; j < N / 8; j++) {
-    f(row, 8 * j + col, d[4 * j], d[4 * j + 1]);
-    f(row + 8, 8 * j + col, d[4 * j + 2], d[4 * j + 3]);
-  }
+  for (int j = 0; j < N / 8; j++)
+#pragma unroll
+    for (int e = 0; e < 4; e++) f(row + e / 2 * 8, 8 * j + col + e % 2, d[4 * j + e]);
 }
 
 // ---- device: work items
@@ -284,10 +285,13 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
     __syncthreads();
     const WarpgroupSchedule<Tile> schedule(problem);
     const WarpgroupBuffers buffers{stages, full, empty};
-    if (threadIdx.x < Tile::kConsumers * kWarpgroup)
+    if (threadIdx.x < Tile::kConsumers * kWarpgroup) {
+      if constexpr (Tile::kConsumers > 1) take_registers<kConsumerRegisters>();
       warpgroup_consume<Tile>(schedule, epilogue, buffers, stages + Tile::kStages * Tile::kStageBytes);
-    else if (threadIdx.x == Tile::kConsumers * kWarpgroup)
-      warpgroup_produce<Tile>(schedule, operands, buffers);
+    } else {
+      if constexpr (Tile::kConsumers > 1) give_registers<kProducerRegisters>();
+      if (threadIdx.x == Tile::kConsumers * kWarpgroup) warpgroup_produce<Tile>(schedule, operands, buffers);
+    }
   }
 }
 
