@@ -99,6 +99,9 @@ public record AlignOptions(Method method, Objective objective, Constraint constr
         if (liveReference && method == Method.FULL) {
             throw new InputException("a live reference is the model without its adapter, and --method full trains the model itself: use --reference cached");
         }
+        if (training.more().bf16Masters() && method != Method.FULL) {
+            throw new InputException("adapters are trained in f32: --master bf16 is for --method full");
+        }
         if (evalPairs < 1) {
             throw new InputException("the number of evaluation pairs is " + evalPairs + ", expected 1 or more");
         }

@@ -86,7 +86,7 @@ public final class AlignRun {
         Split split = new Split(heldOut ? pairs.subList(0, pairs.size() - nEval) : pairs, pairs.subList(pairs.size() - nEval, pairs.size()), heldOut);
         return switch (options.method()) {
             case FULL -> {
-                try (FullTrainable trainable = new FullTrainable(model)) {
+                try (FullTrainable trainable = new FullTrainable(model, options.training().more().bf16Masters())) {
                     yield train(trainable, StepHook.none(), split, out, progress, control, this::writeCheckpoint);
                 }
             }
@@ -259,7 +259,8 @@ public final class AlignRun {
         json.put("epochs", t.epochs()).put("max_steps", t.maxSteps()).put("batch_tokens", t.stepTokens()).put("micro_batch_tokens", t.microTokens());
         json.put("packing", t.packing()).put("lr", t.optimizer().lr()).put("beta1", t.optimizer().beta1()).put("beta2", t.optimizer().beta2());
         json.put("eps", t.optimizer().eps()).put("weight_decay", t.optimizer().weightDecay()).put("decay_vectors", t.more().decayVectors());
-        json.put("lora_plus_ratio", t.more().loraPlusRatio()).put("ema_decay", t.more().emaDecay()).put("optimizer_8bit", t.more().in8bit()).put("max_grad_norm", t.maxGradNorm());
+        json.put("lora_plus_ratio", t.more().loraPlusRatio()).put("ema_decay", t.more().emaDecay()).put("optimizer_8bit", t.more().in8bit());
+        json.put("master", t.more().bf16Masters() ? "bf16" : "f32").put("max_grad_norm", t.maxGradNorm());
         json.put("schedule", name(t.schedule())).put("warmup", t.warmupRatio()).put("seed", t.seed());
         json.put("eval_every", t.evaluation().every()).put("patience", t.evaluation().patience()).put("keep_best", t.evaluation().keepBest());
         json.put("compute_dtype", model.computeDtype().name());

@@ -48,7 +48,7 @@ final class PlanTable {
         }
         this.trained = new MemoryPlan.Trained(full, ranks, options.training().more().emaDecay() > 0, options.training().more().in8bit(),
             options.adapter().dora() ? MemoryPlan.Variant.DORA : options.adapter().init() == AdapterOptions.Init.PISSA ? MemoryPlan.Variant.PISSA
-                : MemoryPlan.Variant.PLAIN);
+                : MemoryPlan.Variant.PLAIN, options.training().more().bf16Masters());
         this.headBytes = engine.ops().headLossWorkspaceBytes(positions, config.dModel(), config.vocabSize(), dtype);
     }
 

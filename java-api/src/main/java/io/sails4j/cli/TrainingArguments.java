@@ -129,6 +129,11 @@ final class TrainingArguments {
         description = "keep AdamW's moments in 8 bits by blocks: a quarter of the memory of its state, not the same numbers")
     private boolean optimizer8bit;
 
+    @Option(names = "--master", defaultValue = "f32", paramLabel = "f32|bf16",
+        description = "what --method full changes of a model in bf16: f32 copies of its parameters, or the parameters themselves with a bf16 remainder "
+            + "each, in half the memory of the copies (default: ${DEFAULT-VALUE})")
+    private String master;
+
     @Option(names = "--eval-every", defaultValue = "0", paramLabel = "N",
         description = "steps between evaluations on the evaluation pairs, 0 = before and after alone (default)")
     private long evalEvery;
@@ -211,12 +216,15 @@ final class TrainingArguments {
         } catch (IllegalArgumentException e) {
             throw new InputException(e.getMessage(), e);
         }
+        if (!master.matches("f32|bf16")) {
+            throw new InputException("--master is '" + master + "', expected f32 or bf16");
+        }
         if (!reference.matches("cached|live")) {
             throw new InputException("--reference is '" + reference + "', expected cached or live");
         }
         return new AlignOptions(method, objective, constraint, penalty, fill, projections, r, alpha == 0 ? r : alpha, beta, evalPairs,
             new TrainingOptions(epochs, maxSteps, batchTokens, microBatchTokens, optimizer, maxGradNorm, schedule, warmup, seed, packing, recompute(),
-                new OptimizerOptions(loraPlusRatio, decayVectors, emaDecay, optimizer8bit), new EvaluationOptions(evalEvery, patience, keepBest),
+                new OptimizerOptions(loraPlusRatio, decayVectors, emaDecay, optimizer8bit, master.equals("bf16")), new EvaluationOptions(evalEvery, patience, keepBest),
                 new CheckpointOptions(checkpointEvery, keepCheckpoints), graphs), new AdapterOptions(rsLora, rankPattern, alphaPattern, init, dora),
             reference.equals("live"));
     }

@@ -15,6 +15,8 @@ import java.util.stream.IntStream;
  * @param headBytes the loss on top: gradients of the head's input, and its workspace
  */
 public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, long scratchBytes, long headBytes) {
+    /** Elements that parameters with remainders are stepped by at once. */
+    public static final long REMAINDER_PIECE = 1L << 22;
     private static final long F32 = 4;
 
     /**
@@ -25,18 +27,23 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
      * @param average whether a moving average is kept
      * @param state8bit whether the optimizer's moments are in 8 bits
      * @param variant of the adapter
+     * @param bf16Masters whether what the model keeps in BF16 has a remainder in BF16 instead of a copy in F32
      */
-    public record Trained(boolean full, Map<ModuleKey, Integer> ranks, boolean average, boolean state8bit, Variant variant) {
+    public record Trained(boolean full, Map<ModuleKey, Integer> ranks, boolean average, boolean state8bit, Variant variant, boolean bf16Masters) {
         public Trained(boolean full, Map<ModuleKey, Integer> ranks, boolean average) {
-            this(full, ranks, average, false, Variant.PLAIN);
+            this(full, ranks, average, false, Variant.PLAIN, false);
         }
 
         public Trained withState8bit(boolean on) {
-            return new Trained(full, ranks, average, on, variant);
+            return new Trained(full, ranks, average, on, variant, bf16Masters);
         }
 
         public Trained withVariant(Variant other) {
-            return new Trained(full, ranks, average, state8bit, other);
+            return new Trained(full, ranks, average, state8bit, other, bf16Masters);
+        }
+
+        public Trained withBf16Masters(boolean on) {
+            return new Trained(full, ranks, average, state8bit, variant, on);
         }
 
         /** Widths of the outputs of a layer's modules with DoRA. */
@@ -114,9 +121,10 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
             }
             return parameters * F32 * (trained.average ? 3 : 2) + trained.stateBytes(parameters) + (frozen + norms) * F32;
         }
-        // Gradient and state of everything; F32 masters of what the model keeps in BF16.
+        // Gradient and state of everything; F32 masters, or BF16 remainders, of what the model keeps in BF16.
         long masters = computeDtype == DType.F32 ? 0 : config.parameterCount() - norms(config);
-        return config.parameterCount() * F32 * (trained.average ? 2 : 1) + trained.stateBytes(config.parameterCount()) + masters * F32;
+        long masterBytes = trained.bf16Masters ? masters * F32 / 2 + REMAINDER_PIECE * F32 : masters * F32;
+        return config.parameterCount() * F32 * (trained.average ? 2 : 1) + trained.stateBytes(config.parameterCount()) + masterBytes;
     }
 
     /** A line for each part, for people. */

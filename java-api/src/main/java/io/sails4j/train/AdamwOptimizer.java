@@ -38,15 +38,17 @@ public final class AdamwOptimizer implements AutoCloseable {
     private final double maxGradNorm;
     private final @Nullable Tensor signedCode;
     private final @Nullable Tensor unsignedCode;
+    private final @Nullable RemainderPieces pieces;
     private long step;
 
     /** What decides how a parameter is stepped: parameters that agree in it go in one call. */
-    private record Rule(boolean held, double lrFactor, boolean decays, boolean in8bit) {
+    private record Rule(boolean held, double lrFactor, boolean decays, boolean in8bit, boolean remainder) {
     }
 
     private static final class Group {
         final Rule rule;
         final List<Tensor> values = new ArrayList<>();
+        final List<Tensor> remainders = new ArrayList<>();
         final List<Tensor> m = new ArrayList<>();
         final List<Tensor> v = new ArrayList<>();
         final List<Tensor> mAbsmax = new ArrayList<>();
@@ -89,17 +91,23 @@ public final class AdamwOptimizer implements AutoCloseable {
             StepHook.Held subspace = subspaces.remove(parameter.value());
             boolean matrix = parameter.value().shape().rank() > 1;
             double lrFactor = parameter.name().contains(".lora_B.") ? more.loraPlusRatio() : 1;
-            Rule rule = new Rule(subspace != null, lrFactor, matrix || more.decayVectors(), more.in8bit() && parameter.value().numel() >= LEAST_8BIT);
+            Rule rule = new Rule(subspace != null, lrFactor, matrix || more.decayVectors(), more.in8bit() && parameter.value().numel() >= LEAST_8BIT,
+                parameter.remainder() != null);
             Group group = byRule.computeIfAbsent(rule, Group::new);
             addState(group, parameter, device);
             group.values.add(parameter.value());
             group.gradients.add(parameter.gradient());
+            if (parameter.remainder() != null) {
+                group.remainders.add(parameter.remainder());
+                state.put("remainder." + parameter.name(), parameter.remainder());
+            }
             if (subspace != null) {
                 group.bases.add(subspace.basis());
                 group.right.add(subspace.right());
             }
         }
         groups.addAll(byRule.values());
+        this.pieces = groups.stream().anyMatch(g -> g.rule.remainder) ? new RemainderPieces(device, ops) : null;
         if (!subspaces.isEmpty()) {
             throw new IllegalArgumentException(subspaces.size() + " of " + held.size() + " held tensors are no parameters of the trainable");
         }
@@ -144,7 +152,7 @@ public final class AdamwOptimizer implements AutoCloseable {
     }
 
     /**
-     * The moments by parameter: {@code m.NAME} and {@code v.NAME} F32; or in 8 bits, four codes an I32 element, beside {@code m_absmax.NAME} and
+     * The moments by parameter, and {@code remainder.NAME} where there is one: {@code m.NAME} and {@code v.NAME} F32; or in 8 bits, four codes an I32 element, beside {@code m_absmax.NAME} and
      * {@code v_absmax.NAME} F32 for blocks of 256.
      */
     public SequencedMap<String, Tensor> state() {
@@ -191,10 +199,36 @@ public final class AdamwOptimizer implements AutoCloseable {
         return norm;
     }
 
+    /** Parameters that have a remainder, piece by piece in F32. */
+    private void stepRemainders(Group group, RemainderPieces memory, double scale, AdamwOptions now) {
+        for (int i = 0; i < group.values.size(); i++) {
+            int at = i;
+            memory.each(group.values.get(i), group.remainders.get(i), (piece, from) -> {
+                long n = piece.numel();
+                List<Tensor> gradient = List.of(part(group.gradients.get(at), from, n));
+                if (!group.rule.in8bit) {
+                    ops.adamw(List.of(piece), List.of(part(group.m.get(at), from, n)), List.of(part(group.v.get(at), from, n)), gradient, step, scale, now);
+                    return;
+                }
+                long[] sizes = Ops.adamw8bitSizes(n);
+                long[] before = Ops.adamw8bitSizes(from);
+                ops.adamw8bit(List.of(piece), List.of(part(group.m.get(at), before[0], sizes[0])), List.of(part(group.v.get(at), before[0], sizes[0])),
+                    List.of(part(group.mAbsmax.get(at), before[1], sizes[1])), List.of(part(group.vAbsmax.get(at), before[1], sizes[1])), gradient,
+                    java.util.Objects.requireNonNull(signedCode), java.util.Objects.requireNonNull(unsignedCode), step, scale, now);
+            });
+        }
+    }
+
+    private static Tensor part(Tensor tensor, long from, long n) {
+        return tensor.view(tensor.numel()).rows(from, n);
+    }
+
     private void stepGroup(Group group, double lrFactor, double scale) {
         AdamwOptions now = new AdamwOptions(options.lr() * lrFactor * group.rule.lrFactor, options.beta1(), options.beta2(), options.eps(),
             group.rule.decays ? options.weightDecay() : 0);
-        if (group.rule.in8bit) {
+        if (pieces != null && group.rule.remainder) {
+            stepRemainders(group, pieces, scale, now);
+        } else if (group.rule.in8bit) {
             ops.adamw8bit(group.values, group.m, group.v, group.mAbsmax, group.vAbsmax, group.gradients, java.util.Objects.requireNonNull(signedCode),
                 java.util.Objects.requireNonNull(unsignedCode), step, scale, now);
             if (group.rule.held) {
@@ -214,5 +248,8 @@ public final class AdamwOptimizer implements AutoCloseable {
     @Override
     public void close() {
         owned.forEach(Tensor::close);
+        if (pieces != null) {
+            pieces.close();
+        }
     }
 }

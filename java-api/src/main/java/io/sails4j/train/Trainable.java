@@ -7,16 +7,20 @@ import io.sails4j.tensor.Tensor;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** What is trained: F32 parameters and their gradients. */
+/** What is trained: parameters and their gradients. */
 public sealed interface Trainable extends AutoCloseable permits LoraTrainable, CoreLoraTrainable, FullTrainable {
     /**
      * One trained tensor.
      *
      * @param name as in checkpoints, for adapters {@code <module>.lora_A.weight}
-     * @param value F32, changed in place
+     * @param value changed in place; F32, or BF16 where there is a remainder
      * @param gradient F32, accumulated by the backward
+     * @param remainder BF16: what rounding has left of the value, null for F32
      */
-    record Parameter(String name, Tensor value, Tensor gradient) {
+    record Parameter(String name, Tensor value, Tensor gradient, @Nullable Tensor remainder) {
+        Parameter(String name, Tensor value, Tensor gradient) {
+            this(name, value, gradient, null);
+        }
     }
 
     /** What the memory plan needs to know. */

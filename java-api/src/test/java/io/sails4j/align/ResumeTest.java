@@ -10,10 +10,12 @@ import io.sails4j.align.AlignOptions.Objective;
 import io.sails4j.data.Progress;
 import io.sails4j.io.InputException;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.ModelWeights;
 import io.sails4j.model.Projection;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
+import io.sails4j.tensor.DType;
 import io.sails4j.train.CheckpointOptions;
 import io.sails4j.train.EvaluationOptions;
 import io.sails4j.train.LrSchedule;
@@ -85,7 +87,8 @@ class ResumeTest {
     /** @param microBatches the run is asked to stop before this many have begun */
     private AlignResult run(AlignOptions options, String out, boolean resume, int microBatches, Map<String, String> provenance) {
         AtomicInteger begun = new AtomicInteger();
-        try (CausalModel model = TinyModel.open(engine)) {
+        DType dtype = options.training().more().bf16Masters() ? DType.BF16 : DType.F32;
+        try (CausalModel model = new CausalModel(engine, ModelWeights.random(TinyModel.CONFIG, engine, dtype, 7), false)) {
             return new AlignRun(model, Path.of("tiny"), options, options.method() == Method.SAILS ? subspace() : null, provenance)
                 .run(TinyModel.pairs(9, 4), temporary.resolve(out), Progress.none(),
                     new RunControl(resume, () -> begun.getAndIncrement() >= microBatches, messages::add));
@@ -131,6 +134,18 @@ class ResumeTest {
             assertThatThrownBy(() -> run(options, parts, false, 11)).isInstanceOf(StoppedException.class);
             assertThat(run(options, parts, true, Integer.MAX_VALUE).steps()).isEqualTo(whole.steps());
             assertSame("adapter_model.safetensors", "whole" + i, parts);
+        }
+    }
+
+    @Test
+    void remaindersOfBf16ParametersGoOnToo() throws IOException {
+        for (boolean in8bit : new boolean[] {false, true}) {
+            TrainingOptions training = PLAIN.withOptimizer(new OptimizerOptions(1, false, 0, in8bit, true));
+            AlignOptions options = options(Method.FULL, Objective.SFT, Constraint.NONE, training);
+            run(options, "whole" + in8bit, false, Integer.MAX_VALUE);
+            assertThatThrownBy(() -> run(options, "parts" + in8bit, false, 11)).isInstanceOf(StoppedException.class);
+            run(options, "parts" + in8bit, true, Integer.MAX_VALUE);
+            assertSame("model.safetensors", "whole" + in8bit, "parts" + in8bit);
         }
     }
 

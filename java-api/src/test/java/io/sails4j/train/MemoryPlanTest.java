@@ -53,22 +53,22 @@ class MemoryPlanTest {
         };
     }
 
-    private static TrainingOptions options(Recompute recompute) {
+    private static TrainingOptions options(Recompute recompute, boolean bf16Masters) {
         return new TrainingOptions(1, 2, 1024, 1024, new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1)
-            .withRecompute(recompute);
+            .withRecompute(recompute).withOptimizer(new OptimizerOptions(1, false, 0, false, bf16Masters));
     }
 
     @ParameterizedTest
     @CsvSource({"F32, all, off", "F32, all, full", "F32, all, selective", "BF16, all, selective", "BF16, all, 2", "F32, attention, off", "F32, attention, selective",
-        "F32, full, off", "F32, full, selective", "BF16, full, 3"})
+        "F32, full, off", "F32, full, selective", "BF16, full, 3", "BF16, full bf16 masters, off"})
     void theMeasuredPeakIsThatOfThePlan(DType dtype, String trained, String recompute) {
-        boolean full = trained.equals("full");
+        boolean full = trained.startsWith("full");
         EnumSet<Projection> targets = trained.equals("all") ? EnumSet.allOf(Projection.class) : EnumSet.of(Projection.Q_PROJ, Projection.V_PROJ, Projection.O_PROJ);
         try (Engine engine = Engine.open(new EngineOptions("cpu", 0, ""));
              CausalModel model = new CausalModel(engine, ModelWeights.random(CONFIG, engine, dtype, 3), false);
              LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(CONFIG, targets, 8, 8, "plan"), CONFIG, engine.device());
-             Trainable trainable = full ? new FullTrainable(model) : new LoraTrainable(adapter, engine.device());
-             TrainingLoop loop = new TrainingLoop(model, trainable, new SftLoss(sequences(8, 256)), options(recompute(recompute)), StepHook.none(),
+             Trainable trainable = full ? new FullTrainable(model, trained.endsWith("masters")) : new LoraTrainable(adapter, engine.device());
+             TrainingLoop loop = new TrainingLoop(model, trainable, new SftLoss(sequences(8, 256)), options(recompute(recompute), trained.endsWith("masters")), StepHook.none(),
                  System::nanoTime)) {
             loop.run(step -> { });
             double measured = engine.device().peakBytes();
