@@ -266,7 +266,7 @@ __device__ __forceinline__ void warpgroup_consume(const WarpgroupSchedule<Tile> 
 }
 
 // Epilogue: a type with kSharedBytes (scratch for all consumers together) and
-//   operator()(const float (&d)[kCols / 2], const WarpgroupPlace &, uint8_t *scratch) const   by the 128 threads of a warpgroup
+//   operator()(float (&d)[kCols / 2], const WarpgroupPlace &, uint8_t *scratch) const   by the 128 threads of a warpgroup; d is theirs to change
 template <class Tile, class Epilogue>
 __global__ void __launch_bounds__(Tile::kThreads, 1)
     warpgroup_products(const __grid_constant__ WarpgroupOperands operands, const Epilogue epilogue, const WarpgroupProblem problem) {
