@@ -221,8 +221,9 @@ struct WarpgroupConsumer {
     before = at.slot;
     at.advance();
   }
-  __device__ __forceinline__ void finish() {
+  __device__ __forceinline__ void finish(float (&d)[Tile::kCols / 2]) {
     wgmma_wait<0>();
+    wgmma_done(d);
     give_back();
     before = -1;
   }
@@ -258,7 +259,7 @@ __device__ __forceinline__ void warpgroup_consume(const WarpgroupSchedule<Tile> 
       for (int64_t step = 0; step < item.rank_steps; step++)
         ring.step([&](const uint8_t *h, const uint8_t *w) { warpgroup_multiply_triples<Tile::kCols, kMnMajorB>(d, h, w); });
     }
-    ring.finish();
+    ring.finish(d);
     epilogue(d, WarpgroupPlace{item.tile.row * Tile::kRows + consumer * kWarpgroupRows, item.tile.col * Tile::kColsOfB, schedule.p.m, schedule.p.n,
                                item.part, consumer},
              scratch);
