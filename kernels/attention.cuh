@@ -10,9 +10,10 @@
 // (sequence, key/value head): row r is query r / group of head kv_head * group + r % group. A tile of rows then reads each key once for all
 // heads of the group, decoding one query fills more than one row of a matrix instruction, and the backward pass by keys needs one loop.
 //
-// Three ways to compute, chosen by the choose_* functions from shape, dtype, alignment and the number of multiprocessors:
+// Four ways to compute, chosen by the choose_* functions from shape, dtype, alignment, the number of multiprocessors and whether it is a Hopper card:
 //   tensorcore  bf16, head_dim <= 256: mma on tiles in shared memory; head_dim 64, 128, 256 with 16-byte aligned rows have kernels of their
 //               own, all other head_dims share one that is as wide as 256 and skips what it does not need (attention_tensorcore.cuh)
+//   warpgroup   the forward on sm_90a for head_dim 64, 128, 256 and 64 rows or more (attention_forward_warpgroup.cuh)
 //   simt        f32, and bf16 with head_dim > 256: f32 multiply-adds, any head_dim (attention_simt.cuh)
 //   few rows    the keys are split over blocks, on tensor cores over warps too (attention_decode.cuh); into how many parts depends on the
 //               number of multiprocessors, so that only the same kind of device gives the same bits
@@ -181,6 +182,7 @@ __device__ __forceinline__ PairGradient pair_gradient(const ScoreScale &scale, f
 struct AttentionConfig {
   const char *name;
   bool tensorcore;
+  bool warpgroups;        // wgmma and TMA: sm_90a alone
   int width;              // columns of a tile in shared memory; 0: in pieces
   bool exact;             // head_dim == width, and 16-byte copies
   bool vectors;           // 16-byte copies are allowed

@@ -6,10 +6,11 @@
 //   keys that its rows may see; later rows, which see more, come first in the grid. Scores stay in registers and become the A operand of P V,
 //   rounded to bf16. Loading keys overlaps with P V of the tile before, loading values with the scores.
 //   FLOPs 4 rows keys head_dim per head; bytes: q, out once, k and v once per block (128 rows are 64 queries where a group has 2 heads).
-// Other variants: attention_simt.cuh, attention_decode.cuh; all are chosen and launched here.
+// Other variants: attention_simt.cuh, attention_decode.cuh, on Hopper attention_forward_warpgroup.cuh; all are chosen and launched here.
 #pragma once
 
 #include "attention_decode.cuh"
+#include "attention_forward_warpgroup.cuh"
 #include "attention_simt.cuh"
 #include "attention_tensorcore.cuh"
 
@@ -115,9 +116,11 @@ __global__ void __launch_bounds__(kWarps *kWarp, kForwardBlocks<kWidth, kWarps>)
 
 // ---- variant choice
 
-inline AttentionConfig choose_attention_forward(const AttentionShape &s, bool is_bf16, bool vectors, int64_t multiprocessors) {
+// hopper: kernels of sm_90a may be chosen.
+inline AttentionConfig choose_attention_forward(const AttentionShape &s, bool is_bf16, bool vectors, int64_t multiprocessors, bool hopper) {
   AttentionConfig c = {};
   c.splits = 1;
+  if (hopper && is_bf16 && vectors && warpgroup_attention_fits(s)) return warpgroup_attention_config(s);
   const bool few = s.rows() <= kDecodeRows;
   if (few) {
     const IndexRange visible = keys_of_rows(s, 0, s.rows());
@@ -168,6 +171,7 @@ template <int kWidth, bool kExact, int kWarps>
 // The tiles of a configuration; a combination of width and threads that is not listed is never chosen.
 [[nodiscard]] inline cudaError_t launch_attention_tensorcore(cudaStream_t stream, const AttentionProblem<bf16> &p, const AttentionConfig &c,
                                                              bf16 *out, float *lse) {
+  if (c.warpgroups) return launch_attention_forward_warpgroup(stream, p, out, lse);
   if (!c.exact) return launch_attention_forward_tensorcore<256, false, 4>(stream, p, c, out, lse);
   if (c.width == 64) return launch_attention_forward_tensorcore<64, true, 4>(stream, p, c, out, lse);
   if (c.width == 128) return launch_attention_forward_tensorcore<128, true, 4>(stream, p, c, out, lse);

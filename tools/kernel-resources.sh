@@ -136,9 +136,9 @@ static AttentionShape shape(int width, bool exact, int64_t rows) {
   return s;
 }
 static long forward(int width, bool exact, int warps) {
-  return choose_attention_forward(shape(width, exact, 1024), true, exact, warps == 8 ? 1 : 1024).shared_bytes;
+  return choose_attention_forward(shape(width, exact, 1024), true, exact, warps == 8 ? 1 : 1024, false).shared_bytes;
 }
-static long decode(int width, bool exact) { return choose_attention_forward(shape(width, exact, 1), true, exact, 1).shared_bytes; }
+static long decode(int width, bool exact) { return choose_attention_forward(shape(width, exact, 1), true, exact, 1, false).shared_bytes; }
 static AttentionBackwardConfig backward(int width, bool exact) { return choose_attention_backward(shape(width, exact, 64), true, exact); }
 int main() {
 CPP
@@ -150,6 +150,7 @@ CPP
       if ($2 == "sae_statistics_tiles") value = "kStatisticsBytes<" $3 ">"
       else if (match($3, /^(TensorCore|Simt)Tile<[^>]*>/)) value = substr($3, RSTART, RLENGTH) "::kSharedBytes"
       else if ($2 == "skinny_products") value = "SkinnyTile<" $3 ">::kSharedBytes"
+      else if ($2 == "attention_forward_warpgroup") value = "WarpgroupAttentionTile<" substr($3, 1, index($3, ",") - 1) ">::kSharedBytes"
       else if ($2 == "attention_forward_tensorcore") value = "forward(" $3 ")"
       else if ($2 == "attention_decode_tensorcore") value = "decode(" $3 ")"
       else if ($2 == "attention_backward_queries_tensorcore") value = "backward(" $3 ").queries.shared_bytes"

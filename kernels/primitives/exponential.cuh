@@ -32,5 +32,15 @@ __device__ __forceinline__ float fast_reciprocal(float x) {
   return y;
 #endif
 }
+// x within [-limit, limit]; NaN stays NaN.
+__device__ __forceinline__ float clamp_keeping_nan(float x, float limit) {
+#ifdef SAILS_EMULATOR
+  return x < -limit ? -limit : x > limit ? limit : x;
+#else
+  float y;
+  asm("{\n.reg .f32 low;\nmax.NaN.f32 low, %1, %2;\nmin.NaN.f32 %0, low, %3;\n}" : "=f"(y) : "f"(x), "f"(-limit), "f"(limit));
+  return y;
+#endif
+}
 
 }  // namespace sails::kernels

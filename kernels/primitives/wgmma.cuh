@@ -44,6 +44,9 @@ __device__ __forceinline__ uint64_t wgmma_descriptor(const void *shared, uint32_
          static_cast<uint64_t>(stride_bytes >> 4 & 0x3fff) << 32 | static_cast<uint64_t>(swizzle) << 62;
 }
 
+// The descriptor of an operand that starts `bytes` (a multiple of 16) later.
+__device__ __forceinline__ uint64_t wgmma_advance(uint64_t descriptor, int bytes) { return descriptor + static_cast<uint64_t>(bytes >> 4); }
+
 __device__ __forceinline__ void wgmma_fence() {
 #ifdef SAILS_EMULATOR
   sails_emulator::wgmma_fence();
@@ -84,6 +87,15 @@ __device__ __forceinline__ void wgmma_done(float (&d)[kCount]) {
   (void)d;
 #endif
 }
+// The same for fragments of a: they are read until the wait, and their registers must not be written before.
+__device__ __forceinline__ void wgmma_done(uint32_t (&a)[4]) {
+#if defined(SAILS_HAS_WGMMA) && !defined(SAILS_EMULATOR)
+#pragma unroll
+  for (int i = 0; i < 4; i++) asm volatile("" : "+r"(a[i])::"memory");
+#else
+  (void)a;
+#endif
+}
 // Gives 40 to 232 registers a thread (a multiple of 8) to this warpgroup, or takes those above; all its threads call. In kernels with
 // __launch_bounds__(threads, 1).
 template <int kRegisters>
@@ -100,7 +112,7 @@ __device__ __forceinline__ void give_registers() {
 }
 
 // d += a b, or d = a b where `accumulate` is false. MnMajor: the operand's rows are contiguous, see above.
-// N 8, 16, 32, 64, 128 or 256.
+// N 8, 16, 32, 64, 80, 128 or 256.
 template <int N, bool kAMnMajor = false, bool kBMnMajor = false>
 __device__ __forceinline__ void wgmma(float (&d)[N / 2], uint64_t a, uint64_t b, bool accumulate);
 // The same with a from registers.
@@ -166,6 +178,8 @@ SAILS_WGMMA_SHAPE(32, (SAILS_WGMMA_TEXT_0 ", " SAILS_WGMMA_TEXT_1), (SAILS_WGMMA
                   "%16", "%17", "%18", "%19", "%20", "%21", "%22")
 SAILS_WGMMA_SHAPE(64, (SAILS_WGMMA_TEXT_0 ", " SAILS_WGMMA_TEXT_1 ", " SAILS_WGMMA_TEXT_2 ", " SAILS_WGMMA_TEXT_3), (SAILS_WGMMA_REGISTERS(0), SAILS_WGMMA_REGISTERS(8), SAILS_WGMMA_REGISTERS(16), SAILS_WGMMA_REGISTERS(24)),
                   "%32", "%33", "%34", "%35", "%36", "%37", "%38")
+SAILS_WGMMA_SHAPE(80, (SAILS_WGMMA_TEXT_0 ", " SAILS_WGMMA_TEXT_1 ", " SAILS_WGMMA_TEXT_2 ", " SAILS_WGMMA_TEXT_3 ", " SAILS_WGMMA_TEXT_4), (SAILS_WGMMA_REGISTERS(0), SAILS_WGMMA_REGISTERS(8), SAILS_WGMMA_REGISTERS(16), SAILS_WGMMA_REGISTERS(24), SAILS_WGMMA_REGISTERS(32)),
+                  "%40", "%41", "%42", "%43", "%44", "%45", "%46")
 SAILS_WGMMA_SHAPE(128, (SAILS_WGMMA_TEXT_0 ", " SAILS_WGMMA_TEXT_1 ", " SAILS_WGMMA_TEXT_2 ", " SAILS_WGMMA_TEXT_3 ", " SAILS_WGMMA_TEXT_4 ", " SAILS_WGMMA_TEXT_5 ", " SAILS_WGMMA_TEXT_6 ", " SAILS_WGMMA_TEXT_7), (SAILS_WGMMA_REGISTERS(0), SAILS_WGMMA_REGISTERS(8), SAILS_WGMMA_REGISTERS(16), SAILS_WGMMA_REGISTERS(24), SAILS_WGMMA_REGISTERS(32), SAILS_WGMMA_REGISTERS(40), SAILS_WGMMA_REGISTERS(48), SAILS_WGMMA_REGISTERS(56)),
                   "%64", "%65", "%66", "%67", "%68", "%69", "%70")
 SAILS_WGMMA_SHAPE(256, (SAILS_WGMMA_TEXT_0 ", " SAILS_WGMMA_TEXT_1 ", " SAILS_WGMMA_TEXT_2 ", " SAILS_WGMMA_TEXT_3 ", " SAILS_WGMMA_TEXT_4 ", " SAILS_WGMMA_TEXT_5 ", " SAILS_WGMMA_TEXT_6 ", " SAILS_WGMMA_TEXT_7 ", " SAILS_WGMMA_TEXT_8 ", " SAILS_WGMMA_TEXT_9 ", " SAILS_WGMMA_TEXT_10 ", " SAILS_WGMMA_TEXT_11 ", " SAILS_WGMMA_TEXT_12 ", " SAILS_WGMMA_TEXT_13 ", " SAILS_WGMMA_TEXT_14 ", " SAILS_WGMMA_TEXT_15), (SAILS_WGMMA_REGISTERS(0), SAILS_WGMMA_REGISTERS(8), SAILS_WGMMA_REGISTERS(16), SAILS_WGMMA_REGISTERS(24), SAILS_WGMMA_REGISTERS(32), SAILS_WGMMA_REGISTERS(40), SAILS_WGMMA_REGISTERS(48), SAILS_WGMMA_REGISTERS(56), SAILS_WGMMA_REGISTERS(64), SAILS_WGMMA_REGISTERS(72), SAILS_WGMMA_REGISTERS(80), SAILS_WGMMA_REGISTERS(88), SAILS_WGMMA_REGISTERS(96), SAILS_WGMMA_REGISTERS(104), SAILS_WGMMA_REGISTERS(112), SAILS_WGMMA_REGISTERS(120)),

@@ -71,7 +71,7 @@ template <typename T>
 void forward(CudaDevice &d, const AttentionProblem<T> &p, bool is_bf16, void *out, float *lse, Workspace workspace) {
   const std::initializer_list<const void *> tensors = {p.q, p.k, p.v, out};
   const bool vectors = is_bf16 && kernels::rows_aligned(p, tensors);
-  const AttentionConfig config = kernels::choose_attention_forward(p, is_bf16, vectors, d.multiprocessors);
+  const AttentionConfig config = kernels::choose_attention_forward(p, is_bf16, vectors, d.multiprocessors, d.hopper_kernels);
   const AttentionPartials partials = take_partials(p, config.splits, workspace);
   check(kernels::launch_attention_forward(d.stream, p, config, static_cast<T *>(out), lse, partials));
 }

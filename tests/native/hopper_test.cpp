@@ -149,7 +149,8 @@ TEST("wgmma: every swizzle, both operands K-major and MN-major") {
 
 TEST("wgmma: every width") {
   for (const std::string &why : {run_product<8, Swizzle::bytes_128, false, false>(1), run_product<16, Swizzle::bytes_64, false, false>(2),
-                                 run_product<32, Swizzle::bytes_32, false, false>(3), run_product<256, Swizzle::bytes_128, false, false>(4)})
+                                 run_product<32, Swizzle::bytes_32, false, false>(3), run_product<80, Swizzle::bytes_128, false, false>(5),
+                                 run_product<256, Swizzle::bytes_128, false, false>(4)})
     if (!why.empty()) return why;
   return "";
 }

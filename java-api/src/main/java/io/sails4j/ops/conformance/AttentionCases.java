@@ -8,7 +8,7 @@ import java.util.List;
 /** Attention with grouped heads, soft-cap, sliding window, segments and a cache with spare room. */
 public final class AttentionCases {
     /** How the segments are drawn. */
-    public enum Segments { ONE, PADDED, RANDOM }
+    public enum Segments { ONE, PADDED, PACKED, RANDOM }
 
     private AttentionCases() {
     }
@@ -39,7 +39,39 @@ public final class AttentionCases {
             add(shapes, shape(1, 3, 0, 2, 1, 8, 0, 0, 0, 0), Segments.ONE, type);
             cases.addAll(shapes);
         }
+        cases.addAll(forwardTiles());
         return cases;
+    }
+
+    /**
+     * The forward around tiles of 128 rows (a query and the heads of its group are rows) and 80 or 128 keys, for the head dimensions that have kernels
+     * of their own. In bfloat16: the other type has no such tiles.
+     */
+    private static List<OpCase> forwardTiles() {
+        List<OpCase> cases = new ArrayList<>();
+        // A query below a tile and a query above; a whole tile; rows that do not fill one (a group of 3).
+        addForward(cases, shape(1, 63, 63, 2, 1, 256, 0, 0, 0, 0), Segments.PADDED);
+        addForward(cases, shape(1, 65, 65, 2, 1, 256, 0, 0, 0, 50), Segments.PADDED);
+        addForward(cases, shape(1, 128, 128, 1, 1, 128, 0, 0, 0, 0), Segments.ONE);
+        addForward(cases, shape(1, 127, 127, 2, 2, 128, 0, 0, 0, 50), Segments.RANDOM);
+        addForward(cases, shape(1, 129, 129, 3, 1, 64, 0, 0, 64, 0), Segments.PADDED);
+        // Several tiles: windows within and across them, a cache with spare room, groups of 4, several sequences.
+        addForward(cases, shape(2, 100, 261, 4, 2, 128, 3 * 2 * 128, 161, 37, 50), Segments.PADDED);
+        addForward(cases, shape(2, 70, 240, 2, 1, 256, 5 * 256, 150, 100, 0), Segments.PADDED);
+        addForward(cases, shape(1, 64, 242, 2, 1, 256, 0, 178, 150, 50), Segments.ONE);
+        // Keys that no query has reached; queries past the last key; a stride that no tensor map can have.
+        addForward(cases, shape(1, 96, 300, 1, 1, 64, 0, 150, 0, 50), Segments.ONE);
+        addForward(cases, shape(1, 140, 90, 1, 1, 128, 0, 0, 0, 50), Segments.PADDED);
+        addForward(cases, shape(2, 64, 64, 2, 1, 64, 24, 0, 0, 50), Segments.PADDED);
+        // Documents: several in a tile, some longer than one, so that whole tiles of others lie between.
+        addForward(cases, shape(1, 262, 262, 2, 1, 128, 0, 0, 0, 50), Segments.PACKED);
+        addForward(cases, shape(1, 200, 200, 1, 1, 256, 0, 0, 0, 50), Segments.PACKED);
+        addForward(cases, shape(2, 150, 150, 4, 1, 64, 0, 0, 90, 0), Segments.PACKED);
+        return cases;
+    }
+
+    private static void addForward(List<OpCase> cases, AttentionShape shape, Segments segments) {
+        cases.add(new Forward(shape, segments, true, DType.BF16));
     }
 
     private static void add(List<OpCase> cases, AttentionShape shape, Segments segments, DType type) {
@@ -81,6 +113,8 @@ public final class AttentionCases {
                 case ONE -> 1;
                 // Even sequences are padded on the left and hold two documents, odd ones are padded on the right.
                 case PADDED -> sequence % 2 == 0 ? (i < n / 5 ? 0 : i < n / 2 ? 7 : 3) : i < n - n / 3 ? 1 : 0;
+                // Documents of 40, 3, 110, 1 and 46 tokens, over and over.
+                case PACKED -> 1 + i / 200 * 5 + (i % 200 < 40 ? 0 : i % 200 < 43 ? 1 : i % 200 < 153 ? 2 : i % 200 < 154 ? 3 : 4);
                 case RANDOM -> f.random().nextInt(3);
             };
         }
