@@ -9,7 +9,7 @@
 //   head_gather    a block for each row of a chunk: hidden to the front; zeros in rows that a chunk does not fill, for dembed's long sum
 //   head_row_loss  a block for each row: the loss in one pass over z, dz in a second one, written over z
 //   head_scatter   a block for each row: dhidden to its place;  head_zero: dhidden 0 in rows not counted
-// A chunk has about kHeadChunkLogits logits. FLOPs of a chunk 6 rows d_model vocab in the matmuls; bytes of head_row_loss 8 rows vocab read,
+// A chunk has as many logits as the device gives to them (head_logits). On Hopper head_warpgroup.cuh takes the place of head_row_loss. FLOPs of a chunk 6 rows d_model vocab in the matmuls; bytes of head_row_loss 8 rows vocab read,
 // 4 or 2 written.
 #pragma once
 
@@ -24,13 +24,17 @@ namespace sails::kernels {
 constexpr int32_t kNotCounted = -100;
 constexpr int kHeadThreads = 1024, kHeadCopyThreads = 256;
 
-// 256 MiB of f32: 256 rows at Gemma-2's vocabulary. Each chunk reads the embedding twice; with 256 rows that is 256 FLOPs a byte of bf16, about
-// what a data-center card computes in the time it reads the byte.
-constexpr int64_t kHeadChunkLogits = int64_t{64} << 20;
+// How many logits of a chunk are in memory, in f32, by default: a 64th of the card's memory, 256 MiB to 1 GiB. Each chunk reads the embedding twice;
+// 256 rows, what 256 MiB hold of Gemma-2's vocabulary, are 256 FLOPs a byte of bf16, about what a data-center card computes in the time it reads the
+// byte; 1024 rows leave its memory a quarter busy.
+inline int64_t default_head_logits(int64_t memory_bytes) {
+  constexpr int64_t kLeast = int64_t{64} << 20, kMost = int64_t{256} << 20;
+  return smaller(larger(memory_bytes / 64 / 4, kLeast), kMost);
+}
 
 // Rows of a chunk, whole matmul tiles where there are so many.
-inline int64_t head_chunk_rows(int64_t n_tokens, int64_t vocab) {
-  const int64_t rows = larger(16, kHeadChunkLogits / larger(1, vocab));
+inline int64_t head_chunk_rows(int64_t n_tokens, int64_t vocab, int64_t head_logits) {
+  const int64_t rows = larger(16, head_logits / larger(1, vocab));
   return smaller(n_tokens, rows >= 128 ? rows / 128 * 128 : rows);
 }
 
@@ -143,8 +147,8 @@ __device__ __forceinline__ RowSum head_row_sum(const float *z, int64_t vocab, fl
 }
 
 // dz over z: T may be narrower, then its row fills the front half of z's. Each step reads kThreads * kLanes logits, waits, and writes at or
-// before where it has read: nobody's unread logit is overwritten.
-template <typename T, int kLanes>
+// before where it has read: nobody's unread logit is overwritten. kCapped: z holds logits that have been through the soft-cap.
+template <typename T, int kLanes, bool kCapped = false>
 __device__ __forceinline__ void head_row_gradient(float *z, int64_t vocab, float cap, int32_t target, float weight, float largest,
                                                   float inverse_sum) {
   T *dz = reinterpret_cast<T *>(z);
@@ -157,7 +161,7 @@ __device__ __forceinline__ void head_row_gradient(float *z, int64_t vocab, float
       const Pack<float, kLanes> read = load_pack<kLanes>(z + j);
 #pragma unroll
       for (int i = 0; i < kLanes; i++) {
-        const float l = head_softcap(read.lane[i], cap), share = l * inverse_cap;
+        const float l = kCapped ? read.lane[i] : head_softcap(read.lane[i], cap), share = l * inverse_cap;
         const float p = expf(l - largest) * inverse_sum;
         gradient.lane[i] = from_float<T>((p - (j + i == target ? 1.0f : 0.0f)) * weight * (1.0f - share * share));
       }

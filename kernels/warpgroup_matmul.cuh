@@ -221,8 +221,9 @@ struct WarpgroupConsumer {
     before = at.slot;
     at.advance();
   }
-  __device__ __forceinline__ void finish() {
+  __device__ __forceinline__ void finish(float (&d)[Tile::kCols / 2]) {
     wgmma_wait<0>();
+    wgmma_done(d);
     give_back();
     before = -1;
   }
@@ -258,7 +259,7 @@ __device__ __forceinline__ void warpgroup_consume(const WarpgroupSchedule<Tile> 
       for (int64_t step = 0; step < item.rank_steps; step++)
         ring.step([&](const uint8_t *h, const uint8_t *w) { warpgroup_multiply_triples<Tile::kCols, kMnMajorB>(d, h, w); });
     }
-    ring.finish();
+    ring.finish(d);
     epilogue(d, WarpgroupPlace{item.tile.row * Tile::kRows + consumer * kWarpgroupRows, item.tile.col * Tile::kColsOfB, schedule.p.m, schedule.p.n,
                                item.part, consumer},
              scratch);
@@ -266,7 +267,7 @@ __device__ __forceinline__ void warpgroup_consume(const WarpgroupSchedule<Tile> 
 }
 
 // Epilogue: a type with kSharedBytes (scratch for all consumers together) and
-//   operator()(const float (&d)[kCols / 2], const WarpgroupPlace &, uint8_t *scratch) const   by the 128 threads of a warpgroup
+//   operator()(float (&d)[kCols / 2], const WarpgroupPlace &, uint8_t *scratch) const   by the 128 threads of a warpgroup; d is theirs to change
 template <class Tile, class Epilogue>
 __global__ void __launch_bounds__(Tile::kThreads, 1)
     warpgroup_products(const __grid_constant__ WarpgroupOperands operands, const Epilogue epilogue, const WarpgroupProblem problem) {

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include "head_loss.cuh"
 #include "reductions.cuh"
 
 #ifndef SAILS_EMULATOR
@@ -71,7 +72,8 @@ void choose_kernels(CudaDevice &device, const std::string &value) {
   device.hopper_kernels = value == "hopper";
 }
 
-// "key=value,...": memory_mib limits what sails_alloc hands out, kernels limits the choice of variants; the emulator also knows seed.
+// "key=value,...": memory_mib limits what sails_alloc hands out, head_mib is the memory for logits, kernels limits the choice of variants; the
+// emulator also knows seed.
 void apply_options(CudaDevice &device, std::string rest) {
   while (!rest.empty()) {
     const size_t comma = rest.find(',');
@@ -83,16 +85,20 @@ void apply_options(CudaDevice &device, std::string rest) {
       const int64_t mib = positive(key, value);
       require(mib < (int64_t{1} << 40), "option memory_mib=" + value + " is more than any card has");
       device.budget_bytes = std::min(device.budget_bytes, mib << 20);
+    } else if (key == "head_mib") {
+      const int64_t mib = positive(key, value);
+      require(mib <= 4096, "option head_mib=" + value + ": expected 1 to 4096");
+      device.head_logits = (mib << 20) / 4;
     } else if (key == "kernels") {
       choose_kernels(device, value);
 #ifdef SAILS_EMULATOR
     } else if (key == "seed") {
       sails_emulator::set_seed(static_cast<uint64_t>(positive(key, value)));
     } else {
-      require(false, "option '" + option + "' is unknown to the emulator backend, expected memory_mib=..., kernels=hopper|portable or seed=...");
+      require(false, "option '" + option + "' is unknown to the emulator backend, expected memory_mib=..., head_mib=..., kernels=hopper|portable or seed=...");
 #else
     } else {
-      require(false, "option '" + option + "' is unknown to the cuda backend, expected memory_mib=... or kernels=hopper|portable");
+      require(false, "option '" + option + "' is unknown to the cuda backend, expected memory_mib=..., head_mib=... or kernels=hopper|portable");
 #endif
     }
   }
@@ -171,6 +177,7 @@ std::unique_ptr<sails_device> open(int32_t ordinal, int32_t n_threads, const std
   device->total_bytes = static_cast<int64_t>(properties.totalGlobalMem);
   device->budget_bytes = device->total_bytes;
   apply_options(*device, options);
+  if (device->head_logits == 0) device->head_logits = kernels::default_head_logits(device->budget_bytes);
 #ifdef SAILS_EMULATOR
   sails_emulator::set_threads(n_threads > 0 ? n_threads : static_cast<int>(std::thread::hardware_concurrency()));
 #endif

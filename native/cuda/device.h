@@ -40,6 +40,7 @@ struct CudaDevice : sails_device {
   int64_t shared_bytes_per_block = 0;     // the most dynamic shared memory that a block may ask for
   int64_t total_bytes = 0;                // of the card
   int64_t budget_bytes = 0;               // what sails_alloc may hand out
+  int64_t head_logits = 0;                // of the language-model head that are kept at once
   cudaStream_t stream = nullptr;          // the handle's queue
   kernels::Fault *fault = nullptr;        // on the device; read at every wait
   kernels::Fault *host_fault = nullptr;   // pinned, where it is read to

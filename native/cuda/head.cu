@@ -3,7 +3,7 @@
 
 #include "cuda/device.h"
 #include "cuda/matmul.h"
-#include "head_loss.cuh"
+#include "head_warpgroup.cuh"
 
 namespace sails::backend {
 namespace {
@@ -11,14 +11,16 @@ namespace {
 struct HeadSizes {
   int64_t rows, chunks;  // rows of a chunk, chunks that there could be
   int64_t matmul_bytes;
+  int64_t tile_cols;     // of the vocabulary, 0 where warpgroup products cannot be chosen
 };
 
 HeadSizes head_sizes(const CudaDevice &d, int64_t n_tokens, int64_t d_model, int64_t vocab, bool bf16) {
   HeadSizes s;
-  s.rows = kernels::head_chunk_rows(n_tokens, vocab);
+  s.rows = kernels::head_chunk_rows(n_tokens, vocab, d.head_logits);
   s.chunks = n_tokens == 0 ? 0 : kernels::ceil_div(n_tokens, s.rows);
   s.matmul_bytes = std::max({matmul_bytes(d, s.rows, vocab, d_model, bf16, false, true), matmul_bytes(d, s.rows, d_model, vocab, bf16, false, false),
                              matmul_bytes(d, vocab, d_model, s.rows, bf16, true, false)});
+  s.tile_cols = bf16 && d.hopper_kernels ? kernels::head_tile_cols(vocab) : 0;
   return s;
 }
 
@@ -37,6 +39,7 @@ struct Head {
   float *logits;
   float *chunk_dhidden;
   void *matmul_workspace;
+  kernels::HeadTiles tiles;  // sums NULL: the portable kernels
 
   void run() {
     check(kernels::launch_head_rows(device.stream, rows, token_loss, targets, n_tokens, vocab, sizes.rows, sizes.chunks, device.fault));
@@ -49,9 +52,7 @@ struct Head {
     constexpr bool kBf16 = sizeof(T) == 2;
     const int32_t *filled = rows.chunk_rows + i;
     check(kernels::launch_head_gather(device.stream, chunk_hidden, hidden, rows, i, sizes.rows, d_model));
-    matmul(device, {logits, chunk_hidden, embed, sizes.rows, vocab, d_model, vocab, d_model, d_model, false, kBf16, false, true, 1.0f, 0.0f, filled},
-           matmul_workspace);
-    check(kernels::launch_head_row_loss<T>(device.stream, token_loss, logits, targets, token_weight, rows, i, sizes.rows, vocab, softcap));
+    loss(i);
     // The gradient lies where the logits were, with their rows' distance in bytes.
     const T *gradient = reinterpret_cast<const T *>(logits);
     const int64_t ld = vocab * static_cast<int64_t>(sizeof(float) / sizeof(T));
@@ -64,6 +65,24 @@ struct Head {
       matmul(device, {dembed, gradient, chunk_hidden, vocab, d_model, sizes.rows, d_model, ld, d_model, false, kBf16, true, false, 1.0f, 1.0f,
                       rows.chunk_vocab + i},
              matmul_workspace);
+  }
+
+  // token_loss of the chunk, and the gradient over its logits where one is wanted.
+  void loss(int64_t i) {
+    constexpr bool kBf16 = sizeof(T) == 2;
+    if constexpr (kBf16) {
+      if (tiles.sums != nullptr) {
+        float *kept = token_weight == nullptr ? nullptr : logits;
+        check(kernels::launch_head_products(device.stream, kept, tiles, chunk_hidden, embed, targets, rows, i, sizes.rows, vocab, d_model, softcap,
+                                            device.multiprocessors));
+        check(kernels::launch_head_row_softmax(device.stream, token_loss, kept, tiles, targets, token_weight, rows, i, sizes.rows, vocab, softcap));
+        return;
+      }
+    }
+    matmul(device, {logits, chunk_hidden, embed, sizes.rows, vocab, d_model, vocab, d_model, d_model, false, kBf16, false, true, 1.0f, 0.0f,
+                    rows.chunk_rows + i},
+           matmul_workspace);
+    check(kernels::launch_head_row_loss<T>(device.stream, token_loss, logits, targets, token_weight, rows, i, sizes.rows, vocab, softcap));
   }
 };
 
@@ -80,9 +99,16 @@ void run_head(CudaDevice &d, float *token_loss, float *dhidden, float *dembed, c
   T *chunk_hidden = pieces.take<T>(s.rows * d_model);
   float *logits = pieces.take<float>(s.rows * vocab);
   float *chunk_dhidden = pieces.take<float>(s.rows * d_model);
+  void *matmul_workspace = pieces.take<char>(s.matmul_bytes);
+  kernels::HeadTiles tiles = {};
+  if (s.tile_cols > 0 && kernels::tma_fits(embed, d_model)) {
+    tiles.sums = pieces.take<kernels::TileSum>(s.rows * s.tile_cols);
+    tiles.target_logit = pieces.take<float>(s.rows);
+    tiles.tile_cols = s.tile_cols;
+  }
   Head<T>{d, token_loss, dhidden, dembed, static_cast<const T *>(hidden), static_cast<const T *>(embed), targets,
           gradients ? token_weight : nullptr, n_tokens, d_model, vocab, softcap, s, {row, chunk_rows, chunk_vocab}, chunk_hidden, logits,
-          chunk_dhidden, pieces.take<char>(s.matmul_bytes)}
+          chunk_dhidden, matmul_workspace, tiles}
       .run();
 }
 
@@ -92,7 +118,8 @@ int64_t head_loss_workspace_bytes(sails_device &device, int64_t n_tokens, int64_
   const bool bf16 = dtype == SAILS_BF16;
   const HeadSizes s = head_sizes(cuda(device), n_tokens, d_model, vocab, bf16);
   return aligned_bytes(n_tokens * 8) + 2 * aligned_bytes(s.chunks * 4) + aligned_bytes(s.rows * d_model * (bf16 ? 2 : 4)) +
-         aligned_bytes(s.rows * vocab * 4) + aligned_bytes(s.rows * d_model * 4) + aligned_bytes(s.matmul_bytes);
+         aligned_bytes(s.rows * vocab * 4) + aligned_bytes(s.rows * d_model * 4) + aligned_bytes(s.matmul_bytes) +
+         aligned_bytes(s.rows * s.tile_cols * static_cast<int64_t>(sizeof(kernels::TileSum))) + (s.tile_cols > 0 ? aligned_bytes(s.rows * 4) : 0);
 }
 
 void head_loss(sails_device &device, float *token_loss, float *dhidden, float *dembed, const void *hidden, const void *embed,

@@ -26,6 +26,10 @@ public final class HeadCases {
             }
             // More logits than are kept at once.
             cases.add(new HeadLoss(180, 3, 100003, true, true, 30, 0.05, type));
+            // Rows of whole vectors, which bulk copies take: with both gradients, one, none; an odd vocabulary.
+            cases.add(new HeadLoss(150, 40, 520, true, true, 30, 0.1, type));
+            cases.add(new HeadLoss(33, 72, 1101, true, false, 3, 0.3, type));
+            cases.add(new HeadLoss(140, 24, 300, false, false, 0, 0.3, type));
             cases.add(new HeadLoss(9, 24, 101, true, false, 3, 0.3, type));
             cases.add(new HeadLoss(9, 24, 101, false, true, 0, 0.3, type));
             cases.add(new HeadLoss(9, 24, 101, false, false, 30, 0, type));
@@ -202,6 +206,9 @@ public final class HeadCases {
 
         @Override
         public Runnable prepare(Fixture f) {
+            if (dModel % 8 == 0) {
+                f.aligned();
+            }
             Operand hidden = f.input("hidden", dtype, Draw.normal(1), tokens, dModel);
             Operand embed = f.input("embed", dtype, Draw.normal(4 / Math.sqrt(dModel)), vocab, dModel);
             Operand targets = f.input("targets", DType.I32, targets(vocab, ignoredShare), tokens);
