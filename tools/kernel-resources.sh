@@ -5,7 +5,7 @@
 #   tools/kernel-resources.sh sm_86 sm_120             for these
 #   tools/kernel-resources.sh --update docs/kernels.md rewrites the table between the file's resources:begin and resources:end
 #
-# Exits with 1 if a kernel of the model's shapes spills registers, with 2 if something is missing. JOBS=n limits how many files are compiled at
+# Exits with 1 if a kernel of the model's shapes spills registers or ptxas runs warpgroup products one by one, with 2 if something is missing. JOBS=n limits how many files are compiled at
 # once. Dynamic shared memory is asked of the code that chooses it, in a host program; ptxas does not know it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -53,6 +53,9 @@ export -f compile
 export work
 printf '%s\n' native/cuda/*.cu | xargs -P "${JOBS:-$(nproc)}" -I{} bash -c 'compile "$@"' _ {} "${includes[@]}" "${generate[@]}" ||
   fail "nvcc ${archs[*]} failed, see above."
+
+# "(C7520) Potential Performance Loss: wgmma.mma_async instructions are serialized due to ... in the function 'name'", once for each kernel.
+cat "$work"/*.log | grep -i 'wgmma.*serialized' | c++filt | sort -u >"$work/serialized" || true
 
 # name <tab> kinds and names of the template's parameters <tab> whether it uses dynamic shared memory; for each kernel in the sources.
 awk '
@@ -251,7 +254,7 @@ if [ -n "$update" ]; then
 else
   cat "$work/table"
 fi
-if [ -s "$work/spills" ]; then
-  sed 's/^/tools\/kernel-resources.sh: /' "$work/spills" >&2
+if [ -s "$work/spills" ] || [ -s "$work/serialized" ]; then
+  cat "$work/spills" "$work/serialized" | sed 's/^/tools\/kernel-resources.sh: /' >&2
   exit 1
 fi
