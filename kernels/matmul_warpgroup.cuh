@@ -66,14 +66,14 @@ inline double warpgroup_clocks(int64_t m, int64_t n, const WarpgroupConfig &c, i
 }
 
 // The tile and the number of parts of k with the fewest clocks; of equals the larger tile with fewer parts.
-inline WarpgroupConfig choose_warpgroup_matmul(int64_t m, int64_t n, int64_t k, int multiprocessors) {
-  constexpr int64_t kLeastSteps = 4, kMostParts = 32;
+inline WarpgroupConfig choose_warpgroup_matmul(int64_t m, int64_t n, int64_t k, int multiprocessors, int64_t most_parts = 32) {
+  constexpr int64_t kLeastSteps = 4;
   const WarpgroupConfig tiles[] = {{"warpgroup_128x256", 2, 256, 1, 0, 0}, {"warpgroup_128x128", 2, 128, 1, 0, 0}, {"warpgroup_64x128", 1, 128, 1, 0, 0}};
   WarpgroupConfig best = tiles[0];
   double fewest = 0;
   for (const WarpgroupConfig &tile : tiles) {
     const int64_t steps = larger(1, ceil_div(k, kWarpgroupDepth));
-    for (int64_t wanted = 1; wanted <= kMostParts && (wanted == 1 || wanted * kLeastSteps <= steps); wanted++) {
+    for (int64_t wanted = 1; wanted <= most_parts && (wanted == 1 || wanted * kLeastSteps <= steps); wanted++) {
       WarpgroupConfig config = tile;
       config.k_per_part = ceil_div(steps, wanted) * kWarpgroupDepth;
       config.parts = larger(1, ceil_div(k, config.k_per_part));

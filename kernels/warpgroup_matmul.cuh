@@ -16,7 +16,8 @@
 //
 // An adapter's factors come as sums of three bf16 (triples.cuh), 16 ranks in a step of 64: hi, mid, lo and 16 zeros. Six products of 16 (hi hi, hi mid,
 // mid hi, hi lo, lo hi, mid mid) of one pair of buffers make the f32 product but for 2^-26 of it: one step's copies and one and a half steps' products for
-// each 16 ranks, of which d_model 2304 has 36. w lies as b does: [n, 64 g], or [64 g, n] where b is [k, n]. No adapter where a is transposed.
+// each 16 ranks, of which d_model 2304 has 36. In a pair's tile the other matrix is multiplied with zeros the while. w lies as b does: [n, 64 g], or
+// [64 g, n] where b is [k, n]. No adapter where a is transposed.
 //
 // Each sum runs over k in rising order in one accumulator, the adapter last, so that a tile has the same bits wherever it is computed.
 // Shared memory a step of 64 k: (kRows + kCols) * 128 bytes for 128 * kRows * kCols FLOPs.
@@ -152,8 +153,8 @@ __device__ __forceinline__ void warpgroup_produce(const WarpgroupSchedule<Tile> 
       uint8_t *a = buffers.stages + at.slot * Tile::kStageBytes, *b = a + Tile::kBytesA;
       Mbarrier *full = buffers.full + at.slot;
       mbarrier_wait(buffers.empty + at.slot, at.parity ^ 1);
+      mbarrier_arrive_expect(full, Tile::kStageBytes);
       if (step < item.steps) {
-        mbarrier_arrive_expect(full, Tile::kStageBytes);
         const int64_t k = k_begin + step * Tile::kDepth;
         load_operand<Tile::kRows, Tile::kTransposedA>(a, o.a, full, row, k);
         load_operand<Tile::kColsOfB, kMnMajorB>(b, o.b, full, col, k);
@@ -162,9 +163,11 @@ __device__ __forceinline__ void warpgroup_produce(const WarpgroupSchedule<Tile> 
         const int64_t rank_step = step - item.steps;
         const bool second = Tile::kPaired && rank_step >= item.rank_steps;
         const int64_t k = (second ? rank_step - item.rank_steps : rank_step) * Tile::kDepth;
-        mbarrier_arrive_expect(full, Tile::kBytesA + (Tile::kPaired ? kHalfB : Tile::kBytesB));
+        const TensorMap &w = second ? o.w_second : o.w;
         load_operand<Tile::kRows, false>(a, second ? o.h_second : o.h, full, row, k);
-        load_operand<Tile::kColsOfB, kMnMajorB>(second ? b + kHalfB : b, second ? o.w_second : o.w, full, col, k);
+        load_operand<Tile::kColsOfB, kMnMajorB>(second ? b + kHalfB : b, w, full, col, k);
+        // The other matrix of a pair has no part in this: columns that lie outside are zeros.
+        if (Tile::kPaired) load_operand<Tile::kColsOfB, kMnMajorB>(second ? b : b + kHalfB, w, full, schedule.p.n, k);
       }
     }
   }
@@ -248,15 +251,8 @@ __device__ __forceinline__ void warpgroup_consume(const WarpgroupSchedule<Tile> 
     // Loops of their own: a branch around the products would make ptxas run them one by one.
     for (int64_t step = 0; step < item.steps; step++)
       ring.step([&](const uint8_t *a, const uint8_t *b) { warpgroup_multiply<Tile::kCols, Tile::kTransposedA, kMnMajorB>(d, a, b); });
-    if constexpr (Tile::kPaired) {
-      float(&front)[Tile::kCols / 4] = reinterpret_cast<float(&)[Tile::kCols / 4]>(d[0]);
-      float(&back)[Tile::kCols / 4] = reinterpret_cast<float(&)[Tile::kCols / 4]>(d[Tile::kCols / 4]);
-      for (int64_t step = 0; step < item.rank_steps; step++)
-        ring.step([&](const uint8_t *h, const uint8_t *w) { warpgroup_multiply_triples<Tile::kColsOfB, kMnMajorB>(front, h, w); });
-      for (int64_t step = 0; step < item.rank_steps_second; step++)
-        ring.step([&](const uint8_t *h, const uint8_t *w) { warpgroup_multiply_triples<Tile::kColsOfB, kMnMajorB>(back, h, w + Tile::kBytesB / 2); });
-    } else if constexpr (!Tile::kTransposedA) {
-      for (int64_t step = 0; step < item.rank_steps; step++)
+    if constexpr (!Tile::kTransposedA) {
+      for (int64_t step = 0; step < item.rank_steps + item.rank_steps_second; step++)
         ring.step([&](const uint8_t *h, const uint8_t *w) { warpgroup_multiply_triples<Tile::kCols, kMnMajorB>(d, h, w); });
     }
     ring.finish(d);

@@ -36,11 +36,11 @@ int64_t linear_glu_forward_workspace_bytes(sails_device &device, int64_t n, int6
   return glu_by_maps_bytes(device, n, d_in, d_out, gate_r, up_r, dtype);
 }
 
-void linear_glu_forward(sails_device &device, void *y, const void *x, const void *gate_weight, const void *up_weight, const float *gate_lora_a,
-                        const float *gate_lora_b, const float *up_lora_a, const float *up_lora_b, int64_t n, int64_t d_in, int64_t d_out,
-                        int64_t gate_r, int64_t up_r, float gate_scale, float up_scale, int32_t activation, int32_t dtype, void *workspace,
-                        int64_t workspace_bytes) {
-  glu_by_maps(device, y, x, {gate_weight, up_weight}, {gate_lora_a, up_lora_a}, {gate_lora_b, up_lora_b}, n, d_in, d_out, {gate_r, up_r},
+void linear_glu_forward(sails_device &device, void *y, void *gate, void *up, float *gate_h, float *up_h, const void *x, const void *gate_weight,
+                        const void *up_weight, const float *gate_lora_a, const float *gate_lora_b, const float *up_lora_a,
+                        const float *up_lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t gate_r, int64_t up_r, float gate_scale,
+                        float up_scale, int32_t activation, int32_t dtype, void *workspace, int64_t workspace_bytes) {
+  glu_by_maps(device, y, {gate, up}, {gate_h, up_h}, x, {gate_weight, up_weight}, {gate_lora_a, up_lora_a}, {gate_lora_b, up_lora_b}, n, d_in, d_out, {gate_r, up_r},
               {gate_scale, up_scale}, activation, dtype, workspace, workspace_bytes);
 }
 

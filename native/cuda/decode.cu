@@ -1,7 +1,10 @@
 // Decoding one token a sequence: few launches, each of which may start before the one before has ended.
+#include <algorithm>
+
 #include "cuda/dispatch.h"
 #include "cuda/early.h"
 #include "cuda/gemv.h"
+#include "cuda/linear.h"
 #include "decode_advance.cuh"
 #include "residual_norm.cuh"
 #include "rope_append.cuh"
@@ -70,17 +73,23 @@ void linear_set_forward(sails_device &device, void *const *ys, const void *x, co
 int64_t linear_glu_forward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t gate_r, int64_t up_r,
                                            int32_t dtype) {
   const int64_t r[] = {gate_r, up_r};
-  return n > kGemvRows ? glu_by_maps_bytes(device, n, d_in, d_out, gate_r, up_r, dtype) : all_h_bytes(n, r, 2);
+  // What is kept decides among the ways, and its sizes do not tell.
+  return std::max({glu_by_maps_bytes(device, n, d_in, d_out, gate_r, up_r, dtype),
+                   glu_products_bytes(cuda(device), n, d_in, d_out, gate_r, up_r, dtype), all_h_bytes(n, r, 2)});
 }
 
-void linear_glu_forward(sails_device &device, void *y, const void *x, const void *gate_weight, const void *up_weight, const float *gate_lora_a,
-                        const float *gate_lora_b, const float *up_lora_a, const float *up_lora_b, int64_t n, int64_t d_in, int64_t d_out,
-                        int64_t gate_r, int64_t up_r, float gate_scale, float up_scale, int32_t activation, int32_t dtype, void *workspace,
-                        int64_t workspace_bytes) {
-  if (n > kGemvRows)
-    return glu_by_maps(device, y, x, {gate_weight, up_weight}, {gate_lora_a, up_lora_a}, {gate_lora_b, up_lora_b}, n, d_in, d_out, {gate_r, up_r},
-                       {gate_scale, up_scale}, activation, dtype, workspace, workspace_bytes);
+void linear_glu_forward(sails_device &device, void *y, void *gate, void *up, float *gate_h, float *up_h, const void *x, const void *gate_weight,
+                        const void *up_weight, const float *gate_lora_a, const float *gate_lora_b, const float *up_lora_a,
+                        const float *up_lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t gate_r, int64_t up_r, float gate_scale,
+                        float up_scale, int32_t activation, int32_t dtype, void *workspace, int64_t workspace_bytes) {
   CudaDevice &d = cuda(device);
+  const bool keeps = gate != nullptr || gate_h != nullptr || up_h != nullptr;
+  if (glu_products(d, y, {gate, up}, {gate_h, up_h}, x, {gate_weight, up_weight}, {gate_lora_a, up_lora_a}, {gate_lora_b, up_lora_b}, n, d_in, d_out,
+                   {gate_r, up_r}, {gate_scale, up_scale}, activation, dtype, workspace, workspace_bytes))
+    return;
+  if (n > kGemvRows || keeps)
+    return glu_by_maps(device, y, {gate, up}, {gate_h, up_h}, x, {gate_weight, up_weight}, {gate_lora_a, up_lora_a}, {gate_lora_b, up_lora_b}, n,
+                       d_in, d_out, {gate_r, up_r}, {gate_scale, up_scale}, activation, dtype, workspace, workspace_bytes);
   Workspace pieces(workspace, workspace_bytes);
   const bool is_bf16 = dtype == SAILS_BF16;
   const float *const lora_as[] = {gate_lora_a, up_lora_a};

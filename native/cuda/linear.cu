@@ -1,10 +1,14 @@
 // Linear maps with their adapters: the adapter's second product is added to the sums of the first before they are written.
-#include "cuda/device.h"
+#include "cuda/linear.h"
+
+#include <algorithm>
+
 #include "cuda/gemv.h"
 #include "cuda/matmul.h"
+#include "glu_warpgroup.cuh"
 #include "lora.cuh"
 
-namespace sails::backend {
+namespace sails {
 namespace {
 
 using kernels::bf16;
@@ -36,6 +40,47 @@ int64_t forward_partial_elements(const CudaDevice &d, int64_t n, int64_t d_in, i
 }
 
 }  // namespace
+
+// x lora_a^T of both, then the factors as triples and the partial sums of one at a time.
+int64_t glu_products_bytes(const CudaDevice &d, int64_t n, int64_t d_in, int64_t d_out, int64_t gate_r, int64_t up_r, int32_t dtype) {
+  if (!d.hopper_kernels || dtype != SAILS_BF16) return 0;
+  int64_t bytes = 0;
+  for (int64_t r : {gate_r, up_r})
+    bytes += float_bytes(n * r) + aligned_bytes(2 * kernels::triple_elements(n, r)) + aligned_bytes(2 * kernels::triple_elements(d_out, r));
+  return bytes + float_bytes(std::max(forward_partial_elements(d, n, d_in, gate_r), forward_partial_elements(d, n, d_in, up_r)));
+}
+
+bool glu_products(CudaDevice &d, void *y, void *const (&kept)[2], float *const (&hs)[2], const void *x, const void *const (&weights)[2],
+                  const float *const (&lora_as)[2], const float *const (&lora_bs)[2], int64_t n, int64_t d_in, int64_t d_out,
+                  const int64_t (&r)[2], const float (&scale)[2], int32_t activation, int32_t dtype, void *workspace, int64_t workspace_bytes) {
+  if (!d.hopper_kernels || n <= kernels::kGemvRows || dtype != SAILS_BF16) return false;
+  kernels::WarpgroupMatrices matrices = {x, weights[0], d_in, d_in};
+  matrices.b_second = weights[1];
+  kernels::GluProblem p = {static_cast<bf16 *>(y), static_cast<bf16 *>(kept[0]), static_cast<bf16 *>(kept[1]), matrices, n, d_out, d_in, r[0], r[1],
+                           activation};
+  if (!kernels::glu_warpgroup_fits(p)) return false;
+  Workspace pieces(workspace, workspace_bytes);
+  float *partial = pieces.take<float>(std::max(forward_partial_elements(d, n, d_in, r[0]), forward_partial_elements(d, n, d_in, r[1])));
+  kernels::TripleSet triples = {};
+  bf16 *split[2][2] = {};
+  for (int i = 0; i < 2; i++) {
+    if (r[i] == 0) continue;
+    float *room = pieces.take<float>(n * r[i]), *h = hs[i] != nullptr ? hs[i] : room;
+    for (int factor = 0; factor < 2; factor++) split[i][factor] = pieces.take<bf16>(kernels::triple_elements(factor == 0 ? n : d_out, r[i]));
+    down(d, h, x, lora_as[i], true, 1.0f, n, r[i], d_in, dtype, partial);
+    triples.matrix[triples.count++] = {h, split[i][0], n, r[i], scale[i], false, 0};
+    triples.matrix[triples.count++] = {lora_bs[i], split[i][1], d_out, r[i], 1.0f, false, 0};
+  }
+  check(kernels::launch_triples(d.stream, triples));
+  p.matrices.h = split[0][0];
+  p.matrices.w = split[0][1];
+  p.matrices.h_second = split[1][0];
+  p.matrices.w_second = split[1][1];
+  check(kernels::launch_glu_warpgroup(d.stream, p, d.multiprocessors));
+  return true;
+}
+
+namespace backend {
 
 int64_t linear_forward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t r, int32_t, int32_t dtype) {
   const CudaDevice &d = cuda(device);
@@ -90,4 +135,5 @@ void linear_backward(sails_device &device, float *dx, float *dlora_a, float *dlo
   sails::matmul(d, p, pieces.take<char>(matmul_bytes(d, n, d_in, d_out, dtype == SAILS_BF16, false, false, r)));
 }
 
-}  // namespace sails::backend
+}  // namespace backend
+}  // namespace sails

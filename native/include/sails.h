@@ -34,7 +34,7 @@ extern "C" {
 #define SAILS_API
 #endif
 
-#define SAILS_ABI_VERSION 5
+#define SAILS_ABI_VERSION 6
 
 /* Status codes. */
 #define SAILS_OK 0
@@ -315,11 +315,14 @@ SAILS_API int32_t sails_linear_set_forward(sails_device *device, void *const *ys
                                            void *workspace, int64_t workspace_bytes);
 /* Both inner maps of a gated layer and its activation: y [n, d_out] = act(gate) * up,
  *   gate = x gate_weight^T + gate_scale * (x gate_lora_a^T) gate_lora_b^T,  up likewise; act as in sails_glu_forward.
- * x, weights, y of one dtype, to which gate and up may be rounded; gate_r, up_r 0: no adapter, its pointers NULL. */
+ * x, weights, y of one dtype; gate_r, up_r 0: no adapter, its pointers NULL. For a backward: gate, up [n, d_out] (=) of that dtype or both NULL;
+ * gate_h [n, gate_r], up_h [n, up_r] f32 (=) = x lora_a^T, each may be NULL. Where gate and up are kept, y is what sails_glu_forward makes of them;
+ * otherwise they may be rounded to the dtype on the way. */
 SAILS_API int32_t sails_linear_glu_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in, int64_t d_out,
                                                            int64_t gate_r, int64_t up_r, int32_t dtype);
-SAILS_API int32_t sails_linear_glu_forward(sails_device *device, void *y, const void *x, const void *gate_weight, const void *up_weight,
-                                           const float *gate_lora_a, const float *gate_lora_b, const float *up_lora_a, const float *up_lora_b,
+SAILS_API int32_t sails_linear_glu_forward(sails_device *device, void *y, void *gate, void *up, float *gate_h, float *up_h, const void *x,
+                                           const void *gate_weight, const void *up_weight, const float *gate_lora_a, const float *gate_lora_b,
+                                           const float *up_lora_a, const float *up_lora_b,
                                            int64_t n, int64_t d_in, int64_t d_out, int64_t gate_r, int64_t up_r, float gate_scale, float up_scale,
                                            int32_t activation, int32_t dtype, void *workspace, int64_t workspace_bytes);
 /* The end of one half of a block and the start of the next, rstd as in sails_rmsnorm_forward:

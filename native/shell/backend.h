@@ -117,10 +117,10 @@ void linear_set_forward(sails_device &device, void *const *ys, const void *x, co
                         int64_t d_in, int32_t y_dtype, int32_t dtype, void *workspace, int64_t workspace_bytes);
 int64_t linear_glu_forward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t gate_r, int64_t up_r,
                                            int32_t dtype);
-void linear_glu_forward(sails_device &device, void *y, const void *x, const void *gate_weight, const void *up_weight, const float *gate_lora_a,
-                        const float *gate_lora_b, const float *up_lora_a, const float *up_lora_b, int64_t n, int64_t d_in, int64_t d_out,
-                        int64_t gate_r, int64_t up_r, float gate_scale, float up_scale, int32_t activation, int32_t dtype, void *workspace,
-                        int64_t workspace_bytes);
+void linear_glu_forward(sails_device &device, void *y, void *gate, void *up, float *gate_h, float *up_h, const void *x, const void *gate_weight,
+                        const void *up_weight, const float *gate_lora_a, const float *gate_lora_b, const float *up_lora_a,
+                        const float *up_lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t gate_r, int64_t up_r, float gate_scale,
+                        float up_scale, int32_t activation, int32_t dtype, void *workspace, int64_t workspace_bytes);
 void residual_norm_forward(sails_device &device, float *out, void *y, const float *x, const float *x_weight, const float *residual,
                            const float *y_weight, int64_t n_rows, int64_t d, float eps, float weight_offset, int32_t y_dtype);
 void rope_append(sails_device &device, void *q, void *keys, void *values, int32_t *k_segment, const void *k, const void *v, const float *table,

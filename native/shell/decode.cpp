@@ -99,16 +99,22 @@ int32_t sails_linear_glu_forward_workspace_bytes(sails_device *device, int64_t *
   });
 }
 
-int32_t sails_linear_glu_forward(sails_device *device, void *y, const void *x, const void *gate_weight, const void *up_weight,
-                                 const float *gate_lora_a, const float *gate_lora_b, const float *up_lora_a, const float *up_lora_b, int64_t n,
-                                 int64_t d_in, int64_t d_out, int64_t gate_r, int64_t up_r, float gate_scale, float up_scale,
-                                 int32_t activation, int32_t dtype, void *workspace, int64_t workspace_bytes) {
+int32_t sails_linear_glu_forward(sails_device *device, void *y, void *gate, void *up, float *gate_h, float *up_h, const void *x,
+                                 const void *gate_weight, const void *up_weight, const float *gate_lora_a, const float *gate_lora_b,
+                                 const float *up_lora_a, const float *up_lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t gate_r,
+                                 int64_t up_r, float gate_scale, float up_scale, int32_t activation, int32_t dtype, void *workspace,
+                                 int64_t workspace_bytes) {
   return guarded(device, "sails_linear_glu_forward", [&] {
     const int64_t d_outs[] = {d_out, d_out}, rs[] = {gate_r, up_r};
     check_maps(d_outs, rs, 2, n, d_in, dtype, dtype);
     require(activation == SAILS_GLU_GELU_TANH || activation == SAILS_GLU_SILU, "unknown activation " + std::to_string(activation));
     require_tensor(y, n * d_out, dtype, "y");
     require_tensor(x, n * d_in, dtype, "x");
+    require((gate == nullptr) == (up == nullptr) || n * d_out == 0, "gate and up are both kept or both NULL");
+    if (gate != nullptr) require_tensor(gate, n * d_out, dtype, "gate");
+    if (up != nullptr) require_tensor(up, n * d_out, dtype, "up");
+    if (gate_h != nullptr) require_f32(gate_h, n * gate_r, "gate_h");
+    if (up_h != nullptr) require_f32(up_h, n * up_r, "up_h");
     require_tensor(gate_weight, d_out * d_in, dtype, "gate_weight");
     require_tensor(up_weight, d_out * d_in, dtype, "up_weight");
     check_adapter(gate_lora_a, gate_lora_b, d_in, d_out, gate_r, "gate_lora");
@@ -116,8 +122,8 @@ int32_t sails_linear_glu_forward(sails_device *device, void *y, const void *x, c
     if (n * d_out == 0) return;
     require_workspace(workspace, workspace_bytes,
                       backend::linear_glu_forward_workspace_bytes(*device, n, d_in, d_out, gate_r, up_r, dtype));
-    backend::linear_glu_forward(*device, y, x, gate_weight, up_weight, gate_lora_a, gate_lora_b, up_lora_a, up_lora_b, n, d_in, d_out, gate_r,
-                                up_r, gate_scale, up_scale, activation, dtype, workspace, workspace_bytes);
+    backend::linear_glu_forward(*device, y, gate, up, gate_h, up_h, x, gate_weight, up_weight, gate_lora_a, gate_lora_b, up_lora_a, up_lora_b, n,
+                                d_in, d_out, gate_r, up_r, gate_scale, up_scale, activation, dtype, workspace, workspace_bytes);
   });
 }
 

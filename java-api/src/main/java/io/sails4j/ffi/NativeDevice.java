@@ -456,11 +456,11 @@ public final class NativeDevice {
             dOut, gateR, upR, dtype));
     }
 
-    public synchronized void linearGluForward(long y, long x, long gateWeight, long upWeight, long gateLoraA, long gateLoraB,
-        long upLoraA, long upLoraB, long n, long dIn, long dOut, long gateR, long upR, float gateScale, float upScale,
+    public synchronized void linearGluForward(long y, long gate, long up, long gateH, long upH, long x, long gateWeight,
+        long upWeight, long gateLoraA, long gateLoraB, long upLoraA, long upLoraB, long n, long dIn, long dOut, long gateR, long upR, float gateScale, float upScale,
         int activation, int dtype, long workspace, long workspaceBytes) {
-        check("sails_linear_glu_forward", api.linearGluForward(handle(), y, x, gateWeight, upWeight, gateLoraA, gateLoraB,
-            upLoraA, upLoraB, n, dIn, dOut, gateR, upR, gateScale, upScale, activation, dtype, workspace, workspaceBytes));
+        check("sails_linear_glu_forward", api.linearGluForward(handle(), y, gate, up, gateH, upH, x, gateWeight, upWeight,
+            gateLoraA, gateLoraB, upLoraA, upLoraB, n, dIn, dOut, gateR, upR, gateScale, upScale, activation, dtype, workspace, workspaceBytes));
     }
 
     public synchronized void residualNormForward(long out, long y, long x, long xWeight, long residual, long yWeight,

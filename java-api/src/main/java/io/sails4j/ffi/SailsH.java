@@ -19,7 +19,7 @@ import java.lang.invoke.MethodHandle;
  * pointers are segments. Every method returns the status; what it means is {@link NativeDevice}'s business.
  */
 final class SailsH {
-    static final int VERSION = 5;
+    static final int VERSION = 6;
 
     private static final Linker LINKER = Linker.nativeLinker();
 
@@ -108,7 +108,7 @@ final class SailsH {
     static final MethodHandle LINEAR_GLU_FORWARD_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG,
         JAVA_LONG, JAVA_LONG, JAVA_INT);
     static final MethodHandle LINEAR_GLU_FORWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
-        ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT, JAVA_INT, JAVA_INT, ADDRESS,
+        ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT, JAVA_INT, JAVA_INT, ADDRESS,
         JAVA_LONG);
     static final MethodHandle RESIDUAL_NORM_FORWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
         JAVA_LONG, JAVA_LONG, JAVA_FLOAT, JAVA_FLOAT, JAVA_INT);
@@ -893,12 +893,12 @@ final class SailsH {
         }
     }
 
-    int linearGluForward(MemorySegment device, long y, long x, long gateWeight, long upWeight, long gateLoraA, long gateLoraB,
-        long upLoraA, long upLoraB, long n, long dIn, long dOut, long gateR, long upR, float gateScale, float upScale,
+    int linearGluForward(MemorySegment device, long y, long gate, long up, long gateH, long upH, long x, long gateWeight,
+        long upWeight, long gateLoraA, long gateLoraB, long upLoraA, long upLoraB, long n, long dIn, long dOut, long gateR, long upR, float gateScale, float upScale,
         int activation, int dtype, long workspace, long workspaceBytes) {
         try {
-            return (int) LINEAR_GLU_FORWARD.invokeExact(linearGluForward, device, at(y), at(x), at(gateWeight), at(upWeight),
-                at(gateLoraA), at(gateLoraB), at(upLoraA), at(upLoraB), n, dIn, dOut, gateR, upR, gateScale, upScale,
+            return (int) LINEAR_GLU_FORWARD.invokeExact(linearGluForward, device, at(y), at(gate), at(up), at(gateH), at(upH), at(x),
+                at(gateWeight), at(upWeight), at(gateLoraA), at(gateLoraB), at(upLoraA), at(upLoraB), n, dIn, dOut, gateR, upR, gateScale, upScale,
                 activation, dtype, at(workspace), workspaceBytes);
         } catch (Throwable e) {
             throw failure("sails_linear_glu_forward", linearGluForward, e);

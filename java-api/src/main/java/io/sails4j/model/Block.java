@@ -1,6 +1,8 @@
 package io.sails4j.model;
 
 import io.sails4j.ops.AttentionShape;
+import io.sails4j.ops.GluKept;
+import io.sails4j.ops.LinearMap;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
@@ -50,6 +52,10 @@ final class Block {
     record Result(Tensor residPost, Saved saved) {
     }
 
+    /** The inside of the MLP, each [n, d_ff] in the compute type. */
+    private record Gated(Tensor gate, Tensor up, Tensor act) {
+    }
+
     private final class Forward {
         private final Step step;
         private final TensorArena memory;
@@ -72,6 +78,29 @@ final class Block {
             Linear.Result result = linears.get(projection).forward(step, x, dtype, memory);
             saved.put(projection, stays ? result.saved() : result.saved().withX(null));
             return result.y();
+        }
+
+        /** Gate, up and act(gate) * up, in one pass over the input where neither map has more than one adapter. */
+        Gated gated(Tensor x, boolean xStays, TensorArena actPlace) {
+            Linear gateMap = linears.get(Projection.GATE_PROJ);
+            Linear upMap = linears.get(Projection.UP_PROJ);
+            LinearMap gateSingle = gateMap.single(step);
+            LinearMap upSingle = upMap.single(step);
+            if (gateSingle == null || upSingle == null) {
+                Tensor gate = linear(Projection.GATE_PROJ, x, xStays, step.computeDtype());
+                Tensor up = linear(Projection.UP_PROJ, x, xStays, step.computeDtype());
+                return new Gated(gate, up, activated(step, gate, up, actPlace));
+            }
+            Tensor gate = memory.allocate(step.computeDtype(), step.tokens(), config.dFf());
+            Tensor up = memory.allocate(step.computeDtype(), step.tokens(), config.dFf());
+            Tensor act = actPlace.allocate(step.computeDtype(), step.tokens(), config.dFf());
+            Linear.Saved gateSaved = gateMap.savedOfSingle(step, x, memory);
+            Linear.Saved upSaved = upMap.savedOfSingle(step, x, memory);
+            step.ops().linearGluForward(act, new GluKept(gate, up, gateSaved.only(), upSaved.only()), x, gateSingle, upSingle,
+                config.family().activation());
+            saved.put(Projection.GATE_PROJ, xStays ? gateSaved : gateSaved.withX(null));
+            saved.put(Projection.UP_PROJ, xStays ? upSaved : upSaved.withX(null));
+            return new Gated(gate, up, act);
         }
 
         NormSaved saved(Tensor x) {
@@ -105,7 +134,7 @@ final class Block {
         return y;
     }
 
-    private Tensor gated(Step step, Tensor gate, Tensor up, TensorArena place) {
+    private Tensor activated(Step step, Tensor gate, Tensor up, TensorArena place) {
         Tensor act = place.allocate(step.computeDtype(), step.tokens(), config.dFf());
         step.ops().gluForward(act, gate, up, config.family().activation());
         return act;
@@ -138,16 +167,15 @@ final class Block {
         NormSaved preFeedforwardNorm = f.saved(residMid);
         boolean mlpInStays = f.stays(MLP_INPUTS);
         Tensor mlpIn = norm(step, preFeedforwardNorm, weights.preFeedforwardNorm().weight(), f.placeOf(mlpInStays));
-        Tensor gate = f.linear(Projection.GATE_PROJ, mlpIn, mlpInStays, type);
-        Tensor up = f.linear(Projection.UP_PROJ, mlpIn, mlpInStays, type);
         boolean actStays = f.stays(MLP_OUTPUT);
-        Tensor mlpOut = f.linear(Projection.DOWN_PROJ, gated(step, gate, up, f.placeOf(actStays)), actStays, DType.F32);
+        Gated gated = f.gated(mlpIn, mlpInStays, f.placeOf(actStays));
+        Tensor mlpOut = f.linear(Projection.DOWN_PROJ, gated.act(), actStays, DType.F32);
         notify(listener, "mlp_out.", mlpOut);
         NormSaved postFeedforwardNorm = weights.postFeedforwardNorm() == null ? null : f.saved(mlpOut);
         Tensor residPost = addTo(step, residMid, mlpOut, postFeedforwardNorm, weights.postFeedforwardNorm(), memory);
         notify(listener, "hidden.layer.", residPost);
         return new Result(residPost, new Saved(inputNorm, q, k, v, z, lse, postAttentionNorm,
-            new NormSaved(midStays ? residMid : null, preFeedforwardNorm.rstd()), gate, up, postFeedforwardNorm, f.saved));
+            new NormSaved(midStays ? residMid : null, preFeedforwardNorm.rstd()), gated.gate(), gated.up(), postFeedforwardNorm, f.saved));
     }
 
     /** What a forward that kept SELECTIVEly has left out and the backward needs, computed again into {@code memory}. */
@@ -166,7 +194,7 @@ final class Block {
             putInput(inputs, MLP_INPUTS, norm(step, preFeedforwardNorm, weights.preFeedforwardNorm().weight(), memory));
         }
         if (needsInput(step, MLP_OUTPUT)) {
-            putInput(inputs, MLP_OUTPUT, gated(step, s.gate(), s.up(), memory));
+            putInput(inputs, MLP_OUTPUT, activated(step, s.gate(), s.up(), memory));
         }
         return new Saved(s.inputNorm(), s.q(), s.k(), s.v(), s.z(), s.lse(), attnNorm, preFeedforwardNorm, s.gate(), s.up(), s.postFeedforwardNorm(), inputs);
     }

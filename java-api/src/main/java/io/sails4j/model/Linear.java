@@ -1,5 +1,6 @@
 package io.sails4j.model;
 
+import io.sails4j.ops.LinearMap;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
@@ -25,6 +26,11 @@ final class Linear {
     record Saved(@Nullable Tensor x, @Nullable Tensor[] h, @Nullable Tensor u) {
         Saved withX(@Nullable Tensor other) {
             return new Saved(other, h, u);
+        }
+
+        /** The h of the only adapter, null where there is none. */
+        @Nullable Tensor only() {
+            return java.util.Arrays.stream(h).filter(java.util.Objects::nonNull).findFirst().orElse(null);
         }
 
         Tensor input() {
@@ -63,6 +69,29 @@ final class Linear {
             }
         }
         return new Result(y, new Saved(x, h, null));
+    }
+
+    /** The map for an operation that does more than this one: with its only adapter or none; null where it has several, or one with a DoRA scale. */
+    @Nullable LinearMap single(Step step) {
+        LowRankAdapter[] adapters = step.adaptersOf(key);
+        int only = first(adapters);
+        if (only < 0) {
+            return LinearMap.plain(weight);
+        }
+        LowRankAdapter adapter = adapters[only];
+        boolean alone = java.util.Arrays.stream(adapters).filter(java.util.Objects::nonNull).count() == 1;
+        return alone && adapter.dora() == null ? new LinearMap(weight, adapter.loraA(), adapter.loraB(), adapter.scale()) : null;
+    }
+
+    /** What the backward needs of a {@link #single} map whose adapter's x A^T [n, r] will lie in {@link Saved#only}. */
+    Saved savedOfSingle(Step step, Tensor x, TensorArena memory) {
+        LowRankAdapter[] adapters = step.adaptersOf(key);
+        Tensor[] h = new Tensor[adapters.length];
+        int only = first(adapters);
+        if (only >= 0) {
+            h[only] = memory.allocate(DType.F32, step.tokens(), adapters[only].r());
+        }
+        return new Saved(x, h, null);
     }
 
     /** dx [n, d_in] F32 = or += dy W + adapters; gradients of the weight and of the trained adapter where asked for. */

@@ -77,19 +77,30 @@ final class DecodeCalls {
         }
     }
 
-    void linearGluForward(Call call, Tensor y, Tensor x, LinearMap gate, LinearMap up, GluActivation activation) {
+    void linearGluForward(Call call, Tensor y, GluKept kept, Tensor x, LinearMap gate, LinearMap up, GluActivation activation) {
         long n = call.rows("x", x);
         long dIn = call.cols("x", x);
         Maps m = new Maps(call, x, List.of(gate, up));
         call.require(m.dOut[0] == m.dOut[1], "gate has shape " + gate.weight().shape() + ", up " + up.weight().shape());
         call.sameType("y", y, "x", x);
         long yAddress = call.matrix("y", y, n, m.dOut[0], F32_OR_BF16);
+        long gateAddress = kept(call, "gate", kept.gate(), x, n, m.dOut[0]);
+        long upAddress = kept(call, "up", kept.up(), x, n, m.dOut[0]);
+        long gateHAddress = call.matrixOrNull("gateH", kept.gateH(), n, m.r[0], F32);
+        long upHAddress = call.matrixOrNull("upH", kept.upH(), n, m.r[1], F32);
         long xAddress = call.address("x", x, F32_OR_BF16);
         synchronized (workspace) {
             long bytes = api.linearGluForwardWorkspaceBytes(n, dIn, m.dOut[0], m.r[0], m.r[1], code(x));
-            api.linearGluForward(yAddress, xAddress, m.weights[0], m.weights[1], m.loraAs[0], m.loraBs[0], m.loraAs[1], m.loraBs[1], n, dIn,
-                m.dOut[0], m.r[0], m.r[1], m.scale[0], m.scale[1], activation.abiCode(), code(x), workspace.atLeast(bytes), bytes);
+            api.linearGluForward(yAddress, gateAddress, upAddress, gateHAddress, upHAddress, xAddress, m.weights[0], m.weights[1], m.loraAs[0],
+                m.loraBs[0], m.loraAs[1], m.loraBs[1], n, dIn, m.dOut[0], m.r[0], m.r[1], m.scale[0], m.scale[1], activation.abiCode(), code(x), workspace.atLeast(bytes), bytes);
         }
+    }
+
+    private static long kept(Call call, String name, @Nullable Tensor tensor, Tensor x, long n, long dOut) {
+        if (tensor != null) {
+            call.sameType(name, tensor, "x", x);
+        }
+        return call.matrixOrNull(name, tensor, n, dOut, F32_OR_BF16);
     }
 
     void residualNormForward(Call call, Tensor out, Tensor y, Tensor x, @Nullable Tensor xWeight, Tensor residual, Tensor yWeight, float eps,

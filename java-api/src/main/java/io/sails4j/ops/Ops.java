@@ -547,8 +547,13 @@ public final class Ops {
 
     /** y [n, d_ff] = act(x gate) * (x up), all of one type; the operation queued directly before must not write weights or lora_A. */
     public void linearGluForward(Tensor y, Tensor x, LinearMap gate, LinearMap up, GluActivation activation) {
+        linearGluForward(y, GluKept.NOTHING, x, gate, up, activation);
+    }
+
+    /** The same, and what a backward needs of it; with gate and up kept, y is what {@link #gluForward} makes of them. */
+    public void linearGluForward(Tensor y, GluKept kept, Tensor x, LinearMap gate, LinearMap up, GluActivation activation) {
         try (Call call = call("linearGluForward")) {
-            decoding.linearGluForward(call, y, x, gate, up, activation);
+            decoding.linearGluForward(call, y, kept, x, gate, up, activation);
         }
     }
 

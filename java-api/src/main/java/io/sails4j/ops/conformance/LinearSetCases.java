@@ -1,6 +1,7 @@
 package io.sails4j.ops.conformance;
 
 import io.sails4j.ops.GluActivation;
+import io.sails4j.ops.GluKept;
 import io.sails4j.ops.LinearMap;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
@@ -28,13 +29,17 @@ public final class LinearSetCases {
         }
         for (DType type : ElementwiseCases.FLOATS) {
             for (GluActivation activation : GluActivation.values()) {
-                cases.add(new Glu(1, 2304, 70, 16, 16, activation, type));
-                cases.add(new Glu(3, 65, 1100, 0, 3, activation, type));
-                cases.add(new Glu(8, 33, 17, 2, 0, activation, type));
+                cases.add(new Glu(1, 2304, 70, 16, 16, false, activation, type));
+                cases.add(new Glu(3, 65, 1100, 0, 3, false, activation, type));
+                cases.add(new Glu(8, 33, 17, 2, 0, true, activation, type));
+                // Rows of whole vectors, which bulk copies take: around the tiles, with either adapter, kept or not.
+                cases.add(new Glu(136, 72, 264, 16, 20, true, activation, type));
             }
-            cases.add(new Glu(12, 40, 31, 2, 2, GluActivation.GELU_TANH, type));
-            cases.add(new Glu(0, 8, 4, 0, 0, GluActivation.GELU_TANH, type));
-            cases.add(new Glu(1, 5000, 9, 0, 0, GluActivation.SILU, type));
+            cases.add(new Glu(12, 40, 31, 2, 2, true, GluActivation.GELU_TANH, type));
+            cases.add(new Glu(0, 8, 4, 0, 0, true, GluActivation.GELU_TANH, type));
+            cases.add(new Glu(1, 5000, 9, 0, 0, false, GluActivation.SILU, type));
+            cases.add(new Glu(72, 200, 56, 0, 3, false, GluActivation.SILU, type));
+            cases.add(new Glu(300, 64, 64, 0, 0, true, GluActivation.GELU_TANH, type));
         }
         return cases;
     }
@@ -100,8 +105,12 @@ public final class LinearSetCases {
         }
     }
 
-    /** y = act(gate) up, gate and up rounded on the way or not. */
-    public record Glu(int n, int dIn, int dOut, int gateR, int upR, GluActivation activation, DType dtype) implements OpCase {
+    /**
+     * y = act(gate) up, gate and up rounded on the way or not.
+     *
+     * @param kept whether gate, up and the adapters' first products are wanted
+     */
+    public record Glu(int n, int dIn, int dOut, int gateR, int upR, boolean kept, GluActivation activation, DType dtype) implements OpCase {
         @Override
         public String operation() {
             return "linear_glu_forward";
@@ -114,22 +123,48 @@ public final class LinearSetCases {
 
         @Override
         public Runnable prepare(Fixture f) {
+            if (dIn % 8 == 0 && dOut % 8 == 0) {
+                f.aligned();
+            }
             Operand x = f.input("x", dtype, Draw.normal(1), n, dIn);
             Map gate = Map.draw(f, dIn, dOut, gateR, dtype);
             Map up = Map.draw(f, dIn, dOut, upR, dtype);
             Operand y = f.output("y", dtype, n, dOut);
+            Operand keptGate = kept ? f.output("gate", dtype, n, dOut) : null;
+            Operand keptUp = kept ? f.output("up", dtype, n, dOut) : null;
+            Operand gateH = kept && gateR > 0 ? f.output("gate_h", DType.F32, n, gateR) : null;
+            Operand upH = kept && upR > 0 ? f.output("up_h", DType.F32, n, upR) : null;
             double unit = Codec.unitRoundoff(dtype);
             f.oracle(() -> {
+                expectHidden(gateH, x, gate);
+                expectHidden(upH, x, up);
                 for (int i = 0; i < n * dOut; i++) {
                     Sum g = gate.at(x, i / dOut, i % dOut, dIn);
                     Sum u = up.at(x, i / dOut, i % dOut, dIn);
+                    if (keptGate != null && keptUp != null) {
+                        keptGate.expect(i, g.value(), g.error());
+                        keptUp.expect(i, u.value(), u.error());
+                    }
                     double act = ActivationCases.value(activation, g.value());
                     double gError = g.error() + unit * Math.abs(g.value());
                     double actError = Math.abs(ActivationCases.slope(activation, g.value())) * gError + gError * gError + 8 * Sum.EPS * Math.abs(g.value());
                     y.expect(i, act * u.value(), actError * Math.abs(u.value()) + Math.abs(act) * (u.error() + unit * Math.abs(u.value())));
                 }
             });
-            return () -> f.ops().linearGluForward(y.tensor(), x.tensor(), gate.map(), up.map(), activation);
+            GluKept outputs = new GluKept(Fixture.tensorOrNull(keptGate), Fixture.tensorOrNull(keptUp), Fixture.tensorOrNull(gateH),
+                Fixture.tensorOrNull(upH));
+            return () -> f.ops().linearGluForward(y.tensor(), outputs, x.tensor(), gate.map(), up.map(), activation);
+        }
+
+        private void expectHidden(@Nullable Operand h, Operand x, Map map) {
+            if (h == null || map.loraA() == null) {
+                return;
+            }
+            int r = (int) map.loraA().tensor().dim(0);
+            for (int i = 0; i < n * r; i++) {
+                Sum sum = LoraCases.dot(x.values(), i / r, map.loraA().values(), i % r, dIn);
+                h.expect(i, sum.value(), sum.error());
+            }
         }
     }
 }
