@@ -45,17 +45,34 @@ std::string choose_isa(const std::string &asked) {
   return asked;
 }
 
-// "key=value,..." with the one key that this backend knows.
-std::string parse_isa(std::string rest) {
-  std::string isa;
+struct Options {
+  std::string isa, matmul;
+};
+
+// "key=value,..." with the two keys that this backend knows.
+Options parse_options(std::string rest) {
+  Options options;
   while (!rest.empty()) {
     const size_t comma = rest.find(',');
     const std::string option = rest.substr(0, comma);
     rest = comma == std::string::npos ? "" : rest.substr(comma + 1);
-    require(option.compare(0, 4, "isa=") == 0, "option '" + option + "' is unknown to the cpu backend, expected isa=...");
-    isa = option.substr(4);
+    if (option.compare(0, 4, "isa=") == 0)
+      options.isa = option.substr(4);
+    else if (option.compare(0, 7, "matmul=") == 0)
+      options.matmul = option.substr(7);
+    else
+      require(false, "option '" + option + "' is unknown to the cpu backend, expected isa=... or matmul=...");
   }
-  return choose_isa(isa);
+  return options;
+}
+
+// oneDNN where its library is there, unless the option says otherwise; empty: own products.
+std::unique_ptr<Onednn> choose_matmul(const std::string &asked) {
+  require(asked.empty() || asked == "onednn" || asked == "own", "option matmul=" + asked + " is unknown, expected onednn or own");
+  if (asked == "own") return nullptr;
+  auto onednn = Onednn::open_beside();
+  require(onednn != nullptr || asked.empty(), "option matmul=onednn: this build leaves out libsails_onednn.so");
+  return onednn;
 }
 
 int available_threads() {
@@ -78,10 +95,11 @@ namespace backend {
 std::unique_ptr<sails_device> open(int32_t ordinal, int32_t n_threads, const std::string &options) {
   require(ordinal == 0, "there is no cpu device " + std::to_string(ordinal) + ", only 0");
   auto device = std::make_unique<CpuDevice>();
-  device->isa = parse_isa(options);
+  const Options chosen = parse_options(options);
+  device->isa = choose_isa(chosen.isa);
   device->kernels = find_kernels(device->isa);
   device->threads = n_threads > 0 ? n_threads : available_threads();
-  device->matmul = std::make_unique<MatmulCache>();
+  device->onednn = choose_matmul(chosen.matmul);
   return device;
 }
 
@@ -90,9 +108,9 @@ void begin(sails_device &device, const char *) { omp_set_num_threads(cpu(device)
 void end(sails_device &) noexcept {}
 
 std::string describe(sails_device &device) {
-  const CpuDevice &host = cpu(device);
+  CpuDevice &host = cpu(device);
   return "{\"backend\":\"cpu\",\"name\":\"" + json_escaped(cpu_name()) + "\",\"isa\":\"" + host.isa + "\",\"threads\":" +
-         std::to_string(host.threads) + ",\"matmul\":\"" + json_escaped(matmul_library()) + "\"}";
+         std::to_string(host.threads) + ",\"matmul\":\"" + json_escaped(matmul_name(host)) + "\"}";
 }
 
 bool host_accessible(sails_device &) { return true; }

@@ -9,13 +9,13 @@
 
 namespace sails {
 
-class MatmulCache;  // cpu/matmul.h
+class Onednn;  // cpu/matmul.h
 
 struct CpuDevice : sails_device {
   int threads = 1;
   std::string isa;
   const Kernels *kernels = nullptr;
-  std::unique_ptr<MatmulCache> matmul;
+  std::unique_ptr<Onednn> onednn;  // empty: the products of isa/matmul.cpp
 
   CpuDevice();
   ~CpuDevice() override;

@@ -1,4 +1,4 @@
-// Dense matmul through oneDNN, for the ABI and for the operations that contain one.
+// Dense matmul for the ABI and for the operations that contain one: by oneDNN where its library lies beside this one, else by isa/matmul.cpp.
 #pragma once
 
 #include <cstdint>
@@ -19,17 +19,27 @@ struct MatmulShape {
   static MatmulShape dense(int64_t m, int64_t n, int64_t k, int32_t c_dtype, int32_t ab_dtype, bool transpose_a, bool transpose_b);
 };
 
-// Compiled oneDNN primitives by shape; the least recently used goes first.
-class MatmulCache {
+// oneDNN on one device. Every member throws sails::Error.
+class Onednn {
  public:
-  MatmulCache();
-  ~MatmulCache();
+  // Empty where libsails_onednn.so does not lie beside this library; an error where it does and cannot be loaded.
+  static std::unique_ptr<Onednn> open_beside();
+  ~Onednn();
+  std::string name() const;
+  // -1 where oneDNN has no implementation for this type on this CPU.
+  int64_t scratch_bytes(const MatmulShape &shape, float alpha, float beta, int threads);
+  // Whether it was done; not where scratch_bytes says -1.
+  bool run(void *c, const void *a, const void *b, const MatmulShape &shape, float alpha, float beta, int threads, void *workspace,
+           int64_t workspace_bytes);
+
+ private:
   struct Impl;
-  std::unique_ptr<Impl> impl;
+  explicit Onednn(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
 };
 
-// oneDNN's version and the instruction set that it uses.
-std::string matmul_library();
+// What multiplies on this device, for people.
+std::string matmul_name(CpuDevice &device);
 
 // Scratch memory that matmul of this shape takes.
 int64_t matmul_workspace_bytes(CpuDevice &device, const MatmulShape &shape);

@@ -1,12 +1,14 @@
-// Products of few rows with a bf16 matrix, widened in registers, for CPUs on which oneDNN has no bf16: what decoding spends its
-// time on, bound by reading the weights once.
+// Products of few rows with a matrix, widened in registers, where oneDNN does not do it: what decoding spends its time on, bound by
+// reading the weights once.
 #include "cpu/isa/kernels.h"
 #include "cpu/isa/simd.h"
+#include "sails.h"
 
 namespace sails::SAILS_ISA {
 namespace {
 
-float dot(const float *x, const bf16 *w, int64_t k) {
+template <typename T>
+float dot(const float *x, const T *w, int64_t k) {
   vf sum_0 = {}, sum_1 = {}, sum_2 = {}, sum_3 = {};
   int64_t j = 0;
   for (; j + 4 * kWidth <= k; j += 4 * kWidth) {
@@ -20,11 +22,18 @@ float dot(const float *x, const bf16 *w, int64_t k) {
   return hsum((sum_0 + sum_1) + (sum_2 + sum_3));
 }
 
-void dot_rows(float *y, const float *x, const void *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int threads) {
-  const auto *weights = static_cast<const bf16 *>(w);
+template <typename T>
+void dot_rows_of(float *y, const float *x, const T *weights, int64_t m, int64_t n, int64_t k, int64_t ldw, int threads) {
 #pragma omp parallel for num_threads(threads) schedule(static) if (n * k > 65536)
   for (int64_t j = 0; j < n; j++)
     for (int64_t i = 0; i < m; i++) y[i * n + j] = dot(x + i * k, weights + j * ldw, k);
+}
+
+void dot_rows(float *y, const float *x, const void *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int32_t w_dtype, int threads) {
+  if (w_dtype == SAILS_F32)
+    dot_rows_of(y, x, static_cast<const float *>(w), m, n, k, ldw, threads);
+  else
+    dot_rows_of(y, x, static_cast<const bf16 *>(w), m, n, k, ldw, threads);
 }
 
 }  // namespace

@@ -39,8 +39,25 @@ struct ElementwiseKernels {
 };
 
 struct GemvKernels {
-  // y [m, n] f32 = x [m, k] f32 times the transpose of w [n, k] bf16, row stride ldw
-  void (*dot_rows)(float *y, const float *x, const void *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int threads);
+  // y [m, n] f32 = x [m, k] f32 times the transpose of w [n, k] f32|bf16, row stride ldw
+  void (*dot_rows)(float *y, const float *x, const void *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int32_t w_dtype, int threads);
+};
+
+// As sails_matmul; k > 0.
+struct MatmulCall {
+  void *c;
+  const void *a, *b;
+  int64_t m, n, k, ldc, lda, ldb;
+  bool transpose_a, transpose_b;
+  float alpha, beta;
+  int32_t c_dtype, ab_dtype;
+  int threads;
+};
+
+struct MatmulKernels {
+  // From m, n and k alone.
+  int64_t (*workspace_bytes)(const MatmulCall &call);
+  void (*run)(const MatmulCall &call, void *workspace);
 };
 
 struct AdamwScalars {
@@ -148,6 +165,7 @@ struct Kernels {
   const char *name;
   const ElementwiseKernels *elementwise;
   const GemvKernels *gemv;
+  const MatmulKernels *matmul;
   const OptimizerKernels *optimizer;
   const DoraKernels *dora;
   const NormKernels *norm;

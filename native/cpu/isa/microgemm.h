@@ -14,17 +14,19 @@ constexpr int kTileRows = 6, kTileVectors = 2;  // 12 of 16
 
 template <int R, int V>
 inline void gemm_tile(float *c, int64_t ldc, const float *a, int64_t lda, const float *b, int64_t ldb, int64_t k, bool accumulate) {
-  vf sum[R][V];
-  for (int r = 0; r < R; r++)
-    for (int v = 0; v < V; v++) sum[r][v] = accumulate ? load(c + r * ldc + v * kWidth) : (vf){};
+  vf sum[R][V] = {};
   for (int64_t p = 0; p < k; p++) {
     vf row[V];
     for (int v = 0; v < V; v++) row[v] = load(b + p * ldb + v * kWidth);
     for (int r = 0; r < R; r++)
       for (int v = 0; v < V; v++) sum[r][v] += row[v] * a[r * lda + p];
   }
+  // Added last: sums of sums round less than one long chain.
   for (int r = 0; r < R; r++)
-    for (int v = 0; v < V; v++) store(c + r * ldc + v * kWidth, sum[r][v]);
+    for (int v = 0; v < V; v++) {
+      float *to = c + r * ldc + v * kWidth;
+      store(to, accumulate ? load(to) + sum[r][v] : sum[r][v]);
+    }
 }
 
 template <int V>

@@ -24,7 +24,8 @@ final class CommonOptions {
     private String backend;
 
     @Option(names = "--backend-options", defaultValue = "", paramLabel = "KEY=VALUE,…",
-        description = "for a named backend: cpu isa=avx512|avx2|generic; cuda memory_mib=N, head_mib=N (for logits), kernels=hopper|portable (default: what the card can);"
+        description = "for a named backend: cpu isa=avx512|avx2|generic, matmul=onednn|own; cuda memory_mib=N, head_mib=N (for logits),"
+            + " kernels=hopper|portable (default: what the card can);"
             + " emulator the same and seed=N (order of threads)")
     private String backendOptions;
 

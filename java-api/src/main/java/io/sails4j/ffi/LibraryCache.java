@@ -27,7 +27,7 @@ import java.util.stream.Stream;
  */
 record LibraryCache(Path root) {
     /** What a backend library loads from its own directory. */
-    private static final List<String> COMPANIONS = List.of("libdnnl.so.3", "libgomp.so.1");
+    private static final List<String> COMPANIONS = List.of("libsails_onednn.so", "libdnnl.so.3", "libgomp.so.1");
 
     /** {@code $XDG_CACHE_HOME/sails4j}, else {@code ~/.cache/sails4j}. */
     static Path defaultRoot() {

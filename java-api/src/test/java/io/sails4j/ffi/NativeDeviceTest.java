@@ -85,8 +85,22 @@ class NativeDeviceTest {
     void wrongOptionsAreRefused() {
         assertThatThrownBy(() -> NativeDevice.open("sails_cpu", 0, 0, "isa=quantum")).isInstanceOf(NativeException.class)
             .hasMessageContaining("quantum");
+        assertThatThrownBy(() -> NativeDevice.open("sails_cpu", 0, 0, "matmul=mental")).isInstanceOf(NativeException.class)
+            .hasMessageContaining("mental");
+        assertThatThrownBy(() -> NativeDevice.open("sails_cpu", 0, 0, "colour=red")).isInstanceOf(NativeException.class)
+            .hasMessageContaining("colour=red");
         assertThatThrownBy(() -> NativeDevice.open("sails_cpu", 7, 0, "")).isInstanceOf(NativeException.class);
         assertThatThrownBy(() -> NativeDevice.open("sails_cpu", 0, -1, "")).isInstanceOf(NativeException.class);
+    }
+
+    @Test
+    void theDeviceSaysWhatMultiplies() {
+        NativeDevice onednn = NativeDevice.open("sails_cpu", 0, 0, "matmul=onednn");
+        assertThat(onednn.describe()).contains("\"matmul\":\"oneDNN ");
+        onednn.close();
+        NativeDevice own = NativeDevice.open("sails_cpu", 0, 0, "matmul=own,isa=generic");
+        assertThat(own.describe()).contains("\"matmul\":\"own generic\"");
+        own.close();
     }
 
     @Test

@@ -18,8 +18,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Every operation on every backend of {@code -Dsails.backends}, a comma-separated list of {@code name} or {@code name:options}; by default
- * {@code cpu} with each instruction set that the machine has, and the emulator with two orders of threads, one with the
- * kernels of sm_90a and little room for logits and one with those of every card. {@code -Dsails.seed} draws other numbers.
+ * {@code cpu} with oneDNN, and with its own products on each instruction set that the machine has, and the emulator with two orders of threads,
+ * one with the kernels of sm_90a and little room for logits and one with those of every card. {@code -Dsails.seed} draws other numbers.
  */
 class ConformanceTest {
     static List<String> backends() throws IOException {
@@ -29,7 +29,10 @@ class ConformanceTest {
         }
         Path cpuinfo = Path.of("/proc/cpuinfo");
         boolean avx2 = Files.isReadable(cpuinfo) && Files.readString(cpuinfo).contains(" avx2 ");
-        List<String> all = new ArrayList<>(avx2 ? List.of("cpu", "cpu:isa=avx2", "cpu:isa=generic") : List.of("cpu"));
+        List<String> all = new ArrayList<>(List.of("cpu", "cpu:matmul=own", "cpu:isa=generic,matmul=own"));
+        if (avx2) {
+            all.add("cpu:isa=avx2,matmul=own");
+        }
         all.addAll(List.of("emulator:seed=1,kernels=hopper,head_mib=1", "emulator:seed=2,kernels=portable"));
         return all;
     }
