@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Configures and builds the native libraries with CMake and puts them where the jar takes its resources from.
-# Called by Maven: build.sh <build directory> <unpacked oneDNN directory> <output directory> <cuda: auto|on|off>
+# Called by Maven: build.sh <build directory> <unpacked oneDNN directory> <output directory> <cuda: auto|on|all|off>
 #   auto  libsails_cuda for this machine's cards where nvcc and an NVIDIA driver are found, none otherwise
 #   on    libsails_cuda for all architectures (a few minutes); needs nvcc
+#   all   the same where nvcc is found; where not, none, and a sentence says so
 set -euo pipefail
 build_dir=$1
 dnnl_dir=$2
@@ -20,10 +21,19 @@ command -v cmake >/dev/null || missing "CMake 3.20 or newer" "Install it (Debian
 
 nvcc=$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null || true)
 cuda_options=(-DSAILS_CUDA=OFF)
+# -U: a build directory remembers what it was last asked for.
+all_cards=(-DSAILS_CUDA=ON "-DCMAKE_CUDA_COMPILER=$nvcc" -USAILS_CUDA_ARCHITECTURES)
 case $cuda in
   on)
     [ -n "$nvcc" ] || missing "nvcc (CUDA 12.8 or newer)" "Put it on the PATH, or leave out -Dsails.cuda=on."
-    cuda_options=(-DSAILS_CUDA=ON "-DCMAKE_CUDA_COMPILER=$nvcc")
+    cuda_options=("${all_cards[@]}")
+    ;;
+  all)
+    if [ -n "$nvcc" ]; then
+      cuda_options=("${all_cards[@]}")
+    else
+      echo "sails4j: nvcc (CUDA 12.8 or newer) is not on the PATH: libsails_cuda is left out, this build will not use a GPU." >&2
+    fi
     ;;
   auto)
     if [ -n "$nvcc" ] && [ -e /proc/driver/nvidia/version ]; then
@@ -31,7 +41,7 @@ case $cuda in
     fi
     ;;
   off) ;;
-  *) echo "sails4j: -Dsails.cuda=$cuda; expected auto, on or off" >&2; exit 1 ;;
+  *) echo "sails4j: -Dsails.cuda=$cuda; expected auto, on, all or off" >&2; exit 1 ;;
 esac
 
 mkdir -p "$build_dir" "$out_dir"
@@ -41,5 +51,9 @@ cmake --build "$build_dir" --parallel "$(nproc)" >"$build_dir/build.log" 2>&1 ||
 grep -E 'warning:|warning #' "$build_dir/build.log" >&2 || true
 
 # cp -u: Maven's next build must not see 90 MB of unchanged libraries as new.
-cp -u "$build_dir"/libsails_*.so "$out_dir/"
-cp -u "$dnnl_dir/libdnnl.so.3" "$dnnl_dir/libgomp.so.1" "$out_dir/"
+cp -u "$build_dir"/libsails_{cpu,onednn,emulator}.so "$dnnl_dir/libdnnl.so.3" "$dnnl_dir/libgomp.so.1" "$out_dir/"
+if [ "${cuda_options[0]}" = -DSAILS_CUDA=ON ]; then
+  cp -u "$build_dir/libsails_cuda.so" "$out_dir/"
+else
+  rm -f "$out_dir/libsails_cuda.so"
+fi

@@ -17,7 +17,7 @@ import picocli.CommandLine.ScopeType;
 @Command(
     name = "sails",
     mixinStandardHelpOptions = true,
-    version = "sails4j 0.1.0",
+    versionProvider = BuildInfo.Provider.class,
     scope = ScopeType.INHERIT,
     description = "Safety alignment of Gemma-2 and Llama-3 in an interpretable low-rank subspace: SAE features -> safety subspace -> LoRA.",
     exitCodeListHeading = "Exit codes:%n",
