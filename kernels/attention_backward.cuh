@@ -3,6 +3,7 @@
 //   ds = p (dp - delta) (1 - t^2);  dq = scale sum_j ds k;  dk = scale sum_r ds q;  dv = sum_r p dout
 //   dq, dk, dv are written (=) and alias nothing; dk, dv are dense; delta [batch, n_heads, n_queries] f32 is workspace
 //
+// On sm_90a attention_backward_warpgroup.cuh takes head_dims 128 and 256 in bf16. Here:
 // Deterministic without atomics: one kernel owns rows and walks over keys for dq, one owns keys and walks over the rows of all query heads of
 // its group for dk and dv; each computes the scores anew. 14 rows keys head_dim FLOPs per head instead of the 10 that sharing would take.
 //
@@ -12,6 +13,7 @@
 //   accumulates its 16 keys (at width 256 half of the columns), so that dk and dv take 128 registers.
 #pragma once
 
+#include "attention_backward_warpgroup.cuh"
 #include "attention_simt_backward.cuh"
 #include "attention_tensorcore.cuh"
 #include "primitives/warp.cuh"
@@ -247,18 +249,17 @@ __global__ void __launch_bounds__(kBackwardWarps *kWarp, 1)
 
 // ---- variant choice
 
-struct AttentionBackwardConfig {
-  AttentionConfig queries, keys;
-};
-
-inline AttentionBackwardConfig choose_attention_backward(const AttentionShape &s, bool is_bf16, bool vectors) {
+// hopper: the device has the kernels of sm_90a; vectors: all rows are aligned to 16 bytes.
+inline AttentionBackwardConfig choose_attention_backward(const AttentionShape &s, bool is_bf16, bool vectors, bool hopper) {
+  const AttentionBackwardConfig warpgroup = choose_attention_backward_warpgroup(s, is_bf16, vectors && hopper);
+  if (warpgroup.warpgroup) return warpgroup;
   AttentionConfig c = {};
   c.splits = 1;
   c.tensorcore = tensorcore_fits(s.head_dim, is_bf16);
   if (!c.tensorcore) {
     c.rows = c.keys = kSimtTile;
     c.threads = kSimtThreads;
-    AttentionBackwardConfig both = {c, c};
+    AttentionBackwardConfig both = {c, c, false, {}, 0};
     both.queries.name = "backward_queries_simt";
     both.keys.name = "backward_keys_simt";
     return both;
@@ -269,7 +270,7 @@ inline AttentionBackwardConfig choose_attention_backward(const AttentionShape &s
   c.vectors = vectors;
   c.keys = c.width == 256 ? kBackwardKeys<256> : kBackwardKeys<64>;
   c.threads = kBackwardWarps * kWarp;
-  AttentionBackwardConfig both = {c, c};
+  AttentionBackwardConfig both = {c, c, false, {}, 0};
   const int64_t bytes = static_cast<int64_t>(sizeof(bf16));
   both.queries.name = "backward_queries_tensorcore";
   both.queries.rows = kQueryGradientRows;

@@ -142,7 +142,7 @@ static long forward(int width, bool exact, int warps) {
   return choose_attention_forward(shape(width, exact, 1024), true, exact, warps == 8 ? 1 : 1024, false).shared_bytes;
 }
 static long decode(int width, bool exact) { return choose_attention_forward(shape(width, exact, 1), true, exact, 1, false).shared_bytes; }
-static AttentionBackwardConfig backward(int width, bool exact) { return choose_attention_backward(shape(width, exact, 64), true, exact); }
+static AttentionBackwardConfig backward(int width, bool exact) { return choose_attention_backward(shape(width, exact, 64), true, exact, false); }
 int main() {
 CPP
   awk -F'\t' '
@@ -158,6 +158,8 @@ CPP
       else if ($2 == "attention_decode_tensorcore") value = "decode(" $3 ")"
       else if ($2 == "attention_backward_queries_tensorcore") value = "backward(" $3 ").queries.shared_bytes"
       else if ($2 == "attention_backward_keys_tensorcore") value = "backward(" $3 ").keys.shared_bytes"
+      else if ($2 == "attention_backward_queries_warpgroup") { split($3, of, ","); value = "QueryStages<" of[1] ">::kSharedBytes" }
+      else if ($2 == "attention_backward_keys_warpgroup") value = "KeyStages<" $3 ">::kSharedBytes"
       if (value == "") printf "  std::puts(\"%s\\t%s\\tby shape\");\n", $2, $3
       else printf "  std::printf(\"%s\\t%s\\t%%ld\\n\", static_cast<long>(%s));\n", $2, $3, value
     }

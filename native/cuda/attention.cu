@@ -1,4 +1,6 @@
 // Attention: dtype, variant, workspace.
+#include <type_traits>
+
 #include "attention_backward.cuh"
 #include "attention_forward.cuh"
 #include "cuda/device.h"
@@ -76,6 +78,23 @@ void forward(CudaDevice &d, const AttentionProblem<T> &p, bool is_bf16, void *ou
   check(kernels::launch_attention_forward(d.stream, p, config, static_cast<T *>(out), lse, partials));
 }
 
+// Rows' sums and ranges of segments, then the tiles.
+kernels::KeptBackward take_kept(const AttentionShape &s, int64_t tile_bytes, Workspace &workspace) {
+  const int64_t blocks = kernels::ceil_div(s.rows(), kernels::kGradientBlockRows);
+  kernels::KeptBackward kept = {};
+  kept.rows = workspace.take<kernels::RowSums>(s.heads() * blocks * kernels::kGradientBlockRows);
+  kept.row_segments = workspace.take<kernels::SegmentRange>(s.batch * blocks);
+  kept.key_segments = workspace.take<kernels::SegmentRange>(s.batch * kernels::ceil_div(s.n_keys, kernels::kKeptKeys));
+  kept.tiles = workspace.take<uint8_t>(tile_bytes);
+  return kept;
+}
+int64_t kept_bytes(const AttentionShape &s) {
+  const int64_t blocks = kernels::ceil_div(s.rows(), kernels::kGradientBlockRows), range = static_cast<int64_t>(sizeof(kernels::SegmentRange));
+  return aligned_bytes(s.heads() * blocks * kernels::kGradientBlockRows * static_cast<int64_t>(sizeof(kernels::RowSums))) +
+         aligned_bytes(s.batch * blocks * range) + aligned_bytes(s.batch * kernels::ceil_div(s.n_keys, kernels::kKeptKeys) * range) +
+         aligned_bytes(kernels::kept_tile_bytes(s));
+}
+
 template <typename T>
 void decode(CudaDevice &d, const AttentionProblem<T> &p, bool is_bf16, void *out, const int32_t *key_position, Workspace workspace) {
   const bool vectors = is_bf16 && kernels::rows_aligned(p, {p.q, p.k, p.v, out});
@@ -93,10 +112,17 @@ void backward(CudaDevice &d, const AttentionProblem<T> &p, bool is_bf16, void *d
   gradients.dv = static_cast<T *>(dv);
   gradients.dout = static_cast<const T *>(dout);
   gradients.lse = lse;
-  gradients.delta = workspace.take<float>(p.batch * p.n_heads * p.n_queries);
-  const std::initializer_list<const void *> tensors = {p.q, p.k, p.v, dout, dq, dk, dv};
+  const std::initializer_list<const void *> tensors = {p.q, p.k, p.v, out, dout, dq, dk, dv};
   const bool vectors = is_bf16 && kernels::rows_aligned(p, tensors);
-  const kernels::AttentionBackwardConfig config = kernels::choose_attention_backward(p, is_bf16, vectors);
+  const kernels::AttentionBackwardConfig config = kernels::choose_attention_backward(p, is_bf16, vectors, d.hopper_kernels);
+  if constexpr (std::is_same_v<T, bf16>) {
+    if (config.warpgroup) {
+      const kernels::KeptBackward kept = take_kept(p, config.heads_a_turn * config.tiles.slots() * kernels::kKeptSlotBytes, workspace);
+      check(kernels::launch_attention_backward_warpgroup(d.stream, p, config, gradients, static_cast<const bf16 *>(out), kept));
+      return;
+    }
+  }
+  gradients.delta = workspace.take<float>(p.batch * p.n_heads * p.n_queries);
   check(kernels::launch_attention_backward(d.stream, p, config, gradients, static_cast<const T *>(out)));
 }
 
@@ -154,9 +180,12 @@ void attention_decode(sails_device &device, void *out, const void *q, const void
            key_position, scratch);
 }
 
-int64_t attention_backward_workspace_bytes(sails_device &, int64_t batch, int64_t n_queries, int64_t, int64_t n_heads, int64_t, int64_t,
-                                           int32_t) {
-  return aligned_bytes(4 * batch * n_heads * n_queries);
+int64_t attention_backward_workspace_bytes(sails_device &device, int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads,
+                                           int64_t n_kv_heads, int64_t head_dim, int32_t dtype) {
+  const AttentionShape s = attention_shape(batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim);
+  const int64_t delta_bytes = aligned_bytes(4 * batch * n_heads * n_queries);  // of the kernels that every shape and alignment may fall back to
+  const bool warpgroup = cuda(device).hopper_kernels && kernels::warpgroup_fits(s, dtype == SAILS_BF16);
+  return warpgroup ? kernels::larger(delta_bytes, kept_bytes(s)) : delta_bytes;
 }
 
 void attention_backward(sails_device &device, void *dq, void *dk, void *dv, const void *dout, const void *q, const void *k, const void *v,

@@ -40,6 +40,7 @@ public final class AttentionCases {
             cases.addAll(shapes);
         }
         cases.addAll(forwardTiles());
+        addWarpgroupShapes(cases);
         return cases;
     }
 
@@ -72,6 +73,19 @@ public final class AttentionCases {
 
     private static void addForward(List<OpCase> cases, AttentionShape shape, Segments segments) {
         cases.add(new Forward(shape, segments, true, DType.BF16));
+    }
+
+    /** Backward around what the kernels of sm_90a cut: blocks of 128 rows (queries times heads of the group) and tiles of 64 keys, in head_dims 128 and 256. */
+    private static void addWarpgroupShapes(List<OpCase> cases) {
+        for (Backward backward : List.of(
+            new Backward(shape(1, 63, 63, 1, 1, 128, 0, 0, 0, 50), Segments.ONE, DType.BF16),
+            new Backward(shape(1, 65, 65, 2, 1, 256, 0, 0, 0, 0), Segments.RANDOM, DType.BF16),
+            new Backward(shape(2, 129, 129, 2, 2, 128, 8, 0, 0, 0), Segments.PADDED, DType.BF16),
+            new Backward(shape(1, 200, 200, 4, 1, 128, 0, 0, 70, 50), Segments.ONE, DType.BF16),
+            new Backward(shape(1, 200, 200, 1, 1, 256, 0, 0, 0, 50), Segments.PADDED, DType.BF16),
+            new Backward(shape(1, 40, 150, 2, 1, 128, 0, 100, 30, 50), Segments.PADDED, DType.BF16))) {
+            cases.add(backward);
+        }
     }
 
     private static void add(List<OpCase> cases, AttentionShape shape, Segments segments, DType type) {
@@ -174,6 +188,9 @@ public final class AttentionCases {
 
         @Override
         public Runnable prepare(Fixture f) {
+            if (shape.headDim() % 128 == 0) {
+                f.aligned();
+            }
             Inputs in = Inputs.draw(f, shape, segments, dtype);
             AttentionOracle oracle = in.oracle(shape);
             AttentionOracle.Forward saved = oracle.forward();
