@@ -8,17 +8,18 @@
 // 4 bytes per visible pair of row and key, written once and read once. Blocks of rows and keys that cannot see each other (causality, window, no
 // common segment) are neither computed nor kept; both kernels ask the same question (visible_tile).
 //
-// Why (H100 SXM: 989 TFLOP/s, 3.35 TB/s; a product of 64 x 64 x 256 takes 512 cycles of an SM's tensor cores, 128 bytes of shared memory a cycle):
-//   7 products, two kernels without kept tiles: the kernel of keys has 256 accumulators a thread at 64 keys for one warpgroup, so two share 64 keys and
-//     their scores pass through shared memory. Bytes of shared memory per 64 x 64 tile: 3008 cycles for 2048 of products. 5/7 of 68 % of the peak: 480.
-//   5 products in a kernel of keys, dq summed over blocks in their order: 3568 + 1024 cycles (sums of dq through shared memory) for 3200, and blocks wait
-//     for each other. 64 % of the peak before that wait.
-//   Here: queries 3328 cycles of shared memory for 3072 of products (two warpgroups, 128 x 64): the operands of dq come from registers, p and ds leave
-//     through registers. keys 1024 for 1024. Bytes of global memory: 1536 FLOPs per 4 bytes in queries, 1024 per 4 in keys, so that at 600 TFLOP/s
-//     queries write 1.6 TB/s and keys read 2.3 TB/s. Predicted, at 60 % of the peak (both are bound by shared memory and power, not by the tiles):
-//       16/8 heads of 256, 4096 tokens, causal: 206 GFLOP in 0.35 ms + 137 GFLOP in 0.23 ms + 0.03 ms of prepare = 0.61 ms, 560 TFLOP/s counted
-//       8/4 heads: half the work in 256 + 256 blocks over 132 SMs, 10 % lost at the end: 500 TFLOP/s counted
-//   head_dim 128: the same 4 bytes for half the FLOPs; keys are bound by reading (3 TB/s: 384 TFLOP/s), queries with soft-cap by ex2 and rcp.
+// Why. H100 SXM: 989 TFLOP/s, 3.35 TB/s; a product of 64 x 64 x 256 takes the tensor cores of a multiprocessor 512 cycles; its shared memory moves 128
+// bytes a cycle, and wgmma reads both operands there each time. Cycles of shared memory to cycles of products bound what share of the peak is possible:
+//   7 products, nothing kept: the kernel of keys has dk and dv in registers, so that two warpgroups share 64 keys, split the columns, and exchange p and
+//     ds: 3008 for 2048, that of rows 3328 for 3072. 5/7 of 77 %: 540 TFLOP/s at most, counted as 5 products.
+//   5 products, dq summed over blocks of keys in their order: 4992 for 3200 (its sums alone are 1024). 64 %: 630, less the waiting for each other.
+//   Here: queries 3328 for 3072 (128 x 64 pairs; ds is an operand in registers, p and ds leave through registers). keys 1024 for 1024, and 48 bytes a cycle
+//     from L2 and memory, which give about 36: 75 %. Memory: 1536 FLOPs for 4 bytes written, 1024 for 4 bytes read; at 60 % of the peak 1.6 and 2.3 TB/s.
+// Predicted at 60 % of the peak in both, 4096 tokens, causal:
+//   16/8 heads of 256: 206 GFLOP in 0.35 ms + 137 GFLOP in 0.23 ms + 0.03 ms of prepare = 0.61 ms, 560 TFLOP/s counted
+//   8/4 heads of 256: half of it in 256 + 256 blocks, 10 to 15 % lost to the last blocks: 500 TFLOP/s counted
+//   head_dim 128: the same 4 bytes for half the FLOPs, so that reading binds keys (3 TB/s: 384 TFLOP/s); with soft-cap two ex2 and an rcp a pair take as
+//     long as the products of queries. 350 TFLOP/s counted.
 //
 // Per head and 4096 tokens of two grouped heads the tiles are 68 MB; heads are taken in as many turns as keep them within kKeptBudgetBytes.
 #pragma once
