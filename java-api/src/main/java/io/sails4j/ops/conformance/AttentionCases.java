@@ -83,6 +83,8 @@ public final class AttentionCases {
             new Backward(shape(2, 129, 129, 2, 2, 128, 8, 0, 0, 0), Segments.PADDED, DType.BF16),
             new Backward(shape(1, 200, 200, 4, 1, 128, 0, 0, 70, 50), Segments.ONE, DType.BF16),
             new Backward(shape(1, 200, 200, 1, 1, 256, 0, 0, 0, 50), Segments.PADDED, DType.BF16),
+            // Rows from 256 on and keys 64 to 127 are of different documents.
+            new Backward(shape(1, 300, 300, 1, 1, 128, 0, 0, 0, 0), Segments.PADDED, DType.BF16),
             new Backward(shape(1, 40, 150, 2, 1, 128, 0, 100, 30, 50), Segments.PADDED, DType.BF16))) {
             cases.add(backward);
         }
