@@ -228,6 +228,7 @@ __device__ __forceinline__ void compute_query_gradients(const AttentionShape &p,
   describe_rows(p, kept, half, rows);
   const uint64_t queries = Tile::by_columns(Stages::queries(base, half)), douts = Tile::by_columns(Stages::douts(base, half));
   float dq[kWidth / 2];
+  uint32_t ds[4][4] = {};
 #pragma unroll
   for (int i = 0; i < kWidth / 2; i++) dq[i] = 0.0f;
 
@@ -263,11 +264,12 @@ __device__ __forceinline__ void compute_query_gradients(const AttentionShape &p,
     const float lse[2] = {rows->sums[row].lse, rows->sums[row + 8].lse};
     wgmma_wait<Stages::kChunks>();  // s, and before it dq of the last step
     wgmma_done(s);
+#pragma unroll
+    for (int k = 0; k < kKeptKeys / 16; k++) wgmma_done(ds[k]);
     if (step > 0 && speaks) mbarrier_arrive(&barriers->keys_empty[(step - 1) % Stages::kKeyStages]);
     weigh_scores<kWidth, kSoftcap>(s, slot, score, lse, masked, hidden, barriers, turn);
     wgmma_done(dp);
     const float delta[2] = {rows->sums[row].delta, rows->sums[row + 8].delta};
-    uint32_t ds[4][4];
 #pragma unroll
     for (int j = 0; j < kKeptKeys / 8; j++)
 #pragma unroll
@@ -286,6 +288,8 @@ __device__ __forceinline__ void compute_query_gradients(const AttentionShape &p,
   }
   wgmma_wait<0>();
   wgmma_done(dq);
+#pragma unroll
+  for (int k = 0; k < kKeptKeys / 16; k++) wgmma_done(ds[k]);
   mbarrier_wait(&barriers->douts_full, 0);  // of a block that saw no key: nothing may arrive after its end
   store_accumulators<kWidth>(Stages::queries(base, half), dq, p.scale, [&](const uint8_t *from, int column) {
     tma_store_4d(dq_map, from, column, rows->head, rows->query, rows->sequence);
