@@ -1,9 +1,13 @@
-// Products with one narrow side, in f32 from first to last (no tf32, bf16 is widened): the inside of LoRA and of the subspace projection.
+// Products with one narrow side, in f32 precision from first to last: the inside of LoRA and of the subspace projection.
 //   out [m, r] (stored [r, m] where out_transposed) = [out +] scale * X W
 //   X [m, k] f32|bf16, stored [k, m] where kTransposeX;  W [k, r] f32, stored [r, k] where w_transposed;  all dense
 //   r is the rank of an adapter, typically 16; any r is right, 64 columns at a time.
 //
 // One launch takes a set of products (the factors of many adapters), given by value in the kernel's parameters.
+// X f32: fused multiply-adds. X bf16: tensor cores, with W split into three bf16 (triples.cuh) on its way into their registers: X is exact, so that
+// three products give the f32 product. For a width of 16 a step of [128, 32] takes 64 clocks of shared memory for X, as many for W, about 100 issue
+// slots a scheduler, of which half split W, and 190 of the tensor cores: 8 KB of X in 200 clocks, 40 B a clock of a multiprocessor where memory gives 14.
+//
 // Grid: x = for each product, tiles of 128 rows of X times parts of k times tiles of r. A block of 128 threads holds a tile [128, kWidth] in
 // registers and streams X through a cp.async ring. With more than one part, blocks write f32 partial tiles [parts, m, r] to the workspace and
 // skinny_sum adds them in the order of k: the same bits whatever runs first.
@@ -11,7 +15,8 @@
 #pragma once
 
 #include "primitives/async_copy.cuh"
-#include "primitives/types.cuh"
+#include "primitives/mma.cuh"
+#include "triples.cuh"
 
 namespace sails::kernels {
 
@@ -42,43 +47,20 @@ static_assert(sizeof(SkinnySet) <= 4096, "kernel parameters");
 
 // ---- device
 
-template <typename T, bool kTransposeX, int kWidth>
-struct SkinnyTile {
+// What X and W pass through: a ring of steps of kDepth of k in shared memory, rows of X kStrideX apart.
+template <typename T, bool kTransposeX, int kWidth, int kRowStrideX>
+struct SkinnyRing {
   static constexpr int kLanes = kPackLanes<T>;
   static constexpr int kDepth = 64 / static_cast<int>(sizeof(T));  // of k in one step
-  static constexpr int kThreadRows = kWidth == 16 ? 4 : 8, kThreadCols = kWidth == 64 ? 8 : 4;
-  static constexpr int kThreadsM = kSkinnyRows / kThreadRows, kThreadsR = kWidth / kThreadCols;
-  static_assert(kThreadsM * kThreadsR == kSkinnyThreads, "the tile is shared out evenly");
-  // A row of X along k is 16 bytes longer than 64: eight rows that are read together fall into different banks.
-  static constexpr int kStrideX = kTransposeX ? kSkinnyRows : kDepth + kLanes;
-  static constexpr int kStrideW = kWidth + 4;
+  static constexpr int kStrideX = kRowStrideX, kStrideW = kWidth + 4;
   static constexpr int kBytesX = (kTransposeX ? kDepth : kSkinnyRows) * kStrideX * static_cast<int>(sizeof(T));
   static constexpr int kStageBytes = kBytesX + kDepth * kStrideW * 4;
   static constexpr int kSharedBytes = kSkinnyStages * kStageBytes;
 
-  float acc[kThreadRows][kThreadCols];
-
-  // A warp is 8 row groups by 4 column groups.
-  __device__ __forceinline__ static int row_group() {
-    const int warp = static_cast<int>(threadIdx.x) / kWarp;
-    return static_cast<int>(threadIdx.x) % 8 + warp % (kThreadsM / 8) * 8;
-  }
-  __device__ __forceinline__ static int col_group() {
-    const int warp = static_cast<int>(threadIdx.x) / kWarp;
-    return static_cast<int>(threadIdx.x) % kWarp / 8 + warp / (kThreadsM / 8) * 4;
-  }
-  // Rows of a thread: fours side by side where X lies along m, otherwise kThreadsM apart. Columns: fours side by side.
-  __device__ __forceinline__ static int row(int i) {
-    return kTransposeX ? i / 4 * (4 * kThreadsM) + row_group() * 4 + i % 4 : row_group() + i * kThreadsM;
-  }
-  __device__ __forceinline__ static int col(int j) { return j / 4 * (4 * kThreadsR) + col_group() * 4 + j % 4; }
-
-  __device__ __forceinline__ void run(const SkinnyProduct &p, int64_t first_row, int64_t first_col, int64_t k_begin, int64_t k_end,
-                                      uint8_t *shared) {
-#pragma unroll
-    for (int i = 0; i < kThreadRows; i++)
-#pragma unroll
-      for (int j = 0; j < kThreadCols; j++) acc[i][j] = 0.0f;
+  // Calls multiply(x, w) for the steps in their order.
+  template <typename F>
+  __device__ __forceinline__ static void run(const SkinnyProduct &p, int64_t first_row, int64_t first_col, int64_t k_begin, int64_t k_end,
+                                             uint8_t *shared, F &&multiply) {
     const int64_t steps = k_end > k_begin ? ceil_div(k_end - k_begin, kDepth) : 0;
     for (int stage = 0; stage < kSkinnyStages - 1; stage++) {
       if (stage < steps) load(p, first_row, first_col, k_begin + static_cast<int64_t>(stage) * kDepth, k_end, shared + stage * kStageBytes);
@@ -92,7 +74,8 @@ struct SkinnyTile {
       const int ahead_slot = slot == 0 ? kSkinnyStages - 1 : slot - 1;
       if (ahead < steps) load(p, first_row, first_col, k_begin + ahead * kDepth, k_end, shared + ahead_slot * kStageBytes);
       async_copy_commit();
-      multiply(shared + slot * kStageBytes);
+      const uint8_t *stage = shared + slot * kStageBytes;
+      multiply(reinterpret_cast<const T *>(stage), reinterpret_cast<const float *>(stage + kBytesX));
       slot = slot + 1 == kSkinnyStages ? 0 : slot + 1;
     }
     async_copy_wait<0>();
@@ -142,10 +125,86 @@ struct SkinnyTile {
       }
     }
   }
+};
 
-  __device__ __forceinline__ void multiply(const uint8_t *stage) {
-    const T *x = reinterpret_cast<const T *>(stage);
-    const float *w = reinterpret_cast<const float *>(stage + kBytesX);
+// Where the sums of a block go: rows first_row on and columns first_col on of its product.
+struct SkinnyOutput {
+  float *out;
+  float scale;
+  bool accumulate, packed;  // packed: fours that lie side by side start on 16 bytes
+
+  __device__ __forceinline__ static int64_t place(const SkinnyProduct &p, int64_t row, int64_t col) {
+    return p.out_transposed ? col * p.m + row : row * p.r + col;
+  }
+};
+
+template <typename T, bool kTransposeX, int kWidth>
+struct SkinnyTile;
+
+// Fused multiply-adds. A row of X along k is 16 bytes longer than 64: eight rows that are read together fall into different banks.
+template <bool kTransposeX, int kWidth>
+struct SkinnyTile<float, kTransposeX, kWidth> {
+  using Ring = SkinnyRing<float, kTransposeX, kWidth, kTransposeX ? kSkinnyRows : 20>;
+  static constexpr int kSharedBytes = Ring::kSharedBytes;
+  static constexpr int kThreadRows = kWidth == 16 ? 4 : 8, kThreadCols = kWidth == 64 ? 8 : 4;
+  static constexpr int kThreadsM = kSkinnyRows / kThreadRows, kThreadsR = kWidth / kThreadCols;
+  static_assert(kThreadsM * kThreadsR == kSkinnyThreads, "the tile is shared out evenly");
+
+  float acc[kThreadRows][kThreadCols];
+
+  // A warp is 8 row groups by 4 column groups.
+  __device__ __forceinline__ static int row_group() {
+    const int warp = static_cast<int>(threadIdx.x) / kWarp;
+    return static_cast<int>(threadIdx.x) % 8 + warp % (kThreadsM / 8) * 8;
+  }
+  __device__ __forceinline__ static int col_group() {
+    const int warp = static_cast<int>(threadIdx.x) / kWarp;
+    return static_cast<int>(threadIdx.x) % kWarp / 8 + warp / (kThreadsM / 8) * 4;
+  }
+  // Rows of a thread: fours side by side where X lies along m, otherwise kThreadsM apart. Columns: fours side by side.
+  __device__ __forceinline__ static int row(int i) {
+    return kTransposeX ? i / 4 * (4 * kThreadsM) + row_group() * 4 + i % 4 : row_group() + i * kThreadsM;
+  }
+  __device__ __forceinline__ static int col(int j) { return j / 4 * (4 * kThreadsR) + col_group() * 4 + j % 4; }
+
+  __device__ __forceinline__ void run(const SkinnyProduct &p, int64_t first_row, int64_t first_col, int64_t k_begin, int64_t k_end,
+                                      uint8_t *shared) {
+#pragma unroll
+    for (int i = 0; i < kThreadRows; i++)
+#pragma unroll
+      for (int j = 0; j < kThreadCols; j++) acc[i][j] = 0.0f;
+    Ring::run(p, first_row, first_col, k_begin, k_end, shared, [&](const float *x, const float *w) { multiply(x, w); });
+  }
+
+  // Fours that lie side by side in the output: columns of a row, or (out_transposed) rows of a column where a thread has them.
+  __device__ __forceinline__ void write(const SkinnyProduct &p, const SkinnyOutput &to, int64_t first_row, int64_t first_col) const {
+    const bool packed = to.packed && (kTransposeX || !p.out_transposed);
+#pragma unroll
+    for (int i = 0; i < kThreadRows; i++)
+#pragma unroll
+      for (int j = 0; j < kThreadCols; j++) {
+        const int64_t at_row = first_row + row(i), at_col = first_col + col(j);
+        if (at_row >= p.m || at_col >= p.r) continue;
+        float *at = to.out + SkinnyOutput::place(p, at_row, at_col);
+        if (!packed) {
+          *at = fmaf(to.scale, acc[i][j], to.accumulate ? *at : 0.0f);
+        } else if (p.out_transposed ? i % 4 == 0 : j % 4 == 0) {
+          Pack<float, 4> old = {};
+          if (to.accumulate) old = load_pack<4>(at);
+#pragma unroll
+          for (int l = 0; l < 4; l++) {
+            // The index is masked so that it stays inside the array in the lanes that are compiled and never run.
+            const float sum = p.out_transposed ? acc[(i + l) % kThreadRows][j] : acc[i][(j + l) % kThreadCols];
+            old.lane[l] = fmaf(to.scale, sum, old.lane[l]);
+          }
+          store_pack(at, old);
+        }
+      }
+  }
+
+ private:
+  __device__ __forceinline__ void multiply(const float *x, const float *w) {
+    constexpr int kDepth = Ring::kDepth, kStrideX = Ring::kStrideX, kStrideW = Ring::kStrideW;
 #pragma unroll 1
     for (int d = 0; d < kDepth; d += 4) {
       float fx[4][kThreadRows];
@@ -154,16 +213,16 @@ struct SkinnyTile {
         for (int e = 0; e < 4; e++)
 #pragma unroll
           for (int i = 0; i < kThreadRows; i += 4) {
-            const Pack<T, 4> pack = load_pack<4>(x + (d + e) * kStrideX + row(i));
+            const Pack<float, 4> pack = load_pack<4>(x + (d + e) * kStrideX + row(i));
 #pragma unroll
-            for (int j = 0; j < 4; j++) fx[e][i + j] = to_float(pack.lane[j]);
+            for (int j = 0; j < 4; j++) fx[e][i + j] = pack.lane[j];
           }
       } else {
 #pragma unroll
         for (int i = 0; i < kThreadRows; i++) {
-          const Pack<T, 4> pack = load_pack<4>(x + row(i) * kStrideX + d);
+          const Pack<float, 4> pack = load_pack<4>(x + row(i) * kStrideX + d);
 #pragma unroll
-          for (int e = 0; e < 4; e++) fx[e][i] = to_float(pack.lane[e]);
+          for (int e = 0; e < 4; e++) fx[e][i] = pack.lane[e];
         }
       }
 #pragma unroll
@@ -179,6 +238,86 @@ struct SkinnyTile {
         for (int i = 0; i < kThreadRows; i++)
 #pragma unroll
           for (int j = 0; j < kThreadCols; j++) acc[i][j] = fmaf(fx[e][i], fw[j], acc[i][j]);
+      }
+    }
+  }
+};
+
+// Tensor cores: a warp has 32 rows and all columns. Rows of X are 16 bytes longer than their tile, for ldmatrix.
+template <bool kTransposeX, int kWidth>
+struct SkinnyTile<bf16, kTransposeX, kWidth> {
+  using Ring = SkinnyRing<bf16, kTransposeX, kWidth, (kTransposeX ? kSkinnyRows : 32) + 8>;
+  static constexpr int kSharedBytes = Ring::kSharedBytes;
+  static constexpr int kFragmentsM = 2, kFragmentsR = kWidth / 8;
+  static_assert(kFragmentsM * 16 * (kSkinnyThreads / kWarp) == kSkinnyRows, "a warp has its share of the rows");
+
+  float acc[kFragmentsM][kFragmentsR][4];
+
+  __device__ __forceinline__ void run(const SkinnyProduct &p, int64_t first_row, int64_t first_col, int64_t k_begin, int64_t k_end,
+                                      uint8_t *shared) {
+#pragma unroll
+    for (int i = 0; i < kFragmentsM; i++)
+#pragma unroll
+      for (int j = 0; j < kFragmentsR; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++) acc[i][j][e] = 0.0f;
+    Ring::run(p, first_row, first_col, k_begin, k_end, shared, [&](const bf16 *x, const float *w) { multiply(x, w); });
+  }
+
+  __device__ __forceinline__ void write(const SkinnyProduct &p, const SkinnyOutput &to, int64_t first_row, int64_t first_col) const {
+    const int lane = threadIdx.x % kWarp;
+#pragma unroll
+    for (int i = 0; i < kFragmentsM; i++)
+#pragma unroll
+      for (int j = 0; j < kFragmentsR; j++)
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+          const int64_t row = first_row + warp_row() + i * 16 + e / 2 * 8 + lane / 4, col = first_col + j * 8 + lane % 4 * 2 + e % 2;
+          if (row >= p.m || col >= p.r) continue;
+          float *at = to.out + SkinnyOutput::place(p, row, col);
+          *at = fmaf(to.scale, acc[i][j][e], to.accumulate ? *at : 0.0f);
+        }
+  }
+
+ private:
+  __device__ __forceinline__ static int warp_row() { return static_cast<int>(threadIdx.x) / kWarp * (kFragmentsM * 16); }
+
+  // The parts of W's fragment at row k, column c: part i in b[i].
+  __device__ __forceinline__ static void load_w(uint32_t (&b)[3][2], const float *w, int k, int c) {
+    const float *from = w + (k + threadIdx.x % 4 * 2) * Ring::kStrideW + c + threadIdx.x % kWarp / 4;
+#pragma unroll
+    for (int half = 0; half < 2; half++) {
+      float low = from[8 * half * Ring::kStrideW], high = from[(8 * half + 1) * Ring::kStrideW];
+#pragma unroll
+      for (int part = 0; part < 3; part++) {
+        b[part][half] = pack_bf16(low, high);
+        low -= low_bf16(b[part][half]);
+        high -= high_bf16(b[part][half]);
+      }
+    }
+  }
+
+  __device__ __forceinline__ void multiply(const bf16 *x, const float *w) {
+    const int lane = threadIdx.x % kWarp, matrix = lane / 8, r = lane % 8;
+#pragma unroll
+    for (int k = 0; k < Ring::kDepth; k += 16) {
+      uint32_t a[kFragmentsM][4];
+#pragma unroll
+      for (int i = 0; i < kFragmentsM; i++) {
+        const int m = warp_row() + i * 16 + matrix % 2 * 8, depth = k + matrix / 2 * 8;
+        if (kTransposeX)
+          ldmatrix_x4_transposed(a[i], x + (depth + r) * Ring::kStrideX + m);
+        else
+          ldmatrix_x4(a[i], x + (m + r) * Ring::kStrideX + depth);
+      }
+#pragma unroll
+      for (int j = 0; j < kFragmentsR; j++) {
+        uint32_t b[3][2];
+        load_w(b, w, k, 8 * j);
+#pragma unroll
+        for (int part = 0; part < 3; part++)
+#pragma unroll
+          for (int i = 0; i < kFragmentsM; i++) mma_m16n8k16(acc[i][j], a[i], b[part]);
       }
     }
   }
@@ -203,32 +342,8 @@ __global__ void __launch_bounds__(kSkinnyThreads, kWidth == 64 ? 2 : 4) skinny_p
   Tile tile;
   tile.run(p, first_row, first_col, part * p.k_per_part, smaller(p.k, (part + 1) * p.k_per_part), shared);
 
-  // Fours that lie side by side in the output: columns of a row, or (out_transposed) rows of a column where a thread has them.
   const bool whole = p.parts == 1;
-  float *out = whole ? p.out : p.partial + part * p.m * p.r;
-  const float scale = whole ? p.scale : 1.0f;
-  const bool accumulate = whole && p.accumulate, packed = p.out_packed && (kTransposeX || !p.out_transposed);
-#pragma unroll
-  for (int i = 0; i < Tile::kThreadRows; i++)
-#pragma unroll
-    for (int j = 0; j < Tile::kThreadCols; j++) {
-      const int64_t row = first_row + Tile::row(i), col = first_col + Tile::col(j);
-      if (row >= p.m || col >= p.r) continue;
-      float *to = out + (p.out_transposed ? col * p.m + row : row * p.r + col);
-      if (!packed) {
-        *to = fmaf(scale, tile.acc[i][j], accumulate ? *to : 0.0f);
-      } else if (p.out_transposed ? i % 4 == 0 : j % 4 == 0) {
-        Pack<float, 4> old = {};
-        if (accumulate) old = load_pack<4>(to);
-#pragma unroll
-        for (int l = 0; l < 4; l++) {
-          // The index is masked so that it stays inside the array in the lanes that are compiled and never run.
-          const float sum = p.out_transposed ? tile.acc[(i + l) % Tile::kThreadRows][j] : tile.acc[i][(j + l) % Tile::kThreadCols];
-          old.lane[l] = fmaf(scale, sum, old.lane[l]);
-        }
-        store_pack(to, old);
-      }
-    }
+  tile.write(p, {whole ? p.out : p.partial + part * p.m * p.r, whole ? p.scale : 1.0f, whole && p.accumulate, p.out_packed}, first_row, first_col);
 }
 
 // out = [out +] scale * sum over parts, in their order.
