@@ -165,11 +165,10 @@ __device__ __forceinline__ void load_key_tile(uint8_t *to, const TensorMap &map,
 
 // By the 32 lanes of one warp.
 template <class Tile>
-__device__ __forceinline__ void attention_produce(const AttentionShape &p, const WarpgroupAttentionMaps &maps, const QueryTile &tile,
+__device__ __forceinline__ void attention_produce(const AttentionShape &p, const WarpgroupAttentionMaps &maps, const QueryTile &tile, int32_t group,
                                                   const WarpgroupAttentionMemory<Tile> &memory) {
   constexpr int kStages = kWarpgroupAttentionStages, kKeys = Tile::kKeys;
   const bool issues = threadIdx.x % kWarp == 0;
-  const int32_t group = static_cast<int32_t>(p.group());
   if (issues) {
     mbarrier_arrive_expect(memory.queries_full, Tile::kBlocks * 128 * static_cast<uint32_t>(Tile::kRows / group * group));
 #pragma unroll
@@ -311,10 +310,19 @@ __device__ __forceinline__ void attention_consume(float (&o)[Tile::kWidth / 2], 
   wgmma_done(o);
 }
 
+// Which query and head of the model a row of the tile is.
+struct QueryHead {
+  int64_t query, head;       // query of the sequence
+};
+__device__ __forceinline__ QueryHead query_head(const QueryTile &tile, uint32_t group, int row) {
+  const uint32_t query = static_cast<uint32_t>(row) / group;
+  return {tile.first + int64_t{query}, tile.head.kv_head * group + (static_cast<uint32_t>(row) - query * group)};
+}
+
 // O through the warp's 16 rows of the queries, which nobody reads any more, to global memory in whole rows.
 template <class Tile>
-__device__ __forceinline__ void write_rows(const AttentionShape &p, const QueryTile &tile, bf16 *out, const float (&o)[Tile::kWidth / 2],
-                                           const float (&inverse)[2], uint8_t *queries, int tile_row) {
+__device__ __forceinline__ void write_rows(const AttentionShape &p, const QueryTile &tile, uint32_t group, bf16 *out,
+                                           const float (&o)[Tile::kWidth / 2], const float (&inverse)[2], uint8_t *queries, int tile_row) {
   const int lane = threadIdx.x % kWarp;
   // 16-byte chunk c of row r, as TMA has swizzled the queries.
   const auto chunk = [&](int row, int c) {
@@ -329,19 +337,20 @@ __device__ __forceinline__ void write_rows(const AttentionShape &p, const QueryT
   }
   __syncwarp();
   constexpr int kChunks = Tile::kWidth / 8;
-  const int64_t first_row = tile.first * p.group(), rows = tile.count * p.group();
 #pragma unroll 4
   for (int at = lane; at < 16 * kChunks; at += kWarp) {
     const int row = at / kChunks, c = at % kChunks;
-    if (tile_row + row < rows)
-      store_pack(out + row_offset(p, tile.head, first_row + tile_row + row) + c * 8, load_pack<8>(reinterpret_cast<const bf16 *>(chunk(row, c))));
+    if (tile_row + row >= tile.rows) continue;
+    const QueryHead to = query_head(tile, group, tile_row + row);
+    store_pack(out + ((tile.head.sequence * p.n_queries + to.query) * p.n_heads + to.head) * Tile::kWidth + c * 8,
+               load_pack<8>(reinterpret_cast<const bf16 *>(chunk(row, c))));
   }
 }
 
 template <int kWidth, bool kCapped>
 __global__ void __launch_bounds__(kWarpgroupAttentionThreads, 1)
     attention_forward_warpgroup(AttentionProblem<bf16> p, const __grid_constant__ WarpgroupAttentionMaps maps,
-                                const __grid_constant__ ScoreFactors factors, bf16 *out, float *lse) {
+                                const __grid_constant__ ScoreFactors factors, const __grid_constant__ QueryTiling tiling, bf16 *out, float *lse) {
   if constexpr (kHasWgmma) {
     using Tile = WarpgroupAttentionTile<kWidth>;
     using Softmax = std::conditional_t<kCapped, CappedSoftmax, OnlineWarpgroupSoftmax>;
@@ -353,7 +362,7 @@ __global__ void __launch_bounds__(kWarpgroupAttentionThreads, 1)
     SAILS_SHARED(QueryTile, tile, 1);
     const WarpgroupAttentionMemory<Tile> memory = lay_out<Tile>(dynamic, notes, segments, barriers);
     if (threadIdx.x == 0) {
-      *tile = query_tile(p, Tile::kRows, blockIdx.x);
+      *tile = query_tile(p, tiling, blockIdx.x);
       init_barriers(memory);
     }
     __syncthreads();
@@ -361,7 +370,7 @@ __global__ void __launch_bounds__(kWarpgroupAttentionThreads, 1)
     const int consumer = __shfl_sync(kFullMask, static_cast<int>(threadIdx.x) / kWarpgroup, 0);  // known to be the same in a warp
     if (consumer == kWarpgroupAttentionConsumers) {
       give_registers<40>();
-      if (threadIdx.x % kWarpgroup < kWarp) attention_produce<Tile>(p, maps, *tile, memory);
+      if (threadIdx.x % kWarpgroup < kWarp) attention_produce<Tile>(p, maps, *tile, static_cast<int32_t>(tiling.group), memory);
       return;
     }
     take_registers<232>();
@@ -370,18 +379,18 @@ __global__ void __launch_bounds__(kWarpgroupAttentionThreads, 1)
     float o[kWidth / 2];
 #pragma unroll
     for (int i = 0; i < kWidth / 2; i++) o[i] = 0.0f;
-    attention_consume<Tile>(o, softmax, p, *tile, memory, row_queries(p, row), consumer);
+    attention_consume<Tile>(o, softmax, p, *tile, memory, row_queries(tiling.group, row), consumer);
     named_barrier_sync(3 + consumer, kWarpgroup);  // all warps of the warpgroup have done with its queries
-    const int64_t first_row = tile->first * p.group(), rows = tile->count * p.group();
     float inverse[2];
 #pragma unroll
     for (int half = 0; half < 2; half++) {
       const float sum = quad_sum(softmax.sum[half]);
+      const QueryHead at = query_head(*tile, tiling.group, row + 8 * half);
       inverse[half] = sum == 0.0f ? 0.0f : 1.0f / sum;
-      if (lse != nullptr && threadIdx.x % 4 == 0 && row + 8 * half < rows)
-        lse[row_lse_index(p, tile->head, first_row + row + 8 * half)] = sum == 0.0f ? -INFINITY : softmax.base(half) + logf(sum);
+      if (lse != nullptr && threadIdx.x % 4 == 0 && row + 8 * half < tile->rows)
+        lse[(tile->head.sequence * p.n_heads + at.head) * p.n_queries + at.query] = sum == 0.0f ? -INFINITY : softmax.base(half) + logf(sum);
     }
-    write_rows<Tile>(p, *tile, out, o, inverse, memory.queries, tile_row);
+    write_rows<Tile>(p, *tile, tiling.group, out, o, inverse, memory.queries, tile_row);
   }
 }
 
@@ -418,7 +427,8 @@ inline AttentionConfig warpgroup_attention_config(const AttentionShape &s) {
 }
 
 inline unsigned warpgroup_attention_blocks(const AttentionShape &s) {
-  return static_cast<unsigned>(s.heads() * ceil_div(s.n_queries, 64 * kWarpgroupAttentionConsumers / s.group()));
+  const QueryTiling tiling = query_tiling(s, 64 * kWarpgroupAttentionConsumers);
+  return tiling.heads * tiling.tiles;
 }
 
 template <class Tile>
@@ -443,7 +453,8 @@ template <int kWidth>
   SAILS_TRY(make_attention_maps<Tile>(&maps, p));
   return launch("attention_forward_warpgroup", stream,
                 p.softcap == 0.0f ? attention_forward_warpgroup<kWidth, false> : attention_forward_warpgroup<kWidth, true>,
-                dim3(warpgroup_attention_blocks(p)), dim3(kWarpgroupAttentionThreads), Tile::kSharedBytes, p, maps, score_factors(p), out, lse);
+                dim3(warpgroup_attention_blocks(p)), dim3(kWarpgroupAttentionThreads), Tile::kSharedBytes, p, maps, score_factors(p),
+                query_tiling(p, Tile::kRows), out, lse);
 }
 [[nodiscard]] inline cudaError_t launch_attention_forward_warpgroup(cudaStream_t stream, const AttentionProblem<bf16> &p, bf16 *out, float *lse) {
   if (p.head_dim == 64) return launch_attention_forward_warpgroup<64>(stream, p, out, lse);

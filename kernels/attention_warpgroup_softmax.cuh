@@ -31,17 +31,31 @@ inline ScoreFactors score_factors(const AttentionShape &p) {
           {0.46327289555675083f, 0.024116165768626182f, 0.00024913957211980764f, 2.719311457695209e-07f}};
 }
 
+// How queries are cut into tiles, made on the host: 64-bit divisions at the head of each block would take longer than its first copies.
+struct QueryTiling {
+  uint32_t group, per_tile;  // heads that share a key/value head; queries of a tile
+  uint32_t tiles, heads;     // tiles of a sequence; pairs of a sequence and a key/value head
+};
+inline QueryTiling query_tiling(const AttentionShape &p, int64_t rows) {
+  const int64_t per_tile = rows / p.group();
+  return {static_cast<uint32_t>(p.group()), static_cast<uint32_t>(per_tile), static_cast<uint32_t>(ceil_div(p.n_queries, per_tile)),
+          static_cast<uint32_t>(p.heads())};
+}
+
 // A block's queries.
 struct QueryTile {
   AttentionHead head;
   int32_t first, count;      // queries
+  int32_t rows;              // count * group
   IndexRange keys;           // that some of them may see, segments aside
 };
-__device__ __forceinline__ QueryTile query_tile(const AttentionShape &p, int64_t rows, int64_t block) {
-  const int64_t per_tile = rows / p.group(), tiles = ceil_div(p.n_queries, per_tile), heads = p.heads();
-  const int64_t first = (tiles - 1 - block / heads) * per_tile, count = smaller(per_tile, p.n_queries - first);
-  return {attention_head(p, block % heads), static_cast<int32_t>(first), static_cast<int32_t>(count),
-          keys_of_rows(p, first * p.group(), (first + count) * p.group())};
+// Later queries, which see more keys, come first.
+__device__ __forceinline__ QueryTile query_tile(const AttentionShape &p, const QueryTiling &tiling, uint32_t block) {
+  const uint32_t kv_heads = static_cast<uint32_t>(p.n_kv_heads), head = block % tiling.heads;
+  const int64_t first = int64_t{tiling.tiles - 1 - block / tiling.heads} * tiling.per_tile, count = smaller(tiling.per_tile, p.n_queries - first);
+  const int64_t low = p.window == 0 ? 0 : larger(0, p.query_offset + first - p.window + 1), high = smaller(p.n_keys, p.query_offset + first + count);
+  return {{head / kv_heads, head % kv_heads}, static_cast<int32_t>(first), static_cast<int32_t>(count),
+          static_cast<int32_t>(count * tiling.group), low < high ? IndexRange{low, high} : IndexRange{0, 0}};
 }
 
 constexpr int kKeyNotes = 4;
@@ -58,8 +72,8 @@ struct KeyTileNote {
 struct RowQueries {
   uint32_t both;             // of row g in the low half, of row g + 8 in the high half; counted from the tile's first
 };
-__device__ __forceinline__ RowQueries row_queries(const AttentionShape &p, int row) {
-  const uint32_t group = static_cast<uint32_t>(p.group()), at = static_cast<uint32_t>(row);
+__device__ __forceinline__ RowQueries row_queries(uint32_t group, int row) {
+  const uint32_t at = static_cast<uint32_t>(row);
   return {at / group | (at + 8) / group << 16};
 }
 // As key_limits() of attention.cuh; a query past the tile's last sees nothing.
