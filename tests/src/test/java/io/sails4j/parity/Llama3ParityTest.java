@@ -21,7 +21,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Small Llama-3 models against transformers' logits, loss and gradients (src/test/resources/llama3/README.md). */
 class Llama3ParityTest {
     @ParameterizedTest
-    @MethodSource("io.sails4j.parity.Reference#backends")
+    @MethodSource("io.sails4j.parity.ParityTests#backends")
     void float32(String backend) throws URISyntaxException {
         Path folder = Path.of(Objects.requireNonNull(getClass().getResource("/llama3")).toURI());
         TraceBatch batch = TraceBatch.read(folder.resolve("batch.safetensors"));
@@ -39,6 +39,6 @@ class Llama3ParityTest {
                 }
             }
         }
-        table.finish();
+        ParityTests.finish(table);
     }
 }

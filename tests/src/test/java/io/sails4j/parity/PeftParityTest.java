@@ -60,7 +60,7 @@ class PeftParityTest {
     }
 
     @ParameterizedTest
-    @MethodSource("io.sails4j.parity.Reference#backends")
+    @MethodSource("io.sails4j.parity.ParityTests#backends")
     void logits(String backend) throws URISyntaxException {
         TraceBatch batch = TraceBatch.read(folder().resolve("batch.safetensors"));
         ParityTable table = new ParityTable("adapters written by PEFT, " + backend);
@@ -72,7 +72,7 @@ class PeftParityTest {
                 }
             }
         }
-        table.finish();
+        ParityTests.finish(table);
     }
 
     private static float[] logits(CausalModel model, List<WeightedAdapter> asked, TraceBatch batch, Engine engine) {
@@ -92,7 +92,7 @@ class PeftParityTest {
 
     /** Merged here, the logits are those of the adapter beside the model, and the weights those that PEFT merges. */
     @ParameterizedTest
-    @MethodSource("io.sails4j.parity.Reference#backends")
+    @MethodSource("io.sails4j.parity.ParityTests#backends")
     void merged(String backend) throws URISyntaxException {
         TraceBatch batch = TraceBatch.read(folder().resolve("batch.safetensors"));
         ParityTable table = new ParityTable("adapters written by PEFT, merged, " + backend);
@@ -111,6 +111,6 @@ class PeftParityTest {
                 }
             }
         }
-        table.finish();
+        ParityTests.finish(table);
     }
 }

@@ -1,16 +1,17 @@
 package io.sails4j.parity;
 
-import static org.assertj.core.api.Assertions.assertThat;
-
 import io.sails4j.tensor.HostTensor;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
-/** Collects comparisons, keeps the worst of each file, prints them, and fails if one is past its limit or none was made. */
-final class ParityTable {
+/** Collects comparisons and keeps the worst of each file. None at all is a failure, too. */
+public final class ParityTable {
     private final String title;
     private final Map<String, Row> rows = new LinkedHashMap<>();
     private final List<String> failures = new ArrayList<>();
@@ -19,12 +20,12 @@ final class ParityTable {
     private record Row(String tensor, double error, double limit, int count) {
     }
 
-    ParityTable(String title) {
+    public ParityTable(String title) {
         this.title = title;
     }
 
     /** Relative Frobenius error against a limit; only positions with mask 1 count, where a mask is given. */
-    void compare(String file, String name, float[] actual, HostTensor expected, int[] mask, double limit) {
+    public void compare(String file, String name, float[] actual, HostTensor expected, int @Nullable [] mask, double limit) {
         float[] stored = expected.toFloatArray();
         if (actual.length != stored.length) {
             fail(file, name, "has " + actual.length + " elements, expected " + stored.length);
@@ -45,7 +46,7 @@ final class ParityTable {
     }
 
     /** Any error figure against its limit. */
-    void check(String file, String name, double error, double limit) {
+    public void check(String file, String name, double error, double limit) {
         comparisons++;
         Row row = rows.get(file);
         boolean worse = row == null || !(error / limit <= row.error() / row.limit());
@@ -57,8 +58,8 @@ final class ParityTable {
     }
 
     /** Things that must be equal. */
-    void equal(String file, String name, Object actual, Object expected) {
-        boolean same = java.util.Objects.deepEquals(actual, expected);
+    public void equal(String file, String name, Object actual, Object expected) {
+        boolean same = Objects.deepEquals(actual, expected);
         check(file, name, same ? 0 : Double.POSITIVE_INFINITY, 1e-300);
         if (!same) {
             failures.add(file + " " + name + ": " + text(actual) + ", expected " + text(expected));
@@ -66,22 +67,30 @@ final class ParityTable {
     }
 
     private static String text(Object value) {
-        return value instanceof int[] ints ? java.util.Arrays.toString(ints) : String.valueOf(value);
+        return value instanceof int[] ints ? Arrays.toString(ints) : String.valueOf(value);
     }
 
-    void fail(String file, String name, String what) {
+    public void fail(String file, String name, String what) {
         comparisons++;
         failures.add(file + " " + name + " " + what);
     }
 
-    /** Prints the table and asserts that everything was within its limits. */
-    void finish() {
+    public int comparisons() {
+        return comparisons;
+    }
+
+    /** A sentence for each comparison that was past its limit. */
+    public List<String> failures() {
+        return comparisons == 0 ? List.of(title + ": nothing was compared") : List.copyOf(failures);
+    }
+
+    /** The table for people, a line a file with its worst tensor. */
+    public String text() {
         int width = rows.keySet().stream().mapToInt(String::length).max().orElse(4);
-        System.out.println(title);
-        System.out.printf(Locale.ROOT, "%-" + width + "s  %6s  %10s  %10s  %s%n", "file", "count", "error", "limit", "worst tensor");
-        rows.forEach((file, row) -> System.out.printf(Locale.ROOT, "%-" + width + "s  %6d  %10.2e  %10.2e  %s%n", file, row.count(), row.error(),
-            row.limit(), row.tensor()));
-        assertThat(comparisons).as("comparisons made by: " + title).isPositive();
-        assertThat(failures).as(title).isEmpty();
+        StringBuilder text = new StringBuilder(title).append('\n');
+        text.append(String.format(Locale.ROOT, "%-" + width + "s  %6s  %10s  %10s  %s%n", "file", "count", "error", "limit", "worst tensor"));
+        rows.forEach((file, row) -> text.append(String.format(Locale.ROOT, "%-" + width + "s  %6d  %10.2e  %10.2e  %s%n", file, row.count(), row.error(),
+            row.limit(), row.tensor())));
+        return text.toString();
     }
 }

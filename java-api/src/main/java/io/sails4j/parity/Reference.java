@@ -1,11 +1,13 @@
 package io.sails4j.parity;
 
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
-
 import com.fasterxml.jackson.databind.JsonNode;
+import io.sails4j.io.InputException;
 import io.sails4j.io.JsonFiles;
 import io.sails4j.io.SafetensorsFile;
+import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -13,8 +15,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** The golden data under {@code -Dsails.reference}: what its manifest lists, and the numbers there. */
-final class Reference {
+/** A directory of golden data: what its manifest lists, and the numbers there. */
+public final class Reference {
     private final Path root;
     private final JsonNode manifest;
 
@@ -23,28 +25,21 @@ final class Reference {
         this.manifest = JsonFiles.read(root.resolve("manifest.json"));
     }
 
-    /** The reference, or a skipped test that says so aloud. */
-    static Reference openOrSkip() {
-        Path root = Path.of(System.getProperty("sails.reference", "../shared/reference"));
-        boolean present = Files.exists(root.resolve("manifest.json"));
-        if (!present) {
-            System.out.println("SKIPPED: no reference data at " + root + "; name it with -Dsails.reference=DIR");
+    /** @throws InputException where the directory has no manifest */
+    public static Reference open(Path root) {
+        if (!isAt(root)) {
+            throw new InputException(root + " has no manifest.json; expected the directory of the reference data");
         }
-        assumeTrue(present, "no reference data at " + root);
         return new Reference(root);
     }
 
-    /** The backends of {@code -Dsails.parity.backends}; one that is asked for and missing fails. */
-    static List<String> backends() {
-        return List.of(System.getProperty("sails.parity.backends", "cpu,emulator").split(","));
+    /** Whether there is reference data in the directory. */
+    public static boolean isAt(Path root) {
+        return Files.exists(root.resolve("manifest.json"));
     }
 
     Path path(String relative) {
         return root.resolve(relative);
-    }
-
-    JsonNode manifest() {
-        return manifest;
     }
 
     /** Names of the models. */
@@ -54,11 +49,16 @@ final class Reference {
         return names;
     }
 
+    /** Names of the models that are compared in this arithmetic: all in F32, those with such a checkpoint in BF16. */
+    List<String> models(DType dtype) {
+        return models().stream().filter(name -> dtype == DType.F32 || model(name).get("torch_dtype").asText().equals("bfloat16")).toList();
+    }
+
     JsonNode model(String name) {
         return manifest.get("models").get(name);
     }
 
-    /** A file's entry in the manifest, or null. */
+    /** A file's entry in the manifest. */
     JsonNode file(String relative) {
         return manifest.get("files").get(relative);
     }
@@ -90,8 +90,8 @@ final class Reference {
         try (SafetensorsFile file = SafetensorsFile.open(path(relative))) {
             for (String name : file.names()) {
                 HostTensor t = file.tensor(name);
-                byte[] bytes = t.data().toArray(java.lang.foreign.ValueLayout.JAVA_BYTE);
-                tensors.put(name, new HostTensor(t.dtype(), t.shape(), java.lang.foreign.MemorySegment.ofArray(bytes)));
+                byte[] bytes = t.data().toArray(ValueLayout.JAVA_BYTE);
+                tensors.put(name, new HostTensor(t.dtype(), t.shape(), MemorySegment.ofArray(bytes)));
             }
         }
         return tensors;

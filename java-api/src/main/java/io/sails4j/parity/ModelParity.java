@@ -13,45 +13,29 @@ import io.sails4j.model.ModelOptions;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.train.Trace;
 import io.sails4j.train.TraceBatch;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
 
 /** Models and adapters against the reference: values, gradients, generation; in F32 for all, in BF16 for BF16 checkpoints. */
-class ModelParityTest {
-    private final Reference reference = Reference.openOrSkip();
+final class ModelParity {
+    private final Reference reference;
 
-    @ParameterizedTest
-    @MethodSource("io.sails4j.parity.Reference#backends")
-    void float32(String backend) {
-        try (Engine engine = Engine.open(new EngineOptions(backend, 0, ""))) {
-            ParityTable table = new ParityTable("models, float32 arithmetic, " + backend);
-            for (String name : reference.models()) {
-                new Run(engine, name, DType.F32, table).all();
-            }
-            table.finish();
-        }
+    ModelParity(Reference reference) {
+        this.reference = reference;
     }
 
-    @ParameterizedTest
-    @MethodSource("io.sails4j.parity.Reference#backends")
-    void bfloat16(String backend) {
-        try (Engine engine = Engine.open(new EngineOptions(backend, 0, ""))) {
-            ParityTable table = new ParityTable("models, bfloat16 arithmetic, " + backend);
-            for (String name : reference.models()) {
-                if (reference.model(name).get("torch_dtype").asText().equals("bfloat16")) {
-                    new Run(engine, name, DType.BF16, table).all();
-                }
-            }
-            table.finish();
+    /** In BF16 the models whose checkpoints are. */
+    void run(Engine engine, DType dtype, ParityTable table) {
+        for (String name : reference.models(dtype)) {
+            new Run(engine, name, dtype, table).all();
         }
     }
 
@@ -59,8 +43,8 @@ class ModelParityTest {
         private final Engine engine;
         private final DType dtype;
         private final ParityTable table;
-        private final java.nio.file.Path directory;
-        private final java.nio.file.Path adapterDirectory;
+        private final Path directory;
+        private final Path adapterDirectory;
         private final String expected;
 
         Run(Engine engine, String name, DType dtype, ParityTable table) {
@@ -203,7 +187,7 @@ class ModelParityTest {
                 table.equal(file, which + ".new_ids", ids, expectedIds);
             }
             for (int step = 0; step < ids.length; step++) {
-                float[] expectedRow = java.util.Arrays.copyOfRange(expectedLogits, step * vocab, (step + 1) * vocab);
+                float[] expectedRow = Arrays.copyOfRange(expectedLogits, step * vocab, (step + 1) * vocab);
                 table.compare(file, which + ".logits[" + step + "]", logits.get(step), HostTensor.ofFloats(expectedRow, vocab), null,
                     limit(file, which + ".logits", false));
                 if (ids[step] != expectedIds[step]) {

@@ -1,26 +1,25 @@
 package io.sails4j.parity;
 
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.sae.Sae;
 import io.sails4j.sae.SparseCodes;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
+import java.util.List;
 import java.util.Map;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every SAE of the reference: activations, reconstruction, active counts, gradients. */
-class SaeParityTest {
-    private final Reference reference = Reference.openOrSkip();
+final class SaeParity {
+    private final Reference reference;
 
-    @ParameterizedTest
-    @MethodSource("io.sails4j.parity.Reference#backends")
-    void autoencoders(String backend) {
-        ParityTable table = new ParityTable("sparse autoencoders, float32 arithmetic, " + backend);
-        try (Engine engine = Engine.open(new EngineOptions(backend, 0, "")); TensorArena memory = new TensorArena(engine.device())) {
+    SaeParity(Reference reference) {
+        this.reference = reference;
+    }
+
+    void run(Engine engine, ParityTable table) {
+        try (TensorArena memory = new TensorArena(engine.device())) {
             for (String directory : reference.filesUnder("sae/")) {
                 try (Sae sae = Sae.load(reference.path(directory), engine)) {
                     check(table, directory, sae, engine, memory);
@@ -28,7 +27,6 @@ class SaeParityTest {
                 memory.reset();
             }
         }
-        table.finish();
     }
 
     private void check(ParityTable table, String directory, Sae sae, Engine engine, TensorArena memory) {
@@ -60,7 +58,7 @@ class SaeParityTest {
         Tensor difference = memory.allocate(DType.F32, n, x.dim(1));
         difference.copyFrom(recon);
         engine.ops().axpby(difference, x, -1, 1);
-        double loss = engine.ops().sumOfSquares(java.util.List.of(difference))[0] / n;
+        double loss = engine.ops().sumOfSquares(List.of(difference))[0] / n;
         table.compare(directory, "loss", new float[] {(float) loss}, stored.get("loss"), null, limit(directory, "loss", 1e-5));
         engine.ops().axpby(difference, difference, 0, 2f / n);
         Tensor dx = sae.reconstructionBackward(codes, difference, memory);

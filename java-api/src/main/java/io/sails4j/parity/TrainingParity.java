@@ -9,7 +9,6 @@ import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.train.AdamwOptimizer;
@@ -19,44 +18,31 @@ import io.sails4j.train.LoraTrainable;
 import io.sails4j.train.LossContext;
 import io.sails4j.train.SftLoss;
 import io.sails4j.train.Trainable;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
 
 /** Optimizer steps and preference losses against the reference; in F32 for all models, in BF16 for BF16 checkpoints. */
-class TrainingParityTest {
-    private final Reference reference = Reference.openOrSkip();
+final class TrainingParity {
+    private final Reference reference;
 
-    @ParameterizedTest
-    @MethodSource("io.sails4j.parity.Reference#backends")
-    void float32(String backend) {
-        run(backend, "training, float32 arithmetic", DType.F32);
+    TrainingParity(Reference reference) {
+        this.reference = reference;
     }
 
-    @ParameterizedTest
-    @MethodSource("io.sails4j.parity.Reference#backends")
-    void bfloat16(String backend) {
-        run(backend, "training, bfloat16 arithmetic", DType.BF16);
-    }
-
-    private void run(String backend, String title, DType dtype) {
-        ParityTable table = new ParityTable(title + ", " + backend);
-        try (Engine engine = Engine.open(new EngineOptions(backend, 0, ""))) {
-            for (String name : reference.models()) {
-                if (dtype == DType.F32 || reference.model(name).get("torch_dtype").asText().equals("bfloat16")) {
-                    Run run = new Run(engine, name, dtype, table);
-                    run.adamwLora();
-                    run.adamwFull();
-                    run.dpo();
-                }
-            }
+    /** In BF16 the models whose checkpoints are. */
+    void run(Engine engine, DType dtype, ParityTable table) {
+        for (String name : reference.models(dtype)) {
+            Run run = new Run(engine, name, dtype, table);
+            run.adamwLora();
+            run.adamwFull();
+            run.dpo();
         }
-        table.finish();
     }
 
     private final class Run {
@@ -139,7 +125,7 @@ class TrainingParityTest {
                 table.compare(file, name, found, value, null, limit(file, name, 1e-3));
                 float[] change = minus(found, start.get(parameter.name()));
                 HostTensor storedChange = new HostTensor(DType.F32, value.shape(),
-                    java.lang.foreign.MemorySegment.ofArray(minus(value.toFloatArray(), start.get(parameter.name()))));
+                    MemorySegment.ofArray(minus(value.toFloatArray(), start.get(parameter.name()))));
                 double recorded = reference.file(file).path("tensors").path(name).path("float32_rel_error_of_change").asDouble(0);
                 table.compare(file, name + " (change)", change, storedChange, null, Math.max(5e-3, 3 * recorded));
             }
@@ -272,7 +258,7 @@ class TrainingParityTest {
             for (int b = 0; b < batch; b++) {
                 int from = b * length;
                 int real = IntStream.range(from, from + length).map(i -> mask[i]).sum();
-                int[] rowIds = java.util.Arrays.copyOfRange(ids, from, from + real);
+                int[] rowIds = Arrays.copyOfRange(ids, from, from + real);
                 boolean[] counted = new boolean[real];
                 for (int t = 0; t < real; t++) {
                     counted[t] = labels ? mark[from + t] != -100 : mark[from + t] == 1;

@@ -16,7 +16,6 @@ import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.sae.Sae;
 import io.sails4j.sae.SparseCodes;
 import io.sails4j.tensor.DType;
@@ -28,28 +27,24 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.MethodSource;
 
 /** Feature scores, PCA, principal angles, and the chain from tokens to projected gradients. */
-class SubspaceParityTest {
+final class SubspaceParity {
     private static final String SCORES = "subspace/feature_scores.safetensors";
     private static final String PCA = "subspace/pca.safetensors";
     private static final String ANGLES = "subspace/principal_angles.safetensors";
     private static final String CHAIN = "chain/chain.safetensors";
-    private final Reference reference = Reference.openOrSkip();
+    private final Reference reference;
 
-    @ParameterizedTest
-    @MethodSource("io.sails4j.parity.Reference#backends")
-    void subspaces(String backend) {
-        ParityTable table = new ParityTable("subspaces and the chain, float32 arithmetic, " + backend);
-        try (Engine engine = Engine.open(new EngineOptions(backend, 0, ""))) {
-            featureScores(table, engine);
-            pca(table, engine);
-            angles(table);
-            chain(table, engine);
-        }
-        table.finish();
+    SubspaceParity(Reference reference) {
+        this.reference = reference;
+    }
+
+    void run(Engine engine, ParityTable table) {
+        featureScores(table, engine);
+        pca(table, engine);
+        angles(table);
+        chain(table, engine);
     }
 
     /** Dense activations as codes: every feature listed. */
