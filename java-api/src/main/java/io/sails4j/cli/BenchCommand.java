@@ -1,76 +1,89 @@
 package io.sails4j.cli;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.model.ModelConfig;
+import io.sails4j.bench.BenchSize;
+import io.sails4j.bench.Benchmarks;
+import io.sails4j.bench.Ceilings;
+import io.sails4j.io.AtomicFiles;
 import io.sails4j.ops.Engine;
+import io.sails4j.tensor.Backend;
 import io.sails4j.tensor.DType;
-import io.sails4j.train.MatmulPeak;
-import io.sails4j.train.Recompute;
-import io.sails4j.train.StepBenchmark;
+import java.nio.file.Path;
+import java.time.Instant;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 
-@Command(name = "bench", description = "Time optimizer steps in Gemma-2-2B's widths beside a large matrix product on this machine.")
+@Command(name = "bench", description = "Time operations, layers, optimizer steps, decoding and SAEs in the models' shapes, each beside what a large copy and a large "
+    + "matrix product reach on this device in the same run.")
 final class BenchCommand implements Callable<Integer> {
-    private static final int VOCABULARY = 32_000;
+    private static final String ALL = "all";
 
     @Mixin
     private CommonOptions common;
 
-    @Option(names = "--layers", defaultValue = "2", paramLabel = "N", description = "layers of the model (default: ${DEFAULT-VALUE})")
+    @Parameters(arity = "0..*", paramLabel = "GROUP", description = "kernels, layer, step, decode, sae or all (default: all)")
+    private List<String> groups = List.of(ALL);
+
+    @Option(names = "--quick", description = "tiny shapes, for CPUs and the emulator: seconds, and numbers that say nothing about speed")
+    private boolean quick;
+
+    @Option(names = "--models", split = ",", paramLabel = "2b|9b,…", description = "the models whose shapes are timed (default: both)")
+    private List<String> models = List.of("2b", "9b");
+
+    @Option(names = "--layers", defaultValue = "0", paramLabel = "N", description = "layers of the models in steps and decoding (default: all)")
     private int layers;
 
-    @Option(names = "--sequences", defaultValue = "2", paramLabel = "N", description = "sequences of a step (default: ${DEFAULT-VALUE})")
-    private int sequences;
-
-    @Option(names = "--length", defaultValue = "256", paramLabel = "N", description = "tokens of a sequence (default: ${DEFAULT-VALUE})")
-    private int length;
-
-    @Option(names = "--steps", defaultValue = "3", paramLabel = "N", description = "timed steps, of which the best counts (default: ${DEFAULT-VALUE})")
+    @Option(names = "--steps", defaultValue = "3", paramLabel = "N", description = "timed optimizer steps, of which the best counts (default: ${DEFAULT-VALUE})")
     private int steps;
+
+    @Option(names = "--out", paramLabel = "FILE", description = "also write a Markdown table with device, driver, date and commit")
+    private @Nullable Path out;
 
     @Override
     public Integer call() {
-        if (layers < 1 || sequences < 1 || length < 2 || steps < 1) {
-            throw common.wrong("--layers, --sequences and --steps must be 1 or more, --length 2 or more");
+        if (layers < 0 || steps < 1) {
+            throw common.wrong("--layers must be 0 (all) or more, --steps 1 or more");
         }
+        List<String> wanted = wantedGroups();
+        BenchSize size = quick ? BenchSize.quick() : BenchSize.full(models.stream().map(this::model).toList());
         DType dtype = common.dtype() == null ? DType.BF16 : common.dtype();
-        ModelConfig config = ModelConfig.gemma2(VOCABULARY, 2304, layers, 8, 4, 256, 9216, 4096, 256, 50, 30, 1e-6, 10_000, 8192,
-            ModelConfig.alternating(layers), dtype, 2, List.of(1), 0);
-        Table table = Table.withHeader("training step", "tokens/s", "GFLOP/s", "of the matmul", "planned", "peak so far");
-        ObjectNode json = CommonOptions.object();
-        try (Engine engine = common.openEngine()) {
-            common.message(String.format(Locale.ROOT, "%s; %d layers of Gemma-2-2B's widths, vocabulary %d, %d sequences of %d, %s", engine.device().describe(), layers,
-                VOCABULARY, sequences, length, dtype));
-            StepBenchmark benchmark = new StepBenchmark(engine, config, dtype, sequences, length);
-            MatmulPeak measured = MatmulPeak.measure(engine, dtype);
-            double peak = measured.flopsPerSecond();
-            json.put("device", engine.device().describe()).put("matmul_flops_per_s", peak).put("matmul", measured.source());
-            table.row("(" + measured.source() + ")", "", String.format(Locale.ROOT, "%,.0f", peak * 1e-9), "100 %", "", "");
-            for (boolean full : new boolean[] {false, true}) {
-                for (Recompute recompute : List.of(Recompute.off(), Recompute.selective(), Recompute.full())) {
-                    String name = (full ? "full" : "lora r 16") + switch (recompute.mode()) {
-                        case OFF -> "";
-                        case SELECTIVE -> ", selectively recomputed";
-                        default -> ", recomputed";
-                    };
-                    StepBenchmark.Result r = benchmark.run(full, recompute, steps);
-                    table.row(name, String.format(Locale.ROOT, "%,.1f", r.tokensPerSecond()), String.format(Locale.ROOT, "%,.0f", r.flopsPerSecond() * 1e-9),
-                        String.format(Locale.ROOT, "%.0f %%", 100 * r.flopsPerSecond() / peak), mib(r.plannedBytes()), mib(r.peakBytes()));
-                    json.putObject(name).put("tokens_per_s", r.tokensPerSecond()).put("flops_per_s", r.flopsPerSecond())
-                        .put("planned_bytes", r.plannedBytes()).put("peak_bytes_so_far", r.peakBytes());
-                }
+        BenchReport report = newReport(size);
+        report.facts().forEach(common::message);
+        new Benchmarks(common.engineOptions(), size, dtype, layers, steps).run(wanted, report.ceilings(), line -> {
+            common.message(report.add(line));
+            // After every line: a run that is stopped leaves what it has measured.
+            if (out != null) {
+                AtomicFiles.writeString(out, report.markdown());
             }
-        }
-        common.print(json, table);
+        });
+        common.print(report.json(), report.table());
         return 0;
     }
 
-    private static String mib(long bytes) {
-        return String.format(Locale.ROOT, "%,d MiB", bytes >> 20);
+    private BenchReport newReport(BenchSize size) {
+        try (Engine engine = common.openEngine()) {
+            if (!quick && engine.backend() != Backend.CUDA) {
+                common.message("these shapes are a GPU's; --quick takes seconds here");
+            }
+            return new BenchReport(engine.device().describe(), BuildInfo.read(), Instant.now(), Ceilings.measure(engine, size));
+        }
+    }
+
+    private List<String> wantedGroups() {
+        for (String group : groups) {
+            if (!group.equals(ALL) && !Benchmarks.GROUPS.contains(group)) {
+                throw common.wrong("there is no group '" + group + "'; expected " + String.join(", ", Benchmarks.GROUPS) + " or " + ALL);
+            }
+        }
+        return groups.contains(ALL) ? Benchmarks.GROUPS : Benchmarks.GROUPS.stream().filter(groups::contains).toList();
+    }
+
+    private BenchSize.Model model(String name) {
+        return BenchSize.model(name.toLowerCase(Locale.ROOT)).orElseThrow(() -> common.wrong("--models names '" + name + "'; expected 2b or 9b"));
     }
 }

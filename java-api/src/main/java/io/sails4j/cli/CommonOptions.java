@@ -52,9 +52,14 @@ final class CommonOptions {
         if (!backendOptions.isEmpty() && backend.equals(EngineOptions.AUTO)) {
             throw wrong("--backend-options is '" + backendOptions + "' but no backend is named; add --backend cpu, cuda or emulator");
         }
-        Engine engine = Engine.open(new EngineOptions(backend, threads, backendOptions));
+        Engine engine = Engine.open(engineOptions());
         message("backend: " + engine.backendChoice());
         return engine;
+    }
+
+    /** What {@link #openEngine} opens, for whoever opens it more than once. */
+    EngineOptions engineOptions() {
+        return new EngineOptions(backend, threads, backendOptions);
     }
 
     /** The compute type asked for, or null for the checkpoint's. */

@@ -125,6 +125,19 @@ public record ModelConfig(
             finalLogitSoftcap, rmsNormEps, ropeTheta, ropeScaling, maxPositionEmbeddings, sliding, tiedHead, checkpointDtype, bosId, eosIds, padId);
     }
 
+    /** The lowest layers of the same model, for measurements. */
+    public ModelConfig withLayers(int layers) {
+        return new ModelConfig(family, vocabSize, dModel, layers, nHeads, nKvHeads, headDim, dFf, slidingWindow, queryPreAttnScalar, attnLogitSoftcap,
+            finalLogitSoftcap, rmsNormEps, ropeTheta, ropeScaling, maxPositionEmbeddings, sliding.subList(0, layers), tiedHead, checkpointDtype, bosId,
+            eosIds, padId);
+    }
+
+    /** The same layers with another vocabulary, for measurements. */
+    public ModelConfig withVocabulary(long size) {
+        return new ModelConfig(family, size, dModel, nLayers, nHeads, nKvHeads, headDim, dFf, slidingWindow, queryPreAttnScalar, attnLogitSoftcap,
+            finalLogitSoftcap, rmsNormEps, ropeTheta, ropeScaling, maxPositionEmbeddings, sliding, tiedHead, checkpointDtype, bosId, eosIds, padId);
+    }
+
     public long qWidth() {
         return (long) nHeads * headDim;
     }

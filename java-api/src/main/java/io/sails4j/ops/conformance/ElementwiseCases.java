@@ -149,7 +149,7 @@ public final class ElementwiseCases {
 
         @Override
         public Runnable prepare(Fixture f) {
-            Operand x = f.input("x", dtype, Draw.normal(1), rows, cols);
+            Operand x = f.input("x", dtype, Draw.normal(1), rows, cols).touching((long) n * cols);
             Operand index = f.input("rows", DType.I32, Draw.ints(0, rows), n);
             Operand y = f.output("y", dtype, n, cols);
             f.oracle(() -> {

@@ -39,7 +39,7 @@ public final class EmbeddingCases {
         @Override
         public Runnable prepare(Fixture f) {
             Operand ids = f.input("ids", DType.I32, Draw.ints(0, vocab), tokens);
-            Operand table = f.input("table", dtype, Draw.normal(1), vocab, dModel);
+            Operand table = f.input("table", dtype, Draw.normal(1), vocab, dModel).touching((long) tokens * dModel);
             Operand out = f.output("y", y, tokens, dModel);
             f.oracle(() -> {
                 for (int i = 0; i < tokens * dModel; i++) {
@@ -72,7 +72,7 @@ public final class EmbeddingCases {
         public Runnable prepare(Fixture f) {
             Operand ids = f.input("ids", DType.I32, Draw.ints(0, vocab), tokens);
             Operand dy = f.input("dy", DType.F32, Draw.normal(1), tokens, dModel);
-            Operand dtable = f.updated("dtable", DType.F32, Draw.normal(1), vocab, dModel);
+            Operand dtable = f.updated("dtable", DType.F32, Draw.normal(1), vocab, dModel).touching((long) tokens * dModel);
             f.oracle(() -> {
                 for (int i = 0; i < vocab * dModel; i++) {
                     Sum sum = new Sum();

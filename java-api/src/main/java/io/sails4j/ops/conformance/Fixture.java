@@ -17,14 +17,30 @@ public final class Fixture implements AutoCloseable {
     private final SplittableRandom random;
     private final List<Operand> operands = new ArrayList<>();
     private final Verdict verdict = new Verdict();
+    private final boolean timed;
     private boolean aligned;
     private @Nullable Runnable oracle;
 
     /** Arguments drawn from a seed: in one case of two aligned as an arena aligns tensors, in the other as little as their elements must be. */
     public Fixture(Engine engine, long seed) {
+        this(engine, seed, false);
+    }
+
+    private Fixture(Engine engine, long seed, boolean timed) {
         this.engine = engine;
         this.random = new SplittableRandom(seed);
+        this.timed = timed;
         this.aligned = random.nextBoolean();
+    }
+
+    /** Arguments for a benchmark, as large as wanted: drawn in part and repeated on the device, not fit to be compared with anything. */
+    public static Fixture timed(Engine engine, long seed) {
+        return new Fixture(engine, seed, true);
+    }
+
+    /** Whether the operands need only be of the right kind: what is expensive to draw, or must agree with other operands, may be made up. */
+    boolean isTimed() {
+        return timed;
     }
 
     /** The case is about a variant that wants whole vectors, or a bulk copy: the operands after this are aligned whatever was drawn. */
@@ -72,10 +88,16 @@ public final class Fixture implements AutoCloseable {
     private Operand add(String name, DType dtype, Operand.Role role, @Nullable Draw draw, long... dims) {
         double[] drawn = null;
         if (draw != null) {
-            drawn = new double[Math.toIntExact(Shape.of(dims).numel())];
+            int numel = Math.toIntExact(Shape.of(dims).numel());
+            drawn = new double[timed && dtype.isFloating() ? Math.min(numel, Operand.TIMED_PERIOD) : numel];
             for (int i = 0; i < drawn.length; i++) {
                 drawn[i] = draw.next(random, i);
             }
+        }
+        if (timed) {
+            Operand operand = Operand.timed(engine.device(), name, dtype, role, drawn == null ? new double[0] : drawn, dims);
+            operands.add(operand);
+            return operand;
         }
         int misalignment = aligned || role == Operand.Role.SCRATCH ? 0 : random.nextInt(64 / dtype.byteSize());
         Operand operand = new Operand(engine.device(), name, dtype, role, misalignment, drawn, dims);

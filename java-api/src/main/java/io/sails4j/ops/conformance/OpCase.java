@@ -18,7 +18,7 @@ public interface OpCase {
 
     /**
      * Draws the arguments into the fixture, leaves the oracle there ({@link Fixture#oracle}), and returns the call. The oracle is only
-     * run by the conformance suite, so that a benchmark can use large shapes.
+     * run by the conformance suite, so that a benchmark can use large shapes ({@link Fixture#timed}).
      */
     Runnable prepare(Fixture fixture);
 

@@ -14,11 +14,13 @@ import org.jspecify.annotations.Nullable;
 /**
  * An argument of an operation under test: its values in double precision beside its device memory. The memory lies between red zones
  * whose bytes are all ones (NaN in every floating-point type, so that reading them shows as well as writing them), at an address that is
- * aligned to the element size and no better.
+ * aligned to the element size and no better. An operand that is only timed has no red zones, and its values repeat.
  */
 public final class Operand {
     static final int RED_ZONE_BYTES = 256;
     private static final byte RED = (byte) 0xff;
+    /** Floating-point values of an operand that is timed repeat after so many: a prime, so that no two rows of a matrix are the same. */
+    static final int TIMED_PERIOD = 1_000_003;
     /** Room for {@link #tolerance} over the computed error: the constant c of the error model. */
     private static final double SAFETY = 4;
 
@@ -35,12 +37,15 @@ public final class Operand {
     private final Tensor tensor;
     private double @Nullable [] expected;
     private double @Nullable [] tolerance;
+    /** Elements that the operation has to do with. */
+    private long touched;
 
     Operand(Device device, String name, DType dtype, Role role, int misalignment, double @Nullable [] drawn, long... dims) {
         this.name = name;
         this.dtype = dtype;
         this.role = role;
         this.numel = Math.toIntExact(Shape.of(dims).numel());
+        this.touched = numel;
         this.offset = RED_ZONE_BYTES + misalignment * dtype.byteSize();
         this.initial = new byte[Math.ceilDiv(offset + numel * dtype.byteSize() + RED_ZONE_BYTES, 4) * 4];
         Arrays.fill(initial, RED);
@@ -55,6 +60,38 @@ public final class Operand {
         this.buffer = device.allocateBytes(initial.length);
         this.tensor = Tensor.over(buffer, offset, dtype, Shape.of(dims));
         reset();
+    }
+
+    /** An operand that is only timed. */
+    private Operand(Device device, String name, DType dtype, Role role, double[] period, long... dims) {
+        this.name = name;
+        this.dtype = dtype;
+        this.role = role;
+        this.numel = Math.toIntExact(Shape.of(dims).numel());
+        this.touched = numel;
+        this.offset = 0;
+        this.initial = new byte[period.length * dtype.byteSize()];
+        this.values = period;
+        for (int i = 0; i < period.length; i++) {
+            Codec.put(little(initial), i * dtype.byteSize(), period[i], dtype);
+        }
+        this.buffer = device.allocateBytes(Math.max(1L, (long) numel * dtype.byteSize()));
+        this.tensor = Tensor.over(buffer, 0, dtype, Shape.of(dims));
+    }
+
+    /** @param period what the values repeat after; empty: undefined contents */
+    static Operand timed(Device device, String name, DType dtype, Role role, double[] period, long... dims) {
+        Operand operand = new Operand(device, name, dtype, role, period, dims);
+        Tensor flat = operand.tensor.view(operand.numel);
+        if (period.length > 0) {
+            flat.rows(0, period.length).upload(MemorySegment.ofArray(operand.initial));
+            for (long filled = period.length; filled < operand.numel; ) {
+                long count = Math.min(filled, operand.numel - filled);
+                flat.rows(filled, count).copyFrom(flat.rows(0, count));
+                filled += count;
+            }
+        }
+        return operand;
     }
 
     private static ByteBuffer little(byte[] bytes) {
@@ -78,11 +115,18 @@ public final class Operand {
         return values[i];
     }
 
+    /** The operation has to do with no more than so many elements, of rows that it picks. */
+    Operand touching(long elements) {
+        touched = Math.min(touched, elements);
+        return this;
+    }
+
     /** Bytes that the operation must move for this operand. */
     long traffic() {
+        long bytes = touched * dtype.byteSize();
         return switch (role) {
-            case INPUT, OUTPUT -> tensor.byteSize();
-            case UPDATED -> 2 * tensor.byteSize();
+            case INPUT, OUTPUT -> bytes;
+            case UPDATED -> 2 * bytes;
             case SCRATCH -> 0;
         };
     }

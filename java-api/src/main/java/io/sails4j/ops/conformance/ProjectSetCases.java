@@ -43,7 +43,7 @@ public final class ProjectSetCases {
     /** One matrix, [d, n] or [n, d] where {@code right}, and its basis [d, r_s]. */
     public record Size(int d, int rS, int n, boolean right) {
         private Operand basis(Fixture f) {
-            return f.input("basis", DType.F32, Draw.of(ProjectCases.orthonormal(f.random(), d, rS)), d, rS);
+            return f.input("basis", DType.F32, ProjectCases.basis(f, d, rS), d, rS);
         }
 
         private long[] shape() {

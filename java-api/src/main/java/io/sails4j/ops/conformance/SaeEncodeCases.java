@@ -85,6 +85,9 @@ public final class SaeEncodeCases {
     /** A drawn encoder and its input, with z [tokens, d_sae] and the gate's (z itself where there is none). */
     record Encoder(SaeActivation activation, int dSae, Operand x, Operand wEnc, @Nullable Operand bias, @Nullable Operand threshold,
         @Nullable Operand scale, @Nullable Operand gateBias, double[] z, double[] gate) {
+        /** Active features of a token where encoders are timed, as of Gemma Scope's. */
+        private static final double TIMED_L0 = 80;
+
         static Encoder draw(Fixture f, int tokens, int dIn, int dSae, SaeActivation activation, boolean withBias, boolean withScale,
             DType dtype) {
             // 10 bits (8 in bf16) times 5 bits, summed over up to 300: 24 bits.
@@ -92,12 +95,26 @@ public final class SaeEncodeCases {
             Operand wEnc = f.input("w_enc", dtype, Draw.dyadic(15, 16), dIn, dSae);
             Operand bias = withBias ? f.input("bias", DType.F32, Draw.dyadic(64, 16), dSae) : null;
             Operand scale = withScale ? f.input("scale", DType.F32, (random, i) -> Math.pow(2, random.nextInt(-1, 2)), dSae) : null;
-            double[] plain = products(x, wEnc, tokens, dIn, dSae);
-            double[] z = affine(plain, scale, bias, dSae);
-            Operand threshold = activation == SaeActivation.JUMPRELU ? f.input("threshold", DType.F32, thresholds(z, tokens, dSae), dSae) : null;
-            Operand gateBias = activation == SaeActivation.GATED ? f.input("gate_bias", DType.F32, gateBiases(plain, tokens, dSae), dSae) : null;
+            double[] plain = f.isTimed() ? new double[0] : products(x, wEnc, tokens, dIn, dSae);
+            double[] z = f.isTimed() ? plain : affine(plain, scale, bias, dSae);
+            Draw thresholds = f.isTimed() ? Draw.constant(timedThreshold(dIn, dSae, dtype)) : thresholds(z, tokens, dSae);
+            Draw gateBiases = f.isTimed() ? Draw.constant(-timedThreshold(dIn, dSae, dtype)) : gateBiases(plain, tokens, dSae);
+            Operand threshold = activation == SaeActivation.JUMPRELU ? f.input("threshold", DType.F32, thresholds, dSae) : null;
+            Operand gateBias = activation == SaeActivation.GATED ? f.input("gate_bias", DType.F32, gateBiases, dSae) : null;
             return new Encoder(activation, dSae, x, wEnc, bias, threshold, scale, gateBias, z,
-                gateBias == null ? z : affine(plain, null, gateBias, dSae));
+                gateBias == null || f.isTimed() ? z : affine(plain, null, gateBias, dSae));
+        }
+
+        /** What about {@link #TIMED_L0} features of a token pass: z is nearly normal, and its tail above t is about exp(-t^2 / 2) / (t sqrt(2 pi)). */
+        private static double timedThreshold(int dIn, int dSae, DType dtype) {
+            double share = Math.min(0.25, TIMED_L0 / dSae);
+            double t = 1;
+            for (int i = 0; i < 20; i++) {
+                t = Math.sqrt(Math.max(0.25, -2 * Math.log(share * t * Math.sqrt(2 * Math.PI))));
+            }
+            // x is uniform over +-511/256 or +-127/64, w over +-15/16.
+            double deviation = (dtype == DType.F32 ? 511 / 256.0 : 127 / 64.0) * (15 / 16.0) / 3;
+            return t * deviation * Math.sqrt(dIn);
         }
 
         /** Below 0, at 0, above, and for every fourth feature exactly the z of some token, which is then not active. */
@@ -157,7 +174,7 @@ public final class SaeEncodeCases {
             for (int t = 0; t < tokens; t++) {
                 int feature = -1;
                 int count = 0;
-                while (count < capacity && t % 3 != 2) {
+                while (count < capacity && (t % 3 != 2 || f.isTimed())) {
                     feature += 1 + f.random().nextInt(Math.max(1, dSae / capacity));
                     if (feature >= dSae) {
                         break;

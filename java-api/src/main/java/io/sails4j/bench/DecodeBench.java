@@ -1,0 +1,73 @@
+package io.sails4j.bench;
+
+import io.sails4j.model.AdapterStack;
+import io.sails4j.model.CausalModel;
+import io.sails4j.model.GenerationOptions;
+import io.sails4j.model.Generator;
+import io.sails4j.model.ModelConfig;
+import io.sails4j.model.ModelWeights;
+import io.sails4j.ops.Engine;
+import io.sails4j.tensor.DType;
+import io.sails4j.train.TrainingFlops;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.function.Consumer;
+
+/** Generation of one token after another, as {@code sails generate} does it, beside the time that reading all weights and the cache takes. */
+final class DecodeBench {
+    private static final int PROMPT_TOKENS = 128;
+    private static final double NANO = 1e-9;
+
+    private final Engine engine;
+    private final BenchSize size;
+    private final Ceilings ceilings;
+
+    DecodeBench(Engine engine, BenchSize size, Ceilings ceilings) {
+        this.engine = engine;
+        this.size = size;
+        this.ceilings = ceilings;
+    }
+
+    /** @param layers of the models, 0 = all */
+    void run(DType dtype, int layers, Consumer<Line> listener) {
+        for (BenchSize.Model named : size.models()) {
+            ModelConfig config = layers == 0 ? named.config() : named.config().withLayers(Math.min(layers, named.config().nLayers()));
+            try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false)) {
+                for (int batch : new int[] {1, 8}) {
+                    listener.accept(line(named.name(), model, dtype, batch));
+                }
+            }
+        }
+    }
+
+    private Line line(String name, CausalModel model, DType dtype, int batch) {
+        ModelConfig config = model.config();
+        double seconds = stepSeconds(model, batch);
+        double cached = 2.0 * batch * (PROMPT_TOKENS + size.decodeTokens() / 2.0) * config.kvWidth() * config.nLayers();
+        double bytes = (config.parameterCount() + cached) * dtype.byteSize();
+        double flops = batch * (TrainingFlops.linear(config) + TrainingFlops.head(config) + 4.0 * config.nLayers() * config.qWidth() * (PROMPT_TOKENS + size.decodeTokens() / 2.0));
+        String shape = name + ", " + config.nLayers() + " layers, batch " + batch + ", after " + PROMPT_TOKENS + " tokens";
+        return new Line("decode", "step", shape, dtype, seconds, flops, bytes, ceilings.share(dtype, flops, bytes, seconds),
+            Map.of("tokens_per_s", batch / seconds));
+    }
+
+    /** The median time from one chosen token to the next. */
+    private double stepSeconds(CausalModel model, int batch) {
+        SplittableRandom random = new SplittableRandom(batch);
+        int[] prompt = random.ints(PROMPT_TOKENS, 0, (int) model.config().vocabSize()).toArray();
+        List<Long> times = new ArrayList<>();
+        new Generator(model, AdapterStack.none()).generate(Collections.nCopies(batch, prompt), GenerationOptions.greedy(size.decodeTokens(), Set.of()),
+            (ids, logits) -> times.add(System.nanoTime()));
+        double[] steps = new double[times.size() - 1];
+        for (int i = 0; i < steps.length; i++) {
+            steps[i] = (times.get(i + 1) - times.get(i)) * NANO;
+        }
+        Arrays.sort(steps);
+        return steps[steps.length / 2];
+    }
+}

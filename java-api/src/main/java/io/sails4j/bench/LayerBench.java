@@ -1,0 +1,92 @@
+package io.sails4j.bench;
+
+import io.sails4j.lora.LoraAdapter;
+import io.sails4j.lora.LoraConfig;
+import io.sails4j.model.AdapterStack;
+import io.sails4j.model.CausalModel;
+import io.sails4j.model.ForwardOptions;
+import io.sails4j.model.ForwardPass;
+import io.sails4j.model.ModelConfig;
+import io.sails4j.model.ModelWeights;
+import io.sails4j.model.Projection;
+import io.sails4j.model.Recomputation;
+import io.sails4j.model.TokenBatch;
+import io.sails4j.ops.Engine;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Tensor;
+import io.sails4j.tensor.TensorArena;
+import io.sails4j.train.LoraTrainable;
+import io.sails4j.train.TrainingFlops;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.function.Consumer;
+
+/**
+ * A transformer layer with frozen weights and rank-16 adapters on q, k, v and o, forward and backward: the mean of a few layers, local and
+ * global in turn, without the head. The embedding's gather and the final norm are in it.
+ */
+final class LayerBench {
+    private static final int LAYERS = 4;
+    private static final int VOCABULARY = 1024;
+    private static final int RANK = 16;
+    private static final EnumSet<Projection> TARGETS = EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ, Projection.O_PROJ);
+
+    private final Engine engine;
+    private final BenchSize size;
+    private final Ceilings ceilings;
+
+    LayerBench(Engine engine, BenchSize size, Ceilings ceilings) {
+        this.engine = engine;
+        this.size = size;
+        this.ceilings = ceilings;
+    }
+
+    void run(DType dtype, Consumer<Line> listener) {
+        for (BenchSize.Model model : size.models()) {
+            ModelConfig config = model.config().withLayers(Math.min(LAYERS, model.config().nLayers())).withVocabulary(VOCABULARY);
+            run(model.name(), config, dtype, size.lengths().getLast(), listener);
+        }
+    }
+
+    private void run(String name, ModelConfig config, DType dtype, int length, Consumer<Line> listener) {
+        int batch = Math.max(1, size.tokens() / length);
+        SplittableRandom random = new SplittableRandom(3);
+        int[] visible = new int[batch * length];
+        Arrays.fill(visible, 1);
+        TokenBatch tokens = TokenBatch.of(batch, length, random.ints(visible.length, 0, VOCABULARY).toArray(), visible);
+        try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false);
+             LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(config, TARGETS, RANK, RANK, "bench"), config, engine.device());
+             LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
+             TensorArena memory = new TensorArena(engine.device())) {
+            float[] values = new float[Math.toIntExact(tokens.size() * config.dModel())];
+            for (int i = 0; i < values.length; i++) {
+                values[i] = (float) random.nextDouble(-1e-3, 1e-3);
+            }
+            Tensor dHidden = memory.of(values, tokens.size(), config.dModel());
+            AdapterStack adapters = trainable.adapters();
+            ForwardOptions options = ForwardOptions.training(Recomputation.none(), true);
+            Timer timer = new Timer(engine, size);
+            double forward = timer.secondsUnrecorded(() -> model.forward(tokens, adapters, options).close());
+            double both = timer.secondsUnrecorded(() -> {
+                try (ForwardPass pass = model.forward(tokens, adapters, options)) {
+                    model.backward(pass, dHidden, trainable.targets());
+                }
+            });
+            double n = tokens.size();
+            double linear = n * TrainingFlops.linear(config);
+            double attention = n * TrainingFlops.attention(config, length);
+            String shape = name + ", " + batch + " x " + length + ", LoRA r " + RANK;
+            listener.accept(line("forward", shape, config, dtype, forward, linear + attention));
+            listener.accept(line("backward", shape, config, dtype, Math.max(both - forward, 1e-9), linear + 2.5 * attention));
+        }
+    }
+
+    private Line line(String pass, String shape, ModelConfig config, DType dtype, double seconds, double flops) {
+        int layers = config.nLayers();
+        double bytes = (double) (config.parameterCount() - config.vocabSize() * config.dModel()) * dtype.byteSize() / layers;
+        return new Line("layer", pass, shape, dtype, seconds / layers, flops / layers, bytes, ceilings.share(dtype, flops / layers, bytes,
+            seconds / layers), Map.of());
+    }
+}

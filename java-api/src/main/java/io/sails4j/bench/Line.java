@@ -1,0 +1,34 @@
+package io.sails4j.bench;
+
+import io.sails4j.tensor.DType;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * What one benchmark gave.
+ *
+ * @param group of the command line: {@code kernels}, {@code layer}, {@code step}, {@code decode} or {@code sae}
+ * @param operation the name in {@code sails.h} without {@code sails_}, or what else was timed
+ * @param shape for people, with the model's layer that it belongs to
+ * @param flops of one call, those that the model needs
+ * @param bytes that one call must move at least
+ * @param more numbers that only this group has, by their JSON names
+ */
+public record Line(String group, String operation, String shape, DType dtype, double seconds, double flops, double bytes, Share share,
+                   Map<String, Double> more) {
+    /** What the ceilings allow over what was needed, and the ceiling that says so. */
+    public record Share(double value, String of) {
+    }
+
+    public Line {
+        more = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(more));
+    }
+
+    public double flopsPerSecond() {
+        return flops / seconds;
+    }
+
+    public double bytesPerSecond() {
+        return bytes / seconds;
+    }
+}

@@ -1,0 +1,112 @@
+package io.sails4j.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.bench.Ceilings;
+import io.sails4j.bench.Line;
+import io.sails4j.tensor.DType;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** The lines of a run of benchmarks, with what it takes to read them later: device, driver, date, commit and the ceilings of that run. */
+final class BenchReport {
+    private static final String[] HEADER = {"group", "operation", "shape", "type", "time", "TFLOP/s", "GB/s", "of ceiling", "tokens/s", "planned", "peak"};
+
+    private final String device;
+    private final BuildInfo build;
+    private final Instant date;
+    private final Ceilings ceilings;
+    private final List<Line> lines = new ArrayList<>();
+
+    /** @param device its description, JSON with the driver in it */
+    BenchReport(String device, BuildInfo build, Instant date, Ceilings ceilings) {
+        this.device = device;
+        this.build = build;
+        this.date = date.truncatedTo(ChronoUnit.SECONDS);
+        this.ceilings = ceilings;
+    }
+
+    /** Takes a line and says it in short. */
+    String add(Line line) {
+        lines.add(line);
+        String[] cells = cells(line);
+        return line.group() + " " + line.operation() + ", " + line.shape() + ": " + cells[4] + ", " + cells[7];
+    }
+
+    Ceilings ceilings() {
+        return ceilings;
+    }
+
+    /** Where the numbers are from, a fact a line. */
+    List<String> facts() {
+        List<String> facts = new ArrayList<>();
+        facts.add("device: " + device);
+        facts.add("date: " + date + ", sails4j " + build.version() + ", commit " + build.commit());
+        facts.add(String.format(Locale.ROOT, "ceiling, copy: %.1f GB/s (read and written)", ceilings.copyBytesPerSecond() * 1e-9));
+        ceilings.matmul().forEach((dtype, peak) -> facts.add(String.format(Locale.ROOT, "ceiling, matmul %s: %s TFLOP/s (%s)", dtype,
+            number(peak.flopsPerSecond() * 1e-12), peak.source())));
+        return facts;
+    }
+
+    Table table() {
+        Table table = Table.withHeader(HEADER);
+        lines.forEach(line -> table.row((Object[]) cells(line)));
+        return table;
+    }
+
+    String markdown() {
+        StringBuilder text = new StringBuilder("# sails bench\n\n");
+        facts().forEach(fact -> text.append("- ").append(fact).append('\n'));
+        text.append("\n| ").append(String.join(" | ", HEADER)).append(" |\n|---|---|---|---|--:|--:|--:|--:|--:|--:|--:|\n");
+        lines.forEach(line -> text.append("| ").append(String.join(" | ", cells(line))).append(" |\n"));
+        return text.toString();
+    }
+
+    ObjectNode json() {
+        ObjectNode json = CommonOptions.object();
+        json.put("device", device).put("version", build.version()).put("commit", build.commit()).put("date", date.toString());
+        json.put("copy_bytes_per_s", ceilings.copyBytesPerSecond());
+        ObjectNode matmul = json.putObject("matmul_flops_per_s");
+        ceilings.matmul().forEach((dtype, peak) -> matmul.put(dtype.toString(), peak.flopsPerSecond()));
+        var array = json.putArray("lines");
+        for (Line line : lines) {
+            ObjectNode node = array.addObject();
+            node.put("group", line.group()).put("operation", line.operation()).put("shape", line.shape()).put("dtype", line.dtype().toString());
+            node.put("seconds", line.seconds()).put("flops", line.flops()).put("bytes", line.bytes());
+            node.put("share", line.share().value()).put("ceiling", line.share().of());
+            line.more().forEach(node::put);
+        }
+        return json;
+    }
+
+    private static String[] cells(Line line) {
+        Map<String, Double> more = line.more();
+        return new String[] {line.group(), line.operation(), line.shape(), type(line.dtype()), time(line.seconds()),
+            number(line.flopsPerSecond() * 1e-12), number(line.bytesPerSecond() * 1e-9),
+            String.format(Locale.ROOT, "%.0f %% %s", 100 * line.share().value(), line.share().of()),
+            more.containsKey("tokens_per_s") ? String.format(Locale.ROOT, "%,.1f", more.get("tokens_per_s")) : "", mib(more.get("planned_bytes")),
+            mib(more.get("peak_bytes"))};
+    }
+
+    private static String type(DType dtype) {
+        return dtype.name().toLowerCase(Locale.ROOT);
+    }
+
+    private static String time(double seconds) {
+        return seconds < 1e-3 ? number(seconds * 1e6) + " us" : seconds < 1 ? number(seconds * 1e3) + " ms" : number(seconds) + " s";
+    }
+
+    /** Three digits, of small numbers too. */
+    private static String number(double value) {
+        int digits = value == 0 ? 0 : (int) Math.clamp(2 - Math.floor(Math.log10(Math.abs(value))), 0, 6);
+        return String.format(Locale.ROOT, "%." + digits + "f", value);
+    }
+
+    private static String mib(@Nullable Double bytes) {
+        return bytes == null ? "" : String.format(Locale.ROOT, "%,d MiB", bytes.longValue() >> 20);
+    }
+}
