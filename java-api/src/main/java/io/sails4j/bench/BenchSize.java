@@ -46,4 +46,16 @@ public record BenchSize(List<Model> models, int tokens, List<Integer> lengths, L
             List.of(1), 0);
         return new BenchSize(List.of(new Model("tiny", tiny)), 32, List.of(16, 32), List.of(32), 2, List.of(512), 1L << 20, 1L << 16, 0.0005, 4, 3, 4);
     }
+
+    /** With other batches: so many tokens, in sequences of each of these lengths for training. */
+    public BenchSize withBatches(int newTokens, List<Integer> newStepLengths) {
+        return new BenchSize(models, newTokens, lengths, newStepLengths, fullyTrainedLayers, saeWidths, copyBytes, rotateBytes, queueSeconds, mostQueues,
+            repeats, decodeTokens);
+    }
+
+    /** With another vocabulary in every model. */
+    public BenchSize withVocabulary(long vocabulary) {
+        return new BenchSize(models.stream().map(m -> new Model(m.name(), m.config().withVocabulary(vocabulary))).toList(), tokens, lengths, stepLengths,
+            fullyTrainedLayers, saeWidths, copyBytes, rotateBytes, queueSeconds, mostQueues, repeats, decodeTokens);
+    }
 }

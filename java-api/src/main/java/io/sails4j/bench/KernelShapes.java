@@ -12,11 +12,13 @@ import io.sails4j.ops.conformance.ActivationCases;
 import io.sails4j.ops.conformance.Adamw8bitCase;
 import io.sails4j.ops.conformance.AdamwCase;
 import io.sails4j.ops.conformance.AttentionCases;
+import io.sails4j.ops.conformance.DecodeCases;
 import io.sails4j.ops.conformance.DoraCases;
 import io.sails4j.ops.conformance.ElementwiseCases;
 import io.sails4j.ops.conformance.EmbeddingCases;
 import io.sails4j.ops.conformance.HeadCases;
 import io.sails4j.ops.conformance.LinearCases;
+import io.sails4j.ops.conformance.LinearSetCases;
 import io.sails4j.ops.conformance.LoraCases;
 import io.sails4j.ops.conformance.MatmulCase;
 import io.sails4j.ops.conformance.OpCase;
@@ -106,6 +108,7 @@ final class KernelShapes {
             matmul(layer + " input gradient", tokens, in, out, false, false, dtype);
             matmul(layer + " weight gradient", out, in, tokens, true, false, DType.F32);
         }
+        add(name + " gate and up, kept", new LinearSetCases.Glu(tokens, (int) config.dModel(), (int) config.dFf(), 0, 0, true, GluActivation.GELU_TANH, dtype));
     }
 
     private void adapters(String name, ModelConfig config) {
@@ -202,8 +205,17 @@ final class KernelShapes {
             matmul(layer + ", gate_proj", batch, c.dFf(), c.dModel(), false, true, dtype);
             matmul(layer + ", down_proj", batch, c.dModel(), c.dFf(), false, true, DType.F32);
             matmul(layer + ", head", batch, c.vocabSize(), c.dModel(), false, true, DType.F32);
-            add(layer + ", " + size.lengths().getLast() + " keys", new AttentionCases.Forward(attentionShape(batch, 1, size.lengths().getLast(), c, c.headDim(), 0),
-                AttentionCases.Segments.ONE, false, dtype));
+            int d = (int) c.dModel();
+            List<LinearSetCases.Size> qkv = List.of(new LinearSetCases.Size((int) c.qWidth(), RANK), new LinearSetCases.Size((int) c.kvWidth(), RANK),
+                new LinearSetCases.Size((int) c.kvWidth(), RANK));
+            add(layer + ", q, k, v LoRA r " + RANK, new LinearSetCases.Forward(batch, d, qkv, dtype, dtype));
+            add(layer + ", gate and up", new LinearSetCases.Glu(batch, d, (int) c.dFf(), 0, 0, false, GluActivation.GELU_TANH, dtype));
+            add(layer + ", norms", new DecodeCases.ResidualNorm(batch, d, true, true, 1, dtype));
+            int keys = size.lengths().getLast();
+            add(layer + ", cache", new DecodeCases.RopeAppend(batch, keys, c.nHeads(), c.nKvHeads(), c.headDim(), keys - 1, dtype));
+            add(layer + ", " + keys + " keys", new DecodeCases.Attention(batch, keys, c.nHeads(), c.nKvHeads(), c.headDim(), keys - 1, 0,
+                (float) c.attnLogitSoftcap(), dtype));
+            add(layer + ", counters", new DecodeCases.Advance(batch, keys, 0));
             add(layer + ", greedy", new SampleCase(batch, (int) c.vocabSize(), 0, 0, 1));
             add(layer + ", top_k 64, top_p 0.95", new SampleCase(batch, (int) c.vocabSize(), 0.8f, 64, 0.95f));
         }

@@ -38,6 +38,15 @@ final class BenchCommand implements Callable<Integer> {
     @Option(names = "--layers", defaultValue = "0", paramLabel = "N", description = "layers of the models in steps and decoding (default: all)")
     private int layers;
 
+    @Option(names = "--tokens", defaultValue = "0", paramLabel = "N", description = "tokens of a batch (default: 4096)")
+    private int tokens;
+
+    @Option(names = "--length", split = ",", paramLabel = "N,…", description = "tokens of a training sequence (default: 2048,4096)")
+    private List<Integer> lengths = List.of();
+
+    @Option(names = "--vocabulary", defaultValue = "0", paramLabel = "N", description = "of the models (default: their own)")
+    private int vocabulary;
+
     @Option(names = "--steps", defaultValue = "3", paramLabel = "N", description = "timed optimizer steps, of which the best counts (default: ${DEFAULT-VALUE})")
     private int steps;
 
@@ -46,11 +55,11 @@ final class BenchCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        if (layers < 0 || steps < 1) {
-            throw common.wrong("--layers must be 0 (all) or more, --steps 1 or more");
+        if (layers < 0 || steps < 1 || tokens < 0 || vocabulary < 0 || lengths.stream().anyMatch(n -> n < 2)) {
+            throw common.wrong("--layers, --tokens and --vocabulary must be 0 (the default) or more, --steps 1 or more, --length 2 or more");
         }
         List<String> wanted = wantedGroups();
-        BenchSize size = quick ? BenchSize.quick() : BenchSize.full(models.stream().map(this::model).toList());
+        BenchSize size = size();
         DType dtype = common.dtype() == null ? DType.BF16 : common.dtype();
         BenchReport report = newReport(size);
         report.facts().forEach(common::message);
@@ -72,6 +81,12 @@ final class BenchCommand implements Callable<Integer> {
             }
             return new BenchReport(engine.device().describe(), BuildInfo.read(), Instant.now(), Ceilings.measure(engine, size));
         }
+    }
+
+    private BenchSize size() {
+        BenchSize size = quick ? BenchSize.quick() : BenchSize.full(models.stream().map(this::model).toList());
+        size = size.withBatches(tokens == 0 ? size.tokens() : tokens, lengths.isEmpty() ? size.stepLengths() : lengths);
+        return vocabulary == 0 ? size : size.withVocabulary(vocabulary);
     }
 
     private List<String> wantedGroups() {

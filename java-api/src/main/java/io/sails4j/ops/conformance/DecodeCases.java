@@ -102,9 +102,10 @@ public final class DecodeCases {
         public Runnable prepare(Fixture f) {
             Draw draw = Draw.normal(1);
             Operand q = f.updated("q", dtype, draw, batch, heads, headDim);
-            Operand keys = f.updated("keys", dtype, draw, batch, capacity, kvHeads, headDim);
-            Operand values = f.updated("values", dtype, draw, batch, capacity, kvHeads, headDim);
-            Operand kSegment = f.updated("k_segment", DType.I32, Draw.ints(0, 9), batch, capacity);
+            long appended = (long) batch * kvHeads * headDim;
+            Operand keys = f.updated("keys", dtype, draw, batch, capacity, kvHeads, headDim).touching(appended);
+            Operand values = f.updated("values", dtype, draw, batch, capacity, kvHeads, headDim).touching(appended);
+            Operand kSegment = f.updated("k_segment", DType.I32, Draw.ints(0, 9), batch, capacity).touching(batch);
             Operand k = f.input("k", dtype, draw, batch, kvHeads, headDim);
             Operand v = f.input("v", dtype, draw, batch, kvHeads, headDim);
             Operand table = f.input("table", DType.F32, (random, i) -> {
