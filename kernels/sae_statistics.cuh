@@ -4,19 +4,22 @@
 //   x [n_tokens, d_in], w_enc [d_in, d_sae] f32|bf16, one dtype; sum, sum_squares, active [n_classes, d_sae] f64 (+=), the last two may be NULL;
 //   token_weight [n_tokens] f32 or NULL (1). A class below 0 leaves a token out, one past n_classes is reported and leaves it out. Nothing may alias.
 //
-// Grid: a block per tile column of x w_enc. It goes through the tiles of that column from the first token to the last, and a thread adds what one
-// feature has: the order of the sums is that of the tokens, whatever runs when. Up to kSharedClasses classes the sums are in shared memory meanwhile.
-// FLOPs 2 n_tokens d_in d_sae. Bytes: w_enc once, x once a tile column (from L2), 48 n_classes d_sae. Few features leave multiprocessors idle:
-// choose_sae_statistics takes the smaller tile then.
+// Over a block of tokens:
+//   find    which features are active, and their z (sae_find.cuh); the tiles of all tokens at once
+//   add     a block per tile column: 256 tokens at a time, whose cells it brings to shared memory. A thread has a feature, and adds what the tokens have of
+//           it one after the other: the order of the sums is that of the tokens, whatever runs when. A token that has a feature sets a bit of it, so that
+//           the lanes of a warp walk over their own tokens. Up to kSharedClasses classes the sums are in shared memory meanwhile.
+// FLOPs 2 n_tokens d_in d_sae. Bytes: those of find; 44 per cell and 48 n_classes d_sae a block of tokens. add's steps take about 1500 clocks to load and 8
+// words of bits, each as many rounds of about 100 clocks as its busiest lane has bits: 4096 tokens of 100 in 16k, 16 * (1500 + 8 * 2 * 100) = 50k clocks.
 #pragma once
 
-#include "block_matmul.cuh"
-#include "sae_activation.cuh"
 #include "sae_codes.cuh"
+#include "sae_find_warpgroup.cuh"
 
 namespace sails::kernels {
 
 constexpr int kSharedClasses = 2;
+constexpr int kAddThreads = 256;  // tokens of a step; as many features as a tile can have
 
 // In memory, or of a tile's features in shared memory.
 struct FeatureSums {
@@ -39,81 +42,114 @@ __device__ __forceinline__ void each_sum(const FeatureSums &a, const FeatureSums
   if (a.active != nullptr) body(a.active, b.active);
 }
 
-template <class Tile>
-constexpr int kStatisticsBytes = Tile::kSharedBytes + Tile::kRows * 8 + 3 * kSharedClasses * Tile::kCols * 8;
+// The cells of a step's tokens in shared memory.
+struct StepCells {
+  float *z;                      // [kSegment][kAddThreads], by place and token
+  Pack<uint8_t, kSegment> *columns;  // [kAddThreads]
+  uint32_t *tokens_of;           // [kAddThreads / 32][kAddThreads], by token / 32 and column: bits of the tokens that have the column
+  uint32_t *dense;               // [kAddThreads / 32] bits of the tokens whose cells are dense
 
-template <class Tile>
-__global__ void __launch_bounds__(Tile::kThreads)
-    sae_statistics_tiles(FeatureSums sums, MatmulOperands<typename Tile::Element> p, FeatureTests tests, ClassStatistics tokens, Fault *fault) {
-  SAILS_DYNAMIC_SHARED(uint8_t, shared);
-  static_assert(Tile::kCols <= Tile::kThreads && Tile::kRows <= Tile::kThreads, "a thread has a feature, and brings a token");
-  float *z0 = reinterpret_cast<float *>(shared);
-  double *own = reinterpret_cast<double *>(shared + Tile::kSharedBytes);
-  int32_t *classes = reinterpret_cast<int32_t *>(own + 3 * kSharedClasses * Tile::kCols);
-  float *weights = reinterpret_cast<float *>(classes + Tile::kRows);
-  const int64_t col = static_cast<int64_t>(blockIdx.x) * Tile::kCols, feature = col + threadIdx.x;
-  const bool mine = threadIdx.x < Tile::kCols && feature < p.n, in_shared = tokens.n_classes <= kSharedClasses;
-  const FeatureActivation activation = feature_activation(tests, mine ? feature : p.n, p.n);
+  // z of a token that has the column.
+  __device__ __forceinline__ float value(int token, int column) const {
+    int place = 0;
+    // It is there before the places that hold nothing.
+    while (place < kSegment - 1 && columns[token].lane[place] != column) place++;
+    return z[place * kAddThreads + token];
+  }
+};
+
+// Thread i brings the cell of the step's token i; `cell` < 0: there is none. Barriers on both sides.
+__device__ __forceinline__ void load_cells(const StepCells &cells, const FoundCodes &found, int64_t cell) {
+  constexpr int kWords = kAddThreads / kWarp;
+  const int thread = threadIdx.x, word = thread / kWarp;
+  __syncthreads();
+  for (int w = 0; w < kWords; w++) cells.tokens_of[w * kAddThreads + thread] = 0;
+  const int32_t count = cell < 0 ? 0 : found.counts[cell];
+  Pack<uint8_t, kSegment> columns = {};
+  if (cell >= 0) {
+    // Before the count is known: what lies past it is not used.
+    columns = load_pack<kSegment>(found.columns + cell * kSegment);
+    for (int part = 0; part < kSegment; part += 4) {
+      const Pack<float, 4> z = load_pack<4>(found.z + cell * kSegment + part);
+#pragma unroll
+      for (int l = 0; l < 4; l++) cells.z[(part + l) * kAddThreads + thread] = z.lane[l];
+    }
+  }
+  cells.columns[thread] = columns;
+  const unsigned dense = __ballot_sync(kFullMask, count > kSegment);
+  if (thread % kWarp == 0) cells.dense[word] = dense;
+  __syncthreads();
+  if (count <= kSegment)
+    for (int i = 0; i < count; i++) atomicOr(&cells.tokens_of[word * kAddThreads + cells.columns[thread].lane[i]], 1u << thread % kWarp);
+  __syncthreads();
+}
+
+// found: of `n_tokens` tokens from first_token on, dense where cells are large.
+__global__ void __launch_bounds__(kAddThreads)
+    sae_statistics_add(FeatureSums sums, FoundCodes found, FeatureTests tests, ClassStatistics tokens, int64_t first_token, int64_t n_tokens, int64_t d_sae, int tile_cols,
+                       Fault *fault) {
+  constexpr int kWords = kAddThreads / kWarp;
+  SAILS_SHARED(float, z, kSegment * kAddThreads);
+  SAILS_SHARED(uint64_t, columns, kAddThreads);
+  static_assert(sizeof(Pack<uint8_t, kSegment>) == sizeof(uint64_t), "the columns of a cell are one word");
+  SAILS_SHARED(uint32_t, tokens_of, kWords * kAddThreads);
+  SAILS_SHARED(uint32_t, dense, kWords);
+  SAILS_SHARED(int32_t, classes, kAddThreads);
+  SAILS_SHARED(float, weights, kAddThreads);
+  SAILS_SHARED(double, own, 3 * kSharedClasses * kAddThreads);
+  const StepCells cells{z, reinterpret_cast<Pack<uint8_t, kSegment> *>(columns), tokens_of, dense};
+  const int thread = threadIdx.x;
+  const int64_t tile = blockIdx.x, feature = tile * tile_cols + thread;
+  const bool mine = thread < tile_cols && feature < d_sae, in_shared = tokens.n_classes <= kSharedClasses;
+  const FeatureActivation activation = feature_activation(tests, mine ? feature : d_sae, d_sae);
   // Each thread touches its own feature's sums alone: no barrier is needed for them.
-  const FeatureSums held{own, sums.sum_squares == nullptr ? nullptr : own + kSharedClasses * Tile::kCols,
-                         sums.active == nullptr ? nullptr : own + 2 * kSharedClasses * Tile::kCols, Tile::kCols};
+  const FeatureSums held{own, sums.sum_squares == nullptr ? nullptr : own + kSharedClasses * kAddThreads,
+                         sums.active == nullptr ? nullptr : own + 2 * kSharedClasses * kAddThreads, kAddThreads};
   const FeatureSums to = in_shared ? held : sums;
-  const int64_t at = in_shared ? static_cast<int64_t>(threadIdx.x) : feature;
+  const int64_t at = in_shared ? int64_t{thread} : feature;
   if (mine && in_shared)
     each_sum(held, sums, [&](double *near, const double *far) {
-      for (int64_t c = 0; c < tokens.n_classes; c++) near[c * Tile::kCols + threadIdx.x] = far[c * sums.stride + feature];
+      for (int64_t c = 0; c < tokens.n_classes; c++) near[c * kAddThreads + thread] = far[c * sums.stride + feature];
     });
-  Tile product;
-  for (int64_t row = 0; row < p.m; row += Tile::kRows) {
-    const int last = static_cast<int>(smaller(Tile::kRows, p.m - row));
-    product.run(p, row, col, 0, p.k, shared);
-    if (static_cast<int>(threadIdx.x) < last) {
-      const int64_t t = row + threadIdx.x;
-      classes[threadIdx.x] = class_of(tokens, t, fault);
-      weights[threadIdx.x] = tokens.token_weight == nullptr ? 1.0f : tokens.token_weight[t];
-    }
-    product.stage(z0);
-    if (!mine) continue;
-    for (int r = 0; r < last; r++) {
-      float z;
-      const bool active = activation.value(z, z0[r * Tile::kStageStride + threadIdx.x]);
-      if (active && classes[r] >= 0) to.add(classes[r] * to.stride + at, static_cast<double>(weights[r]), z);
+  for (int64_t base = 0; base < n_tokens; base += kAddThreads) {
+    const int64_t token = base + thread, t = first_token + token;
+    const int32_t of_class = token < n_tokens ? class_of(tokens, t, fault) : -1;
+    load_cells(cells, found, of_class < 0 ? -1 : token * found.tiles + tile);
+    classes[thread] = of_class;
+    weights[thread] = of_class < 0 || tokens.token_weight == nullptr ? 1.0f : tokens.token_weight[t];
+    __syncthreads();
+    for (int w = 0; mine && w < kWords; w++) {
+      for (uint32_t bits = tokens_of[w * kAddThreads + thread] | dense[w]; bits != 0; bits &= bits - 1) {
+        const int bit = __ffs(static_cast<int>(bits)) - 1, i = w * kWarp + bit;
+        float value;
+        bool active = true;
+        if ((dense[w] >> bit & 1u) != 0)
+          active = activation.value(value, found.dense[(base + i) * d_sae + feature]);
+        else
+          value = cells.value(i, thread);
+        if (active) to.add(classes[i] * to.stride + at, static_cast<double>(weights[i]), value);
+      }
     }
   }
   if (mine && in_shared)
     each_sum(held, sums, [&](const double *near, double *far) {
-      for (int64_t c = 0; c < tokens.n_classes; c++) far[c * sums.stride + feature] = near[c * Tile::kCols + threadIdx.x];
+      for (int64_t c = 0; c < tokens.n_classes; c++) far[c * sums.stride + feature] = near[c * kAddThreads + thread];
     });
 }
 
-// ---- variants and launchers
+// ---- launchers
 
-struct StatisticsConfig {
-  const char *name;
-  bool large;  // tiles of 128 x 128
-};
-
-inline StatisticsConfig choose_sae_statistics(int64_t n_tokens, int64_t d_sae, bool bf16_weights, int multiprocessors) {
-  const bool large = n_tokens > 64 && 2 * ceil_div(d_sae, 128) >= multiprocessors;
-  return {bf16_weights ? (large ? "tensorcore_128x128" : "tensorcore_64x64") : large ? "simt_128x128" : "simt_32x32", large};
-}
-
-template <class Tile>
-cudaError_t launch_sae_statistics(cudaStream_t stream, const FeatureSums &sums, const MatmulOperands<typename Tile::Element> &p,
-                                  const FeatureTests &tests, const ClassStatistics &tokens, Fault *fault) {
-  return launch("sae_statistics", stream, sae_statistics_tiles<Tile>, dim3(static_cast<unsigned>(ceil_div(p.n, Tile::kCols))), dim3(Tile::kThreads),
-                kStatisticsBytes<Tile>, sums, p, tests, tokens, fault);
-}
-
+// `found` has room for config.tokens, dense cells too.
 template <typename T>
-cudaError_t sae_statistics(cudaStream_t stream, const FeatureSums &sums, const MatmulOperands<T> &p, const FeatureTests &tests,
-                           const ClassStatistics &tokens, bool large, Fault *fault) {
-  if constexpr (sizeof(T) == 4)
-    return large ? launch_sae_statistics<SimtTile<128, 128, 8, 8, false, false>>(stream, sums, p, tests, tokens, fault)
-                 : launch_sae_statistics<SimtTile<32, 32, 4, 4, false, false>>(stream, sums, p, tests, tokens, fault);
-  else
-    return large ? launch_sae_statistics<TensorCoreTile<128, 128, 2, 4, 4, false, false>>(stream, sums, p, tests, tokens, fault)
-                 : launch_sae_statistics<TensorCoreTile<64, 64, 2, 2, 4, false, false>>(stream, sums, p, tests, tokens, fault);
+cudaError_t sae_statistics(cudaStream_t stream, const FeatureSums &sums, const T *x, const T *w_enc, const FeatureTests &tests, const ClassStatistics &tokens,
+                           int64_t n_tokens, int64_t d_in, int64_t d_sae, const FindConfig &config, const FoundCodes &found, int multiprocessors, Fault *fault) {
+  for (int64_t t = 0; t < n_tokens; t += config.tokens) {
+    const MatmulOperands<T> p = matmul_operands(x + t * d_in, w_enc, smaller(config.tokens, n_tokens - t), d_sae, d_in, d_in, d_sae);
+    SAILS_TRY(launch_sae_find<false>(stream, found, CodeRows{}, TokensAgain<T>{}, p, tests, config.variant, multiprocessors));
+    SAILS_TRY(launch("sae_statistics_add", stream, sae_statistics_add, static_cast<unsigned>(found.tiles), kAddThreads, 0, sums, found, tests, tokens, t, p.m, d_sae,
+                     config.tile_cols, fault));
+  }
+  return cudaSuccess;
 }
 
 }  // namespace sails::kernels

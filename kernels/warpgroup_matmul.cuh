@@ -23,6 +23,8 @@
 // Shared memory a step of 64 k: (kRows + kCols) * 128 bytes for 128 * kRows * kCols FLOPs.
 #pragma once
 
+#include <type_traits>
+
 #include "block_matmul.cuh"
 #include "matmul.cuh"
 #include "primitives/named_barrier.cuh"
@@ -237,6 +239,12 @@ struct WarpgroupConsumer {
   }
 };
 
+// Whether an epilogue has begin(): what it does before the products of its tile, to have the outcome after them without waiting.
+template <class Epilogue, class = void>
+constexpr bool kEpilogueBegins = false;
+template <class Epilogue>
+constexpr bool kEpilogueBegins<Epilogue, std::void_t<decltype(&Epilogue::begin)>> = true;
+
 template <class Tile, class Epilogue>
 __device__ __forceinline__ void warpgroup_consume(const WarpgroupSchedule<Tile> &schedule, const Epilogue &epilogue, WarpgroupBuffers buffers,
                                                   uint8_t *scratch) {
@@ -245,6 +253,9 @@ __device__ __forceinline__ void warpgroup_consume(const WarpgroupSchedule<Tile> 
   WarpgroupConsumer<Tile> ring = {buffers, consumer * kWarpgroupRows * kWarpgroupDepth * 2, threadIdx.x % kWarp == 0};
   for (int64_t i = blockIdx.x; i < schedule.items(); i += gridDim.x) {
     const WarpgroupItem item = schedule.item(i);
+    const WarpgroupPlace place{item.tile.row * Tile::kRows + consumer * kWarpgroupRows, item.tile.col * Tile::kColsOfB, schedule.p.m, schedule.p.n,
+                               item.part, consumer};
+    if constexpr (kEpilogueBegins<Epilogue>) epilogue.begin(place, scratch);
     float d[Tile::kCols / 2];
 #pragma unroll
     for (int e = 0; e < Tile::kCols / 2; e++) d[e] = 0.0f;
@@ -256,13 +267,12 @@ __device__ __forceinline__ void warpgroup_consume(const WarpgroupSchedule<Tile> 
         ring.step([&](const uint8_t *h, const uint8_t *w) { warpgroup_multiply_triples<Tile::kCols, kMnMajorB>(d, h, w); });
     }
     ring.finish(d);
-    epilogue(d, WarpgroupPlace{item.tile.row * Tile::kRows + consumer * kWarpgroupRows, item.tile.col * Tile::kColsOfB, schedule.p.m, schedule.p.n,
-                               item.part, consumer},
-             scratch);
+    epilogue(d, place, scratch);
   }
 }
 
-// Epilogue: a type with kSharedBytes (scratch for all consumers together) and
+// Epilogue: a type with kSharedBytes (scratch for all consumers together),
+//   begin(const WarpgroupPlace &, uint8_t *scratch) const   if it likes, before the products, and
 //   operator()(float (&d)[kCols / 2], const WarpgroupPlace &, uint8_t *scratch) const   by the 128 threads of a warpgroup; d is theirs to change
 template <class Tile, class Epilogue>
 __global__ void __launch_bounds__(Tile::kThreads, 1)

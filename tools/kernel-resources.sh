@@ -128,7 +128,9 @@ cat "$work"/*.log | c++filt | awk -v OFS='\t' '
 #include "attention_backward.cuh"
 #include "attention_forward.cuh"
 #include "block_matmul.cuh"
-#include "sae_statistics.cuh"
+#include "head_warpgroup.cuh"
+#include "matmul_warpgroup.cuh"
+#include "sae_find_warpgroup.cuh"
 #include "skinny_matmul.cuh"
 using namespace sails::kernels;
 static AttentionShape shape(int width, bool exact, int64_t rows) {
@@ -150,7 +152,8 @@ CPP
     dynamic[$2] == 0 || seen[$2 "\t" $3]++ { next }
     {
       value = ""
-      if ($2 == "sae_statistics_tiles") value = "kStatisticsBytes<" $3 ">"
+      if ($2 == "warpgroup_products" && match($3, /^WarpgroupTile<[^>]*>/))
+        value = substr($3, 1, RLENGTH) "::shared_bytes<" substr($3, RLENGTH + 3) ">()"
       else if (match($3, /^(TensorCore|Simt)Tile<[^>]*>/)) value = substr($3, RSTART, RLENGTH) "::kSharedBytes"
       else if ($2 == "skinny_products") value = "SkinnyTile<" $3 ">::kSharedBytes"
       else if ($2 == "attention_forward_warpgroup") value = "WarpgroupAttentionTile<" substr($3, 1, index($3, ",") - 1) ">::kSharedBytes"
@@ -193,11 +196,13 @@ awk -F'\t' -v archs="${archs[*]}" -v other_shapes="$other_shapes" '
   }
   # TensorCoreTile<128, 128, 2, 4, 4, false, true> -> tensorcore 128x128 NT
   function short_type(type,   inner, n, p) {
-    if (type !~ /^(TensorCore|Simt)Tile</) return type
+    if (type !~ /^(TensorCore|Simt|Warpgroup)Tile</) return type
     inner = type
     sub(/^[^<]*</, "", inner)
     sub(/>$/, "", inner)
     n = split_list(inner, p)
+    # consumers, columns, transposes, paired
+    if (type ~ /^Warpgroup/) return "warpgroup " 64 * p[1] "x" p[2] " " (p[3] == "true" ? "T" : "N") (p[4] == "true" ? "T" : "N") (p[5] == "true" ? " paired" : "")
     return (type ~ /^Simt/ ? "simt " : "tensorcore ") p[1] "x" p[2] " " (p[n - 1] == "true" ? "T" : "N") (p[n] == "true" ? "T" : "N")
   }
   function variant(kernel, arguments,   a, p, na, np, i, name, kind, text, one) {

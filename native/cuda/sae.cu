@@ -1,5 +1,6 @@
 // Sparse autoencoders on the device.
 #include <algorithm>
+#include <type_traits>
 
 #include "cuda/device.h"
 #include "cuda/matmul.h"
@@ -54,31 +55,46 @@ int64_t topk_bytes(const TopkBlocks &b, int64_t k) {
          2 * aligned_bytes(4 * b.tokens);
 }
 
-int64_t threshold_bytes(const kernels::EncodeConfig &c) {
-  const int64_t cells = c.tokens * c.tiles;
-  return aligned_bytes(4 * cells * kernels::kSegment) + aligned_bytes(cells * kernels::kSegment) + aligned_bytes(4 * cells) +
-         aligned_bytes(cells / c.tile_rows);
+// Whether the kernels of sm_90a may be chosen; `operands_fit`: whether TMA can read the operands, or true where they are not known.
+kernels::FindConfig find_config(const CudaDevice &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t dtype, bool dense, bool operands_fit) {
+  const bool bf16_weights = dtype == SAILS_BF16, warpgroups = device.hopper_kernels && bf16_weights && operands_fit;
+  return kernels::choose_sae_find(n_tokens, d_in, d_sae, bf16_weights, dense, warpgroups, device.multiprocessors);
 }
 
-kernels::EncodeConfig threshold_config(const CudaDevice &device, int64_t n_tokens, int64_t d_sae, int32_t dtype) {
-  return kernels::choose_sae_encode(n_tokens, d_sae, dtype == SAILS_BF16, device.multiprocessors);
+// Enough for either variant: which one it is depends on the alignment of the operands, too.
+template <typename Bytes>
+int64_t find_bytes(const CudaDevice &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t dtype, bool dense, Bytes &&bytes) {
+  return std::max(bytes(find_config(device, n_tokens, d_in, d_sae, dtype, dense, false)), bytes(find_config(device, n_tokens, d_in, d_sae, dtype, dense, true)));
+}
+
+int64_t cell_bytes(const kernels::FindConfig &c) {
+  return aligned_bytes(4 * c.cells() * kernels::kSegment) + aligned_bytes(c.cells() * kernels::kSegment) + aligned_bytes(4 * c.cells());
+}
+kernels::FoundCodes take_cells(Workspace &workspace, const kernels::FindConfig &c) {
+  kernels::FoundCodes found{};
+  found.z = workspace.take<float>(c.cells() * kernels::kSegment);
+  found.columns = workspace.take<uint8_t>(c.cells() * kernels::kSegment);
+  found.counts = workspace.take<int32_t>(c.cells());
+  found.tiles = c.tiles;
+  return found;
+}
+
+int64_t threshold_bytes(const kernels::FindConfig &c, int64_t d_in, int32_t dtype) {
+  return cell_bytes(c) + aligned_bytes(4 * (c.tokens + 1)) + aligned_bytes(c.tokens * d_in * (dtype == SAILS_BF16 ? 2 : 4));
 }
 
 void encode_by_threshold(CudaDevice &device, const kernels::CodeRows &rows, const void *x, const void *w_enc,
                          const kernels::FeatureTests &tests, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t dtype,
                          Workspace workspace) {
-  const kernels::EncodeConfig config = threshold_config(device, n_tokens, d_sae, dtype);
-  const int64_t cells = config.tokens * config.tiles;
-  kernels::FoundCodes found{};
-  found.z = workspace.take<float>(cells * kernels::kSegment);
-  found.columns = workspace.take<uint8_t>(cells * kernels::kSegment);
-  found.counts = workspace.take<int32_t>(cells);
-  found.overflows = workspace.take<uint8_t>(cells / config.tile_rows);
-  found.tiles = config.tiles;
+  const bool fits = kernels::warpgroup_find_fits(x, w_enc, n_tokens, d_in, d_sae);
+  const kernels::FindConfig config = find_config(device, n_tokens, d_in, d_sae, dtype, false, fits);
+  kernels::FoundCodes found = take_cells(workspace, config);
+  found.n_again = workspace.take<int32_t>(config.tokens + 1);
   with_type(dtype, [&](auto type) {
-    using Pointer = decltype(type);
-    check(kernels::sae_encode(device.stream, rows, static_cast<Pointer>(x), static_cast<Pointer>(w_enc), tests, n_tokens, d_in, d_sae,
-                              config, found));
+    using T = std::remove_const_t<std::remove_pointer_t<decltype(type)>>;
+    const kernels::TokensAgain<T> again{found.n_again, found.n_again + 1, workspace.take<T>(config.tokens * d_in)};
+    check(kernels::sae_encode(device.stream, rows, static_cast<const T *>(x), static_cast<const T *>(w_enc), tests, n_tokens, d_in, d_sae, config, found,
+                              again, device.multiprocessors));
   });
 }
 
@@ -113,7 +129,7 @@ void encode_by_topk(CudaDevice &device, const kernels::CodeRows &rows, const voi
 int64_t sae_encode_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t activation, int64_t k,
                                    int32_t dtype) {
   if (activation == SAILS_SAE_TOPK) return topk_bytes(topk_blocks(cuda(device), n_tokens, d_in, d_sae, k, dtype), k);
-  return threshold_bytes(threshold_config(cuda(device), n_tokens, d_sae, dtype));
+  return find_bytes(cuda(device), n_tokens, d_in, d_sae, dtype, false, [&](const kernels::FindConfig &c) { return threshold_bytes(c, d_in, dtype); });
 }
 
 void sae_encode(sails_device &device, int32_t *indices, float *values, int32_t *counts, const void *x, const void *w_enc,
@@ -177,19 +193,26 @@ void sae_accumulate(sails_device &device, double *sum, double *active, const int
   check(kernels::sae_accumulate(d.stream, {sum, active, token_class, token_weight, n_classes}, codes));
 }
 
-int64_t sae_statistics_workspace_bytes(sails_device &, int64_t, int64_t, int64_t, int64_t, int32_t, int32_t) { return 0; }
+int64_t sae_statistics_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t, int32_t, int32_t dtype) {
+  return find_bytes(cuda(device), n_tokens, d_in, d_sae, dtype, true,
+                    [&](const kernels::FindConfig &c) { return cell_bytes(c) + aligned_bytes(4 * c.tokens * d_sae); });
+}
 
 void sae_statistics(sails_device &device, double *sum, double *sum_squares, double *active, const void *x, const void *w_enc, const float *bias,
                     const float *threshold, const float *scale, const float *gate_bias, const int32_t *token_class, const float *token_weight,
-                    int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t n_classes, int32_t, int32_t dtype, void *, int64_t) {
+                    int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t n_classes, int32_t, int32_t dtype, void *workspace, int64_t workspace_bytes) {
+  if (n_tokens == 0 || d_sae == 0) return;
   CudaDevice &d = cuda(device);
-  const bool bf16_weights = dtype == SAILS_BF16;
-  const kernels::StatisticsConfig config = kernels::choose_sae_statistics(n_tokens, d_sae, bf16_weights, d.multiprocessors);
+  const bool fits = kernels::warpgroup_find_fits(x, w_enc, n_tokens, d_in, d_sae);
+  const kernels::FindConfig config = find_config(d, n_tokens, d_in, d_sae, dtype, true, fits);
+  Workspace pieces(workspace, workspace_bytes);
+  kernels::FoundCodes found = take_cells(pieces, config);
+  found.dense = pieces.take<float>(config.tokens * d_sae);
   with_type(dtype, [&](auto type) {
     using Pointer = decltype(type);
-    const auto operands = kernels::matmul_operands(static_cast<Pointer>(x), static_cast<Pointer>(w_enc), n_tokens, d_sae, d_in, d_in, d_sae);
-    check(kernels::sae_statistics(d.stream, {sum, sum_squares, active, d_sae}, operands, {bias, threshold, scale, gate_bias},
-                                  {nullptr, nullptr, token_class, token_weight, n_classes}, config.large, d.fault));
+    check(kernels::sae_statistics(d.stream, {sum, sum_squares, active, d_sae}, static_cast<Pointer>(x), static_cast<Pointer>(w_enc),
+                                  {bias, threshold, scale, gate_bias}, {nullptr, nullptr, token_class, token_weight, n_classes}, n_tokens, d_in, d_sae, config,
+                                  found, d.multiprocessors, d.fault));
   });
 }
 

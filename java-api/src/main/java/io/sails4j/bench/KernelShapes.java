@@ -245,9 +245,9 @@ final class KernelShapes {
         SaeActivation jumprelu = SaeActivation.JUMPRELU;
         int capacity = Math.min(CODE_CAPACITY, dSae);
         int active = Math.min(ACTIVE_FEATURES, dSae / 4);
-        add(layer + ", JumpReLU", new SaeEncodeCases.Encode(tokens, dIn, dSae, capacity, jumprelu, 0, true, false, dtype));
-        add(layer + ", TopK " + active, new SaeEncodeCases.Encode(tokens, dIn, dSae, active, SaeActivation.TOPK, active, true, false, dtype));
-        add(layer + ", JumpReLU, two classes", new SaeStatisticsCases.Statistics(tokens, dIn, dSae, 2, jumprelu, true, false, true, dtype));
+        add(layer + ", JumpReLU", new SaeEncodeCases.Encode(tokens, dIn, dSae, capacity, jumprelu, 0, 0, true, false, dtype));
+        add(layer + ", TopK " + active, new SaeEncodeCases.Encode(tokens, dIn, dSae, active, SaeActivation.TOPK, active, 0, true, false, dtype));
+        add(layer + ", JumpReLU, two classes", new SaeStatisticsCases.Statistics(tokens, dIn, dSae, 2, jumprelu, 0, true, false, true, dtype));
         add(layer + ", " + active + " active", new SaeDecodeCases.Decode(tokens, dIn, dSae, active, true, false, dtype));
         add(layer + ", " + active + " active", new SaeDecodeCases.DecodeBackward(tokens, dIn, dSae, active, false, dtype));
         add(layer + ", " + active + " active", new SaeDecodeCases.EncodeBackward(tokens, dIn, dSae, active, false, dtype));

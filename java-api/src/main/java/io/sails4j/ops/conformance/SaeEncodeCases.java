@@ -17,6 +17,17 @@ public final class SaeEncodeCases {
     private SaeEncodeCases() {
     }
 
+    /** A shape whose features are active as rarely as {@code shift} makes them. */
+    record Rare(int tokens, int dIn, int dSae, int capacity, int shift) {
+    }
+
+    /**
+     * Rows of whole vectors, which bulk copies take, around tiles of 128 tokens and 256 features, some with several tiles a block. A tile keeps 8
+     * active features of a token: most tokens have some tiles with fewer and some with more, in the last shape but one all have more.
+     */
+    static final List<Rare> RARE = List.of(new Rare(72, 16, 264, 264, 7), new Rare(136, 24, 520, 30, 9), new Rare(257, 8, 768, 768, 5),
+        new Rare(66, 16, 512, 512, 0), new Rare(130, 136, 248, 248, 18));
+
     static List<OpCase> all() {
         List<OpCase> cases = new ArrayList<>();
         for (DType type : ElementwiseCases.FLOATS) {
@@ -24,25 +35,35 @@ public final class SaeEncodeCases {
                 for (SaeActivation activation : SaeActivation.values()) {
                     int k = activation == SaeActivation.TOPK ? Math.min(s[2], 7) : 0;
                     boolean tight = s[0] == 5;
-                    cases.add(new Encode(s[0], s[1], s[2], tight ? 5 : s[2], activation, k, true, s[0] % 2 == 0, type));
+                    cases.add(new Encode(s[0], s[1], s[2], tight ? 5 : s[2], activation, k, 0, true, s[0] % 2 == 0, type));
                 }
             }
             // Around blocks of 256 tokens and 4096 features.
             for (SaeActivation activation : SaeActivation.values()) {
-                cases.add(new Encode(257, 3, 4099, 64, activation, activation == SaeActivation.TOPK ? 50 : 0, true, false, type));
-                cases.add(new Encode(2, 5, 8193, 8193, activation, activation == SaeActivation.TOPK ? 5000 : 0, true, true, type));
+                cases.add(new Encode(257, 3, 4099, 64, activation, activation == SaeActivation.TOPK ? 50 : 0, 0, true, false, type));
+                cases.add(new Encode(2, 5, 8193, 8193, activation, activation == SaeActivation.TOPK ? 5000 : 0, 0, true, true, type));
             }
-            cases.add(new Encode(4, 16, 40, 40, SaeActivation.TOPK, 40, true, false, type));
-            cases.add(new Encode(4, 16, 40, 40, SaeActivation.TOPK, 0, true, false, type));
-            cases.add(new Encode(4, 16, 40, 40, SaeActivation.TOPK, 1, false, true, type));
-            cases.add(new Encode(4, 16, 40, 3, SaeActivation.RELU, 0, false, false, type));
-            cases.add(new Encode(4, 16, 40, 0, SaeActivation.RELU, 0, true, false, type));
+            for (Rare s : RARE) {
+                cases.add(new Encode(s.tokens, s.dIn, s.dSae, s.capacity, SaeActivation.RELU, 0, s.shift, true, s.tokens % 3 == 0, type));
+                cases.add(new Encode(s.tokens, s.dIn, s.dSae, s.capacity, SaeActivation.JUMPRELU, 0, s.shift, true, s.tokens % 3 == 1, type));
+                cases.add(new Encode(s.tokens, s.dIn, s.dSae, s.capacity, SaeActivation.GATED, 0, s.shift, true, true, type));
+            }
+            cases.add(new Encode(128, 40, 256, 40, SaeActivation.TOPK, 20, 0, true, true, type));
+            cases.add(new Encode(4, 16, 40, 40, SaeActivation.TOPK, 40, 0, true, false, type));
+            cases.add(new Encode(4, 16, 40, 40, SaeActivation.TOPK, 0, 0, true, false, type));
+            cases.add(new Encode(4, 16, 40, 40, SaeActivation.TOPK, 1, 0, false, true, type));
+            cases.add(new Encode(4, 16, 40, 3, SaeActivation.RELU, 0, 0, false, false, type));
+            cases.add(new Encode(4, 16, 40, 0, SaeActivation.RELU, 0, 0, true, false, type));
         }
         return cases;
     }
 
-    /** Indices, values, counts. */
-    public record Encode(int tokens, int dIn, int dSae, int capacity, SaeActivation activation, int k, boolean withBias,
+    /**
+     * Indices, values, counts.
+     *
+     * @param shift what every bias is less, so that fewer features are active
+     */
+    public record Encode(int tokens, int dIn, int dSae, int capacity, SaeActivation activation, int k, int shift, boolean withBias,
         boolean withScale, DType dtype)
         implements OpCase {
         @Override
@@ -57,7 +78,7 @@ public final class SaeEncodeCases {
 
         @Override
         public Runnable prepare(Fixture f) {
-            Encoder e = Encoder.draw(f, tokens, dIn, dSae, activation, withBias, withScale, dtype);
+            Encoder e = Encoder.draw(f, tokens, dIn, dSae, activation, shift, withBias, withScale, dtype);
             Operand indices = f.output("indices", DType.I32, tokens, capacity);
             Operand values = f.output("values", DType.F32, tokens, capacity);
             Operand counts = f.output("counts", DType.I32, tokens);
@@ -88,12 +109,15 @@ public final class SaeEncodeCases {
         /** Active features of a token where encoders are timed, as of Gemma Scope's. */
         private static final double TIMED_L0 = 80;
 
-        static Encoder draw(Fixture f, int tokens, int dIn, int dSae, SaeActivation activation, boolean withBias, boolean withScale,
-            DType dtype) {
+        static Encoder draw(Fixture f, int tokens, int dIn, int dSae, SaeActivation activation, int shift, boolean withBias,
+            boolean withScale, DType dtype) {
+            if (tokens > 64 && dIn % 8 == 0 && dSae % 8 == 0) {
+                f.aligned();
+            }
             // 10 bits (8 in bf16) times 5 bits, summed over up to 300: 24 bits.
             Operand x = f.input("x", dtype, dtype == DType.F32 ? Draw.dyadic(511, 256) : Draw.dyadic(127, 64), tokens, dIn);
             Operand wEnc = f.input("w_enc", dtype, Draw.dyadic(15, 16), dIn, dSae);
-            Operand bias = withBias ? f.input("bias", DType.F32, Draw.dyadic(64, 16), dSae) : null;
+            Operand bias = withBias ? f.input("bias", DType.F32, shifted(Draw.dyadic(64, 16), shift), dSae) : null;
             Operand scale = withScale ? f.input("scale", DType.F32, (random, i) -> Math.pow(2, random.nextInt(-1, 2)), dSae) : null;
             double[] plain = f.isTimed() ? new double[0] : products(x, wEnc, tokens, dIn, dSae);
             double[] z = f.isTimed() ? plain : affine(plain, scale, bias, dSae);
@@ -115,6 +139,10 @@ public final class SaeEncodeCases {
             // x is uniform over +-511/256 or +-127/64, w over +-15/16.
             double deviation = (dtype == DType.F32 ? 511 / 256.0 : 127 / 64.0) * (15 / 16.0) / 3;
             return t * deviation * Math.sqrt(dIn);
+        }
+
+        private static Draw shifted(Draw draw, int shift) {
+            return (random, i) -> draw.next(random, i) - shift;
         }
 
         /** Below 0, at 0, above, and for every fourth feature exactly the z of some token, which is then not active. */

@@ -20,20 +20,28 @@ public final class SaeStatisticsCases {
         for (DType type : ElementwiseCases.FLOATS) {
             for (SaeActivation activation : List.of(SaeActivation.RELU, SaeActivation.JUMPRELU, SaeActivation.GATED)) {
                 for (int[] s : new int[][] {{0, 8, 16, 2}, {1, 1, 1, 1}, {3, 17, 33, 2}, {19, 31, 257, 5}, {131, 64, 130, 2}, {5, 300, 1031, 3}}) {
-                    cases.add(new Statistics(s[0], s[1], s[2], s[3], activation, s[0] % 2 == 1, s[0] % 2 == 0, s[0] > 1, type));
+                    cases.add(new Statistics(s[0], s[1], s[2], s[3], activation, 0, s[0] % 2 == 1, s[0] % 2 == 0, s[0] > 1, type));
                 }
                 // Around blocks of 256 tokens and 4096 features; no class at all.
-                cases.add(new Statistics(257, 3, 4099, 2, activation, true, true, true, type));
-                cases.add(new Statistics(7, 5, 40, 0, activation, true, true, true, type));
+                cases.add(new Statistics(257, 3, 4099, 2, activation, 0, true, true, true, type));
+                for (SaeEncodeCases.Rare s : SaeEncodeCases.RARE) {
+                    cases.add(new Statistics(s.tokens(), s.dIn(), s.dSae(), s.tokens() % 4, activation, s.shift(), true, s.tokens() % 2 == 0,
+                        s.tokens() > 100, type));
+                }
+                cases.add(new Statistics(7, 5, 40, 0, activation, 0, true, true, true, type));
             }
-            cases.add(new Statistics(9, 16, 40, 3, SaeActivation.RELU, false, false, false, type));
+            cases.add(new Statistics(9, 16, 40, 3, SaeActivation.RELU, 0, false, false, false, type));
         }
         return cases;
     }
 
-    /** sum, sum_squares, active. */
-    public record Statistics(int tokens, int dIn, int dSae, int nClasses, SaeActivation activation, boolean withBias, boolean withScale,
-        boolean withAll, DType dtype) implements OpCase {
+    /**
+     * sum, sum_squares, active.
+     *
+     * @param shift what every bias is less, so that fewer features are active
+     */
+    public record Statistics(int tokens, int dIn, int dSae, int nClasses, SaeActivation activation, int shift, boolean withBias,
+        boolean withScale, boolean withAll, DType dtype) implements OpCase {
         @Override
         public String operation() {
             return "sae_statistics";
@@ -46,7 +54,7 @@ public final class SaeStatisticsCases {
 
         @Override
         public Runnable prepare(Fixture f) {
-            Encoder e = Encoder.draw(f, tokens, dIn, dSae, activation, withBias, withScale, dtype);
+            Encoder e = Encoder.draw(f, tokens, dIn, dSae, activation, shift, withBias, withScale, dtype);
             Operand tokenClass = f.input("token_class", DType.I32, Draw.ints(-1, nClasses), tokens);
             Operand weight = withAll ? f.input("token_weight", DType.F32, Draw.uniform(0, 2), tokens) : null;
             Operand sum = f.updated("sum", DType.F64, Draw.normal(1), nClasses, dSae);

@@ -1,0 +1,58 @@
+// What is chosen for sparse autoencoders: the tiles and blocks of tokens of the encoder on an H100, and where it falls back.
+#include "check.h"
+#include "sae_find_warpgroup.cuh"
+
+using namespace sails::kernels;
+
+namespace {
+
+constexpr int kH100 = 132;
+
+std::string printed(const FindConfig &c) {
+  return std::string(c.name) + " tokens " + std::to_string(c.tokens) + " tiles " + std::to_string(c.tiles);
+}
+
+}  // namespace
+
+TEST("the encoder of Gemma Scope's SAEs chooses what docs/kernels.md says") {
+  const struct {
+    int64_t n_tokens, d_in, d_sae;
+    bool bf16_weights, dense, warpgroups;
+    const char *expected;
+  } cases[] = {
+      {4096, 2304, 65536, true, false, true, "warpgroup_128x256 tokens 4096 tiles 256"},
+      {4096, 2304, 16384, true, false, true, "warpgroup_128x256 tokens 4096 tiles 64"},
+      {4096, 3584, 131072, true, false, true, "warpgroup_128x256 tokens 4096 tiles 512"},
+      {4096, 2304, 65536, true, true, true, "warpgroup_128x256 tokens 896 tiles 256"},   // statistics: with room for dense cells
+      {4096, 2304, 16384, true, true, true, "warpgroup_128x256 tokens 2048 tiles 64"},
+      {4096, 2304, 65536, true, false, false, "tensorcore_128x128 tokens 4096 tiles 512"},  // bases or strides that TMA cannot read
+      {4096, 2304, 65536, false, false, false, "simt_128x128 tokens 4096 tiles 512"},
+      {256, 2304, 16384, true, false, true, "warpgroup_128x256 tokens 256 tiles 64"},
+      {128, 2304, 8192, true, false, true, "tensorcore_64x64 tokens 128 tiles 128"},
+      {1, 2304, 16384, true, false, true, "tensorcore_64x64 tokens 64 tiles 256"},
+  };
+  for (const auto &c : cases) {
+    const std::string got = printed(choose_sae_find(c.n_tokens, c.d_in, c.d_sae, c.bf16_weights, c.dense, c.warpgroups, kH100));
+    if (got != c.expected) return got + ", expected " + c.expected;
+  }
+  return "";
+}
+
+TEST("blocks of tokens are whole tiles that fit the workspace, or one tile") {
+  for (int64_t n_tokens : {1, 63, 65, 129, 4096, 1000000})
+    for (int64_t d_sae : {1, 65, 257, 16384, 1048576})
+      for (int way = 0; way < 8; way++) {
+        const bool bf16_weights = (way & 1) != 0, dense = (way & 2) != 0, warpgroups = bf16_weights && (way & 4) != 0;
+        const FindConfig c = choose_sae_find(n_tokens, 2304, d_sae, bf16_weights, dense, warpgroups, kH100);
+        const int64_t bytes = c.cells() * 44 + c.tokens * (dense ? 4 * d_sae : 4 + 2304 * (bf16_weights ? 2 : 4));
+        if (c.tokens % c.tile_rows != 0 || c.tokens < 1 || c.tiles * c.tile_cols < d_sae || (bytes > kFindWorkspaceBytes && c.tokens > c.tile_rows))
+          return printed(c) + " for " + std::to_string(n_tokens) + " tokens, " + std::to_string(d_sae) + " features: " + std::to_string(bytes) + " bytes";
+      }
+  return "";
+}
+
+TEST("the scratch of the encoder's epilogues fits beside the buffers of its products") {
+  constexpr int64_t kMostShared = 227 * 1024, kBarriers = 128;
+  const int64_t most = larger(FindTile::shared_bytes<WarpgroupFind<true, true>>(), FindTile::shared_bytes<WarpgroupRefind<true>>());
+  return check::expect(most + kBarriers <= kMostShared, std::to_string(most) + " bytes");
+}
