@@ -138,16 +138,6 @@ __device__ __forceinline__ void put_fragments(bf16 *tile, int row, int first_ste
   }
 }
 
-// Sum and maximum over the four lanes that hold a row of a C fragment.
-__device__ __forceinline__ float quad_sum(float x) {
-  x += __shfl_xor_sync(kFullMask, x, 1);
-  return x + __shfl_xor_sync(kFullMask, x, 2);
-}
-__device__ __forceinline__ float quad_max(float x) {
-  x = fmaxf(x, __shfl_xor_sync(kFullMask, x, 1));
-  return fmaxf(x, __shfl_xor_sync(kFullMask, x, 2));
-}
-
 // Online softmax (arXiv:2205.14135 algorithm 1) of a warp's 16 rows; a lane holds the state of rows g and g + 8, and of the sums its share.
 struct OnlineSoftmax {
   float max[2] = {-INFINITY, -INFINITY};

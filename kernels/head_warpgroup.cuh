@@ -31,15 +31,6 @@ struct HeadTiles {
 
 // ---- device
 
-__device__ __forceinline__ float quad_max(float x) {
-  x = fmaxf(x, __shfl_xor_sync(kFullMask, x, 1));
-  return fmaxf(x, __shfl_xor_sync(kFullMask, x, 2));
-}
-__device__ __forceinline__ float quad_sum(float x) {
-  x += __shfl_xor_sync(kFullMask, x, 1);
-  return x + __shfl_xor_sync(kFullMask, x, 2);
-}
-
 struct HeadEpilogue {
   static constexpr int kSharedBytes = 0;
   float *logits;             // NULL: not kept

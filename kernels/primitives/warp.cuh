@@ -1,4 +1,4 @@
-// Sums and maxima over a warp and over a block, always in the same order.
+// Sums and maxima over a warp, four lanes of it, and a block, always in the same order.
 #pragma once
 
 #include "platform.cuh"
@@ -17,6 +17,16 @@ __device__ __forceinline__ T warp_sum(T x) {
 __device__ __forceinline__ float warp_max(float x) {
   for (int distance = kWarp / 2; distance > 0; distance /= 2) x = fmaxf(x, __shfl_xor_sync(kFullMask, x, distance));
   return x;
+}
+
+// Over the four lanes that hold a row of a C fragment (mma.cuh, wgmma.cuh).
+__device__ __forceinline__ float quad_sum(float x) {
+  x += __shfl_xor_sync(kFullMask, x, 1);
+  return x + __shfl_xor_sync(kFullMask, x, 2);
+}
+__device__ __forceinline__ float quad_max(float x) {
+  x = fmaxf(x, __shfl_xor_sync(kFullMask, x, 1));
+  return fmaxf(x, __shfl_xor_sync(kFullMask, x, 2));
 }
 
 // All threads of the block (a multiple of 32, at most 1024) call; all receive the sum. `scratch` is a shared array of 32, free again when
