@@ -128,6 +128,7 @@ cat "$work"/*.log | c++filt | awk -v OFS='\t' '
 #include "attention_backward.cuh"
 #include "attention_forward.cuh"
 #include "block_matmul.cuh"
+#include "glu_warpgroup.cuh"
 #include "head_warpgroup.cuh"
 #include "matmul_warpgroup.cuh"
 #include "sae_find_warpgroup.cuh"
