@@ -8,11 +8,13 @@ import io.sails4j.io.InputException;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
+import io.sails4j.model.GraphUse;
 import io.sails4j.ops.Engine;
 import java.nio.file.Files;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
@@ -48,6 +50,10 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--ignore-eos", description = "do not stop at the end tokens")
     private boolean ignoreEos;
 
+    @Option(names = "--graphs", defaultValue = "auto", paramLabel = "auto|on|off",
+        description = "record a step once and launch it for each token (default: where the backend can)")
+    private String graphs;
+
     /** What to continue: exactly one of these. */
     static final class Prompt {
         @Option(names = "--prompt", paramLabel = "TEXT", description = "continue this text")
@@ -62,7 +68,7 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        GenerationOptions check = new GenerationOptions(maxNewTokens, temperature, topK, topP, common.seed(), Set.of());
+        GenerationOptions check = new GenerationOptions(maxNewTokens, temperature, topK, topP, common.seed(), Set.of(), graphUse());
         try (Engine engine = common.openEngine(); CausalModel model = arguments.load(engine, common);
              ModelArguments.Opened adapters = arguments.openAdapters(model.config(), engine, common)) {
             boolean withText = prompt.tokens == null || Files.exists(arguments.model().resolve("tokenizer.json"));
@@ -75,6 +81,13 @@ final class GenerateCommand implements Callable<Integer> {
             }
         }
         return 0;
+    }
+
+    private GraphUse graphUse() {
+        if (!graphs.matches("auto|on|off")) {
+            throw new InputException("--graphs is '" + graphs + "'; expected auto, on or off");
+        }
+        return GraphUse.valueOf(graphs.toUpperCase(Locale.ROOT));
     }
 
     private int[] promptIds(Tokenizer tokenizer) {
@@ -103,8 +116,8 @@ final class GenerateCommand implements Callable<Integer> {
         int[] fresh;
         try (ProgressBar bar = common.progress("generate")) {
             long[] done = {0};
-            fresh = generator.generate(ids, new GenerationOptions(o.maxNewTokens(), o.temperature(), o.topK(), o.topP(), o.seed(), stop),
-                (chosen, logits) -> bar.update(++done[0], maxNewTokens, done[0]));
+            fresh = generator.generate(ids, new GenerationOptions(o.maxNewTokens(), o.temperature(), o.topK(), o.topP(), o.seed(), stop, o.graphs()),
+                Generator.StepListener.ofTokens(chosen -> bar.update(++done[0], maxNewTokens, done[0])));
         }
         double seconds = (System.nanoTime() - start) * 1e-9;
         ObjectNode json = CommonOptions.object();
@@ -120,7 +133,7 @@ final class GenerateCommand implements Callable<Integer> {
         } else {
             common.printText(text + "\n");
         }
-        common.message(String.format(java.util.Locale.ROOT, "%d tokens after a prompt of %d, %.1f tokens/s", fresh.length, ids.length,
+        common.message(String.format(Locale.ROOT, "%d tokens after a prompt of %d, %.1f tokens/s", fresh.length, ids.length,
             fresh.length / seconds));
     }
 }

@@ -3,6 +3,7 @@ package io.sails4j.model;
 import io.sails4j.io.InputException;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Adapters that are active at once; their additions are summed. One with DoRA scales the whole map and stands alone on its modules. */
 public record AdapterStack(List<Map<ModuleKey, LowRankAdapter>> adapters) {
@@ -35,5 +36,15 @@ public record AdapterStack(List<Map<ModuleKey, LowRankAdapter>> adapters) {
 
     public static AdapterStack of(Map<ModuleKey, LowRankAdapter> adapter) {
         return new AdapterStack(List.of(adapter));
+    }
+
+    /** The adapters' parts for one module, in the order of the stack; null where an adapter leaves the module alone. */
+    @Nullable LowRankAdapter[] partsOf(ModuleKey module) {
+        LowRankAdapter[] found = new LowRankAdapter[adapters.size()];
+        for (int i = 0; i < found.length; i++) {
+            Map<ModuleKey, LowRankAdapter> adapter = adapters.get(i);
+            found[i] = adapter.get(module);
+        }
+        return found;
     }
 }

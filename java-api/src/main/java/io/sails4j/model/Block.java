@@ -35,6 +35,11 @@ final class Block {
         weights.projections().forEach((projection, weight) -> linears.put(projection, new Linear(new ModuleKey(layer, projection), weight)));
     }
 
+    /** The same block for one new token a sequence. */
+    DecodeBlock decoding(AdapterStack adapters) {
+        return new DecodeBlock(config, layer, weights, linears, adapters);
+    }
+
     /** A norm's input, null where it is computed again, and saved rstd [n] F32. */
     private record NormSaved(@Nullable Tensor x, Tensor rstd) {
         Tensor input() {
@@ -84,8 +89,8 @@ final class Block {
         Gated gated(Tensor x, boolean xStays, TensorArena actPlace) {
             Linear gateMap = linears.get(Projection.GATE_PROJ);
             Linear upMap = linears.get(Projection.UP_PROJ);
-            LinearMap gateSingle = gateMap.single(step);
-            LinearMap upSingle = upMap.single(step);
+            LinearMap gateSingle = gateMap.single(step.adapters());
+            LinearMap upSingle = upMap.single(step.adapters());
             if (gateSingle == null || upSingle == null) {
                 Tensor gate = linear(Projection.GATE_PROJ, x, xStays, step.computeDtype());
                 Tensor up = linear(Projection.UP_PROJ, x, xStays, step.computeDtype());

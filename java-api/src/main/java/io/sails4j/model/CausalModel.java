@@ -2,6 +2,7 @@ package io.sails4j.model;
 
 import io.sails4j.io.InputException;
 import io.sails4j.ops.Engine;
+import io.sails4j.ops.LinearMap;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
@@ -111,10 +112,10 @@ public final class CausalModel implements AutoCloseable {
         scratch.reset();
         long n = batch.size();
         Tensor ropeTable = kept.allocate(DType.F32, n, config.headDim() / 2, 2);
-        engine.ops().ropeTable(ropeTable, in.positions(), invFreq);
+        ropeTable(ropeTable, in.positions());
         Step step = new Step(engine, config, computeDtype(), kept, scratch, adapters, in, ropeTable, cache, options.frozenWeights());
         Tensor residual = kept.allocate(DType.F32, n, config.dModel());
-        engine.ops().embeddingForward(residual, in.ids(), weights.embedTokens(), normalizer);
+        embed(residual, in.ids());
         if (options.listener() != null) {
             options.listener().accept("hidden.embed", residual);
         }
@@ -181,11 +182,30 @@ public final class CausalModel implements AutoCloseable {
             hidden = gathered;
         }
         Tensor logits = memory.allocate(DType.F32, hidden.dim(0), config.vocabSize());
-        engine.ops().matmul(logits, hidden, weights.head(), false, true, 1, 0);
+        head(logits, hidden);
+        return logits;
+    }
+
+    /** logits [n, vocab_size] F32, soft-capped, of the final norm's output [n, d_model]. */
+    void head(Tensor logits, Tensor hidden) {
+        engine.ops().linearSetForward(List.of(logits), hidden, List.of(LinearMap.plain(weights.head())));
         if (config.finalLogitSoftcap() != 0) {
             engine.ops().softcapForward(logits, logits, (float) config.finalLogitSoftcap());
         }
-        return logits;
+    }
+
+    /** residual [n, d_model] F32 of ids [n] I32. */
+    void embed(Tensor residual, Tensor ids) {
+        engine.ops().embeddingForward(residual, ids, weights.embedTokens(), normalizer);
+    }
+
+    /** [n, head_dim / 2, 2] F32 of positions [n] I32. */
+    void ropeTable(Tensor table, Tensor positions) {
+        engine.ops().ropeTable(table, positions, invFreq);
+    }
+
+    List<Block> blocks() {
+        return blocks;
     }
 
     /**

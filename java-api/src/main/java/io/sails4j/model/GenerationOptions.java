@@ -8,8 +8,13 @@ import java.util.Set;
  * @param topK keep the k largest logits, 0 = all
  * @param topP keep the smallest set of tokens with this probability, 1 = all
  * @param stopIds generation of a sequence ends with one of these, which is part of the result
+ * @param graphs whether steps are recorded and launched whole
  */
-public record GenerationOptions(int maxNewTokens, double temperature, int topK, double topP, long seed, Set<Integer> stopIds) {
+public record GenerationOptions(int maxNewTokens, double temperature, int topK, double topP, long seed, Set<Integer> stopIds, GraphUse graphs) {
+    public GenerationOptions(int maxNewTokens, double temperature, int topK, double topP, long seed, Set<Integer> stopIds) {
+        this(maxNewTokens, temperature, topK, topP, seed, stopIds, GraphUse.AUTO);
+    }
+
     public GenerationOptions {
         stopIds = Set.copyOf(stopIds);
         if (maxNewTokens < 1) {
@@ -28,5 +33,9 @@ public record GenerationOptions(int maxNewTokens, double temperature, int topK, 
 
     public static GenerationOptions greedy(int maxNewTokens, Set<Integer> stopIds) {
         return new GenerationOptions(maxNewTokens, 0, 0, 1, 0, stopIds);
+    }
+
+    public GenerationOptions withGraphs(GraphUse use) {
+        return new GenerationOptions(maxNewTokens, temperature, topK, topP, seed, stopIds, use);
     }
 }

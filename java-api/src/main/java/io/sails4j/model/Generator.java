@@ -1,17 +1,20 @@
 package io.sails4j.model;
 
 import io.sails4j.io.InputException;
-import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Backend;
 import io.sails4j.tensor.Tensor;
-import io.sails4j.tensor.TensorArena;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** Generates text token by token with a key/value cache. */
 public final class Generator {
+    /** Steps that are queued before the host looks at their tokens: at most so many are surplus when the last sequence has ended. */
+    private static final int MOST_AHEAD = 16;
+
     private final CausalModel model;
     private final AdapterStack adapters;
 
@@ -28,6 +31,26 @@ public final class Generator {
          * @param logits [batch, vocab_size] F32, valid during the call
          */
         void accept(int[] ids, Tensor logits);
+
+        /** Where not, several steps may be queued at a time and be told of one after another, with the logits of the last. */
+        default boolean readsLogits() {
+            return true;
+        }
+
+        /** For one that looks at the tokens alone. */
+        static StepListener ofTokens(Consumer<int[]> tokens) {
+            return new StepListener() {
+                @Override
+                public void accept(int[] ids, Tensor logits) {
+                    tokens.accept(ids);
+                }
+
+                @Override
+                public boolean readsLogits() {
+                    return false;
+                }
+            };
+        }
     }
 
     /** The new tokens after one prompt. */
@@ -40,31 +63,84 @@ public final class Generator {
      * others: its random numbers come from the seed, its place in the list and the step.
      */
     public List<int[]> generate(List<int[]> prompts, GenerationOptions options, @Nullable StepListener listener) {
-        int batch = prompts.size();
         int longest = prompts.stream().mapToInt(p -> p.length).max().orElse(0);
         checkLengths(prompts, longest, options);
-        List<List<Integer>> results = new ArrayList<>();
-        prompts.forEach(p -> results.add(new ArrayList<>()));
-        boolean[] ended = new boolean[batch];
-        try (KvCache cache = new KvCache(model, batch, longest + options.maxNewTokens()); TensorArena memory = new TensorArena(model.engine().device())) {
-            TokenBatch next = leftPadded(prompts, longest);
-            for (int step = 0; step < options.maxNewTokens(); step++) {
-                int[] ids = step(next, cache, memory, options, step, ended, listener);
-                boolean allEnded = true;
-                for (int b = 0; b < batch; b++) {
-                    if (!ended[b]) {
-                        results.get(b).add(ids[b]);
-                        ended[b] = options.stopIds().contains(ids[b]);
-                        allEnded &= ended[b];
-                    }
-                }
-                if (allEnded) {
-                    break;
-                }
-                next = single(prompts, ids, step);
+        int[] lengths = prompts.stream().mapToInt(p -> p.length).toArray();
+        Chosen chosen = new Chosen(prompts.size(), options, listener);
+        if (prompts.isEmpty()) {
+            return chosen.results();
+        }
+        try (KvCache cache = new KvCache(model, prompts.size(), longest + options.maxNewTokens());
+             DecodeSteps steps = new DecodeSteps(model, adapters, cache, options, lengths, uniforms(prompts.size(), options))) {
+            readPrompts(leftPadded(prompts, longest), cache, steps, chosen);
+            int most = model.engine().backend() == Backend.CPU || listener != null && listener.readsLogits() ? 1 : MOST_AHEAD;
+            int ahead = 1;
+            for (int done = 1; done < options.maxNewTokens() && !chosen.allEnded(); done += ahead) {
+                ahead = Math.min(done == 1 ? 1 : Math.min(2 * ahead, most), options.maxNewTokens() - done);
+                steps.run(ahead);
+                chosen.take(steps.chosen(done, ahead), steps.logits());
             }
         }
-        return results.stream().map(r -> r.stream().mapToInt(Integer::intValue).toArray()).toList();
+        return chosen.results();
+    }
+
+    /** The forward over the prompts, which fills the cache, and the first new tokens. */
+    private void readPrompts(TokenBatch tokens, KvCache cache, DecodeSteps steps, Chosen chosen) {
+        int[] lastRows = new int[tokens.batch()];
+        Arrays.setAll(lastRows, b -> (b + 1) * tokens.length() - 1);
+        try (ForwardPass pass = model.forward(tokens, adapters, ForwardOptions.inference(), cache)) {
+            Tensor logits = model.logits(pass, lastRows);
+            steps.first(logits);
+            chosen.take(steps.chosen(0, 1), logits);
+        }
+    }
+
+    /** The tokens that each sequence has got, and whether it has ended. */
+    private static final class Chosen {
+        private final GenerationOptions options;
+        private final @Nullable StepListener listener;
+        private final List<List<Integer>> tokens = new ArrayList<>();
+        private final boolean[] ended;
+
+        Chosen(int batch, GenerationOptions options, @Nullable StepListener listener) {
+            this.options = options;
+            this.listener = listener;
+            this.ended = new boolean[batch];
+            for (int b = 0; b < batch; b++) {
+                tokens.add(new ArrayList<>());
+            }
+        }
+
+        /** Steps in their order, [steps, batch]. What comes after the step with which the last sequence ended was surplus. */
+        void take(int[] ids, Tensor logits) {
+            for (int at = 0; at < ids.length && !allEnded(); at += ended.length) {
+                int[] shown = Arrays.copyOfRange(ids, at, at + ended.length);
+                for (int b = 0; b < shown.length; b++) {
+                    if (ended[b]) {
+                        shown[b] = -1;
+                    } else {
+                        tokens.get(b).add(shown[b]);
+                        ended[b] = options.stopIds().contains(shown[b]);
+                    }
+                }
+                if (listener != null) {
+                    listener.accept(shown, logits);
+                }
+            }
+        }
+
+        boolean allEnded() {
+            for (boolean one : ended) {
+                if (!one) {
+                    return false;
+                }
+            }
+            return true;
+        }
+
+        List<int[]> results() {
+            return tokens.stream().map(r -> r.stream().mapToInt(Integer::intValue).toArray()).toList();
+        }
     }
 
     private void checkLengths(List<int[]> prompts, int longest, GenerationOptions options) {
@@ -78,34 +154,13 @@ public final class Generator {
         }
     }
 
-    private int[] step(TokenBatch tokens, KvCache cache, TensorArena memory, GenerationOptions options, int step, boolean[] ended,
-                       @Nullable StepListener listener) {
-        int batch = tokens.batch();
-        int[] lastRows = new int[batch];
-        Arrays.setAll(lastRows, b -> (b + 1) * tokens.length() - 1);
-        try (ForwardPass pass = model.forward(tokens, adapters, ForwardOptions.inference(), cache)) {
-            Tensor logits = model.logits(pass, lastRows);
-            memory.reset();
-            Tensor chosen = memory.allocate(DType.I32, batch);
-            Tensor uniform = memory.of(uniforms(batch, options.seed(), step), batch);
-            model.engine().ops().sample(chosen, logits, uniform, (float) options.temperature(), options.topK(), (float) options.topP());
-            int[] ids = chosen.toIntArray();
-            if (listener != null) {
-                int[] shown = ids.clone();
-                for (int b = 0; b < batch; b++) {
-                    shown[b] = ended[b] ? -1 : ids[b];
-                }
-                listener.accept(shown, logits);
-            }
-            return ids;
-        }
-    }
-
-    private static float[] uniforms(int batch, long seed, int step) {
-        float[] uniforms = new float[batch];
-        for (int b = 0; b < batch; b++) {
+    /** [max_new_tokens, batch], empty where decoding is greedy. */
+    private static float[] uniforms(int batch, GenerationOptions options) {
+        float[] uniforms = new float[options.temperature() == 0 ? 0 : options.maxNewTokens() * batch];
+        for (int i = 0; i < uniforms.length; i++) {
+            long mixed = options.seed() * 0x9E3779B97F4A7C15L + i % batch * 0xD1B54A32D192ED03L + i / batch;
             // 24 bits: the largest float below 1 is representable, 1 is not reached.
-            uniforms[b] = (new SplittableRandom(seed * 0x9E3779B97F4A7C15L + b * 0xD1B54A32D192ED03L + step).nextInt() >>> 8) * 0x1p-24f;
+            uniforms[i] = (new SplittableRandom(mixed).nextInt() >>> 8) * 0x1p-24f;
         }
         return uniforms;
     }
@@ -120,14 +175,5 @@ public final class Generator {
             Arrays.fill(mask, (b + 1) * length - prompt.length, (b + 1) * length, 1);
         }
         return TokenBatch.of(prompts.size(), length, ids, mask);
-    }
-
-    /** One token for each sequence, at the position after its prompt and the tokens so far. */
-    private static TokenBatch single(List<int[]> prompts, int[] ids, int step) {
-        int[] mask = new int[ids.length];
-        int[] positions = new int[ids.length];
-        Arrays.fill(mask, 1);
-        Arrays.setAll(positions, b -> prompts.get(b).length + step);
-        return new TokenBatch(ids.length, 1, ids, mask, positions);
     }
 }

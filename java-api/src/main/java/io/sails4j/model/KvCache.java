@@ -16,6 +16,7 @@ public final class KvCache implements AutoCloseable {
     private final List<Tensor> values = new ArrayList<>();
     private final TensorArena segmentMemory;
     private final int[] segments;
+    private final Tensor placeSegments;
     private Tensor keySegments;
     private int length;
 
@@ -26,6 +27,7 @@ public final class KvCache implements AutoCloseable {
         this.segments = new int[batch * capacity];
         this.segmentMemory = new TensorArena(model.engine().device());
         this.keySegments = segmentMemory.allocate(DType.I32, 0);
+        this.placeSegments = model.engine().device().allocate(DType.I32, Shape.of(batch, capacity));
         Shape shape = Shape.of(batch, capacity, config.kvWidth());
         for (int layer = 0; layer < config.nLayers(); layer++) {
             keys.add(model.engine().device().allocate(model.computeDtype(), shape));
@@ -89,6 +91,29 @@ public final class KvCache implements AutoCloseable {
         return keySegments;
     }
 
+    /** [batch, capacity, n_kv_heads, head_dim]. */
+    Tensor keysByHead(int layer) {
+        return byHead(keys.get(layer));
+    }
+
+    Tensor valuesByHead(int layer) {
+        return byHead(values.get(layer));
+    }
+
+    private Tensor byHead(Tensor tensor) {
+        return tensor.view(batch, capacity, config.nKvHeads(), config.headDim());
+    }
+
+    /** Brings the segments of all places to the device; from then on they are extended there, and the host's view of the cache ends. */
+    void uploadSegments() {
+        placeSegments.upload(segments);
+    }
+
+    /** Of all places [batch, capacity] I32, see {@link #uploadSegments}. */
+    Tensor segments() {
+        return placeSegments;
+    }
+
     long batchStride() {
         return capacity * config.kvWidth();
     }
@@ -98,5 +123,6 @@ public final class KvCache implements AutoCloseable {
         keys.forEach(Tensor::close);
         values.forEach(Tensor::close);
         segmentMemory.close();
+        placeSegments.close();
     }
 }

@@ -1,6 +1,7 @@
 package io.sails4j.model;
 
 import io.sails4j.ops.LinearMap;
+import io.sails4j.ops.Ops;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
@@ -42,38 +43,44 @@ final class Linear {
     record Result(Tensor y, Saved saved) {
     }
 
-    /** y [n, d_out] of the given type, from {@code memory}. The first adapter is part of the product, others are added to it. */
+    /** y [n, d_out] of the given type, from {@code memory}. */
     Result forward(Step step, Tensor x, DType yDtype, TensorArena memory) {
-        Tensor[] h = new Tensor[step.adapters().adapters().size()];
         Tensor y = memory.allocate(yDtype, step.tokens(), weight.dim(0));
-        LowRankAdapter[] adapters = step.adaptersOf(key);
+        return new Result(y, into(step.ops(), y, x, step.adapters(), memory));
+    }
+
+    /** The same into y. The first adapter is part of the product, others are added to it. */
+    Saved into(Ops ops, Tensor y, Tensor x, AdapterStack stack, TensorArena memory) {
+        long n = y.dim(0);
+        LowRankAdapter[] adapters = stack.partsOf(key);
+        Tensor[] h = new Tensor[adapters.length];
         int fused = first(adapters);
         for (int i = 0; i < adapters.length; i++) {
-            h[i] = adapters[i] == null ? null : memory.allocate(DType.F32, step.tokens(), adapters[i].r());
+            h[i] = adapters[i] == null ? null : memory.allocate(DType.F32, n, adapters[i].r());
         }
         if (fused < 0) {
-            step.ops().matmul(y, x, weight, false, true, 1, 0);
-            return new Result(y, new Saved(x, h, null));
+            ops.matmul(y, x, weight, false, true, 1, 0);
+            return new Saved(x, h, null);
         }
         LowRankAdapter adapter = adapters[fused];
         DoraScale dora = adapter.dora();
-        Tensor u = dora == null ? y : memory.allocate(DType.F32, step.tokens(), weight.dim(0));
-        step.ops().linearForward(u, h[fused], x, weight, null, null, adapter.loraA(), adapter.loraB(), adapter.scale());
+        Tensor u = dora == null ? y : memory.allocate(DType.F32, n, weight.dim(0));
+        ops.linearForward(u, h[fused], x, weight, null, null, adapter.loraA(), adapter.loraB(), adapter.scale());
         if (dora != null) {
-            step.ops().doraForward(y, u, dora.magnitude(), dora.norm(step.ops(), weight, adapter));
-            return new Result(y, new Saved(x, h, u));
+            ops.doraForward(y, u, dora.magnitude(), dora.norm(ops, weight, adapter));
+            return new Saved(x, h, u);
         }
         for (int i = fused + 1; i < adapters.length; i++) {
             if (adapters[i] != null) {
-                step.ops().loraForward(y, h[i], x, adapters[i].loraA(), adapters[i].loraB(), adapters[i].scale());
+                ops.loraForward(y, h[i], x, adapters[i].loraA(), adapters[i].loraB(), adapters[i].scale());
             }
         }
-        return new Result(y, new Saved(x, h, null));
+        return new Saved(x, h, null);
     }
 
     /** The map for an operation that does more than this one: with its only adapter or none; null where it has several, or one with a DoRA scale. */
-    @Nullable LinearMap single(Step step) {
-        LowRankAdapter[] adapters = step.adaptersOf(key);
+    @Nullable LinearMap single(AdapterStack stack) {
+        LowRankAdapter[] adapters = stack.partsOf(key);
         int only = first(adapters);
         if (only < 0) {
             return LinearMap.plain(weight);
@@ -85,7 +92,7 @@ final class Linear {
 
     /** What the backward needs of a {@link #single} map whose adapter's x A^T [n, r] will lie in {@link Saved#only}. */
     Saved savedOfSingle(Step step, Tensor x, TensorArena memory) {
-        LowRankAdapter[] adapters = step.adaptersOf(key);
+        LowRankAdapter[] adapters = step.adapters().partsOf(key);
         Tensor[] h = new Tensor[adapters.length];
         int only = first(adapters);
         if (only >= 0) {
@@ -100,7 +107,7 @@ final class Linear {
         if (dWeight != null) {
             step.ops().matmul(dWeight, dy, saved.input(), true, false, 1, 1);
         }
-        LowRankAdapter[] adapters = step.adaptersOf(key);
+        LowRankAdapter[] adapters = step.adapters().partsOf(key);
         int fused = first(adapters);
         if (fused < 0) {
             step.ops().matmul(dx, dy, weight, false, false, 1, accumulate ? 1 : 0);

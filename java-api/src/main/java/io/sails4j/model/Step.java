@@ -5,7 +5,6 @@ import io.sails4j.ops.Ops;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** What all blocks of one forward and backward share. Memory: {@code kept} lives until the pass is closed, {@code scratch} within a block. */
@@ -30,15 +29,5 @@ record Step(Engine engine, ModelConfig config, DType computeDtype, TensorArena k
     /** Whether some gradient is a product with the module's input: that of its weight, or of an adapter. */
     boolean needsInput(ModuleKey module) {
         return !frozenWeights || adapters.adapters().stream().anyMatch(adapter -> adapter.containsKey(module));
-    }
-
-    /** The adapters' parts for one module, in the order of the stack; null where an adapter leaves the module alone. */
-    @Nullable LowRankAdapter[] adaptersOf(ModuleKey module) {
-        LowRankAdapter[] found = new LowRankAdapter[adapters.adapters().size()];
-        for (int i = 0; i < found.length; i++) {
-            Map<ModuleKey, LowRankAdapter> adapter = adapters.adapters().get(i);
-            found[i] = adapter.get(module);
-        }
-        return found;
     }
 }

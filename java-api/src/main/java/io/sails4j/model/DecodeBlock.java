@@ -1,0 +1,101 @@
+package io.sails4j.model;
+
+import io.sails4j.ops.LinearMap;
+import io.sails4j.ops.Ops;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Tensor;
+import io.sails4j.tensor.TensorArena;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * {@link Block#forward} for one new token a sequence: the same arithmetic with fewer launches. Maps of one input go together, and so do the end of one
+ * half block and the norm that begins the next; nothing depends on the host's knowledge of where the token stands.
+ */
+final class DecodeBlock {
+    private final ModelConfig config;
+    private final int layer;
+    private final LayerWeights weights;
+    private final Map<Projection, Linear> linears;
+    private final AdapterStack adapters;
+
+    DecodeBlock(ModelConfig config, int layer, LayerWeights weights, Map<Projection, Linear> linears, AdapterStack adapters) {
+        this.config = config;
+        this.layer = layer;
+        this.weights = weights;
+        this.linears = linears;
+        this.adapters = adapters;
+    }
+
+    Tensor inputNorm() {
+        return weights.inputNorm().weight();
+    }
+
+    /**
+     * Takes b.residual and b.normed, the same after the input norm, from resid_pre to resid_post.
+     *
+     * @param nextNorm the norm that follows, whose output b.normed is then
+     * @param scratch for what adapters need besides
+     */
+    void run(Ops ops, DecodeBuffers b, KvCache cache, Tensor nextNorm, TensorArena scratch) {
+        maps(ops, b.normed(), scratch, List.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ),
+            List.of(DecodeBuffers.flat(b.q()), DecodeBuffers.flat(b.k()), DecodeBuffers.flat(b.v())));
+        Tensor keys = cache.keysByHead(layer);
+        Tensor values = cache.valuesByHead(layer);
+        ops.ropeAppend(b.q(), keys, values, cache.segments(), b.k(), b.v(), b.ropeTable(), b.segments(), b.keyPosition());
+        ops.attentionDecode(b.z(), b.q(), keys, values, b.segments(), cache.segments(), b.keyPosition(),
+            config.isSliding(layer) ? config.slidingWindow() : 0, (float) (1 / Math.sqrt(config.queryPreAttnScalar())),
+            (float) config.attnLogitSoftcap());
+        maps(ops, DecodeBuffers.flat(b.z()), scratch, List.of(Projection.O_PROJ), List.of(b.out()));
+        addAndNorm(ops, b, weights.postAttentionNorm(), weights.preFeedforwardNorm().weight());
+        gated(ops, b, scratch);
+        maps(ops, b.act(), scratch, List.of(Projection.DOWN_PROJ), List.of(b.out()));
+        addAndNorm(ops, b, weights.postFeedforwardNorm(), nextNorm);
+    }
+
+    private void addAndNorm(Ops ops, DecodeBuffers b, LayerWeights.@Nullable Norm post, Tensor next) {
+        ops.residualNormForward(b.residual(), b.normed(), b.out(), post == null ? null : post.weight(), b.residual(), next,
+            (float) config.rmsNormEps(), config.family().normOffset());
+    }
+
+    private void maps(Ops ops, Tensor x, TensorArena scratch, List<Projection> projections, List<Tensor> ys) {
+        List<LinearMap> maps = new ArrayList<>();
+        for (Projection projection : projections) {
+            LinearMap map = linears.get(projection).single(adapters);
+            if (map != null) {
+                maps.add(map);
+            }
+        }
+        if (maps.size() == projections.size()) {
+            ops.linearSetForward(ys, x, maps);
+            return;
+        }
+        for (int i = 0; i < projections.size(); i++) {
+            one(ops, projections.get(i), ys.get(i), x, scratch);
+        }
+    }
+
+    private void one(Ops ops, Projection projection, Tensor y, Tensor x, TensorArena scratch) {
+        TensorArena.Mark mark = scratch.mark();
+        linears.get(projection).into(ops, y, x, adapters, scratch);
+        scratch.release(mark);
+    }
+
+    private void gated(Ops ops, DecodeBuffers b, TensorArena scratch) {
+        LinearMap gate = linears.get(Projection.GATE_PROJ).single(adapters);
+        LinearMap up = linears.get(Projection.UP_PROJ).single(adapters);
+        if (gate != null && up != null) {
+            ops.linearGluForward(b.act(), b.normed(), gate, up, config.family().activation());
+            return;
+        }
+        TensorArena.Mark mark = scratch.mark();
+        DType type = b.act().dtype();
+        Tensor other = scratch.allocate(type, b.act().shape().toArray());
+        one(ops, Projection.GATE_PROJ, b.act(), b.normed(), scratch);
+        one(ops, Projection.UP_PROJ, other, b.normed(), scratch);
+        ops.gluForward(b.act(), b.act(), other, config.family().activation());
+        scratch.release(mark);
+    }
+}

@@ -1,0 +1,116 @@
+package io.sails4j.model;
+
+import io.sails4j.ops.Graph;
+import io.sails4j.ops.Ops;
+import io.sails4j.tensor.Tensor;
+import io.sails4j.tensor.TensorArena;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Decoding of one token after another behind what a cache holds: last token, all layers, head, next token. Everything that changes from one step to
+ * the next lies in device memory, so that a step is recorded once, where the backend can, and launched for each token; without recording it is the
+ * same operations one by one. The host reads what was chosen when it likes to.
+ */
+final class DecodeSteps implements AutoCloseable {
+    private final CausalModel model;
+    private final KvCache cache;
+    private final GenerationOptions options;
+    private final boolean record;
+    private final int batch;
+    private final List<DecodeBlock> blocks = new ArrayList<>();
+    private final TensorArena memory;
+    private final TensorArena scratch;
+    private final DecodeBuffers buffers;
+    private @Nullable Graph graph;
+
+    /**
+     * @param promptLengths of the sequences without their padding; the longest fills the cache's places up to the first new token's
+     * @param uniforms the random numbers of all steps, [max_new_tokens, batch], empty where decoding is greedy
+     */
+    DecodeSteps(CausalModel model, AdapterStack adapters, KvCache cache, GenerationOptions options, int[] promptLengths, float[] uniforms) {
+        this.model = model;
+        this.cache = cache;
+        this.options = options;
+        this.record = options.graphs().records(model.engine());
+        this.batch = promptLengths.length;
+        this.memory = new TensorArena(model.engine().device());
+        this.scratch = new TensorArena(model.engine().device());
+        model.blocks().forEach(block -> blocks.add(block.decoding(adapters)));
+        this.buffers = DecodeBuffers.allocate(model.config(), model.computeDtype(), batch, options.maxNewTokens(), uniforms.length > 0, memory);
+        if (buffers.uniforms() != null) {
+            buffers.uniforms().upload(uniforms);
+        }
+        // Where the last token of the prompt stands: choosing the first new one moves on from there.
+        int longest = java.util.Arrays.stream(promptLengths).max().orElse(0);
+        buffers.positions().upload(java.util.Arrays.stream(promptLengths).map(n -> n - 1).toArray());
+        buffers.keyPosition().upload(new int[] {longest - 1});
+        buffers.step().upload(new int[] {0});
+    }
+
+    /** Chooses the first new tokens from the logits [batch, vocab_size] F32 after the prompt, whose keys the cache holds. */
+    void first(Tensor logits) {
+        cache.uploadSegments();
+        choose(logits);
+    }
+
+    /** Queues so many more steps. */
+    void run(int steps) {
+        for (int i = 0; i < steps; i++) {
+            if (graph != null) {
+                graph.launch();
+            } else {
+                step();
+                // Having run once, a step finds all workspaces as large as it needs them.
+                graph = record ? model.engine().record(this::step) : null;
+            }
+        }
+    }
+
+    private void step() {
+        Ops ops = model.engine().ops();
+        DecodeBuffers b = buffers;
+        model.embed(b.residual(), b.ids());
+        model.ropeTable(b.ropeTable(), b.positions());
+        ops.rmsnormForward(b.normed(), null, b.residual(), blocks.isEmpty() ? model.weights().finalNorm() : blocks.getFirst().inputNorm(), null,
+            (float) model.config().rmsNormEps(), model.config().family().normOffset());
+        for (int layer = 0; layer < blocks.size(); layer++) {
+            Tensor next = layer + 1 < blocks.size() ? blocks.get(layer + 1).inputNorm() : model.weights().finalNorm();
+            blocks.get(layer).run(ops, b, cache, next, scratch);
+        }
+        model.head(b.logits(), b.normed());
+        choose(b.logits());
+    }
+
+    /** The next tokens from the logits; then everything stands one token further. */
+    private void choose(Tensor logits) {
+        Ops ops = model.engine().ops();
+        DecodeBuffers b = buffers;
+        if (b.uniforms() != null && b.uniform() != null) {
+            ops.gatherRows(b.uniform(), b.uniforms(), b.step());
+        }
+        ops.sample(b.ids(), logits, b.uniform() == null ? null : b.uniform().view(batch), (float) options.temperature(), options.topK(),
+            (float) options.topP());
+        ops.decodeAdvance(b.history(), b.positions(), b.keyPosition(), b.step(), b.ids());
+    }
+
+    /** What was chosen in the steps [from, from + count), the first new token being step 0: row by row [count, batch]. Waits for them. */
+    int[] chosen(int from, int count) {
+        return buffers.history().rows(from, count).toIntArray();
+    }
+
+    /** Those of the latest step [batch, vocab_size] F32. */
+    Tensor logits() {
+        return buffers.logits();
+    }
+
+    @Override
+    public void close() {
+        if (graph != null) {
+            graph.close();
+        }
+        memory.close();
+        scratch.close();
+    }
+}
