@@ -52,10 +52,20 @@ struct SampleRow {
   template <typename F>
   __device__ __forceinline__ void each(F &&f) const {
     if (packed) {
-      for (int64_t i = static_cast<int64_t>(threadIdx.x) * 4; i < vocab; i += kSampleThreads * 4) {
-        const Pack<float, 4> x = load_pack<4>(logits + i);
+      // One block has to keep enough loads under way for a whole multiprocessor: 32 KiB.
+      constexpr int kAhead = 4;
+      constexpr int64_t kStep = kSampleThreads * 4;
+      for (int64_t first = static_cast<int64_t>(threadIdx.x) * 4; first < vocab; first += kAhead * kStep) {
+        Pack<float, 4> x[kAhead];
 #pragma unroll
-        for (int j = 0; j < 4; j++) f(x.lane[j], i + j);
+        for (int a = 0; a < kAhead; a++)
+          if (first + a * kStep < vocab) x[a] = load_pack<4>(logits + first + a * kStep);
+#pragma unroll
+        for (int a = 0; a < kAhead; a++) {
+          if (first + a * kStep >= vocab) break;
+#pragma unroll
+          for (int j = 0; j < 4; j++) f(x[a].lane[j], first + a * kStep + j);
+        }
       }
     } else {
       for (int64_t i = threadIdx.x; i < vocab; i += kSampleThreads) f(logits[i], i);

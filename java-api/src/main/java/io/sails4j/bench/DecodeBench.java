@@ -9,10 +9,7 @@ import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.train.TrainingFlops;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collections;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
@@ -21,6 +18,8 @@ import java.util.function.Consumer;
 /** Generation of one token after another, as {@code sails generate} does it, beside the time that reading all weights and the cache takes. */
 final class DecodeBench {
     private static final int PROMPT_TOKENS = 128;
+    /** In which a step is recorded, where the backend can. */
+    private static final int WARM_UP_TOKENS = 4;
     private static final double NANO = 1e-9;
 
     private final Engine engine;
@@ -56,18 +55,22 @@ final class DecodeBench {
             Map.of("tokens_per_s", batch / seconds));
     }
 
-    /** The median time from one chosen token to the next. */
+    /**
+     * From one chosen token to the next: the difference of a long and a short generation, in both of which the host looks at the tokens as seldom as it
+     * does for a user.
+     */
     private double stepSeconds(CausalModel model, int batch) {
         SplittableRandom random = new SplittableRandom(batch);
         int[] prompt = random.ints(PROMPT_TOKENS, 0, (int) model.config().vocabSize()).toArray();
-        List<Long> times = new ArrayList<>();
-        new Generator(model, AdapterStack.none()).generate(Collections.nCopies(batch, prompt), GenerationOptions.greedy(size.decodeTokens(), Set.of()),
-            (ids, logits) -> times.add(System.nanoTime()));
-        double[] steps = new double[times.size() - 1];
-        for (int i = 0; i < steps.length; i++) {
-            steps[i] = (times.get(i + 1) - times.get(i)) * NANO;
-        }
-        Arrays.sort(steps);
-        return steps[steps.length / 2];
+        seconds(model, prompt, batch, WARM_UP_TOKENS);
+        double few = seconds(model, prompt, batch, WARM_UP_TOKENS);
+        double many = seconds(model, prompt, batch, WARM_UP_TOKENS + size.decodeTokens());
+        return Math.max(NANO, (many - few) / size.decodeTokens());
+    }
+
+    private static double seconds(CausalModel model, int[] prompt, int batch, int tokens) {
+        long start = System.nanoTime();
+        new Generator(model, AdapterStack.none()).generate(Collections.nCopies(batch, prompt), GenerationOptions.greedy(tokens, Set.of()), null);
+        return (System.nanoTime() - start) * NANO;
     }
 }

@@ -108,6 +108,8 @@ class MainTest {
         wrong(run("inspect", "x", "--nonsense"), "--nonsense");
         wrong(run("nonsense"), "nonsense");
         wrong(run("generate", "--model", "x", "--tokens", "1", "--backend", "gpu"), "--backend is 'gpu'");
+        wrong(run("generate", "--model", "x", "--tokens", "1", "--graphs", "yes"), "--graphs is 'yes'");
+        wrong(run("generate", "--model", model(), "--tokens", "2,3", "--max-new-tokens", "2", "--backend", "cpu", "--graphs", "on"), "cpu backend", "auto or off");
         assertThat(run("generate", "--model", model(), "--tokens", "1", "--backend", "cuda").code()).isEqualTo(1);
     }
 
