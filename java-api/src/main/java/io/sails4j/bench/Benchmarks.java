@@ -4,7 +4,6 @@ import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import java.util.List;
-import java.util.function.Consumer;
 
 /** The groups of benchmarks, run one after the other on one backend. */
 public final class Benchmarks {
@@ -30,8 +29,7 @@ public final class Benchmarks {
         this.steps = steps;
     }
 
-    /** Runs the groups and tells of every line as it comes. */
-    public void run(List<String> groups, Ceilings ceilings, Consumer<Line> listener) {
+    public void run(List<String> groups, Ceilings ceilings, Listener listener) {
         for (String group : groups) {
             if (group.equals("step")) {
                 new StepBench(options, size, ceilings).run(dtype, layers, steps, listener);

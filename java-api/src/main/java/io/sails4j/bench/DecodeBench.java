@@ -13,7 +13,6 @@ import java.util.Collections;
 import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
-import java.util.function.Consumer;
 
 /** Generation of one token after another, as {@code sails generate} does it, beside the time that reading all weights and the cache takes. */
 final class DecodeBench {
@@ -33,14 +32,16 @@ final class DecodeBench {
     }
 
     /** @param layers of the models, 0 = all */
-    void run(DType dtype, int layers, Consumer<Line> listener) {
+    void run(DType dtype, int layers, Listener listener) {
         for (BenchSize.Model named : size.models()) {
             ModelConfig config = layers == 0 ? named.config() : named.config().withLayers(Math.min(layers, named.config().nLayers()));
-            try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false)) {
-                for (int batch : new int[] {1, 8}) {
-                    listener.accept(line(named.name(), model, dtype, batch));
+            listener.unlessTooLarge("decode, " + named.name() + ", " + config.nLayers() + " layers", () -> {
+                try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false)) {
+                    for (int batch : new int[] {1, 8}) {
+                        listener.measured(line(named.name(), model, dtype, batch));
+                    }
                 }
-            }
+            });
         }
     }
 

@@ -6,7 +6,6 @@ import io.sails4j.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
 
 /** Single operations. */
 final class KernelBench {
@@ -23,12 +22,18 @@ final class KernelBench {
         this.ceilings = ceilings;
     }
 
-    void run(DType dtype, Consumer<Line> listener) {
-        KernelShapes.layers(size, dtype).forEach(shape -> listener.accept(line("kernels", shape)));
+    void run(DType dtype, Listener listener) {
+        run("kernels", KernelShapes.layers(size, dtype), listener);
     }
 
-    void runAutoencoders(DType dtype, Consumer<Line> listener) {
-        KernelShapes.autoencoders(size, dtype).forEach(shape -> listener.accept(line("sae", shape)));
+    void runAutoencoders(DType dtype, Listener listener) {
+        run("sae", KernelShapes.autoencoders(size, dtype), listener);
+    }
+
+    private void run(String group, List<KernelShapes.Shape> shapes, Listener listener) {
+        for (KernelShapes.Shape shape : shapes) {
+            listener.unlessTooLarge(group + ", " + shape.opCase().operation() + ", " + shape.layer(), () -> listener.measured(line(group, shape)));
+        }
     }
 
     private Line line(String group, KernelShapes.Shape shape) {

@@ -21,7 +21,6 @@ import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Map;
 import java.util.SplittableRandom;
-import java.util.function.Consumer;
 
 /**
  * A transformer layer with frozen weights and rank-16 adapters on q, k, v and o, forward and backward: the mean of a few layers, local and
@@ -43,14 +42,14 @@ final class LayerBench {
         this.ceilings = ceilings;
     }
 
-    void run(DType dtype, Consumer<Line> listener) {
+    void run(DType dtype, Listener listener) {
         for (BenchSize.Model model : size.models()) {
             ModelConfig config = model.config().withLayers(Math.min(LAYERS, model.config().nLayers())).withVocabulary(VOCABULARY);
-            run(model.name(), config, dtype, size.lengths().getLast(), listener);
+            listener.unlessTooLarge("layer, " + model.name(), () -> run(model.name(), config, dtype, size.lengths().getLast(), listener));
         }
     }
 
-    private void run(String name, ModelConfig config, DType dtype, int length, Consumer<Line> listener) {
+    private void run(String name, ModelConfig config, DType dtype, int length, Listener listener) {
         int batch = Math.max(1, size.tokens() / length);
         SplittableRandom random = new SplittableRandom(3);
         int[] visible = new int[batch * length];
@@ -78,8 +77,8 @@ final class LayerBench {
             double linear = n * TrainingFlops.linear(config);
             double attention = n * TrainingFlops.attention(config, length);
             String shape = name + ", " + batch + " x " + length + ", LoRA r " + RANK;
-            listener.accept(line("forward", shape, config, dtype, forward, linear + attention));
-            listener.accept(line("backward", shape, config, dtype, Math.max(both - forward, 1e-9), linear + 2.5 * attention));
+            listener.measured(line("forward", shape, config, dtype, forward, linear + attention));
+            listener.measured(line("backward", shape, config, dtype, Math.max(both - forward, 1e-9), linear + 2.5 * attention));
         }
     }
 

@@ -6,11 +6,11 @@ import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.train.Recompute;
 import io.sails4j.train.StepBenchmark;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.function.Consumer;
 
 /** Whole optimizer steps with random weights, beside the measured product of matrices and the memory plan. */
 final class StepBench {
@@ -25,40 +25,55 @@ final class StepBench {
     }
 
     /** @param layers of the models, 0 = all */
-    void run(DType dtype, int layers, int steps, Consumer<Line> listener) {
+    void run(DType dtype, int layers, int steps, Listener listener) {
+        for (Variant variant : variants(layers)) {
+            listener.unlessTooLarge("step, " + variant.shape(size.tokens()), () -> listener.measured(line(variant, dtype, steps)));
+        }
+    }
+
+    private record Variant(String model, ModelConfig config, int length, boolean full, Recompute recompute) {
+        int sequences(int tokens) {
+            return Math.max(1, tokens / length);
+        }
+
+        String shape(int tokens) {
+            return model + ", " + config.nLayers() + " layers, " + sequences(tokens) + " x " + length + ", " + (full ? "all weights" : "LoRA r 16")
+                + (recompute.mode() == Recompute.Mode.OFF ? "" : ", recomputation " + recompute.mode().name().toLowerCase(Locale.ROOT));
+        }
+    }
+
+    private List<Variant> variants(int layers) {
+        List<Variant> variants = new ArrayList<>();
         for (BenchSize.Model named : size.models()) {
             ModelConfig config = layers == 0 ? named.config() : named.config().withLayers(Math.min(layers, named.config().nLayers()));
             for (int length : size.stepLengths()) {
                 for (Recompute recompute : List.of(Recompute.off(), Recompute.selective(), Recompute.full())) {
-                    listener.accept(line(named.name(), config, dtype, length, false, recompute, steps));
+                    variants.add(new Variant(named.name(), config, length, false, recompute));
                 }
             }
-            // All of a large model's weights in F32 with their gradients and moments do not fit onto one card.
+            // All of a large model's weights with their gradients and moments do not fit onto one card.
             ModelConfig trained = config.withLayers(Math.min(size.fullyTrainedLayers(), config.nLayers()));
-            listener.accept(line(named.name(), trained, dtype, size.stepLengths().getLast(), true, Recompute.off(), steps));
-            listener.accept(line(named.name(), trained, dtype, size.stepLengths().getLast(), true, Recompute.full(), steps));
+            for (Recompute recompute : List.of(Recompute.off(), Recompute.full())) {
+                variants.add(new Variant(named.name(), trained, size.stepLengths().getLast(), true, recompute));
+            }
         }
+        return variants;
     }
 
-    private Line line(String name, ModelConfig config, DType dtype, int length, boolean full, Recompute recompute, int steps) {
-        int sequences = Math.max(1, size.tokens() / length);
+    private Line line(Variant v, DType dtype, int steps) {
+        int sequences = v.sequences(size.tokens());
         // A device of its own, so that the peak of its memory is this step's.
         try (Engine engine = Engine.open(options)) {
-            StepBenchmark.Result r = new StepBenchmark(engine, config, dtype, sequences, length).run(full, recompute, steps);
-            double tokens = (double) sequences * length;
+            StepBenchmark.Result r = new StepBenchmark(engine, v.config(), dtype, sequences, v.length()).run(v.full(), v.recompute(), steps);
+            double tokens = (double) sequences * v.length();
             double seconds = tokens / r.tokensPerSecond();
             double flops = r.flopsPerSecond() * seconds;
-            double bytes = (double) config.parameterCount() * dtype.byteSize();
+            double bytes = (double) v.config().parameterCount() * dtype.byteSize();
             Map<String, Double> more = new LinkedHashMap<>();
             more.put("tokens_per_s", r.tokensPerSecond());
             more.put("planned_bytes", (double) r.plannedBytes());
             more.put("peak_bytes", (double) r.peakBytes());
-            String shape = name + ", " + config.nLayers() + " layers, " + sequences + " x " + length + ", " + (full ? "all weights" : "LoRA r 16")
-                + switch (recompute.mode()) {
-                    case OFF -> "";
-                    default -> ", recomputation " + recompute.mode().name().toLowerCase(Locale.ROOT);
-                };
-            return new Line("step", "step", shape, dtype, seconds, flops, bytes, ceilings.share(dtype, flops, bytes, seconds), more);
+            return new Line("step", "step", v.shape(size.tokens()), dtype, seconds, flops, bytes, ceilings.share(dtype, flops, bytes, seconds), more);
         }
     }
 }

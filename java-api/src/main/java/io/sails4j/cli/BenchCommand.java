@@ -3,6 +3,8 @@ package io.sails4j.cli;
 import io.sails4j.bench.BenchSize;
 import io.sails4j.bench.Benchmarks;
 import io.sails4j.bench.Ceilings;
+import io.sails4j.bench.Line;
+import io.sails4j.bench.Listener;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.Backend;
@@ -63,15 +65,28 @@ final class BenchCommand implements Callable<Integer> {
         DType dtype = common.dtype() == null ? DType.BF16 : common.dtype();
         BenchReport report = newReport(size);
         report.facts().forEach(common::message);
-        new Benchmarks(common.engineOptions(), size, dtype, layers, steps).run(wanted, report.ceilings(), line -> {
-            common.message(report.add(line));
-            // After every line: a run that is stopped leaves what it has measured.
-            if (out != null) {
-                AtomicFiles.writeString(out, report.markdown());
+        new Benchmarks(common.engineOptions(), size, dtype, layers, steps).run(wanted, report.ceilings(), new Listener() {
+            @Override
+            public void measured(Line line) {
+                common.message(report.add(line));
+                write(report);
+            }
+
+            @Override
+            public void tooLarge(String sentence) {
+                common.message(report.addTooLarge(sentence));
+                write(report);
             }
         });
         common.print(report.json(), report.table());
         return 0;
+    }
+
+    /** After every line: a run that is stopped leaves what it has measured. */
+    private void write(BenchReport report) {
+        if (out != null) {
+            AtomicFiles.writeString(out, report.markdown());
+        }
     }
 
     private BenchReport newReport(BenchSize size) {

@@ -21,6 +21,7 @@ final class BenchReport {
     private final Instant date;
     private final Ceilings ceilings;
     private final List<Line> lines = new ArrayList<>();
+    private final List<String> tooLarge = new ArrayList<>();
 
     /** @param device its description, JSON with the driver in it */
     BenchReport(String device, BuildInfo build, Instant date, Ceilings ceilings) {
@@ -37,6 +38,12 @@ final class BenchReport {
         return line.group() + " " + line.operation() + ", " + line.shape() + ": " + cells[4] + ", " + cells[7];
     }
 
+    /** Takes what did not fit, and says it. */
+    String addTooLarge(String sentence) {
+        tooLarge.add("does not fit: " + sentence);
+        return tooLarge.getLast();
+    }
+
     Ceilings ceilings() {
         return ceilings;
     }
@@ -49,6 +56,7 @@ final class BenchReport {
         facts.add(String.format(Locale.ROOT, "ceiling, copy: %.1f GB/s (read and written)", ceilings.copyBytesPerSecond() * 1e-9));
         ceilings.matmul().forEach((dtype, peak) -> facts.add(String.format(Locale.ROOT, "ceiling, matmul %s: %s TFLOP/s (%s)", dtype,
             number(peak.flopsPerSecond() * 1e-12), peak.source())));
+        facts.addAll(tooLarge);
         return facts;
     }
 
@@ -72,6 +80,7 @@ final class BenchReport {
         json.put("copy_bytes_per_s", ceilings.copyBytesPerSecond());
         ObjectNode matmul = json.putObject("matmul_flops_per_s");
         ceilings.matmul().forEach((dtype, peak) -> matmul.put(dtype.toString(), peak.flopsPerSecond()));
+        tooLarge.forEach(json.putArray("too_large")::add);
         var array = json.putArray("lines");
         for (Line line : lines) {
             ObjectNode node = array.addObject();

@@ -26,7 +26,17 @@ class BenchmarksTest {
             ceilings = Ceilings.measure(engine, BenchSize.quick());
         }
         assertThat(ceilings.copyBytesPerSecond()).isPositive().isFinite();
-        new Benchmarks(CPU, BenchSize.quick(), dtype, 0, 1).run(groups, ceilings, lines::add);
+        new Benchmarks(CPU, BenchSize.quick(), dtype, 0, 1).run(groups, ceilings, new Listener() {
+            @Override
+            public void measured(Line line) {
+                lines.add(line);
+            }
+
+            @Override
+            public void tooLarge(String sentence) {
+                throw new AssertionError(sentence);
+            }
+        });
         return lines;
     }
 
@@ -55,6 +65,28 @@ class BenchmarksTest {
         KernelShapes.layers(BenchSize.quick(), DType.BF16).forEach(shape -> timed.add(shape.opCase().operation()));
         KernelShapes.autoencoders(BenchSize.quick(), DType.BF16).forEach(shape -> timed.add(shape.opCase().operation()));
         assertThat(timed).isEqualTo(tested);
+    }
+
+    @Test
+    void whatDoesNotFitIsSaid() {
+        List<String> said = new ArrayList<>();
+        // The copy that memory is measured with fits, two layers of the weights do not.
+        EngineOptions small = new EngineOptions("emulator", 0, "memory_mib=24");
+        BenchSize size = BenchSize.quick().withVocabulary(100_000);
+        try (Engine engine = Engine.open(small)) {
+            new Benchmarks(small, size, DType.BF16, 0, 1).run(List.of("decode"), Ceilings.measure(engine, BenchSize.quick()), new Listener() {
+                @Override
+                public void measured(Line line) {
+                    throw new AssertionError(line.toString());
+                }
+
+                @Override
+                public void tooLarge(String sentence) {
+                    said.add(sentence);
+                }
+            });
+        }
+        assertThat(said).singleElement().asString().startsWith("decode, tiny, 2 layers: ");
     }
 
     @Test

@@ -1,0 +1,23 @@
+package io.sails4j.bench;
+
+import io.sails4j.ffi.NativeException;
+
+/** Sees the benchmarks' results as they come. */
+public interface Listener {
+    void measured(Line line);
+
+    /** @param sentence what does not fit into the device's memory, and the device's numbers */
+    void tooLarge(String sentence);
+
+    /** Runs what may not fit. */
+    default void unlessTooLarge(String what, Runnable body) {
+        try {
+            body.run();
+        } catch (NativeException e) {
+            if (e.code() != NativeException.OUT_OF_MEMORY) {
+                throw e;
+            }
+            tooLarge(what + ": " + e.text());
+        }
+    }
+}
