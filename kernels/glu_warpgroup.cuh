@@ -65,8 +65,7 @@ cudaError_t launch_glu_tiles(cudaStream_t stream, const GluProblem &p, int multi
 }
 
 inline cudaError_t launch_glu_warpgroup(cudaStream_t stream, const GluProblem &p, int multiprocessors) {
-  // Tiles cover as many columns of the pair as those of a product twice as wide; k is not split.
-  const WarpgroupConfig config = choose_warpgroup_matmul(p.m, 2 * p.n, p.k, multiprocessors, 1);
+  const WarpgroupConfig config = choose_warpgroup_pair(p.m, p.n, p.k, multiprocessors);
   if (config.consumers == 1) return launch_glu_tiles<1, 128>(stream, p, multiprocessors);
   return config.tile_cols == 128 ? launch_glu_tiles<2, 128>(stream, p, multiprocessors) : launch_glu_tiles<2, 256>(stream, p, multiprocessors);
 }

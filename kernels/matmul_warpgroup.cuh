@@ -65,10 +65,11 @@ inline double warpgroup_clocks(int64_t m, int64_t n, const WarpgroupConfig &c, i
   return rounds * tile + kRoundClocks + combine;
 }
 
-// The tile and the number of parts of k with the fewest clocks; of equals the larger tile with fewer parts.
-inline WarpgroupConfig choose_warpgroup_matmul(int64_t m, int64_t n, int64_t k, int multiprocessors, int64_t most_parts = 32) {
+// The tile and the number of parts of k with the fewest clocks; of equals the first tile with fewer parts.
+template <int kTiles>
+WarpgroupConfig fewest_warpgroup_clocks(const WarpgroupConfig (&tiles)[kTiles], int64_t m, int64_t n, int64_t k, int multiprocessors,
+                                        int64_t most_parts) {
   constexpr int64_t kLeastSteps = 4;
-  const WarpgroupConfig tiles[] = {{"warpgroup_128x256", 2, 256, 1, 0, 0}, {"warpgroup_128x128", 2, 128, 1, 0, 0}, {"warpgroup_64x128", 1, 128, 1, 0, 0}};
   WarpgroupConfig best = tiles[0];
   double fewest = 0;
   for (const WarpgroupConfig &tile : tiles) {
@@ -85,6 +86,23 @@ inline WarpgroupConfig choose_warpgroup_matmul(int64_t m, int64_t n, int64_t k, 
     }
   }
   return best;
+}
+
+// 192 columns are there for what they leave of a round: 4096 tokens by d_model 2304 are 288 tiles of 256 columns, three rounds of 132
+// multiprocessors, or 384 of 192, three rounds of three quarters of the time.
+inline WarpgroupConfig choose_warpgroup_matmul(int64_t m, int64_t n, int64_t k, int multiprocessors) {
+  const WarpgroupConfig tiles[] = {{"warpgroup_128x256", 2, 256, 1, 0, 0},
+                                   {"warpgroup_128x192", 2, 192, 1, 0, 0},
+                                   {"warpgroup_128x128", 2, 128, 1, 0, 0},
+                                   {"warpgroup_64x128", 1, 128, 1, 0, 0}};
+  return fewest_warpgroup_clocks(tiles, m, n, k, multiprocessors, 32);
+}
+// For two matrices b of n columns each in one tile, half of its columns for each. k is not split: an epilogue that takes both needs their whole sums.
+inline WarpgroupConfig choose_warpgroup_pair(int64_t m, int64_t n, int64_t k, int multiprocessors) {
+  const WarpgroupConfig tiles[] = {{"warpgroup_pair_128x256", 2, 256, 1, 0, 0},
+                                   {"warpgroup_pair_128x128", 2, 128, 1, 0, 0},
+                                   {"warpgroup_pair_64x128", 1, 128, 1, 0, 0}};
+  return fewest_warpgroup_clocks(tiles, m, 2 * n, k, multiprocessors, 1);
 }
 
 // Whether the matrices of a problem for which warpgroup products apply are such that TMA reads them.
@@ -124,7 +142,7 @@ cudaError_t launch_warpgroup_tiles(cudaStream_t stream, const MatmulProblem &p, 
   WarpgroupMatrices matrices = {p.a, p.b, p.lda, p.ldb};
   matrices.h = workspace.h;
   matrices.w = workspace.w;
-  SAILS_TRY(launch_warpgroup_products<Tile>("matmul_warpgroup", stream, matrices,
+  SAILS_TRY(launch_warpgroup_products<Tile>(config.name, stream, matrices,
                                             {p.m, p.n, p.k, p.low_rank.r, config.parts, config.k_per_part, p.m_limit},
                                             WarpgroupStore<C>{out, partial, wide}, multiprocessors));
   if (partial == nullptr) return cudaSuccess;
@@ -136,9 +154,11 @@ cudaError_t launch_warpgroup_layout(cudaStream_t stream, const MatmulProblem &p,
                                     const WarpgroupWorkspace &workspace, int multiprocessors) {
   if (config.consumers == 1)
     return launch_warpgroup_tiles<WarpgroupTile<1, 128, kTransposeA, kTransposeB>, C>(stream, p, config, workspace, multiprocessors);
-  return config.tile_cols == 128
-             ? launch_warpgroup_tiles<WarpgroupTile<2, 128, kTransposeA, kTransposeB>, C>(stream, p, config, workspace, multiprocessors)
-             : launch_warpgroup_tiles<WarpgroupTile<2, 256, kTransposeA, kTransposeB>, C>(stream, p, config, workspace, multiprocessors);
+  switch (config.tile_cols) {
+    case 128: return launch_warpgroup_tiles<WarpgroupTile<2, 128, kTransposeA, kTransposeB>, C>(stream, p, config, workspace, multiprocessors);
+    case 192: return launch_warpgroup_tiles<WarpgroupTile<2, 192, kTransposeA, kTransposeB>, C>(stream, p, config, workspace, multiprocessors);
+    default: return launch_warpgroup_tiles<WarpgroupTile<2, 256, kTransposeA, kTransposeB>, C>(stream, p, config, workspace, multiprocessors);
+  }
 }
 
 // workspace: config.workspace_bytes and warpgroup_adapter_bytes.

@@ -1,6 +1,7 @@
 // Which variant the choose_* functions take, without running it.
 #include "attention_forward.cuh"
 #include "check.h"
+#include "matmul_warpgroup.cuh"
 
 using check::expect;
 using namespace sails::kernels;
@@ -80,4 +81,84 @@ TEST("choose_attention_forward: the configuration fits an H100") {
   if (warpgroup_attention_blocks(s) != 8 * 64) return "blocks of pairs of heads: " + std::to_string(warpgroup_attention_blocks(s));
   s.n_heads = 24;  // 42 queries of 3 heads
   return expect(warpgroup_attention_blocks(s) == 8 * 98, "blocks of a group of 3: " + std::to_string(warpgroup_attention_blocks(s)));
+}
+
+// ---------------------------------------------------------------- dense products on Hopper
+
+namespace {
+
+struct LinearShape {
+  const char *name;
+  int64_t d_out, d_in;
+};
+const LinearShape kLinears[] = {{"2B q", 2048, 2304},     {"2B k, v", 1024, 2304},   {"2B o", 2304, 2048},     {"2B gate", 9216, 2304},
+                                {"2B down", 2304, 9216},  {"9B q", 4096, 3584},      {"9B k, v", 2048, 3584},  {"9B o", 3584, 4096},
+                                {"9B gate", 14336, 3584}, {"9B down", 3584, 14336},  {"27B q", 4096, 4608},    {"27B k, v", 2048, 4608},
+                                {"27B o", 4608, 4096},    {"27B gate", 36864, 4608}, {"27B down", 4608, 36864}};
+const char *const kLayouts[] = {"x W^T", "dy W", "dy^T x"};
+constexpr int kH100 = 132;
+
+struct Product {
+  std::string name;
+  int64_t m, n, k;
+};
+// Every linear map of Gemma-2 forward, its input's and its weight's gradient, by the number of tokens.
+std::vector<Product> gemma_products() {
+  std::vector<Product> all;
+  for (int64_t tokens : {512, 2048, 4096, 8192})
+    for (const LinearShape &s : kLinears) {
+      const Product layouts[] = {{kLayouts[0], tokens, s.d_out, s.d_in}, {kLayouts[1], tokens, s.d_in, s.d_out}, {kLayouts[2], s.d_out, s.d_in, tokens}};
+      for (const Product &p : layouts) all.push_back({std::string(s.name) + ", " + std::to_string(tokens) + " tokens, " + p.name, p.m, p.n, p.k});
+    }
+  return all;
+}
+
+// The share of the tensor cores' rate that the model of clocks expects.
+double share(const Product &p, const WarpgroupConfig &c) {
+  return static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k) / (2048.0 * kH100 * warpgroup_clocks(p.m, p.n, c, kH100));
+}
+
+std::string printed(const Product &p, const WarpgroupConfig &c) {
+  const int64_t tiles = ceil_div(p.m, c.tile_rows()) * ceil_div(p.n, c.tile_cols);
+  char text[256];
+  std::snprintf(text, sizeof text, "%-34s %-18s %2d parts %5d items %5.2f rounds %4.0f MB  %.2f", p.name.c_str(), c.name, static_cast<int>(c.parts),
+                static_cast<int>(tiles * c.parts), static_cast<double>(tiles * c.parts) / kH100, static_cast<double>(c.workspace_bytes) / 1e6, share(p, c));
+  return text;
+}
+
+}  // namespace
+
+TEST("choose_warpgroup_matmul: Gemma-2's maps in all three layouts (SAILS_PRINT_CHOICES=1 shows the table)") {
+  for (const Product &p : gemma_products()) {
+    const WarpgroupConfig c = choose_warpgroup_matmul(p.m, p.n, p.k, kH100);
+    const std::string text = printed(p, c);
+    if (std::getenv("SAILS_PRINT_CHOICES") != nullptr) std::printf("%s\n", text.c_str());
+    if (c.parts < 1 || (c.parts > 1 && (c.k_per_part % kWarpgroupDepth != 0 || c.k_per_part * (c.parts - 1) >= p.k))) return text + ": an empty part";
+    if (c.k_per_part * c.parts < p.k) return text + ": parts do not cover k";
+    if ((c.parts > 1) != (c.workspace_bytes > 0) || c.workspace_bytes > int64_t{1} << 28) return text + ": workspace";
+    // A single tile is a lower bound for a round, and no other tile may have been expected to do better.
+    const WarpgroupConfig plain = {"", 2, 256, 1, larger(1, p.k), 0};
+    if (share(p, c) < share(p, plain)) return text + ": 128x256 is expected to be faster";
+    // From 34 GFLOP on there is work for several rounds.
+    const double least = p.m * p.n * p.k < int64_t{1} << 34 ? 0.15 : 0.45;
+    if (share(p, c) < least) return text + ": the device is idle, expected " + std::to_string(least);
+  }
+  return "";
+}
+
+TEST("choose_warpgroup_matmul: rounds decide between 256 and 192 columns") {
+  const auto chosen_tile = [](int64_t m, int64_t n, int64_t k) { return std::string(choose_warpgroup_matmul(m, n, k, kH100).name); };
+  if (chosen_tile(4096, 2304, 2048) != "warpgroup_128x192") return "o_proj of the 2B: " + chosen_tile(4096, 2304, 2048);
+  if (chosen_tile(4096, 9216, 2304) != "warpgroup_128x256") return "gate_proj of the 2B: " + chosen_tile(4096, 9216, 2304);
+  if (chosen_tile(4096, 14336, 3584) != "warpgroup_128x256") return "gate_proj of the 9B: " + chosen_tile(4096, 14336, 3584);
+  return expect(chosen_tile(64, 128, 256) == "warpgroup_64x128", "a single small tile: " + chosen_tile(64, 128, 256));
+}
+
+TEST("choose_warpgroup_pair: gate and up are not split over k") {
+  for (int64_t tokens : {9, 512, 2048, 4096, 8192})
+    for (const LinearShape &s : kLinears) {
+      const WarpgroupConfig c = choose_warpgroup_pair(tokens, s.d_out, s.d_in, kH100);
+      if (c.parts != 1 || c.workspace_bytes != 0 || c.tile_cols % 128 != 0) return std::string(s.name) + ": " + c.name;
+    }
+  return "";
 }
