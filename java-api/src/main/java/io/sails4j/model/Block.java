@@ -255,7 +255,7 @@ final class Block {
         TensorArena scratch = step.scratch();
         long n = step.tokens();
         Tensor dMlpOut = normBackward(step, dResid, saved.postFeedforwardNorm(), weights.postFeedforwardNorm(), targets);
-        Tensor dAct = scratch.allocate(DType.F32, n, config.dFf());
+        Tensor dAct = scratch.allocate(linears.get(Projection.DOWN_PROJ).gradientType(step), n, config.dFf());
         linearBackward(step, Projection.DOWN_PROJ, dAct, false, dMlpOut, saved, targets);
         Tensor dActTyped = typed(step, dAct);
         Tensor dGate = scratch.allocate(step.computeDtype(), n, config.dFf());
@@ -271,7 +271,7 @@ final class Block {
         TensorArena scratch = step.scratch();
         long n = step.tokens();
         Tensor dAttnOut = normBackward(step, dResid, saved.postAttentionNorm(), weights.postAttentionNorm(), targets);
-        Tensor dz = scratch.allocate(DType.F32, n, config.qWidth());
+        Tensor dz = scratch.allocate(linears.get(Projection.O_PROJ).gradientType(step), n, config.qWidth());
         linearBackward(step, Projection.O_PROJ, dz, false, dAttnOut, saved, targets);
         Tensor dzTyped = typed(step, dz);
         Tensor dq = scratch.allocate(step.computeDtype(), n, config.qWidth());

@@ -120,13 +120,19 @@ final class LayerMemory {
         return 3 * F32 + F32 * config.headDim() + F32 * config.dModel() + e * config.dModel() + F32;
     }
 
+    /** Of an element of a map's input: its gradient in the compute type, and before that in F32 where a layer has an adapter there. */
+    private long gradient(Projection projection) {
+        boolean adapted = trained.ranks().keySet().stream().anyMatch(key -> key.projection() == projection);
+        return e == F32 || !adapted ? e : F32 + e;
+    }
+
     /** The gradient of the residual stream, and the larger half of a block's backward. */
     private long backward() {
         long d = config.dModel();
         boolean typed = e != F32;
         long post = postNorms ? F32 * d : 0;
-        long mlp = post + (typed ? e * d : 0) + F32 * config.dFf() + (typed ? e * config.dFf() : 0) + 2 * e * config.dFf() + F32 * d;
-        long attention = post + (typed ? e * d : 0) + F32 * config.qWidth() + (typed ? e * config.qWidth() : 0)
+        long mlp = post + (typed ? e * d : 0) + gradient(Projection.DOWN_PROJ) * config.dFf() + 2 * e * config.dFf() + F32 * d;
+        long attention = post + (typed ? e * d : 0) + gradient(Projection.O_PROJ) * config.qWidth()
             + e * (config.qWidth() + 2 * config.kvWidth()) + F32 * d;
         return F32 * d + Math.max(mlp, attention) + e * trained.doraWidths(config, 0).max().orElse(0);
     }

@@ -101,7 +101,12 @@ final class Linear {
         return new Saved(x, h, null);
     }
 
-    /** dx [n, d_in] F32 = or += dy W + adapters; gradients of the weight and of the trained adapter where asked for. */
+    /** What {@link #backward} can write a gradient in that the next product takes in the compute type: that one where no adapter is added to it. */
+    DType gradientType(Step step) {
+        return first(step.adapters().partsOf(key)) < 0 ? step.computeDtype() : DType.F32;
+    }
+
+    /** dx [n, d_in] F32, or of {@link #gradientType}, = or += dy W + adapters; gradients of the weight and of the trained adapter where asked for. */
     void backward(Step step, Tensor dx, boolean accumulate, Tensor dy, Saved saved, BackwardTargets targets) {
         Tensor dWeight = targets.parameters().get(key.path() + ".weight");
         if (dWeight != null) {
