@@ -3,10 +3,7 @@
 // With a soft-cap of at most 64 every score lies in [-64, 64], exp(s) in [1.6e-28, 6.3e27]: neither sums nor O need a maximum, and nothing is ever
 // rescaled (values up to 1e6 and a million keys stay below 2^127). Without one, the online softmax (arXiv:2205.14135) with O rescaled only where a
 // maximum of the warp has moved.
-//   tanh(y) = y N(y^2) / D(y^2) on |y| < 7.6, degrees 3 and 4 (minimax fit of |error| / |y|: 0.4 eps; beyond 7.6 the value there: 1.1 eps), so that a
-//   score is as exact as one by tanhf: 4.3 eps |scale q.k| with all roundings of f32 (eps 2^-24, simulated with an exact 1 / D), where the contract
-//   of the tests is 5 besides the error of q.k. tanh.approx is off by 2^-11, at a cap of 50 by 0.024; 1 - 2 / (1 + exp(2 y)) by eps of 1 instead of
-//   y, and takes 3 instead of 2 results of the special function unit a score.
+// tanh is the quotient of exponential.cuh: 2 results of the special function unit a score with exp's, and as exact as by tanhf.
 #pragma once
 
 #include "attention_tensorcore.cuh"
@@ -14,21 +11,16 @@
 
 namespace sails::kernels {
 
-constexpr float kMaxTanh = 7.6f;                   // beyond, tanh is what it is there
 constexpr float kMaxFixedCap = 64.0f;              // exp(64) * 2^31 keys stays below 2^127
 
 // What scores are computed from, made on the host: operands in constant memory, where the registers are full.
 struct ScoreFactors {
   float scale, scale_log2;   // scale, times log2(e)
   float scale_over_cap;
-  float numerator[4];        // N of the head of the file, times log2(e) cap
-  float denominator[4];      // D from y^2 on; it begins with 1
+  TanhQuotient tanh;         // times log2(e) cap
 };
 inline ScoreFactors score_factors(const AttentionShape &p) {
-  const float cap = p.softcap * kLog2E;
-  return {p.scale, p.scale * kLog2E, p.softcap == 0.0f ? 0.0f : p.scale / p.softcap,
-          {cap, cap * 0.12993983581664464f, cap * 0.0030247245965800054f, cap * 1.2234762397846132e-05f},
-          {0.46327289555675083f, 0.024116165768626182f, 0.00024913957211980764f, 2.719311457695209e-07f}};
+  return {p.scale, p.scale * kLog2E, p.softcap == 0.0f ? 0.0f : p.scale / p.softcap, tanh_quotient(p.softcap * kLog2E)};
 }
 
 // How queries are cut into tiles, made on the host: 64-bit divisions at the head of each block would take longer than its first copies.
@@ -124,14 +116,8 @@ struct CappedSoftmax {
   const ScoreFactors &factors;
   float sum[2] = {0.0f, 0.0f}, tile_sum[2] = {};
 
-  // log2(e) cap tanh(y): see the head of the file.
-  __device__ __forceinline__ float log2_weight(float dot) const {
-    const float y = clamp_keeping_nan(factors.scale_over_cap * dot, kMaxTanh), z = y * y;
-    const float(&a)[4] = factors.numerator, (&b)[4] = factors.denominator;
-    const float n = fmaf(z, fmaf(z, fmaf(z, a[3], a[2]), a[1]), a[0]);
-    const float d = fmaf(z, fmaf(z, fmaf(z, fmaf(z, b[3], b[2]), b[1]), b[0]), 1.0f);
-    return y * n * fast_reciprocal(d);
-  }
+  // log2(e) cap tanh(scale q.k / cap)
+  __device__ __forceinline__ float log2_weight(float dot) const { return scaled_tanh(factors.tanh, factors.scale_over_cap * dot); }
   template <int kCount>
   __device__ __forceinline__ void sum_tile(const float (&s)[kCount]) {
     tile_sum[0] = tile_sum[1] = 0.0f;

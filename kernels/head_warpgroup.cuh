@@ -5,11 +5,13 @@
 //   tiles [rows, tile_cols] (=), target_logit [rows] f32 (=)
 // Against a product and two passes over its result this reads 4 bytes a logit less and takes tanh once, or moves none at all for a loss alone.
 //
-// Cost of the epilogue at d_model 2304: a tile's 128 x 256 logits take 2 (soft-cap) + 1 (exp) special functions each, 16 a clock: 6100 clocks
-// beside 36 900 of products, which they do not overlap; a pass over the logits in memory would take 1.2 ps a logit, this takes 0.8.
+// Cost of the epilogue at d_model 2304: a tile's 128 x 256 logits take 1 (soft-cap) + 1 (exp) results of the special function unit, 16 a clock, and about 24
+// instructions, 128 lanes a clock: 6100 clocks beside 36 900 of products, which they do not overlap. A pass over the logits in memory would take 1.2 ps
+// a logit, this takes 0.8.
 #pragma once
 
 #include "head_loss.cuh"
+#include "primitives/exponential.cuh"
 #include "warpgroup_matmul.cuh"
 
 namespace sails::kernels {
@@ -37,7 +39,8 @@ struct HeadEpilogue {
   HeadTiles tiles;
   const int32_t *targets;
   const int64_t *counted;    // the chunk's rows in targets
-  float cap;
+  float inverse_cap;         // 0: no soft-cap
+  TanhQuotient tanh;         // times the cap
 
   __device__ __forceinline__ void operator()(float (&d)[kHeadTileCols / 2], const WarpgroupPlace &at, uint8_t *) const {
     const int lane = threadIdx.x % kWarp;
@@ -47,24 +50,25 @@ struct HeadEpilogue {
   }
 
  private:
-  // A row lies in the four lanes of a quad, which take the same branches: each lane has two neighbouring columns of every eight.
+  // A row lies in the four lanes of a quad, which take the same branches: each lane has two neighbouring columns of every eight. Columns are counted
+  // from the lane's first, in 32 bits.
   __device__ __forceinline__ void row(float (&d)[kHeadTileCols / 2], int half, int64_t row, const WarpgroupPlace &at) const {
     const bool inside = row < at.m;
-    const int64_t col = at.col + threadIdx.x % 4 * 2;
-    const int64_t target = inside ? targets[counted[row]] : -1;
+    const int64_t first = at.col + threadIdx.x % 4 * 2;
+    const int columns = static_cast<int>(smaller(at.n - first, kHeadTileCols));
+    const int target = inside ? static_cast<int>(targets[counted[row]] - first) : -1;
     float largest = -INFINITY;
 #pragma unroll
-    for (int j = 0; j < kHeadTileCols / 8; j++) {
+    for (int j = 0; j < kHeadTileCols / 8; j++)
 #pragma unroll
       for (int e = 0; e < 2; e++) {
         float &l = d[4 * j + 2 * half + e];
-        const int64_t c = col + 8 * j + e;
-        l = c < at.n ? head_softcap(l, cap) : -INFINITY;
+        const int column = 8 * j + e;
+        l = column >= columns ? -INFINITY : inverse_cap == 0.0f ? l : scaled_tanh(tanh, l * inverse_cap);
         largest = fmaxf(largest, l);
-        if (c == target) tiles.target_logit[row] = l;
+        if (column == target) tiles.target_logit[row] = l;
       }
-      if (inside && logits != nullptr) keep(logits + row * at.n, col + 8 * j, at.n, d[4 * j + 2 * half], d[4 * j + 2 * half + 1]);
-    }
+    if (inside && logits != nullptr) keep(logits + row * at.n + first, d, half, columns, at.n % 2 == 0);
     largest = quad_max(largest);
     // A NaN passes fmaxf by and reaches the sum here; -inf, which may be all that there is, adds nothing.
     float sum = 0.0f;
@@ -79,12 +83,18 @@ struct HeadEpilogue {
     if (inside && threadIdx.x % 4 == 0) tiles.sums[row * tiles.tile_cols + at.col / kHeadTileCols] = {largest, sum};
   }
 
-  __device__ __forceinline__ static void keep(float *l, int64_t col, int64_t n, float first, float second) {
-    if (n % 2 == 0) {
-      if (col < n) store_pack(l + col, Pack<float, 2>{{first, second}});
-    } else {
-      if (col < n) l[col] = first;
-      if (col + 1 < n) l[col + 1] = second;
+  // pairs: rows begin on 8 bytes, and no pair is cut.
+  __device__ __forceinline__ static void keep(float *l, const float (&d)[kHeadTileCols / 2], int half, int columns, bool pairs) {
+#pragma unroll
+    for (int j = 0; j < kHeadTileCols / 8; j++) {
+      const float first = d[4 * j + 2 * half], second = d[4 * j + 2 * half + 1];
+      if (8 * j >= columns) break;
+      if (pairs) {
+        store_pack(l + 8 * j, Pack<float, 2>{{first, second}});
+      } else {
+        l[8 * j] = first;
+        if (8 * j + 1 < columns) l[8 * j + 1] = second;
+      }
     }
   }
 };
@@ -126,7 +136,7 @@ inline int64_t head_tile_cols(int64_t vocab) { return ceil_div(vocab, kHeadTileC
 inline cudaError_t launch_head_products(cudaStream_t stream, float *logits, const HeadTiles &tiles, const bf16 *chunk_hidden, const bf16 *embed,
                                         const int32_t *targets, HeadRows rows, int64_t chunk, int64_t rows_per_chunk, int64_t vocab,
                                         int64_t d_model, float cap, int multiprocessors) {
-  const HeadEpilogue epilogue{logits, tiles, targets, rows.row + chunk * rows_per_chunk, cap};
+  const HeadEpilogue epilogue{logits, tiles, targets, rows.row + chunk * rows_per_chunk, cap == 0.0f ? 0.0f : 1.0f / cap, tanh_quotient(cap)};
   return launch_warpgroup_products<HeadTile>("head_products", stream, {chunk_hidden, embed, d_model, d_model},
                                              {rows_per_chunk, vocab, d_model, 0, 1, d_model, rows.chunk_rows + chunk}, epilogue, multiprocessors);
 }
