@@ -1,5 +1,6 @@
-// What is chosen for sparse autoencoders: the tiles and blocks of tokens of the encoder on an H100, and where it falls back.
+// What is chosen for sparse autoencoders on an H100: the tiles and blocks of tokens of the encoder, where it falls back, and the slices of the decoder.
 #include "check.h"
+#include "sae_decode.cuh"
 #include "sae_find_warpgroup.cuh"
 
 using namespace sails::kernels;
@@ -55,4 +56,24 @@ TEST("the scratch of the encoder's epilogues fits beside the buffers of its prod
   constexpr int64_t kMostShared = 227 * 1024, kBarriers = 128;
   const int64_t most = larger(FindTile::shared_bytes<WarpgroupFind<true, true>>(), FindTile::shared_bytes<WarpgroupRefind<true>>());
   return check::expect(most + kBarriers <= kMostShared, std::to_string(most) + " bytes");
+}
+
+TEST("a slice of W_dec stays in the cache, and slices cover every column") {
+  const struct {
+    int64_t d_in, d_sae;
+    int threads;
+    int64_t slices;
+  } cases[] = {{2304, 65536, 32, 9}, {2304, 16384, 96, 3}, {3584, 131072, 32, 14}, {2304, 1048576, 32, 9}, {2304, 4096, 160, 2}, {64, 16384, 32, 1}};
+  for (const auto &c : cases) {
+    const DecodeConfig got = choose_sae_decode(c.d_in, c.d_sae, 8, 2);
+    if (got.threads != c.threads || got.slices != c.slices) return std::to_string(got.slices) + " slices of " + std::to_string(got.threads) + " threads";
+  }
+  for (int64_t d_in : {1, 31, 257, 2304, 36865})
+    for (int64_t d_sae : {0, 1, 70000, 2000000})
+      for (int lanes : {1, 4, 8}) {
+        const DecodeConfig c = choose_sae_decode(d_in, d_sae, lanes, 16 / (lanes == 1 ? 4 : lanes));
+        if (c.threads < kWarp || c.threads > kDecodeThreads || c.slices * c.threads * lanes < d_in || (c.slices - 1) * c.threads * lanes >= d_in)
+          return std::to_string(d_in) + " columns in " + std::to_string(c.slices) + " slices of " + std::to_string(c.threads) + " threads";
+      }
+  return "";
 }

@@ -14,7 +14,7 @@ public final class SaeDecodeCases {
     static List<OpCase> all() {
         List<OpCase> cases = new ArrayList<>();
         for (int[] s : new int[][] {{0, 8, 16, 4}, {1, 1, 1, 1}, {3, 17, 33, 33}, {5, 64, 512, 40}, {19, 31, 257, 9}, {7, 300, 1031, 130},
-            {4, 127, 50, 20}, {4, 128, 51, 20}, {5, 129, 50, 50}}) {
+            {4, 127, 50, 20}, {4, 128, 51, 20}, {5, 129, 50, 50}, {3, 2312, 40, 9}}) {
             for (DType type : ElementwiseCases.FLOATS) {
                 boolean odd = s[0] % 2 == 1;
                 cases.add(new EncodeBackward(s[0], s[1], s[2], s[3], odd, type));
@@ -99,6 +99,10 @@ public final class SaeDecodeCases {
 
         @Override
         public Runnable prepare(Fixture f) {
+            // Several slices of whole vectors.
+            if (dIn % 8 == 0 && dIn > 2048) {
+                f.aligned();
+            }
             Codes codes = Codes.draw(f, tokens, dSae, capacity);
             Operand wDec = f.input("w_dec", dtype, Draw.normal(1), dSae, dIn);
             Operand bias = withBias ? f.input("bias", DType.F32, Draw.normal(1), dIn) : null;
