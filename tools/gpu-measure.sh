@@ -347,7 +347,7 @@ def layer():
                     model(input_ids=ids).last_hidden_state.backward(dy)
                 both = seconds([step])
                 report("forward", shape, variant, forward / layers)
-                report("backward", shape, variant, max(both - forward, 1e-9) / layers)
+                report("forward + backward", shape, variant, both / layers)
                 del model
             except Exception as error:
                 failed("layer", shape, variant, error)

@@ -78,7 +78,7 @@ final class LayerBench {
             double attention = n * TrainingFlops.attention(config, length);
             String shape = name + ", " + batch + " x " + length + ", LoRA r " + RANK;
             listener.measured(line("forward", shape, config, dtype, forward, linear + attention));
-            listener.measured(line("backward", shape, config, dtype, Math.max(both - forward, 1e-9), linear + 2.5 * attention));
+            listener.measured(line("forward + backward", shape, config, dtype, both, 2 * linear + 3.5 * attention));
         }
     }
 
