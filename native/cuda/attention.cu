@@ -97,7 +97,9 @@ int64_t kept_bytes(const AttentionShape &s) {
 
 template <typename T>
 void decode(CudaDevice &d, const AttentionProblem<T> &p, bool is_bf16, void *out, const int32_t *key_position, Workspace workspace) {
-  const bool vectors = is_bf16 && kernels::rows_aligned(p, {p.q, p.k, p.v, out});
+  // Named: nvcc drops the braces of a list in a template's call.
+  const std::initializer_list<const void *> tensors = {p.q, p.k, p.v, out};
+  const bool vectors = is_bf16 && kernels::rows_aligned(p, tensors);
   const AttentionConfig config = kernels::choose_attention_decode(p, is_bf16, vectors, d.multiprocessors);
   const AttentionPartials partials = take_partials(p, config.splits, workspace);
   check(kernels::launch_attention_decode(early_stream(d), p, config, static_cast<T *>(out), partials, key_position));
