@@ -107,6 +107,9 @@ class MainTest {
         assertThat(run("align", "--help").out()).contains("--constraint");
         wrong(run("inspect", "x", "--nonsense"), "--nonsense");
         wrong(run("nonsense"), "nonsense");
+        wrong(run("bench", "walk"), "no group 'walk'", "kernels");
+        wrong(run("bench", "--models", "27c"), "'27c'", "2b");
+        wrong(run("selftest", "--reference", directory), "manifest.json");
         wrong(run("generate", "--model", "x", "--tokens", "1", "--backend", "gpu"), "--backend is 'gpu'");
         wrong(run("generate", "--model", "x", "--tokens", "1", "--graphs", "yes"), "--graphs is 'yes'");
         wrong(run("generate", "--model", model(), "--tokens", "2,3", "--max-new-tokens", "2", "--backend", "cpu", "--graphs", "on"), "cpu backend", "auto or off");
