@@ -198,19 +198,25 @@ public final class ModelWeights implements AutoCloseable {
         List<Tensor> owned = new ArrayList<>();
         SequencedMap<String, Tensor> parameters = new LinkedHashMap<>();
         RandomWeights random = new RandomWeights(engine, seed);
-        shapes(config).forEach((name, shape) -> {
-            Tensor tensor = engine.device().allocate(isNorm(shape) ? DType.F32 : computeDtype, shape);
-            owned.add(tensor);
-            if (isNorm(shape)) {
-                float[] ones = new float[Math.toIntExact(tensor.numel())];
-                Arrays.fill(ones, 1 - config.family().normOffset());
-                tensor.upload(ones);
-            } else {
-                // 1/sqrt(fan in) keeps activations of order one; Gemma-2 multiplies the embedding by sqrt(d_model) before use.
-                random.fill(tensor, 1 / Math.sqrt(shape.dim(1)));
-            }
-            parameters.put(name, tensor);
-        });
+        try {
+            shapes(config).forEach((name, shape) -> {
+                Tensor tensor = engine.device().allocate(isNorm(shape) ? DType.F32 : computeDtype, shape);
+                owned.add(tensor);
+                if (isNorm(shape)) {
+                    float[] ones = new float[Math.toIntExact(tensor.numel())];
+                    Arrays.fill(ones, 1 - config.family().normOffset());
+                    tensor.upload(ones);
+                } else {
+                    // 1/sqrt(fan in) keeps activations of order one; Gemma-2 multiplies the embedding by sqrt(d_model) before use.
+                    random.fill(tensor, 1 / Math.sqrt(shape.dim(1)));
+                }
+                parameters.put(name, tensor);
+            });
+        } catch (RuntimeException e) {
+            // Out of memory half way: what is there goes back.
+            owned.forEach(Tensor::close);
+            throw e;
+        }
         return new ModelWeights(config, computeDtype, parameters, owned, null);
     }
 

@@ -1,7 +1,9 @@
 package io.sails4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sails4j.ffi.NativeException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.io.Wrong;
@@ -164,5 +166,15 @@ class ModelWeightsTest {
         }
         // Mean square 1/d_model; its relative deviation over n values is below 3 sqrt(2/n), fewer for this flatter distribution.
         assertThat(square / first.length * CONFIG.dModel()).isBetween(1 - 3 * Math.sqrt(2.0 / first.length), 1 + 3 * Math.sqrt(2.0 / first.length));
+    }
+
+    @Test
+    void weightsThatDoNotFitGiveBackWhatWasAllocated() {
+        // The embedding fits into a MiB, the gate's weights beside it do not.
+        ModelConfig wide = ModelConfig.gemma2(8_000, 16, 1, 2, 1, 8, 20_000, 4, 8, 50, 30, 1e-6, 10_000, 64, List.of(true), DType.F32, 2, List.of(1), 0);
+        try (Engine small = Engine.open(new EngineOptions("emulator", 1, "memory_mib=1"))) {
+            assertThatThrownBy(() -> ModelWeights.random(wide, small, DType.F32, 1)).isInstanceOf(NativeException.class);
+            assertThat(small.device().allocatedBytes()).isZero();
+        }
     }
 }
