@@ -127,7 +127,7 @@ __global__ void __launch_bounds__(kGradientThreads, 1)
     SAILS_DYNAMIC_SHARED(uint8_t, shared);
     SAILS_SHARED(KeyBarriers<kWidth>, barriers, 1);
     SAILS_SHARED(uint32_t, steps, Stages::kStages);
-    uint8_t *const base = first_box_atom(shared);
+    uint8_t *const base = first_swizzle_atom(shared);
     if (threadIdx.x == 0) {
       for (int i = 0; i < Stages::kStages; i++) {
         mbarrier_init(&barriers->full[i], 1);

@@ -305,7 +305,7 @@ __global__ void __launch_bounds__(kGradientThreads, 1)
     SAILS_SHARED(QueryBarriers<kWidth>, barriers, 1);
     SAILS_SHARED(KeyStep, steps, Stages::kKeyStages);
     SAILS_SHARED(QueryRows, rows, 2);
-    uint8_t *const base = first_box_atom(shared);
+    uint8_t *const base = first_swizzle_atom(shared);
     if (threadIdx.x == 0) {
       mbarrier_init(&barriers->queries_full, 1);
       mbarrier_init(&barriers->douts_full, 1);

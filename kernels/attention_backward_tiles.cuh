@@ -39,8 +39,7 @@ constexpr int kKeptBytes = kKeptRows * kKeptKeys * 2;
 constexpr int kKeptSlotBytes = 4 * kKeptBytes;               // p of both halves of the rows, ds of both
 constexpr int kBoxColumns = 64;                        // of a box: 128 bytes, the swizzle's span
 constexpr int kBoxBytes = 64 * kBoxColumns * 2;      // 64 rows or keys of them
-constexpr int kBoxAtomBytes = 1024;                         // alignment of swizzled boxes
-constexpr int kBoxAtomSlack = kBoxAtomBytes - 128;             // dynamic shared memory starts on 128 bytes
+constexpr int kBoxAtomSlack = kSwizzleAtom - 128;              // dynamic shared memory starts on 128 bytes
 constexpr int kGradientThreads = 3 * kWarpgroup;        // two warpgroups compute, a thread of the third loads
 constexpr int kGradientWarps = 2 * kWarpgroup / kWarp;
 constexpr int kPrepareWarps = 8;
@@ -109,17 +108,12 @@ template <int kWidth>
 struct WideTile {
   static constexpr int kChunks = kWidth / kBoxColumns, kBytes = kChunks * kBoxBytes;
   // As an operand whose columns are k: the descriptor of the first 16 columns; those of step k of chunk c lie at(c, k).
-  static __device__ uint64_t by_columns(const uint8_t *tile) { return wgmma_descriptor(tile, 16, kBoxAtomBytes, Swizzle::bytes_128); }
+  static __device__ uint64_t by_columns(const uint8_t *tile) { return wgmma_descriptor(tile, 16, kSwizzleAtom, Swizzle::bytes_128); }
   static __device__ __forceinline__ uint32_t at(int chunk, int step) { return (chunk * kBoxBytes + step * 32) >> 4; }
   // As an operand whose rows are k: the next 16 rows are kRowStep on.
-  static __device__ uint64_t by_rows(const uint8_t *tile) { return wgmma_descriptor(tile, kBoxBytes, kBoxAtomBytes, Swizzle::bytes_128); }
+  static __device__ uint64_t by_rows(const uint8_t *tile) { return wgmma_descriptor(tile, kBoxBytes, kSwizzleAtom, Swizzle::bytes_128); }
 };
 constexpr uint32_t kRowStep = 16 * 128 >> 4;
-
-// The first address of a swizzle's atom in dynamic shared memory, which promises 128 bytes only.
-__device__ __forceinline__ uint8_t *first_box_atom(uint8_t *shared) {
-  return shared + (kBoxAtomBytes - __cvta_generic_to_shared(shared) % kBoxAtomBytes) % kBoxAtomBytes;
-}
 
 // Of the calling thread; from lane 0, which tells the compiler that all lanes have the same.
 __device__ __forceinline__ int warpgroup_index() { return __shfl_sync(kFullMask, static_cast<int>(threadIdx.x) / kWarpgroup, 0); }

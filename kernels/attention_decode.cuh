@@ -174,12 +174,9 @@ template <typename T>
 
 // ---- decoding: variant choice and launchers
 
-// One query a sequence over a cache of n_keys keys.
-inline AttentionConfig choose_attention_decode(const AttentionShape &s, bool is_bf16, bool vectors, int64_t multiprocessors) {
-  constexpr int64_t kResident = 2;
+// Tiles and threads for few rows; how the keys are split among blocks is the caller's.
+inline AttentionConfig few_rows_config(const AttentionShape &s, bool is_bf16, bool vectors) {
   AttentionConfig c = {};
-  const int64_t most_keys = s.window == 0 ? s.n_keys : smaller(s.window, s.n_keys), wanted = kResident * multiprocessors / larger(1, s.heads());
-  c.splits = larger(1, smaller(wanted, ceil_div(most_keys, kSplitKeys)));
   c.tensorcore = tensorcore_fits(s.head_dim, is_bf16);
   c.name = c.tensorcore ? "decode_tensorcore" : "decode_simt";
   if (!c.tensorcore) {
@@ -195,6 +192,15 @@ inline AttentionConfig choose_attention_decode(const AttentionShape &s, bool is_
   c.keys = kDecodeTileKeys * kDecodeWarps;
   c.threads = kDecodeWarps * kWarp;
   c.shared_bytes = static_cast<int64_t>(sizeof(bf16)) * c.width * (c.rows + 2 * c.keys);
+  return c;
+}
+
+// One query a sequence over a cache of n_keys keys.
+inline AttentionConfig choose_attention_decode(const AttentionShape &s, bool is_bf16, bool vectors, int64_t multiprocessors) {
+  constexpr int64_t kResident = 2;
+  AttentionConfig c = few_rows_config(s, is_bf16, vectors);
+  const int64_t most_keys = s.window == 0 ? s.n_keys : smaller(s.window, s.n_keys), wanted = kResident * multiprocessors / larger(1, s.heads());
+  c.splits = larger(1, smaller(wanted, ceil_div(most_keys, kSplitKeys)));
   return c;
 }
 

@@ -118,39 +118,33 @@ __global__ void __launch_bounds__(kWarps *kWarp, kForwardBlocks<kWidth, kWarps>)
 
 // hopper: kernels of sm_90a may be chosen.
 inline AttentionConfig choose_attention_forward(const AttentionShape &s, bool is_bf16, bool vectors, int64_t multiprocessors, bool hopper) {
-  AttentionConfig c = {};
-  c.splits = 1;
   if (hopper && is_bf16 && vectors && warpgroup_attention_fits(s)) return warpgroup_attention_config(s);
-  const bool few = s.rows() <= kDecodeRows;
-  if (few) {
+  if (s.rows() <= kDecodeRows) {
+    AttentionConfig c = few_rows_config(s, is_bf16, vectors);
     const IndexRange visible = keys_of_rows(s, 0, s.rows());
     c.keys_per_split = decode_split_keys(s.heads(), s.n_keys, multiprocessors);
     c.splits = larger(1, ceil_div(visible.end - visible.begin, c.keys_per_split));
     c.first_key = visible.begin;
+    return c;
   }
+  AttentionConfig c = {};
+  c.splits = 1;
   c.tensorcore = tensorcore_fits(s.head_dim, is_bf16);
   if (!c.tensorcore) {
-    c.name = few ? "decode_simt" : "forward_simt";
+    c.name = "forward_simt";
     c.rows = c.keys = kSimtTile;
     c.threads = kSimtThreads;
     return c;
   }
   const TensorcoreTile tile = choose_tensorcore_tile(s.head_dim, vectors);
+  c.name = "forward_tensorcore";
   c.width = tile.width;
   c.exact = tile.exact;
   c.vectors = vectors;
-  int warps = kDecodeWarps;
-  if (few) {
-    c.name = "decode_tensorcore";
-    c.rows = kDecodeTileRows;
-    c.keys = kDecodeTileKeys * kDecodeWarps;
-  } else {
-    // At width 256 a multiprocessor holds 8 warps either way; one block of 8 loads each tile of keys once where two of 4 load it twice.
-    c.name = "forward_tensorcore";
-    warps = c.exact && c.width == 256 && s.heads() * ceil_div(s.rows(), 128) >= multiprocessors ? 8 : 4;
-    c.rows = 16 * warps;
-    c.keys = c.width == 64 ? kForwardKeys<64> : kForwardKeys<256>;
-  }
+  // At width 256 a multiprocessor holds 8 warps either way; one block of 8 loads each tile of keys once where two of 4 load it twice.
+  const int warps = c.exact && c.width == 256 && s.heads() * ceil_div(s.rows(), 128) >= multiprocessors ? 8 : 4;
+  c.rows = 16 * warps;
+  c.keys = c.width == 64 ? kForwardKeys<64> : kForwardKeys<256>;
   c.threads = warps * kWarp;
   c.shared_bytes = static_cast<int64_t>(sizeof(bf16)) * c.width * (c.rows + 2 * c.keys);
   return c;

@@ -35,7 +35,6 @@ namespace sails::kernels {
 constexpr int kWarpgroupAttentionConsumers = 2;
 constexpr int kWarpgroupAttentionThreads = (kWarpgroupAttentionConsumers + 1) * kWarpgroup;
 constexpr int kWarpgroupAttentionStages = 2;
-constexpr int kSwizzleAtom = 1024;                 // bytes of a tile's alignment, 8 rows of 128 bytes
 constexpr int64_t kWarpgroupAttentionMinRows = 64; // below, the blocks of attention_forward.cuh with 64 rows waste less
 constexpr int64_t kWarpgroupAttentionMaxGroup = 32;
 
@@ -69,7 +68,7 @@ constexpr int kWarpgroupAttentionBarriers = 1 + 4 * kWarpgroupAttentionStages;
 template <class Tile>
 __device__ __forceinline__ WarpgroupAttentionMemory<Tile> lay_out(uint8_t *dynamic, KeyTileNote *notes, int32_t *segments, Mbarrier *barriers) {
   constexpr int kStages = kWarpgroupAttentionStages;
-  uint8_t *queries = dynamic + (kSwizzleAtom - __cvta_generic_to_shared(dynamic) % kSwizzleAtom) % kSwizzleAtom;
+  uint8_t *queries = first_swizzle_atom(dynamic);
   uint8_t *keys = queries + Tile::kQueryBytes;
   Mbarrier *stages = barriers + 1;
   return {queries,  keys,   keys + kStages * Tile::kKeyBytes, notes, segments, barriers, stages, stages + kStages, stages + 2 * kStages,

@@ -9,7 +9,7 @@
 //
 // Operands lie in shared memory as TMA writes them with swizzle 128: K-major in rows of 64 k; MN-major (the transposed layouts) in blocks of 64
 // rows of the operand, each [64 k, 64]. What lies outside a tensor arrives as zeros, so a sum over k needs no tail; epilogues leave out rows and
-// columns outside. Bases are aligned to 16 bytes and strides are multiples of 8 elements: TMA's rule, warpgroup_operands_fit().
+// columns outside. Bases are aligned to 16 bytes and strides are multiples of 8 elements: TMA's rule, tma_fits().
 //
 // kPaired: b is two matrices of the same shape; a tile has kCols / 2 columns of each, those of b in the front half of the accumulators and
 // those of b_second in the back half, so that an epilogue holds matching columns of both in one thread. Each has its own adapter.
@@ -35,7 +35,6 @@ namespace sails::kernels {
 
 constexpr int kWarpgroupRows = 64, kWarpgroupDepth = 64;
 static_assert(kTripleWidth == kWarpgroupDepth, "a group of ranks is a step");
-constexpr int kAtomBytes = 1024;                  // of swizzle 128: where a tile starts
 constexpr int kConsumerRegisters = 232, kProducerRegisters = 40;  // with two consumers
 constexpr int64_t kWarpgroupBuffers = 192 * 1024; // shared memory for operands; 34 KiB are left to epilogues
 
@@ -52,7 +51,7 @@ struct WarpgroupTile {
   // With the room that an epilogue wants for itself; the first bytes may be lost to alignment.
   template <class Epilogue>
   static constexpr int64_t shared_bytes() {
-    return kAtomBytes + kStages * int64_t{kStageBytes} + Epilogue::kSharedBytes;
+    return kSwizzleAtom + kStages * int64_t{kStageBytes} + Epilogue::kSharedBytes;
   }
 };
 
@@ -180,7 +179,7 @@ __device__ __forceinline__ void warpgroup_produce(const WarpgroupSchedule<Tile> 
 // The operand's 64-row block, at its k-th column of 64.
 template <bool kMnMajor>
 __device__ __forceinline__ uint64_t operand_descriptor(const uint8_t *block, int k) {
-  constexpr uint32_t kBlockBytes = 64 * kWarpgroupDepth * 2, kGroupBytes = kAtomBytes;
+  constexpr uint32_t kBlockBytes = 64 * kWarpgroupDepth * 2, kGroupBytes = kSwizzleAtom;
   return kMnMajor ? wgmma_descriptor(block + k / 8 * kGroupBytes, kBlockBytes, kGroupBytes, Swizzle::bytes_128)
                   : wgmma_descriptor(block + k * 2, 16, kGroupBytes, Swizzle::bytes_128);
 }
@@ -281,7 +280,7 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
     SAILS_DYNAMIC_SHARED(uint8_t, shared);
     SAILS_SHARED(Mbarrier, full, Tile::kStages);
     SAILS_SHARED(Mbarrier, empty, Tile::kStages);
-    uint8_t *stages = shared + (kAtomBytes - __cvta_generic_to_shared(shared) % kAtomBytes) % kAtomBytes;
+    uint8_t *stages = first_swizzle_atom(shared);
     if (threadIdx.x == 0) {
       for (int s = 0; s < Tile::kStages; s++) {
         mbarrier_init(full + s, 1);

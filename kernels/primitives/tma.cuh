@@ -26,6 +26,13 @@ __host__ __device__ constexpr uint32_t swizzled(uint32_t address, Swizzle s) {
   return address ^ ((address >> 7 & (swizzle_span(s) / 16 - 1)) << 4);
 }
 
+// A tile with the pattern of 128 bytes starts on 8 of its rows, where the pattern starts: the first such place in dynamic shared memory, which promises 128
+// bytes only. One atom more than the tiles need is enough room.
+constexpr int kSwizzleAtom = 1024;
+__device__ __forceinline__ uint8_t *first_swizzle_atom(uint8_t *dynamic_shared) {
+  return dynamic_shared + (kSwizzleAtom - __cvta_generic_to_shared(dynamic_shared) % kSwizzleAtom) % kSwizzleAtom;
+}
+
 enum class TensorType : uint32_t { f32 = 4, bf16 = 2 };  // the value is the element's size
 
 // How a tensor in global memory is cut into boxes: made on the host, passed to a kernel as `const __grid_constant__ TensorMap`.

@@ -36,11 +36,6 @@ TensorMap matrix_map(const bf16 *matrix, uint64_t rows, uint64_t cols, uint32_t 
 
 }  // namespace
 
-// The first address of an atom of 1024 bytes in dynamic shared memory, which promises 128 only.
-static __device__ uint8_t *atom_start(uint8_t *shared) {
-  return shared + (1024 - __cvta_generic_to_shared(shared) % 1024) % 1024;
-}
-
 // ---------------------------------------------------------------- warpgroup products
 
 constexpr int kDepth = 64;  // k of a product: 4 instructions
@@ -74,7 +69,7 @@ static __global__ void product(float *out, const __grid_constant__ TensorMap a_m
   SAILS_SHARED(Mbarrier, loaded, 1);
   using A = OperandLayout<kSwizzle, kAMnMajor>;
   using B = OperandLayout<kSwizzle, kBMnMajor>;
-  uint8_t *a = atom_start(shared), *b = a + 64 * kDepth * 2;
+  uint8_t *a = first_swizzle_atom(shared), *b = a + 64 * kDepth * 2;
   if (threadIdx.x == 0) {
     mbarrier_init(loaded, 1);
     mbarrier_init_fence();
@@ -160,7 +155,7 @@ static __global__ void product_of_registers(float *out, const bf16 *a, const __g
   SAILS_DYNAMIC_SHARED(uint8_t, shared);
   SAILS_SHARED(Mbarrier, loaded, 1);
   using B = OperandLayout<Swizzle::bytes_128, false>;
-  uint8_t *b = atom_start(shared);
+  uint8_t *b = first_swizzle_atom(shared);
   if (threadIdx.x == 0) {
     mbarrier_init(loaded, 1);
     mbarrier_init_fence();
@@ -236,7 +231,7 @@ static __global__ void move(float *seen, const __grid_constant__ TensorMap from,
                             Corner from_at, Corner to_at) {
   SAILS_DYNAMIC_SHARED(uint8_t, shared);
   SAILS_SHARED(Mbarrier, loaded, 1);
-  float *box = reinterpret_cast<float *>(atom_start(shared));
+  float *box = reinterpret_cast<float *>(first_swizzle_atom(shared));
   if (threadIdx.x == 0) {
     mbarrier_init(loaded, 1);
     mbarrier_init_fence();
@@ -352,7 +347,7 @@ template <CopyFault kFault>
 static __global__ void twice(float *out, const float *in) {
   SAILS_DYNAMIC_SHARED(uint8_t, shared);
   SAILS_SHARED(Mbarrier, loaded, 1);
-  float *buffer = reinterpret_cast<float *>(atom_start(shared)), *result = buffer + 64;
+  float *buffer = reinterpret_cast<float *>(first_swizzle_atom(shared)), *result = buffer + 64;
   if (threadIdx.x == 0 && kFault != CopyFault::uninitialised) {
     mbarrier_init(loaded, 1);
     mbarrier_init_fence();
@@ -423,7 +418,7 @@ static __global__ void pipelined_matmul(float *out, const __grid_constant__ Tens
   SAILS_SHARED(Mbarrier, full, kStages);
   SAILS_SHARED(Mbarrier, empty, kStages);
   using Layout = OperandLayout<Swizzle::bytes_128, false>;
-  uint8_t *buffers = atom_start(shared);
+  uint8_t *buffers = first_swizzle_atom(shared);
   if (threadIdx.x == 0) {
     for (int s = 0; s < kStages; s++) {
       mbarrier_init(full + s, 1);
