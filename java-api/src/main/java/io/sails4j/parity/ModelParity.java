@@ -17,7 +17,6 @@ import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.train.Trace;
 import io.sails4j.train.TraceBatch;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -43,28 +42,24 @@ final class ModelParity {
         private final Engine engine;
         private final DType dtype;
         private final ParityTable table;
-        private final Path directory;
-        private final Path adapterDirectory;
-        private final String expected;
+        private final Reference.ModelFiles files;
 
         Run(Engine engine, String name, DType dtype, ParityTable table) {
             this.engine = engine;
             this.dtype = dtype;
             this.table = table;
-            this.directory = reference.path(reference.model(name).get("weights").asText());
-            this.adapterDirectory = reference.path(reference.model(name).get("adapter").asText());
-            this.expected = reference.model(name).get("expected").asText();
+            this.files = reference.modelFiles(name);
             checkConfigSpellings(name);
         }
 
         private void checkConfigSpellings(String name) {
             ModelConfig other = ModelConfig.readFile(reference.path("configs/" + name + ".transformers-5.json"));
-            table.equal("configs/" + name + ".transformers-5.json", "configuration", other, ModelConfig.read(directory));
+            table.equal("configs/" + name + ".transformers-5.json", "configuration", other, ModelConfig.read(files.weights()));
         }
 
         void all() {
-            try (CausalModel model = CausalModel.load(directory, engine, ModelOptions.of(dtype));
-                 LoraAdapter adapter = LoraAdapter.load(adapterDirectory, model.config(), engine)) {
+            try (CausalModel model = CausalModel.load(files.weights(), engine, ModelOptions.of(dtype));
+                 LoraAdapter adapter = LoraAdapter.load(files.adapter(), model.config(), engine)) {
                 AdapterStack active = AdapterStack.of(adapter.modules());
                 trace("forward", model, AdapterStack.none(), Trace.Gradients.NONE, "");
                 trace("grads_full", model, AdapterStack.none(), Trace.Gradients.ALL, "grad.");
@@ -88,7 +83,7 @@ final class ModelParity {
 
         /** PyTorch's own error in bfloat16 on the adapter's gradients; its worst one for gradients that it did not record. */
         private double torchBfloat16Error(String tensor) {
-            var errors = reference.file(expected + "/bfloat16_run.safetensors").get("lora_grad_bfloat16_rel_error");
+            var errors = reference.file(files.expected() + "/bfloat16_run.safetensors").get("lora_grad_bfloat16_rel_error");
             String module = tensor.startsWith("grad.") ? tensor.substring(5) : tensor;
             if (errors.has(module)) {
                 return errors.get(module).asDouble();
@@ -102,11 +97,11 @@ final class ModelParity {
 
         /** Compares every stored tensor with the one of that name in a trace; {@code prefix} is what traces put before it. */
         private void trace(String kind, CausalModel model, AdapterStack adapters, Trace.Gradients gradients, String prefix) {
-            String file = expected + "/" + kind + ".safetensors";
+            String file = files.expected() + "/" + kind + ".safetensors";
             if (!reference.has(file)) {
                 return;
             }
-            TraceBatch batch = TraceBatch.read(reference.path(expected + "/forward.safetensors"));
+            TraceBatch batch = TraceBatch.read(reference.path(files.expected() + "/forward.safetensors"));
             Map<String, HostTensor> actual = Trace.run(model, adapters, batch, gradients);
             for (Map.Entry<String, HostTensor> stored : reference.load(file).entrySet()) {
                 String name = stored.getKey();
@@ -127,7 +122,7 @@ final class ModelParity {
         }
 
         private void leftPadding(CausalModel model) {
-            String file = expected + "/leftpad.safetensors";
+            String file = files.expected() + "/leftpad.safetensors";
             if (reference.has(file)) {
                 TraceBatch batch = TraceBatch.read(reference.path(file));
                 table.compare(file, "logits", logits(model, batch.tokens()), reference.load(file).get("logits"), batch.tokens().segments(),
@@ -149,32 +144,32 @@ final class ModelParity {
         }
 
         private void exactNormalizer() {
-            String file = expected + "/forward_exact_normalizer.safetensors";
+            String file = files.expected() + "/forward_exact_normalizer.safetensors";
             if (reference.has(file)) {
-                try (CausalModel model = CausalModel.load(directory, engine, new ModelOptions(dtype, false, true))) {
+                try (CausalModel model = CausalModel.load(files.weights(), engine, new ModelOptions(dtype, false, true))) {
                     trace("forward_exact_normalizer", model, AdapterStack.none(), Trace.Gradients.NONE, "");
                 }
             }
         }
 
         private void merged() {
-            String file = expected + "/lora.safetensors";
+            String file = files.expected() + "/lora.safetensors";
             if (!reference.has(file) || dtype != DType.F32 || !reference.load(file).containsKey("merged_logits")) {
                 return;
             }
-            ModelConfig config = ModelConfig.read(directory);
-            ModelWeights weights = ModelWeights.load(directory, config, engine, DType.F32, true);
+            ModelConfig config = ModelConfig.read(files.weights());
+            ModelWeights weights = ModelWeights.load(files.weights(), config, engine, DType.F32, true);
             try (CausalModel model = new CausalModel(engine, weights, false);
-                 LoraAdapter adapter = LoraAdapter.load(adapterDirectory, config, engine)) {
+                 LoraAdapter adapter = LoraAdapter.load(files.adapter(), config, engine)) {
                 LoraMerge.apply(weights, adapter.modules(), engine);
-                TraceBatch batch = TraceBatch.read(reference.path(expected + "/forward.safetensors"));
+                TraceBatch batch = TraceBatch.read(reference.path(files.expected() + "/forward.safetensors"));
                 table.compare(file, "merged_logits", logits(model, batch.tokens()), reference.load(file).get("merged_logits"),
                     batch.tokens().segments(), limit(file, "merged_logits", false));
             }
         }
 
         private void greedy(CausalModel model, AdapterStack adapters, String which) {
-            String file = expected + "/greedy.safetensors";
+            String file = files.expected() + "/greedy.safetensors";
             Map<String, HostTensor> stored = reference.load(file);
             int[] expectedIds = stored.get(which + ".new_ids").toIntArray();
             float[] expectedLogits = stored.get(which + ".logits").toFloatArray();

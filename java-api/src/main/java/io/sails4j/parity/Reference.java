@@ -58,6 +58,19 @@ public final class Reference {
         return manifest.get("models").get(name);
     }
 
+    /**
+     * Where a model's files are.
+     *
+     * @param expected folder of what is expected of it, from the root
+     */
+    record ModelFiles(Path weights, Path adapter, String expected) {
+    }
+
+    ModelFiles modelFiles(String name) {
+        JsonNode entry = model(name);
+        return new ModelFiles(path(entry.get("weights").asText()), path(entry.get("adapter").asText()), entry.get("expected").asText());
+    }
+
     /** A file's entry in the manifest. */
     JsonNode file(String relative) {
         return manifest.get("files").get(relative);

@@ -124,16 +124,16 @@ final class SubspaceParity {
         JsonNode entry = reference.file(CHAIN);
         Map<String, HostTensor> stored = reference.load(CHAIN);
         int layer = entry.get("layer").asInt();
-        JsonNode modelEntry = reference.model(entry.get("model").asText());
+        Reference.ModelFiles files = reference.modelFiles(entry.get("model").asText());
         String gemmaScope = reference.filesUnder("sae/gemma_scope/").getFirst();
-        try (CausalModel model = CausalModel.load(reference.path(modelEntry.get("weights").asText()), engine, ModelOptions.of(DType.F32));
+        try (CausalModel model = CausalModel.load(files.weights(), engine, ModelOptions.of(DType.F32));
              Sae sae = Sae.load(reference.path(gemmaScope), engine)) {
             for (String side : List.of("aligned", "unaligned")) {
                 residualAndActs(table, model, sae, layer, side, stored);
             }
             List<TokenPair> pairs = TokenPairs.read(reference.path(CHAIN));
             SubspaceOptions options = SubspaceOptions.defaults();
-            FeatureScores scores = new SubspacePipeline(model, reference.path(modelEntry.get("weights").asText()),
+            FeatureScores scores = new SubspacePipeline(model, files.weights(),
                 new TreeMap<>(Map.of(layer, sae)), options).scores(pairs, (d, t, n) -> { }).get(layer);
             table.compare(CHAIN, "score", floats(scores.scores()), stored.get("score"), null, Math.max(1e-5, 3 * reference.floatError(CHAIN, "score")));
             int[] top = scores.top(entry.get("top_k").asInt());
@@ -144,14 +144,14 @@ final class SubspaceParity {
                 PcaSubspace subspace = PcaSubspace.of(directions, entry.get("tau").asDouble(), kind.equals("centred"));
                 table.equal(CHAIN, kind + ".components", subspace.components(), entry.get(kind).get("components").asInt());
                 table.compare(CHAIN, kind + ".projector", projector(subspace), stored.get(kind + ".projector"), null, 1e-5);
-                projectedGradients(table, engine, modelEntry, kind + ".projected.", subspace, stored);
+                projectedGradients(table, engine, files, kind + ".projected.", subspace, stored);
             }
         }
     }
 
-    private void projectedGradients(ParityTable table, Engine engine, JsonNode modelEntry, String prefix, PcaSubspace subspace,
+    private void projectedGradients(ParityTable table, Engine engine, Reference.ModelFiles files, String prefix, PcaSubspace subspace,
                                     Map<String, HostTensor> stored) {
-        Map<String, HostTensor> gradients = reference.load(modelEntry.get("expected").asText() + "/lora.safetensors");
+        Map<String, HostTensor> gradients = reference.load(files.expected() + "/lora.safetensors");
         stored.forEach((name, expected) -> {
             if (name.startsWith(prefix)) {
                 HostTensor gradient = gradients.get("grad." + name.substring(prefix.length()));

@@ -19,7 +19,6 @@ import io.sails4j.train.LossContext;
 import io.sails4j.train.SftLoss;
 import io.sails4j.train.Trainable;
 import java.lang.foreign.MemorySegment;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -49,24 +48,20 @@ final class TrainingParity {
         private final Engine engine;
         private final DType dtype;
         private final ParityTable table;
-        private final Path directory;
-        private final Path adapterDirectory;
-        private final String expected;
+        private final Reference.ModelFiles files;
 
         Run(Engine engine, String name, DType dtype, ParityTable table) {
             this.engine = engine;
             this.dtype = dtype;
             this.table = table;
-            this.directory = reference.path(reference.model(name).get("weights").asText());
-            this.adapterDirectory = reference.path(reference.model(name).get("adapter").asText());
-            this.expected = reference.model(name).get("expected").asText();
+            this.files = reference.modelFiles(name);
         }
 
         void adamwLora() {
-            String file = expected + "/adamw_lora.safetensors";
+            String file = files.expected() + "/adamw_lora.safetensors";
             if (reference.has(file)) {
-                try (CausalModel model = CausalModel.load(directory, engine, ModelOptions.of(dtype));
-                     LoraAdapter adapter = LoraAdapter.load(adapterDirectory, model.config(), engine);
+                try (CausalModel model = CausalModel.load(files.weights(), engine, ModelOptions.of(dtype));
+                     LoraAdapter adapter = LoraAdapter.load(files.adapter(), model.config(), engine);
                      Trainable trainable = new LoraTrainable(adapter, engine.device())) {
                     steps(file, model, trainable);
                 }
@@ -74,9 +69,9 @@ final class TrainingParity {
         }
 
         void adamwFull() {
-            String file = expected + "/adamw_full.safetensors";
+            String file = files.expected() + "/adamw_full.safetensors";
             if (reference.has(file)) {
-                try (CausalModel model = CausalModel.load(directory, engine, new ModelOptions(dtype, true, false));
+                try (CausalModel model = CausalModel.load(files.weights(), engine, new ModelOptions(dtype, true, false));
                      Trainable trainable = new FullTrainable(model)) {
                     steps(file, model, trainable);
                 }
@@ -91,7 +86,7 @@ final class TrainingParity {
             Map<String, HostTensor> stored = reference.load(file);
             Map<String, float[]> start = new HashMap<>();
             trainable.parameters().forEach(p -> start.put(p.name(), p.value().toFloatArray()));
-            SftLoss loss = new SftLoss(sequences(expected + "/forward.safetensors", "labels"));
+            SftLoss loss = new SftLoss(sequences(files.expected() + "/forward.safetensors", "labels"));
             int[] all = IntStream.range(0, loss.size()).toArray();
             int count = entry.get("grad_norms").size();
             float[] losses = new float[count + 1];
@@ -140,7 +135,7 @@ final class TrainingParity {
         }
 
         void dpo() {
-            String file = expected + "/dpo.safetensors";
+            String file = files.expected() + "/dpo.safetensors";
             if (!reference.has(file)) {
                 return;
             }
@@ -150,8 +145,8 @@ final class TrainingParity {
             List<TokenPair> pairs = IntStream.range(0, n).mapToObj(i -> new TokenPair(rows.get(i), rows.get(n + i))).toList();
             int[] all = IntStream.range(0, n).toArray();
             PreferenceLoss loss = new PreferenceLoss(pairs, reference.file(file).get("beta").asDouble());
-            try (CausalModel model = CausalModel.load(directory, engine, ModelOptions.of(dtype));
-                 LoraAdapter adapter = LoraAdapter.load(adapterDirectory, model.config(), engine);
+            try (CausalModel model = CausalModel.load(files.weights(), engine, ModelOptions.of(dtype));
+                 LoraAdapter adapter = LoraAdapter.load(files.adapter(), model.config(), engine);
                  LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
                  LossContext context = LossContext.of(model)) {
                 loss.prepare(context, all, Integer.MAX_VALUE);
@@ -167,7 +162,7 @@ final class TrainingParity {
 
         /** How far PyTorch's own bfloat16 run was from the stored pair losses. */
         private double torchPairLossError() {
-            return reference.file(expected + "/bfloat16_run.safetensors").get("tensors").get("dpo.pair_loss").get("bfloat16_rel_error").asDouble();
+            return reference.file(files.expected() + "/bfloat16_run.safetensors").get("tensors").get("dpo.pair_loss").get("bfloat16_rel_error").asDouble();
         }
 
         /**
@@ -232,14 +227,14 @@ final class TrainingParity {
         }
 
         private double torchBfloat16(String module) {
-            JsonNode errors = reference.file(expected + "/bfloat16_run.safetensors").get("lora_grad_bfloat16_rel_error");
+            JsonNode errors = reference.file(files.expected() + "/bfloat16_run.safetensors").get("lora_grad_bfloat16_rel_error");
             return errors.has(module) ? errors.get(module).asDouble() : worstTorchBfloat16();
         }
 
         /** PyTorch's own worst error in bfloat16 on a gradient tensor. */
         private double worstTorchBfloat16() {
             double worst = 0;
-            for (JsonNode error : reference.file(expected + "/bfloat16_run.safetensors").get("lora_grad_bfloat16_rel_error")) {
+            for (JsonNode error : reference.file(files.expected() + "/bfloat16_run.safetensors").get("lora_grad_bfloat16_rel_error")) {
                 worst = Math.max(worst, error.asDouble());
             }
             return worst;
