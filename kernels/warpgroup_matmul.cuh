@@ -28,6 +28,7 @@
 #include "block_matmul.cuh"
 #include "matmul.cuh"
 #include "primitives/named_barrier.cuh"
+#include "primitives/ring.cuh"
 #include "primitives/wgmma.cuh"
 #include "triples.cuh"
 
@@ -110,19 +111,6 @@ struct WarpgroupSchedule {
   }
 };
 
-// A position in the ring of buffers, and the parity of its barriers.
-template <int kStages>
-struct RingPosition {
-  int slot = 0;
-  uint32_t parity = 0;
-  __device__ __forceinline__ void advance() {
-    if (++slot == kStages) {
-      slot = 0;
-      parity ^= 1;
-    }
-  }
-};
-
 struct WarpgroupBuffers {
   uint8_t *stages;
   Mbarrier *full, *empty;
@@ -153,7 +141,7 @@ __device__ __forceinline__ void warpgroup_produce(const WarpgroupSchedule<Tile> 
     for (int64_t step = 0; step < item.all_steps(); step++, at.advance()) {
       uint8_t *a = buffers.stages + at.slot * Tile::kStageBytes, *b = a + Tile::kBytesA;
       Mbarrier *full = buffers.full + at.slot;
-      mbarrier_wait(buffers.empty + at.slot, at.parity ^ 1);
+      mbarrier_wait(buffers.empty + at.slot, at.empty_parity());
       mbarrier_arrive_expect(full, Tile::kStageBytes);
       if (step < item.steps) {
         const int64_t k = k_begin + step * Tile::kDepth;
@@ -215,7 +203,7 @@ struct WarpgroupConsumer {
   template <typename F>
   __device__ __forceinline__ void step(F &&multiply) {
     const uint8_t *a = buffers.stages + at.slot * Tile::kStageBytes, *b = a + Tile::kBytesA;
-    mbarrier_wait(buffers.full + at.slot, at.parity);
+    mbarrier_wait(buffers.full + at.slot, at.full_parity());
     wgmma_fence();
     multiply(a + rows_at, b);
     wgmma_commit();
