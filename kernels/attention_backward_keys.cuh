@@ -13,8 +13,9 @@ template <int kWidth>
 struct KeyStages {
   static constexpr int kRowBytes = WideTile<kWidth>::kBytes, kBytes = 2 * kKeptBytes + kRowBytes, kStages = kWidth == 256 ? 4 : 6;
   static constexpr int64_t kSharedBytes = kBoxAtomSlack + kStages * kBytes;
-  static __device__ uint8_t *rows(uint8_t *base, uint32_t stage) { return base + stage * kBytes; }
-  static __device__ uint8_t *tile(uint8_t *base, uint32_t stage, int half) { return base + stage * kBytes + kRowBytes + half * kKeptBytes; }
+  using Ring = RingPosition<kStages>;
+  static __device__ uint8_t *rows(uint8_t *base, int stage) { return base + stage * kBytes; }
+  static __device__ uint8_t *tile(uint8_t *base, int stage, int half) { return base + stage * kBytes + kRowBytes + half * kKeptBytes; }
 };
 template <int kWidth>
 struct KeyBarriers {
@@ -44,7 +45,7 @@ __device__ __forceinline__ void load_kept_tiles(const AttentionShape &p, const K
   const IndexRange rows = rows_of_keys(p, at.first_key, smaller(p.n_keys, at.first_key + kGradientBlockKeys));
   const int64_t first_tile = at.first_key / kKeptKeys, key_tiles = ceil_div(p.n_keys, kKeptKeys);
   const SegmentRange *const segments = kept.key_segments + at.head.sequence * key_tiles;
-  uint32_t step = 0;
+  typename Stages::Ring stage;
   for (int64_t block = rows.begin / kGradientBlockRows; block * kGradientBlockRows < rows.end; block++) {
     const IndexRange range = tiles_of_block(p, block);
     const SegmentRange row_segments = kept.row_segments[at.head.sequence * kept.layout.blocks + block];
@@ -57,22 +58,21 @@ __device__ __forceinline__ void load_kept_tiles(const AttentionShape &p, const K
       present |= 1u << half;
       tiles[half] = kept.tiles + kept.layout.slot(at.head_in_turn, block, tile - range.begin) * kKeptSlotBytes + (at.of_keys ? 2 * kKeptBytes : 0);
     }
-    for (int part = 0; part < 2 && present != 0 && block * kGradientBlockRows + part * kKeptRows < p.rows(); part++, step++) {
-      const uint32_t stage = step % Stages::kStages;
-      mbarrier_wait(&barriers->empty[stage], step / Stages::kStages % 2 ^ 1);
-      steps[stage] = present;
-      mbarrier_arrive_expect(&barriers->full[stage], Stages::kRowBytes + (present == 3 ? 2 : 1) * kKeptBytes);
+    for (int part = 0; part < 2 && present != 0 && block * kGradientBlockRows + part * kKeptRows < p.rows(); part++, stage.advance()) {
+      Mbarrier *const full = &barriers->full[stage.slot];
+      mbarrier_wait(&barriers->empty[stage.slot], stage.empty_parity());
+      steps[stage.slot] = present;
+      mbarrier_arrive_expect(full, Stages::kRowBytes + (present == 3 ? 2 : 1) * kKeptBytes);
       for (int half = 0; half < 2; half++)
-        if ((present >> half & 1) != 0) bulk_load(Stages::tile(base, stage, half), tiles[half] + part * kKeptBytes, kKeptBytes, &barriers->full[stage]);
+        if ((present >> half & 1) != 0) bulk_load(Stages::tile(base, stage.slot, half), tiles[half] + part * kKeptBytes, kKeptBytes, full);
       for (int chunk = 0; chunk < WideTile<kWidth>::kChunks; chunk++)
-        tma_load_4d(Stages::rows(base, stage) + chunk * kBoxBytes, at.of_keys ? maps.q : maps.dout, &barriers->full[stage], chunk * kBoxColumns,
+        tma_load_4d(Stages::rows(base, stage.slot) + chunk * kBoxBytes, at.of_keys ? maps.q : maps.dout, full, chunk * kBoxColumns,
                     kv_head * group, static_cast<int32_t>(block * kGradientBlockRows + part * kKeptRows) / group, sequence);
     }
   }
-  const uint32_t stage = step % Stages::kStages;
-  mbarrier_wait(&barriers->empty[stage], step / Stages::kStages % 2 ^ 1);
-  steps[stage] = 0;
-  mbarrier_arrive(&barriers->full[stage]);
+  mbarrier_wait(&barriers->empty[stage.slot], stage.empty_parity());
+  steps[stage.slot] = 0;
+  mbarrier_arrive(&barriers->full[stage.slot]);
 }
 
 // By each of the two computing warpgroups.
@@ -86,26 +86,25 @@ __device__ __forceinline__ void compute_key_gradients(const AttentionShape &p, c
 #pragma unroll
   for (int i = 0; i < kWidth / 2; i++) d[i] = 0.0f;
   Mbarrier *under_way = nullptr;  // of the stage whose products may not be done
-  for (uint32_t step = 0;; step++) {
-    const uint32_t stage = step % Stages::kStages;
-    mbarrier_wait(&barriers->full[stage], step / Stages::kStages % 2);
-    const uint32_t present = steps[stage];
+  for (typename Stages::Ring stage;; stage.advance()) {
+    mbarrier_wait(&barriers->full[stage.slot], stage.full_parity());
+    const uint32_t present = steps[stage.slot];
     if (present == 0) break;
     if ((present >> half & 1) != 0) {
       // p^T or ds^T: cores of 8 rows x 8 keys, keys contiguous.
-      const uint64_t tile = wgmma_descriptor(Stages::tile(base, stage, half), kKeptBytes / 8, 128, Swizzle::none);
-      const uint64_t rows = WideTile<kWidth>::by_rows(Stages::rows(base, stage));
+      const uint64_t tile = wgmma_descriptor(Stages::tile(base, stage.slot, half), kKeptBytes / 8, 128, Swizzle::none);
+      const uint64_t rows = WideTile<kWidth>::by_rows(Stages::rows(base, stage.slot));
       wgmma_fence();
 #pragma unroll
       for (int k = 0; k < kKeptRows / 16; k++) wgmma<kWidth, true, true>(d, tile + (k * (kKeptBytes / 4) >> 4), rows + k * kRowStep, true);
       wgmma_commit();
       wgmma_wait<1>();
       if (under_way != nullptr && speaks) mbarrier_arrive(under_way);
-      under_way = &barriers->empty[stage];
+      under_way = &barriers->empty[stage.slot];
     } else {
       wgmma_wait<0>();
       if (under_way != nullptr && speaks) mbarrier_arrive(under_way);
-      if (speaks) mbarrier_arrive(&barriers->empty[stage]);
+      if (speaks) mbarrier_arrive(&barriers->empty[stage.slot]);
       under_way = nullptr;
     }
   }

@@ -19,6 +19,8 @@ template <int kWidth>
 struct QueryStages {
   static constexpr int kTile = WideTile<kWidth>::kBytes, kChunks = WideTile<kWidth>::kChunks;
   static constexpr int kKeyStages = 2, kValueSlots = 4;
+  using KeyRing = RingPosition<kKeyStages>;
+  using ValueRing = RingPosition<kValueSlots>;  // of chunks: kChunks items a tile
   static constexpr int64_t kSharedBytes = kBoxAtomSlack + (4 + kKeyStages) * kTile + kValueSlots * kBoxBytes;
   static __device__ uint8_t *queries(uint8_t *base, int half) { return base + half * kTile; }
   static __device__ uint8_t *douts(uint8_t *base, int half) { return base + (2 + half) * kTile; }
@@ -87,27 +89,28 @@ __device__ __forceinline__ void load_query_tiles(const AttentionShape &p, const 
   for (int32_t tile = static_cast<int32_t>(range.begin); tile < range.end; tile++) {
     bool uniform;
     if (!visible_tile(rows, keys[tile], uniform)) continue;
-    const uint32_t stage = step % Stages::kKeyStages;
-    mbarrier_wait(&barriers->keys_empty[stage], step / Stages::kKeyStages % 2 ^ 1);
-    steps[stage] = {tile, uniform};
-    mbarrier_arrive_expect(&barriers->keys_full[stage], Stages::kTile);
+    const auto stage = Stages::KeyRing::of(step);
+    Mbarrier *const full = &barriers->keys_full[stage.slot];
+    mbarrier_wait(&barriers->keys_empty[stage.slot], stage.empty_parity());
+    steps[stage.slot] = {tile, uniform};
+    mbarrier_arrive_expect(full, Stages::kTile);
     for (int chunk = 0; chunk < Stages::kChunks; chunk++)
-      tma_load_4d(Stages::keys(base, stage) + chunk * kBoxBytes, maps.k, &barriers->keys_full[stage], chunk * kBoxColumns, kv_head,
+      tma_load_4d(Stages::keys(base, stage.slot) + chunk * kBoxBytes, maps.k, full, chunk * kBoxColumns, kv_head,
                   tile * kKeptKeys, sequence);
     if (step == 0) load_rows(true);
     for (int chunk = 0; chunk < Stages::kChunks; chunk++) {
-      const uint32_t turn = step * Stages::kChunks + chunk, slot = turn % Stages::kValueSlots;
-      mbarrier_wait(&barriers->values_empty[slot], turn / Stages::kValueSlots % 2 ^ 1);
-      mbarrier_arrive_expect(&barriers->values_full[slot], kBoxBytes);
-      tma_load_4d(Stages::values(base, slot), maps.v, &barriers->values_full[slot], chunk * kBoxColumns, kv_head, tile * kKeptKeys, sequence);
+      const auto at = Stages::ValueRing::of(step * Stages::kChunks + chunk);
+      mbarrier_wait(&barriers->values_empty[at.slot], at.empty_parity());
+      mbarrier_arrive_expect(&barriers->values_full[at.slot], kBoxBytes);
+      tma_load_4d(Stages::values(base, at.slot), maps.v, &barriers->values_full[at.slot], chunk * kBoxColumns, kv_head, tile * kKeptKeys, sequence);
     }
     step++;
   }
   if (step == 0) load_rows(true);
-  const uint32_t stage = step % Stages::kKeyStages;
-  mbarrier_wait(&barriers->keys_empty[stage], step / Stages::kKeyStages % 2 ^ 1);
-  steps[stage] = {-1, 0};
-  mbarrier_arrive(&barriers->keys_full[stage]);
+  const auto after = Stages::KeyRing::of(step);
+  mbarrier_wait(&barriers->keys_empty[after.slot], after.empty_parity());
+  steps[after.slot] = {-1, 0};
+  mbarrier_arrive(&barriers->keys_full[after.slot]);
 }
 
 // The score of q.k = dot as a power of two; the kernel's parameters hold the constants.
@@ -184,7 +187,7 @@ __device__ __forceinline__ void weigh_scores(float (&s)[32], uint8_t *tile, cons
 #pragma unroll
     for (int half = 0; half < 2; half++) keep_pair(tile, kChunk * kBlocks + j, half, pairs[j][half]);
   wgmma_wait<Stages::kChunks - 1 - kChunk>();
-  if (threadIdx.x % kWarp == 0) mbarrier_arrive(&barriers->values_empty[(turn + kChunk) % Stages::kValueSlots]);
+  if (threadIdx.x % kWarp == 0) mbarrier_arrive(&barriers->values_empty[Stages::ValueRing::of(turn + kChunk).slot]);
   if constexpr (kChunk + 1 < Stages::kChunks) weigh_scores<kWidth, kSoftcap, kChunk + 1>(s, tile, score, lse, masked, hidden, barriers, turn);
 }
 
@@ -234,11 +237,12 @@ __device__ __forceinline__ void compute_query_gradients(const AttentionShape &p,
 
   mbarrier_wait(&barriers->queries_full, 0);
   for (uint32_t step = 0;; step++) {
-    const uint32_t stage = step % Stages::kKeyStages, turn = step * Stages::kChunks;
-    mbarrier_wait(&barriers->keys_full[stage], step / Stages::kKeyStages % 2);
-    const KeyStep now = steps[stage];
+    const auto stage = Stages::KeyRing::of(step);
+    const uint32_t turn = step * Stages::kChunks;
+    mbarrier_wait(&barriers->keys_full[stage.slot], stage.full_parity());
+    const KeyStep now = steps[stage.slot];
     if (now.tile < 0) break;
-    const uint64_t keys = Tile::by_columns(Stages::keys(base, stage)), key_rows = Tile::by_rows(Stages::keys(base, stage));
+    const uint64_t keys = Tile::by_columns(Stages::keys(base, stage.slot)), key_rows = Tile::by_rows(Stages::keys(base, stage.slot));
     float s[32], dp[32];
     wgmma_fence();
 #pragma unroll
@@ -249,10 +253,10 @@ __device__ __forceinline__ void compute_query_gradients(const AttentionShape &p,
     if (step == 0) mbarrier_wait(&barriers->douts_full, 0);
 #pragma unroll
     for (int chunk = 0; chunk < Stages::kChunks; chunk++) {
-      const uint32_t slot = (turn + chunk) % Stages::kValueSlots;
-      mbarrier_wait(&barriers->values_full[slot], (turn + chunk) / Stages::kValueSlots % 2);
+      const auto at = Stages::ValueRing::of(turn + chunk);
+      mbarrier_wait(&barriers->values_full[at.slot], at.full_parity());
       wgmma_fence();
-      const uint64_t values = Tile::by_columns(Stages::values(base, slot));
+      const uint64_t values = Tile::by_columns(Stages::values(base, at.slot));
 #pragma unroll
       for (int k = 0; k < 4; k++) wgmma<kKeptKeys>(dp, douts + Tile::at(chunk, k), values + Tile::at(0, k), chunk + k > 0);
       wgmma_commit();
@@ -266,7 +270,7 @@ __device__ __forceinline__ void compute_query_gradients(const AttentionShape &p,
     wgmma_done(s);
 #pragma unroll
     for (int k = 0; k < kKeptKeys / 16; k++) wgmma_done(ds[k]);
-    if (step > 0 && speaks) mbarrier_arrive(&barriers->keys_empty[(step - 1) % Stages::kKeyStages]);
+    if (step > 0 && speaks) mbarrier_arrive(&barriers->keys_empty[Stages::KeyRing::of(step - 1).slot]);
     weigh_scores<kWidth, kSoftcap>(s, slot, score, lse, masked, hidden, barriers, turn);
     wgmma_done(dp);
     const float delta[2] = {rows->sums[row].delta, rows->sums[row + 8].delta};

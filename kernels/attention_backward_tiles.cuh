@@ -27,6 +27,7 @@
 #include "attention.cuh"
 #include "primitives/exponential.cuh"
 #include "primitives/named_barrier.cuh"
+#include "primitives/ring.cuh"
 #include "primitives/warp.cuh"
 #include "primitives/wgmma.cuh"
 

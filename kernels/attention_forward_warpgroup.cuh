@@ -28,6 +28,7 @@
 
 #include "attention_warpgroup_softmax.cuh"
 #include "primitives/named_barrier.cuh"
+#include "primitives/ring.cuh"
 #include "primitives/wgmma.cuh"
 
 namespace sails::kernels {
@@ -89,8 +90,8 @@ __device__ __forceinline__ void init_barriers(const WarpgroupAttentionMemory<Til
   mbarrier_init_fence();
 }
 
-// Parity of the n-th use of a ring of stages, for those who wait until it is full; "empty" is one phase behind.
-__device__ __forceinline__ uint32_t full_parity(int n) { return static_cast<uint32_t>(n / kWarpgroupAttentionStages % 2); }
+// Where the n-th tile of keys and its values lie.
+using WarpgroupAttentionStage = RingPosition<kWarpgroupAttentionStages>;
 
 // ---- device: the producer
 
@@ -166,7 +167,7 @@ __device__ __forceinline__ void load_key_tile(uint8_t *to, const TensorMap &map,
 template <class Tile>
 __device__ __forceinline__ void attention_produce(const AttentionShape &p, const WarpgroupAttentionMaps &maps, const QueryTile &tile, int32_t group,
                                                   const WarpgroupAttentionMemory<Tile> &memory) {
-  constexpr int kStages = kWarpgroupAttentionStages, kKeys = Tile::kKeys;
+  constexpr int kKeys = Tile::kKeys;
   const bool issues = threadIdx.x % kWarp == 0;
   if (issues) {
     mbarrier_arrive_expect(memory.queries_full, Tile::kBlocks * 128 * static_cast<uint32_t>(Tile::kRows / group * group));
@@ -179,7 +180,7 @@ __device__ __forceinline__ void attention_produce(const AttentionShape &p, const
   const IndexRange seen_by_all = keys_of_all(p, tile);
   const int32_t *segments = p.k_segment + tile.head.sequence * p.n_keys;
   const int32_t end = static_cast<int32_t>(tile.keys.end);
-  int n = 0;
+  uint32_t n = 0;
   KeySegments<kKeys> next;
   next.load(segments, static_cast<int32_t>(tile.keys.begin), end);
   for (int32_t first = static_cast<int32_t>(tile.keys.begin); first < end; first += kKeys) {
@@ -187,20 +188,21 @@ __device__ __forceinline__ void attention_produce(const AttentionShape &p, const
     if (first + kKeys < end) next.load(segments, first + kKeys, end);
     if (!here.any(queries)) continue;
     const bool whole = here.all(queries) && first >= seen_by_all.begin && first + kKeys <= seen_by_all.end;
-    const int stage = n % kStages;
-    mbarrier_wait(memory.keys_empty + stage, full_parity(n) ^ 1);
+    const auto at = WarpgroupAttentionStage::of(n);
+    mbarrier_wait(memory.keys_empty + at.slot, at.empty_parity());
     if (!whole) here.store(memory.segments + n % kKeyNotes * kKeys);
     if (issues) memory.notes[n % kKeyNotes] = {first, whole};
     __syncwarp();
-    if (issues) load_key_tile<Tile>(memory.keys + stage * Tile::kKeyBytes, maps.k, memory.keys_full + stage, tile.head, first);
-    mbarrier_wait(memory.values_empty + stage, full_parity(n) ^ 1);
-    if (issues) load_key_tile<Tile>(memory.values + stage * Tile::kKeyBytes, maps.v, memory.values_full + stage, tile.head, first);
+    if (issues) load_key_tile<Tile>(memory.keys + at.slot * Tile::kKeyBytes, maps.k, memory.keys_full + at.slot, tile.head, first);
+    mbarrier_wait(memory.values_empty + at.slot, at.empty_parity());
+    if (issues) load_key_tile<Tile>(memory.values + at.slot * Tile::kKeyBytes, maps.v, memory.values_full + at.slot, tile.head, first);
     n++;
   }
-  mbarrier_wait(memory.keys_empty + n % kStages, full_parity(n) ^ 1);
+  const auto after = WarpgroupAttentionStage::of(n);
+  mbarrier_wait(memory.keys_empty + after.slot, after.empty_parity());
   if (issues) {
     memory.notes[n % kKeyNotes] = {-1, 0};
-    mbarrier_arrive(memory.keys_full + n % kStages);
+    mbarrier_arrive(memory.keys_full + after.slot);
   }
 }
 
@@ -250,7 +252,6 @@ __device__ __forceinline__ void give_back(Mbarrier *empty) {
 template <class Tile, class Softmax>
 __device__ __forceinline__ void attention_consume(float (&o)[Tile::kWidth / 2], Softmax &softmax, const AttentionShape &p, const QueryTile &tile,
                                                   const WarpgroupAttentionMemory<Tile> &memory, RowQueries rows, int consumer) {
-  constexpr int kStages = kWarpgroupAttentionStages;
   const IssueTurn turn{consumer};
   const uint64_t q = wgmma_descriptor(memory.queries + consumer * 64 * 128, 16, kSwizzleAtom, Swizzle::bytes_128);
   const uint64_t k = wgmma_descriptor(memory.keys, 16, kSwizzleAtom, Swizzle::bytes_128);
@@ -274,36 +275,36 @@ __device__ __forceinline__ void attention_consume(float (&o)[Tile::kWidth / 2], 
   softmax.finish(s, mask);
   round_probabilities<Tile>(probabilities, s);
 
-  int n = 1;
+  uint32_t n = 1;
   for (;; n++) {
-    const int stage = n % kStages, before = (n - 1) % kStages;
-    mbarrier_wait(memory.keys_full + stage, full_parity(n));
+    const auto at = WarpgroupAttentionStage::of(n), before = WarpgroupAttentionStage::of(n - 1);
+    mbarrier_wait(memory.keys_full + at.slot, at.full_parity());
     keys = memory.notes[n % kKeyNotes];
     if (keys.first < 0) break;
     turn.take();
-    issue_scores<Tile>(s, q, wgmma_advance(k, stage * Tile::kKeyBytes));
-    mbarrier_wait(memory.values_full + before, full_parity(n - 1));
-    issue_values<Tile>(o, probabilities, wgmma_advance(v, before * Tile::kKeyBytes));
+    issue_scores<Tile>(s, q, wgmma_advance(k, at.slot * Tile::kKeyBytes));
+    mbarrier_wait(memory.values_full + before.slot, before.full_parity());
+    issue_values<Tile>(o, probabilities, wgmma_advance(v, before.slot * Tile::kKeyBytes));
     turn.pass();
     // While the products run.
     mask = key_mask<Tile::kKeys>(p, tile, rows, keys, memory.segments + n % kKeyNotes * Tile::kKeys);
     wgmma_wait<1>();
     wgmma_done(s);
-    give_back(memory.keys_empty + stage);
+    give_back(memory.keys_empty + at.slot);
     softmax.update(s, mask);
     wgmma_wait<0>();
     wgmma_done(o);
 #pragma unroll
     for (int i = 0; i < Tile::kKeys / 16; i++) wgmma_done(probabilities[i]);
-    give_back(memory.values_empty + before);
+    give_back(memory.values_empty + before.slot);
     softmax.rescale(o);
     softmax.finish(s, mask);
     round_probabilities<Tile>(probabilities, s);
   }
-  const int last = (n - 1) % kStages;
+  const auto last = WarpgroupAttentionStage::of(n - 1);
   turn.take();
-  mbarrier_wait(memory.values_full + last, full_parity(n - 1));
-  issue_values<Tile>(o, probabilities, wgmma_advance(v, last * Tile::kKeyBytes));
+  mbarrier_wait(memory.values_full + last.slot, last.full_parity());
+  issue_values<Tile>(o, probabilities, wgmma_advance(v, last.slot * Tile::kKeyBytes));
   if (consumer == 0) turn.pass();
   wgmma_wait<0>();
   wgmma_done(o);
