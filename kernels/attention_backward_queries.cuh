@@ -113,20 +113,23 @@ __device__ __forceinline__ void load_query_tiles(const AttentionShape &p, const 
   mbarrier_arrive(&barriers->keys_full[after.slot]);
 }
 
-// The score of q.k = dot as a power of two; the kernel's parameters hold the constants.
+// The score of q.k = dot as a power of two; operands in constant memory, as the forward has them.
 struct PowerScore {
-  float inner, outer;
+  float inner;               // scale / cap; without a soft-cap scale log2(e)
+  TanhQuotient tanh;         // times log2(e) cap
+  float inverse_cap;         // 1 / (log2(e) cap)
 };
 inline PowerScore power_score(const AttentionShape &p) {
-  return {p.softcap == 0.0f ? p.scale * kLog2E : 2.0f * kLog2E * p.scale / p.softcap, p.softcap * kLog2E};
+  if (p.softcap == 0.0f) return {p.scale * kLog2E, {}, 0.0f};
+  return {p.scale / p.softcap, tanh_quotient(p.softcap * kLog2E), 1.0f / (p.softcap * kLog2E)};
 }
-// p = exp(s - lse), and p (1 - t^2) in place of dot; lse in powers of two.
+// p = exp(s - lse), and p (1 - t^2) in place of dot; lse in powers of two. s has the bits that the forward summed in lse.
 template <bool kSoftcap>
 __device__ __forceinline__ float score_probability(const PowerScore &score, float &dot, float lse) {
   if constexpr (kSoftcap) {
-    const float r = fast_reciprocal(fast_exp2(score.inner * dot) + 1.0f), t = 1.0f - 2.0f * r;  // tanh
-    const float probability = fast_exp2(score.outer * t - lse);
-    dot = probability * (1.0f - t * t);
+    const float s = scaled_tanh(score.tanh, score.inner * dot), t = score.inverse_cap * s;
+    const float probability = fast_exp2(s - lse);
+    dot = probability * fmaf(-t, t, 1.0f);
     return probability;
   } else {
     return dot = fast_exp2(score.inner * dot - lse);
@@ -302,7 +305,8 @@ __device__ __forceinline__ void compute_query_gradients(const AttentionShape &p,
 
 template <int kWidth, bool kSoftcap>
 __global__ void __launch_bounds__(kGradientThreads, 1)
-    attention_backward_queries_warpgroup(AttentionShape p, KeptBackward kept, PowerScore score, const __grid_constant__ QueryMaps maps) {
+    attention_backward_queries_warpgroup(AttentionShape p, KeptBackward kept, const __grid_constant__ PowerScore score,
+                                         const __grid_constant__ QueryMaps maps) {
   if constexpr (kHasWgmma) {
     using Stages = QueryStages<kWidth>;
     SAILS_DYNAMIC_SHARED(uint8_t, shared);

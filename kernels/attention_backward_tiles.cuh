@@ -18,8 +18,8 @@
 // Predicted at 60 % of the peak in both, 4096 tokens, causal:
 //   16/8 heads of 256: 206 GFLOP in 0.35 ms + 137 GFLOP in 0.23 ms + 0.03 ms of prepare = 0.61 ms, 560 TFLOP/s counted
 //   8/4 heads of 256: half of it in 256 + 256 blocks, 10 to 15 % lost to the last blocks: 500 TFLOP/s counted
-//   head_dim 128: the same 4 bytes for half the FLOPs, so that reading binds keys (3 TB/s: 384 TFLOP/s); with soft-cap two ex2 and an rcp a pair take as
-//     long as the products of queries. 350 TFLOP/s counted.
+//   head_dim 128: the same 4 bytes for half the FLOPs, so that reading binds keys (3 TB/s: 384 TFLOP/s); in queries a soft-capped pair has 0.19 clocks of
+//     products beside 0.13 of special functions and 22 instructions, 0.17 at 128 lanes a clock. 350 TFLOP/s counted.
 //
 // Per head and 4096 tokens of two grouped heads the tiles are 68 MB; heads are taken in as many turns as keep them within kKeptBudgetBytes.
 #pragma once
