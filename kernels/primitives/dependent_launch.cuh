@@ -9,21 +9,32 @@
 
 #include "platform.cuh"
 
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#define SAILS_HAS_GRID_DEPENDENCIES 1
+#endif
+
 namespace sails::kernels {
+
+// Whether this pass of the compiler can make code that waits. Code that cannot must not be queued by launch_early, whatever card runs it.
+#ifdef SAILS_HAS_GRID_DEPENDENCIES
+constexpr bool kWaitsForGrids = true;
+#else
+constexpr bool kWaitsForGrids = false;
+#endif
 
 // All kernels before this one have ended, and what they wrote is visible.
 __device__ __forceinline__ void wait_for_grids_before() {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#ifdef SAILS_HAS_GRID_DEPENDENCIES
   asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }
 __device__ __forceinline__ void let_next_grid_start() {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#ifdef SAILS_HAS_GRID_DEPENDENCIES
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 #endif
 }
 
-// The queue of a device, and whether it starts kernels early.
+// The queue of a device, and whether it starts kernels early: the code that the card has loaded must wait (loaded_code.cuh).
 struct EarlyStream {
   cudaStream_t stream;
   bool early;

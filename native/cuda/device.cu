@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "head_loss.cuh"
+#include "primitives/loaded_code.cuh"
 #include "reductions.cuh"
 
 #ifndef SAILS_EMULATOR
@@ -26,7 +27,6 @@ void check(cudaError_t status) {
 namespace {
 
 constexpr int kOldestArchitecture = 80;  // cp.async, bf16 mma
-constexpr int kHopper = 90;              // wgmma is in sm_90a alone: neither before nor after
 
 std::string version(int number) { return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10); }
 
@@ -66,9 +66,9 @@ int64_t positive(const std::string &key, const std::string &text) {
 // kernels=hopper|portable: with or without the variants that only sm_90a has.
 void choose_kernels(CudaDevice &device, const std::string &value) {
   require(value == "hopper" || value == "portable", "option kernels=" + value + ": expected hopper or portable");
-  require(value == "portable" || device.compute_capability == kHopper,
+  require(value == "portable" || device.hopper_kernels,
           "option kernels=hopper: " + device.name + " has compute capability " + std::to_string(device.compute_capability / 10) + "." +
-              std::to_string(device.compute_capability % 10) + ", these kernels need 9.0; leave the option out");
+              std::to_string(device.compute_capability % 10) + ", these kernels need 9.0 and a library with code for sm_90a; leave the option out");
   device.hopper_kernels = value == "hopper";
 }
 
@@ -102,6 +102,21 @@ void apply_options(CudaDevice &device, std::string rest) {
 #endif
     }
   }
+}
+
+// The first launch: a card that no code was built for shows here and not in the middle of a run.
+kernels::LoadedCode loaded_code(cudaStream_t stream) {
+  kernels::LoadedCode code = {}, *on_device = nullptr;
+  check(cudaMalloc(reinterpret_cast<void **>(&on_device), sizeof code));
+  const auto ask = [&]() -> cudaError_t {
+    SAILS_TRY(kernels::launch_loaded_code(stream, on_device));
+    SAILS_TRY(cudaMemcpyAsync(&code, on_device, sizeof code, cudaMemcpyDeviceToHost, stream));
+    return cudaStreamSynchronize(stream);
+  };
+  const cudaError_t asked = ask();
+  (void)cudaFree(on_device);
+  check(asked);
+  return code;
 }
 
 // Memory goes back to the driver when the device is closed, not at every wait.
@@ -171,7 +186,10 @@ std::unique_ptr<sails_device> open(int32_t ordinal, int32_t n_threads, const std
   if (device->compute_capability < kOldestArchitecture)
     throw Error(SAILS_UNSUPPORTED, device->name + " has compute capability " + std::to_string(properties.major) + "." +
                                        std::to_string(properties.minor) + ", the kernels need 8.0 or newer");
-  device->hopper_kernels = device->compute_capability == kHopper;
+  check(cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking));
+  const kernels::LoadedCode code = loaded_code(device->stream);
+  device->early_starts = code.waits_for_grids != 0;
+  device->hopper_kernels = code.warpgroup_products != 0;
   device->multiprocessors = attribute(cudaDevAttrMultiProcessorCount, ordinal);
   device->shared_bytes_per_block = attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal);
   device->total_bytes = static_cast<int64_t>(properties.totalGlobalMem);
@@ -182,13 +200,11 @@ std::unique_ptr<sails_device> open(int32_t ordinal, int32_t n_threads, const std
   sails_emulator::set_threads(n_threads > 0 ? n_threads : static_cast<int>(std::thread::hardware_concurrency()));
 #endif
   keep_freed_memory(ordinal);
-  check(cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking));
   check(cudaMalloc(reinterpret_cast<void **>(&device->fault), sizeof(kernels::Fault)));
   check(cudaMallocHost(reinterpret_cast<void **>(&device->host_fault), sizeof(kernels::Fault)));
   check(cudaMalloc(reinterpret_cast<void **>(&device->partial_sums), kernels::kSquarePartials * sizeof(double)));
   check(cudaMemsetAsync(device->fault, 0, sizeof(kernels::Fault), device->stream));
   device->staging = std::make_unique<Staging>(device->stream);
-  // The first launch loads the kernels: a card that none of them was built for shows here and not in the middle of a run.
   check(cudaStreamSynchronize(device->stream));
   return device;
 }

@@ -36,6 +36,7 @@ struct CudaDevice : sails_device {
   int ordinal = 0;
   int multiprocessors = 1;
   int compute_capability = 0;             // 90 for 9.0
+  bool early_starts = false;              // kernels may start before those before them have ended: the code loaded knows how to wait
   bool hopper_kernels = false;            // variants of sm_90a (TMA, wgmma) may be chosen: on 9.0, unless the option kernels=portable says no
   int64_t shared_bytes_per_block = 0;     // the most dynamic shared memory that a block may ask for
   int64_t total_bytes = 0;                // of the card

@@ -7,8 +7,7 @@
 namespace sails {
 
 inline kernels::EarlyStream early_stream(const CudaDevice &device) {
-  constexpr int kFirstEarly = 90;
-  return {device.stream, device.compute_capability >= kFirstEarly};
+  return {device.stream, device.early_starts};
 }
 
 }  // namespace sails
