@@ -298,6 +298,7 @@ __device__ __forceinline__ void compute_query_gradients(const AttentionShape &p,
 #pragma unroll
   for (int k = 0; k < kKeptKeys / 16; k++) wgmma_done(ds[k]);
   mbarrier_wait(&barriers->douts_full, 0);  // of a block that saw no key: nothing may arrive after its end
+  named_barrier_sync(1 + half, kWarpgroup);  // all warps have done with the queries, which dq takes the place of
   store_accumulators<kWidth>(Stages::queries(base, half), dq, p.scale, [&](const uint8_t *from, int column) {
     tma_store_4d(dq_map, from, column, rows->head, rows->query, rows->sequence);
   });
