@@ -70,6 +70,23 @@ __device__ __forceinline__ void mbarrier_arrive_expect(Mbarrier *barrier, uint32
   __trap();
 #endif
 }
+// One arrival at the mbarrier that block `rank` of the cluster has at this place (cluster.cuh). Its waiters use mbarrier_wait_for_cluster.
+__device__ __forceinline__ void mbarrier_arrive_at(Mbarrier *barrier, int rank) {
+#ifdef SAILS_EMULATOR
+  sails_emulator::mbarrier_arrive_at(barrier, static_cast<uint32_t>(rank));
+#elif defined(SAILS_HAS_MBARRIER)
+  asm volatile(
+      "{\n"
+      ".reg .b32 remote;\n"
+      "mapa.shared::cluster.u32 remote, %0, %1;\n"
+      "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [remote];\n"
+      "}\n" ::"r"(shared_window_address(barrier)),
+      "r"(rank)
+      : "memory");
+#else
+  __trap();
+#endif
+}
 // Whether the phase of this parity has completed; may wait a while before it says no.
 __device__ __forceinline__ bool mbarrier_try_wait(Mbarrier *barrier, uint32_t parity) {
 #ifdef SAILS_EMULATOR
@@ -96,6 +113,28 @@ __device__ __forceinline__ void mbarrier_wait(Mbarrier *barrier, uint32_t parity
 #else
   while (!mbarrier_try_wait(barrier, parity)) {
   }
+#endif
+}
+
+// The same where threads of other blocks of the cluster arrive: what they did before is done for this thread too.
+__device__ __forceinline__ void mbarrier_wait_for_cluster(Mbarrier *barrier, uint32_t parity) {
+#ifdef SAILS_EMULATOR
+  sails_emulator::mbarrier_wait(barrier, parity, true);
+#elif defined(SAILS_HAS_MBARRIER)
+  uint32_t done;
+  do {
+    asm volatile(
+        "{\n"
+        ".reg .pred p;\n"
+        "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 p, [%1], %2;\n"
+        "selp.u32 %0, 1, 0, p;\n"
+        "}\n"
+        : "=r"(done)
+        : "r"(shared_window_address(barrier)), "r"(parity)
+        : "memory");
+  } while (done == 0);
+#else
+  __trap();
 #endif
 }
 

@@ -52,7 +52,7 @@ template <typename... Parameters, typename... Arguments>
                                  int64_t shared_bytes, Arguments... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return cudaSuccess;
 #ifdef SAILS_EMULATOR
-  return sails_emulator::launch(name, stream, kernel, grid, block, shared_bytes, arguments...);
+  return sails_emulator::launch(name, stream, kernel, grid, block, 1, shared_bytes, arguments...);
 #else
   (void)name;
   const cudaError_t allowed = allow_shared_bytes(kernel, shared_bytes);

@@ -118,6 +118,19 @@ __device__ __forceinline__ void tma_load_4d(void *to_shared, const TensorMap &ma
   __trap();
 #endif
 }
+// To the same place of every block of the cluster whose bit is set in `blocks`; the bytes count to the barrier of each.
+__device__ __forceinline__ void tma_load_2d_multicast(void *to_shared, const TensorMap &map, Mbarrier *barrier, uint32_t blocks, int32_t x, int32_t y) {
+#ifdef SAILS_EMULATOR
+  sails_emulator::tensor_load_multicast(to_shared, &map, barrier, blocks, 2, x, y, 0, 0);
+#elif defined(SAILS_HAS_MBARRIER)
+  asm volatile("cp.async.bulk.tensor.2d.shared::cluster.global.mbarrier::complete_tx::bytes.multicast::cluster [%0], [%1, {%3, %4}], [%2], %5;" ::"r"(
+                   shared_window_address(to_shared)),
+               "l"(&map), "r"(shared_window_address(barrier)), "r"(x), "r"(y), "h"(static_cast<uint16_t>(blocks))
+               : "memory");
+#else
+  __trap();
+#endif
+}
 // Contiguous bytes, a multiple of 16; both addresses aligned to 16.
 __device__ __forceinline__ void bulk_load(void *to_shared, const void *from_global, uint32_t bytes, Mbarrier *barrier) {
 #ifdef SAILS_EMULATOR

@@ -78,6 +78,10 @@ enum class BlockVote { none, any, all, count };
 int block_barrier(BlockVote vote, int predicate, Site site);
 // bar.sync / bar.arrive on barrier `id` (1 to 15) of `threads` threads.
 void named_barrier(int id, int threads, bool wait, Site site = Site::here());
+// The block's place in its cluster, and barrier.cluster of all the cluster's threads.
+int cluster_rank();
+void cluster_arrive(Site site = Site::here());
+void cluster_wait(Site site = Site::here());
 
 // All lanes of `mask` meet; then each holds the 8-byte value of its source lane.
 uint64_t warp_shuffle(uint32_t mask, uint64_t value, int source, const char *what, Site site);

@@ -20,6 +20,7 @@ constexpr int kGroup = 128;  // threads of a warpgroup
 struct Load {
   std::function<void()> copy;
   int64_t bytes;
+  Site site;
 };
 
 struct Barrier {
@@ -85,32 +86,39 @@ struct Hopper {
   }
 };
 
-bool make_progress(BlockRunner &r);
+bool make_progress(ClusterRunner &r);
 
-Hopper &hopper() {
-  BlockRunner &r = runner();
-  if (!r.extension()) {
-    r.extension() = std::make_shared<Hopper>();
-    r.set_idle_hook(make_progress);
+void end_of_block(ClusterRunner &r);
+
+Hopper &hopper(Block &block) {
+  if (!block.extension) {
+    block.extension = std::make_shared<Hopper>();
+    runner().set_idle_hook(make_progress);
+    runner().set_block_end_hook(end_of_block);
   }
-  return *static_cast<Hopper *>(r.extension().get());
+  return *static_cast<Hopper *>(block.extension.get());
 }
+Hopper &hopper() { return hopper(runner().block()); }
 
 bool coin() { return runner().random().below(2) == 0; }
 
 // ---------------------------------------------------------------- mbarriers
 
-Barrier &barrier_at(void *pointer, const char *what, Site site) {
-  BlockRunner &r = runner();
-  const int64_t offset = r.shared_offset(pointer);
-  if (offset < 0 || !r.in_shared(offset, 8)) r.fail(std::string(what) + ": the mbarrier is outside the block's shared memory", site);
-  auto &barriers = hopper().barriers;
+// The mbarrier of `block` at the place that `pointer` has in the calling thread's.
+Barrier &barrier_of(Block &block, void *pointer, const char *what, Site site) {
+  ClusterRunner &r = runner();
+  const int64_t offset = r.shared().offset(pointer);
+  const std::string whose = &block == &r.block() ? "" : " of block " + std::to_string(block.rank) + " of the cluster";
+  if (block.live == 0) r.fail(std::string(what) + ": the mbarrier's block" + whose + " has ended", site);
+  if (offset < 0 || !r.shared().holds(offset, 8)) r.fail(std::string(what) + ": the mbarrier is outside the block's shared memory", site);
+  auto &barriers = hopper(block).barriers;
   const auto found = barriers.find(offset);
-  if (found == barriers.end()) r.fail(std::string(what) + ": the mbarrier is not initialised", site);
+  if (found == barriers.end()) r.fail(std::string(what) + ": the mbarrier" + whose + " is not initialised", site);
   return found->second;
 }
+Barrier &barrier_at(void *pointer, const char *what, Site site) { return barrier_of(runner().block(), pointer, what, site); }
 
-void complete_phase_if_done(BlockRunner &r, Barrier &barrier) {
+void complete_phase_if_done(ClusterRunner &r, Barrier &barrier) {
   if (barrier.pending > 0 || barrier.bytes != 0) return;
   barrier.phase ^= 1;
   barrier.pending = barrier.count;
@@ -118,7 +126,7 @@ void complete_phase_if_done(BlockRunner &r, Barrier &barrier) {
   barrier.waiting.clear();
 }
 
-void finish_load(BlockRunner &r, Barrier &barrier, size_t which) {
+void finish_load(ClusterRunner &r, Barrier &barrier, size_t which) {
   const Load load = std::move(barrier.loads[which]);
   barrier.loads.erase(barrier.loads.begin() + static_cast<std::ptrdiff_t>(which));
   load.copy();
@@ -126,18 +134,19 @@ void finish_load(BlockRunner &r, Barrier &barrier, size_t which) {
   complete_phase_if_done(r, barrier);
 }
 
-// Nobody can run: one load on which somebody waits arrives. Without any the block is stuck, and the barrier says what it lacks.
-bool make_progress(BlockRunner &r) {
-  if (!r.extension()) return false;
-  Hopper &h = *static_cast<Hopper *>(r.extension().get());
+// Nobody can run: one load on which somebody waits arrives. Without any the cluster is stuck, and a barrier says what it lacks.
+bool make_progress(ClusterRunner &r) {
   std::vector<Barrier *> with_loads;
   const Barrier *stuck = nullptr;
-  for (auto &entry : h.barriers) {
-    if (entry.second.waiting.empty()) continue;
-    if (!entry.second.loads.empty())
-      with_loads.push_back(&entry.second);
-    else if (stuck == nullptr)
-      stuck = &entry.second;
+  for (int rank = 0; rank < r.cluster_blocks(); rank++) {
+    if (!r.block(rank).extension) continue;
+    for (auto &entry : hopper(r.block(rank)).barriers) {
+      if (entry.second.waiting.empty()) continue;
+      if (!entry.second.loads.empty())
+        with_loads.push_back(&entry.second);
+      else if (stuck == nullptr)
+        stuck = &entry.second;
+    }
   }
   if (!with_loads.empty()) {
     Barrier &barrier = *with_loads[r.random().below(static_cast<uint32_t>(with_loads.size()))];
@@ -151,9 +160,16 @@ bool make_progress(BlockRunner &r) {
   return false;
 }
 
-void issue_load(void *barrier, int64_t bytes, std::function<void()> copy, const char *what, Site site) {
-  Barrier &b = barrier_at(barrier, what, site);
-  b.loads.push_back({std::move(copy), bytes});
+// A load must have arrived before its block ends: the shared memory is another block's then.
+void end_of_block(ClusterRunner &r) {
+  if (!r.block().extension) return;
+  for (const auto &entry : hopper().barriers)
+    if (!entry.second.loads.empty()) r.fail("the block has ended while a bulk load into its shared memory is under way", entry.second.loads.front().site);
+}
+
+void issue_load(Block &block, void *barrier, int64_t bytes, std::function<void()> copy, const char *what, Site site) {
+  Barrier &b = barrier_of(block, barrier, what, site);
+  b.loads.push_back({std::move(copy), bytes, site});
   if (coin()) finish_load(runner(), b, b.loads.size() - 1);
 }
 
@@ -189,19 +205,20 @@ void each_element(const TensorView &v, int64_t start, const int64_t (&corner)[4]
         }
 }
 
-int64_t check_box(const TensorView &v, const void *shared, int rank, const char *what, Site site) {
-  BlockRunner &r = runner();
+// The box's place in the shared window, which must be there in the block.
+int64_t check_box(Block &block, const TensorView &v, const void *shared, int rank, const char *what, Site site) {
+  ClusterRunner &r = runner();
   if (v.rank != rank) r.fail(std::string(what) + " of " + std::to_string(rank) + " dimensions through a map of " + std::to_string(v.rank), site);
-  const int64_t offset = r.shared_offset(shared);
-  if (offset < 0 || !r.in_shared(offset, box_bytes(v))) r.fail(std::string(what) + ": the box is outside the block's shared memory", site);
+  const int64_t offset = r.shared().offset(shared);
+  if (offset < 0 || !block.shared.holds(offset, box_bytes(v))) r.fail(std::string(what) + ": the box is outside the block's shared memory", site);
   if (offset % 128 != 0) r.fail(std::string(what) + ": the shared address is not aligned to 128 bytes", site);
   return offset;
 }
 
 void check_bulk(const void *shared, const void *global, uint32_t bytes, const char *what, Site site) {
-  BlockRunner &r = runner();
-  const int64_t offset = r.shared_offset(shared);
-  if (offset < 0 || !r.in_shared(offset, bytes)) r.fail(std::string(what) + " reaches outside the block's shared memory", site);
+  ClusterRunner &r = runner();
+  const int64_t offset = r.shared().offset(shared);
+  if (offset < 0 || !r.shared().holds(offset, bytes)) r.fail(std::string(what) + " reaches outside the block's shared memory", site);
   if (bytes % 16 != 0 || offset % 16 != 0 || reinterpret_cast<uintptr_t>(global) % 16 != 0)
     r.fail(std::string(what) + " of " + std::to_string(bytes) + " bytes: size and addresses must be multiples of 16", site);
 }
@@ -218,9 +235,9 @@ void issue_store(std::function<void()> read, std::function<void()> write) {
 }  // namespace
 
 void mbarrier_init(void *barrier, uint32_t count, Site site) {
-  BlockRunner &r = runner();
-  const int64_t offset = r.shared_offset(barrier);
-  if (offset < 0 || !r.in_shared(offset, 8)) r.fail("mbarrier.init: the mbarrier is outside the block's shared memory", site);
+  ClusterRunner &r = runner();
+  const int64_t offset = r.shared().offset(barrier);
+  if (offset < 0 || !r.shared().holds(offset, 8)) r.fail("mbarrier.init: the mbarrier is outside the block's shared memory", site);
   if (offset % 8 != 0) r.fail("mbarrier.init: the address is not aligned to 8 bytes", site);
   if (count == 0) r.fail("mbarrier.init: a count of 0", site);
   Barrier &b = hopper().barriers[offset];
@@ -232,12 +249,13 @@ void mbarrier_init(void *barrier, uint32_t count, Site site) {
 void mbarrier_invalidate(void *barrier, Site site) {
   Barrier &b = barrier_at(barrier, "mbarrier.inval", site);
   if (!b.waiting.empty() || !b.loads.empty()) runner().fail("mbarrier.inval: the mbarrier is in use", site);
-  hopper().barriers.erase(runner().shared_offset(barrier));
+  hopper().barriers.erase(runner().shared().offset(barrier));
 }
 
-void mbarrier_arrive(void *barrier, uint32_t bytes, Site site) {
-  BlockRunner &r = runner();
-  Barrier &b = barrier_at(barrier, "mbarrier.arrive", site);
+namespace {
+
+void arrive(Barrier &b, uint32_t bytes, Site site) {
+  ClusterRunner &r = runner();
   if (b.pending == 0) r.fail("mbarrier.arrive: all " + std::to_string(b.count) + " arrivals of this phase have come already", site);
   b.bytes += bytes;
   b.pending--;
@@ -247,8 +265,23 @@ void mbarrier_arrive(void *barrier, uint32_t bytes, Site site) {
   r.wait("its turn", site);
 }
 
+Block &block_of_cluster(uint32_t rank, const char *what, Site site) {
+  ClusterRunner &r = runner();
+  if (rank >= static_cast<uint32_t>(r.cluster_blocks()))
+    r.fail(std::string(what) + ": block " + std::to_string(rank) + " of a cluster of " + std::to_string(r.cluster_blocks()), site);
+  return r.block(static_cast<int>(rank));
+}
+
+}  // namespace
+
+void mbarrier_arrive(void *barrier, uint32_t bytes, Site site) { arrive(barrier_at(barrier, "mbarrier.arrive", site), bytes, site); }
+
+void mbarrier_arrive_at(void *barrier, uint32_t rank, Site site) {
+  arrive(barrier_of(block_of_cluster(rank, "mbarrier.arrive", site), barrier, "mbarrier.arrive", site), 0, site);
+}
+
 bool mbarrier_wait(void *barrier, uint32_t parity, bool until_done, Site site) {
-  BlockRunner &r = runner();
+  ClusterRunner &r = runner();
   if (parity > 1) r.fail("mbarrier.try_wait: a parity of " + std::to_string(parity), site);
   Barrier &b = barrier_at(barrier, "mbarrier.try_wait", site);
   if (!until_done && b.phase == parity && !b.loads.empty()) finish_load(r, b, r.random().below(static_cast<uint32_t>(b.loads.size())));
@@ -279,12 +312,13 @@ bool make_tensor_map(void *map, size_t map_bytes, const TensorView &v) {
   return true;
 }
 
-void tensor_load(void *to_shared, const void *map, void *barrier, int rank, int32_t x, int32_t y, int32_t z, int32_t w, Site site) {
-  const TensorView v = view_of(map);
-  const int64_t offset = check_box(v, to_shared, rank, "cp.async.bulk.tensor load", site);
-  char *arena = runner().arena();
+namespace {
+
+void load_box(Block &block, void *to_shared, const TensorView &v, void *barrier, int rank, const int64_t (&corner)[4], Site site) {
+  const int64_t offset = check_box(block, v, to_shared, rank, "cp.async.bulk.tensor load", site), x = corner[0], y = corner[1], z = corner[2], w = corner[3];
+  char *arena = block.shared.arena();
   issue_load(
-      barrier, box_bytes(v),
+      block, barrier, box_bytes(v),
       [=] {
         each_element(v, offset, {x, y, z, w}, [&](int64_t to, const char *from) {
           if (from != nullptr)
@@ -296,15 +330,30 @@ void tensor_load(void *to_shared, const void *map, void *barrier, int rank, int3
       "cp.async.bulk.tensor load", site);
 }
 
+}  // namespace
+
+void tensor_load(void *to_shared, const void *map, void *barrier, int rank, int32_t x, int32_t y, int32_t z, int32_t w, Site site) {
+  load_box(runner().block(), to_shared, view_of(map), barrier, rank, {x, y, z, w}, site);
+}
+
+// In each block the box arrives at a moment of its own.
+void tensor_load_multicast(void *to_shared, const void *map, void *barrier, uint32_t blocks, int rank, int32_t x, int32_t y, int32_t z, int32_t w,
+                           Site site) {
+  if (blocks == 0) runner().fail("cp.async.bulk.tensor load: no block in the multicast mask", site);
+  for (uint32_t to = 0; blocks >> to != 0; to++)
+    if ((blocks >> to & 1) != 0)
+      load_box(block_of_cluster(to, "cp.async.bulk.tensor load", site), to_shared, view_of(map), barrier, rank, {x, y, z, w}, site);
+}
+
 void bulk_load(void *to_shared, const void *from_global, uint32_t bytes, void *barrier, Site site) {
   check_bulk(to_shared, from_global, bytes, "cp.async.bulk load", site);
-  issue_load(barrier, bytes, [=] { std::memcpy(to_shared, from_global, bytes); }, "cp.async.bulk load", site);
+  issue_load(runner().block(), barrier, bytes, [=] { std::memcpy(to_shared, from_global, bytes); }, "cp.async.bulk load", site);
 }
 
 void tensor_store(const void *map, const void *from_shared, int rank, int32_t x, int32_t y, int32_t z, int32_t w, Site site) {
   const TensorView v = view_of(map);
-  const int64_t offset = check_box(v, from_shared, rank, "cp.async.bulk.tensor store", site);
-  const char *arena = runner().arena();
+  const int64_t offset = check_box(runner().block(), v, from_shared, rank, "cp.async.bulk.tensor store", site);
+  const char *arena = runner().shared().arena();
   const auto held = std::make_shared<std::vector<char>>();
   issue_store(
       [=] {
@@ -355,7 +404,7 @@ void bulk_wait(int pending, bool read_only) {
 namespace {
 
 Warpgroup &warpgroup(const char *what, Site site) {
-  BlockRunner &r = runner();
+  ClusterRunner &r = runner();
   const int group = r.current().index / kGroup;
   if ((group + 1) * kGroup > r.block_threads()) r.fail(std::string(what) + ": the warpgroup has fewer than 128 threads", site);
   return hopper().warpgroups[group];
@@ -364,7 +413,7 @@ Warpgroup &warpgroup(const char *what, Site site) {
 // All 128 threads meet; the last one works on their payloads.
 template <typename Work>
 void meet(Warpgroup &group, void *payload, const char *what, Site site, Work &&work) {
-  BlockRunner &r = runner();
+  ClusterRunner &r = runner();
   Meeting &meeting = group.meeting;
   if (meeting.what == nullptr) {
     meeting.what = what;
@@ -399,10 +448,10 @@ float operand(uint64_t descriptor, bool mn_major, int row, int k, Site site) {
     offset = code == 0 ? across / 8 * stride + along / 8 * leading + along % 8 * 16 + across % 8 * 2
                        : across / (span / 2) * leading + along / 8 * stride + along % 8 * span + across % (span / 2) * 2;
   const int64_t at = swizzled(start + offset, span);
-  BlockRunner &r = runner();
-  if (!r.in_shared(at, 2)) r.fail("wgmma: the descriptor reaches outside the block's shared memory", site);
+  ClusterRunner &r = runner();
+  if (!r.shared().holds(at, 2)) r.fail("wgmma: the descriptor reaches outside the block's shared memory", site);
   uint16_t bits;
-  std::memcpy(&bits, r.arena() + at, 2);
+  std::memcpy(&bits, r.shared().arena() + at, 2);
   return low_half(bits);
 }
 

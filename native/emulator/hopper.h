@@ -13,6 +13,8 @@ void mbarrier_init(void *barrier, uint32_t count, Site site = Site::here());
 void mbarrier_invalidate(void *barrier, Site site = Site::here());
 // One arrival that announces `bytes`.
 void mbarrier_arrive(void *barrier, uint32_t bytes, Site site = Site::here());
+// One arrival at the mbarrier that block `rank` of the cluster has at the same place.
+void mbarrier_arrive_at(void *barrier, uint32_t rank, Site site = Site::here());
 // Whether the phase of this parity has completed; until_done: sleeps until it has.
 bool mbarrier_wait(void *barrier, uint32_t parity, bool until_done, Site site = Site::here());
 
@@ -28,6 +30,9 @@ struct TensorView {
 bool make_tensor_map(void *map, size_t map_bytes, const TensorView &view);
 void tensor_load(void *to_shared, const void *map, void *barrier, int rank, int32_t x, int32_t y, int32_t z, int32_t w,
                  Site site = Site::here());
+// To the same place of every block whose bit is set in `blocks`; completes on the mbarrier of each.
+void tensor_load_multicast(void *to_shared, const void *map, void *barrier, uint32_t blocks, int rank, int32_t x, int32_t y, int32_t z, int32_t w,
+                           Site site = Site::here());
 void bulk_load(void *to_shared, const void *from_global, uint32_t bytes, void *barrier, Site site = Site::here());
 void tensor_store(const void *map, const void *from_shared, int rank, int32_t x, int32_t y, int32_t z, int32_t w,
                  Site site = Site::here());

@@ -14,10 +14,10 @@
 namespace sails_emulator {
 namespace {
 
-// Blocks in a random order: i -> (a i + b) mod n with a prime to n visits every block once.
-struct BlockOrder {
+// Clusters in a random order: i -> (a i + b) mod n with a prime to n visits each once.
+struct Order {
   uint64_t n, a, b;
-  BlockOrder(uint64_t n, uint64_t seed) : n(n), a(1), b(0) {
+  Order(uint64_t n, uint64_t seed) : n(n), a(1), b(0) {
     Random random(seed);
     if (n < 2) return;
     b = random.below(static_cast<uint32_t>(std::min<uint64_t>(n, UINT32_MAX)));
@@ -29,23 +29,25 @@ struct BlockOrder {
 
 struct Job {
   const KernelCall &call;
-  uint64_t seed, blocks;
-  BlockOrder order;
+  uint64_t seed, clusters_x, clusters;
+  Order order;
   std::atomic<uint64_t> next{0};
   std::atomic<bool> failed{false};
   std::mutex mutex;
   std::string failure;
 
-  Job(const KernelCall &call, uint64_t seed, uint64_t blocks) : call(call), seed(seed), blocks(blocks), order(blocks, seed) {}
+  Job(const KernelCall &call, uint64_t seed)
+      : call(call), seed(seed), clusters_x(call.grid.x / static_cast<unsigned>(call.cluster)), clusters(clusters_x * call.grid.y * call.grid.z),
+        order(clusters, seed) {}
 
   void work() {
-    static thread_local BlockRunner block_runner;
-    for (uint64_t i = next++; i < blocks && !failed; i = next++) {
-      const uint64_t block = order.at(i);
-      const auto x = static_cast<unsigned>(block % call.grid.x);
-      const auto y = static_cast<unsigned>(block / call.grid.x % call.grid.y);
-      const auto z = static_cast<unsigned>(block / call.grid.x / call.grid.y);
-      std::string sentence = block_runner.run(call, {x, y, z}, seed ^ (block + 1) * 0xD1B54A32D192ED03ull);
+    static thread_local ClusterRunner cluster_runner;
+    for (uint64_t i = next++; i < clusters && !failed; i = next++) {
+      const uint64_t cluster = order.at(i);
+      const auto x = static_cast<unsigned>(cluster % clusters_x) * static_cast<unsigned>(call.cluster);
+      const auto y = static_cast<unsigned>(cluster / clusters_x % call.grid.y);
+      const auto z = static_cast<unsigned>(cluster / clusters_x / call.grid.y);
+      std::string sentence = cluster_runner.run(call, {x, y, z}, seed ^ (cluster + 1) * 0xD1B54A32D192ED03ull);
       if (sentence.empty()) continue;
       std::lock_guard<std::mutex> lock(mutex);
       if (failure.empty()) failure = std::move(sentence);
@@ -119,6 +121,9 @@ std::string refused(const KernelCall &call) {
            " blocks, expected at most 2^31 - 1 x 65535 x 65535";
   if (call.shared_bytes < 0 || call.shared_bytes > kMaxSharedBytes)
     return std::to_string(call.shared_bytes) + " bytes of dynamic shared memory, expected at most " + std::to_string(kMaxSharedBytes);
+  if (call.cluster < 1 || call.cluster > kMaxCluster || call.grid.x % static_cast<unsigned>(call.cluster) != 0)
+    return "clusters of " + std::to_string(call.cluster) + " in a row of " + std::to_string(call.grid.x) + " blocks, expected 1 to " +
+           std::to_string(kMaxCluster) + " and whole clusters";
   return "";
 }
 
@@ -129,10 +134,12 @@ std::string run_kernel(const KernelCall &call, uint64_t seed, int threads) {
   if (!why.empty()) return "kernel " + call.name + ": " + why;
   // For whoever wants to know which kernels an operation runs.
   static const bool trace = std::getenv("SAILS_TRACE_LAUNCHES") != nullptr;
-  if (trace) std::fprintf(stderr, "%s: %u x %u x %u blocks of %u threads\n", call.name.c_str(), call.grid.x, call.grid.y, call.grid.z, call.block.x);
+  if (trace)
+    std::fprintf(stderr, "%s: %u x %u x %u blocks of %u threads%s\n", call.name.c_str(), call.grid.x, call.grid.y, call.grid.z, call.block.x,
+                 call.cluster > 1 ? (" in clusters of " + std::to_string(call.cluster)).c_str() : "");
   static Workers workers;
-  Job job(call, seed, static_cast<uint64_t>(call.grid.x) * call.grid.y * call.grid.z);
-  if (threads <= 1 || job.blocks < 4)
+  Job job(call, seed);
+  if (threads <= 1 || job.clusters < 4)
     job.work();
   else
     workers.run(job, threads);

@@ -2,16 +2,6 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <new>
-
-#if defined(__SANITIZE_ADDRESS__)
-#include <sanitizer/asan_interface.h>
-#define SAILS_POISON(address, bytes) ASAN_POISON_MEMORY_REGION(address, bytes)
-#define SAILS_UNPOISON(address, bytes) ASAN_UNPOISON_MEMORY_REGION(address, bytes)
-#else
-#define SAILS_POISON(address, bytes) ((void)0)
-#define SAILS_UNPOISON(address, bytes) ((void)0)
-#endif
 
 namespace sails_emulator {
 
@@ -19,10 +9,7 @@ __thread const Coordinates *coordinates __attribute__((tls_model("initial-exec")
 
 namespace {
 
-thread_local BlockRunner *running __attribute__((tls_model("initial-exec"))) = nullptr;
-
-constexpr unsigned char kGapByte = 0xFD;
-constexpr unsigned char kPoisonByte = 0xFF;  // a NaN in f32, bf16, f16 and f64; -1 as an index
+thread_local ClusterRunner *running __attribute__((tls_model("initial-exec"))) = nullptr;
 
 std::string file_name(const char *path) {
   const char *slash = path == nullptr ? nullptr : std::strrchr(path, '/');
@@ -33,66 +20,61 @@ std::string triple(unsigned x, unsigned y, unsigned z) {
   return "(" + std::to_string(x) + ", " + std::to_string(y) + ", " + std::to_string(z) + ")";
 }
 
-int64_t rounded_up(int64_t x, int64_t to) { return (x + to - 1) / to * to; }
-
 }  // namespace
 
-BlockRunner &runner() {
+ClusterRunner &runner() {
   if (running == nullptr) std::abort();  // a device function called outside a kernel: nothing sensible can follow
   return *running;
 }
 
-BlockRunner::BlockRunner() : threads_(kMaxBlockThreads), warp_meetings_(kMaxBlockThreads / 32) {
-  arena_ = static_cast<char *>(std::aligned_alloc(kArenaAlignment, kArenaBytes));
-  if (arena_ == nullptr) throw std::bad_alloc();
-  runnable_.reserve(kMaxBlockThreads);
-}
+ClusterRunner::ClusterRunner() { runnable_.reserve(kMaxBlockThreads); }
 
-BlockRunner::~BlockRunner() {
-  SAILS_UNPOISON(arena_, kArenaBytes);
-  std::free(arena_);
-}
-
-std::unique_ptr<Stack> BlockRunner::take_stack() {
+std::unique_ptr<Stack> ClusterRunner::take_stack() {
   if (free_stacks_.empty()) return std::make_unique<Stack>();
   std::unique_ptr<Stack> stack = std::move(free_stacks_.back());
   free_stacks_.pop_back();
   return stack;
 }
 
-void BlockRunner::start(const KernelCall &call, uint3 block, uint64_t seed) {
+void ClusterRunner::start(const KernelCall &call, uint3 first_block, uint64_t seed) {
   call_ = &call;
-  block_ = block;
+  n_blocks_ = call.cluster;
   n_threads_ = static_cast<int>(call.block.x * call.block.y * call.block.z);
-  live_ = n_threads_;
+  live_ = n_blocks_ * n_threads_;
   random_ = Random(seed);
   failure_.clear();
-  extension_.reset();
-  barrier_.what = nullptr;
-  barrier_.waiting.clear();
-  barrier_.count = barrier_votes_ = 0;
-  for (NamedBarrier &barrier : named_) barrier = NamedBarrier();
-  for (auto &meetings : warp_meetings_) meetings.clear();
+  cluster_arrived_ = 0;
+  cluster_phase_ = 0;
+  cluster_waiting_.clear();
   runnable_.clear();
-  pieces_.clear();
-  SAILS_UNPOISON(arena_, kArenaBytes);
-  const int64_t dynamic_end = kDynamicStart + call.shared_bytes;
-  std::memset(arena_ + kDynamicStart - kRedZone, kGapByte, kRedZone);
-  std::memset(arena_ + kDynamicStart, kPoisonByte, static_cast<size_t>(call.shared_bytes));
-  std::memset(arena_ + dynamic_end, kGapByte, kRedZone);
-  SAILS_POISON(arena_, kDynamicStart);
-  SAILS_POISON(arena_ + dynamic_end, kArenaBytes - dynamic_end);
-  if (call.shared_bytes > 0) pieces_.push_back({nullptr, "dynamic shared memory", kDynamicStart, call.shared_bytes});
-  static_next_ = rounded_up(dynamic_end + kRedZone, 128);
-  static_bytes_ = 0;
+  layout_.start(call.shared_bytes);
+  while (static_cast<int>(blocks_.size()) < n_blocks_) blocks_.push_back(std::make_unique<Block>());
+  if (static_cast<int>(threads_.size()) < live_) threads_.resize(static_cast<size_t>(live_));
+  for (int rank = 0; rank < n_blocks_; rank++)
+    start_block(block(rank), {first_block.x + static_cast<unsigned>(rank), first_block.y, first_block.z}, rank);
+}
+
+void ClusterRunner::start_block(Block &block, uint3 index, int rank) {
+  block.index = index;
+  block.rank = rank;
+  block.live = n_threads_;
+  block.extension.reset();
+  block.barrier.what = nullptr;
+  block.barrier.waiting.clear();
+  block.barrier.count = block.barrier_votes = 0;
+  for (NamedBarrier &barrier : block.named) barrier = NamedBarrier();
+  for (auto &meetings : block.warp_meetings) meetings.clear();
+  block.shared.start(layout_);
+  const dim3 size = call_->block;
   for (int i = 0; i < n_threads_; i++) {
-    Thread &t = threads_[static_cast<size_t>(i)];
+    Thread &t = threads_[static_cast<size_t>(rank * n_threads_ + i)];
     const unsigned u = static_cast<unsigned>(i);
-    t.coordinates = {{u % call.block.x, u / call.block.x % call.block.y, u / (call.block.x * call.block.y)}, block, call.block, call.grid};
+    t.coordinates = {{u % size.x, u / size.x % size.y, u / (size.x * size.y)}, index, size, call_->grid};
+    t.block = &block;
     t.index = i;
     t.lane = i % 32;
     t.warp = i / 32;
-    t.done = false;
+    t.done = t.at_cluster_barrier = false;
     t.waits_for = nullptr;
     t.copies.clear();
     t.copy_groups.clear();
@@ -101,15 +83,15 @@ void BlockRunner::start(const KernelCall &call, uint3 block, uint64_t seed) {
   }
 }
 
-std::string BlockRunner::run(const KernelCall &call, uint3 block, uint64_t seed) {
-  start(call, block, seed);
+std::string ClusterRunner::run(const KernelCall &call, uint3 first_block, uint64_t seed) {
+  start(call, first_block, seed);
   running = this;
   adopt_thread_stack(main_);
   Thread *first = pick();
   current_ = nullptr;
   continue_thread(first, false);
   // Here all threads are done, or one has failed; threads that were left asleep give their stacks back.
-  for (int i = 0; i < n_threads_; i++) {
+  for (int i = 0; i < n_blocks_ * n_threads_; i++) {
     std::unique_ptr<Stack> &stack = threads_[static_cast<size_t>(i)].stack;
     if (!stack) continue;
     forget_frames(*stack);
@@ -117,15 +99,22 @@ std::string BlockRunner::run(const KernelCall &call, uint3 block, uint64_t seed)
   }
   for (auto &stack : finished_stacks_) free_stacks_.push_back(std::move(stack));
   finished_stacks_.clear();
-  extension_.reset();
+  for (auto &block : blocks_) block->extension.reset();
   running = nullptr;
   coordinates = nullptr;
-  if (failure_.empty()) check_red_zones();
-  SAILS_UNPOISON(arena_, kArenaBytes);
+  end_windows();
   return failure_;
 }
 
-Thread *BlockRunner::pick() {
+void ClusterRunner::end_windows() {
+  for (int rank = 0; rank < n_blocks_; rank++) {
+    const std::string outside = block(rank).shared.end();
+    const uint3 at = block(rank).index;
+    if (failure_.empty() && !outside.empty()) failure_ = outside + " (kernel " + call_->name + ", block " + triple(at.x, at.y, at.z) + ")";
+  }
+}
+
+Thread *ClusterRunner::pick() {
   if (runnable_.empty()) return nullptr;
   const size_t i = random_.below(static_cast<uint32_t>(runnable_.size()));
   Thread *thread = runnable_[i];
@@ -135,7 +124,7 @@ Thread *BlockRunner::pick() {
 }
 
 // Leaves the current fiber for `next`, or for the runner where there is none.
-void BlockRunner::continue_thread(Thread *next, bool last) {
+void ClusterRunner::continue_thread(Thread *next, bool last) {
   Context &from = current_ == nullptr ? main_ : current_->context;
   if (next == nullptr) {
     coordinates = nullptr;
@@ -152,13 +141,13 @@ void BlockRunner::continue_thread(Thread *next, bool last) {
   switch_context(from, next->context, last);
 }
 
-void BlockRunner::fiber_main() {
+void ClusterRunner::fiber_main() {
   entered(running->current_->context);
   running->run_thread_loop();
 }
 
 // A fiber whose thread is done goes on with the next thread that has not started yet: a kernel without barriers is a plain loop.
-void BlockRunner::run_thread_loop() {
+void ClusterRunner::run_thread_loop() {
   for (;;) {
     call_->body();
     thread_finished();
@@ -185,13 +174,15 @@ void BlockRunner::run_thread_loop() {
   }
 }
 
-void BlockRunner::thread_finished() {
+void ClusterRunner::thread_finished() {
   async_copy_wait(0);
   current_->done = true;
   live_--;
+  if (--block().live == 0 && block_end_hook_ != nullptr) block_end_hook_(*this);
+  complete_cluster_phase();
 }
 
-void BlockRunner::wait(const char *what, Site site) {
+void ClusterRunner::wait(const char *what, Site site) {
   Thread *me = current_;
   me->waits_for = what;
   me->site = site;
@@ -212,41 +203,41 @@ void BlockRunner::wait(const char *what, Site site) {
   me->waits_for = nullptr;
 }
 
-void BlockRunner::wake(Thread *thread) { runnable_.push_back(thread); }
+void ClusterRunner::wake(Thread *thread) { runnable_.push_back(thread); }
 
-std::string BlockRunner::where(const Thread &thread, Site site) const {
-  const uint3 t = thread.coordinates.thread;
-  return "kernel " + call_->name + ", block " + triple(block_.x, block_.y, block_.z) + ", thread " + triple(t.x, t.y, t.z) + ", " +
+std::string ClusterRunner::where(const Thread &thread, Site site) const {
+  const uint3 t = thread.coordinates.thread, b = thread.coordinates.block;
+  return "kernel " + call_->name + ", block " + triple(b.x, b.y, b.z) + ", thread " + triple(t.x, t.y, t.z) + ", " +
          file_name(site.file) + ":" + std::to_string(site.line);
 }
 
-void BlockRunner::fail(const std::string &what, Site site) {
+void ClusterRunner::fail(const std::string &what, Site site) {
   failure_ = what + " (" + where(*current_, site) + ")";
   continue_thread(nullptr, false);
   std::abort();  // a failed thread is never continued
 }
 
-std::string BlockRunner::deadlock() const {
+std::string ClusterRunner::deadlock() const {
+  const int all = n_blocks_ * n_threads_;
   int waiting = 0;
   const Thread *first = nullptr;
-  for (int i = 0; i < n_threads_; i++) {
+  for (int i = 0; i < all; i++) {
     const Thread &t = threads_[static_cast<size_t>(i)];
     if (t.done) continue;
     waiting++;
     if (first == nullptr) first = &t;
   }
-  const int done = n_threads_ - live_;
-  return "deadlock: " + std::to_string(waiting) + " of " + std::to_string(n_threads_) + " threads wait" +
-         (first == nullptr ? "" : std::string(" for ") + first->waits_for) + ", " + std::to_string(done) +
+  return "deadlock: " + std::to_string(waiting) + " of " + std::to_string(all) + " threads wait" +
+         (first == nullptr ? "" : std::string(" for ") + first->waits_for) + ", " + std::to_string(all - live_) +
          " have returned and none can go on" + (first == nullptr ? "" : " (" + where(*first, first->site) + ")");
 }
 
-Meeting &BlockRunner::warp_meeting(int warp, uint32_t mask, const char *what, Site site) {
+Meeting &ClusterRunner::warp_meeting(int warp, uint32_t mask, const char *what, Site site) {
   const Thread &me = *current_;
   const int lanes = std::min(32, n_threads_ - warp * 32);
   if ((mask >> me.lane & 1u) == 0) fail(std::string(what) + ": the calling lane is not in its mask", site);
   if (lanes < 32 && (mask >> lanes) != 0) fail(std::string(what) + ": the mask names lanes that this warp does not have", site);
-  auto &meetings = warp_meetings_[static_cast<size_t>(warp)];
+  auto &meetings = me.block->warp_meetings[static_cast<size_t>(warp)];
   Meeting *found = nullptr;
   for (auto &entry : meetings)
     if (entry.first == mask) found = entry.second.get();
@@ -266,9 +257,9 @@ Meeting &BlockRunner::warp_meeting(int warp, uint32_t mask, const char *what, Si
   return *found;
 }
 
-void BlockRunner::join(Meeting &meeting, int slot, void *payload) { meeting.payloads[static_cast<size_t>(slot)] = payload; }
+void ClusterRunner::join(Meeting &meeting, int slot, void *payload) { meeting.payloads[static_cast<size_t>(slot)] = payload; }
 
-void BlockRunner::release(Meeting &meeting) {
+void ClusterRunner::release(Meeting &meeting) {
   for (Thread *thread : meeting.waiting) wake(thread);
   meeting.waiting.clear();
   meeting.arrived = 0;
@@ -276,42 +267,43 @@ void BlockRunner::release(Meeting &meeting) {
   meeting.what = nullptr;
 }
 
-int BlockRunner::barrier(BlockVote vote, int predicate, Site site) {
-  if (barrier_.what == nullptr) {
-    barrier_.what = "__syncthreads";
-    barrier_.site = site;
-    barrier_vote_ = vote;
-    barrier_votes_ = 0;
-  } else if (barrier_.site.line != site.line || std::strcmp(barrier_.site.file, site.file) != 0) {
-    fail("divergent barrier: this thread is at a __syncthreads while others wait at the one of " + file_name(barrier_.site.file) + ":" +
-             std::to_string(barrier_.site.line),
+int ClusterRunner::barrier(BlockVote vote, int predicate, Site site) {
+  Block &b = block();
+  if (b.barrier.what == nullptr) {
+    b.barrier.what = "__syncthreads";
+    b.barrier.site = site;
+    b.barrier_vote = vote;
+    b.barrier_votes = 0;
+  } else if (b.barrier.site.line != site.line || std::strcmp(b.barrier.site.file, site.file) != 0) {
+    fail("divergent barrier: this thread is at a __syncthreads while others wait at the one of " + file_name(b.barrier.site.file) + ":" +
+             std::to_string(b.barrier.site.line),
          site);
   }
-  barrier_.count++;
-  barrier_votes_ += predicate != 0;
-  if (barrier_.count < n_threads_) {
-    barrier_.waiting.push_back(current_);
+  b.barrier.count++;
+  b.barrier_votes += predicate != 0;
+  if (b.barrier.count < n_threads_) {
+    b.barrier.waiting.push_back(current_);
     wait("__syncthreads", site);
-    return barrier_result_;
+    return b.barrier_result;
   }
-  switch (barrier_vote_) {
-    case BlockVote::none: barrier_result_ = 0; break;
-    case BlockVote::any: barrier_result_ = barrier_votes_ > 0; break;
-    case BlockVote::all: barrier_result_ = barrier_votes_ == n_threads_; break;
-    case BlockVote::count: barrier_result_ = barrier_votes_; break;
+  switch (b.barrier_vote) {
+    case BlockVote::none: b.barrier_result = 0; break;
+    case BlockVote::any: b.barrier_result = b.barrier_votes > 0; break;
+    case BlockVote::all: b.barrier_result = b.barrier_votes == n_threads_; break;
+    case BlockVote::count: b.barrier_result = b.barrier_votes; break;
   }
-  release(barrier_);
+  release(b.barrier);
   // The last thread to come is not the first to go on.
   wake(current_);
-  const int result = barrier_result_;
+  const int result = b.barrier_result;
   wait("__syncthreads", site);
   return result;
 }
 
-void BlockRunner::named_barrier(int id, int threads, bool wait_too, Site site) {
-  if (id < 1 || id > 15 || threads % 32 != 0 || threads <= 0 || threads > n_threads_)
+void ClusterRunner::named_barrier(int id, int threads, bool wait_too, Site site) {
+  if (id < 1 || id >= kNamedBarriers || threads % 32 != 0 || threads <= 0 || threads > n_threads_)
     fail("named barrier " + std::to_string(id) + " of " + std::to_string(threads) + " threads: expected 1 to 15 and a multiple of 32", site);
-  NamedBarrier &barrier = named_[id];
+  NamedBarrier &barrier = block().named[id];
   if (barrier.expected == 0) barrier.expected = threads;
   if (barrier.expected != threads)
     fail("named barrier " + std::to_string(id) + " is used with " + std::to_string(threads) + " and " + std::to_string(barrier.expected) +
@@ -326,69 +318,59 @@ void BlockRunner::named_barrier(int id, int threads, bool wait_too, Site site) {
   }
 }
 
-void *BlockRunner::shared_array(const void *key, const char *name, size_t bytes) {
-  for (const SharedPiece &piece : pieces_)
-    if (piece.key == key) return arena_ + piece.offset;
-  const auto size = static_cast<int64_t>(bytes);
-  const Site site{nullptr, 0};
-  static_bytes_ += rounded_up(size, 16);
-  if (static_bytes_ > kMaxStaticSharedBytes) fail(std::string("shared array ") + name + ": more than 48 KiB of static shared memory", site);
-  if (static_bytes_ + call_->shared_bytes > kMaxSharedBytes) fail(std::string("shared array ") + name + ": the block needs more than 227 KiB", site);
-  // 16 bytes past a multiple of 128, because nothing promises more alignment than that.
-  const int64_t offset = rounded_up(static_next_, 128) + 16;
-  const int64_t end = offset + size;
-  SAILS_UNPOISON(arena_ + static_next_, end + kRedZone - static_next_);
-  std::memset(arena_ + static_next_, kGapByte, static_cast<size_t>(offset - static_next_));
-  std::memset(arena_ + offset, kPoisonByte, bytes);
-  std::memset(arena_ + end, kGapByte, kRedZone);
-  SAILS_POISON(arena_ + static_next_, offset - static_next_);
-  SAILS_POISON(arena_ + end, kRedZone);
-  pieces_.push_back({key, name, offset, size});
-  static_next_ = end + kRedZone;
-  return arena_ + offset;
+void ClusterRunner::cluster_arrive(Site site) {
+  Thread &me = *current_;
+  if (me.at_cluster_barrier) fail("barrier.cluster.arrive: this thread has arrived already and not waited", site);
+  me.at_cluster_barrier = true;
+  me.cluster_phase = cluster_phase_;
+  cluster_arrived_++;
+  complete_cluster_phase();
 }
 
-int64_t BlockRunner::shared_offset(const void *pointer) const {
-  const auto address = reinterpret_cast<uintptr_t>(pointer), base = reinterpret_cast<uintptr_t>(arena_);
-  return address >= base && address < base + kArenaBytes ? static_cast<int64_t>(address - base) : -1;
-}
-
-bool BlockRunner::in_shared(int64_t offset, int64_t bytes) const {
-  for (const SharedPiece &piece : pieces_)
-    if (offset >= piece.offset && offset + bytes <= piece.offset + piece.bytes) return true;
-  return false;
-}
-
-// Without a sanitizer a write next to a shared array shows here, at the end of the block.
-void BlockRunner::check_red_zones() {
-  SAILS_UNPOISON(arena_, kArenaBytes);
-  for (const SharedPiece &piece : pieces_) {
-    const int64_t before = std::min<int64_t>(kRedZone, piece.key == nullptr ? kRedZone : 16);
-    for (int64_t i = -before; i < piece.bytes + kRedZone; i++) {
-      if (i == 0) i = piece.bytes;
-      if (static_cast<unsigned char>(arena_[piece.offset + i]) == kGapByte) continue;
-      failure_ = std::string("a write outside the shared array ") + piece.name + ", " +
-                 (i < 0 ? std::to_string(-i) + " bytes before its start" : std::to_string(i - piece.bytes) + " bytes past its end") +
-                 " (kernel " + call_->name + ", block " + triple(block_.x, block_.y, block_.z) + ")";
-      return;
-    }
+void ClusterRunner::cluster_wait(Site site) {
+  Thread &me = *current_;
+  if (!me.at_cluster_barrier) fail("barrier.cluster.wait: this thread has not arrived", site);
+  while (cluster_phase_ == me.cluster_phase) {
+    cluster_waiting_.push_back(&me);
+    wait("the cluster's barrier", site);
   }
+  me.at_cluster_barrier = false;
+}
+
+// Threads that have returned count as arrived.
+void ClusterRunner::complete_cluster_phase() {
+  if (cluster_arrived_ == 0 || cluster_arrived_ < live_) return;
+  cluster_arrived_ = 0;
+  cluster_phase_++;
+  for (Thread *thread : cluster_waiting_) wake(thread);
+  cluster_waiting_.clear();
+}
+
+void *ClusterRunner::shared_array(const void *key, const char *name, size_t bytes) {
+  if (void *declared = shared().find(key)) return declared;
+  std::string why;
+  const SharedPiece &piece = layout_.place(key, name, static_cast<int64_t>(bytes), why);
+  if (!why.empty()) fail(why, {nullptr, 0});
+  return shared().declare(piece);
 }
 
 // ---- what device_runtime.h promises
 
 void *shared_array(const void *key, const char *name, size_t bytes) { return runner().shared_array(key, name, bytes); }
-void *dynamic_shared() { return runner().dynamic_shared(); }
+void *dynamic_shared() { return runner().shared().dynamic(); }
 
 uint32_t shared_address(const void *pointer, Site site) {
-  const int64_t offset = runner().shared_offset(pointer);
+  const int64_t offset = runner().shared().offset(pointer);
   if (offset < 0) runner().fail("the pointer is not in shared memory", site);
   return static_cast<uint32_t>(offset);
 }
-void *shared_pointer(uint32_t address) { return runner().arena() + address; }
+void *shared_pointer(uint32_t address) { return runner().shared().arena() + address; }
 
 int block_barrier(BlockVote vote, int predicate, Site site) { return runner().barrier(vote, predicate, site); }
 void named_barrier(int id, int threads, bool wait, Site site) { runner().named_barrier(id, threads, wait, site); }
+int cluster_rank() { return runner().block().rank; }
+void cluster_arrive(Site site) { runner().cluster_arrive(site); }
+void cluster_wait(Site site) { runner().cluster_wait(site); }
 int lane_index() { return runner().current().lane; }
 void trap(const char *why, Site site) { runner().fail(why, site); }
 
@@ -397,7 +379,7 @@ uint64_t warp_shuffle(uint32_t mask, uint64_t value, int source, const char *wha
     uint64_t value, result;
     int source;
   } slot{value, 0, source};
-  BlockRunner &r = runner();
+  ClusterRunner &r = runner();
   if (source < 0 || source > 31 || (mask >> source & 1u) == 0) r.fail(std::string(what) + " reads a lane that is not in its mask", site);
   r.meet_warp(mask, &slot, what, site, [mask](void **payloads) {
     for (int lane = 0; lane < 32; lane++) {
@@ -425,9 +407,9 @@ uint32_t warp_ballot(uint32_t mask, int predicate, const char *what, Site site) 
 }
 
 void async_copy(void *to_shared, const void *from_global, int bytes, int source_bytes, Site site) {
-  BlockRunner &r = runner();
-  const int64_t offset = r.shared_offset(to_shared);
-  if (offset < 0 || !r.in_shared(offset, bytes)) r.fail("cp.async writes outside the block's shared memory", site);
+  ClusterRunner &r = runner();
+  const int64_t offset = r.shared().offset(to_shared);
+  if (offset < 0 || !r.shared().holds(offset, bytes)) r.fail("cp.async writes outside the block's shared memory", site);
   if (offset % bytes != 0 || reinterpret_cast<uintptr_t>(from_global) % static_cast<uintptr_t>(bytes) != 0)
     r.fail("cp.async of " + std::to_string(bytes) + " bytes from or to an address that is not aligned to them", site);
   Thread &me = r.current();

@@ -1,4 +1,5 @@
-// Runs the blocks of a kernel: each CUDA thread is a fiber, a block runs whole on one OS thread, its fibers in a random order.
+// Runs the blocks of a kernel: each CUDA thread is a fiber; a cluster of blocks (most often of one) runs whole on one OS thread, all its fibers in a
+// random order.
 #pragma once
 
 #include <cstdint>
@@ -11,17 +12,13 @@
 #include "emulator/device_runtime.h"
 #include "emulator/fiber.h"
 #include "emulator/host_runtime.h"
+#include "emulator/shared_window.h"
 
 namespace sails_emulator {
 
 constexpr int kMaxBlockThreads = 1024;
-// The shared window of a block: addresses start at 0 of the arena, which is aligned to a swizzle atom. Static arrays count towards 48 KiB,
-// dynamic shared memory starts 128 past an atom, because nothing promises a kernel more.
-constexpr int64_t kArenaBytes = 512 * 1024;
-constexpr int64_t kArenaAlignment = 4096;
-constexpr int64_t kDynamicStart = 1024 + 128;
-constexpr int64_t kMaxStaticSharedBytes = 48 * 1024;
-constexpr int64_t kRedZone = 64;
+constexpr int kMaxCluster = 8;  // blocks that every device takes
+constexpr int kNamedBarriers = 16;
 
 // A small fast generator (xorshift64*); the order of threads needs no better one.
 struct Random {
@@ -41,9 +38,12 @@ struct AsyncCopy {
   int bytes, source_bytes;
 };
 
+struct Block;
+
 // One CUDA thread.
 struct Thread {
   Coordinates coordinates;
+  Block *block = nullptr;
   Context context;
   std::unique_ptr<Stack> stack;  // while it runs
   int index = 0, lane = 0, warp = 0;
@@ -54,6 +54,8 @@ struct Thread {
   std::vector<AsyncCopy> copies;     // issued, not yet done
   std::deque<size_t> copy_groups;    // sizes of the committed groups
   size_t open_copies = 0;            // issued since the last commit
+  bool at_cluster_barrier = false;   // has arrived and not yet waited
+  uint32_t cluster_phase = 0;        // in which it arrived
 };
 
 // Threads that have come together at a collective operation; the last one does the work and releases the others.
@@ -71,26 +73,38 @@ struct NamedBarrier {
   std::vector<Thread *> waiting;
 };
 
-// A piece of shared memory that the block owns.
-struct SharedPiece {
-  const void *key;
-  const char *name;
-  int64_t offset, bytes;
+// One block of the cluster that runs.
+struct Block {
+  uint3 index{};
+  int rank = 0;  // in the cluster
+  int live = 0;  // threads that have not returned
+  SharedWindow shared;
+  Meeting barrier;
+  BlockVote barrier_vote = BlockVote::none;
+  int barrier_votes = 0, barrier_result = 0;
+  NamedBarrier named[kNamedBarriers];
+  // By warp: the meetings of each mask that has come.
+  std::vector<std::vector<std::pair<uint32_t, std::unique_ptr<Meeting>>>> warp_meetings{kMaxBlockThreads / 32};
+  // For parts that keep state for a block (hopper.h); cleared when the cluster starts and ends.
+  std::shared_ptr<void> extension;
 };
 
-class BlockRunner {
+class ClusterRunner {
  public:
-  BlockRunner();
-  ~BlockRunner();
+  ClusterRunner();
 
-  // Runs one block to its end. Returns the sentence of what went wrong, "" if nothing did.
-  std::string run(const KernelCall &call, uint3 block, uint64_t seed);
+  // Runs the cluster whose first block this is to its end. Returns the sentence of what went wrong, "" if nothing did.
+  std::string run(const KernelCall &call, uint3 first_block, uint64_t seed);
 
   Thread &current() { return *current_; }
+  Block &block() { return *current_->block; }
+  int cluster_blocks() const { return n_blocks_; }
+  // A block of the cluster by its rank.
+  Block &block(int rank) { return *blocks_[static_cast<size_t>(rank)]; }
   Random &random() { return random_; }
   int block_threads() const { return n_threads_; }
 
-  // Stops the block with this sentence; does not return.
+  // Stops the cluster with this sentence; does not return.
   [[noreturn]] void fail(const std::string &what, Site site);
   // Puts the current thread to sleep until someone wakes it.
   void wait(const char *what, Site site);
@@ -102,19 +116,17 @@ class BlockRunner {
 
   int barrier(BlockVote vote, int predicate, Site site);
   void named_barrier(int id, int threads, bool wait_too, Site site);
+  void cluster_arrive(Site site);
+  void cluster_wait(Site site);
 
   void *shared_array(const void *key, const char *name, size_t bytes);
-  void *dynamic_shared() { return arena_ + kDynamicStart; }
-  // Offset in the shared window, -1 where the pointer is not in it.
-  int64_t shared_offset(const void *pointer) const;
-  char *arena() { return arena_; }
-  // Whether [offset, offset + bytes) lies in memory that the block has declared.
-  bool in_shared(int64_t offset, int64_t bytes) const;
+  // Of the current block.
+  SharedWindow &shared() { return block().shared; }
 
-  // For parts that keep state for a block (hopper.h): cleared when a block starts.
-  std::shared_ptr<void> &extension() { return extension_; }
   // Called when no thread can run but not all are done; true if it made one runnable.
-  void set_idle_hook(bool (*hook)(BlockRunner &)) { idle_hook_ = hook; }
+  void set_idle_hook(bool (*hook)(ClusterRunner &)) { idle_hook_ = hook; }
+  // Called when the last thread of a block returns.
+  void set_block_end_hook(void (*hook)(ClusterRunner &)) { block_end_hook_ = hook; }
 
   Meeting &warp_meeting(int warp, uint32_t mask, const char *what, Site site);
   void join(Meeting &meeting, int slot, void *payload);
@@ -122,21 +134,22 @@ class BlockRunner {
 
  private:
   static void fiber_main();
-  void start(const KernelCall &call, uint3 block, uint64_t seed);
+  void start(const KernelCall &call, uint3 first_block, uint64_t seed);
+  void start_block(Block &block, uint3 index, int rank);
   void thread_finished();
+  void complete_cluster_phase();
   Thread *pick();
   void run_thread_loop();
   void continue_thread(Thread *next, bool last);
   std::string where(const Thread &thread, Site site) const;
   std::string deadlock() const;
-  void check_red_zones();
-  void fill_gaps();
+  void end_windows();
   std::unique_ptr<Stack> take_stack();
 
   const KernelCall *call_ = nullptr;
-  uint3 block_{};
-  int n_threads_ = 0, live_ = 0;
-  std::vector<Thread> threads_;
+  int n_blocks_ = 0, n_threads_ = 0, live_ = 0;  // n_threads_: of a block, live_: of the cluster
+  std::vector<std::unique_ptr<Block>> blocks_;
+  std::deque<Thread> threads_;
   std::vector<Thread *> runnable_;
   std::vector<std::unique_ptr<Stack>> free_stacks_;
   std::vector<std::unique_ptr<Stack>> finished_stacks_;
@@ -144,24 +157,19 @@ class BlockRunner {
   Context main_;
   Random random_{1};
   std::string failure_;
-  Meeting barrier_;
-  int barrier_votes_ = 0;
-  BlockVote barrier_vote_ = BlockVote::none;
-  int barrier_result_ = 0;
-  NamedBarrier named_[16];
-  std::vector<std::vector<std::pair<uint32_t, std::unique_ptr<Meeting>>>> warp_meetings_;
-  char *arena_ = nullptr;
-  int64_t static_next_ = 0, static_bytes_ = 0;
-  std::vector<SharedPiece> pieces_;
-  std::shared_ptr<void> extension_;
-  bool (*idle_hook_)(BlockRunner &) = nullptr;
+  SharedLayout layout_;
+  int cluster_arrived_ = 0;
+  uint32_t cluster_phase_ = 0;
+  std::vector<Thread *> cluster_waiting_;
+  bool (*idle_hook_)(ClusterRunner &) = nullptr;
+  void (*block_end_hook_)(ClusterRunner &) = nullptr;
 };
 
 // The runner of the calling OS thread; outside a kernel an error.
-BlockRunner &runner();
+ClusterRunner &runner();
 
 template <typename Work>
-void BlockRunner::meet_warp(uint32_t mask, void *payload, const char *what, Site site, Work &&work) {
+void ClusterRunner::meet_warp(uint32_t mask, void *payload, const char *what, Site site, Work &&work) {
   Thread &me = current();
   Meeting &meeting = warp_meeting(me.warp, mask, what, site);
   join(meeting, me.lane, payload);

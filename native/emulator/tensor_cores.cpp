@@ -47,9 +47,9 @@ struct MatrixSlot {
 
 // Every row address that the instruction uses must be 16-byte aligned and inside declared shared memory.
 void check_row(const void *row, const char *what, Site site) {
-  BlockRunner &r = runner();
-  const int64_t offset = r.shared_offset(row);
-  if (offset < 0 || !r.in_shared(offset, 16)) r.fail(std::string(what) + ": the row is outside the block's shared memory", site);
+  ClusterRunner &r = runner();
+  const int64_t offset = r.shared().offset(row);
+  if (offset < 0 || !r.shared().holds(offset, 16)) r.fail(std::string(what) + ": the row is outside the block's shared memory", site);
   if (offset % 16 != 0) r.fail(std::string(what) + ": the row's address is not aligned to 16 bytes", site);
 }
 
@@ -61,7 +61,7 @@ void mma_m16n8k16(float (&c)[4], const uint32_t (&a)[4], const uint32_t (&b)[2],
 }
 
 void ldmatrix(uint32_t *m, int count, bool transposed, const void *row_in_shared, Site site) {
-  BlockRunner &r = runner();
+  ClusterRunner &r = runner();
   if (r.current().lane < 8 * count) check_row(row_in_shared, "ldmatrix", site);
   MatrixSlot slot{m, static_cast<char *>(const_cast<void *>(row_in_shared))};
   r.meet_warp(0xffffffffu, &slot, transposed ? "ldmatrix.trans" : "ldmatrix", site, [count, transposed](void **lanes) {
@@ -79,7 +79,7 @@ void ldmatrix(uint32_t *m, int count, bool transposed, const void *row_in_shared
 }
 
 void stmatrix(void *row_in_shared, const uint32_t *m, int count, bool transposed, Site site) {
-  BlockRunner &r = runner();
+  ClusterRunner &r = runner();
   if (r.current().lane < 8 * count) check_row(row_in_shared, "stmatrix", site);
   MatrixSlot slot{const_cast<uint32_t *>(m), static_cast<char *>(row_in_shared)};
   r.meet_warp(0xffffffffu, &slot, transposed ? "stmatrix.trans" : "stmatrix", site, [count, transposed](void **lanes) {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "primitives/platform.cuh"
+#include "primitives/cluster.cuh"
 
 namespace device {
 
@@ -33,18 +33,24 @@ class Array {
   T *data_ = nullptr;
 };
 
-// Runs the kernel under a seed; "" or the emulator's sentence.
+// Runs the kernel under a seed in clusters of so many blocks; "" or the emulator's sentence.
 template <typename... Parameters, typename... Arguments>
-std::string run(uint64_t seed, const char *name, void (*kernel)(Parameters...), dim3 grid, dim3 block, int64_t shared_bytes,
-                Arguments... arguments) {
+std::string run_clusters(uint64_t seed, const char *name, void (*kernel)(Parameters...), dim3 grid, dim3 block, int cluster, int64_t shared_bytes,
+                         Arguments... arguments) {
   sails_emulator::set_seed(seed);
   cudaStream_t stream = nullptr;
   (void)cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
-  cudaError_t status = sails::kernels::launch(name, stream, kernel, grid, block, shared_bytes, arguments...);
+  cudaError_t status = sails::kernels::launch_clusters(name, stream, kernel, grid, block, cluster, shared_bytes, arguments...);
   if (status == cudaSuccess) status = cudaStreamSynchronize(stream);
   const std::string text = status == cudaSuccess ? "" : sails_emulator::failure_text();
   (void)cudaStreamDestroy(stream);
   return text;
+}
+// The same block by block.
+template <typename... Parameters, typename... Arguments>
+std::string run(uint64_t seed, const char *name, void (*kernel)(Parameters...), dim3 grid, dim3 block, int64_t shared_bytes,
+                Arguments... arguments) {
+  return run_clusters(seed, name, kernel, grid, block, 1, shared_bytes, arguments...);
 }
 
 constexpr uint64_t kSeeds[] = {1, 2, 3, 4, 5, 6, 7, 8};
