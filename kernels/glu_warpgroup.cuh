@@ -55,19 +55,20 @@ inline bool glu_warpgroup_fits(const GluProblem &p) {
 
 // ---- launchers
 
-template <int kConsumers, int kCols>
-cudaError_t launch_glu_tiles(cudaStream_t stream, const GluProblem &p, int multiprocessors) {
-  using Tile = WarpgroupTile<kConsumers, kCols, false, true, true>;
+template <class Tile>
+cudaError_t launch_glu_tiles(cudaStream_t stream, const GluProblem &p, const Multiprocessors &on) {
   const WarpgroupProblem problem = {p.m, p.n, p.k, p.gate_r, 1, p.k, nullptr, p.up_r};
   if (p.activation == SAILS_GLU_SILU)
-    return launch_warpgroup_products<Tile>("glu_warpgroup", stream, p.matrices, problem, GluEpilogue<Silu>{p.y, p.gate, p.up}, multiprocessors);
-  return launch_warpgroup_products<Tile>("glu_warpgroup", stream, p.matrices, problem, GluEpilogue<GeluTanh>{p.y, p.gate, p.up}, multiprocessors);
+    return launch_warpgroup_products<Tile>("glu_warpgroup", stream, p.matrices, problem, GluEpilogue<Silu>{p.y, p.gate, p.up}, on);
+  return launch_warpgroup_products<Tile>("glu_warpgroup", stream, p.matrices, problem, GluEpilogue<GeluTanh>{p.y, p.gate, p.up}, on);
 }
 
-inline cudaError_t launch_glu_warpgroup(cudaStream_t stream, const GluProblem &p, int multiprocessors) {
-  const WarpgroupConfig config = choose_warpgroup_pair(p.m, p.n, p.k, multiprocessors);
-  if (config.consumers == 1) return launch_glu_tiles<1, 128>(stream, p, multiprocessors);
-  return config.tile_cols == 128 ? launch_glu_tiles<2, 128>(stream, p, multiprocessors) : launch_glu_tiles<2, 256>(stream, p, multiprocessors);
+inline cudaError_t launch_glu_warpgroup(cudaStream_t stream, const GluProblem &p, const Multiprocessors &on) {
+  using Wide = WarpgroupTile<2, 256, false, true, true>;
+  const WarpgroupConfig config = choose_warpgroup_pair(p.m, p.n, p.k, on);
+  if (config.consumers == 1) return launch_glu_tiles<WarpgroupTile<1, 128, false, true, true>>(stream, p, on);
+  if (config.tile_cols == 128) return launch_glu_tiles<WarpgroupTile<2, 128, false, true, true>>(stream, p, on);
+  return config.cluster > 1 ? launch_glu_tiles<Wide::Pair>(stream, p, on) : launch_glu_tiles<Wide>(stream, p, on);
 }
 
 }  // namespace sails::kernels

@@ -135,10 +135,10 @@ inline int64_t head_tile_cols(int64_t vocab) { return ceil_div(vocab, kHeadTileC
 
 inline cudaError_t launch_head_products(cudaStream_t stream, float *logits, const HeadTiles &tiles, const bf16 *chunk_hidden, const bf16 *embed,
                                         const int32_t *targets, HeadRows rows, int64_t chunk, int64_t rows_per_chunk, int64_t vocab,
-                                        int64_t d_model, float cap, int multiprocessors) {
+                                        int64_t d_model, float cap, const Multiprocessors &on) {
   const HeadEpilogue epilogue{logits, tiles, targets, rows.row + chunk * rows_per_chunk, cap == 0.0f ? 0.0f : 1.0f / cap, tanh_quotient(cap)};
-  return launch_warpgroup_products<HeadTile>("head_products", stream, {chunk_hidden, embed, d_model, d_model},
-                                             {rows_per_chunk, vocab, d_model, 0, 1, d_model, rows.chunk_rows + chunk}, epilogue, multiprocessors);
+  return launch_warpgroup_pairs<HeadTile>("head_products", stream, {chunk_hidden, embed, d_model, d_model},
+                                          {rows_per_chunk, vocab, d_model, 0, 1, d_model, rows.chunk_rows + chunk}, epilogue, on);
 }
 
 // logits 16-byte aligned; NULL with token_weight NULL.

@@ -77,9 +77,10 @@ struct TileIndex {
   int64_t row, col;
 };
 // Tile rows in groups, columns before rows inside a group.
+template <int64_t kGroup = kGroupRows>
 __device__ __forceinline__ TileIndex grouped_tile(int64_t block, int64_t tile_rows, int64_t tile_cols) {
-  const int64_t group_size = kGroupRows * tile_cols, group = block / group_size, first = group * kGroupRows;
-  const int64_t rows = smaller(kGroupRows, tile_rows - first), within = block - group * group_size;
+  const int64_t group_size = kGroup * tile_cols, group = block / group_size, first = group * kGroup;
+  const int64_t rows = smaller(kGroup, tile_rows - first), within = block - group * group_size;
   return {first + within % rows, within / rows};
 }
 

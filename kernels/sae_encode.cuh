@@ -105,16 +105,16 @@ __global__ void __launch_bounds__(kBackwardRows) sae_encode_backward_kernel(floa
 // `found` and `again` have room for config.tokens; found.n_again is again.count.
 template <typename T>
 cudaError_t sae_encode(cudaStream_t stream, const CodeRows &rows, const T *x, const T *w_enc, const FeatureTests &tests, int64_t n_tokens,
-                       int64_t d_in, int64_t d_sae, const FindConfig &config, const FoundCodes &found, const TokensAgain<T> &again, int multiprocessors) {
+                       int64_t d_in, int64_t d_sae, const FindConfig &config, const FoundCodes &found, const TokensAgain<T> &again, const Multiprocessors &on) {
   for (int64_t t = 0; t < n_tokens; t += config.tokens) {
     const CodeRows block{rows.indices + t * rows.capacity, rows.values + t * rows.capacity, rows.counts + t, rows.capacity};
     const T *x_block = x + t * d_in;
     MatmulOperands<T> p = matmul_operands(x_block, w_enc, smaller(config.tokens, n_tokens - t), d_sae, d_in, d_in, d_sae);
-    SAILS_TRY(launch_sae_find<false>(stream, found, block, again, p, tests, config.variant, multiprocessors));
+    SAILS_TRY(launch_sae_find<false>(stream, found, block, again, p, tests, config.variant, on));
     SAILS_TRY(launch("sae_encode_place", stream, sae_encode_place<T>, static_cast<unsigned>(p.m), kPlaceThreads, 0, block, found, again, x_block, d_in,
                      int64_t{config.tile_cols}));
     p = matmul_operands<T>(again.x, w_enc, p.m, d_sae, d_in, d_in, d_sae);
-    SAILS_TRY(launch_sae_find<true>(stream, found, block, again, p, tests, config.variant, multiprocessors));
+    SAILS_TRY(launch_sae_find<true>(stream, found, block, again, p, tests, config.variant, on));
   }
   return cudaSuccess;
 }

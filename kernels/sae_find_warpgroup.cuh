@@ -252,41 +252,41 @@ inline bool warpgroup_find_fits(const void *x, const void *w_enc, int64_t n_toke
 
 template <class Epilogue>
 cudaError_t launch_find_products(const char *name, cudaStream_t stream, const Epilogue &epilogue, const MatmulOperands<bf16> &p, const int32_t *m_limit,
-                                 int multiprocessors) {
+                                 const Multiprocessors &on) {
   WarpgroupProblem problem{};
   problem.m = p.m;
   problem.n = p.n;
   problem.k = problem.k_per_part = p.k;
   problem.parts = 1;
   problem.m_limit = m_limit;
-  return launch_warpgroup_products<FindTile>(name, stream, {p.a, p.b, p.lda, p.ldb}, problem, epilogue, multiprocessors);
+  return launch_warpgroup_pairs<FindTile>(name, stream, {p.a, p.b, p.lda, p.ldb}, problem, epilogue, on);
 }
 
 // One block of tokens, p.m of them. Of `find` rows and again are not read.
 template <bool kAgain>
 cudaError_t launch_sae_find_warpgroups(cudaStream_t stream, const FoundCodes &found, const CodeRows &rows, const TokensAgain<bf16> &again,
-                                       const MatmulOperands<bf16> &p, const FeatureTests &tests, int multiprocessors) {
+                                       const MatmulOperands<bf16> &p, const FeatureTests &tests, const Multiprocessors &on) {
   const bool gated = tests.gate_bias != nullptr;
   if constexpr (kAgain) {
     constexpr const char *kName = "sae_refind_warpgroup";
-    return gated ? launch_find_products(kName, stream, WarpgroupRefind<true>{found, tests, rows, again.tokens}, p, again.count, multiprocessors)
-                 : launch_find_products(kName, stream, WarpgroupRefind<false>{found, tests, rows, again.tokens}, p, again.count, multiprocessors);
+    return gated ? launch_find_products(kName, stream, WarpgroupRefind<true>{found, tests, rows, again.tokens}, p, again.count, on)
+                 : launch_find_products(kName, stream, WarpgroupRefind<false>{found, tests, rows, again.tokens}, p, again.count, on);
   } else {
     constexpr const char *kName = "sae_find_warpgroup";
     if (found.dense != nullptr)
-      return gated ? launch_find_products(kName, stream, WarpgroupFind<true, true>{found, tests}, p, nullptr, multiprocessors)
-                   : launch_find_products(kName, stream, WarpgroupFind<false, true>{found, tests}, p, nullptr, multiprocessors);
-    return gated ? launch_find_products(kName, stream, WarpgroupFind<true, false>{found, tests}, p, nullptr, multiprocessors)
-                 : launch_find_products(kName, stream, WarpgroupFind<false, false>{found, tests}, p, nullptr, multiprocessors);
+      return gated ? launch_find_products(kName, stream, WarpgroupFind<true, true>{found, tests}, p, nullptr, on)
+                   : launch_find_products(kName, stream, WarpgroupFind<false, true>{found, tests}, p, nullptr, on);
+    return gated ? launch_find_products(kName, stream, WarpgroupFind<true, false>{found, tests}, p, nullptr, on)
+                 : launch_find_products(kName, stream, WarpgroupFind<false, false>{found, tests}, p, nullptr, on);
   }
 }
 
 // The variant that choose_sae_find named.
 template <bool kAgain, typename T>
 cudaError_t launch_sae_find(cudaStream_t stream, const FoundCodes &found, const CodeRows &rows, const TokensAgain<T> &again, const MatmulOperands<T> &p,
-                            const FeatureTests &tests, FindVariant variant, int multiprocessors) {
+                            const FeatureTests &tests, FindVariant variant, const Multiprocessors &on) {
   if constexpr (std::is_same<T, bf16>::value)
-    if (variant == FindVariant::warpgroups) return launch_sae_find_warpgroups<kAgain>(stream, found, rows, again, p, tests, multiprocessors);
+    if (variant == FindVariant::warpgroups) return launch_sae_find_warpgroups<kAgain>(stream, found, rows, again, p, tests, on);
   return launch_sae_find_tiles<kAgain>(stream, found, rows, again, p, tests, variant);
 }
 

@@ -142,10 +142,10 @@ __global__ void __launch_bounds__(kAddThreads)
 // `found` has room for config.tokens, dense cells too.
 template <typename T>
 cudaError_t sae_statistics(cudaStream_t stream, const FeatureSums &sums, const T *x, const T *w_enc, const FeatureTests &tests, const ClassStatistics &tokens,
-                           int64_t n_tokens, int64_t d_in, int64_t d_sae, const FindConfig &config, const FoundCodes &found, int multiprocessors, Fault *fault) {
+                           int64_t n_tokens, int64_t d_in, int64_t d_sae, const FindConfig &config, const FoundCodes &found, const Multiprocessors &on, Fault *fault) {
   for (int64_t t = 0; t < n_tokens; t += config.tokens) {
     const MatmulOperands<T> p = matmul_operands(x + t * d_in, w_enc, smaller(config.tokens, n_tokens - t), d_sae, d_in, d_in, d_sae);
-    SAILS_TRY(launch_sae_find<false>(stream, found, CodeRows{}, TokensAgain<T>{}, p, tests, config.variant, multiprocessors));
+    SAILS_TRY(launch_sae_find<false>(stream, found, CodeRows{}, TokensAgain<T>{}, p, tests, config.variant, on));
     SAILS_TRY(launch("sae_statistics_add", stream, sae_statistics_add, static_cast<unsigned>(found.tiles), kAddThreads, 0, sums, found, tests, tokens, t, p.m, d_sae,
                      config.tile_cols, fault));
   }

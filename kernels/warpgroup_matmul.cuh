@@ -11,6 +11,10 @@
 // rows of the operand, each [64 k, 64]. What lies outside a tensor arrives as zeros, so a sum over k needs no tail; epilogues leave out rows and
 // columns outside. Bases are aligned to 16 bytes and strides are multiples of 8 elements: TMA's rule, tma_fits().
 //
+// In a cluster of two blocks the tiles lie one above the other: each block copies its own a and one half of b, which goes to both by multicast. A step of
+// 128 x 256 then asks L2 for 32 KiB a block instead of 48. A buffer is empty when the consumers of both blocks say so; the pair goes through its items
+// in step, also where the lower tile lies outside.
+//
 // kPaired: b is two matrices of the same shape; a tile has kCols / 2 columns of each, those of b in the front half of the accumulators and
 // those of b_second in the back half, so that an epilogue holds matching columns of both in one thread. Each has its own adapter.
 //
@@ -20,13 +24,14 @@
 // [64 g, n] where b is [k, n]. No adapter where a is transposed.
 //
 // Each sum runs over k in rising order in one accumulator, the adapter last, so that a tile has the same bits wherever it is computed.
-// Shared memory a step of 64 k: (kRows + kCols) * 128 bytes for 128 * kRows * kCols FLOPs.
+// From L2 a step of 64 k: (kRows + kCols / kCluster) * 128 bytes for 128 * kRows * kCols FLOPs.
 #pragma once
 
 #include <type_traits>
 
 #include "block_matmul.cuh"
 #include "matmul.cuh"
+#include "primitives/cluster.cuh"
 #include "primitives/named_barrier.cuh"
 #include "primitives/ring.cuh"
 #include "primitives/wgmma.cuh"
@@ -39,15 +44,19 @@ static_assert(kTripleWidth == kWarpgroupDepth, "a group of ranks is a step");
 constexpr int kConsumerRegisters = 232, kProducerRegisters = 40;  // with two consumers
 constexpr int64_t kWarpgroupBuffers = 192 * 1024; // shared memory for operands; 34 KiB are left to epilogues
 
-template <int kConsumerGroups, int kTileCols, bool kTransposeA, bool kTransposeB, bool kPairedB = false>
+template <int kConsumerGroups, int kTileCols, bool kTransposeA, bool kTransposeB, bool kPairedB = false, int kBlocks = 1>
 struct WarpgroupTile {
   static constexpr int kConsumers = kConsumerGroups, kRows = kConsumers * kWarpgroupRows, kCols = kTileCols, kDepth = kWarpgroupDepth;
+  static constexpr int kCluster = kBlocks;  // blocks that share b
+  using Pair = WarpgroupTile<kConsumerGroups, kTileCols, kTransposeA, kTransposeB, kPairedB, 2>;
   static constexpr bool kTransposedA = kTransposeA, kTransposedB = kTransposeB, kPaired = kPairedB;
   static constexpr int kThreads = (kConsumers + 1) * kWarpgroup;
   static constexpr int kColsOfB = kPaired ? kCols / 2 : kCols;  // columns of the output that a tile covers
   static constexpr int kBytesA = kRows * kDepth * 2, kBytesB = kCols * kDepth * 2, kStageBytes = kBytesA + kBytesB;
   static constexpr int kStages = static_cast<int>(kWarpgroupBuffers / kStageBytes);
+  static constexpr int kBoxColsOfB = kColsOfB / kCluster, kBoxDepthOfB = kDepth / kCluster;  // of b that one block copies: K-major, MN-major
   static_assert(kColsOfB % 64 == 0, "MN-major operands come in blocks of 64");
+  static_assert(kBoxColsOfB % 8 == 0 && kBoxDepthOfB % 8 == 0, "shares begin on a swizzle atom");
 
   // With the room that an epilogue wants for itself; the first bytes may be lost to alignment.
   template <class Epilogue>
@@ -93,20 +102,29 @@ struct WarpgroupItem {
   __device__ __forceinline__ int64_t all_steps() const { return steps + rank_steps + rank_steps_second; }
 };
 
+// Where a block of the grid begins and how far it goes at once, in items of its cluster.
+template <class Tile>
+__device__ __forceinline__ int64_t first_item() { return blockIdx.x / Tile::kCluster; }
+template <class Tile>
+__device__ __forceinline__ int64_t item_stride() { return gridDim.x / Tile::kCluster; }
+
 template <class Tile>
 struct WarpgroupSchedule {
   WarpgroupProblem p;
-  int64_t tile_rows, tile_cols;
+  int64_t tile_rows, tile_cols;  // tile_rows: of a cluster's tiles together
 
   __device__ __forceinline__ explicit WarpgroupSchedule(const WarpgroupProblem &problem) : p(problem) {
     if (p.m_limit != nullptr) p.m = smaller(p.m, *p.m_limit);
-    tile_rows = ceil_div(p.m, Tile::kRows);
+    tile_rows = ceil_div(p.m, Tile::kRows * Tile::kCluster);
     tile_cols = ceil_div(p.n, Tile::kColsOfB);
   }
   __device__ __forceinline__ int64_t items() const { return tile_rows * tile_cols * p.parts; }
+  // With the calling block's own tile.
   __device__ __forceinline__ WarpgroupItem item(int64_t i) const {
     const int64_t part = i % p.parts, begin = part * p.k_per_part, end = smaller(p.k, begin + p.k_per_part);
-    return {grouped_tile(i / p.parts, tile_rows, tile_cols), part, ceil_div(larger(0, end - begin), Tile::kDepth),
+    TileIndex tile = grouped_tile<kGroupRows / Tile::kCluster>(i / p.parts, tile_rows, tile_cols);
+    if constexpr (Tile::kCluster > 1) tile.row = tile.row * Tile::kCluster + cluster_rank();
+    return {tile, part, ceil_div(larger(0, end - begin), Tile::kDepth),
             part == 0 ? triple_groups(p.rank) : 0, Tile::kPaired && part == 0 ? triple_groups(p.rank_second) : 0};
   }
 };
@@ -118,7 +136,7 @@ struct WarpgroupBuffers {
 
 // ---- device: the producer
 
-// kBlocks * 64 rows of an operand at (row, k), K-major in one box or MN-major in boxes of 64.
+// kOperandRows rows of an operand at (row, k), K-major in one box or MN-major in boxes of 64.
 template <int kOperandRows, bool kMnMajor>
 __device__ __forceinline__ void load_operand(uint8_t *to, const TensorMap &map, Mbarrier *full, int64_t row, int64_t k) {
   if (!kMnMajor) {
@@ -130,33 +148,63 @@ __device__ __forceinline__ void load_operand(uint8_t *to, const TensorMap &map, 
   }
 }
 
+// kColsOfB columns of b at (col, k). In a cluster this block's share of them, to all of its blocks: K-major some of the columns, MN-major some of the k.
+template <class Tile>
+__device__ __forceinline__ void load_b(uint8_t *to, const TensorMap &map, Mbarrier *full, int64_t col, int64_t k) {
+  constexpr bool kMnMajor = !Tile::kTransposedB;
+  if constexpr (Tile::kCluster == 1) {
+    load_operand<Tile::kColsOfB, kMnMajor>(to, map, full, col, k);
+  } else {
+    constexpr uint32_t kAll = (1u << Tile::kCluster) - 1;
+    constexpr int kAtomRows = kWarpgroupDepth * 2;  // bytes of a row: of 64 k, or of 64 columns
+    const int rank = cluster_rank();
+    if (!kMnMajor) {
+      const int first = rank * Tile::kBoxColsOfB;
+      tma_load_2d_multicast(to + first * kAtomRows, map, full, kAll, static_cast<int32_t>(k), static_cast<int32_t>(col + first));
+    } else {
+      const int first = rank * Tile::kBoxDepthOfB;
+#pragma unroll
+      for (int block = 0; block < Tile::kColsOfB / 64; block++)
+        tma_load_2d_multicast(to + block * 64 * kWarpgroupDepth * 2 + first * kAtomRows, map, full, kAll, static_cast<int32_t>(col + block * 64),
+                              static_cast<int32_t>(k + first));
+    }
+  }
+}
+
+template <class Tile>
+__device__ __forceinline__ void wait_for_empty(Mbarrier *empty, uint32_t parity) {
+  if constexpr (Tile::kCluster > 1)
+    mbarrier_wait_for_cluster(empty, parity);
+  else
+    mbarrier_wait(empty, parity);
+}
+
 template <class Tile>
 __device__ __forceinline__ void warpgroup_produce(const WarpgroupSchedule<Tile> &schedule, const WarpgroupOperands &o, WarpgroupBuffers buffers) {
-  constexpr bool kMnMajorB = !Tile::kTransposedB;
   constexpr int kHalfB = Tile::kBytesB / 2;
   RingPosition<Tile::kStages> at;
-  for (int64_t i = blockIdx.x; i < schedule.items(); i += gridDim.x) {
+  for (int64_t i = first_item<Tile>(); i < schedule.items(); i += item_stride<Tile>()) {
     const WarpgroupItem item = schedule.item(i);
     const int64_t row = item.tile.row * Tile::kRows, col = item.tile.col * Tile::kColsOfB, k_begin = item.part * schedule.p.k_per_part;
     for (int64_t step = 0; step < item.all_steps(); step++, at.advance()) {
       uint8_t *a = buffers.stages + at.slot * Tile::kStageBytes, *b = a + Tile::kBytesA;
       Mbarrier *full = buffers.full + at.slot;
-      mbarrier_wait(buffers.empty + at.slot, at.empty_parity());
+      wait_for_empty<Tile>(buffers.empty + at.slot, at.empty_parity());
       mbarrier_arrive_expect(full, Tile::kStageBytes);
       if (step < item.steps) {
         const int64_t k = k_begin + step * Tile::kDepth;
         load_operand<Tile::kRows, Tile::kTransposedA>(a, o.a, full, row, k);
-        load_operand<Tile::kColsOfB, kMnMajorB>(b, o.b, full, col, k);
-        if (Tile::kPaired) load_operand<Tile::kColsOfB, kMnMajorB>(b + kHalfB, o.b_second, full, col, k);
+        load_b<Tile>(b, o.b, full, col, k);
+        if (Tile::kPaired) load_b<Tile>(b + kHalfB, o.b_second, full, col, k);
       } else {
         const int64_t rank_step = step - item.steps;
         const bool second = Tile::kPaired && rank_step >= item.rank_steps;
         const int64_t k = (second ? rank_step - item.rank_steps : rank_step) * Tile::kDepth;
         const TensorMap &w = second ? o.w_second : o.w;
         load_operand<Tile::kRows, false>(a, second ? o.h_second : o.h, full, row, k);
-        load_operand<Tile::kColsOfB, kMnMajorB>(second ? b + kHalfB : b, w, full, col, k);
+        load_b<Tile>(second ? b + kHalfB : b, w, full, col, k);
         // The other matrix of a pair has no part in this: columns that lie outside are zeros.
-        if (Tile::kPaired) load_operand<Tile::kColsOfB, kMnMajorB>(second ? b : b + kHalfB, w, full, schedule.p.n, k);
+        if (Tile::kPaired) load_b<Tile>(second ? b : b + kHalfB, w, full, schedule.p.n, k);
       }
     }
   }
@@ -195,7 +243,7 @@ template <class Tile>
 struct WarpgroupConsumer {
   WarpgroupBuffers buffers;
   int rows_at;              // of this warpgroup in the tile of a, bytes
-  bool tells;               // each warp says that it is done with a buffer
+  int tells;                // the block of the cluster that this thread tells when its warp is done with a buffer, -1: none
   RingPosition<Tile::kStages> at = {};
   int before = -1;          // the buffer whose products may still be under way
 
@@ -222,7 +270,11 @@ struct WarpgroupConsumer {
 
  private:
   __device__ __forceinline__ void give_back() {
-    if (before >= 0 && tells) mbarrier_arrive(buffers.empty + before);
+    if (before < 0 || tells < 0) return;
+    if constexpr (Tile::kCluster > 1)
+      mbarrier_arrive_at(buffers.empty + before, tells);
+    else
+      mbarrier_arrive(buffers.empty + before);
   }
 };
 
@@ -236,9 +288,9 @@ template <class Tile, class Epilogue>
 __device__ __forceinline__ void warpgroup_consume(const WarpgroupSchedule<Tile> &schedule, const Epilogue &epilogue, WarpgroupBuffers buffers,
                                                   uint8_t *scratch) {
   constexpr bool kMnMajorB = !Tile::kTransposedB;
-  const int consumer = threadIdx.x / kWarpgroup;
-  WarpgroupConsumer<Tile> ring = {buffers, consumer * kWarpgroupRows * kWarpgroupDepth * 2, threadIdx.x % kWarp == 0};
-  for (int64_t i = blockIdx.x; i < schedule.items(); i += gridDim.x) {
+  const int consumer = threadIdx.x / kWarpgroup, lane = threadIdx.x % kWarp;
+  WarpgroupConsumer<Tile> ring = {buffers, consumer * kWarpgroupRows * kWarpgroupDepth * 2, lane < Tile::kCluster ? lane : -1};
+  for (int64_t i = first_item<Tile>(); i < schedule.items(); i += item_stride<Tile>()) {
     const WarpgroupItem item = schedule.item(i);
     const WarpgroupPlace place{item.tile.row * Tile::kRows + consumer * kWarpgroupRows, item.tile.col * Tile::kColsOfB, schedule.p.m, schedule.p.n,
                                item.part, consumer};
@@ -272,11 +324,14 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
     if (threadIdx.x == 0) {
       for (int s = 0; s < Tile::kStages; s++) {
         mbarrier_init(full + s, 1);
-        mbarrier_init(empty + s, Tile::kConsumers * (kWarpgroup / kWarp));
+        mbarrier_init(empty + s, Tile::kCluster * Tile::kConsumers * (kWarpgroup / kWarp));
       }
       mbarrier_init_fence();
     }
-    __syncthreads();
+    if constexpr (Tile::kCluster > 1)
+      cluster_sync();
+    else
+      __syncthreads();
     const WarpgroupSchedule<Tile> schedule(problem);
     const WarpgroupBuffers buffers{stages, full, empty};
     if (threadIdx.x < Tile::kConsumers * kWarpgroup) {
@@ -286,6 +341,8 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
       if constexpr (Tile::kConsumers > 1) give_registers<kProducerRegisters>();
       if (threadIdx.x == Tile::kConsumers * kWarpgroup) warpgroup_produce<Tile>(schedule, operands, buffers);
     }
+    // The other block's consumers still tell this one's mbarriers.
+    if constexpr (Tile::kCluster > 1) cluster_sync();
   }
 }
 
@@ -294,8 +351,10 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
 // Whether TMA can read a row-major matrix with this base and row stride (elements of bf16).
 inline bool tma_fits(const void *base, int64_t stride) { return aligned_to(base, 16) && stride % 8 == 0; }
 
-// The box of an operand: `rows` of its m or n by 64 of its k. Stored [extent, k], or [k, extent] where mn_major; at least one row each.
-inline cudaError_t make_operand_map(TensorMap *map, const void *base, int64_t extent, int64_t k, int64_t stride, int rows, bool mn_major) {
+// The box of an operand: `rows` of its m or n by 64 of its k, or 64 by `depth` where mn_major. Stored [extent, k], or [k, extent] where mn_major; at
+// least one row each.
+inline cudaError_t make_operand_map(TensorMap *map, const void *base, int64_t extent, int64_t k, int64_t stride, int rows, bool mn_major,
+                                    int depth = kWarpgroupDepth) {
   TensorBox box = {};
   box.base = base;
   box.rank = 2;
@@ -304,7 +363,7 @@ inline cudaError_t make_operand_map(TensorMap *map, const void *base, int64_t ex
   box.size[1] = static_cast<uint64_t>(mn_major ? k : extent);
   box.stride_bytes[0] = static_cast<uint64_t>(stride) * 2;
   box.box[0] = 64;
-  box.box[1] = mn_major ? kWarpgroupDepth : static_cast<uint32_t>(rows);
+  box.box[1] = static_cast<uint32_t>(mn_major ? depth : rows);
   box.swizzle = Swizzle::bytes_128;
   return make_tensor_map(map, box);
 }
@@ -318,13 +377,19 @@ struct WarpgroupMatrices {
   const void *h = nullptr, *w = nullptr, *h_second = nullptr, *w_second = nullptr;
 };
 
+// What one block copies of b, or of anything that lies as b does.
+template <class Tile>
+cudaError_t make_map_of_b(TensorMap *map, const void *base, int64_t n, int64_t k, int64_t stride) {
+  return make_operand_map(map, base, n, k, stride, Tile::kBoxColsOfB, !Tile::kTransposedB, Tile::kBoxDepthOfB);
+}
+
 // The adapter h w^T as triples.
 template <class Tile>
 cudaError_t make_adapter_maps(TensorMap *h_map, TensorMap *w_map, const void *h, const void *w, const WarpgroupProblem &p, int64_t rank) {
   if (rank == 0) return cudaSuccess;
   const int64_t k = triple_groups(rank) * kTripleWidth;
   SAILS_TRY(make_operand_map(h_map, h, p.m, k, k, Tile::kRows, false));
-  return make_operand_map(w_map, w, p.n, k, Tile::kTransposedB ? k : p.n, Tile::kColsOfB, !Tile::kTransposedB);
+  return make_map_of_b<Tile>(w_map, w, p.n, k, Tile::kTransposedB ? k : p.n);
 }
 
 template <class Tile>
@@ -332,23 +397,35 @@ cudaError_t make_warpgroup_operands(WarpgroupOperands *o, const WarpgroupMatrice
   *o = {};
   if (p.k > 0) {
     SAILS_TRY(make_operand_map(&o->a, x.a, p.m, p.k, x.lda, Tile::kRows, Tile::kTransposedA));
-    SAILS_TRY(make_operand_map(&o->b, x.b, p.n, p.k, x.ldb, Tile::kColsOfB, !Tile::kTransposedB));
-    if (Tile::kPaired) SAILS_TRY(make_operand_map(&o->b_second, x.b_second, p.n, p.k, x.ldb, Tile::kColsOfB, !Tile::kTransposedB));
+    SAILS_TRY(make_map_of_b<Tile>(&o->b, x.b, p.n, p.k, x.ldb));
+    if (Tile::kPaired) SAILS_TRY(make_map_of_b<Tile>(&o->b_second, x.b_second, p.n, p.k, x.ldb));
   }
   SAILS_TRY(make_adapter_maps<Tile>(&o->h, &o->w, x.h, x.w, p, p.rank));
   if (Tile::kPaired) SAILS_TRY(make_adapter_maps<Tile>(&o->h_second, &o->w_second, x.h_second, x.w_second, p, p.rank_second));
   return cudaSuccess;
 }
 
-// `multiprocessors` bounds the grid: one block each.
 template <class Tile, class Epilogue>
 cudaError_t launch_warpgroup_products(const char *name, cudaStream_t stream, const WarpgroupMatrices &matrices, const WarpgroupProblem &p,
-                                      const Epilogue &epilogue, int multiprocessors) {
+                                      const Epilogue &epilogue, const Multiprocessors &on) {
   WarpgroupOperands operands;
   SAILS_TRY(make_warpgroup_operands<Tile>(&operands, matrices, p));
-  const int64_t items = ceil_div(p.m, Tile::kRows) * ceil_div(p.n, Tile::kColsOfB) * p.parts;
-  return launch(name, stream, warpgroup_products<Tile, Epilogue>, static_cast<unsigned>(smaller(items, multiprocessors)), Tile::kThreads,
-                Tile::template shared_bytes<Epilogue>(), operands, epilogue, p);
+  const int64_t items = ceil_div(p.m, Tile::kRows * Tile::kCluster) * ceil_div(p.n, Tile::kColsOfB) * p.parts;
+  const int64_t blocks = Tile::kCluster * smaller(items, larger(1, on.count / Tile::kCluster));
+  const auto kernel = warpgroup_products<Tile, Epilogue>;
+  if constexpr (Tile::kCluster > 1)
+    return launch_clusters(name, stream, kernel, static_cast<unsigned>(blocks), Tile::kThreads, Tile::kCluster, Tile::template shared_bytes<Epilogue>(),
+                           operands, epilogue, p);
+  else
+    return launch(name, stream, kernel, static_cast<unsigned>(blocks), Tile::kThreads, Tile::template shared_bytes<Epilogue>(), operands, epilogue, p);
+}
+
+// The same by a tile of one block, or by its pair where there are rows for both.
+template <class Tile, class Epilogue>
+cudaError_t launch_warpgroup_pairs(const char *name, cudaStream_t stream, const WarpgroupMatrices &matrices, const WarpgroupProblem &p,
+                                   const Epilogue &epilogue, const Multiprocessors &on) {
+  if (on.pairs(p.m, Tile::kRows)) return launch_warpgroup_products<typename Tile::Pair>(name, stream, matrices, p, epilogue, on);
+  return launch_warpgroup_products<Tile>(name, stream, matrices, p, epilogue, on);
 }
 
 }  // namespace sails::kernels

@@ -72,8 +72,14 @@ void choose_kernels(CudaDevice &device, const std::string &value) {
   device.hopper_kernels = value == "hopper";
 }
 
-// "key=value,...": memory_mib limits what sails_alloc hands out, head_mib is the memory for logits, kernels limits the choice of variants; the
-// emulator also knows seed.
+#ifdef SAILS_EMULATOR
+constexpr const char *kBackend = "emulator", *kKnownOptions = "memory_mib=..., head_mib=..., kernels=hopper|portable, clusters=on|off or seed=...";
+#else
+constexpr const char *kBackend = "cuda", *kKnownOptions = "memory_mib=..., head_mib=..., kernels=hopper|portable or clusters=on|off";
+#endif
+
+// "key=value,...": memory_mib limits what sails_alloc hands out, head_mib is the memory for logits, kernels and clusters limit the choice of variants;
+// the emulator also knows seed.
 void apply_options(CudaDevice &device, std::string rest) {
   while (!rest.empty()) {
     const size_t comma = rest.find(',');
@@ -91,15 +97,15 @@ void apply_options(CudaDevice &device, std::string rest) {
       device.head_logits = (mib << 20) / 4;
     } else if (key == "kernels") {
       choose_kernels(device, value);
+    } else if (key == "clusters") {
+      require(value == "on" || value == "off", "option clusters=" + value + ": expected on or off");
+      device.clusters = value == "on";
 #ifdef SAILS_EMULATOR
     } else if (key == "seed") {
       sails_emulator::set_seed(static_cast<uint64_t>(positive(key, value)));
-    } else {
-      require(false, "option '" + option + "' is unknown to the emulator backend, expected memory_mib=..., head_mib=..., kernels=hopper|portable or seed=...");
-#else
-    } else {
-      require(false, "option '" + option + "' is unknown to the cuda backend, expected memory_mib=..., head_mib=... or kernels=hopper|portable");
 #endif
+    } else {
+      require(false, "option '" + option + "' is unknown to the " + kBackend + " backend, expected " + kKnownOptions);
     }
   }
 }

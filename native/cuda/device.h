@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "primitives/cluster.cuh"
 #include "primitives/fault.cuh"
 #include "shell/backend.h"
 #include "shell/device.h"
@@ -38,6 +39,7 @@ struct CudaDevice : sails_device {
   int compute_capability = 0;             // 90 for 9.0
   bool early_starts = false;              // kernels may start before those before them have ended: the code loaded knows how to wait
   bool hopper_kernels = false;            // variants of sm_90a (TMA, wgmma) may be chosen: on 9.0, unless the option kernels=portable says no
+  bool clusters = true;                   // of them those whose blocks share what they read, unless the option clusters=off says no
   int64_t shared_bytes_per_block = 0;     // the most dynamic shared memory that a block may ask for
   int64_t total_bytes = 0;                // of the card
   int64_t budget_bytes = 0;               // what sails_alloc may hand out
@@ -48,6 +50,8 @@ struct CudaDevice : sails_device {
   double *partial_sums = nullptr;         // kernels::kSquarePartials on the device, for the reductions whose functions take no workspace
   std::unique_ptr<Staging> staging;
   std::string name;
+
+  kernels::Multiprocessors persistent() const { return {multiprocessors, clusters}; }
 
   ~CudaDevice() override;
 };

@@ -74,7 +74,7 @@ struct Head {
       if (tiles.sums != nullptr) {
         float *kept = token_weight == nullptr ? nullptr : logits;
         check(kernels::launch_head_products(device.stream, kept, tiles, chunk_hidden, embed, targets, rows, i, sizes.rows, vocab, d_model, softcap,
-                                            device.multiprocessors));
+                                            device.persistent()));
         check(kernels::launch_head_row_softmax(device.stream, token_loss, kept, tiles, targets, token_weight, rows, i, sizes.rows, vocab, softcap));
         return;
       }

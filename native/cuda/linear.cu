@@ -76,7 +76,7 @@ bool glu_products(CudaDevice &d, void *y, void *const (&kept)[2], float *const (
   p.matrices.w = split[0][1];
   p.matrices.h_second = split[1][0];
   p.matrices.w_second = split[1][1];
-  check(kernels::launch_glu_warpgroup(d.stream, p, d.multiprocessors));
+  check(kernels::launch_glu_warpgroup(d.stream, p, d.persistent()));
   return true;
 }
 

@@ -25,7 +25,7 @@ int64_t matmul_bytes(const CudaDevice &device, int64_t m, int64_t n, int64_t k, 
   if (kernels::gemv_takes(m, transpose_a, transpose_b)) return 0;
   int64_t bytes = kernels::choose_matmul(m, n, k, ab_bf16, transpose_a, transpose_b, device.multiprocessors).workspace_bytes;
   if (warpgroups_apply(device, m, ab_bf16, transpose_a, transpose_b))
-    bytes = std::max(bytes, kernels::choose_warpgroup_matmul(m, n, k, device.multiprocessors).workspace_bytes +
+    bytes = std::max(bytes, kernels::choose_warpgroup_matmul(m, n, k, device.persistent()).workspace_bytes +
                                 kernels::warpgroup_adapter_bytes(m, n, r));
   return aligned_bytes(bytes);
 }
@@ -33,9 +33,9 @@ int64_t matmul_bytes(const CudaDevice &device, int64_t m, int64_t n, int64_t k, 
 void matmul(CudaDevice &device, const kernels::MatmulProblem &p, void *workspace) {
   if (kernels::gemv_takes(p.m, p.transpose_a, p.transpose_b)) return few_rows(device, p);
   if (warpgroups_apply(device, p.m, p.ab_bf16, p.transpose_a, p.transpose_b) && kernels::warpgroup_matmul_fits(p)) {
-    const kernels::WarpgroupConfig config = kernels::choose_warpgroup_matmul(p.m, p.n, p.k, device.multiprocessors);
-    check(p.c_bf16 ? kernels::launch_warpgroup_matmul<kernels::bf16>(device.stream, p, config, workspace, device.multiprocessors)
-                   : kernels::launch_warpgroup_matmul<float>(device.stream, p, config, workspace, device.multiprocessors));
+    const kernels::WarpgroupConfig config = kernels::choose_warpgroup_matmul(p.m, p.n, p.k, device.persistent());
+    check(p.c_bf16 ? kernels::launch_warpgroup_matmul<kernels::bf16>(device.stream, p, config, workspace, device.persistent())
+                   : kernels::launch_warpgroup_matmul<float>(device.stream, p, config, workspace, device.persistent()));
     return;
   }
   const kernels::MatmulConfig config =

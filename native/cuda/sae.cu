@@ -94,7 +94,7 @@ void encode_by_threshold(CudaDevice &device, const kernels::CodeRows &rows, cons
     using T = std::remove_const_t<std::remove_pointer_t<decltype(type)>>;
     const kernels::TokensAgain<T> again{found.n_again, found.n_again + 1, workspace.take<T>(config.tokens * d_in)};
     check(kernels::sae_encode(device.stream, rows, static_cast<const T *>(x), static_cast<const T *>(w_enc), tests, n_tokens, d_in, d_sae, config, found,
-                              again, device.multiprocessors));
+                              again, device.persistent()));
   });
 }
 
@@ -212,7 +212,7 @@ void sae_statistics(sails_device &device, double *sum, double *sum_squares, doub
     using Pointer = decltype(type);
     check(kernels::sae_statistics(d.stream, {sum, sum_squares, active, d_sae}, static_cast<Pointer>(x), static_cast<Pointer>(w_enc),
                                   {bias, threshold, scale, gate_bias}, {nullptr, nullptr, token_class, token_weight, n_classes}, n_tokens, d_in, d_sae, config,
-                                  found, d.multiprocessors, d.fault));
+                                  found, d.persistent(), d.fault));
   });
 }
 

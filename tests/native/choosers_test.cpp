@@ -113,15 +113,17 @@ std::vector<Product> gemma_products() {
   return all;
 }
 
+const Multiprocessors kPairs = {kH100, true}, kSingles = {kH100, false};
+
 // The share of the tensor cores' rate that the model of clocks expects.
 double share(const Product &p, const WarpgroupConfig &c) {
   return static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k) / (2048.0 * kH100 * warpgroup_clocks(p.m, p.n, c, kH100));
 }
 
 std::string printed(const Product &p, const WarpgroupConfig &c) {
-  const int64_t tiles = ceil_div(p.m, c.tile_rows()) * ceil_div(p.n, c.tile_cols);
+  const int64_t tiles = ceil_div(p.m, c.tile_rows() * c.cluster) * c.cluster * ceil_div(p.n, c.tile_cols);
   char text[256];
-  std::snprintf(text, sizeof text, "%-34s %-18s %2d parts %5d items %5.2f rounds %4.0f MB  %.2f", p.name.c_str(), c.name, static_cast<int>(c.parts),
+  std::snprintf(text, sizeof text, "%-34s %-20s %2d parts %5d items %5.2f rounds %4.0f MB  %.2f", p.name.c_str(), c.name, static_cast<int>(c.parts),
                 static_cast<int>(tiles * c.parts), static_cast<double>(tiles * c.parts) / kH100, static_cast<double>(c.workspace_bytes) / 1e6, share(p, c));
   return text;
 }
@@ -130,14 +132,16 @@ std::string printed(const Product &p, const WarpgroupConfig &c) {
 
 TEST("choose_warpgroup_matmul: Gemma-2's maps in all three layouts (SAILS_PRINT_CHOICES=1 shows the table)") {
   for (const Product &p : gemma_products()) {
-    const WarpgroupConfig c = choose_warpgroup_matmul(p.m, p.n, p.k, kH100);
+    const WarpgroupConfig c = choose_warpgroup_matmul(p.m, p.n, p.k, kPairs), single = choose_warpgroup_matmul(p.m, p.n, p.k, kSingles);
+    if (single.cluster != 1) return printed(p, single) + ": clusters were not to be had";
+    if (share(p, c) < share(p, single)) return printed(p, c) + ": single blocks are expected to be faster";
     const std::string text = printed(p, c);
     if (std::getenv("SAILS_PRINT_CHOICES") != nullptr) std::printf("%s\n", text.c_str());
     if (c.parts < 1 || (c.parts > 1 && (c.k_per_part % kWarpgroupDepth != 0 || c.k_per_part * (c.parts - 1) >= p.k))) return text + ": an empty part";
     if (c.k_per_part * c.parts < p.k) return text + ": parts do not cover k";
     if ((c.parts > 1) != (c.workspace_bytes > 0) || c.workspace_bytes > int64_t{1} << 28) return text + ": workspace";
     // A single tile is a lower bound for a round, and no other tile may have been expected to do better.
-    const WarpgroupConfig plain = {"", 2, 256, 1, larger(1, p.k), 0};
+    const WarpgroupConfig plain = {"", 2, 256, 1, 1, larger(1, p.k), 0};
     if (share(p, c) < share(p, plain)) return text + ": 128x256 is expected to be faster";
     // From 34 GFLOP on there is work for several rounds.
     const double least = p.m * p.n * p.k < int64_t{1} << 34 ? 0.15 : 0.45;
@@ -146,18 +150,30 @@ TEST("choose_warpgroup_matmul: Gemma-2's maps in all three layouts (SAILS_PRINT_
   return "";
 }
 
-TEST("choose_warpgroup_matmul: rounds decide between 256 and 192 columns") {
-  const auto chosen_tile = [](int64_t m, int64_t n, int64_t k) { return std::string(choose_warpgroup_matmul(m, n, k, kH100).name); };
-  if (chosen_tile(4096, 2304, 2048) != "warpgroup_128x192") return "o_proj of the 2B: " + chosen_tile(4096, 2304, 2048);
-  if (chosen_tile(4096, 9216, 2304) != "warpgroup_128x256") return "gate_proj of the 2B: " + chosen_tile(4096, 9216, 2304);
-  if (chosen_tile(4096, 14336, 3584) != "warpgroup_128x256") return "gate_proj of the 9B: " + chosen_tile(4096, 14336, 3584);
-  return expect(chosen_tile(64, 128, 256) == "warpgroup_64x128", "a single small tile: " + chosen_tile(64, 128, 256));
+TEST("choose_warpgroup_matmul: rounds decide between 256 and 192 columns, rows whether blocks pair") {
+  const auto chosen_tile = [](int64_t m, int64_t n, int64_t k, const Multiprocessors &on) {
+    return std::string(choose_warpgroup_matmul(m, n, k, on).name);
+  };
+  const struct {
+    const char *name;
+    int64_t m, n, k;
+    const char *pairs, *singles;
+  } all[] = {{"o_proj of the 2B", 4096, 2304, 2048, "warpgroup_2x128x192", "warpgroup_128x192"},
+             {"gate_proj of the 2B", 4096, 9216, 2304, "warpgroup_2x128x256", "warpgroup_128x256"},
+             {"gate_proj of the 9B", 4096, 14336, 3584, "warpgroup_2x128x256", "warpgroup_128x256"},
+             {"rows for one block", 128, 65536, 2304, "warpgroup_128x256", "warpgroup_128x256"},
+             {"a single small tile", 64, 128, 256, "warpgroup_64x128", "warpgroup_64x128"}};
+  for (const auto &p : all) {
+    if (chosen_tile(p.m, p.n, p.k, kPairs) != p.pairs) return std::string(p.name) + ": " + chosen_tile(p.m, p.n, p.k, kPairs);
+    if (chosen_tile(p.m, p.n, p.k, kSingles) != p.singles) return std::string(p.name) + ", single blocks: " + chosen_tile(p.m, p.n, p.k, kSingles);
+  }
+  return expect(choose_warpgroup_matmul(4096, 9216, 2304, {1, true}).cluster == 1, "a pair on one multiprocessor");
 }
 
 TEST("choose_warpgroup_pair: gate and up are not split over k") {
   for (int64_t tokens : {9, 512, 2048, 4096, 8192})
     for (const LinearShape &s : kLinears) {
-      const WarpgroupConfig c = choose_warpgroup_pair(tokens, s.d_out, s.d_in, kH100);
+      const WarpgroupConfig c = choose_warpgroup_pair(tokens, s.d_out, s.d_in, kPairs);
       if (c.parts != 1 || c.workspace_bytes != 0 || c.tile_cols % 128 != 0) return std::string(s.name) + ": " + c.name;
     }
   return "";

@@ -34,12 +34,14 @@ public final class LinearSetCases {
                 cases.add(new Glu(8, 33, 17, 2, 0, true, activation, type));
                 // Rows of whole vectors, which bulk copies take: around the tiles, with either adapter, kept or not.
                 cases.add(new Glu(136, 72, 264, 16, 20, true, activation, type));
+                cases.add(new Glu(136, 136, 136, 20, 16, true, activation, type));
             }
             cases.add(new Glu(12, 40, 31, 2, 2, true, GluActivation.GELU_TANH, type));
             cases.add(new Glu(0, 8, 4, 0, 0, true, GluActivation.GELU_TANH, type));
             cases.add(new Glu(1, 5000, 9, 0, 0, false, GluActivation.SILU, type));
             cases.add(new Glu(72, 200, 56, 0, 3, false, GluActivation.SILU, type));
             cases.add(new Glu(300, 64, 64, 0, 0, true, GluActivation.GELU_TANH, type));
+            cases.add(new Glu(264, 72, 200, 0, 3, false, GluActivation.SILU, type));
         }
         return cases;
     }
