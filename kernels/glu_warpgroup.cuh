@@ -48,9 +48,8 @@ struct GluProblem {
 };
 
 inline bool glu_warpgroup_fits(const GluProblem &p) {
-  constexpr int64_t kMostIndex = (int64_t{1} << 31) - 1;
   return tma_fits(p.matrices.a, p.k) && tma_fits(p.matrices.b, p.k) && tma_fits(p.matrices.b_second, p.k) && fours_fit(p.y, p.n, p.n) &&
-         fours_fit(p.gate, p.n, p.n) && fours_fit(p.up, p.n, p.n) && p.m <= kMostIndex && p.n <= kMostIndex && p.k <= kMostIndex;
+         fours_fit(p.gate, p.n, p.n) && fours_fit(p.up, p.n, p.n) && box_coordinates_fit(p.m, p.n, p.k);
 }
 
 // ---- launchers

@@ -111,9 +111,8 @@ inline WarpgroupConfig choose_warpgroup_pair(int64_t m, int64_t n, int64_t k, co
 
 // Whether the matrices of a problem for which warpgroup products apply are such that TMA reads them.
 inline bool warpgroup_matmul_fits(const MatmulProblem &p) {
-  constexpr int64_t kMostIndex = (int64_t{1} << 31) - 1;  // coordinates of a box
   const bool adapter_fits = p.low_rank.r == 0 || (p.alpha == 1.0f && !p.transpose_a && p.low_rank.w_transposed != p.transpose_b);
-  return adapter_fits && tma_fits(p.a, p.lda) && tma_fits(p.b, p.ldb) && p.m <= kMostIndex && p.n <= kMostIndex && p.k <= kMostIndex;
+  return adapter_fits && tma_fits(p.a, p.lda) && tma_fits(p.b, p.ldb) && box_coordinates_fit(p.m, p.n, p.k);
 }
 
 // Workspace: the parts, then the adapter's factors as triples.

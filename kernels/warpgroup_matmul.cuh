@@ -97,9 +97,10 @@ __device__ __forceinline__ void for_warpgroup_sums(const float (&d)[N / 2], F &&
 
 struct WarpgroupItem {
   TileIndex tile;
-  int64_t part, steps, rank_steps, rank_steps_second;  // steps of 64 k
+  int64_t part;
+  int32_t steps, rank_steps, rank_steps_second;  // of 64 k
 
-  __device__ __forceinline__ int64_t all_steps() const { return steps + rank_steps + rank_steps_second; }
+  __device__ __forceinline__ int32_t all_steps() const { return steps + rank_steps + rank_steps_second; }
 };
 
 // Where a block of the grid begins and how far it goes at once, in items of its cluster.
@@ -124,8 +125,8 @@ struct WarpgroupSchedule {
     const int64_t part = i % p.parts, begin = part * p.k_per_part, end = smaller(p.k, begin + p.k_per_part);
     TileIndex tile = grouped_tile<kGroupRows / Tile::kCluster>(i / p.parts, tile_rows, tile_cols);
     if constexpr (Tile::kCluster > 1) tile.row = tile.row * Tile::kCluster + cluster_rank();
-    return {tile, part, ceil_div(larger(0, end - begin), Tile::kDepth),
-            part == 0 ? triple_groups(p.rank) : 0, Tile::kPaired && part == 0 ? triple_groups(p.rank_second) : 0};
+    return {tile, part, static_cast<int32_t>(ceil_div(larger(0, end - begin), Tile::kDepth)),
+            part == 0 ? static_cast<int32_t>(triple_groups(p.rank)) : 0, Tile::kPaired && part == 0 ? static_cast<int32_t>(triple_groups(p.rank_second)) : 0};
   }
 };
 
@@ -138,19 +139,18 @@ struct WarpgroupBuffers {
 
 // kOperandRows rows of an operand at (row, k), K-major in one box or MN-major in boxes of 64.
 template <int kOperandRows, bool kMnMajor>
-__device__ __forceinline__ void load_operand(uint8_t *to, const TensorMap &map, Mbarrier *full, int64_t row, int64_t k) {
+__device__ __forceinline__ void load_operand(uint8_t *to, const TensorMap &map, Mbarrier *full, int32_t row, int32_t k) {
   if (!kMnMajor) {
-    tma_load_2d(to, map, full, static_cast<int32_t>(k), static_cast<int32_t>(row));
+    tma_load_2d(to, map, full, k, row);
   } else {
 #pragma unroll
-    for (int block = 0; block < kOperandRows / 64; block++)
-      tma_load_2d(to + block * 64 * kWarpgroupDepth * 2, map, full, static_cast<int32_t>(row + block * 64), static_cast<int32_t>(k));
+    for (int block = 0; block < kOperandRows / 64; block++) tma_load_2d(to + block * 64 * kWarpgroupDepth * 2, map, full, row + block * 64, k);
   }
 }
 
 // kColsOfB columns of b at (col, k). In a cluster this block's share of them, to all of its blocks: K-major some of the columns, MN-major some of the k.
 template <class Tile>
-__device__ __forceinline__ void load_b(uint8_t *to, const TensorMap &map, Mbarrier *full, int64_t col, int64_t k) {
+__device__ __forceinline__ void load_b(uint8_t *to, const TensorMap &map, Mbarrier *full, int32_t col, int32_t k) {
   constexpr bool kMnMajor = !Tile::kTransposedB;
   if constexpr (Tile::kCluster == 1) {
     load_operand<Tile::kColsOfB, kMnMajor>(to, map, full, col, k);
@@ -160,13 +160,12 @@ __device__ __forceinline__ void load_b(uint8_t *to, const TensorMap &map, Mbarri
     const int rank = cluster_rank();
     if (!kMnMajor) {
       const int first = rank * Tile::kBoxColsOfB;
-      tma_load_2d_multicast(to + first * kAtomRows, map, full, kAll, static_cast<int32_t>(k), static_cast<int32_t>(col + first));
+      tma_load_2d_multicast(to + first * kAtomRows, map, full, kAll, k, col + first);
     } else {
       const int first = rank * Tile::kBoxDepthOfB;
 #pragma unroll
       for (int block = 0; block < Tile::kColsOfB / 64; block++)
-        tma_load_2d_multicast(to + block * 64 * kWarpgroupDepth * 2 + first * kAtomRows, map, full, kAll, static_cast<int32_t>(col + block * 64),
-                              static_cast<int32_t>(k + first));
+        tma_load_2d_multicast(to + block * 64 * kWarpgroupDepth * 2 + first * kAtomRows, map, full, kAll, col + block * 64, k + first);
     }
   }
 }
@@ -183,30 +182,41 @@ template <class Tile>
 __device__ __forceinline__ void warpgroup_produce(const WarpgroupSchedule<Tile> &schedule, const WarpgroupOperands &o, WarpgroupBuffers buffers) {
   constexpr int kHalfB = Tile::kBytesB / 2;
   RingPosition<Tile::kStages> at;
+  // copy(a, b, full) into the next buffer when it is empty.
+  const auto fill = [&](auto &&copy) {
+    uint8_t *a = buffers.stages + at.slot * Tile::kStageBytes;
+    Mbarrier *full = buffers.full + at.slot;
+    wait_for_empty<Tile>(buffers.empty + at.slot, at.empty_parity());
+    mbarrier_arrive_expect(full, Tile::kStageBytes);
+    copy(a, a + Tile::kBytesA, full);
+    at.advance();
+  };
   for (int64_t i = first_item<Tile>(); i < schedule.items(); i += item_stride<Tile>()) {
     const WarpgroupItem item = schedule.item(i);
-    const int64_t row = item.tile.row * Tile::kRows, col = item.tile.col * Tile::kColsOfB, k_begin = item.part * schedule.p.k_per_part;
-    for (int64_t step = 0; step < item.all_steps(); step++, at.advance()) {
-      uint8_t *a = buffers.stages + at.slot * Tile::kStageBytes, *b = a + Tile::kBytesA;
-      Mbarrier *full = buffers.full + at.slot;
-      wait_for_empty<Tile>(buffers.empty + at.slot, at.empty_parity());
-      mbarrier_arrive_expect(full, Tile::kStageBytes);
-      if (step < item.steps) {
-        const int64_t k = k_begin + step * Tile::kDepth;
+    // Coordinates of boxes have 32 bits, and registers are few here.
+    const auto row = static_cast<int32_t>(item.tile.row * Tile::kRows), col = static_cast<int32_t>(item.tile.col * Tile::kColsOfB);
+    const auto k_begin = static_cast<int32_t>(item.part * schedule.p.k_per_part), outside = static_cast<int32_t>(schedule.p.n);
+    for (int32_t step = 0; step < item.steps; step++)
+      fill([&](uint8_t *a, uint8_t *b, Mbarrier *full) {
+        const int32_t k = k_begin + step * Tile::kDepth;
         load_operand<Tile::kRows, Tile::kTransposedA>(a, o.a, full, row, k);
         load_b<Tile>(b, o.b, full, col, k);
         if (Tile::kPaired) load_b<Tile>(b + kHalfB, o.b_second, full, col, k);
-      } else {
-        const int64_t rank_step = step - item.steps;
-        const bool second = Tile::kPaired && rank_step >= item.rank_steps;
-        const int64_t k = (second ? rank_step - item.rank_steps : rank_step) * Tile::kDepth;
-        const TensorMap &w = second ? o.w_second : o.w;
-        load_operand<Tile::kRows, false>(a, second ? o.h_second : o.h, full, row, k);
-        load_b<Tile>(second ? b + kHalfB : b, w, full, col, k);
+      });
+    for (int32_t step = 0; step < item.rank_steps; step++)
+      fill([&](uint8_t *a, uint8_t *b, Mbarrier *full) {
+        load_operand<Tile::kRows, false>(a, o.h, full, row, step * Tile::kDepth);
+        load_b<Tile>(b, o.w, full, col, step * Tile::kDepth);
         // The other matrix of a pair has no part in this: columns that lie outside are zeros.
-        if (Tile::kPaired) load_b<Tile>(second ? b : b + kHalfB, w, full, schedule.p.n, k);
-      }
-    }
+        if (Tile::kPaired) load_b<Tile>(b + kHalfB, o.w, full, outside, step * Tile::kDepth);
+      });
+    if constexpr (!Tile::kPaired) continue;
+    for (int32_t step = 0; step < item.rank_steps_second; step++)
+      fill([&](uint8_t *a, uint8_t *b, Mbarrier *full) {
+        load_operand<Tile::kRows, false>(a, o.h_second, full, row, step * Tile::kDepth);
+        load_b<Tile>(b, o.w_second, full, outside, step * Tile::kDepth);
+        load_b<Tile>(b + kHalfB, o.w_second, full, col, step * Tile::kDepth);
+      });
   }
 }
 
@@ -299,10 +309,10 @@ __device__ __forceinline__ void warpgroup_consume(const WarpgroupSchedule<Tile> 
 #pragma unroll
     for (int e = 0; e < Tile::kCols / 2; e++) d[e] = 0.0f;
     // Loops of their own: a branch around the products would make ptxas run them one by one.
-    for (int64_t step = 0; step < item.steps; step++)
+    for (int32_t step = 0; step < item.steps; step++)
       ring.step([&](const uint8_t *a, const uint8_t *b) { warpgroup_multiply<Tile::kCols, Tile::kTransposedA, kMnMajorB>(d, a, b); });
     if constexpr (!Tile::kTransposedA) {
-      for (int64_t step = 0; step < item.rank_steps + item.rank_steps_second; step++)
+      for (int32_t step = 0; step < item.rank_steps + item.rank_steps_second; step++)
         ring.step([&](const uint8_t *h, const uint8_t *w) { warpgroup_multiply_triples<Tile::kCols, kMnMajorB>(d, h, w); });
     }
     ring.finish(d);
@@ -347,6 +357,12 @@ __global__ void __launch_bounds__(Tile::kThreads, 1)
 }
 
 // ---- host
+
+// Whether boxes that begin past the last tile still have coordinates of 31 bits.
+inline bool box_coordinates_fit(int64_t m, int64_t n, int64_t k) {
+  constexpr int64_t kMost = (int64_t{1} << 31) - 4096;
+  return m <= kMost && n <= kMost && k <= kMost;
+}
 
 // Whether TMA can read a row-major matrix with this base and row stride (elements of bf16).
 inline bool tma_fits(const void *base, int64_t stride) { return aligned_to(base, 16) && stride % 8 == 0; }

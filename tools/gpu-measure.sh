@@ -11,9 +11,9 @@
 #   --python PROGRAM the Python with torch (default: python3)
 #   --dry-run        the same way on this machine: the emulator, tiny shapes, torch on the CPU
 #
-# Parts: facts, selftest-hopper, selftest-portable, sanitizer-memcheck, sanitizer-racecheck, bench-kernels, bench-layer, bench-step, bench-decode,
-# bench-sae, torch-kernels, torch-sae, torch-layer, torch-step, table. Each leaves NAME.txt (its output) and NAME.log (messages); summary.md has the
-# ratios. Exits with 1 if a part failed, 2 if the options are wrong. What is not there (torch, compute-sanitizer) is said and is no failure.
+# Parts: facts, selftest-hopper, selftest-single, selftest-portable, sanitizer-memcheck, sanitizer-racecheck, bench-kernels, bench-layer, bench-step,
+# bench-decode, bench-sae, single-kernels, single-sae (without clusters of blocks), torch-kernels, torch-sae, torch-layer, torch-step, table. Each
+# leaves NAME.txt (its output) and NAME.log (messages); summary.md has the ratios. Exits with 1 if a part failed, 2 if the options are wrong. What is not there (torch, compute-sanitizer) is said and is no failure.
 set -euo pipefail
 
 fail() {
@@ -113,7 +113,7 @@ facts() {
 
 # The conformance suite with one choice of kernels, where the library knows the choice.
 selftest() {
-  "$sails" selftest "${backend[@]}" --backend-options "kernels=$1" "${parity[@]}"
+  "$sails" selftest "${backend[@]}" --backend-options "$1" "${parity[@]}"
 }
 
 find_sanitizer() {
@@ -130,6 +130,11 @@ sanitizer() {
 # Writes NAME.md after every line, so that a part that is stopped leaves what it has.
 bench_group() {
   "$sails" bench "$1" "${backend[@]}" "${bench[@]}" --out "$out/bench-$1.md"
+}
+
+# The same, block by block: what clusters are worth.
+single_group() {
+  "$sails" bench "$1" "${backend[@]}" --backend-options clusters=off "${bench[@]}" --out "$out/single-$1.md"
 }
 
 # PyTorch at our shapes under our names: lines of operation, shape, variant, seconds.
@@ -420,6 +425,25 @@ table() {
   echo "|---|---|--:|--:|--:|---|--:|"
   cat "$out"/torch-*.tsv 2>/dev/null >"$out/torch.tsv" || true
   cat "$out"/bench-*.md 2>/dev/null | awk -F '\t' -v peers="$out/torch.tsv" "$(join_program)"
+  clusters_table
+}
+
+# What clusters of blocks are worth to the operations that have them.
+clusters_table() {
+  compgen -G "$out/single-*.md" >/dev/null || return 0
+  echo
+  echo "Pairs of blocks that share what they read, beside single blocks (\`clusters=off\`)."
+  echo
+  echo "| operation | shape | pairs | single | faster |"
+  echo "|---|---|--:|--:|--:|"
+  cat "$out"/single-*.md | awk -v pairs="$(cat "$out"/bench-*.md 2>/dev/null)" '
+    function seconds(text,    t) { split(text, t, " "); return t[1] * (t[2] == "us" ? 1e-6 : t[2] == "ms" ? 1e-3 : 1) }
+    BEGIN { n = split(pairs, lines, "\n"); for (i = 1; i <= n; i++) if (lines[i] ~ /^\| (kernels|sae) /) { split(lines[i], c, / *\| */); time[c[3], c[4]] = c[6] } }
+    /^\| (kernels|sae) / {
+      split($0, c, / *\| */)
+      if (c[3] !~ /^(matmul|linear|head|sae_encode)/ || !((c[3], c[4]) in time) || seconds(time[c[3], c[4]]) == 0) next
+      printf "| %s | %s | %s | %s | %.2f |\n", c[3], c[4], time[c[3], c[4]], c[6], seconds(c[6]) / seconds(time[c[3], c[4]])
+    }'
 }
 
 join_program() {
@@ -467,7 +491,7 @@ AWK
 
 # timeout runs programs, so a part is this script's function in a shell of its own.
 as_program() {
-  export -f facts selftest sanitizer bench_group peer peer_program table join_program
+  export -f facts selftest sanitizer bench_group single_group peer peer_program table clusters_table join_program
   export sails out python dry_run models sanitizer
   local name=$1
   shift
@@ -476,7 +500,9 @@ as_program() {
 
 sanitizer=$(find_sanitizer)
 as_program facts facts
-for kernels in hopper portable; do as_program "selftest-$kernels" selftest "$kernels"; done
+as_program selftest-hopper selftest kernels=hopper
+as_program selftest-single selftest kernels=hopper,clusters=off
+as_program selftest-portable selftest kernels=portable
 for tool in memcheck racecheck; do
   if [ -n "$sanitizer" ]; then
     as_program "sanitizer-$tool" sanitizer "$tool"
@@ -485,6 +511,7 @@ for tool in memcheck racecheck; do
   fi
 done
 for group in kernels layer step decode sae; do as_program "bench-$group" bench_group "$group"; done
+for group in kernels sae; do as_program "single-$group" single_group "$group"; done
 for group in kernels sae layer step; do
   if "$python" -c 'import torch' 2>/dev/null; then
     as_program "torch-$group" peer "$group"
