@@ -4,6 +4,7 @@
 // one of them misplaces gives a wrong product.
 #include "check.h"
 #include "device.h"
+#include "primitives/ring.cuh"
 #include "primitives/types.cuh"
 #include "primitives/wgmma.cuh"
 
@@ -430,9 +431,10 @@ static __global__ void pipelined_matmul(float *out, const __grid_constant__ Tens
   if (threadIdx.x >= kWarpgroup) {
     give_registers<40>();
     if (threadIdx.x == kWarpgroup) {
-      for (int step = 0; step < kSteps; step++) {
-        const int s = step % kStages;
-        if (kFault != PipelineFault::no_empty_wait) mbarrier_wait(empty + s, (step / kStages + 1) % 2);
+      RingPosition<kStages> at;
+      for (int step = 0; step < kSteps; step++, at.advance()) {
+        const int s = at.slot;
+        if (kFault != PipelineFault::no_empty_wait) mbarrier_wait(empty + s, at.empty_parity());
         mbarrier_arrive_expect(full + s, kStageBytes);
         tma_load_2d(buffers + s * kStageBytes, a_map, full + s, step * kDepth, 0);
         tma_load_2d(buffers + s * kStageBytes + kStageBytes / 2, b_map, full + s, step * kDepth, 0);
@@ -444,9 +446,10 @@ static __global__ void pipelined_matmul(float *out, const __grid_constant__ Tens
   float d[32];
   for (float &x : d) x = 0.0f;
   for (int step = 0; step < kSteps; step++) {
-    const int s = step % kStages;
+    const auto at = RingPosition<kStages>::of(static_cast<uint32_t>(step));
+    const int s = at.slot;
     const uint8_t *a = buffers + s * kStageBytes, *b = a + kStageBytes / 2;
-    if (kFault != PipelineFault::no_full_wait) mbarrier_wait(full + s, step / kStages % 2);
+    if (kFault != PipelineFault::no_full_wait) mbarrier_wait(full + s, at.full_parity());
     wgmma_fence();
     for (int k = 0; k < kDepth; k += 16) wgmma<64>(d, Layout::descriptor(a, 64, k, false), Layout::descriptor(b, 64, k, false), true);
     wgmma_commit();
