@@ -3,12 +3,11 @@
 //   param = (1 - lr * weight_decay) param - lr / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + eps)
 //   param, m, v, grad [size], no aliasing
 //
-// Scalars are combined in double and rounded once, the elements are in f32. Up to kAdamwMostTensors tensors a launch, by value in the kernel's
-// parameters; x = chunks of kAdamwChunk elements of one tensor after the other, 256 threads, 16 bytes an access where all pointers allow it.
+// The scalars are read from the device: adamw_rates writes the nine numbers that sails_adamw_rates has combined, so that one recording of a step serves
+// all steps. Up to kAdamwMostTensors tensors a launch, by value in the kernel's parameters; x = chunks of kAdamwChunk elements of one tensor after the
+// other, 256 threads, 16 bytes an access where all pointers allow it. adamw_rates: one thread.
 // Bytes 28 an element, FLOPs about 15.
 #pragma once
-
-#include <cmath>
 
 #include "primitives/types.cuh"
 
@@ -24,30 +23,19 @@ struct AdamwTensor {
   int64_t size;
 };
 
+// In the order of sails_adamw_rates.
 struct AdamwScalars {
   float grad_scale, decay, beta1, one_minus_beta1, beta2, one_minus_beta2, step_size, inverse_root, eps;
 };
+static_assert(sizeof(AdamwScalars) == 9 * sizeof(float), "nine numbers without gaps");
 
 struct AdamwSet {
   AdamwTensor tensor[kAdamwMostTensors];
   int32_t first_chunk[kAdamwMostTensors];
   int32_t count;
-  AdamwScalars scalars;
+  const AdamwScalars *scalars;
 };
 static_assert(sizeof(AdamwSet) <= 4096, "kernel parameters");
-
-inline AdamwScalars adamw_scalars(int64_t step, double grad_scale, double lr, double beta1, double beta2, double eps, double weight_decay) {
-  const double t = static_cast<double>(step);
-  return {static_cast<float>(grad_scale),
-          static_cast<float>(1.0 - lr * weight_decay),
-          static_cast<float>(beta1),
-          static_cast<float>(1.0 - beta1),
-          static_cast<float>(beta2),
-          static_cast<float>(1.0 - beta2),
-          static_cast<float>(lr / (1.0 - std::pow(beta1, t))),
-          static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(beta2, t))),
-          static_cast<float>(eps)};
-}
 
 template <int kLanes>
 __device__ __forceinline__ void adamw_elements(const AdamwTensor &tensor, const AdamwScalars &s, int64_t at) {
@@ -79,13 +67,20 @@ __global__ void __launch_bounds__(kThreads) adamw(const __grid_constant__ AdamwS
   const AdamwTensor &tensor = set.tensor[i];
   const int64_t begin = static_cast<int64_t>(block - set.first_chunk[i]) * kAdamwChunk, end = smaller(tensor.size, begin + kAdamwChunk);
   const int64_t packed = on_16_bytes(tensor) ? begin + (end - begin) / 4 * 4 : begin;
-  for (int64_t at = begin + static_cast<int64_t>(threadIdx.x) * 4; at < packed; at += kThreads * 4) adamw_elements<4>(tensor, set.scalars, at);
-  for (int64_t at = packed + threadIdx.x; at < end; at += kThreads) adamw_elements<1>(tensor, set.scalars, at);
+  const AdamwScalars scalars = *set.scalars;
+  for (int64_t at = begin + static_cast<int64_t>(threadIdx.x) * 4; at < packed; at += kThreads * 4) adamw_elements<4>(tensor, scalars, at);
+  for (int64_t at = packed + threadIdx.x; at < end; at += kThreads) adamw_elements<1>(tensor, scalars, at);
 }
 
-// ---- launcher
+__global__ void __launch_bounds__(1) adamw_rates(AdamwScalars *rates, const __grid_constant__ AdamwScalars values) { *rates = values; }
 
-inline cudaError_t launch_adamw(cudaStream_t stream, const AdamwTensor *tensors, int64_t count, const AdamwScalars &scalars) {
+// ---- launchers
+
+inline cudaError_t launch_adamw_rates(cudaStream_t stream, AdamwScalars *rates, const AdamwScalars &values) {
+  return launch("adamw_rates", stream, adamw_rates, dim3(1), dim3(1), 0, rates, values);
+}
+
+inline cudaError_t launch_adamw(cudaStream_t stream, const AdamwTensor *tensors, int64_t count, const AdamwScalars *scalars) {
   for (int64_t first = 0; first < count; first += kAdamwMostTensors) {
     AdamwSet set = {};
     set.count = static_cast<int32_t>(smaller(kAdamwMostTensors, count - first));

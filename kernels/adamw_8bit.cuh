@@ -3,7 +3,7 @@
 //   absmax = the block's largest |moment|, q = the nearest code of moment / absmax, the lower one on a tie
 //   param, grad [size] f32; q_m, q_v u8 [ceil(size / 256) * 256]; m_absmax, v_absmax f32 [ceil(size / 256)]; m_code, v_code [256] f32 rising; no aliasing
 //
-// A warp a block of 256 elements, 8 a lane in steps of 32; both code books in shared memory. Up to kAdamw8MostTensors tensors a launch, by value in
+// A warp a block of 256 elements, 8 a lane in steps of 32; both code books and the scalars in shared memory. Up to kAdamw8MostTensors tensors a launch, by value in
 // the kernel's parameters; x = chunks of 8 blocks of one tensor after the other, 256 threads.
 // Bytes 16 an element, FLOPs about 15 and two searches of 8 steps.
 #pragma once
@@ -29,7 +29,7 @@ struct Adamw8Set {
   Adamw8Tensor tensor[kAdamw8MostTensors];
   int32_t first_chunk[kAdamw8MostTensors];
   int32_t count;
-  AdamwScalars scalars;
+  const AdamwScalars *scalars;
   const float *m_code, *v_code;
 };
 static_assert(sizeof(Adamw8Set) <= 4096, "kernel parameters");
@@ -59,10 +59,12 @@ template <int kThreads>
 __global__ void __launch_bounds__(kThreads) adamw_8bit(const __grid_constant__ Adamw8Set set) {
   SAILS_SHARED(float, m_code, 256);
   SAILS_SHARED(float, v_code, 256);
+  SAILS_SHARED(AdamwScalars, scalars, 1);
   for (int i = threadIdx.x; i < 256; i += kThreads) {
     m_code[i] = set.m_code[i];
     v_code[i] = set.v_code[i];
   }
+  if (threadIdx.x == 0) scalars[0] = *set.scalars;
   __syncthreads();
   const int32_t chunk = static_cast<int32_t>(blockIdx.x);
   int i = 0;
@@ -77,7 +79,7 @@ __global__ void __launch_bounds__(kThreads) adamw_8bit(const __grid_constant__ A
   for (int j = 0; j < kAdamw8Lanes; j++) {
     const int64_t at = first + lane + j * kWarp;
     if (at >= tensor.size) continue;
-    const AdamwScalars &s = set.scalars;
+    const AdamwScalars &s = scalars[0];
     const float g = s.grad_scale * tensor.grad[at];
     m[j] = s.beta1 * (m_code[tensor.m[at]] * m_absmax) + s.one_minus_beta1 * g;
     v[j] = s.beta2 * (v_code[tensor.v[at]] * v_absmax) + s.one_minus_beta2 * (g * g);
@@ -90,7 +92,7 @@ __global__ void __launch_bounds__(kThreads) adamw_8bit(const __grid_constant__ A
 // ---- launcher
 
 inline cudaError_t launch_adamw_8bit(cudaStream_t stream, const Adamw8Tensor *tensors, int64_t count, const float *m_code, const float *v_code,
-                                     const AdamwScalars &scalars) {
+                                     const AdamwScalars *scalars) {
   for (int64_t first = 0; first < count; first += kAdamw8MostTensors) {
     Adamw8Set set = {};
     set.count = static_cast<int32_t>(smaller(kAdamw8MostTensors, count - first));

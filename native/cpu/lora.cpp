@@ -1,6 +1,5 @@
 // Linear maps with LoRA, projection onto a subspace, AdamW: what training adds to the model.
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "cpu/device.h"
@@ -201,13 +200,13 @@ void project_set(sails_device &device, float *const *ys, const float *const *gs,
     project(device, ys[i], gs[i], bases[i], d[i], r_s[i], n[i], right[i], workspace, workspace_bytes);
 }
 
-void adamw(sails_device &device, float *const *params, float *const *m, float *const *v, const float *const *grads, const int64_t *sizes,
-           int64_t count, int64_t step, double grad_scale, double lr, double beta1, double beta2, double eps, double weight_decay) {
+void adamw_rates(sails_device &, float *rates, const std::array<float, SAILS_ADAMW_RATES> &values) { std::copy(values.begin(), values.end(), rates); }
+
+void adamw(sails_device &device, float *const *params, float *const *m, float *const *v, const float *const *grads, const float *rates,
+           const int64_t *sizes, int64_t count) {
   CpuDevice &host = cpu(device);
-  const double t = static_cast<double>(step);
-  const AdamwScalars scalars{grad_scale, lr, beta1, beta2, eps, weight_decay, 1.0 - std::pow(beta1, t), 1.0 - std::pow(beta2, t)};
   for (int64_t i = 0; i < count; i++)
-    host.kernels->optimizer->adamw(params[i], m[i], v[i], grads[i], sizes[i], scalars, host.threads);
+    host.kernels->optimizer->adamw(params[i], m[i], v[i], grads[i], sizes[i], rates, host.threads);
 }
 
 int64_t adamw_projected_workspace_bytes(sails_device &device, const int64_t *d, const int64_t *r_s, const int64_t *n, int64_t count) {
@@ -217,9 +216,8 @@ int64_t adamw_projected_workspace_bytes(sails_device &device, const int64_t *d, 
 }
 
 void adamw_projected(sails_device &device, float *const *params, float *const *m, float *const *v, const float *const *grads,
-                     const float *const *bases, const int64_t *d, const int64_t *r_s, const int64_t *n, const int32_t *right,
-                     int64_t count, int32_t projection, int64_t step, double grad_scale, double lr, double beta1, double beta2,
-                     double eps, double weight_decay, void *workspace, int64_t workspace_bytes) {
+                     const float *const *bases, const float *rates, const int64_t *d, const int64_t *r_s, const int64_t *n,
+                     const int32_t *right, int64_t count, int32_t projection, void *workspace, int64_t workspace_bytes) {
   int64_t largest_matrix = 0;
   for (int64_t i = 0; i < count; i++) largest_matrix = std::max(largest_matrix, d[i] * n[i]);
   Workspace pieces(workspace, workspace_bytes);
@@ -234,21 +232,18 @@ void adamw_projected(sails_device &device, float *const *params, float *const *m
       project(device, projected, gradient, bases[i], d[i], r_s[i], n[i], right[i], scratch, scratch_bytes);
       gradient = projected;
     }
-    adamw(device, &params[i], &m[i], &v[i], &gradient, &size, 1, step, grad_scale, lr, beta1, beta2, eps, weight_decay);
+    adamw(device, &params[i], &m[i], &v[i], &gradient, rates, &size, 1);
     if (projection == SAILS_PROJECT_UPDATE)
       project(device, params[i], params[i], bases[i], d[i], r_s[i], n[i], right[i], scratch, scratch_bytes);
   }
 }
 
 void adamw_8bit(sails_device &device, float *const *params, void *const *m, void *const *v, float *const *m_absmax, float *const *v_absmax,
-                const float *const *grads, const int64_t *sizes, int64_t count, const float *m_code, const float *v_code, int64_t step,
-                double grad_scale, double lr, double beta1, double beta2, double eps, double weight_decay) {
+                const float *const *grads, const float *m_code, const float *v_code, const float *rates, const int64_t *sizes, int64_t count) {
   CpuDevice &host = cpu(device);
-  const double t = static_cast<double>(step);
-  const AdamwScalars scalars{grad_scale, lr, beta1, beta2, eps, weight_decay, 1.0 - std::pow(beta1, t), 1.0 - std::pow(beta2, t)};
   for (int64_t i = 0; i < count; i++)
     host.kernels->optimizer->adamw_8bit(params[i], static_cast<uint8_t *>(m[i]), static_cast<uint8_t *>(v[i]), m_absmax[i], v_absmax[i], grads[i],
-                                        sizes[i], m_code, v_code, scalars, host.threads);
+                                        sizes[i], m_code, v_code, rates, host.threads);
 }
 
 void dora_norm(sails_device &device, float *norm, const void *weight, const float *lora_a, const float *lora_b, int64_t d_out,

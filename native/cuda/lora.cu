@@ -2,6 +2,7 @@
 #include "lora.cuh"
 
 #include <algorithm>
+#include <cstring>
 #include <vector>
 
 #include "adamw.cuh"
@@ -26,6 +27,8 @@ void backward(CudaDevice &d, float *dx, float *dlora_a, float *dlora_b, const vo
   check(kernels::launch_lora_backward(d.stream, dx, dlora_a, dlora_b, static_cast<const Y *>(dy), static_cast<const X *>(x), h, lora_a, lora_b, n,
                                       d_in, d_out, r, scale, plan, dh, partial));
 }
+
+const kernels::AdamwScalars *scalars(const float *rates) { return reinterpret_cast<const kernels::AdamwScalars *>(rates); }
 
 int64_t float_bytes(int64_t count) { return aligned_bytes(count * static_cast<int64_t>(sizeof(float))); }
 
@@ -112,12 +115,18 @@ void project_set(sails_device &device, float *const *ys, const float *const *gs,
   check(kernels::launch_project(handle.stream, items.data(), count, handle.multiprocessors, scratch));
 }
 
-void adamw(sails_device &device, float *const *params, float *const *m, float *const *v, const float *const *grads, const int64_t *sizes,
-           int64_t count, int64_t step, double grad_scale, double lr, double beta1, double beta2, double eps, double weight_decay) {
+void adamw_rates(sails_device &device, float *rates, const std::array<float, SAILS_ADAMW_RATES> &values) {
+  kernels::AdamwScalars scalars;
+  static_assert(sizeof scalars == sizeof values, "the same nine numbers");
+  std::memcpy(&scalars, values.data(), sizeof scalars);
+  check(kernels::launch_adamw_rates(cuda(device).stream, reinterpret_cast<kernels::AdamwScalars *>(rates), scalars));
+}
+
+void adamw(sails_device &device, float *const *params, float *const *m, float *const *v, const float *const *grads, const float *rates,
+           const int64_t *sizes, int64_t count) {
   std::vector<kernels::AdamwTensor> tensors;
   for (int64_t i = 0; i < count; i++) tensors.push_back({params[i], m[i], v[i], grads[i], sizes[i]});
-  check(kernels::launch_adamw(cuda(device).stream, tensors.data(), count,
-                              kernels::adamw_scalars(step, grad_scale, lr, beta1, beta2, eps, weight_decay)));
+  check(kernels::launch_adamw(cuda(device).stream, tensors.data(), count, scalars(rates)));
 }
 
 int64_t adamw_projected_workspace_bytes(sails_device &device, const int64_t *d, const int64_t *r_s, const int64_t *n, int64_t count) {
@@ -126,12 +135,10 @@ int64_t adamw_projected_workspace_bytes(sails_device &device, const int64_t *d, 
 }
 
 void adamw_projected(sails_device &device, float *const *params, float *const *m, float *const *v, const float *const *grads,
-                     const float *const *bases, const int64_t *d, const int64_t *r_s, const int64_t *n, const int32_t *right,
-                     int64_t count, int32_t projection, int64_t step, double grad_scale, double lr, double beta1, double beta2,
-                     double eps, double weight_decay, void *workspace, int64_t workspace_bytes) {
+                     const float *const *bases, const float *rates, const int64_t *d, const int64_t *r_s, const int64_t *n,
+                     const int32_t *right, int64_t count, int32_t projection, void *workspace, int64_t workspace_bytes) {
   CudaDevice &handle = cuda(device);
   const bool of_gradient = projection == SAILS_PROJECT_GRADIENT;
-  const kernels::AdamwScalars scalars = kernels::adamw_scalars(step, grad_scale, lr, beta1, beta2, eps, weight_decay);
   const ProjectedGroups groups = projected_groups(handle, project_sizes(d, r_s, n, count));
   Workspace pieces(workspace, workspace_bytes);
   float *gradients = pieces.take<float>(groups.gradient_elements), *scratch = pieces.take<float>(groups.scratch_elements);
@@ -150,19 +157,17 @@ void adamw_projected(sails_device &device, float *const *params, float *const *m
       check(kernels::launch_project(handle.stream, items.data(), static_cast<int64_t>(items.size()), handle.multiprocessors, scratch));
     };
     if (of_gradient) project_group();
-    check(kernels::launch_adamw(handle.stream, tensors.data(), static_cast<int64_t>(tensors.size()), scalars));
+    check(kernels::launch_adamw(handle.stream, tensors.data(), static_cast<int64_t>(tensors.size()), scalars(rates)));
     if (!of_gradient) project_group();
   }
 }
 
 void adamw_8bit(sails_device &device, float *const *params, void *const *m, void *const *v, float *const *m_absmax, float *const *v_absmax,
-                const float *const *grads, const int64_t *sizes, int64_t count, const float *m_code, const float *v_code, int64_t step,
-                double grad_scale, double lr, double beta1, double beta2, double eps, double weight_decay) {
+                const float *const *grads, const float *m_code, const float *v_code, const float *rates, const int64_t *sizes, int64_t count) {
   std::vector<kernels::Adamw8Tensor> tensors;
   for (int64_t i = 0; i < count; i++)
     tensors.push_back({params[i], static_cast<uint8_t *>(m[i]), static_cast<uint8_t *>(v[i]), m_absmax[i], v_absmax[i], grads[i], sizes[i]});
-  check(kernels::launch_adamw_8bit(cuda(device).stream, tensors.data(), count, m_code, v_code,
-                                   kernels::adamw_scalars(step, grad_scale, lr, beta1, beta2, eps, weight_decay)));
+  check(kernels::launch_adamw_8bit(cuda(device).stream, tensors.data(), count, m_code, v_code, scalars(rates)));
 }
 
 }  // namespace sails::backend

@@ -34,7 +34,7 @@ extern "C" {
 #define SAILS_API
 #endif
 
-#define SAILS_ABI_VERSION 6
+#define SAILS_ABI_VERSION 7
 
 /* Status codes. */
 #define SAILS_OK 0
@@ -71,6 +71,9 @@ extern "C" {
 #define SAILS_PREFERENCE_DPO 0
 #define SAILS_PREFERENCE_IPO 1
 #define SAILS_PREFERENCE_ORPO 2
+
+/* Numbers of sails_adamw_rates. */
+#define SAILS_ADAMW_RATES 9
 
 /* Elements that share a scale in sails_adamw_8bit. */
 #define SAILS_ADAMW_BLOCK 256
@@ -366,14 +369,21 @@ SAILS_API int32_t sails_project_set(sails_device *device, float *const *ys, cons
                                     const int64_t *d, const int64_t *r_s, const int64_t *n, const int32_t *right, int64_t count,
                                     void *workspace, int64_t workspace_bytes);
 
-/* AdamW (arXiv:1711.05101, in the order of torch.optim.AdamW) on `count` tensors at once, step >= 1:
+/* What a step of AdamW does, as numbers on the device, so that a recorded step can be launched with other ones. rates [SAILS_ADAMW_RATES] f32 (=),
+ * step >= 1, each combined in double and rounded once:
+ *   0 grad_scale   1 1 - lr * weight_decay   2 beta1   3 1 - beta1   4 beta2   5 1 - beta2
+ *   6 lr / (1 - beta1^step)   7 1 / sqrt(1 - beta2^step)   8 eps
+ * The scalars are double because 1 - beta2 loses five digits in float. Queued like any operation: a recording of this call keeps the numbers of
+ * the call. */
+SAILS_API int32_t sails_adamw_rates(sails_device *device, float *rates, int64_t step, double grad_scale, double lr, double beta1,
+                                    double beta2, double eps, double weight_decay);
+
+/* AdamW (arXiv:1711.05101, in the order of torch.optim.AdamW) on `count` tensors at once:
  *   g = grad_scale * grad;  param *= 1 - lr * weight_decay;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
  *   param -= lr / (1 - beta1^step) * m / (sqrt(v) / sqrt(1 - beta2^step) + eps)
- * params, m, v, grads: host arrays of `count` device pointers to f32 tensors of sizes[i] elements. Scalars are double because
- * 1 - beta2 loses five digits in float. */
+ * params, m, v, grads: host arrays of `count` device pointers to f32 tensors of sizes[i] elements; rates of sails_adamw_rates. */
 SAILS_API int32_t sails_adamw(sails_device *device, float *const *params, float *const *m, float *const *v,
-                              const float *const *grads, const int64_t *sizes, int64_t count, int64_t step, double grad_scale,
-                              double lr, double beta1, double beta2, double eps, double weight_decay);
+                              const float *const *grads, const float *rates, const int64_t *sizes, int64_t count);
 
 /* AdamW as above on `count` matrices that are held to a subspace, without forming a projector; params[i] is [d, n], or [n, d] where right[i]:
  *   SAILS_PROJECT_GRADIENT: the gradient is projected before the moments see it (grads themselves are not changed);
@@ -381,9 +391,8 @@ SAILS_API int32_t sails_adamw(sails_device *device, float *const *params, float 
 SAILS_API int32_t sails_adamw_projected_workspace_bytes(sails_device *device, int64_t *out_bytes, const int64_t *d, const int64_t *r_s,
                                                         const int64_t *n, int64_t count);
 SAILS_API int32_t sails_adamw_projected(sails_device *device, float *const *params, float *const *m, float *const *v,
-                                        const float *const *grads, const float *const *bases, const int64_t *d, const int64_t *r_s,
-                                        const int64_t *n, const int32_t *right, int64_t count, int32_t projection, int64_t step,
-                                        double grad_scale, double lr, double beta1, double beta2, double eps, double weight_decay,
+                                        const float *const *grads, const float *const *bases, const float *rates, const int64_t *d,
+                                        const int64_t *r_s, const int64_t *n, const int32_t *right, int64_t count, int32_t projection,
                                         void *workspace, int64_t workspace_bytes);
 
 /* AdamW as above with the moments in 8 bits (arXiv:2110.02861, section 2). In blocks of SAILS_ADAMW_BLOCK elements a moment is code[q] * absmax, with
@@ -392,9 +401,8 @@ SAILS_API int32_t sails_adamw_projected(sails_device *device, float *const *para
  * m, v: host arrays of device pointers to q, one byte each, ceil(sizes[i] / 256) whole blocks, padded with the code of 0; m_absmax, v_absmax: to
  * f32 [ceil(sizes[i] / 256)]; m_code, v_code [256] f32 on the device. */
 SAILS_API int32_t sails_adamw_8bit(sails_device *device, float *const *params, void *const *m, void *const *v, float *const *m_absmax,
-                                   float *const *v_absmax, const float *const *grads, const int64_t *sizes, int64_t count,
-                                   const float *m_code, const float *v_code, int64_t step, double grad_scale, double lr, double beta1,
-                                   double beta2, double eps, double weight_decay);
+                                   float *const *v_absmax, const float *const *grads, const float *m_code, const float *v_code,
+                                   const float *rates, const int64_t *sizes, int64_t count);
 
 /* DoRA (arXiv:2402.09353 eq. 5; huggingface/peft src/peft/tuners/lora/dora.py): the adapted map is V = weight + scale * lora_b lora_a with row i
  * times magnitude[i] / norm[i], norm[i] = |V[i]|. The gradient takes the norm for a constant (section 4.3).

@@ -6,6 +6,7 @@
 // (an id in range) is the backend's to check. A failure is thrown as sails::Error.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -140,16 +141,15 @@ void project(sails_device &device, float *y, const float *g, const float *basis,
 int64_t project_set_workspace_bytes(sails_device &device, const int64_t *d, const int64_t *r_s, const int64_t *n, int64_t count);
 void project_set(sails_device &device, float *const *ys, const float *const *gs, const float *const *bases, const int64_t *d,
                  const int64_t *r_s, const int64_t *n, const int32_t *right, int64_t count, void *workspace, int64_t workspace_bytes);
-void adamw(sails_device &device, float *const *params, float *const *m, float *const *v, const float *const *grads, const int64_t *sizes,
-           int64_t count, int64_t step, double grad_scale, double lr, double beta1, double beta2, double eps, double weight_decay);
+void adamw_rates(sails_device &device, float *rates, const std::array<float, SAILS_ADAMW_RATES> &values);
+void adamw(sails_device &device, float *const *params, float *const *m, float *const *v, const float *const *grads, const float *rates,
+           const int64_t *sizes, int64_t count);
 int64_t adamw_projected_workspace_bytes(sails_device &device, const int64_t *d, const int64_t *r_s, const int64_t *n, int64_t count);
 void adamw_projected(sails_device &device, float *const *params, float *const *m, float *const *v, const float *const *grads,
-                     const float *const *bases, const int64_t *d, const int64_t *r_s, const int64_t *n, const int32_t *right,
-                     int64_t count, int32_t projection, int64_t step, double grad_scale, double lr, double beta1, double beta2,
-                     double eps, double weight_decay, void *workspace, int64_t workspace_bytes);
+                     const float *const *bases, const float *rates, const int64_t *d, const int64_t *r_s, const int64_t *n,
+                     const int32_t *right, int64_t count, int32_t projection, void *workspace, int64_t workspace_bytes);
 void adamw_8bit(sails_device &device, float *const *params, void *const *m, void *const *v, float *const *m_absmax, float *const *v_absmax,
-                const float *const *grads, const int64_t *sizes, int64_t count, const float *m_code, const float *v_code, int64_t step,
-                double grad_scale, double lr, double beta1, double beta2, double eps, double weight_decay);
+                const float *const *grads, const float *m_code, const float *v_code, const float *rates, const int64_t *sizes, int64_t count);
 void dora_norm(sails_device &device, float *norm, const void *weight, const float *lora_a, const float *lora_b, int64_t d_out,
                int64_t d_in, int64_t r, float scale, int32_t dtype);
 void dora_forward(sails_device &device, void *y, const float *u, const float *magnitude, const float *norm, int64_t n, int64_t d_out,

@@ -1,4 +1,7 @@
 // Checks of linear maps with LoRA, projection onto a subspace, AdamW.
+#include <array>
+#include <cmath>
+
 #include "shell/backend.h"
 #include "shell/device.h"
 
@@ -41,6 +44,24 @@ void check_set(const int64_t *d, const int64_t *r_s, const int64_t *n, int64_t c
     elements({d[i], n[i]}, "d, n");
     elements({r_s[i], n[i]}, "r_s, n");
   }
+}
+
+// Combined in double, rounded once.
+std::array<float, SAILS_ADAMW_RATES> adamw_rates(int64_t step, double grad_scale, double lr, double beta1, double beta2, double eps, double weight_decay) {
+  const double t = static_cast<double>(step);
+  return {static_cast<float>(grad_scale),
+          static_cast<float>(1.0 - lr * weight_decay),
+          static_cast<float>(beta1),
+          static_cast<float>(1.0 - beta1),
+          static_cast<float>(beta2),
+          static_cast<float>(1.0 - beta2),
+          static_cast<float>(lr / (1.0 - std::pow(beta1, t))),
+          static_cast<float>(1.0 / std::sqrt(1.0 - std::pow(beta2, t))),
+          static_cast<float>(eps)};
+}
+
+void check_rates(const float *rates, int64_t count) {
+  if (count > 0) require_f32(rates, SAILS_ADAMW_RATES, "rates");
 }
 
 void check_matrices(const float *const *matrices, const int64_t *d, const int64_t *n, int64_t count, const char *name) {
@@ -218,12 +239,20 @@ int32_t sails_project_set(sails_device *device, float *const *ys, const float *c
   });
 }
 
+int32_t sails_adamw_rates(sails_device *device, float *rates, int64_t step, double grad_scale, double lr, double beta1, double beta2,
+                          double eps, double weight_decay) {
+  return guarded(device, "sails_adamw_rates", [&] {
+    require_f32(rates, SAILS_ADAMW_RATES, "rates");
+    require(step >= 1, "step is " + std::to_string(step) + ", expected 1 or more");
+    backend::adamw_rates(*device, rates, adamw_rates(step, grad_scale, lr, beta1, beta2, eps, weight_decay));
+  });
+}
+
 int32_t sails_adamw(sails_device *device, float *const *params, float *const *m, float *const *v, const float *const *grads,
-                    const int64_t *sizes, int64_t count, int64_t step, double grad_scale, double lr, double beta1, double beta2,
-                    double eps, double weight_decay) {
+                    const float *rates, const int64_t *sizes, int64_t count) {
   return guarded(device, "sails_adamw", [&] {
     require_size(count, "count");
-    require(step >= 1, "step is " + std::to_string(step) + ", expected 1 or more");
+    check_rates(rates, count);
     require_pointer(params, count, 8, "params");
     require_pointer(m, count, 8, "m");
     require_pointer(v, count, 8, "v");
@@ -236,7 +265,7 @@ int32_t sails_adamw(sails_device *device, float *const *params, float *const *m,
       require_f32(v[i], n, "v[i]");
       require_f32(grads[i], n, "grads[i]");
     }
-    backend::adamw(*device, params, m, v, grads, sizes, count, step, grad_scale, lr, beta1, beta2, eps, weight_decay);
+    backend::adamw(*device, params, m, v, grads, rates, sizes, count);
   });
 }
 
@@ -250,14 +279,13 @@ int32_t sails_adamw_projected_workspace_bytes(sails_device *device, int64_t *out
 }
 
 int32_t sails_adamw_projected(sails_device *device, float *const *params, float *const *m, float *const *v, const float *const *grads,
-                              const float *const *bases, const int64_t *d, const int64_t *r_s, const int64_t *n, const int32_t *right,
-                              int64_t count, int32_t projection, int64_t step, double grad_scale, double lr, double beta1, double beta2,
-                              double eps, double weight_decay, void *workspace, int64_t workspace_bytes) {
+                              const float *const *bases, const float *rates, const int64_t *d, const int64_t *r_s, const int64_t *n,
+                              const int32_t *right, int64_t count, int32_t projection, void *workspace, int64_t workspace_bytes) {
   return guarded(device, "sails_adamw_projected", [&] {
     check_set(d, r_s, n, count);
     require(projection == SAILS_PROJECT_GRADIENT || projection == SAILS_PROJECT_UPDATE,
             "projection is " + std::to_string(projection) + ", expected gradient (0) or update (1)");
-    require(step >= 1, "step is " + std::to_string(step) + ", expected 1 or more");
+    check_rates(rates, count);
     require_pointer(right, count, 4, "right");
     check_matrices(params, d, n, count, "params[i]");
     check_matrices(m, d, n, count, "m[i]");
@@ -266,18 +294,16 @@ int32_t sails_adamw_projected(sails_device *device, float *const *params, float 
     check_matrices(bases, d, r_s, count, "bases[i]");
     if (count == 0) return;
     require_workspace(workspace, workspace_bytes, backend::adamw_projected_workspace_bytes(*device, d, r_s, n, count));
-    backend::adamw_projected(*device, params, m, v, grads, bases, d, r_s, n, right, count, projection, step, grad_scale, lr, beta1, beta2, eps,
-                             weight_decay, workspace, workspace_bytes);
+    backend::adamw_projected(*device, params, m, v, grads, bases, rates, d, r_s, n, right, count, projection, workspace, workspace_bytes);
   });
 }
 
 int32_t sails_adamw_8bit(sails_device *device, float *const *params, void *const *m, void *const *v, float *const *m_absmax,
-                         float *const *v_absmax, const float *const *grads, const int64_t *sizes, int64_t count, const float *m_code,
-                         const float *v_code, int64_t step, double grad_scale, double lr, double beta1, double beta2, double eps,
-                         double weight_decay) {
+                         float *const *v_absmax, const float *const *grads, const float *m_code, const float *v_code, const float *rates,
+                         const int64_t *sizes, int64_t count) {
   return guarded(device, "sails_adamw_8bit", [&] {
     require_size(count, "count");
-    require(step >= 1, "step is " + std::to_string(step) + ", expected 1 or more");
+    check_rates(rates, count);
     require_pointer(params, count, 8, "params");
     require_pointer(m, count, 8, "m");
     require_pointer(v, count, 8, "v");
@@ -296,8 +322,7 @@ int32_t sails_adamw_8bit(sails_device *device, float *const *params, void *const
       require_f32(m_absmax[i], n, "m_absmax[i]");
       require_f32(v_absmax[i], n, "v_absmax[i]");
     }
-    backend::adamw_8bit(*device, params, m, v, m_absmax, v_absmax, grads, sizes, count, m_code, v_code, step, grad_scale, lr, beta1, beta2, eps,
-                        weight_decay);
+    backend::adamw_8bit(*device, params, m, v, m_absmax, v_absmax, grads, m_code, v_code, rates, sizes, count);
   });
 }
 

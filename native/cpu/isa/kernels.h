@@ -60,15 +60,12 @@ struct MatmulKernels {
   void (*run)(const MatmulCall &call, void *workspace);
 };
 
-struct AdamwScalars {
-  double grad_scale, lr, beta1, beta2, eps, weight_decay, bias_correction1, bias_correction2;
-};
-
 struct OptimizerKernels {
-  void (*adamw)(float *param, float *m, float *v, const float *grad, int64_t n, const AdamwScalars &scalars, int threads);
+  // rates as sails_adamw_rates leaves them
+  void (*adamw)(float *param, float *m, float *v, const float *grad, int64_t n, const float *rates, int threads);
   // moments as code[q] * absmax in blocks of SAILS_ADAMW_BLOCK
   void (*adamw_8bit)(float *param, uint8_t *m, uint8_t *v, float *m_absmax, float *v_absmax, const float *grad, int64_t n, const float *m_code,
-                     const float *v_code, const AdamwScalars &scalars, int threads);
+                     const float *v_code, const float *rates, int threads);
 };
 
 struct DoraKernels {

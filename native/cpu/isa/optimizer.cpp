@@ -1,6 +1,4 @@
 // AdamW (arXiv:1711.05101), in the order of torch.optim.AdamW; with moments in f32, or in 8 bits by blocks (arXiv:2110.02861).
-#include <cmath>
-
 #include "cpu/isa/kernels.h"
 #include "cpu/isa/simd.h"
 #include "sails.h"
@@ -8,33 +6,28 @@
 namespace sails::SAILS_ISA {
 namespace {
 
-// The scalars, rounded once from double.
-struct Rounded {
-  float scale, decay, beta1, one_minus_beta1, beta2, one_minus_beta2, step_size, inverse_root, eps;
+// What sails_adamw_rates has left, in its order.
+struct AdamwRates {
+  float grad_scale, decay, beta1, one_minus_beta1, beta2, one_minus_beta2, step_size, inverse_root, eps;
 };
+static_assert(sizeof(AdamwRates) == SAILS_ADAMW_RATES * sizeof(float), "nine numbers without gaps");
 
-Rounded rounded(const AdamwScalars &s) {
-  return {static_cast<float>(s.grad_scale),
-          static_cast<float>(1.0 - s.lr * s.weight_decay),
-          static_cast<float>(s.beta1),
-          static_cast<float>(1.0 - s.beta1),
-          static_cast<float>(s.beta2),
-          static_cast<float>(1.0 - s.beta2),
-          static_cast<float>(s.lr / s.bias_correction1),
-          static_cast<float>(1.0 / std::sqrt(s.bias_correction2)),
-          static_cast<float>(s.eps)};
+AdamwRates read(const float *rates) {
+  AdamwRates values;
+  __builtin_memcpy(&values, rates, sizeof values);
+  return values;
 }
 
-inline void element(float &param, float &m, float &v, float grad, const Rounded &s) {
-  const float g = s.scale * grad;
+inline void element(float &param, float &m, float &v, float grad, const AdamwRates &s) {
+  const float g = s.grad_scale * grad;
   m = s.beta1 * m + s.one_minus_beta1 * g;
   v = s.beta2 * v + s.one_minus_beta2 * (g * g);
   param = s.decay * param - s.step_size * (m / (__builtin_sqrtf(v) * s.inverse_root + s.eps));
 }
 
 // Element by element in f32; the compiler vectorises it whole (sqrt included).
-void adamw(float *param, float *m, float *v, const float *grad, int64_t n, const AdamwScalars &scalars, int threads) {
-  const Rounded s = rounded(scalars);
+void adamw(float *param, float *m, float *v, const float *grad, int64_t n, const float *rates, int threads) {
+  const AdamwRates s = read(rates);
 #pragma omp parallel for simd num_threads(threads) schedule(static) if (parallel : n > 16384)
   for (int64_t i = 0; i < n; i++) {
     float m_new = m[i], v_new = v[i];
@@ -65,8 +58,8 @@ void quantise(uint8_t *q, float *absmax, const float *moment, const float *code)
 }
 
 void adamw_8bit(float *param, uint8_t *m, uint8_t *v, float *m_absmax, float *v_absmax, const float *grad, int64_t n, const float *m_code,
-                const float *v_code, const AdamwScalars &scalars, int threads) {
-  const Rounded s = rounded(scalars);
+                const float *v_code, const float *rates, int threads) {
+  const AdamwRates s = read(rates);
 #pragma omp parallel for num_threads(threads) schedule(static) if (n > 16384)
   for (int64_t first = 0; first < n; first += kBlock) {
     const int64_t block = first / kBlock, count = n - first < kBlock ? n - first : kBlock;

@@ -584,14 +584,18 @@ public final class NativeDevice {
         }
     }
 
+    public synchronized void adamwRates(long rates, long step, double gradScale, double lr, double beta1, double beta2, double eps,
+        double weightDecay) {
+        check("sails_adamw_rates", api.adamwRates(handle(), rates, step, gradScale, lr, beta1, beta2, eps, weightDecay));
+    }
+
     /** One AdamW step on all tensors at once, given by address and size. */
-    public synchronized void adamw(long[] params, long[] m, long[] v, long[] grads, long[] sizes, long step, double gradScale,
-        double lr, double beta1, double beta2, double eps, double weightDecay) {
+    public synchronized void adamw(long[] params, long[] m, long[] v, long[] grads, long rates, long[] sizes) {
         requireSameLength(params, m, v, grads, sizes);
         try (Arena call = Arena.ofConfined()) {
             check("sails_adamw", api.adamw(handle(), call.allocateFrom(JAVA_LONG, params), call.allocateFrom(JAVA_LONG, m),
-                call.allocateFrom(JAVA_LONG, v), call.allocateFrom(JAVA_LONG, grads), call.allocateFrom(JAVA_LONG, sizes),
-                params.length, step, gradScale, lr, beta1, beta2, eps, weightDecay));
+                call.allocateFrom(JAVA_LONG, v), call.allocateFrom(JAVA_LONG, grads), rates, call.allocateFrom(JAVA_LONG, sizes),
+                params.length));
         }
     }
 
@@ -622,28 +626,25 @@ public final class NativeDevice {
         }
     }
 
-    public synchronized void adamwProjected(long[] params, long[] m, long[] v, long[] grads, long[] bases, long[] d, long[] rS, long[] n,
-        int[] right, int projection, long step, double gradScale, double lr, double beta1, double beta2, double eps, double weightDecay,
-        long workspace, long workspaceBytes) {
+    public synchronized void adamwProjected(long[] params, long[] m, long[] v, long[] grads, long[] bases, long rates, long[] d, long[] rS,
+        long[] n, int[] right, int projection, long workspace, long workspaceBytes) {
         requireSameLength(params, m, v, grads, bases, d, rS, n, new long[right.length]);
         try (Arena call = Arena.ofConfined()) {
             check("sails_adamw_projected", api.adamwProjected(handle(), call.allocateFrom(JAVA_LONG, params),
                 call.allocateFrom(JAVA_LONG, m), call.allocateFrom(JAVA_LONG, v), call.allocateFrom(JAVA_LONG, grads),
-                call.allocateFrom(JAVA_LONG, bases), call.allocateFrom(JAVA_LONG, d), call.allocateFrom(JAVA_LONG, rS),
-                call.allocateFrom(JAVA_LONG, n), call.allocateFrom(JAVA_INT, right), params.length, projection, step, gradScale, lr, beta1,
-                beta2, eps, weightDecay, workspace, workspaceBytes));
+                call.allocateFrom(JAVA_LONG, bases), rates, call.allocateFrom(JAVA_LONG, d), call.allocateFrom(JAVA_LONG, rS),
+                call.allocateFrom(JAVA_LONG, n), call.allocateFrom(JAVA_INT, right), params.length, projection, workspace, workspaceBytes));
         }
     }
 
     /** One AdamW step with moments in 8 bits, on all tensors at once. */
-    public synchronized void adamw8bit(long[] params, long[] m, long[] v, long[] mAbsmax, long[] vAbsmax, long[] grads, long[] sizes, long mCode,
-        long vCode, long step, double gradScale, double lr, double beta1, double beta2, double eps, double weightDecay) {
+    public synchronized void adamw8bit(long[] params, long[] m, long[] v, long[] mAbsmax, long[] vAbsmax, long[] grads, long mCode, long vCode,
+        long rates, long[] sizes) {
         requireSameLength(params, m, v, mAbsmax, vAbsmax, grads, sizes);
         try (Arena call = Arena.ofConfined()) {
             check("sails_adamw_8bit", api.adamw8bit(handle(), call.allocateFrom(JAVA_LONG, params), call.allocateFrom(JAVA_LONG, m),
                 call.allocateFrom(JAVA_LONG, v), call.allocateFrom(JAVA_LONG, mAbsmax), call.allocateFrom(JAVA_LONG, vAbsmax),
-                call.allocateFrom(JAVA_LONG, grads), call.allocateFrom(JAVA_LONG, sizes), params.length, mCode, vCode, step, gradScale, lr,
-                beta1, beta2, eps, weightDecay));
+                call.allocateFrom(JAVA_LONG, grads), mCode, vCode, rates, call.allocateFrom(JAVA_LONG, sizes), params.length));
         }
     }
 

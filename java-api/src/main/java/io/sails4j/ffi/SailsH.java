@@ -19,7 +19,7 @@ import java.lang.invoke.MethodHandle;
  * pointers are segments. Every method returns the status; what it means is {@link NativeDevice}'s business.
  */
 final class SailsH {
-    static final int VERSION = 6;
+    static final int VERSION = 7;
 
     private static final Linker LINKER = Linker.nativeLinker();
 
@@ -125,14 +125,14 @@ final class SailsH {
     static final MethodHandle PROJECT_SET_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG);
     static final MethodHandle PROJECT_SET = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG,
         ADDRESS, JAVA_LONG);
-    static final MethodHandle ADAMW = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG,
-        JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE);
+    static final MethodHandle ADAMW_RATES = link(ADDRESS, ADDRESS, JAVA_LONG, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE,
+        JAVA_DOUBLE, JAVA_DOUBLE);
+    static final MethodHandle ADAMW = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG);
     static final MethodHandle ADAMW_PROJECTED_WORKSPACE_BYTES = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG);
     static final MethodHandle ADAMW_PROJECTED = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
-        ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_LONG, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE,
-        JAVA_DOUBLE, ADDRESS, JAVA_LONG);
-    static final MethodHandle ADAMW_8BIT = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG,
-        ADDRESS, ADDRESS, JAVA_LONG, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE, JAVA_DOUBLE);
+        ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, ADDRESS, JAVA_LONG);
+    static final MethodHandle ADAMW_8BIT = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS,
+        ADDRESS, JAVA_LONG);
     static final MethodHandle DORA_NORM = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_LONG,
         JAVA_FLOAT, JAVA_INT);
     static final MethodHandle DORA_FORWARD = link(ADDRESS, ADDRESS, ADDRESS, ADDRESS, ADDRESS, JAVA_LONG, JAVA_LONG, JAVA_INT);
@@ -232,6 +232,7 @@ final class SailsH {
     private final MemorySegment project;
     private final MemorySegment projectSetWorkspaceBytes;
     private final MemorySegment projectSet;
+    private final MemorySegment adamwRates;
     private final MemorySegment adamw;
     private final MemorySegment adamwProjectedWorkspaceBytes;
     private final MemorySegment adamwProjected;
@@ -324,6 +325,7 @@ final class SailsH {
         project = find(symbols, "sails_project");
         projectSetWorkspaceBytes = find(symbols, "sails_project_set_workspace_bytes");
         projectSet = find(symbols, "sails_project_set");
+        adamwRates = find(symbols, "sails_adamw_rates");
         adamw = find(symbols, "sails_adamw");
         adamwProjectedWorkspaceBytes = find(symbols, "sails_adamw_projected_workspace_bytes");
         adamwProjected = find(symbols, "sails_adamw_projected");
@@ -994,12 +996,19 @@ final class SailsH {
         }
     }
 
-    int adamw(MemorySegment device, MemorySegment params, MemorySegment m, MemorySegment v, MemorySegment grads,
-        MemorySegment sizes, long count, long step, double gradScale, double lr, double beta1, double beta2, double eps,
+    int adamwRates(MemorySegment device, long rates, long step, double gradScale, double lr, double beta1, double beta2, double eps,
         double weightDecay) {
         try {
-            return (int) ADAMW.invokeExact(adamw, device, params, m, v, grads, sizes, count, step, gradScale, lr, beta1, beta2,
-                eps, weightDecay);
+            return (int) ADAMW_RATES.invokeExact(adamwRates, device, at(rates), step, gradScale, lr, beta1, beta2, eps, weightDecay);
+        } catch (Throwable e) {
+            throw failure("sails_adamw_rates", adamwRates, e);
+        }
+    }
+
+    int adamw(MemorySegment device, MemorySegment params, MemorySegment m, MemorySegment v, MemorySegment grads, long rates,
+        MemorySegment sizes, long count) {
+        try {
+            return (int) ADAMW.invokeExact(adamw, device, params, m, v, grads, at(rates), sizes, count);
         } catch (Throwable e) {
             throw failure("sails_adamw", adamw, e);
         }
@@ -1016,23 +1025,21 @@ final class SailsH {
     }
 
     int adamwProjected(MemorySegment device, MemorySegment params, MemorySegment m, MemorySegment v, MemorySegment grads,
-        MemorySegment bases, MemorySegment d, MemorySegment rS, MemorySegment n, MemorySegment right, long count, int projection,
-        long step, double gradScale, double lr, double beta1, double beta2, double eps, double weightDecay, long workspace, long
-        workspaceBytes) {
+        MemorySegment bases, long rates, MemorySegment d, MemorySegment rS, MemorySegment n, MemorySegment right, long count, int projection,
+        long workspace, long workspaceBytes) {
         try {
-            return (int) ADAMW_PROJECTED.invokeExact(adamwProjected, device, params, m, v, grads, bases, d, rS, n, right, count,
-                projection, step, gradScale, lr, beta1, beta2, eps, weightDecay, at(workspace), workspaceBytes);
+            return (int) ADAMW_PROJECTED.invokeExact(adamwProjected, device, params, m, v, grads, bases, at(rates), d, rS, n, right, count,
+                projection, at(workspace), workspaceBytes);
         } catch (Throwable e) {
             throw failure("sails_adamw_projected", adamwProjected, e);
         }
     }
 
     int adamw8bit(MemorySegment device, MemorySegment params, MemorySegment m, MemorySegment v, MemorySegment mAbsmax,
-        MemorySegment vAbsmax, MemorySegment grads, MemorySegment sizes, long count, long mCode, long vCode, long step,
-        double gradScale, double lr, double beta1, double beta2, double eps, double weightDecay) {
+        MemorySegment vAbsmax, MemorySegment grads, long mCode, long vCode, long rates, MemorySegment sizes, long count) {
         try {
-            return (int) ADAMW_8BIT.invokeExact(adamw8bit, device, params, m, v, mAbsmax, vAbsmax, grads, sizes, count, at(mCode),
-                at(vCode), step, gradScale, lr, beta1, beta2, eps, weightDecay);
+            return (int) ADAMW_8BIT.invokeExact(adamw8bit, device, params, m, v, mAbsmax, vAbsmax, grads, at(mCode), at(vCode), at(rates), sizes,
+                count);
         } catch (Throwable e) {
             throw failure("sails_adamw_8bit", adamw8bit, e);
         }

@@ -665,17 +665,27 @@ public final class Ops {
         }
     }
 
-    /** One AdamW step (step counts from 1) on lists of F32 tensors of equal sizes; gradients are multiplied by gradScale first. */
-    public void adamw(List<Tensor> params, List<Tensor> m, List<Tensor> v, List<Tensor> grads, long step, double gradScale,
-        AdamwOptions options) {
+    /** Numbers of {@link #adamwRates}. */
+    public static final int ADAMW_RATES = 9;
+
+    /** rates [9] F32 = what {@link #adamw} does in a step (counted from 1), whose gradients are multiplied by gradScale first. */
+    public void adamwRates(Tensor rates, long step, double gradScale, AdamwOptions options) {
+        try (Call call = call("adamwRates")) {
+            call.require(step >= 1, "step is " + step + ", expected a number >= 1");
+            api.adamwRates(call.elements("rates", rates, ADAMW_RATES, F32), step, gradScale, options.lr(), options.beta1(), options.beta2(),
+                options.eps(), options.weightDecay());
+        }
+    }
+
+    /** One AdamW step on lists of F32 tensors of equal sizes, by rates [9] F32 of {@link #adamwRates}. */
+    public void adamw(List<Tensor> params, List<Tensor> m, List<Tensor> v, List<Tensor> grads, Tensor rates) {
         try (Call call = call("adamw")) {
             long[] sizes = sizes(params);
-            call.require(step >= 1, "step is " + step + ", expected a number >= 1");
             requireSizes(call, "m", m, sizes);
             requireSizes(call, "v", v, sizes);
             requireSizes(call, "grads", grads, sizes);
             api.adamw(addresses(call, "params", params), addresses(call, "m", m), addresses(call, "v", v), addresses(call, "grads", grads),
-                sizes, step, gradScale, options.lr(), options.beta1(), options.beta2(), options.eps(), options.weightDecay());
+                call.elements("rates", rates, ADAMW_RATES, F32), sizes);
         }
     }
 
@@ -684,9 +694,8 @@ public final class Ops {
      * matrix after its step. bases[i] [d, r_s]; params[i] [d, n], or [n, d] where right[i].
      */
     public void adamwProjected(List<Tensor> params, List<Tensor> m, List<Tensor> v, List<Tensor> grads, List<Tensor> bases, boolean[] right,
-        Projected projected, long step, double gradScale, AdamwOptions options) {
+        Projected projected, Tensor rates) {
         try (Call call = call("adamwProjected")) {
-            call.require(step >= 1, "step is " + step + ", expected a number >= 1");
             ProjectedSizes s = projectedSizes(call, "params", params, bases, right);
             requireShapes(call, "m", m, params);
             requireShapes(call, "v", v, params);
@@ -696,11 +705,11 @@ public final class Ops {
             long[] vAddresses = addresses(call, "v", v);
             long[] gradAddresses = addresses(call, "grads", grads);
             long[] basisAddresses = addresses(call, "bases", bases);
+            long ratesAddress = call.elements("rates", rates, ADAMW_RATES, F32);
             synchronized (workspace) {
                 long bytes = api.adamwProjectedWorkspaceBytes(s.d, s.rS, s.n);
-                api.adamwProjected(paramAddresses, mAddresses, vAddresses, gradAddresses, basisAddresses, s.d, s.rS, s.n, s.right,
-                    projected.abiCode(), step, gradScale, options.lr(), options.beta1(), options.beta2(), options.eps(),
-                    options.weightDecay(), workspace.atLeast(bytes), bytes);
+                api.adamwProjected(paramAddresses, mAddresses, vAddresses, gradAddresses, basisAddresses, ratesAddress, s.d, s.rS, s.n, s.right,
+                    projected.abiCode(), workspace.atLeast(bytes), bytes);
             }
         }
     }
@@ -719,10 +728,9 @@ public final class Ops {
      * the sizes of {@link #adamw8bitSizes}; mCode, vCode [256] F32 rising.
      */
     public void adamw8bit(List<Tensor> params, List<Tensor> m, List<Tensor> v, List<Tensor> mAbsmax, List<Tensor> vAbsmax, List<Tensor> grads,
-        Tensor mCode, Tensor vCode, long step, double gradScale, AdamwOptions options) {
+        Tensor mCode, Tensor vCode, Tensor rates) {
         try (Call call = call("adamw8bit")) {
             long[] sizes = sizes(params);
-            call.require(step >= 1, "step is " + step + ", expected a number >= 1");
             requireSizes(call, "grads", grads, sizes);
             long[] codes = Arrays.stream(sizes).map(n -> adamw8bitSizes(n)[0]).toArray();
             long[] blocks = Arrays.stream(sizes).map(n -> adamw8bitSizes(n)[1]).toArray();
@@ -731,9 +739,9 @@ public final class Ops {
             requireSizes(call, "mAbsmax", mAbsmax, blocks);
             requireSizes(call, "vAbsmax", vAbsmax, blocks);
             api.adamw8bit(addresses(call, "params", params), addresses(call, "m", m, I32), addresses(call, "v", v, I32),
-                addresses(call, "mAbsmax", mAbsmax), addresses(call, "vAbsmax", vAbsmax), addresses(call, "grads", grads), sizes,
-                call.elements("mCode", mCode, ADAMW_BLOCK, F32), call.elements("vCode", vCode, ADAMW_BLOCK, F32), step, gradScale, options.lr(),
-                options.beta1(), options.beta2(), options.eps(), options.weightDecay());
+                addresses(call, "mAbsmax", mAbsmax), addresses(call, "vAbsmax", vAbsmax), addresses(call, "grads", grads),
+                call.elements("mCode", mCode, ADAMW_BLOCK, F32), call.elements("vCode", vCode, ADAMW_BLOCK, F32),
+                call.elements("rates", rates, ADAMW_RATES, F32), sizes);
         }
     }
 

@@ -39,6 +39,8 @@ public final class AdamwOptimizer implements AutoCloseable {
     private final @Nullable Tensor signedCode;
     private final @Nullable Tensor unsignedCode;
     private final @Nullable RemainderPieces pieces;
+    /** Of each group its {@link Ops#adamwRates}, which its kernels read. */
+    private final List<Tensor> rates = new ArrayList<>();
     private long step;
 
     /** What decides how a parameter is stepped: parameters that agree in it go in one call. */
@@ -107,10 +109,17 @@ public final class AdamwOptimizer implements AutoCloseable {
             }
         }
         groups.addAll(byRule.values());
+        groups.forEach(_ -> rates.add(rates(device)));
         this.pieces = groups.stream().anyMatch(g -> g.rule.remainder) ? new RemainderPieces(device, ops) : null;
         if (!subspaces.isEmpty()) {
             throw new IllegalArgumentException(subspaces.size() + " of " + held.size() + " held tensors are no parameters of the trainable");
         }
+    }
+
+    private Tensor rates(Device device) {
+        Tensor numbers = device.allocate(DType.F32, Shape.of(Ops.ADAMW_RATES));
+        owned.add(numbers);
+        return numbers;
     }
 
     private Tensor code(Device device, float[] values) {
@@ -179,11 +188,18 @@ public final class AdamwOptimizer implements AutoCloseable {
      */
     public double step(double lrFactor) {
         double[] squares = ops.sumOfSquares(gradients);
-        return step(lrFactor, i -> squares[i]);
+        double norm = queueRates(lrFactor, i -> squares[i]);
+        queueUpdate();
+        return norm;
     }
 
-    /** The same with the squares of the gradients' norms; does not wait. */
-    double step(double lrFactor, IntToDoubleFunction squares) {
+    /**
+     * The part of a step that differs from the others: queues what {@link #queueUpdate} reads, given the squares of the gradients' norms.
+     *
+     * @return the norm of all gradients before clipping
+     * @throws TrainingException where a gradient is not finite; nothing was changed then
+     */
+    double queueRates(double lrFactor, IntToDoubleFunction squares) {
         double sum = 0;
         for (int i = 0; i < parameters.size(); i++) {
             if (!Double.isFinite(squares.applyAsDouble(i))) {
@@ -195,26 +211,37 @@ public final class AdamwOptimizer implements AutoCloseable {
         double norm = Math.sqrt(sum);
         double scale = clipScale(norm, maxGradNorm);
         step++;
-        groups.forEach(group -> stepGroup(group, lrFactor, scale));
+        for (int i = 0; i < groups.size(); i++) {
+            Rule rule = groups.get(i).rule;
+            ops.adamwRates(rates.get(i), step, scale, new AdamwOptions(options.lr() * lrFactor * rule.lrFactor, options.beta1(), options.beta2(), options.eps(),
+                rule.decays ? options.weightDecay() : 0));
+        }
         return norm;
     }
 
+    /** Queues the update itself: the same calls in every step. */
+    void queueUpdate() {
+        for (int i = 0; i < groups.size(); i++) {
+            update(groups.get(i), rates.get(i));
+        }
+    }
+
     /** Parameters that have a remainder, piece by piece in F32. */
-    private void stepRemainders(Group group, RemainderPieces memory, double scale, AdamwOptions now) {
+    private void updateRemainders(Group group, RemainderPieces memory, Tensor now) {
         for (int i = 0; i < group.values.size(); i++) {
             int at = i;
             memory.each(group.values.get(i), group.remainders.get(i), (piece, from) -> {
                 long n = piece.numel();
                 List<Tensor> gradient = List.of(part(group.gradients.get(at), from, n));
                 if (!group.rule.in8bit) {
-                    ops.adamw(List.of(piece), List.of(part(group.m.get(at), from, n)), List.of(part(group.v.get(at), from, n)), gradient, step, scale, now);
+                    ops.adamw(List.of(piece), List.of(part(group.m.get(at), from, n)), List.of(part(group.v.get(at), from, n)), gradient, now);
                     return;
                 }
                 long[] sizes = Ops.adamw8bitSizes(n);
                 long[] before = Ops.adamw8bitSizes(from);
                 ops.adamw8bit(List.of(piece), List.of(part(group.m.get(at), before[0], sizes[0])), List.of(part(group.v.get(at), before[0], sizes[0])),
                     List.of(part(group.mAbsmax.get(at), before[1], sizes[1])), List.of(part(group.vAbsmax.get(at), before[1], sizes[1])), gradient,
-                    java.util.Objects.requireNonNull(signedCode), java.util.Objects.requireNonNull(unsignedCode), step, scale, now);
+                    java.util.Objects.requireNonNull(signedCode), java.util.Objects.requireNonNull(unsignedCode), now);
             });
         }
     }
@@ -223,21 +250,19 @@ public final class AdamwOptimizer implements AutoCloseable {
         return tensor.view(tensor.numel()).rows(from, n);
     }
 
-    private void stepGroup(Group group, double lrFactor, double scale) {
-        AdamwOptions now = new AdamwOptions(options.lr() * lrFactor * group.rule.lrFactor, options.beta1(), options.beta2(), options.eps(),
-            group.rule.decays ? options.weightDecay() : 0);
+    private void update(Group group, Tensor now) {
         if (pieces != null && group.rule.remainder) {
-            stepRemainders(group, pieces, scale, now);
+            updateRemainders(group, pieces, now);
         } else if (group.rule.in8bit) {
             ops.adamw8bit(group.values, group.m, group.v, group.mAbsmax, group.vAbsmax, group.gradients, java.util.Objects.requireNonNull(signedCode),
-                java.util.Objects.requireNonNull(unsignedCode), step, scale, now);
+                java.util.Objects.requireNonNull(unsignedCode), now);
             if (group.rule.held) {
                 ops.projectSet(group.values, group.values, group.bases, group.sides());
             }
         } else if (group.rule.held) {
-            ops.adamwProjected(group.values, group.m, group.v, group.gradients, group.bases, group.sides(), Projected.UPDATE, step, scale, now);
+            ops.adamwProjected(group.values, group.m, group.v, group.gradients, group.bases, group.sides(), Projected.UPDATE, now);
         } else {
-            ops.adamw(group.values, group.m, group.v, group.gradients, step, scale, now);
+            ops.adamw(group.values, group.m, group.v, group.gradients, now);
         }
     }
 

@@ -215,7 +215,8 @@ public final class TrainingLoop implements AutoCloseable {
         double factor = options.schedule().factor(done, plan.steps().size(), warmup);
         double norm;
         try (PhaseEvent _ = PhaseEvent.begin("optimizer", done + 1)) {
-            norm = optimizerStep(factor);
+            norm = queueRates(factor);
+            optimizer.queueUpdate();
             trainable.publish();
             updateAverage();
         }
@@ -244,10 +245,10 @@ public final class TrainingLoop implements AutoCloseable {
         });
     }
 
-    private double optimizerStep(double factor) {
+    private double queueRates(double factor) {
         try {
             StepReadings.Reading squares = java.util.Objects.requireNonNull(norms);
-            return optimizer.step(factor, squares::value);
+            return optimizer.queueRates(factor, squares::value);
         } catch (TrainingException e) {
             throw new TrainingException(e.getMessage() + " (examples " + numbers(plan.examples(done)) + ")");
         }

@@ -83,8 +83,9 @@ class OpsTest {
         refused(() -> ops.sample(i32(1), f32(1, 3), null, 0, 0, 0), "sample", "topP is 0");
         refused(() -> ops.softcapForward(f32(3), f32(3), 0), "softcapForward", "cap is 0");
         refused(() -> ops.crossEntropy(f32(1), f32(1, 3), f32(1, 3), i32(1), null), "crossEntropy", "tokenWeight");
-        refused(() -> ops.adamw(List.of(f32(2)), List.of(f32(2)), List.of(f32(3)), List.of(f32(2)), 1, 1,
-            new AdamwOptions(0.1, 0.9, 0.99, 1e-8, 0)), "adamw: v", "[3]", "[2]");
+        refused(() -> ops.adamw(List.of(f32(2)), List.of(f32(2)), List.of(f32(3)), List.of(f32(2)), f32(9)), "adamw: v", "[3]", "[2]");
+        refused(() -> ops.adamw(List.of(f32(2)), List.of(f32(2)), List.of(f32(2)), List.of(f32(2)), f32(8)), "adamw: rates", "[8]", "9 elements");
+        refused(() -> ops.adamwRates(f32(9), 0, 1, new AdamwOptions(0.1, 0.9, 0.99, 1e-8, 0)), "adamwRates: step is 0");
         refused(() -> new AdamwOptions(0.1, 1, 0.99, 1e-8, 0), "beta1 is 1");
         refused(() -> new AttentionShape(1, 2, 2, 3, 2, 4, 16, 0, 0, 1, 0), "3 query heads", "2 key/value heads");
         refused(() -> new AttentionShape(1, 2, 2, 2, 2, 4, 15, 0, 0, 1, 0), "kvBatchStride is 15");

@@ -134,18 +134,19 @@ class AbiArgumentsTest {
 
     @Test
     void listsOfTensorsAreChecked() {
-        double beta = 0.9;
         long[] one = {memory};
         assertThatThrownBy(() -> device.sumOfSquares(0, one, new long[] {4})).isInstanceOf(NativeException.class);
         assertThatThrownBy(() -> device.sumOfSquares(memory, new long[] {0}, new long[] {4})).isInstanceOf(NativeException.class);
         assertThatThrownBy(() -> device.sumOfSquares(memory, one, new long[] {-1})).isInstanceOf(NativeException.class);
         assertThatThrownBy(() -> device.sumOfSquares(memory, one, new long[] {1, 2})).isInstanceOf(IllegalArgumentException.class);
-        assertThatThrownBy(() -> device.adamw(one, one, one, new long[] {0}, new long[] {4}, 1, 1, 0.1, beta, beta, 1e-8,
-            0)).isInstanceOf(NativeException.class);
-        assertThatThrownBy(() -> device.adamw(one, one, one, one, new long[] {-4}, 1, 1, 0.1, beta, beta, 1e-8,
-            0)).isInstanceOf(NativeException.class);
-        assertThatThrownBy(() -> device.adamw(one, one, one, one, new long[] {4}, 0, 1, 0.1, beta, beta, 1e-8,
-            0)).isInstanceOf(NativeException.class);
+        long[] four = {4};
+        refused(() -> device.adamw(one, one, one, new long[] {0}, memory, four));
+        refused(() -> device.adamw(one, one, one, one, memory, new long[] {-4}));
+        refused(() -> device.adamw(one, one, one, one, 0, four));
+        refused(() -> device.adamw(one, one, one, one, memory + 2, four));
+        for (long step : new long[] {0, -1}) {
+            refused(() -> device.adamwRates(memory, step, 1, 0.1, 0.9, 0.9, 1e-8, 0));
+        }
     }
 
     /** One tensor of 4 elements: every list one entry wrong at a time. */
@@ -153,24 +154,24 @@ class AbiArgumentsTest {
     void listsOfMomentsIn8BitsAreChecked() {
         long[] here = {memory};
         long[] four = {4};
-        moments(here, here, here, here, here, here, four, memory, memory, 1);
+        moments(here, here, here, here, here, here, four, memory, memory, memory);
         for (long[] wrong : new long[][] {{0}, {memory + 1}}) {
-            refused(() -> moments(wrong, here, here, here, here, here, four, memory, memory, 1));
-            refused(() -> moments(here, here, here, wrong, here, here, four, memory, memory, 1));
-            refused(() -> moments(here, here, here, here, wrong, here, four, memory, memory, 1));
-            refused(() -> moments(here, here, here, here, here, wrong, four, memory, memory, 1));
-            refused(() -> moments(here, here, here, here, here, here, four, wrong[0], memory, 1));
-            refused(() -> moments(here, here, here, here, here, here, four, memory, wrong[0], 1));
+            refused(() -> moments(wrong, here, here, here, here, here, four, memory, memory, memory));
+            refused(() -> moments(here, here, here, wrong, here, here, four, memory, memory, memory));
+            refused(() -> moments(here, here, here, here, wrong, here, four, memory, memory, memory));
+            refused(() -> moments(here, here, here, here, here, wrong, four, memory, memory, memory));
+            refused(() -> moments(here, here, here, here, here, here, four, wrong[0], memory, memory));
+            refused(() -> moments(here, here, here, here, here, here, four, memory, wrong[0], memory));
+            refused(() -> moments(here, here, here, here, here, here, four, memory, memory, wrong[0]));
         }
-        refused(() -> moments(here, new long[] {0}, here, here, here, here, four, memory, memory, 1));
-        refused(() -> moments(here, here, new long[] {0}, here, here, here, four, memory, memory, 1));
-        refused(() -> moments(here, here, here, here, here, here, new long[] {-1}, memory, memory, 1));
-        refused(() -> moments(here, here, here, here, here, here, four, memory, memory, 0));
+        refused(() -> moments(here, new long[] {0}, here, here, here, here, four, memory, memory, memory));
+        refused(() -> moments(here, here, new long[] {0}, here, here, here, four, memory, memory, memory));
+        refused(() -> moments(here, here, here, here, here, here, new long[] {-1}, memory, memory, memory));
     }
 
     private void moments(long[] params, long[] m, long[] v, long[] mAbsmax, long[] vAbsmax, long[] grads, long[] sizes, long mCode, long vCode,
-        long step) {
-        device.adamw8bit(params, m, v, mAbsmax, vAbsmax, grads, sizes, mCode, vCode, step, 1, 0.1, 0.9, 0.9, 1e-8, 0);
+        long rates) {
+        device.adamw8bit(params, m, v, mAbsmax, vAbsmax, grads, mCode, vCode, rates, sizes);
     }
 
     /** A set of one matrix [4, 2] and a basis [4, 2]: every list one entry wrong at a time. */
@@ -187,11 +188,11 @@ class AbiArgumentsTest {
             refused(() -> device.projectSet(wrong, here, here, four, two, two, left, memory, room));
             refused(() -> device.projectSet(here, wrong, here, four, two, two, left, memory, room));
             refused(() -> device.projectSet(here, here, wrong, four, two, two, left, memory, room));
-            refused(() -> update(wrong, here, here, here, here, four, 0, 1));
-            refused(() -> update(here, wrong, here, here, here, four, 0, 1));
-            refused(() -> update(here, here, wrong, here, here, four, 0, 1));
-            refused(() -> update(here, here, here, wrong, here, four, 1, 1));
-            refused(() -> update(here, here, here, here, wrong, four, 1, 1));
+            refused(() -> update(wrong, here, here, here, here, four, 0, memory));
+            refused(() -> update(here, wrong, here, here, here, four, 0, memory));
+            refused(() -> update(here, here, wrong, here, here, four, 0, memory));
+            refused(() -> update(here, here, here, wrong, here, four, 1, memory));
+            refused(() -> update(here, here, here, here, wrong, four, 1, memory));
         }
         for (long wrong : new long[] {-1, Long.MAX_VALUE / 2}) {
             refused(() -> device.projectSet(here, here, here, new long[] {wrong}, two, two, left, memory, room));
@@ -202,16 +203,16 @@ class AbiArgumentsTest {
         }
         refused(() -> device.projectSet(here, here, here, four, two, two, left, memory, room - 1));
         refused(() -> device.projectSet(here, here, here, four, two, two, left, 0, room));
-        refused(() -> update(here, here, here, here, here, four, 2, 1));
+        refused(() -> update(here, here, here, here, here, four, 2, memory));
         refused(() -> update(here, here, here, here, here, four, 0, 0));
         assertThatThrownBy(() -> device.projectSet(here, here, here, new long[] {4, 4}, two, two, left, memory, room))
             .isInstanceOf(IllegalArgumentException.class);
     }
 
-    private void update(long[] params, long[] m, long[] v, long[] grads, long[] bases, long[] d, int projection, long step) {
+    private void update(long[] params, long[] m, long[] v, long[] grads, long[] bases, long[] d, int projection, long rates) {
         long[] two = {2};
         long room = device.adamwProjectedWorkspaceBytes(d, two, two);
-        device.adamwProjected(params, m, v, grads, bases, d, two, two, new int[] {0}, projection, step, 1, 0.1, 0.9, 0.9, 1e-8, 0, memory, room);
+        device.adamwProjected(params, m, v, grads, bases, rates, d, two, two, new int[] {0}, projection, memory, room);
     }
 
     /** Two maps [4, 4] with adapters of rank 2: every list one entry wrong at a time. */

@@ -103,10 +103,18 @@ public record Adamw8bitCase(List<Integer> sizes, long step, double history, doub
                 : random.nextGaussian() * Math.pow(10, -random.nextInt(6)), n))).toList();
         Operand mCode = f.input("m_code", DType.F32, (random, i) -> signed[i], BLOCK);
         Operand vCode = f.input("v_code", DType.F32, (random, i) -> unsigned[i], BLOCK);
-        f.oracle(() -> groups.forEach(group -> expect(f, group)));
-        return () -> f.ops().adamw8bit(tensors(groups, Group::param), tensors(groups, g -> g.m.q), tensors(groups, g -> g.v.q),
-            tensors(groups, g -> g.m.absmax), tensors(groups, g -> g.v.absmax), tensors(groups, Group::grad), mCode.tensor(), vCode.tensor(), step,
-            gradScale, options);
+        AdamwRatesCase numbers = new AdamwRatesCase(step, gradScale, options);
+        Operand rates = numbers.room(f);
+        f.oracle(() -> {
+            numbers.expect(rates);
+            groups.forEach(group -> expect(f, group));
+        });
+        return () -> {
+            numbers.call(f, rates);
+            f.ops().adamw8bit(tensors(groups, Group::param), tensors(groups, g -> g.m.q), tensors(groups, g -> g.v.q),
+                tensors(groups, g -> g.m.absmax), tensors(groups, g -> g.v.absmax), tensors(groups, Group::grad), mCode.tensor(), vCode.tensor(),
+                rates.tensor());
+        };
     }
 
     private static List<Tensor> tensors(List<Group> groups, Function<Group, Operand> part) {

@@ -49,12 +49,20 @@ public record AdamwCase(List<Integer> sizes, long step, double gradScale, AdamwO
             f.updated("m", DType.F32, Draw.normal(history), n), f.updated("v", DType.F32, Draw.uniform(0, 2 * history), n),
             f.input("grad", DType.F32, (random, i) -> i % 7 == 3 ? 0 : random.nextGaussian() * Math.pow(10, -random.nextInt(6)),
                 n))).toList();
-        f.oracle(() -> groups.forEach(this::expect));
+        AdamwRatesCase numbers = new AdamwRatesCase(step, gradScale, options);
+        Operand rates = numbers.room(f);
+        f.oracle(() -> {
+            numbers.expect(rates);
+            groups.forEach(this::expect);
+        });
         List<Tensor> params = groups.stream().map(g -> g.param.tensor()).toList();
         List<Tensor> m = groups.stream().map(g -> g.m.tensor()).toList();
         List<Tensor> v = groups.stream().map(g -> g.v.tensor()).toList();
         List<Tensor> grads = groups.stream().map(g -> g.grad.tensor()).toList();
-        return () -> f.ops().adamw(params, m, v, grads, step, gradScale, options);
+        return () -> {
+            numbers.call(f, rates);
+            f.ops().adamw(params, m, v, grads, rates.tensor());
+        };
     }
 
     private void expect(Group group) {

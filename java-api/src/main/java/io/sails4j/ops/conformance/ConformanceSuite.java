@@ -30,6 +30,7 @@ public final class ConformanceSuite {
         cases.addAll(LinearSetCases.all());
         cases.addAll(DecodeCases.all());
         cases.addAll(ProjectCases.all());
+        cases.addAll(AdamwRatesCase.all());
         cases.addAll(AdamwCase.all());
         cases.addAll(ProjectSetCases.all());
         cases.addAll(Adamw8bitCase.all());

@@ -151,13 +151,21 @@ public final class ProjectSetCases {
             List<Group> groups = sizes.stream().map(s -> new Group(s, s.basis(f), f.updated("param", DType.F32, Draw.normal(1), s.shape()),
                 f.updated("m", DType.F32, Draw.normal(history), s.shape()), f.updated("v", DType.F32, Draw.uniform(0, 2 * history), s.shape()),
                 f.input("grad", DType.F32, Draw.normal(1), s.shape()))).toList();
-            f.oracle(() -> groups.forEach(this::expect));
+            AdamwRatesCase numbers = new AdamwRatesCase(step, gradScale, options);
+            Operand rates = numbers.room(f);
+            f.oracle(() -> {
+                numbers.expect(rates);
+                groups.forEach(this::expect);
+            });
             List<Tensor> params = tensors(groups.stream().map(Group::param).toList());
             List<Tensor> m = tensors(groups.stream().map(Group::m).toList());
             List<Tensor> v = tensors(groups.stream().map(Group::v).toList());
             List<Tensor> grads = tensors(groups.stream().map(Group::grad).toList());
             List<Tensor> bases = tensors(groups.stream().map(Group::basis).toList());
-            return () -> f.ops().adamwProjected(params, m, v, grads, bases, sides(sizes), projected, step, gradScale, options);
+            return () -> {
+                numbers.call(f, rates);
+                f.ops().adamwProjected(params, m, v, grads, bases, sides(sizes), projected, rates.tensor());
+            };
         }
 
         private void expect(Group g) {
