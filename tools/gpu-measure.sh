@@ -101,6 +101,7 @@ left_out() {
 facts() {
   date -u '+date: %Y-%m-%dT%H:%M:%SZ'
   "$sails" --version
+  echo "SAILS_CUBLASLT: ${SAILS_CUBLASLT:-not set}"
   uname -srm
   grep -m1 'model name' /proc/cpuinfo || true
   if command -v nvidia-smi >/dev/null; then
@@ -498,6 +499,15 @@ as_program() {
   part "$name" bash -c "$(declare -p backend bench parity); set -euo pipefail; \"\$@\"" bash "$@"
 }
 
+# cuBLASLt for the ceiling: the one that PyTorch brings, where the system has none.
+find_cublaslt() {
+  "$python" -c 'import glob, nvidia; print(next(f for root in nvidia.__path__ for f in sorted(glob.glob(root + "/*/lib/libcublasLt.so.1[0-9]"))))' 2>/dev/null || true
+}
+
+if [ -z "${SAILS_CUBLASLT:-}" ] && ! ldconfig -p 2>/dev/null | grep -q 'libcublasLt\.so\.1[23]'; then
+  SAILS_CUBLASLT=$(find_cublaslt)
+  [ -z "$SAILS_CUBLASLT" ] || export SAILS_CUBLASLT
+fi
 sanitizer=$(find_sanitizer)
 as_program facts facts
 as_program selftest-hopper selftest kernels=hopper

@@ -73,14 +73,15 @@ void choose_kernels(CudaDevice &device, const std::string &value) {
 }
 
 #ifdef SAILS_EMULATOR
-constexpr const char *kBackend = "emulator", *kKnownOptions = "memory_mib=..., head_mib=..., kernels=hopper|portable, clusters=on|off or seed=...";
+constexpr const char *kBackend = "emulator", *kKnownOptions = "memory_mib=..., head_mib=..., kernels=hopper|portable, clusters=on|off, matmul=own|cublaslt, cublaslt=PATH or seed=...";
 #else
-constexpr const char *kBackend = "cuda", *kKnownOptions = "memory_mib=..., head_mib=..., kernels=hopper|portable or clusters=on|off";
+constexpr const char *kBackend = "cuda", *kKnownOptions = "memory_mib=..., head_mib=..., kernels=hopper|portable, clusters=on|off, matmul=own|cublaslt or cublaslt=PATH";
 #endif
 
-// "key=value,...": memory_mib limits what sails_alloc hands out, head_mib is the memory for logits, kernels and clusters limit the choice of variants;
-// the emulator also knows seed.
+// "key=value,...": memory_mib limits what sails_alloc hands out, head_mib is the memory for logits, kernels and clusters limit the choice of variants,
+// matmul=cublaslt gives plain dense products to cuBLASLt, at a path where one is given; the emulator also knows seed.
 void apply_options(CudaDevice &device, std::string rest) {
+  std::string matmul = "own", library;
   while (!rest.empty()) {
     const size_t comma = rest.find(',');
     const std::string option = rest.substr(0, comma);
@@ -100,6 +101,12 @@ void apply_options(CudaDevice &device, std::string rest) {
     } else if (key == "clusters") {
       require(value == "on" || value == "off", "option clusters=" + value + ": expected on or off");
       device.clusters = value == "on";
+    } else if (key == "matmul") {
+      require(value == "own" || value == "cublaslt", "option matmul=" + value + ": expected own or cublaslt");
+      matmul = value;
+    } else if (key == "cublaslt") {
+      require(!value.empty(), "option cublaslt=: expected the path of libcublasLt.so");
+      library = value;
 #ifdef SAILS_EMULATOR
     } else if (key == "seed") {
       sails_emulator::set_seed(static_cast<uint64_t>(positive(key, value)));
@@ -108,6 +115,8 @@ void apply_options(CudaDevice &device, std::string rest) {
       require(false, "option '" + option + "' is unknown to the " + kBackend + " backend, expected " + kKnownOptions);
     }
   }
+  require(library.empty() || matmul == "cublaslt", "option cublaslt=" + library + " needs matmul=cublaslt beside it");
+  if (matmul == "cublaslt") device.cublaslt = CublasLt::open(library);
 }
 
 // The first launch: a card that no code was built for shows here and not in the middle of a run.
@@ -242,7 +251,8 @@ std::string describe(sails_device &handle) {
 #endif
   return text + ",\"name\":\"" + json_escaped(device.name) + "\",\"multiprocessors\":" + std::to_string(device.multiprocessors) +
          ",\"threads\":" + std::to_string(device.multiprocessors) + ",\"total_bytes\":" + std::to_string(device.total_bytes) +
-         ",\"budget_bytes\":" + std::to_string(device.budget_bytes) + ",\"matmul\":\"own kernels (" + (device.hopper_kernels ? "wgmma" : "mma.sync") + ")\"}";
+         ",\"budget_bytes\":" + std::to_string(device.budget_bytes) + ",\"matmul\":\"" + (device.cublaslt == nullptr ? "" : json_escaped(device.cublaslt->name()) + ", else ") + "own kernels (" +
+         (device.hopper_kernels ? "wgmma" : "mma.sync") + ")\"}";
 }
 
 bool host_accessible(sails_device &) { return false; }

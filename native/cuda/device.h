@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "cuda/cublaslt.h"
 #include "primitives/cluster.cuh"
 #include "primitives/fault.cuh"
 #include "shell/backend.h"
@@ -49,6 +50,7 @@ struct CudaDevice : sails_device {
   kernels::Fault *host_fault = nullptr;   // pinned, where it is read to
   double *partial_sums = nullptr;         // kernels::kSquarePartials on the device, for the reductions whose functions take no workspace
   std::unique_ptr<Staging> staging;
+  std::unique_ptr<CublasLt> cublaslt;     // computes plain dense products where the option matmul=cublaslt says so
   std::string name;
 
   kernels::Multiprocessors persistent() const { return {multiprocessors, clusters}; }

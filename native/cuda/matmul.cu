@@ -20,18 +20,20 @@ bool warpgroups_apply(const CudaDevice &device, int64_t m, bool ab_bf16, bool tr
 
 }  // namespace
 
-// Enough for either variant: which one it is depends on the alignment of the operands, too.
+// Enough for every variant: which one it is depends on the alignment of the operands, too.
 int64_t matmul_bytes(const CudaDevice &device, int64_t m, int64_t n, int64_t k, bool ab_bf16, bool transpose_a, bool transpose_b, int64_t r) {
   if (kernels::gemv_takes(m, transpose_a, transpose_b)) return 0;
   int64_t bytes = kernels::choose_matmul(m, n, k, ab_bf16, transpose_a, transpose_b, device.multiprocessors).workspace_bytes;
   if (warpgroups_apply(device, m, ab_bf16, transpose_a, transpose_b))
     bytes = std::max(bytes, kernels::choose_warpgroup_matmul(m, n, k, device.persistent()).workspace_bytes +
                                 kernels::warpgroup_adapter_bytes(m, n, r));
+  if (device.cublaslt != nullptr) bytes = std::max(bytes, CublasLt::kWorkspaceBytes);
   return aligned_bytes(bytes);
 }
 
 void matmul(CudaDevice &device, const kernels::MatmulProblem &p, void *workspace) {
   if (kernels::gemv_takes(p.m, p.transpose_a, p.transpose_b)) return few_rows(device, p);
+  if (device.cublaslt != nullptr && device.cublaslt->multiply(device.stream, p, workspace)) return;
   if (warpgroups_apply(device, p.m, p.ab_bf16, p.transpose_a, p.transpose_b) && kernels::warpgroup_matmul_fits(p)) {
     const kernels::WarpgroupConfig config = kernels::choose_warpgroup_matmul(p.m, p.n, p.k, device.persistent());
     check(p.c_bf16 ? kernels::launch_warpgroup_matmul<kernels::bf16>(device.stream, p, config, workspace, device.persistent())

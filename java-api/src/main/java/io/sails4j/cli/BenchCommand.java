@@ -7,6 +7,7 @@ import io.sails4j.bench.Line;
 import io.sails4j.bench.Listener;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.Backend;
 import io.sails4j.tensor.DType;
 import java.nio.file.Path;
@@ -94,8 +95,18 @@ final class BenchCommand implements Callable<Integer> {
             if (!quick && engine.backend() != Backend.CUDA) {
                 common.message("these shapes are a GPU's; --quick takes seconds here");
             }
-            return new BenchReport(engine.device().describe(), BuildInfo.read(), Instant.now(), Ceilings.measure(engine, size));
+            return new BenchReport(engine.device().describe(), BuildInfo.read(), Instant.now(), ceilings(engine, size));
         }
+    }
+
+    /** On a card beside cuBLASLt, unless the options have decided who multiplies. */
+    private Ceilings ceilings(Engine engine, BenchSize size) {
+        EngineOptions options = common.engineOptions();
+        if (engine.backend() != Backend.CUDA || options.deviceOptions().contains("matmul=")) {
+            return Ceilings.measure(engine, size);
+        }
+        String more = options.deviceOptions().isEmpty() ? "matmul=cublaslt" : options.deviceOptions() + ",matmul=cublaslt";
+        return Ceilings.measure(engine, new EngineOptions("cuda", options.threads(), more), size);
     }
 
     private BenchSize size() {
