@@ -11,6 +11,7 @@ import io.sails4j.ops.SaeActivation;
 import io.sails4j.ops.conformance.ActivationCases;
 import io.sails4j.ops.conformance.Adamw8bitCase;
 import io.sails4j.ops.conformance.AdamwCase;
+import io.sails4j.ops.conformance.AdamwRatesCase;
 import io.sails4j.ops.conformance.AttentionCases;
 import io.sails4j.ops.conformance.DecodeCases;
 import io.sails4j.ops.conformance.DoraCases;
@@ -189,6 +190,7 @@ final class KernelShapes {
             }
         }
         String layer = name + " LoRA r " + RANK;
+        add(layer, new AdamwRatesCase(100, 1, ADAMW));
         add(layer, new AdamwCase(factors, 100, 1, ADAMW));
         add(layer, new Adamw8bitCase(factors, 100, 1, 1, ADAMW));
         add(layer + ", subspace of " + SUBSPACE, new ProjectSetCases.ProjectSet(facing, true));
