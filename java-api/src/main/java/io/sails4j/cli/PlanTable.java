@@ -11,6 +11,7 @@ import io.sails4j.model.Recomputation;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.train.Recompute;
+import io.sails4j.train.StepWorkspace;
 import io.sails4j.train.TrainingFlops;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -30,7 +31,7 @@ final class PlanTable {
     private final AlignOptions options;
     private final long length;
     private final MemoryPlan.Trained trained;
-    private final long headBytes;
+    private final long workspaceBytes;
     private final long positions;
 
     PlanTable(ModelConfig config, DType dtype, AlignOptions options, long length, Engine engine) {
@@ -49,15 +50,15 @@ final class PlanTable {
         this.trained = new MemoryPlan.Trained(full, ranks, options.training().more().emaDecay() > 0, options.training().more().in8bit(),
             options.adapter().dora() ? MemoryPlan.Variant.DORA : options.adapter().init() == AdapterOptions.Init.PISSA ? MemoryPlan.Variant.PISSA
                 : MemoryPlan.Variant.PLAIN, options.training().more().bf16Masters());
-        this.headBytes = engine.ops().headLossWorkspaceBytes(positions, config.dModel(), config.vocabSize(), dtype);
+        this.workspaceBytes = StepWorkspace.bytes(engine.ops(), config, dtype, positions, length);
     }
 
     private MemoryPlan plan(Recomputation recompute) {
-        return MemoryPlan.of(config, dtype, trained, positions, recompute, headBytes);
+        return MemoryPlan.of(config, dtype, trained, positions, recompute, workspaceBytes);
     }
 
     private Recomputation chosen(Recompute recompute) {
-        return recompute.of(config.nLayers(), budget -> MemoryPlan.cheapest(config, dtype, trained, positions, headBytes, budget));
+        return recompute.of(config.nLayers(), budget -> MemoryPlan.cheapest(config, dtype, trained, positions, workspaceBytes, budget));
     }
 
     private long trainable() {

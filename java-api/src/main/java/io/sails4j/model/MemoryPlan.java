@@ -12,7 +12,7 @@ import java.util.stream.IntStream;
  * @param trainableBytes trained parameters that the model does not hold itself, their gradients and the optimizer's state
  * @param keptBytes what forward leaves for backward
  * @param scratchBytes what lives within a block
- * @param headBytes the loss on top: gradients of the head's input, and its workspace
+ * @param headBytes the loss on top: gradients of the head's input, and the workspace that all operations share
  */
 public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, long scratchBytes, long headBytes) {
     /** Elements that parameters with remainders are stepped by at once. */
@@ -66,16 +66,16 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
     /**
      * @param positions tokens of a micro-batch with its padding
      * @param recompute as in {@link ForwardOptions}
-     * @param headWorkspaceBytes of {@code sails_head_loss} for these positions
+     * @param workspaceBytes of the operation that takes the most for these positions
      */
     public static MemoryPlan of(ModelConfig config, DType computeDtype, Trained trained, long positions, Recomputation recompute,
-        long headWorkspaceBytes) {
-        return of(new LayerMemory(config, computeDtype.byteSize(), trained), computeDtype, positions, recompute, headWorkspaceBytes);
+        long workspaceBytes) {
+        return of(new LayerMemory(config, computeDtype.byteSize(), trained), computeDtype, positions, recompute, workspaceBytes);
     }
 
-    private static MemoryPlan of(LayerMemory layers, DType computeDtype, long positions, Recomputation recompute, long headWorkspaceBytes) {
+    private static MemoryPlan of(LayerMemory layers, DType computeDtype, long positions, Recomputation recompute, long workspaceBytes) {
         ModelConfig config = layers.config();
-        long head = positions * (F32 * config.dModel() + 3 * F32) + headWorkspaceBytes;
+        long head = positions * (F32 * config.dModel() + 3 * F32) + workspaceBytes;
         return new MemoryPlan(weights(config, computeDtype.byteSize()), trainable(config, computeDtype, layers.trained()),
             positions * layers.kept(recompute), positions * layers.scratch(), head);
     }
@@ -86,10 +86,10 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
     }
 
     /** The mix of layers computed again that costs the least of those that fit into the budget; every layer where none does. */
-    public static Recomputation cheapest(ModelConfig config, DType computeDtype, Trained trained, long positions, long headWorkspaceBytes, long budgetBytes) {
+    public static Recomputation cheapest(ModelConfig config, DType computeDtype, Trained trained, long positions, long workspaceBytes, long budgetBytes) {
         LayerMemory layers = new LayerMemory(config, computeDtype.byteSize(), trained);
         Recomputation best = new Recomputation(config.nLayers(), 0);
-        long fixed = of(layers, computeDtype, positions, best, headWorkspaceBytes).totalBytes() - positions * layers.kept(best);
+        long fixed = of(layers, computeDtype, positions, best, workspaceBytes).totalBytes() - positions * layers.kept(best);
         for (int full = 0; full <= config.nLayers(); full++) {
             for (int selective = 0; selective <= config.nLayers() - full; selective++) {
                 Recomputation mix = new Recomputation(full, selective);
@@ -130,6 +130,6 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
     /** A line for each part, for people. */
     public List<Map.Entry<String, Long>> parts() {
         return List.of(Map.entry("weights", weightBytes), Map.entry("trained parameters, gradients, optimizer", trainableBytes),
-            Map.entry("activations kept for the backward", keptBytes), Map.entry("within a block", scratchBytes), Map.entry("head and loss", headBytes));
+            Map.entry("activations kept for the backward", keptBytes), Map.entry("within a block", scratchBytes), Map.entry("loss and the operations' workspace", headBytes));
     }
 }

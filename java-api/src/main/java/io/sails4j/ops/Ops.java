@@ -358,6 +358,11 @@ public final class Ops {
         }
     }
 
+    /** Bytes of scratch memory that {@link #attentionBackward} takes for so many sequences of one length. */
+    public long attentionBackwardWorkspaceBytes(long batch, long length, long nHeads, long nKvHeads, long headDim, io.sails4j.tensor.DType dtype) {
+        return api.attentionBackwardWorkspaceBytes(batch, length, length, nHeads, nKvHeads, headDim, dtype.abiCode());
+    }
+
     /** Bytes of scratch memory that {@link #headLoss} takes for so many tokens. */
     public long headLossWorkspaceBytes(long nTokens, long dModel, long vocab, io.sails4j.tensor.DType dtype) {
         return api.headLossWorkspaceBytes(nTokens, dModel, vocab, dtype.abiCode());

@@ -93,6 +93,11 @@ public record StepPlan(List<List<int[]>> steps) {
         return steps.stream().flatMap(List::stream).mapToLong(m -> positions(loss, Arrays.stream(m).boxed().toList(), packing)).max().orElse(0);
     }
 
+    /** Tokens of the longest sequence. */
+    long longest(Loss loss) {
+        return Arrays.stream(usedExamples()).flatMap(i -> Arrays.stream(loss.lengths(i))).max().orElse(0);
+    }
+
     private static long positions(Loss loss, List<Integer> examples, boolean packing) {
         int[] lengths = examples.stream().flatMapToInt(i -> Arrays.stream(loss.lengths(i))).toArray();
         long rows = packing ? Arrays.stream(SequenceBatch.pack(lengths)).max().orElse(-1) + 1 : lengths.length;

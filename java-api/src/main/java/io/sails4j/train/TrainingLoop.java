@@ -69,10 +69,10 @@ public final class TrainingLoop implements AutoCloseable {
         this.plan = StepPlan.of(loss, options);
         this.warmup = (long) Math.ceil(options.warmupRatio() * plan.steps().size());
         long positions = plan.largestMicroBatch(loss, options.packing());
-        long headBytes = headWorkspaceBytes(model, positions);
+        long workspace = StepWorkspace.bytes(model.engine().ops(), model.config(), model.computeDtype(), positions, plan.longest(loss));
         this.recomputation = options.recompute().of(model.config().nLayers(),
-            budget -> MemoryPlan.cheapest(model.config(), model.computeDtype(), trained(), positions, headBytes, budget));
-        this.memory = MemoryPlan.of(model.config(), model.computeDtype(), trained(), positions, recomputation, headBytes);
+            budget -> MemoryPlan.cheapest(model.config(), model.computeDtype(), trained(), positions, workspace, budget));
+        this.memory = MemoryPlan.of(model.config(), model.computeDtype(), trained(), positions, recomputation, workspace);
         this.context = context(LossContext.of(model, options.packing(), recomputation));
         this.optimizer = new AdamwOptimizer(trainable, model.engine().device(), model.engine().ops(), options.optimizer(), options.maxGradNorm(),
             hook.held(), options.more());
@@ -102,10 +102,6 @@ public final class TrainingLoop implements AutoCloseable {
 
     private MemoryPlan.Trained trained() {
         return trainable.trained(options.more().emaDecay() > 0).withState8bit(options.more().in8bit());
-    }
-
-    static long headWorkspaceBytes(CausalModel model, long positions) {
-        return model.engine().ops().headLossWorkspaceBytes(positions, model.config().dModel(), model.config().vocabSize(), model.computeDtype());
     }
 
     public StepPlan plan() {
