@@ -28,12 +28,16 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
     private final TensorArena memory;
     private final Map<SafetySubspace.Layer, Tensor> bases = new HashMap<>();
     private final List<Item> items = new ArrayList<>();
-    /** What the last step queued. */
+    /** Where the step that was last begun leaves its numbers, by module. */
     private final List<StepReadings.Reading> penalties = new ArrayList<>();
     private final List<Grams> grams = new ArrayList<>();
 
     /** One module's Gram matrices [r, r] of lora_A, of lora_B and of its facing factor's coordinates in the subspace. */
-    private record Grams(StepReadings.Reading a, StepReadings.Reading b, StepReadings.Reading coordinates, int r, boolean right) {
+    private record Grams(StepReadings.Reading a, StepReadings.Reading b, StepReadings.Reading coordinates) {
+        static Grams allot(Item item, StepReadings readings) {
+            long r = item.factors.r();
+            return new Grams(readings.add(DType.F32, r, r), readings.add(DType.F32, r, r), readings.add(DType.F32, r, r));
+        }
     }
 
     /** One module; {@code right}: the subspace is on the right of F. */
@@ -70,17 +74,39 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
     }
 
     @Override
-    public void beforeUpdate(StepReadings readings) {
+    public void allot(StepReadings readings) {
+        // Pieces of memory are joined here, and not while the calls are recorded.
+        memory.reset();
         penalties.clear();
+        grams.clear();
+        for (Item item : items) {
+            grams.add(Grams.allot(item, readings));
+            if (options.constraint() == AlignOptions.Constraint.PENALTY) {
+                penalties.add(readings.add(DType.F64, 1));
+            }
+        }
+    }
+
+    @Override
+    public long memoryLayout() {
+        return memory.layout();
+    }
+
+    @Override
+    public void beforeUpdate() {
         switch (options.constraint()) {
             case NONE, UPDATE, CORE -> { }
             case GRADIENT -> {
                 List<Tensor> gradients = items.stream().map(Item::gradient).toList();
                 engine.ops().projectSet(gradients, gradients, items.stream().map(Item::basis).toList(), sides());
             }
-            case PENALTY -> items.forEach(item -> addPenalty(item, readings));
+            case PENALTY -> {
+                for (int i = 0; i < items.size(); i++) {
+                    addPenalty(items.get(i), penalties.get(i).tensor());
+                }
+            }
         }
-        queueShare(readings);
+        queueShare();
     }
 
     @Override
@@ -97,13 +123,11 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
     }
 
     /** lambda |(I - P) F|^2, gradient 2 lambda (I - P) F. */
-    private void addPenalty(Item item, StepReadings readings) {
+    private void addPenalty(Item item, Tensor square) {
         Ops ops = engine.ops();
         memory.reset();
         Tensor outside = outside(item);
-        StepReadings.Reading square = readings.add(DType.F64, 1);
-        ops.sumOfSquares(square.tensor(), List.of(outside));
-        penalties.add(square);
+        ops.sumOfSquares(square, List.of(outside));
         ops.axpby(item.gradient(), outside, (float) (2 * options.penalty()), 1);
     }
 
@@ -144,9 +168,11 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
     public double shareInside() {
         double inside = 0;
         double all = 0;
-        for (Grams g : grams) {
-            all += trace(g.a, g.b, g.r);
-            inside += g.right ? trace(g.coordinates, g.b, g.r) : trace(g.a, g.coordinates, g.r);
+        for (int i = 0; i < items.size(); i++) {
+            Grams g = grams.get(i);
+            int r = (int) items.get(i).factors.r();
+            all += trace(g.a, g.b, r);
+            inside += items.get(i).right ? trace(g.coordinates, g.b, r) : trace(g.a, g.coordinates, r);
         }
         return all == 0 ? 1 : Math.min(1, inside / all);
     }
@@ -154,15 +180,17 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
     /** The share of the parameters as they are now; waits. */
     public double measureShare() {
         try (StepReadings readings = new StepReadings(engine.device())) {
-            queueShare(readings);
+            allot(readings);
+            queueShare();
             readings.read();
             return shareInside();
         }
     }
 
-    private void queueShare(StepReadings readings) {
-        grams.clear();
-        for (Item item : items) {
+    private void queueShare() {
+        for (int i = 0; i < items.size(); i++) {
+            Item item = items.get(i);
+            Grams g = grams.get(i);
             memory.reset();
             LowRankAdapter f = item.factors();
             Tensor coordinates = memory.allocate(DType.F32, item.right() ? f.r() : item.basis().dim(1), item.right() ? item.basis().dim(1) : f.r());
@@ -171,17 +199,15 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
             } else {
                 engine.ops().matmul(coordinates, item.basis(), f.loraB(), true, false, 1, 0);
             }
-            grams.add(new Grams(gram(f.loraA(), true, readings), gram(f.loraB(), false, readings), gram(coordinates, item.right(), readings),
-                (int) f.r(), item.right()));
+            gram(g.a, f.loraA(), true);
+            gram(g.b, f.loraB(), false);
+            gram(g.coordinates, coordinates, item.right());
         }
     }
 
     /** X X^T (rows) or X^T X. */
-    private StepReadings.Reading gram(Tensor x, boolean rows, StepReadings readings) {
-        long r = rows ? x.dim(0) : x.dim(1);
-        StepReadings.Reading gram = readings.add(DType.F32, r, r);
+    private void gram(StepReadings.Reading gram, Tensor x, boolean rows) {
         engine.ops().matmul(gram.tensor(), x, x, !rows, rows, 1, 0);
-        return gram;
     }
 
     private static double trace(StepReadings.Reading a, StepReadings.Reading b, int r) {

@@ -161,8 +161,8 @@ final class TrainingArguments {
     private double memoryGib;
 
     @Option(names = "--graphs", defaultValue = "auto", paramLabel = "auto|on|off",
-        description = "launch passes of a shape that comes again as recorded graphs, with the same bits: where the backend records, always, or never "
-            + "(default: ${DEFAULT-VALUE})")
+        description = "launch passes of a shape that comes again, and the optimizer, as recorded graphs, with the same bits: where the backend records, "
+            + "always, or never (default: ${DEFAULT-VALUE})")
     private GraphMode graphs;
 
     @Option(names = "--peak-tflops", defaultValue = "0", paramLabel = "T",

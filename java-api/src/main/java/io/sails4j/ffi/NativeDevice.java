@@ -28,6 +28,7 @@ public final class NativeDevice {
     /** Native memory through which Java arrays pass: an ordinary downcall cannot read the heap, and a critical one must not wait. */
     private final MemorySegment staging = arena.allocate(STAGING_BYTES, 64);
     private @Nullable MemorySegment handle;
+    private long calls;
     private long waits;
     private long allocations;
 
@@ -76,6 +77,7 @@ public final class NativeDevice {
     }
 
     private void check(String function, int status) {
+        calls++;
         if (status == 0) {
             return;
         }
@@ -158,6 +160,11 @@ public final class NativeDevice {
             check("sails_alloc", api.alloc(handle(), out, bytes));
             return out.get(ADDRESS, 0).address();
         }
+    }
+
+    /** Calls of the library so far. */
+    public synchronized long calls() {
+        return calls;
     }
 
     /** Calls so far that waited for the device. */

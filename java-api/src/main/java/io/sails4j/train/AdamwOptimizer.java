@@ -173,11 +173,14 @@ public final class AdamwOptimizer implements AutoCloseable {
         step = steps;
     }
 
-    /** Queues the squares of the gradients' norms, which {@link #step} needs to have been read. */
-    StepReadings.Reading queueNorms(StepReadings readings) {
-        StepReadings.Reading squares = readings.add(DType.F64, gradients.size());
-        ops.sumOfSquares(squares.tensor(), gradients);
-        return squares;
+    /** Room for the squares of the gradients' norms, which {@link #queueRates} needs to have been read. */
+    StepReadings.Reading allotNorms(StepReadings readings) {
+        return readings.add(DType.F64, gradients.size());
+    }
+
+    /** Queues them. */
+    void queueNorms(Tensor squares) {
+        ops.sumOfSquares(squares, gradients);
     }
 
     /**

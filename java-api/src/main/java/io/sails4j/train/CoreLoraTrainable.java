@@ -120,7 +120,7 @@ public final class CoreLoraTrainable implements Trainable {
     }
 
     @Override
-    public void publish() {
+    public void queuePublish() {
         for (Core core : cores) {
             if (core.right) {
                 engine.ops().matmul(core.factor, core.core, core.basis, false, true, 1, 0);

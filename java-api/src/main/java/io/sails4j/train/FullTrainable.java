@@ -88,7 +88,7 @@ public final class FullTrainable implements Trainable {
     }
 
     @Override
-    public void publish() {
+    public void queuePublish() {
         for (Parameter parameter : parameters) {
             Tensor weight = model.weights().parameter(parameter.name());
             if (weight.dtype() != DType.F32 && parameter.remainder() == null) {

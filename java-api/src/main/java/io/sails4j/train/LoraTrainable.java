@@ -81,13 +81,8 @@ public final class LoraTrainable implements Trainable {
     }
 
     @Override
-    public void publish() {
-        // The model computes with these very tensors; only what it has derived from them is out of date.
-        adapter.modules().values().forEach(factors -> {
-            if (factors.dora() != null) {
-                factors.dora().factorsChanged();
-            }
-        });
+    public void queuePublish() {
+        // The model computes with these very tensors.
     }
 
     @Override

@@ -14,9 +14,9 @@ import org.jspecify.annotations.Nullable;
  *
  * @param packing several sequences share a row of a batch
  * @param recompute as in {@link io.sails4j.model.ForwardOptions}
- * @param graphs where training passes are recorded; null = they are called
+ * @param graphs where the pieces of training steps are recorded; null = they are called
  */
-public record LossContext(CausalModel model, TensorArena memory, boolean packing, Recomputation recompute, @Nullable PassGraphs graphs) implements AutoCloseable {
+public record LossContext(CausalModel model, TensorArena memory, boolean packing, Recomputation recompute, @Nullable StepGraphs graphs) implements AutoCloseable {
     public static LossContext of(CausalModel model) {
         return of(model, false);
     }
@@ -30,15 +30,28 @@ public record LossContext(CausalModel model, TensorArena memory, boolean packing
     }
 
     LossContext withGraphs(Consumer<String> message) {
-        return new LossContext(model, memory, packing, recompute, new PassGraphs(model, memory, message));
+        return new LossContext(model, memory, packing, recompute, new StepGraphs(model, memory, message));
     }
 
     /** Runs the parts of a training pass in their order. */
-    void run(PassGraphs.Shape shape, AdapterStack adapters, List<PassGraphs.Part> parts) {
+    void run(StepGraphs.Pass pass, AdapterStack adapters, List<StepGraphs.Part> parts) {
         if (graphs == null) {
             parts.forEach(part -> part.body().run());
         } else {
-            graphs.run(shape, adapters, parts);
+            graphs.run(pass, 0, adapters::forgetDerived, parts);
+        }
+    }
+
+    /**
+     * Runs what a step does around its passes, the same calls each time.
+     *
+     * @param layout changes when memory has moved that {@code body} works in besides this context's and the model's
+     */
+    void run(StepGraphs.Around piece, long layout, Runnable body) {
+        if (graphs == null) {
+            body.run();
+        } else {
+            graphs.run(piece, layout, () -> { }, List.of(new StepGraphs.Part(body, false)));
         }
     }
 

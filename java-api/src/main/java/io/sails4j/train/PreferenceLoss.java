@@ -213,12 +213,12 @@ public final class PreferenceLoss implements Loss {
             Tensor logps = reference(context, examples);
             Tensor tokenLoss = memory.allocate(DType.F32, batch.targets().length);
             Tensor weights = memory.allocate(DType.F32, batch.targets().length);
-            context.run(PassGraphs.Shape.of(batch), trainable.adapters(), List.of(new PassGraphs.Part(() -> {
+            context.run(StepGraphs.Pass.of(batch), trainable.adapters(), List.of(new StepGraphs.Part(() -> {
                 runReference(context, in, tensors, logps);
                 held.pass = context.model().forward(in, trainable.adapters(), context.training(trainable));
                 new HeadPass(context, held.pass, tensors.targets(), tokenLoss).forward();
-            }, false), new PassGraphs.Part(() -> tensors.losses(context, results.tensor(), weights, tokenLoss, logps, kind, beta, 1 / totalWeight), true),
-                new PassGraphs.Part(() -> new HeadPass(context, held.pass(), tensors.targets(), tokenLoss).backward(trainable, weights), false)));
+            }, false), new StepGraphs.Part(() -> tensors.losses(context, results.tensor(), weights, tokenLoss, logps, kind, beta, 1 / totalWeight), true),
+                new StepGraphs.Part(() -> new HeadPass(context, held.pass(), tensors.targets(), tokenLoss).backward(trainable, weights), false)));
         } finally {
             memory.release(mark);
         }

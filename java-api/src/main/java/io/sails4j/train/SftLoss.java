@@ -77,7 +77,7 @@ public final class SftLoss implements Loss {
             Tensor targets = memory.of(batch.targets(), n);
             Tensor weights = memory.of(Targets.weights(batch.targets(), (float) (1 / totalWeight)), n);
             Tensor tokenLoss = memory.allocate(DType.F32, n);
-            context.run(PassGraphs.Shape.of(batch), trainable.adapters(), List.of(new PassGraphs.Part(() -> {
+            context.run(StepGraphs.Pass.of(batch), trainable.adapters(), List.of(new StepGraphs.Part(() -> {
                 try (ForwardPass pass = context.model().forward(in, trainable.adapters(), context.training(trainable))) {
                     new HeadPass(context, pass, targets, tokenLoss).backward(trainable, weights);
                 }

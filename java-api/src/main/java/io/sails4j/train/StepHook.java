@@ -6,11 +6,21 @@ import java.util.List;
 /** What a constraint does in each optimizer step. */
 public interface StepHook {
     /**
-     * Changes the complete gradients of a step before their norm is taken, and queues what {@link #penalty} and {@link #shareInside} tell.
+     * Takes room for what {@link #penalty} and {@link #shareInside} tell of the step that begins, as much in every step, and leaves the memory of
+     * {@link #beforeUpdate} as that finds it each time.
      *
      * @param readings read before those are asked
      */
-    void beforeUpdate(StepReadings readings);
+    void allot(StepReadings readings);
+
+    /**
+     * Changes the complete gradients of a step before their norm is taken, and queues what goes into the room of {@link #allot}. Neither waits nor copies
+     * from or to the host, and makes the same calls in every step: it may be recorded in one and launched in others.
+     */
+    void beforeUpdate();
+
+    /** Rises whenever memory of its own that {@link #beforeUpdate} works in has moved. */
+    long memoryLayout();
 
     /** What the constraint has added to the loss of this step. */
     double penalty();
@@ -34,8 +44,18 @@ public interface StepHook {
     static StepHook none() {
         return new StepHook() {
             @Override
-            public void beforeUpdate(StepReadings readings) {
+            public void allot(StepReadings readings) {
+                // There is nothing to tell.
+            }
+
+            @Override
+            public void beforeUpdate() {
                 // Gradients stay as they are.
+            }
+
+            @Override
+            public long memoryLayout() {
+                return 0;
             }
 
             @Override

@@ -23,6 +23,7 @@ public final class StepReadings implements AutoCloseable {
     private final Device device;
     private final List<Piece> pieces = new ArrayList<>();
     private long used;
+    private long layout;
     /** Bytes of the pieces before the last. */
     private long before;
 
@@ -62,9 +63,15 @@ public final class StepReadings implements AutoCloseable {
             pieces.forEach(Piece::close);
             pieces.clear();
             pieces.add(Piece.of(device, all));
+            layout++;
         }
         used = 0;
         before = 0;
+    }
+
+    /** As long as it stays, the same room taken first after {@link #begin} has the same addresses. */
+    long layout() {
+        return layout;
     }
 
     /** Room for numbers of one type, F32 or F64. */

@@ -38,12 +38,18 @@ public sealed interface Trainable extends AutoCloseable permits LoraTrainable, C
     /** The output matrix's gradient, which the head adds to; null where it is frozen. */
     @Nullable Tensor dHead();
 
-    /** Turns what the backward has put into {@link #targets} into the parameters' gradients, after the last micro-batch of a step. */
+    /** Queues what turns {@link #targets} into the parameters' gradients, after the last micro-batch of a step: the same calls in every step. */
     default void collectGradients() {
     }
 
-    /** Brings the parameters that the model computes with up to date after a step. */
-    void publish();
+    /** Queues what brings the parameters that the model computes with up to date after a step: the same calls in every step. */
+    void queuePublish();
+
+    /** Brings all that the model computes with up to date. */
+    default void publish() {
+        queuePublish();
+        adapters().forgetDerived();
+    }
 
     default void zeroGradients() {
         parameters().forEach(p -> p.gradient().fillZero());

@@ -8,7 +8,6 @@ import io.sails4j.io.SafetensorsFile;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.Recomputation;
-import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.watch.PhaseEvent;
@@ -16,7 +15,6 @@ import io.sails4j.watch.StepEvent;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.SequencedMap;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -44,11 +42,9 @@ public final class TrainingLoop implements AutoCloseable {
     private final Recomputation recomputation;
     private final MemoryPlan memory;
     private final LossContext context;
-    private final AdamwOptimizer optimizer;
     private final StepReadings readings;
+    private final StepUpdate update;
     private final BatchPrefetcher prefetcher;
-    private StepReadings.@Nullable Reading norms;
-    private final Map<String, Tensor> average = new LinkedHashMap<>();
     private final long warmup;
     private int done;
     private long tokens;
@@ -74,16 +70,8 @@ public final class TrainingLoop implements AutoCloseable {
             budget -> MemoryPlan.cheapest(model.config(), model.computeDtype(), trained(), positions, workspace, budget));
         this.memory = MemoryPlan.of(model.config(), model.computeDtype(), trained(), positions, recomputation, workspace);
         this.context = context(LossContext.of(model, options.packing(), recomputation));
-        this.optimizer = new AdamwOptimizer(trainable, model.engine().device(), model.engine().ops(), options.optimizer(), options.maxGradNorm(),
-            hook.held(), options.more());
-        if (options.more().emaDecay() > 0) {
-            trainable.parameters().forEach(p -> {
-                Tensor mean = model.engine().device().allocate(DType.F32, p.value().shape());
-                mean.copyFrom(p.value());
-                average.put(p.name(), mean);
-            });
-        }
         this.readings = new StepReadings(model.engine().device());
+        this.update = new StepUpdate(model, trainable, options, hook, context, readings);
         this.prefetcher = new BatchPrefetcher(examples -> loss.batch(examples, options.packing()));
         this.start = nanoClock.getAsLong();
     }
@@ -118,14 +106,14 @@ public final class TrainingLoop implements AutoCloseable {
         return recomputation;
     }
 
-    /** Whether passes whose shape comes again are launched as recorded graphs. */
+    /** Whether passes whose shape comes again, and what a step does around them, are launched as recorded graphs. */
     public boolean usesGraphs() {
         return context.graphs() != null;
     }
 
     /** Passes that were launched as graphs so far. */
     public long graphLaunches() {
-        return context.graphs() == null ? 0 : context.graphs().launches();
+        return context.graphs() == null ? 0 : context.graphs().passes();
     }
 
     /** Optimizer steps taken, by this loop and by those whose state it goes on from. */
@@ -193,15 +181,12 @@ public final class TrainingLoop implements AutoCloseable {
         long stepStart = nanoClock.getAsLong();
         StepEvent event = new StepEvent();
         event.begin();
-        readings.begin();
         List<DoubleSupplier> parts = new ArrayList<>();
         try (PhaseEvent _ = PhaseEvent.begin("forward-backward", done + 1)) {
             if (!queueGradients(stop, parts)) {
                 return null;
             }
-            trainable.collectGradients();
-            hook.beforeUpdate(readings);
-            norms = optimizer.queueNorms(readings);
+            update.collect();
             readings.read();
         }
         double value = loss(parts);
@@ -211,10 +196,7 @@ public final class TrainingLoop implements AutoCloseable {
         double factor = options.schedule().factor(done, plan.steps().size(), warmup);
         double norm;
         try (PhaseEvent _ = PhaseEvent.begin("optimizer", done + 1)) {
-            norm = queueRates(factor);
-            optimizer.queueUpdate();
-            trainable.publish();
-            updateAverage();
+            norm = updateParameters(factor);
         }
         long stepTokens = tokens(done);
         tokens += stepTokens;
@@ -231,20 +213,9 @@ public final class TrainingLoop implements AutoCloseable {
             model.engine().device().allocatedBytes());
     }
 
-    private void updateAverage() {
-        double decay = options.more().emaDecay();
-        trainable.parameters().forEach(p -> {
-            Tensor mean = average.get(p.name());
-            if (mean != null) {
-                model.engine().ops().axpby(mean, p.value(), (float) (1 - decay), (float) decay);
-            }
-        });
-    }
-
-    private double queueRates(double factor) {
+    private double updateParameters(double factor) {
         try {
-            StepReadings.Reading squares = java.util.Objects.requireNonNull(norms);
-            return optimizer.queueRates(factor, squares::value);
+            return update.update(factor);
         } catch (TrainingException e) {
             throw new TrainingException(e.getMessage() + " (examples " + numbers(plan.examples(done)) + ")");
         }
@@ -265,7 +236,7 @@ public final class TrainingLoop implements AutoCloseable {
     private boolean queueGradients(BooleanSupplier stop, List<DoubleSupplier> parts) {
         double totalWeight = loss.totalWeight(plan.examples(done));
         List<int[]> microBatches = plan.steps().get(done);
-        trainable.zeroGradients();
+        update.begin();
         for (int i = 0; i < microBatches.size(); i++) {
             if (stop.getAsBoolean()) {
                 return false;
@@ -325,27 +296,13 @@ public final class TrainingLoop implements AutoCloseable {
 
     /** After the last step: the parameters become their moving average where one is kept. */
     public void finish() {
-        trainable.parameters().forEach(p -> {
-            Tensor mean = average.get(p.name());
-            if (mean != null) {
-                p.value().copyFrom(mean);
-            }
-        });
-        trainable.publish();
+        update.finish();
     }
 
     /** Every tensor that decides the future: {@code param.NAME}, the {@link AdamwOptimizer#state}, and {@code ema.NAME} where there is an average. */
     public SequencedMap<String, HostTensor> state() {
         SequencedMap<String, HostTensor> tensors = new LinkedHashMap<>();
-        stateTensors().forEach((name, tensor) -> tensors.put(name, tensor.toHost()));
-        return tensors;
-    }
-
-    private SequencedMap<String, Tensor> stateTensors() {
-        SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
-        trainable.parameters().forEach(p -> tensors.put("param." + p.name(), p.value()));
-        tensors.putAll(optimizer.state());
-        average.forEach((name, mean) -> tensors.put("ema." + name, mean));
+        update.state().forEach((name, tensor) -> tensors.put(name, tensor.toHost()));
         return tensors;
     }
 
@@ -361,7 +318,7 @@ public final class TrainingLoop implements AutoCloseable {
      * @throws InputException where the state does not fit
      */
     public void restore(SafetensorsFile state, JsonNode counters) {
-        SequencedMap<String, Tensor> tensors = stateTensors();
+        SequencedMap<String, Tensor> tensors = update.state();
         if (!state.names().equals(tensors.keySet())) {
             throw new InputException(state.path() + " holds the state of another run: it has " + state.names().size() + " tensors, this run has "
                 + tensors.size());
@@ -381,16 +338,14 @@ public final class TrainingLoop implements AutoCloseable {
         done = counters.path("step").asInt();
         tokens = counters.path("total_tokens").asLong();
         firstLoss = counters.path("first_loss").asDouble();
-        optimizer.resumeAt(done);
-        trainable.publish();
+        update.resumeAt(done);
     }
 
     @Override
     public void close() {
         prefetcher.close();
-        readings.close();
-        average.values().forEach(Tensor::close);
-        optimizer.close();
         context.close();
+        update.close();
+        readings.close();
     }
 }

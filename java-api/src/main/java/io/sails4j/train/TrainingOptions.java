@@ -16,7 +16,7 @@ import io.sails4j.ops.AdamwOptions;
  * @param seed of the order of the examples
  * @param packing put several sequences into one row; attention stays within each
  * @param recompute layers whose forward is run again in the backward to save memory
- * @param graphs whether passes are recorded and launched again
+ * @param graphs whether passes and the optimizer are recorded and launched again
  */
 public record TrainingOptions(int epochs, long maxSteps, int stepTokens, int microTokens, AdamwOptions optimizer, double maxGradNorm,
                               LrSchedule schedule, double warmupRatio, long seed, boolean packing, Recompute recompute, OptimizerOptions more,

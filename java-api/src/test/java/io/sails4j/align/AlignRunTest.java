@@ -273,7 +273,8 @@ class AlignRunTest {
              SubspaceHook hook = new SubspaceHook(subspace, trainable, align, engine)) {
             double value;
             try (StepReadings readings = new StepReadings(engine.device())) {
-                hook.beforeUpdate(readings);
+                hook.allot(readings);
+                hook.beforeUpdate();
                 readings.read();
                 value = hook.penalty();
             }
