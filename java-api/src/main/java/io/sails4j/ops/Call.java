@@ -32,6 +32,18 @@ final class Call implements AutoCloseable {
         Reference.reachabilityFence(this);
     }
 
+    static int code(Tensor tensor) {
+        return tensor.dtype().abiCode();
+    }
+
+    static int flag(boolean value) {
+        return value ? 1 : 0;
+    }
+
+    static long[] sizes(List<Tensor> tensors) {
+        return tensors.stream().mapToLong(Tensor::numel).toArray();
+    }
+
     IllegalArgumentException error(String text) {
         return new IllegalArgumentException(operation + ": " + text);
     }
@@ -115,6 +127,19 @@ final class Call implements AutoCloseable {
 
     long elementsOrNull(String name, @Nullable Tensor tensor, long n, DType... types) {
         return tensor == null ? 0 : elements(name, tensor, n, types);
+    }
+
+    /** The addresses of F32 tensors. */
+    long[] addresses(String name, List<Tensor> tensors) {
+        return addresses(name, tensors, DType.F32);
+    }
+
+    long[] addresses(String name, List<Tensor> tensors, DType type) {
+        long[] out = new long[tensors.size()];
+        for (int i = 0; i < out.length; i++) {
+            out[i] = address(name + "[" + i + "]", tensors.get(i), type);
+        }
+        return out;
     }
 
     long address(String name, Tensor tensor, DType... types) {

@@ -1,26 +1,24 @@
 package io.sails4j.ops;
 
 import static io.sails4j.ops.Call.F32_OR_BF16;
+import static io.sails4j.ops.Call.code;
 import static io.sails4j.tensor.DType.F32;
 import static io.sails4j.tensor.DType.I32;
 
+import io.sails4j.ffi.NativeDecoding;
 import io.sails4j.ffi.NativeDevice;
 import io.sails4j.tensor.Tensor;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** The operations of {@link Ops} that decode one token a sequence. */
+/** The operations of {@link Ops} in the section "decoding: one new token a sequence" of {@code sails.h}. */
 final class DecodeCalls {
-    private final NativeDevice api;
+    private final NativeDecoding api;
     private final Workspace workspace;
 
-    DecodeCalls(NativeDevice api, Workspace workspace) {
-        this.api = api;
+    DecodeCalls(NativeDevice device, Workspace workspace) {
+        this.api = device.decoding();
         this.workspace = workspace;
-    }
-
-    private static int code(Tensor tensor) {
-        return tensor.dtype().abiCode();
     }
 
     /** The addresses and sizes of a set of maps in the words of {@code sails.h}. */

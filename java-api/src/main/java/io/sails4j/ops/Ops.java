@@ -1,18 +1,9 @@
 package io.sails4j.ops;
 
-import static io.sails4j.ops.Call.F32_OR_BF16;
-import static io.sails4j.tensor.DType.BF16;
-import static io.sails4j.tensor.DType.F16;
-import static io.sails4j.tensor.DType.F32;
-import static io.sails4j.tensor.DType.F64;
-import static io.sails4j.tensor.DType.I32;
-
 import io.sails4j.ffi.NativeDevice;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Device;
 import io.sails4j.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -25,13 +16,25 @@ public final class Ops {
     private final Device device;
     private final NativeDevice api;
     private final Workspace workspace;
+    private final ElementwiseCalls elementwise;
+    private final MatmulCalls matmul;
+    private final LayerCalls layers;
+    private final LoraCalls lora;
     private final DecodeCalls decoding;
+    private final OptimizerCalls optimizer;
+    private final SaeCalls sae;
 
     Ops(Device device) {
         this.device = device;
         this.api = device.handle();
         this.workspace = new Workspace(device);
+        this.elementwise = new ElementwiseCalls(api, workspace);
+        this.matmul = new MatmulCalls(api, workspace);
+        this.layers = new LayerCalls(api, workspace);
+        this.lora = new LoraCalls(api, workspace);
         this.decoding = new DecodeCalls(api, workspace);
+        this.optimizer = new OptimizerCalls(api, workspace);
+        this.sae = new SaeCalls(api, workspace);
     }
 
     void close() {
@@ -46,100 +49,55 @@ public final class Ops {
         return new Call(device, operation);
     }
 
-    private static int code(Tensor tensor) {
-        return tensor.dtype().abiCode();
-    }
-
-    private static int flag(boolean value) {
-        return value ? 1 : 0;
-    }
-
     // ---------------------------------------------------------------- elementwise, rows, reductions
 
     /** dst = src, between F32, BF16, F16 and F64; as many elements, in any shape. */
     public void convert(Tensor dst, Tensor src) {
         try (Call call = call("convert")) {
-            api.convert(call.like("dst", dst, "src", src, F32, BF16, F16, F64), call.address("src", src, F32, BF16, F16, F64),
-                src.numel(), code(dst), code(src));
+            elementwise.convert(call, dst, src);
         }
     }
 
     /** y F32 = alpha * x F32|BF16 + beta * y; beta 0 does not read y. */
     public void axpby(Tensor y, Tensor x, float alpha, float beta) {
         try (Call call = call("axpby")) {
-            api.axpby(call.like("y", y, "x", x, F32), call.address("x", x, F32_OR_BF16), x.numel(), alpha, beta, code(x));
+            elementwise.axpby(call, y, x, alpha, beta);
         }
     }
 
     /** y [n, d] F32 = x [n, d] F32|BF16 + alpha * row [d] F32. */
     public void addRow(Tensor y, Tensor x, Tensor row, float alpha) {
         try (Call call = call("addRow")) {
-            long rows = call.rows("x", x);
-            long cols = call.cols("x", x);
-            api.addRow(call.matrix("y", y, rows, cols, F32), call.address("x", x, F32_OR_BF16), call.elements("row", row, cols, F32),
-                rows, cols, alpha, code(x));
+            elementwise.addRow(call, y, x, row, alpha);
         }
     }
 
     /** y [n, d] = x [rows[i], :]; y and x of one type, rows I32, each in [0, rows of x). */
     public void gatherRows(Tensor y, Tensor x, Tensor rows) {
         try (Call call = call("gatherRows")) {
-            long cols = call.cols("x", x);
-            call.sameType("y", y, "x", x);
-            api.gatherRows(call.matrix("y", y, rows.numel(), cols, F32_OR_BF16), call.address("x", x, F32_OR_BF16),
-                call.address("rows", rows, I32), rows.numel(), call.rows("x", x), cols, code(x));
+            elementwise.gatherRows(call, y, x, rows);
         }
     }
 
     /** The sum of squares of each F32 tensor, on the host; waits. */
     public double[] sumOfSquares(List<Tensor> tensors) {
         try (Call call = call("sumOfSquares")) {
-            long[] addresses = addresses(call, "tensors", tensors);
-            double[] sums = new double[addresses.length];
-            synchronized (workspace) {
-                long out = workspace.atLeast(8L * sums.length);
-                api.sumOfSquares(out, addresses, sizes(tensors));
-                api.download(MemorySegment.ofArray(sums), out);
-            }
-            return sums;
+            return elementwise.sumOfSquares(call, tensors);
         }
     }
 
     /** The same into sums [tensors] F64 on the device; does not wait. */
     public void sumOfSquares(Tensor sums, List<Tensor> tensors) {
         try (Call call = call("sumOfSquares")) {
-            api.sumOfSquares(call.elements("sums", sums, tensors.size(), F64), addresses(call, "tensors", tensors), sizes(tensors));
+            elementwise.sumOfSquares(call, sums, tensors);
         }
     }
 
     /** How many elements of x F32|BF16|F16 are NaN or infinite; waits. */
     public long countNonfinite(Tensor x) {
         try (Call call = call("countNonfinite")) {
-            long[] count = new long[1];
-            long address = call.address("x", x, F32, BF16, F16);
-            synchronized (workspace) {
-                long out = workspace.atLeast(Long.BYTES);
-                api.countNonfinite(out, address, x.numel(), code(x));
-                api.download(MemorySegment.ofArray(count), out);
-            }
-            return count[0];
+            return elementwise.countNonfinite(call, x);
         }
-    }
-
-    private static long[] addresses(Call call, String name, List<Tensor> tensors) {
-        return addresses(call, name, tensors, F32);
-    }
-
-    private static long[] addresses(Call call, String name, List<Tensor> tensors, DType type) {
-        long[] out = new long[tensors.size()];
-        for (int i = 0; i < out.length; i++) {
-            out[i] = call.address(name + "[" + i + "]", tensors.get(i), type);
-        }
-        return out;
-    }
-
-    private static long[] sizes(List<Tensor> tensors) {
-        return tensors.stream().mapToLong(Tensor::numel).toArray();
     }
 
     // ---------------------------------------------------------------- dense matmul
@@ -150,29 +108,8 @@ public final class Ops {
      */
     public void matmul(Tensor c, Tensor a, Tensor b, boolean transposeA, boolean transposeB, float alpha, float beta) {
         try (Call call = call("matmul")) {
-            long aRows = call.rows("a", a);
-            long aCols = call.cols("a", a);
-            long bRows = call.rows("b", b);
-            long bCols = call.cols("b", b);
-            long m = transposeA ? aCols : aRows;
-            long k = transposeA ? aRows : aCols;
-            long n = transposeB ? bRows : bCols;
-            call.require((transposeB ? bCols : bRows) == k, "a " + a.shape() + transposed(transposeA) + " and b " + b.shape()
-                + transposed(transposeB) + " do not agree in the inner size");
-            call.sameType("b", b, "a", a);
-            long cAddress = a.dtype() == BF16 ? call.matrix("c", c, m, n, F32_OR_BF16) : call.matrix("c", c, m, n, F32);
-            long aAddress = call.address("a", a, F32_OR_BF16);
-            long bAddress = call.address("b", b, F32_OR_BF16);
-            synchronized (workspace) {
-                long bytes = api.matmulWorkspaceBytes(m, n, k, code(c), code(a), flag(transposeA), flag(transposeB));
-                api.matmul(cAddress, aAddress, bAddress, m, n, k, n, aCols, bCols, code(c), code(a), flag(transposeA),
-                    flag(transposeB), alpha, beta, workspace.atLeast(bytes), bytes);
-            }
+            matmul.matmul(call, c, a, b, transposeA, transposeB, alpha, beta);
         }
-    }
-
-    private static String transposed(boolean transpose) {
-        return transpose ? " transposed" : "";
     }
 
     // ---------------------------------------------------------------- transformer layers
@@ -180,22 +117,14 @@ public final class Ops {
     /** y [n_tokens, d_model] F32|BF16 = table [ids, :] * scale; ids I32, table [vocab, d_model] F32|BF16. */
     public void embeddingForward(Tensor y, Tensor ids, Tensor table, float scale) {
         try (Call call = call("embeddingForward")) {
-            long vocab = call.rows("table", table);
-            long dModel = call.cols("table", table);
-            long nTokens = ids.numel();
-            api.embeddingForward(call.matrix("y", y, nTokens, dModel, F32_OR_BF16), call.address("ids", ids, I32),
-                call.address("table", table, F32_OR_BF16), nTokens, vocab, dModel, scale, code(y), code(table));
+            layers.embeddingForward(call, y, ids, table, scale);
         }
     }
 
     /** dtable [vocab, d_model] F32 += scale * dy [n_tokens, d_model] F32, by ids I32. */
     public void embeddingBackward(Tensor dtable, Tensor dy, Tensor ids, float scale) {
         try (Call call = call("embeddingBackward")) {
-            long vocab = call.rows("dtable", dtable);
-            long dModel = call.cols("dtable", dtable);
-            long nTokens = ids.numel();
-            api.embeddingBackward(call.address("dtable", dtable, F32), call.matrix("dy", dy, nTokens, dModel, F32),
-                call.address("ids", ids, I32), nTokens, vocab, dModel, scale);
+            layers.embeddingBackward(call, dtable, dy, ids, scale);
         }
     }
 
@@ -203,12 +132,7 @@ public final class Ops {
     public void rmsnormForward(Tensor y, @Nullable Tensor rstd, Tensor x, Tensor weight, @Nullable Tensor residual, float eps,
         float weightOffset) {
         try (Call call = call("rmsnormForward")) {
-            long rows = call.rows("x", x);
-            long d = call.cols("x", x);
-            api.rmsnormForward(call.matrix("y", y, rows, d, F32_OR_BF16), call.elementsOrNull("rstd", rstd, rows, F32),
-                call.address("x", x, F32_OR_BF16), call.elements("weight", weight, d, F32),
-                call.matrixOrNull("residual", residual, rows, d, y.dtype()), rows, d, eps, weightOffset,
-                code(y), code(x));
+            layers.rmsnormForward(call, y, rstd, x, weight, residual, eps, weightOffset);
         }
     }
 
@@ -216,42 +140,21 @@ public final class Ops {
     public void rmsnormBackward(Tensor dx, @Nullable Tensor dweight, Tensor dy, Tensor x, Tensor weight, Tensor rstd,
         float weightOffset, boolean accumulateDx) {
         try (Call call = call("rmsnormBackward")) {
-            long rows = call.rows("x", x);
-            long d = call.cols("x", x);
-            long dxAddress = call.matrix("dx", dx, rows, d, F32);
-            long dweightAddress = call.elementsOrNull("dweight", dweight, d, F32);
-            long dyAddress = call.matrix("dy", dy, rows, d, F32_OR_BF16);
-            long xAddress = call.address("x", x, F32_OR_BF16);
-            long weightAddress = call.elements("weight", weight, d, F32);
-            long rstdAddress = call.elements("rstd", rstd, rows, F32);
-            synchronized (workspace) {
-                long bytes = api.rmsnormBackwardWorkspaceBytes(rows, d);
-                api.rmsnormBackward(dxAddress, dweightAddress, dyAddress, xAddress, weightAddress, rstdAddress, rows, d,
-                    weightOffset, flag(accumulateDx), code(dy), code(x), workspace.atLeast(bytes), bytes);
-            }
+            layers.rmsnormBackward(call, dx, dweight, dy, x, weight, rstd, weightOffset, accumulateDx);
         }
     }
 
     /** table [n_tokens, head_dim / 2, 2] F32: cos and sin of positions I32 times invFreq [head_dim / 2] F64. */
     public void ropeTable(Tensor table, Tensor positions, Tensor invFreq) {
         try (Call call = call("ropeTable")) {
-            call.require(table.shape().rank() == 3, "table has shape " + table.shape() + ", expected [n_tokens, head_dim / 2, 2]");
-            long half = table.dim(1);
-            api.ropeTable(call.exact("table", table, F32, positions.numel(), half, 2), call.address("positions", positions, I32),
-                call.elements("invFreq", invFreq, half, F64), positions.numel(), 2 * half);
+            layers.ropeTable(call, table, positions, invFreq);
         }
     }
 
     /** y = x [n_tokens, n_heads, head_dim] F32|BF16 turned by table [n_tokens, head_dim / 2, 2], or turned back; y may alias x. */
     public void rope(Tensor y, Tensor x, Tensor table, boolean inverse) {
         try (Call call = call("rope")) {
-            long nTokens = call.leading("x", x, 2);
-            long nHeads = x.dim(-2);
-            long headDim = x.dim(-1);
-            call.require(headDim % 2 == 0, "x has shape " + x.shape() + ", expected an even head_dim");
-            call.sameType("y", y, "x", x);
-            api.rope(call.like("y", y, "x", x, F32_OR_BF16), call.address("x", x, F32_OR_BF16),
-                call.exact("table", table, F32, nTokens, headDim / 2, 2), nTokens, nHeads, headDim, flag(inverse), code(x));
+            layers.rope(call, y, x, table, inverse);
         }
     }
 
@@ -259,21 +162,7 @@ public final class Ops {
     public void attentionForward(Tensor out, @Nullable Tensor lse, Tensor q, Tensor k, Tensor v, Tensor qSegment, Tensor kSegment,
         AttentionShape s) {
         try (Call call = call("attentionForward")) {
-            sameAttentionType(call, q, "out", out, "k", k, "v", v);
-            long outAddress = call.elements("out", out, s.queryElements(), F32_OR_BF16);
-            long lseAddress = call.elementsOrNull("lse", lse, s.batch() * s.nHeads() * s.nQueries(), F32);
-            long qAddress = call.elements("q", q, s.queryElements(), F32_OR_BF16);
-            long kAddress = call.atLeast("k", k, s.minKvElements(), F32_OR_BF16);
-            long vAddress = call.atLeast("v", v, s.minKvElements(), F32_OR_BF16);
-            long qSegmentAddress = call.elements("qSegment", qSegment, s.batch() * s.nQueries(), I32);
-            long kSegmentAddress = call.elements("kSegment", kSegment, s.batch() * s.nKeys(), I32);
-            synchronized (workspace) {
-                long bytes = api.attentionForwardWorkspaceBytes(s.batch(), s.nQueries(), s.nKeys(), s.nHeads(), s.nKvHeads(),
-                    s.headDim(), code(q));
-                api.attentionForward(outAddress, lseAddress, qAddress, kAddress, vAddress, qSegmentAddress, kSegmentAddress, s.batch(),
-                    s.nQueries(), s.nKeys(), s.nHeads(), s.nKvHeads(), s.headDim(), s.kvBatchStride(), s.queryOffset(), s.window(),
-                    s.scale(), s.softcap(), code(q), workspace.atLeast(bytes), bytes);
-            }
+            layers.attentionForward(call, out, lse, q, k, v, qSegment, kSegment, s);
         }
     }
 
@@ -281,66 +170,35 @@ public final class Ops {
     public void attentionBackward(Tensor dq, Tensor dk, Tensor dv, Tensor dout, Tensor q, Tensor k, Tensor v, Tensor out, Tensor lse,
         Tensor qSegment, Tensor kSegment, AttentionShape s) {
         try (Call call = call("attentionBackward")) {
-            sameAttentionType(call, q, "dq", dq, "dk", dk, "dv", dv, "dout", dout, "k", k, "v", v, "out", out);
-            long dqAddress = call.elements("dq", dq, s.queryElements(), F32_OR_BF16);
-            long dkAddress = call.elements("dk", dk, s.denseKvElements(), F32_OR_BF16);
-            long dvAddress = call.elements("dv", dv, s.denseKvElements(), F32_OR_BF16);
-            long doutAddress = call.elements("dout", dout, s.queryElements(), F32_OR_BF16);
-            long qAddress = call.elements("q", q, s.queryElements(), F32_OR_BF16);
-            long kAddress = call.atLeast("k", k, s.minKvElements(), F32_OR_BF16);
-            long vAddress = call.atLeast("v", v, s.minKvElements(), F32_OR_BF16);
-            long outAddress = call.elements("out", out, s.queryElements(), F32_OR_BF16);
-            long lseAddress = call.elements("lse", lse, s.batch() * s.nHeads() * s.nQueries(), F32);
-            long qSegmentAddress = call.elements("qSegment", qSegment, s.batch() * s.nQueries(), I32);
-            long kSegmentAddress = call.elements("kSegment", kSegment, s.batch() * s.nKeys(), I32);
-            synchronized (workspace) {
-                long bytes = api.attentionBackwardWorkspaceBytes(s.batch(), s.nQueries(), s.nKeys(), s.nHeads(), s.nKvHeads(),
-                    s.headDim(), code(q));
-                api.attentionBackward(dqAddress, dkAddress, dvAddress, doutAddress, qAddress, kAddress, vAddress, outAddress, lseAddress,
-                    qSegmentAddress, kSegmentAddress, s.batch(), s.nQueries(), s.nKeys(), s.nHeads(), s.nKvHeads(), s.headDim(),
-                    s.kvBatchStride(), s.queryOffset(), s.window(), s.scale(), s.softcap(), code(q), workspace.atLeast(bytes), bytes);
-            }
-        }
-    }
-
-    /** Names and tensors by turns, all of q's type. */
-    private static void sameAttentionType(Call call, Tensor q, Object... namesAndTensors) {
-        for (int i = 0; i < namesAndTensors.length; i += 2) {
-            call.sameType((String) namesAndTensors[i], (Tensor) namesAndTensors[i + 1], "q", q);
+            layers.attentionBackward(call, dq, dk, dv, dout, q, k, v, out, lse, qSegment, kSegment, s);
         }
     }
 
     /** y = activation(gate) * up, elementwise, one type F32|BF16; y may alias gate or up. */
     public void gluForward(Tensor y, Tensor gate, Tensor up, GluActivation activation) {
         try (Call call = call("gluForward")) {
-            api.gluForward(call.like("y", y, "gate", gate, gate.dtype()), call.address("gate", gate, F32_OR_BF16),
-                call.like("up", up, "gate", gate, gate.dtype()), gate.numel(), activation.abiCode(), code(gate));
+            layers.gluForward(call, y, gate, up, activation);
         }
     }
 
     /** dgate may alias gate, dup may alias up or dy. */
     public void gluBackward(Tensor dgate, Tensor dup, Tensor dy, Tensor gate, Tensor up, GluActivation activation) {
         try (Call call = call("gluBackward")) {
-            api.gluBackward(call.like("dgate", dgate, "gate", gate, gate.dtype()), call.like("dup", dup, "gate", gate, gate.dtype()),
-                call.like("dy", dy, "gate", gate, gate.dtype()), call.address("gate", gate, F32_OR_BF16),
-                call.like("up", up, "gate", gate, gate.dtype()), gate.numel(), activation.abiCode(), code(gate));
+            layers.gluBackward(call, dgate, dup, dy, gate, up, activation);
         }
     }
 
     /** y = cap * tanh(x / cap), F32; y may alias x. */
     public void softcapForward(Tensor y, Tensor x, float cap) {
         try (Call call = call("softcapForward")) {
-            call.require(cap > 0, "cap is " + cap + ", expected a positive number");
-            api.softcapForward(call.like("y", y, "x", x, F32), call.address("x", x, F32), x.numel(), cap);
+            layers.softcapForward(call, y, x, cap);
         }
     }
 
     /** dx = dy * (1 - (y / cap)^2), F32; dx may alias dy. */
     public void softcapBackward(Tensor dx, Tensor dy, Tensor y, float cap) {
         try (Call call = call("softcapBackward")) {
-            call.require(cap > 0, "cap is " + cap + ", expected a positive number");
-            api.softcapBackward(call.like("dx", dx, "y", y, F32), call.like("dy", dy, "y", y, F32), call.address("y", y, F32), y.numel(),
-                cap);
+            layers.softcapBackward(call, dx, dy, y, cap);
         }
     }
 
@@ -349,45 +207,25 @@ public final class Ops {
      */
     public void crossEntropy(Tensor tokenLoss, @Nullable Tensor dlogits, Tensor logits, Tensor targets, @Nullable Tensor tokenWeight) {
         try (Call call = call("crossEntropy")) {
-            long n = call.rows("logits", logits);
-            long vocab = call.cols("logits", logits);
-            call.require(dlogits == null || tokenWeight != null, "dlogits needs tokenWeight");
-            api.crossEntropy(call.elements("tokenLoss", tokenLoss, n, F32), call.matrixOrNull("dlogits", dlogits, n, vocab, F32),
-                call.address("logits", logits, F32), call.elements("targets", targets, n, I32),
-                call.elementsOrNull("tokenWeight", tokenWeight, n, F32), n, vocab);
+            layers.crossEntropy(call, tokenLoss, dlogits, logits, targets, tokenWeight);
         }
     }
 
     /** Bytes of scratch memory that {@link #attentionBackward} takes for so many sequences of one length. */
-    public long attentionBackwardWorkspaceBytes(long batch, long length, long nHeads, long nKvHeads, long headDim, io.sails4j.tensor.DType dtype) {
-        return api.attentionBackwardWorkspaceBytes(batch, length, length, nHeads, nKvHeads, headDim, dtype.abiCode());
+    public long attentionBackwardWorkspaceBytes(long batch, long length, long nHeads, long nKvHeads, long headDim, DType dtype) {
+        return api.layers().attentionBackwardWorkspaceBytes(batch, length, length, nHeads, nKvHeads, headDim, dtype.abiCode());
     }
 
     /** Bytes of scratch memory that {@link #headLoss} takes for so many tokens. */
-    public long headLossWorkspaceBytes(long nTokens, long dModel, long vocab, io.sails4j.tensor.DType dtype) {
-        return api.headLossWorkspaceBytes(nTokens, dModel, vocab, dtype.abiCode());
+    public long headLossWorkspaceBytes(long nTokens, long dModel, long vocab, DType dtype) {
+        return api.layers().headLossWorkspaceBytes(nTokens, dModel, vocab, dtype.abiCode());
     }
 
     /** token_loss [n] F32, dhidden [n, d_model] F32 (=), dembed [vocab, d_model] F32 (+=); hidden, embed of one type F32|BF16. */
     public void headLoss(Tensor tokenLoss, @Nullable Tensor dhidden, @Nullable Tensor dembed, Tensor hidden, Tensor embed,
         Tensor targets, @Nullable Tensor tokenWeight, float softcap) {
         try (Call call = call("headLoss")) {
-            long n = call.rows("hidden", hidden);
-            long dModel = call.cols("hidden", hidden);
-            long vocab = call.rows("embed", embed);
-            call.require(tokenWeight != null || (dhidden == null && dembed == null), "dhidden and dembed need tokenWeight");
-            long lossAddress = call.elements("tokenLoss", tokenLoss, n, F32);
-            long dhiddenAddress = call.matrixOrNull("dhidden", dhidden, n, dModel, F32);
-            long dembedAddress = call.matrixOrNull("dembed", dembed, vocab, dModel, F32);
-            long hiddenAddress = call.address("hidden", hidden, F32_OR_BF16);
-            long embedAddress = call.matrix("embed", embed, vocab, dModel, hidden.dtype());
-            long targetsAddress = call.elements("targets", targets, n, I32);
-            long weightAddress = call.elementsOrNull("tokenWeight", tokenWeight, n, F32);
-            synchronized (workspace) {
-                long bytes = api.headLossWorkspaceBytes(n, dModel, vocab, code(hidden));
-                api.headLoss(lossAddress, dhiddenAddress, dembedAddress, hiddenAddress, embedAddress, targetsAddress, weightAddress, n,
-                    dModel, vocab, softcap, code(hidden), workspace.atLeast(bytes), bytes);
-            }
+            layers.headLoss(call, tokenLoss, dhidden, dembed, hidden, embed, targets, tokenWeight, softcap);
         }
     }
 
@@ -399,32 +237,14 @@ public final class Ops {
     public void preferenceLoss(Tensor results, @Nullable Tensor tokenWeight, Tensor tokenLoss, Tensor targets, Tensor starts, Tensor ends,
         @Nullable Tensor reference, PreferenceKind kind, double strength, double lossScale) {
         try (Call call = call("preferenceLoss")) {
-            long pairs = call.rows("results", results);
-            long tokens = tokenLoss.numel();
-            call.require(reference != null || kind == PreferenceKind.ORPO, kind + " needs reference");
-            api.preferenceLoss(call.matrix("results", results, pairs, 4, DType.F64), call.elementsOrNull("tokenWeight", tokenWeight, tokens, F32),
-                call.address("tokenLoss", tokenLoss, F32), call.elements("targets", targets, tokens, I32),
-                call.elements("starts", starts, 2 * pairs, I32), call.elements("ends", ends, 2 * pairs, I32),
-                call.elementsOrNull("reference", reference, 2 * pairs, DType.F64), pairs, tokens, kind.abiCode(), strength, lossScale);
+            layers.preferenceLoss(call, results, tokenWeight, tokenLoss, targets, starts, ends, reference, kind, strength, lossScale);
         }
     }
 
     /** ids [n] I32 of logits [n, vocab] F32; uniform [n] F32 may be null at temperature 0. */
     public void sample(Tensor ids, Tensor logits, @Nullable Tensor uniform, float temperature, long topK, float topP) {
         try (Call call = call("sample")) {
-            long n = call.rows("logits", logits);
-            long vocab = call.cols("logits", logits);
-            call.require(temperature >= 0, "temperature is " + temperature + ", expected a number >= 0");
-            call.require(topK >= 0, "topK is " + topK + ", expected a number >= 0 (0 = all)");
-            call.require(topP > 0 && topP <= 1, "topP is " + topP + ", expected a number in (0, 1]");
-            call.require(temperature == 0 || uniform != null, "temperature " + temperature + " needs uniform");
-            long idsAddress = call.elements("ids", ids, n, I32);
-            long logitsAddress = call.address("logits", logits, F32);
-            long uniformAddress = call.elementsOrNull("uniform", uniform, n, F32);
-            synchronized (workspace) {
-                long bytes = api.sampleWorkspaceBytes(n, vocab);
-                api.sample(idsAddress, logitsAddress, uniformAddress, n, vocab, temperature, topK, topP, workspace.atLeast(bytes), bytes);
-            }
+            layers.sample(call, ids, logits, uniform, temperature, topK, topP);
         }
     }
 
@@ -433,20 +253,7 @@ public final class Ops {
     /** y [n, d_out] F32|BF16 += scale * h lora_B^T, h [n, r] F32 (=) = x lora_A^T; x [n, d_in] F32|BF16, lora_A, lora_B F32. */
     public void loraForward(Tensor y, Tensor h, Tensor x, Tensor loraA, Tensor loraB, float scale) {
         try (Call call = call("loraForward")) {
-            long n = call.rows("x", x);
-            long dIn = call.cols("x", x);
-            long r = call.rows("loraA", loraA);
-            long dOut = call.rows("loraB", loraB);
-            long yAddress = call.matrix("y", y, n, dOut, F32_OR_BF16);
-            long hAddress = call.matrix("h", h, n, r, F32);
-            long xAddress = call.address("x", x, F32_OR_BF16);
-            long loraAAddress = call.exact("loraA", loraA, F32, r, dIn);
-            long loraBAddress = call.exact("loraB", loraB, F32, dOut, r);
-            synchronized (workspace) {
-                long bytes = api.loraForwardWorkspaceBytes(n, dIn, dOut, r);
-                api.loraForward(yAddress, hAddress, xAddress, loraAAddress, loraBAddress, n, dIn, dOut, r, scale, code(y), code(x),
-                    workspace.atLeast(bytes), bytes);
-            }
+            lora.loraForward(call, y, h, x, loraA, loraB, scale);
         }
     }
 
@@ -454,23 +261,7 @@ public final class Ops {
     public void loraBackward(@Nullable Tensor dx, Tensor dloraA, Tensor dloraB, Tensor dy, Tensor x, Tensor h, Tensor loraA,
         Tensor loraB, float scale) {
         try (Call call = call("loraBackward")) {
-            long n = call.rows("x", x);
-            long dIn = call.cols("x", x);
-            long r = call.rows("loraA", loraA);
-            long dOut = call.rows("loraB", loraB);
-            long dxAddress = call.matrixOrNull("dx", dx, n, dIn, F32);
-            long dloraAAddress = call.exact("dloraA", dloraA, F32, r, dIn);
-            long dloraBAddress = call.exact("dloraB", dloraB, F32, dOut, r);
-            long dyAddress = call.matrix("dy", dy, n, dOut, F32_OR_BF16);
-            long xAddress = call.address("x", x, F32_OR_BF16);
-            long hAddress = call.matrix("h", h, n, r, F32);
-            long loraAAddress = call.exact("loraA", loraA, F32, r, dIn);
-            long loraBAddress = call.exact("loraB", loraB, F32, dOut, r);
-            synchronized (workspace) {
-                long bytes = api.loraBackwardWorkspaceBytes(n, dIn, dOut, r);
-                api.loraBackward(dxAddress, dloraAAddress, dloraBAddress, dyAddress, xAddress, hAddress, loraAAddress, loraBAddress, n,
-                    dIn, dOut, r, scale, code(dy), code(x), workspace.atLeast(bytes), bytes);
-            }
+            lora.loraBackward(call, dx, dloraA, dloraB, dy, x, h, loraA, loraB, scale);
         }
     }
 
@@ -482,27 +273,7 @@ public final class Ops {
     public void linearForward(Tensor y, @Nullable Tensor h, Tensor x, Tensor weight, @Nullable Tensor bias, @Nullable Tensor residual,
         @Nullable Tensor loraA, @Nullable Tensor loraB, float scale) {
         try (Call call = call("linearForward")) {
-            long n = call.rows("x", x);
-            long dIn = call.cols("x", x);
-            long dOut = call.rows("weight", weight);
-            long r = loraA == null ? 0 : call.rows("loraA", loraA);
-            call.sameType("weight", weight, "x", x);
-            long yAddress = call.matrix("y", y, n, dOut, F32_OR_BF16);
-            long hAddress = call.matrixOrNull("h", h, n, r, F32);
-            long xAddress = call.address("x", x, F32_OR_BF16);
-            long weightAddress = call.matrix("weight", weight, dOut, dIn, F32_OR_BF16);
-            long biasAddress = bias == null ? 0 : call.elements("bias", bias, dOut, F32);
-            if (residual != null) {
-                call.sameType("residual", residual, "y", y);
-            }
-            long residualAddress = call.matrixOrNull("residual", residual, n, dOut, F32_OR_BF16);
-            long loraAAddress = loraA == null ? 0 : call.exact("loraA", loraA, F32, r, dIn);
-            long loraBAddress = loraB == null ? 0 : call.exact("loraB", loraB, F32, dOut, r);
-            synchronized (workspace) {
-                long bytes = api.linearForwardWorkspaceBytes(n, dIn, dOut, r, code(y), code(x));
-                api.linearForward(yAddress, hAddress, xAddress, weightAddress, biasAddress, residualAddress, loraAAddress, loraBAddress, n, dIn,
-                    dOut, r, scale, code(y), code(x), workspace.atLeast(bytes), bytes);
-            }
+            lora.linearForward(call, y, h, x, weight, bias, residual, loraA, loraB, scale);
         }
     }
 
@@ -513,28 +284,7 @@ public final class Ops {
     public void linearBackward(Tensor dx, @Nullable Tensor dloraA, @Nullable Tensor dloraB, Tensor dy, @Nullable Tensor x, Tensor weight,
         @Nullable Tensor h, @Nullable Tensor loraA, @Nullable Tensor loraB, float scale, boolean accumulateDx) {
         try (Call call = call("linearBackward")) {
-            long n = call.rows("dy", dy);
-            long dOut = call.cols("dy", dy);
-            long dIn = call.cols("weight", weight);
-            long r = loraA == null ? 0 : call.rows("loraA", loraA);
-            call.sameType("weight", weight, "dy", dy);
-            if (x != null) {
-                call.sameType("x", x, "dy", dy);
-            }
-            long dxAddress = call.matrix("dx", dx, n, dIn, F32);
-            long dloraAAddress = dloraA == null ? 0 : call.exact("dloraA", dloraA, F32, r, dIn);
-            long dloraBAddress = dloraB == null ? 0 : call.exact("dloraB", dloraB, F32, dOut, r);
-            long dyAddress = call.address("dy", dy, F32_OR_BF16);
-            long xAddress = call.matrixOrNull("x", x, n, dIn, F32_OR_BF16);
-            long weightAddress = call.matrix("weight", weight, dOut, dIn, F32_OR_BF16);
-            long hAddress = call.matrixOrNull("h", h, n, r, F32);
-            long loraAAddress = loraA == null ? 0 : call.exact("loraA", loraA, F32, r, dIn);
-            long loraBAddress = loraB == null ? 0 : call.exact("loraB", loraB, F32, dOut, r);
-            synchronized (workspace) {
-                long bytes = api.linearBackwardWorkspaceBytes(n, dIn, dOut, r, code(dy));
-                api.linearBackward(dxAddress, dloraAAddress, dloraBAddress, dyAddress, xAddress, weightAddress, hAddress, loraAAddress,
-                    loraBAddress, n, dIn, dOut, r, scale, flag(accumulateDx), code(dy), workspace.atLeast(bytes), bytes);
-            }
+            lora.linearBackward(call, dx, dloraA, dloraB, dy, x, weight, h, loraA, loraB, scale, accumulateDx);
         }
     }
 
@@ -603,20 +353,7 @@ public final class Ops {
     /** y = U U^T g with g [d, n], or with {@code right} y = g U U^T with g [n, d]; basis U [d, r_s]; F32; y may alias g. */
     public void project(Tensor y, Tensor g, Tensor basis, boolean right) {
         try (Call call = call("project")) {
-            long d = call.rows("basis", basis);
-            long rS = call.cols("basis", basis);
-            long rows = call.rows("g", g);
-            long cols = call.cols("g", g);
-            call.require((right ? cols : rows) == d, "g has shape " + g.shape() + ", which basis " + basis.shape()
-                + " cannot project from the " + (right ? "right" : "left"));
-            long yAddress = call.matrix("y", y, rows, cols, F32);
-            long gAddress = call.address("g", g, F32);
-            long basisAddress = call.address("basis", basis, F32);
-            long n = right ? rows : cols;
-            synchronized (workspace) {
-                long bytes = api.projectWorkspaceBytes(d, rS, n);
-                api.project(yAddress, gAddress, basisAddress, d, rS, n, flag(right), workspace.atLeast(bytes), bytes);
-            }
+            optimizer.project(call, y, g, basis, right);
         }
     }
 
@@ -625,48 +362,7 @@ public final class Ops {
      */
     public void projectSet(List<Tensor> ys, List<Tensor> gs, List<Tensor> bases, boolean[] right) {
         try (Call call = call("projectSet")) {
-            ProjectedSizes s = projectedSizes(call, "gs", gs, bases, right);
-            requireShapes(call, "ys", ys, gs);
-            long[] yAddresses = addresses(call, "ys", ys);
-            long[] gAddresses = addresses(call, "gs", gs);
-            long[] basisAddresses = addresses(call, "bases", bases);
-            synchronized (workspace) {
-                long bytes = api.projectSetWorkspaceBytes(s.d, s.rS, s.n);
-                api.projectSet(yAddresses, gAddresses, basisAddresses, s.d, s.rS, s.n, s.right, workspace.atLeast(bytes), bytes);
-            }
-        }
-    }
-
-    /** The sizes of a set of projections in the words of {@code sails.h}. */
-    private record ProjectedSizes(long[] d, long[] rS, long[] n, int[] right) {
-    }
-
-    private static ProjectedSizes projectedSizes(Call call, String name, List<Tensor> gs, List<Tensor> bases, boolean[] right) {
-        int count = gs.size();
-        call.require(bases.size() == count && right.length == count,
-            name + " are " + count + " matrices, with " + bases.size() + " bases and " + right.length + " sides");
-        ProjectedSizes s = new ProjectedSizes(new long[count], new long[count], new long[count], new int[count]);
-        for (int i = 0; i < count; i++) {
-            String at = "[" + i + "]";
-            Tensor g = gs.get(i);
-            Tensor basis = bases.get(i);
-            s.d[i] = call.rows("bases" + at, basis);
-            s.rS[i] = call.cols("bases" + at, basis);
-            long rows = call.rows(name + at, g);
-            long cols = call.cols(name + at, g);
-            call.require((right[i] ? cols : rows) == s.d[i], name + at + " has shape " + g.shape() + ", which bases" + at + " "
-                + basis.shape() + " cannot project from the " + (right[i] ? "right" : "left"));
-            s.n[i] = right[i] ? rows : cols;
-            s.right[i] = flag(right[i]);
-        }
-        return s;
-    }
-
-    private static void requireShapes(Call call, String name, List<Tensor> tensors, List<Tensor> like) {
-        call.require(tensors.size() == like.size(), name + " are " + tensors.size() + " matrices, expected " + like.size());
-        for (int i = 0; i < like.size(); i++) {
-            call.require(tensors.get(i).shape().equals(like.get(i).shape()),
-                name + "[" + i + "] has shape " + tensors.get(i).shape() + ", expected " + like.get(i).shape());
+            optimizer.projectSet(call, ys, gs, bases, right);
         }
     }
 
@@ -676,21 +372,14 @@ public final class Ops {
     /** rates [9] F32 = what {@link #adamw} does in a step (counted from 1), whose gradients are multiplied by gradScale first. */
     public void adamwRates(Tensor rates, long step, double gradScale, AdamwOptions options) {
         try (Call call = call("adamwRates")) {
-            call.require(step >= 1, "step is " + step + ", expected a number >= 1");
-            api.adamwRates(call.elements("rates", rates, ADAMW_RATES, F32), step, gradScale, options.lr(), options.beta1(), options.beta2(),
-                options.eps(), options.weightDecay());
+            optimizer.adamwRates(call, rates, step, gradScale, options);
         }
     }
 
     /** One AdamW step on lists of F32 tensors of equal sizes, by rates [9] F32 of {@link #adamwRates}. */
     public void adamw(List<Tensor> params, List<Tensor> m, List<Tensor> v, List<Tensor> grads, Tensor rates) {
         try (Call call = call("adamw")) {
-            long[] sizes = sizes(params);
-            requireSizes(call, "m", m, sizes);
-            requireSizes(call, "v", v, sizes);
-            requireSizes(call, "grads", grads, sizes);
-            api.adamw(addresses(call, "params", params), addresses(call, "m", m), addresses(call, "v", v), addresses(call, "grads", grads),
-                call.elements("rates", rates, ADAMW_RATES, F32), sizes);
+            optimizer.adamw(call, params, m, v, grads, rates);
         }
     }
 
@@ -701,21 +390,7 @@ public final class Ops {
     public void adamwProjected(List<Tensor> params, List<Tensor> m, List<Tensor> v, List<Tensor> grads, List<Tensor> bases, boolean[] right,
         Projected projected, Tensor rates) {
         try (Call call = call("adamwProjected")) {
-            ProjectedSizes s = projectedSizes(call, "params", params, bases, right);
-            requireShapes(call, "m", m, params);
-            requireShapes(call, "v", v, params);
-            requireShapes(call, "grads", grads, params);
-            long[] paramAddresses = addresses(call, "params", params);
-            long[] mAddresses = addresses(call, "m", m);
-            long[] vAddresses = addresses(call, "v", v);
-            long[] gradAddresses = addresses(call, "grads", grads);
-            long[] basisAddresses = addresses(call, "bases", bases);
-            long ratesAddress = call.elements("rates", rates, ADAMW_RATES, F32);
-            synchronized (workspace) {
-                long bytes = api.adamwProjectedWorkspaceBytes(s.d, s.rS, s.n);
-                api.adamwProjected(paramAddresses, mAddresses, vAddresses, gradAddresses, basisAddresses, ratesAddress, s.d, s.rS, s.n, s.right,
-                    projected.abiCode(), workspace.atLeast(bytes), bytes);
-            }
+            optimizer.adamwProjected(call, params, m, v, grads, bases, right, projected, rates);
         }
     }
 
@@ -735,57 +410,29 @@ public final class Ops {
     public void adamw8bit(List<Tensor> params, List<Tensor> m, List<Tensor> v, List<Tensor> mAbsmax, List<Tensor> vAbsmax, List<Tensor> grads,
         Tensor mCode, Tensor vCode, Tensor rates) {
         try (Call call = call("adamw8bit")) {
-            long[] sizes = sizes(params);
-            requireSizes(call, "grads", grads, sizes);
-            long[] codes = Arrays.stream(sizes).map(n -> adamw8bitSizes(n)[0]).toArray();
-            long[] blocks = Arrays.stream(sizes).map(n -> adamw8bitSizes(n)[1]).toArray();
-            requireSizes(call, "m", m, codes);
-            requireSizes(call, "v", v, codes);
-            requireSizes(call, "mAbsmax", mAbsmax, blocks);
-            requireSizes(call, "vAbsmax", vAbsmax, blocks);
-            api.adamw8bit(addresses(call, "params", params), addresses(call, "m", m, I32), addresses(call, "v", v, I32),
-                addresses(call, "mAbsmax", mAbsmax), addresses(call, "vAbsmax", vAbsmax), addresses(call, "grads", grads),
-                call.elements("mCode", mCode, ADAMW_BLOCK, F32), call.elements("vCode", vCode, ADAMW_BLOCK, F32),
-                call.elements("rates", rates, ADAMW_RATES, F32), sizes);
+            optimizer.adamw8bit(call, params, m, v, mAbsmax, vAbsmax, grads, mCode, vCode, rates);
         }
     }
 
     /** norm [d_out] F32 = the lengths of the rows of weight [d_out, d_in] F32|BF16 + scale lora_b [d_out, r] lora_a [r, d_in], both F32. */
     public void doraNorm(Tensor norm, Tensor weight, Tensor loraA, Tensor loraB, float scale) {
         try (Call call = call("doraNorm")) {
-            long dOut = call.rows("weight", weight);
-            long dIn = call.cols("weight", weight);
-            long r = call.rows("loraA", loraA);
-            api.doraNorm(call.elements("norm", norm, dOut, F32), call.address("weight", weight, F32_OR_BF16),
-                call.matrix("loraA", loraA, r, dIn, F32), call.matrix("loraB", loraB, dOut, r, F32), dOut, dIn, r, scale, code(weight));
+            optimizer.doraNorm(call, norm, weight, loraA, loraB, scale);
         }
     }
 
     /** y [n, d_out] F32|BF16 = u [n, d_out] F32 times magnitude / norm, both [d_out] F32, by columns; y may alias u. */
     public void doraForward(Tensor y, Tensor u, Tensor magnitude, Tensor norm) {
         try (Call call = call("doraForward")) {
-            long n = call.rows("u", u);
-            long dOut = call.cols("u", u);
-            api.doraForward(call.matrix("y", y, n, dOut, F32_OR_BF16), call.address("u", u, F32), call.elements("magnitude", magnitude, dOut, F32),
-                call.elements("norm", norm, dOut, F32), n, dOut, code(y));
+            optimizer.doraForward(call, y, u, magnitude, norm);
         }
     }
 
     /** du [n, d_out] = dy times magnitude / norm, may alias dy; dmagnitude [d_out] F32 += sum over n of dy u / norm; dy, du F32|BF16 of one type. */
     public void doraBackward(Tensor du, @Nullable Tensor dmagnitude, Tensor dy, Tensor u, Tensor magnitude, Tensor norm) {
         try (Call call = call("doraBackward")) {
-            long n = call.rows("u", u);
-            long dOut = call.cols("u", u);
-            call.sameType("du", du, "dy", dy);
-            api.doraBackward(call.matrix("du", du, n, dOut, F32_OR_BF16), call.elementsOrNull("dmagnitude", dmagnitude, dOut, F32),
-                call.matrix("dy", dy, n, dOut, F32_OR_BF16), call.address("u", u, F32), call.elements("magnitude", magnitude, dOut, F32),
-                call.elements("norm", norm, dOut, F32), n, dOut, code(dy));
+            optimizer.doraBackward(call, du, dmagnitude, dy, u, magnitude, norm);
         }
-    }
-
-    private static void requireSizes(Call call, String name, List<Tensor> tensors, long[] sizes) {
-        call.require(Arrays.equals(sizes(tensors), sizes),
-            name + " has tensors of sizes " + Arrays.toString(sizes(tensors)) + ", params of " + Arrays.toString(sizes));
     }
 
     // ---------------------------------------------------------------- sparse autoencoders
@@ -797,40 +444,14 @@ public final class Ops {
     public void saeEncode(Tensor indices, Tensor values, Tensor counts, Tensor x, Tensor wEnc, @Nullable Tensor bias,
         @Nullable Tensor threshold, @Nullable Tensor scale, @Nullable Tensor gateBias, SaeActivation activation, long k) {
         try (Call call = call("saeEncode")) {
-            long n = call.rows("x", x);
-            long dIn = call.cols("x", x);
-            long dSae = call.cols("wEnc", wEnc);
-            long capacity = call.cols("indices", indices);
-            requireVectors(call, activation, threshold, gateBias);
-            call.require(activation != SaeActivation.TOPK || k >= 0, "k is " + k + ", expected a number >= 0");
-            long indicesAddress = call.matrix("indices", indices, n, capacity, I32);
-            long valuesAddress = call.matrix("values", values, n, capacity, F32);
-            long countsAddress = call.elements("counts", counts, n, I32);
-            long xAddress = call.address("x", x, F32_OR_BF16);
-            long wEncAddress = call.matrix("wEnc", wEnc, dIn, dSae, x.dtype());
-            long biasAddress = call.elementsOrNull("bias", bias, dSae, F32);
-            long thresholdAddress = call.elementsOrNull("threshold", threshold, dSae, F32);
-            long scaleAddress = call.elementsOrNull("scale", scale, dSae, F32);
-            long gateBiasAddress = call.elementsOrNull("gateBias", gateBias, dSae, F32);
-            synchronized (workspace) {
-                long bytes = api.saeEncodeWorkspaceBytes(n, dIn, dSae, activation.abiCode(), k, code(x));
-                api.saeEncode(indicesAddress, valuesAddress, countsAddress, xAddress, wEncAddress, biasAddress, thresholdAddress,
-                    scaleAddress, gateBiasAddress, n, dIn, dSae, capacity, activation.abiCode(), k, code(x), workspace.atLeast(bytes),
-                    bytes);
-            }
+            sae.saeEncode(call, indices, values, counts, x, wEnc, bias, threshold, scale, gateBias, activation, k);
         }
     }
 
     /** dx [n_tokens, d_in] F32 (=) from dvalues [n_tokens, capacity] F32; w_enc [d_in, d_sae] F32|BF16. */
     public void saeEncodeBackward(Tensor dx, Tensor dvalues, Tensor indices, Tensor counts, Tensor wEnc, @Nullable Tensor scale) {
         try (Call call = call("saeEncodeBackward")) {
-            long n = call.rows("indices", indices);
-            long capacity = call.cols("indices", indices);
-            long dIn = call.rows("wEnc", wEnc);
-            long dSae = call.cols("wEnc", wEnc);
-            api.saeEncodeBackward(call.matrix("dx", dx, n, dIn, F32), call.matrix("dvalues", dvalues, n, capacity, F32),
-                call.address("indices", indices, I32), call.elements("counts", counts, n, I32), call.address("wEnc", wEnc, F32_OR_BF16),
-                call.elementsOrNull("scale", scale, dSae, F32), n, dIn, dSae, capacity, code(wEnc));
+            sae.saeEncodeBackward(call, dx, dvalues, indices, counts, wEnc, scale);
         }
     }
 
@@ -838,38 +459,21 @@ public final class Ops {
     public void saeDecode(Tensor recon, Tensor indices, Tensor values, Tensor counts, Tensor wDec, @Nullable Tensor bias,
         @Nullable Tensor scale) {
         try (Call call = call("saeDecode")) {
-            long n = call.rows("indices", indices);
-            long capacity = call.cols("indices", indices);
-            long dSae = call.rows("wDec", wDec);
-            long dIn = call.cols("wDec", wDec);
-            api.saeDecode(call.matrix("recon", recon, n, dIn, F32), call.address("indices", indices, I32),
-                call.matrix("values", values, n, capacity, F32), call.elements("counts", counts, n, I32),
-                call.address("wDec", wDec, F32_OR_BF16), call.elementsOrNull("bias", bias, dIn, F32),
-                call.elementsOrNull("scale", scale, dSae, F32), n, dIn, dSae, capacity, code(wDec));
+            sae.saeDecode(call, recon, indices, values, counts, wDec, bias, scale);
         }
     }
 
     /** dvalues [n_tokens, capacity] F32 from drecon [n_tokens, d_in] F32; slots past the count are not written. */
     public void saeDecodeBackward(Tensor dvalues, Tensor drecon, Tensor indices, Tensor counts, Tensor wDec, @Nullable Tensor scale) {
         try (Call call = call("saeDecodeBackward")) {
-            long n = call.rows("indices", indices);
-            long capacity = call.cols("indices", indices);
-            long dSae = call.rows("wDec", wDec);
-            long dIn = call.cols("wDec", wDec);
-            api.saeDecodeBackward(call.matrix("dvalues", dvalues, n, capacity, F32), call.matrix("drecon", drecon, n, dIn, F32),
-                call.address("indices", indices, I32), call.elements("counts", counts, n, I32), call.address("wDec", wDec, F32_OR_BF16),
-                call.elementsOrNull("scale", scale, dSae, F32), n, dIn, dSae, capacity, code(wDec));
+            sae.saeDecodeBackward(call, dvalues, drecon, indices, counts, wDec, scale);
         }
     }
 
     /** acts [n_tokens, d_sae] F32: the codes written out densely. */
     public void saeDensify(Tensor acts, Tensor indices, Tensor values, Tensor counts) {
         try (Call call = call("saeDensify")) {
-            long n = call.rows("indices", indices);
-            long capacity = call.cols("indices", indices);
-            long dSae = call.cols("acts", acts);
-            api.saeDensify(call.matrix("acts", acts, n, dSae, F32), call.address("indices", indices, I32),
-                call.matrix("values", values, n, capacity, F32), call.elements("counts", counts, n, I32), n, dSae, capacity);
+            sae.saeDensify(call, acts, indices, values, counts);
         }
     }
 
@@ -877,14 +481,7 @@ public final class Ops {
     public void saeAccumulate(Tensor sum, @Nullable Tensor active, Tensor indices, Tensor values, Tensor counts, Tensor tokenClass,
         @Nullable Tensor tokenWeight) {
         try (Call call = call("saeAccumulate")) {
-            long n = call.rows("indices", indices);
-            long capacity = call.cols("indices", indices);
-            long nClasses = call.rows("sum", sum);
-            long dSae = call.cols("sum", sum);
-            api.saeAccumulate(call.address("sum", sum, F64), call.matrixOrNull("active", active, nClasses, dSae, F64),
-                call.address("indices", indices, I32), call.matrix("values", values, n, capacity, F32),
-                call.elements("counts", counts, n, I32), call.elements("tokenClass", tokenClass, n, I32),
-                call.elementsOrNull("tokenWeight", tokenWeight, n, F32), n, dSae, capacity, nClasses);
+            sae.saeAccumulate(call, sum, active, indices, values, counts, tokenClass, tokenWeight);
         }
     }
 
@@ -896,44 +493,14 @@ public final class Ops {
         @Nullable Tensor threshold, @Nullable Tensor scale, @Nullable Tensor gateBias, Tensor tokenClass, @Nullable Tensor tokenWeight,
         SaeActivation activation) {
         try (Call call = call("saeStatistics")) {
-            long n = call.rows("x", x);
-            long dIn = call.cols("x", x);
-            long dSae = call.cols("wEnc", wEnc);
-            long nClasses = call.rows("sum", sum);
-            call.require(activation != SaeActivation.TOPK, "topk needs the whole row: take saeEncode and saeAccumulate");
-            requireVectors(call, activation, threshold, gateBias);
-            long sumAddress = call.matrix("sum", sum, nClasses, dSae, F64);
-            long squaresAddress = call.matrixOrNull("sumSquares", sumSquares, nClasses, dSae, F64);
-            long activeAddress = call.matrixOrNull("active", active, nClasses, dSae, F64);
-            long xAddress = call.address("x", x, F32_OR_BF16);
-            long wEncAddress = call.matrix("wEnc", wEnc, dIn, dSae, x.dtype());
-            long biasAddress = call.elementsOrNull("bias", bias, dSae, F32);
-            long thresholdAddress = call.elementsOrNull("threshold", threshold, dSae, F32);
-            long scaleAddress = call.elementsOrNull("scale", scale, dSae, F32);
-            long gateBiasAddress = call.elementsOrNull("gateBias", gateBias, dSae, F32);
-            long classAddress = call.elements("tokenClass", tokenClass, n, I32);
-            long weightAddress = call.elementsOrNull("tokenWeight", tokenWeight, n, F32);
-            synchronized (workspace) {
-                long bytes = api.saeStatisticsWorkspaceBytes(n, dIn, dSae, nClasses, activation.abiCode(), code(x));
-                api.saeStatistics(sumAddress, squaresAddress, activeAddress, xAddress, wEncAddress, biasAddress, thresholdAddress, scaleAddress,
-                    gateBiasAddress, classAddress, weightAddress, n, dIn, dSae, nClasses, activation.abiCode(), code(x),
-                    workspace.atLeast(bytes), bytes);
-            }
+            sae.saeStatistics(call, sum, sumSquares, active, x, wEnc, bias, threshold, scale, gateBias, tokenClass, tokenWeight, activation);
         }
-    }
-
-    private static void requireVectors(Call call, SaeActivation activation, @Nullable Tensor threshold, @Nullable Tensor gateBias) {
-        call.require(activation != SaeActivation.JUMPRELU || threshold != null, "jumprelu needs threshold");
-        call.require(activation != SaeActivation.GATED || gateBias != null, "gated needs gateBias");
     }
 
     /** y [n, d] F32 = (x - mean) / (std + eps), mean, std [n] F32 (=); y may alias x. */
     public void standardizeForward(Tensor y, Tensor mean, Tensor std, Tensor x, float eps) {
         try (Call call = call("standardizeForward")) {
-            long rows = call.rows("x", x);
-            long cols = call.cols("x", x);
-            api.standardizeForward(call.matrix("y", y, rows, cols, F32), call.elements("mean", mean, rows, F32),
-                call.elements("std", std, rows, F32), call.address("x", x, F32), rows, cols, eps);
+            sae.standardizeForward(call, y, mean, std, x, eps);
         }
     }
 
@@ -941,32 +508,21 @@ public final class Ops {
     public void standardizeBackward(Tensor dx, Tensor dy, @Nullable Tensor dmean, @Nullable Tensor dstd, Tensor x, Tensor mean,
         Tensor std, float eps) {
         try (Call call = call("standardizeBackward")) {
-            long rows = call.rows("x", x);
-            long cols = call.cols("x", x);
-            api.standardizeBackward(call.matrix("dx", dx, rows, cols, F32), call.matrix("dy", dy, rows, cols, F32),
-                call.elementsOrNull("dmean", dmean, rows, F32), call.elementsOrNull("dstd", dstd, rows, F32), call.address("x", x, F32),
-                call.elements("mean", mean, rows, F32), call.elements("std", std, rows, F32), rows, cols, eps);
+            sae.standardizeBackward(call, dx, dy, dmean, dstd, x, mean, std, eps);
         }
     }
 
     /** y [n, d] F32 = x * std[i] + mean[i]; y may alias x. */
     public void unstandardizeForward(Tensor y, Tensor x, Tensor mean, Tensor std) {
         try (Call call = call("unstandardizeForward")) {
-            long rows = call.rows("x", x);
-            long cols = call.cols("x", x);
-            api.unstandardizeForward(call.matrix("y", y, rows, cols, F32), call.address("x", x, F32),
-                call.elements("mean", mean, rows, F32), call.elements("std", std, rows, F32), rows, cols);
+            sae.unstandardizeForward(call, y, x, mean, std);
         }
     }
 
     /** dx [n, d] = dy * std[i], dmean[i] = sum_j dy, dstd[i] = sum_j dy * x (all =), F32; dx may alias dy. */
     public void unstandardizeBackward(Tensor dx, Tensor dmean, Tensor dstd, Tensor dy, Tensor x, Tensor std) {
         try (Call call = call("unstandardizeBackward")) {
-            long rows = call.rows("x", x);
-            long cols = call.cols("x", x);
-            api.unstandardizeBackward(call.matrix("dx", dx, rows, cols, F32), call.elements("dmean", dmean, rows, F32),
-                call.elements("dstd", dstd, rows, F32), call.matrix("dy", dy, rows, cols, F32), call.address("x", x, F32),
-                call.elements("std", std, rows, F32), rows, cols);
+            sae.unstandardizeBackward(call, dx, dmean, dstd, dy, x, std);
         }
     }
 }

@@ -72,7 +72,7 @@ class NativeDeviceTest {
     @Test
     void aFailedCallTellsFunctionCodeAndSentence() {
         NativeDevice device = cpu();
-        assertThatThrownBy(() -> device.axpby(0, 0, 5, 1, 1, 0)).isInstanceOfSatisfying(NativeException.class, e -> {
+        assertThatThrownBy(() -> device.elementwise().axpby(0, 0, 5, 1, 1, 0)).isInstanceOfSatisfying(NativeException.class, e -> {
             assertThat(e.function()).isEqualTo("sails_axpby");
             assertThat(e.code()).isEqualTo(NativeException.INVALID_ARGUMENT);
             assertThat(e.text()).isNotBlank();
@@ -115,7 +115,7 @@ class NativeDeviceTest {
         assertThatThrownBy(() -> device.free(64)).isInstanceOf(IllegalStateException.class);
         assertThatThrownBy(() -> device.upload(0, MemorySegment.ofArray(new byte[3]))).isInstanceOf(IllegalStateException.class);
         assertThatThrownBy(() -> device.download(MemorySegment.ofArray(new byte[3]), 0)).isInstanceOf(IllegalStateException.class);
-        assertThatThrownBy(() -> device.convert(0, 0, 0, 0, 0)).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> device.elementwise().convert(0, 0, 0, 0, 0)).isInstanceOf(IllegalStateException.class);
     }
 
     /** Threads call while another closes: each call works or says that the device is closed. */

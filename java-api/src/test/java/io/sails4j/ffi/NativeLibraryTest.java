@@ -47,6 +47,8 @@ class NativeLibraryTest {
         SailsH api = new SailsH("/somewhere/libsails_cpu.so", nothing);
         assertThatThrownBy(() -> api.synchronize(MemorySegment.NULL)).isInstanceOf(NativeException.class)
             .hasMessageContaining("sails_synchronize").hasMessageContaining("/somewhere/libsails_cpu.so");
+        assertThatThrownBy(() -> api.optimizer.adamwRates(MemorySegment.NULL, 0, 1, 1, 1, 1, 1, 1, 1)).isInstanceOf(NativeException.class)
+            .hasMessageContaining("sails_adamw_rates").hasMessageContaining("/somewhere/libsails_cpu.so");
     }
 
     private Map<String, URL> jar(String... namesAndContents) throws IOException {

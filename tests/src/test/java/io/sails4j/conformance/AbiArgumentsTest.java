@@ -135,17 +135,17 @@ class AbiArgumentsTest {
     @Test
     void listsOfTensorsAreChecked() {
         long[] one = {memory};
-        assertThatThrownBy(() -> device.sumOfSquares(0, one, new long[] {4})).isInstanceOf(NativeException.class);
-        assertThatThrownBy(() -> device.sumOfSquares(memory, new long[] {0}, new long[] {4})).isInstanceOf(NativeException.class);
-        assertThatThrownBy(() -> device.sumOfSquares(memory, one, new long[] {-1})).isInstanceOf(NativeException.class);
-        assertThatThrownBy(() -> device.sumOfSquares(memory, one, new long[] {1, 2})).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> device.elementwise().sumOfSquares(0, one, new long[] {4})).isInstanceOf(NativeException.class);
+        assertThatThrownBy(() -> device.elementwise().sumOfSquares(memory, new long[] {0}, new long[] {4})).isInstanceOf(NativeException.class);
+        assertThatThrownBy(() -> device.elementwise().sumOfSquares(memory, one, new long[] {-1})).isInstanceOf(NativeException.class);
+        assertThatThrownBy(() -> device.elementwise().sumOfSquares(memory, one, new long[] {1, 2})).isInstanceOf(IllegalArgumentException.class);
         long[] four = {4};
-        refused(() -> device.adamw(one, one, one, new long[] {0}, memory, four));
-        refused(() -> device.adamw(one, one, one, one, memory, new long[] {-4}));
-        refused(() -> device.adamw(one, one, one, one, 0, four));
-        refused(() -> device.adamw(one, one, one, one, memory + 2, four));
+        refused(() -> device.optimizer().adamw(one, one, one, new long[] {0}, memory, four));
+        refused(() -> device.optimizer().adamw(one, one, one, one, memory, new long[] {-4}));
+        refused(() -> device.optimizer().adamw(one, one, one, one, 0, four));
+        refused(() -> device.optimizer().adamw(one, one, one, one, memory + 2, four));
         for (long step : new long[] {0, -1}) {
-            refused(() -> device.adamwRates(memory, step, 1, 0.1, 0.9, 0.9, 1e-8, 0));
+            refused(() -> device.optimizer().adamwRates(memory, step, 1, 0.1, 0.9, 0.9, 1e-8, 0));
         }
     }
 
@@ -171,7 +171,7 @@ class AbiArgumentsTest {
 
     private void moments(long[] params, long[] m, long[] v, long[] mAbsmax, long[] vAbsmax, long[] grads, long[] sizes, long mCode, long vCode,
         long rates) {
-        device.adamw8bit(params, m, v, mAbsmax, vAbsmax, grads, mCode, vCode, rates, sizes);
+        device.optimizer().adamw8bit(params, m, v, mAbsmax, vAbsmax, grads, mCode, vCode, rates, sizes);
     }
 
     /** A set of one matrix [4, 2] and a basis [4, 2]: every list one entry wrong at a time. */
@@ -181,13 +181,13 @@ class AbiArgumentsTest {
         long[] four = {4};
         long[] two = {2};
         int[] left = {0};
-        long room = device.projectSetWorkspaceBytes(four, two, two);
-        device.projectSet(here, here, here, four, two, two, left, memory, room);
+        long room = device.optimizer().projectSetWorkspaceBytes(four, two, two);
+        device.optimizer().projectSet(here, here, here, four, two, two, left, memory, room);
         long[][] wrongPointers = {{0}, {memory + 1}};
         for (long[] wrong : wrongPointers) {
-            refused(() -> device.projectSet(wrong, here, here, four, two, two, left, memory, room));
-            refused(() -> device.projectSet(here, wrong, here, four, two, two, left, memory, room));
-            refused(() -> device.projectSet(here, here, wrong, four, two, two, left, memory, room));
+            refused(() -> device.optimizer().projectSet(wrong, here, here, four, two, two, left, memory, room));
+            refused(() -> device.optimizer().projectSet(here, wrong, here, four, two, two, left, memory, room));
+            refused(() -> device.optimizer().projectSet(here, here, wrong, four, two, two, left, memory, room));
             refused(() -> update(wrong, here, here, here, here, four, 0, memory));
             refused(() -> update(here, wrong, here, here, here, four, 0, memory));
             refused(() -> update(here, here, wrong, here, here, four, 0, memory));
@@ -195,24 +195,24 @@ class AbiArgumentsTest {
             refused(() -> update(here, here, here, here, wrong, four, 1, memory));
         }
         for (long wrong : new long[] {-1, Long.MAX_VALUE / 2}) {
-            refused(() -> device.projectSet(here, here, here, new long[] {wrong}, two, two, left, memory, room));
-            refused(() -> device.projectSet(here, here, here, four, new long[] {wrong}, two, left, memory, room));
-            refused(() -> device.projectSet(here, here, here, four, two, new long[] {wrong}, left, memory, room));
-            refused(() -> device.projectSetWorkspaceBytes(new long[] {wrong}, two, two));
-            refused(() -> device.adamwProjectedWorkspaceBytes(four, two, new long[] {wrong}));
+            refused(() -> device.optimizer().projectSet(here, here, here, new long[] {wrong}, two, two, left, memory, room));
+            refused(() -> device.optimizer().projectSet(here, here, here, four, new long[] {wrong}, two, left, memory, room));
+            refused(() -> device.optimizer().projectSet(here, here, here, four, two, new long[] {wrong}, left, memory, room));
+            refused(() -> device.optimizer().projectSetWorkspaceBytes(new long[] {wrong}, two, two));
+            refused(() -> device.optimizer().adamwProjectedWorkspaceBytes(four, two, new long[] {wrong}));
         }
-        refused(() -> device.projectSet(here, here, here, four, two, two, left, memory, room - 1));
-        refused(() -> device.projectSet(here, here, here, four, two, two, left, 0, room));
+        refused(() -> device.optimizer().projectSet(here, here, here, four, two, two, left, memory, room - 1));
+        refused(() -> device.optimizer().projectSet(here, here, here, four, two, two, left, 0, room));
         refused(() -> update(here, here, here, here, here, four, 2, memory));
         refused(() -> update(here, here, here, here, here, four, 0, 0));
-        assertThatThrownBy(() -> device.projectSet(here, here, here, new long[] {4, 4}, two, two, left, memory, room))
+        assertThatThrownBy(() -> device.optimizer().projectSet(here, here, here, new long[] {4, 4}, two, two, left, memory, room))
             .isInstanceOf(IllegalArgumentException.class);
     }
 
     private void update(long[] params, long[] m, long[] v, long[] grads, long[] bases, long[] d, int projection, long rates) {
         long[] two = {2};
-        long room = device.adamwProjectedWorkspaceBytes(d, two, two);
-        device.adamwProjected(params, m, v, grads, bases, rates, d, two, two, new int[] {0}, projection, memory, room);
+        long room = device.optimizer().adamwProjectedWorkspaceBytes(d, two, two);
+        device.optimizer().adamwProjected(params, m, v, grads, bases, rates, d, two, two, new int[] {0}, projection, memory, room);
     }
 
     /** Two maps [4, 4] with adapters of rank 2: every list one entry wrong at a time. */
@@ -221,7 +221,7 @@ class AbiArgumentsTest {
         long[] here = {memory, memory};
         long[] four = {4, 4};
         long[] two = {2, 2};
-        long room = device.linearSetForwardWorkspaceBytes(four, two, 2, 4, 0, 0);
+        long room = device.decoding().linearSetForwardWorkspaceBytes(four, two, 2, 4, 0, 0);
         assertThat(room).isPositive();
         linearSet(here, memory, here, here, here, four, two, room);
         for (long wrong : new long[] {0, memory + 1}) {
@@ -235,16 +235,16 @@ class AbiArgumentsTest {
         for (long wrong : new long[] {-1, Long.MAX_VALUE / 2}) {
             refused(() -> linearSet(here, memory, here, here, here, new long[] {4, wrong}, two, room));
             refused(() -> linearSet(here, memory, here, here, here, four, new long[] {2, wrong}, room));
-            refused(() -> device.linearSetForwardWorkspaceBytes(four, two, wrong, 4, 0, 0));
-            refused(() -> device.linearSetForwardWorkspaceBytes(four, two, 2, wrong, 0, 0));
+            refused(() -> device.decoding().linearSetForwardWorkspaceBytes(four, two, wrong, 4, 0, 0));
+            refused(() -> device.decoding().linearSetForwardWorkspaceBytes(four, two, 2, wrong, 0, 0));
         }
         refused(() -> linearSet(here, memory, here, here, here, four, two, room - 1));
         refused(() -> linearSet(here, memory, here, here, here, four, new long[] {2, 0}, room));
-        refused(() -> device.linearSetForwardWorkspaceBytes(four, two, 2, 4, 1, 0));
+        refused(() -> device.decoding().linearSetForwardWorkspaceBytes(four, two, 2, 4, 1, 0));
     }
 
     private void linearSet(long[] ys, long x, long[] weights, long[] loraAs, long[] loraBs, long[] dOut, long[] r, long room) {
-        device.linearSetForward(ys, x, weights, loraAs, loraBs, dOut, r, new float[] {1, 1}, 2, 4, 0, 0, memory + AREA, room);
+        device.decoding().linearSetForward(ys, x, weights, loraAs, loraBs, dOut, r, new float[] {1, 1}, 2, 4, 0, 0, memory + AREA, room);
     }
 
     private static void refused(org.assertj.core.api.ThrowableAssert.ThrowingCallable call) {

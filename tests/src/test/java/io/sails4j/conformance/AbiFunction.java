@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /** An operation of {@code sails.h} as its header declares it, callable with arguments by name. */
 record AbiFunction(String name, List<Parameter> parameters) {
@@ -85,10 +86,11 @@ record AbiFunction(String name, List<Parameter> parameters) {
     private static Object invoke(NativeDevice device, String function, List<Parameter> parameters, Map<String, Number> arguments) {
         String javaName = Pattern.compile("_([a-z0-9])").matcher(function.substring("sails_".length())).replaceAll(m ->
             m.group(1).toUpperCase(Locale.ROOT));
-        Method method = Arrays.stream(NativeDevice.class.getMethods()).filter(m -> m.getName().equals(javaName)).findFirst().orElseThrow();
+        Object part = partWith(javaName, device);
+        Method method = Arrays.stream(part.getClass().getMethods()).filter(m -> m.getName().equals(javaName)).findFirst().orElseThrow();
         Object[] values = parameters.stream().map(p -> value(p, arguments.get(p.name))).toArray();
         try {
-            Object result = method.invoke(device, values);
+            Object result = method.invoke(part, values);
             return result == null ? 0 : result;
         } catch (InvocationTargetException e) {
             if (e.getCause() instanceof RuntimeException runtime) {
@@ -98,6 +100,12 @@ record AbiFunction(String name, List<Parameter> parameters) {
         } catch (IllegalAccessException e) {
             throw new IllegalStateException(function, e);
         }
+    }
+
+    /** The section of the header that has the function. */
+    private static Object partWith(String javaName, NativeDevice device) {
+        return Stream.of(device.elementwise(), device.matmul(), device.layers(), device.lora(), device.decoding(), device.optimizer(), device.sae())
+            .filter(part -> Arrays.stream(part.getClass().getMethods()).anyMatch(m -> m.getName().equals(javaName))).findFirst().orElseThrow();
     }
 
     private static Object value(Parameter parameter, Number number) {

@@ -129,9 +129,9 @@ class MatmulStridesTest {
         try (Stored a = transposeA ? new Stored(k, m, ab) : new Stored(m, k, ab);
             Stored b = transposeB ? new Stored(n, k, ab) : new Stored(k, n, ab);
             Stored c = new Stored(m, n, types == 2 ? BF16 : F32)) {
-            long bytes = device.matmulWorkspaceBytes(m, n, k, c.dtype, ab, transposeA ? 1 : 0, transposeB ? 1 : 0);
+            long bytes = device.matmul().matmulWorkspaceBytes(m, n, k, c.dtype, ab, transposeA ? 1 : 0, transposeB ? 1 : 0);
             long workspace = device.alloc(bytes);
-            device.matmul(c.address, a.address, b.address, m, n, k, c.ld, a.ld, b.ld, c.dtype, ab, transposeA ? 1 : 0,
+            device.matmul().matmul(c.address, a.address, b.address, m, n, k, c.ld, a.ld, b.ld, c.dtype, ab, transposeA ? 1 : 0,
                 transposeB ? 1 : 0, alpha, beta, workspace, bytes);
             device.free(workspace);
             float[] got = c.downloaded();

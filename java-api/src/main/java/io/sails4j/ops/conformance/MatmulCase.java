@@ -1,6 +1,6 @@
 package io.sails4j.ops.conformance;
 
-import io.sails4j.ffi.NativeDevice;
+import io.sails4j.ffi.NativeMatmul;
 import io.sails4j.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
@@ -82,7 +82,7 @@ public record MatmulCase(int m, int n, int k, boolean transposeA, boolean transp
         Operand a = f.input("a", dtype, padded(lda, pad), aRows, lda);
         Operand b = f.input("b", dtype, padded(ldb, pad), bRows, ldb);
         Operand out = beta == 0 ? f.output("c", c, m, ldc) : f.updated("c", c, padded(ldc, pad), m, ldc);
-        NativeDevice api = f.engine().device().handle();
+        NativeMatmul api = f.engine().device().handle().matmul();
         int ta = transposeA ? 1 : 0;
         int tb = transposeB ? 1 : 0;
         long bytes = api.matmulWorkspaceBytes(m, n, k, c.abiCode(), dtype.abiCode(), ta, tb);
