@@ -1,10 +1,8 @@
 // Opening, describing and closing a device, and the helpers of the checks.
-#include "shell/device.h"
-
 #include <cstring>
 #include <memory>
 
-#include "shell/backend.h"
+#include "shell/checks.h"
 
 namespace sails {
 
@@ -70,10 +68,6 @@ void copy_text(const std::string &text, char *destination, int64_t bytes) {
 
 }  // namespace
 }  // namespace sails
-
-namespace backend = sails::backend;
-using sails::guarded;
-using sails::require;
 
 extern "C" {
 

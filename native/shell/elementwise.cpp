@@ -1,15 +1,5 @@
 // Checks of the elementwise operations, row operations and reductions.
-#include "shell/backend.h"
-#include "shell/device.h"
-
-namespace backend = sails::backend;
-using sails::elements;
-using sails::guarded;
-using sails::require;
-using sails::require_f32;
-using sails::require_pointer;
-using sails::require_size;
-using sails::require_tensor;
+#include "shell/checks.h"
 
 namespace {
 

@@ -1,10 +1,5 @@
 // Recording operations and running them again.
-#include "shell/backend.h"
-#include "shell/device.h"
-
-namespace backend = sails::backend;
-using sails::guarded;
-using sails::require;
+#include "shell/checks.h"
 
 namespace {
 

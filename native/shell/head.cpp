@@ -1,16 +1,5 @@
 // Checks of the language-model head: cross entropy over whole logits, and the chunked head.
-#include "shell/backend.h"
-#include "shell/device.h"
-
-namespace backend = sails::backend;
-using sails::elements;
-using sails::guarded;
-using sails::require;
-using sails::require_f32;
-using sails::require_f32_or_bf16;
-using sails::require_pointer;
-using sails::require_tensor;
-using sails::require_workspace;
+#include "shell/checks.h"
 
 extern "C" {
 

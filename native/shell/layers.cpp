@@ -1,17 +1,7 @@
 // Checks of the layers around the matmuls: embedding, norms, RoPE, gated activation, soft-cap, standardisation.
 #include <cmath>
 
-#include "shell/backend.h"
-#include "shell/device.h"
-
-namespace backend = sails::backend;
-using sails::elements;
-using sails::guarded;
-using sails::require;
-using sails::require_f32;
-using sails::require_pointer;
-using sails::require_tensor;
-using sails::require_workspace;
+#include "shell/checks.h"
 
 namespace {
 

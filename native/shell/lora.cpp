@@ -2,19 +2,7 @@
 #include <array>
 #include <cmath>
 
-#include "shell/backend.h"
-#include "shell/device.h"
-
-namespace backend = sails::backend;
-using sails::elements;
-using sails::guarded;
-using sails::require;
-using sails::require_f32;
-using sails::require_f32_or_bf16;
-using sails::require_pointer;
-using sails::require_size;
-using sails::require_tensor;
-using sails::require_workspace;
+#include "shell/checks.h"
 
 namespace {
 

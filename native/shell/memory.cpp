@@ -1,13 +1,5 @@
 // Device memory and its accounts; checks of the copies.
-#include "shell/backend.h"
-#include "shell/device.h"
-
-namespace backend = sails::backend;
-using sails::guarded;
-using sails::require;
-using sails::require_not_recording;
-using sails::require_pointer;
-using sails::require_size;
+#include "shell/checks.h"
 
 extern "C" {
 

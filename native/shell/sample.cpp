@@ -1,16 +1,7 @@
 // Checks of choosing the next token.
 #include <cmath>
 
-#include "shell/backend.h"
-#include "shell/device.h"
-
-namespace backend = sails::backend;
-using sails::elements;
-using sails::guarded;
-using sails::require;
-using sails::require_f32;
-using sails::require_pointer;
-using sails::require_workspace;
+#include "shell/checks.h"
 
 extern "C" {
 

@@ -1,0 +1,17 @@
+// What the files of the shell begin with: the names that the checks of a function of sails.h are written in.
+#pragma once
+
+#include "shell/backend.h"
+#include "shell/device.h"
+
+namespace backend = sails::backend;
+using sails::elements;
+using sails::guarded;
+using sails::require;
+using sails::require_f32;
+using sails::require_f32_or_bf16;
+using sails::require_not_recording;
+using sails::require_pointer;
+using sails::require_size;
+using sails::require_tensor;
+using sails::require_workspace;
