@@ -1,4 +1,4 @@
-// Gate and up of a gated layer and their activation on Hopper: one pass over x, one paired product (warpgroup_matmul.cuh), everything else its epilogue
+// Gate and up of a gated layer and their activation on Hopper: one pass over x, one product with two matrices b (warpgroup_matmul.cuh), everything else its epilogue
 //   gate = x Wg^T + hg Bg^T,  up = x Wu^T + hu Bu^T, both rounded to bf16;  y = act(gate) * up
 //   x [m, k], Wg, Wu [n, k], gate, up, y [m, n] bf16, gate and up NULL where they are not kept; adapters' factors as triples, scales in h
 //
@@ -64,7 +64,7 @@ cudaError_t launch_glu_tiles(cudaStream_t stream, const GluProblem &p, const Mul
 
 inline cudaError_t launch_glu_warpgroup(cudaStream_t stream, const GluProblem &p, const Multiprocessors &on) {
   using Wide = WarpgroupTile<2, 256, false, true, true>;
-  const WarpgroupConfig config = choose_warpgroup_pair(p.m, p.n, p.k, on);
+  const WarpgroupConfig config = choose_warpgroup_two(p.m, p.n, p.k, on);
   if (config.consumers == 1) return launch_glu_tiles<WarpgroupTile<1, 128, false, true, true>>(stream, p, on);
   if (config.tile_cols == 128) return launch_glu_tiles<WarpgroupTile<2, 128, false, true, true>>(stream, p, on);
   return config.cluster > 1 ? launch_glu_tiles<Wide::Pair>(stream, p, on) : launch_glu_tiles<Wide>(stream, p, on);

@@ -52,19 +52,19 @@ inline bool warpgroup_matmul_applies(int64_t m, bool ab_bf16, bool transpose_a, 
 
 // Clocks of a multiprocessor for the whole product under a tile: rounds of tiles times a tile's time. A step of 64 k takes what the tensor cores
 // (2048 multiply-adds a clock) or the operands' way from L2 need, whichever is longer. Computed, not measured: kL2Bytes is what an H100's 5.5 TB/s
-// give a multiprocessor, and half as much again for neighbours that ask for the same lines; kRoundClocks is filling the first buffer. The blocks of a
+// give a multiprocessor, and half as much again for neighbours that ask for the same lines; kStartClocks is filling the first buffer, kStoreBytes what warpgroup_epilogue.cuh stores of f32 in a clock. The blocks of a
 // cluster each ask for their share of b, and go from tile to tile together.
 inline double warpgroup_clocks(int64_t m, int64_t n, const WarpgroupConfig &c, int multiprocessors) {
-  constexpr double kL2Bytes = 36, kStoreBytes = 32, kMemoryBytes = 14, kRoundClocks = 1500, kCombineClocks = 6000;
+  constexpr double kL2Bytes = 36, kStoreBytes = 51, kMemoryBytes = 14, kStartClocks = 1500, kCombineClocks = 6000;
   const double rows = c.tile_rows(), cols = c.tile_cols;
   const int64_t items = ceil_div(m, c.tile_rows() * c.cluster) * ceil_div(n, c.tile_cols) * c.parts;
   const double tensor = rows * cols * kWarpgroupDepth / 2048, operands = (rows + cols / c.cluster) * kWarpgroupDepth * 2 / kL2Bytes;
   const double steps = static_cast<double>(ceil_div(c.k_per_part, kWarpgroupDepth));
   const double tile = steps * (tensor > operands ? tensor : operands) + rows * cols * 4 / kStoreBytes;
-  const double rounds = static_cast<double>(ceil_div(items, multiprocessors / c.cluster));
+  const double rounds = static_cast<double>(ceil_div(items, larger(1, multiprocessors / c.cluster)));
   const double combine = c.parts == 1 ? 0 : kCombineClocks + static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(c.parts + 1) * 4 /
                                                                 (kMemoryBytes * multiprocessors);
-  return rounds * tile + kRoundClocks + combine;
+  return rounds * tile + kStartClocks + combine;
 }
 
 // The tile and the number of parts of k with the fewest clocks; of equals the first tile with fewer parts.
@@ -101,11 +101,11 @@ inline WarpgroupConfig choose_warpgroup_matmul(int64_t m, int64_t n, int64_t k, 
   return fewest_warpgroup_clocks(tiles, m, n, k, on, 32);
 }
 // For two matrices b of n columns each in one tile, half of its columns for each. k is not split: an epilogue that takes both needs their whole sums.
-inline WarpgroupConfig choose_warpgroup_pair(int64_t m, int64_t n, int64_t k, const Multiprocessors &on) {
-  const WarpgroupConfig tiles[] = {{"warpgroup_pair_2x128x256", 2, 256, 2, 1, 0, 0},
-                                   {"warpgroup_pair_128x256", 2, 256, 1, 1, 0, 0},
-                                   {"warpgroup_pair_128x128", 2, 128, 1, 1, 0, 0},
-                                   {"warpgroup_pair_64x128", 1, 128, 1, 1, 0, 0}};
+inline WarpgroupConfig choose_warpgroup_two(int64_t m, int64_t n, int64_t k, const Multiprocessors &on) {
+  const WarpgroupConfig tiles[] = {{"warpgroup_two_2x128x256", 2, 256, 2, 1, 0, 0},
+                                   {"warpgroup_two_128x256", 2, 256, 1, 1, 0, 0},
+                                   {"warpgroup_two_128x128", 2, 128, 1, 1, 0, 0},
+                                   {"warpgroup_two_64x128", 1, 128, 1, 1, 0, 0}};
   return fewest_warpgroup_clocks(tiles, m, 2 * n, k, on, 1);
 }
 
@@ -158,6 +158,7 @@ cudaError_t launch_warpgroup_layout(cudaStream_t stream, const MatmulProblem &p,
   using Wide = WarpgroupTile<2, 256, kTransposeA, kTransposeB>;
   using Narrow = WarpgroupTile<2, 192, kTransposeA, kTransposeB>;
   const auto with = [&](auto tile) { return launch_warpgroup_tiles<decltype(tile), C>(stream, p, config, workspace, on); };
+  if (config.cluster > 1 && (config.consumers == 1 || config.tile_cols == 128)) return cudaErrorNotSupported;  // no chooser asks for these
   if (config.consumers == 1) return with(WarpgroupTile<1, 128, kTransposeA, kTransposeB>());
   switch (config.tile_cols) {
     case 128: return with(WarpgroupTile<2, 128, kTransposeA, kTransposeB>());

@@ -13,6 +13,7 @@
 
 #include "block_matmul.cuh"
 #include "matmul.cuh"
+#include "primitives/cluster.cuh"
 #include "sae_activation.cuh"
 
 namespace sails::kernels {
@@ -120,12 +121,13 @@ struct FindConfig {
 
 // `warpgroups`: sae_find_warpgroup.cuh could compute this. It does where its tiles keep at least half of the multiprocessors busy: tiles of half the
 // size would keep all of them busy, at no more than half the rate (computed, not measured). `dense`: with room for dense cells.
-inline FindConfig choose_sae_find(int64_t n_tokens, int64_t d_in, int64_t d_sae, bool bf16_weights, bool dense, bool warpgroups, int multiprocessors) {
+inline FindConfig choose_sae_find(int64_t n_tokens, int64_t d_in, int64_t d_sae, bool bf16_weights, bool dense, bool warpgroups,
+                                  const Multiprocessors &on) {
   FindConfig c{};
   const bool many = n_tokens > 64 && d_sae > 64;
-  if (warpgroups && many && 2 * ceil_div(n_tokens, 128) * ceil_div(d_sae, 256) >= multiprocessors)
+  if (warpgroups && many && 2 * ceil_div(n_tokens, 128) * ceil_div(d_sae, 256) >= on.count)
     c = {"warpgroup_128x256", FindVariant::warpgroups, 128, 256, 0, 0};
-  else if (many && ceil_div(n_tokens, 128) * ceil_div(d_sae, 128) >= multiprocessors)
+  else if (many && ceil_div(n_tokens, 128) * ceil_div(d_sae, 128) >= on.count)
     c = {bf16_weights ? "tensorcore_128x128" : "simt_128x128", FindVariant::large_tiles, 128, 128, 0, 0};
   else if (bf16_weights)
     c = {"tensorcore_64x64", FindVariant::small_tiles, 64, 64, 0, 0};
@@ -133,10 +135,13 @@ inline FindConfig choose_sae_find(int64_t n_tokens, int64_t d_in, int64_t d_sae,
     c = {"simt_32x32", FindVariant::small_tiles, 32, 32, 0, 0};
   c.tiles = larger(1, ceil_div(d_sae, c.tile_cols));
   const int64_t token_bytes = c.tiles * (kSegment * 5 + 4) + (dense ? 4 * d_sae : 4 + d_in * (bf16_weights ? 2 : 4));
-  const int64_t most = larger(1, kFindWorkspaceBytes / (token_bytes * c.tile_rows)) * c.tile_rows;
+  const int64_t fit = larger(1, kFindWorkspaceBytes / (token_bytes * c.tile_rows));
+  // Whole rows of tiles, or of pairs of them where blocks go in pairs: half of one would be computed for nothing.
+  const int64_t step = c.tile_rows * (c.variant == FindVariant::warpgroups && fit > 1 && on.pairs(n_tokens, c.tile_rows) ? 2 : 1);
+  const int64_t most = fit * c.tile_rows / step * step;
   // Blocks of about the same size.
   const int64_t blocks = larger(1, ceil_div(n_tokens, most));
-  c.tokens = ceil_div(ceil_div(n_tokens, blocks), c.tile_rows) * c.tile_rows;
+  c.tokens = ceil_div(ceil_div(n_tokens, blocks), step) * step;
   return c;
 }
 

@@ -258,6 +258,8 @@ cudaError_t launch_find_products(const char *name, cudaStream_t stream, const Ep
   problem.k = problem.k_per_part = p.k;
   problem.parts = 1;
   problem.m_limit = m_limit;
+  // Behind a limit there are most often few rows, less than a pair of tiles.
+  if (m_limit != nullptr) return launch_warpgroup_products<FindTile>(name, stream, {p.a, p.b, p.lda, p.ldb}, problem, epilogue, on);
   return launch_warpgroup_pairs<FindTile>(name, stream, {p.a, p.b, p.lda, p.ldb}, problem, epilogue, on);
 }
 

@@ -15,12 +15,12 @@
 // 128 x 256 then asks L2 for 32 KiB a block instead of 48. A buffer is empty when the consumers of both blocks say so; the pair goes through its items
 // in step, also where the lower tile lies outside.
 //
-// kPaired: b is two matrices of the same shape; a tile has kCols / 2 columns of each, those of b in the front half of the accumulators and
+// kTwo: b is two matrices of the same shape; a tile has kCols / 2 columns of each, those of b in the front half of the accumulators and
 // those of b_second in the back half, so that an epilogue holds matching columns of both in one thread. Each has its own adapter.
 //
 // An adapter's factors come as sums of three bf16 (triples.cuh), 16 ranks in a step of 64: hi, mid, lo and 16 zeros. Six products of 16 (hi hi, hi mid,
 // mid hi, hi lo, lo hi, mid mid) of one pair of buffers make the f32 product but for 2^-26 of it: one step's copies and one and a half steps' products for
-// each 16 ranks, of which d_model 2304 has 36. In a pair's tile the other matrix is multiplied with zeros the while. w lies as b does: [n, 64 g], or
+// each 16 ranks, of which d_model 2304 has 36. Where b is two matrices, the other one is multiplied with zeros the while. w lies as b does: [n, 64 g], or
 // [64 g, n] where b is [k, n]. No adapter where a is transposed.
 //
 // Each sum runs over k in rising order in one accumulator, the adapter last, so that a tile has the same bits wherever it is computed.
@@ -44,19 +44,19 @@ static_assert(kTripleWidth == kWarpgroupDepth, "a group of ranks is a step");
 constexpr int kConsumerRegisters = 232, kProducerRegisters = 40;  // with two consumers
 constexpr int64_t kWarpgroupBuffers = 192 * 1024; // shared memory for operands; 34 KiB are left to epilogues
 
-template <int kConsumerGroups, int kTileCols, bool kTransposeA, bool kTransposeB, bool kPairedB = false, int kBlocks = 1>
+template <int kConsumerGroups, int kTileCols, bool kTransposeA, bool kTransposeB, bool kTwoMatrices = false, int kBlocks = 1>
 struct WarpgroupTile {
   static constexpr int kConsumers = kConsumerGroups, kRows = kConsumers * kWarpgroupRows, kCols = kTileCols, kDepth = kWarpgroupDepth;
   static constexpr int kCluster = kBlocks;  // blocks that share b
-  using Pair = WarpgroupTile<kConsumerGroups, kTileCols, kTransposeA, kTransposeB, kPairedB, 2>;
-  static constexpr bool kTransposedA = kTransposeA, kTransposedB = kTransposeB, kPaired = kPairedB;
+  using Pair = WarpgroupTile<kConsumerGroups, kTileCols, kTransposeA, kTransposeB, kTwoMatrices, 2>;
+  static constexpr bool kTransposedA = kTransposeA, kTransposedB = kTransposeB, kTwo = kTwoMatrices;  // kTwo: matrices b
   static constexpr int kThreads = (kConsumers + 1) * kWarpgroup;
-  static constexpr int kColsOfB = kPaired ? kCols / 2 : kCols;  // columns of the output that a tile covers
+  static constexpr int kColsOfB = kTwo ? kCols / 2 : kCols;  // columns of the output that a tile covers
   static constexpr int kBytesA = kRows * kDepth * 2, kBytesB = kCols * kDepth * 2, kStageBytes = kBytesA + kBytesB;
   static constexpr int kStages = static_cast<int>(kWarpgroupBuffers / kStageBytes);
-  static constexpr int kBoxColsOfB = kColsOfB / kCluster, kBoxDepthOfB = kDepth / kCluster;  // of b that one block copies: K-major, MN-major
+  static constexpr int kShareColsOfB = kColsOfB / kCluster, kShareDepthOfB = kDepth / kCluster;  // what one block copies of b: where K-major, where MN-major
   static_assert(kColsOfB % 64 == 0, "MN-major operands come in blocks of 64");
-  static_assert(kBoxColsOfB % 8 == 0 && kBoxDepthOfB % 8 == 0, "shares begin on a swizzle atom");
+  static_assert(kShareColsOfB % 8 == 0 && kShareDepthOfB % 8 == 0, "shares begin on a swizzle atom");
 
   // With the room that an epilogue wants for itself; the first bytes may be lost to alignment.
   template <class Epilogue>
@@ -74,7 +74,7 @@ struct WarpgroupProblem {
   int64_t m, n, k, rank;      // rank 0: no adapter
   int64_t parts, k_per_part;  // k_per_part a multiple of 64 where there are several parts; the adapters belong to the first
   const int32_t *m_limit;     // on the device, NULL: m. Rows from *m_limit on are neither computed nor written.
-  int64_t rank_second = 0;    // of paired tiles
+  int64_t rank_second = 0;    // of the second matrix b
 };
 
 // Which sums a warpgroup holds: rows row to row + 63, columns col to col + kColsOfB - 1 of the output, over one part of k.
@@ -99,8 +99,6 @@ struct WarpgroupItem {
   TileIndex tile;
   int64_t part;
   int32_t steps, rank_steps, rank_steps_second;  // of 64 k
-
-  __device__ __forceinline__ int32_t all_steps() const { return steps + rank_steps + rank_steps_second; }
 };
 
 // Where a block of the grid begins and how far it goes at once, in items of its cluster.
@@ -126,7 +124,7 @@ struct WarpgroupSchedule {
     TileIndex tile = grouped_tile<kGroupRows / Tile::kCluster>(i / p.parts, tile_rows, tile_cols);
     if constexpr (Tile::kCluster > 1) tile.row = tile.row * Tile::kCluster + cluster_rank();
     return {tile, part, static_cast<int32_t>(ceil_div(larger(0, end - begin), Tile::kDepth)),
-            part == 0 ? static_cast<int32_t>(triple_groups(p.rank)) : 0, Tile::kPaired && part == 0 ? static_cast<int32_t>(triple_groups(p.rank_second)) : 0};
+            part == 0 ? static_cast<int32_t>(triple_groups(p.rank)) : 0, Tile::kTwo && part == 0 ? static_cast<int32_t>(triple_groups(p.rank_second)) : 0};
   }
 };
 
@@ -156,26 +154,18 @@ __device__ __forceinline__ void load_b(uint8_t *to, const TensorMap &map, Mbarri
     load_operand<Tile::kColsOfB, kMnMajor>(to, map, full, col, k);
   } else {
     constexpr uint32_t kAll = (1u << Tile::kCluster) - 1;
-    constexpr int kAtomRows = kWarpgroupDepth * 2;  // bytes of a row: of 64 k, or of 64 columns
+    constexpr int kRowBytes = swizzle_span(Swizzle::bytes_128);  // of 64 k, or of 64 columns
     const int rank = cluster_rank();
     if (!kMnMajor) {
-      const int first = rank * Tile::kBoxColsOfB;
-      tma_load_2d_multicast(to + first * kAtomRows, map, full, kAll, k, col + first);
+      const int first = rank * Tile::kShareColsOfB;
+      tma_load_2d_multicast(to + first * kRowBytes, map, full, kAll, k, col + first);
     } else {
-      const int first = rank * Tile::kBoxDepthOfB;
+      const int first = rank * Tile::kShareDepthOfB;
 #pragma unroll
       for (int block = 0; block < Tile::kColsOfB / 64; block++)
-        tma_load_2d_multicast(to + block * 64 * kWarpgroupDepth * 2 + first * kAtomRows, map, full, kAll, col + block * 64, k + first);
+        tma_load_2d_multicast(to + block * 64 * kWarpgroupDepth * 2 + first * kRowBytes, map, full, kAll, col + block * 64, k + first);
     }
   }
-}
-
-template <class Tile>
-__device__ __forceinline__ void wait_for_empty(Mbarrier *empty, uint32_t parity) {
-  if constexpr (Tile::kCluster > 1)
-    mbarrier_wait_for_cluster(empty, parity);
-  else
-    mbarrier_wait(empty, parity);
 }
 
 template <class Tile>
@@ -186,7 +176,7 @@ __device__ __forceinline__ void warpgroup_produce(const WarpgroupSchedule<Tile> 
   const auto fill = [&](auto &&copy) {
     uint8_t *a = buffers.stages + at.slot * Tile::kStageBytes;
     Mbarrier *full = buffers.full + at.slot;
-    wait_for_empty<Tile>(buffers.empty + at.slot, at.empty_parity());
+    mbarrier_wait<(Tile::kCluster > 1)>(buffers.empty + at.slot, at.empty_parity());
     mbarrier_arrive_expect(full, Tile::kStageBytes);
     copy(a, a + Tile::kBytesA, full);
     at.advance();
@@ -201,22 +191,23 @@ __device__ __forceinline__ void warpgroup_produce(const WarpgroupSchedule<Tile> 
         const int32_t k = k_begin + step * Tile::kDepth;
         load_operand<Tile::kRows, Tile::kTransposedA>(a, o.a, full, row, k);
         load_b<Tile>(b, o.b, full, col, k);
-        if (Tile::kPaired) load_b<Tile>(b + kHalfB, o.b_second, full, col, k);
+        if (Tile::kTwo) load_b<Tile>(b + kHalfB, o.b_second, full, col, k);
       });
     for (int32_t step = 0; step < item.rank_steps; step++)
       fill([&](uint8_t *a, uint8_t *b, Mbarrier *full) {
         load_operand<Tile::kRows, false>(a, o.h, full, row, step * Tile::kDepth);
         load_b<Tile>(b, o.w, full, col, step * Tile::kDepth);
-        // The other matrix of a pair has no part in this: columns that lie outside are zeros.
-        if (Tile::kPaired) load_b<Tile>(b + kHalfB, o.w, full, outside, step * Tile::kDepth);
+        // The other matrix has no part in this: columns that lie outside are zeros.
+        if (Tile::kTwo) load_b<Tile>(b + kHalfB, o.w, full, outside, step * Tile::kDepth);
       });
-    if constexpr (!Tile::kPaired) continue;
-    for (int32_t step = 0; step < item.rank_steps_second; step++)
-      fill([&](uint8_t *a, uint8_t *b, Mbarrier *full) {
-        load_operand<Tile::kRows, false>(a, o.h_second, full, row, step * Tile::kDepth);
-        load_b<Tile>(b, o.w_second, full, outside, step * Tile::kDepth);
-        load_b<Tile>(b + kHalfB, o.w_second, full, col, step * Tile::kDepth);
-      });
+    if constexpr (Tile::kTwo) {
+      for (int32_t step = 0; step < item.rank_steps_second; step++)
+        fill([&](uint8_t *a, uint8_t *b, Mbarrier *full) {
+          load_operand<Tile::kRows, false>(a, o.h_second, full, row, step * Tile::kDepth);
+          load_b<Tile>(b, o.w_second, full, outside, step * Tile::kDepth);
+          load_b<Tile>(b + kHalfB, o.w_second, full, col, step * Tile::kDepth);
+        });
+    }
   }
 }
 
@@ -388,7 +379,7 @@ inline cudaError_t make_operand_map(TensorMap *map, const void *base, int64_t ex
 struct WarpgroupMatrices {
   const void *a, *b;
   int64_t lda, ldb;
-  const void *b_second = nullptr;  // of paired tiles, laid out as b
+  const void *b_second = nullptr;  // of tiles with two, laid out as b
   // Adapters as triples, NULL where the rank is 0.
   const void *h = nullptr, *w = nullptr, *h_second = nullptr, *w_second = nullptr;
 };
@@ -396,7 +387,7 @@ struct WarpgroupMatrices {
 // What one block copies of b, or of anything that lies as b does.
 template <class Tile>
 cudaError_t make_map_of_b(TensorMap *map, const void *base, int64_t n, int64_t k, int64_t stride) {
-  return make_operand_map(map, base, n, k, stride, Tile::kBoxColsOfB, !Tile::kTransposedB, Tile::kBoxDepthOfB);
+  return make_operand_map(map, base, n, k, stride, Tile::kShareColsOfB, !Tile::kTransposedB, Tile::kShareDepthOfB);
 }
 
 // The adapter h w^T as triples.
@@ -414,10 +405,10 @@ cudaError_t make_warpgroup_operands(WarpgroupOperands *o, const WarpgroupMatrice
   if (p.k > 0) {
     SAILS_TRY(make_operand_map(&o->a, x.a, p.m, p.k, x.lda, Tile::kRows, Tile::kTransposedA));
     SAILS_TRY(make_map_of_b<Tile>(&o->b, x.b, p.n, p.k, x.ldb));
-    if (Tile::kPaired) SAILS_TRY(make_map_of_b<Tile>(&o->b_second, x.b_second, p.n, p.k, x.ldb));
+    if (Tile::kTwo) SAILS_TRY(make_map_of_b<Tile>(&o->b_second, x.b_second, p.n, p.k, x.ldb));
   }
   SAILS_TRY(make_adapter_maps<Tile>(&o->h, &o->w, x.h, x.w, p, p.rank));
-  if (Tile::kPaired) SAILS_TRY(make_adapter_maps<Tile>(&o->h_second, &o->w_second, x.h_second, x.w_second, p, p.rank_second));
+  if (Tile::kTwo) SAILS_TRY(make_adapter_maps<Tile>(&o->h_second, &o->w_second, x.h_second, x.w_second, p, p.rank_second));
   return cudaSuccess;
 }
 
@@ -436,7 +427,7 @@ cudaError_t launch_warpgroup_products(const char *name, cudaStream_t stream, con
     return launch(name, stream, kernel, static_cast<unsigned>(blocks), Tile::kThreads, Tile::template shared_bytes<Epilogue>(), operands, epilogue, p);
 }
 
-// The same by a tile of one block, or by its pair where there are rows for both.
+// The same by a tile of one block, or by its pair where there are rows for both: p.m is about how many there will be, also where p.m_limit says less.
 template <class Tile, class Epilogue>
 cudaError_t launch_warpgroup_pairs(const char *name, cudaStream_t stream, const WarpgroupMatrices &matrices, const WarpgroupProblem &p,
                                    const Epilogue &epilogue, const Multiprocessors &on) {

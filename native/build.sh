@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Configures and builds the native libraries with CMake and puts them where the jar takes its resources from.
 # Called by Maven: build.sh <build directory> <unpacked oneDNN directory> <output directory> <cuda: auto|on|all|off>
-#   auto  libsails_cuda for this machine's cards where nvcc and an NVIDIA driver are found, none otherwise
+#   auto  libsails_cuda for this machine's cards (by nvidia-smi) where nvcc and an NVIDIA driver are found, none otherwise
 #   on    libsails_cuda for all architectures (a few minutes); needs nvcc
 #   all   the same where nvcc is found; where not, none, and a sentence says so
 set -euo pipefail
@@ -18,6 +18,13 @@ missing() {
 command -v cmake >/dev/null || missing "CMake 3.20 or newer" "Install it (Debian/Ubuntu: apt-get install cmake) and run the same command again."
 [ -n "${CXX:-}" ] || command -v c++ >/dev/null || command -v g++ >/dev/null ||
   missing "a C++17 compiler (GCC 11 or newer)" "Install it (Debian/Ubuntu: apt-get install g++) and run the same command again."
+
+# What this machine's cards want machine code for, "" where nvidia-smi does not say. Not CMake's "native": for a card of 9.0 that is sm_90, which has no wgmma
+# and so none of the kernels made for it. Cards before 8.0 are left out: no kernel runs there.
+architectures() {
+  { nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null || true; } | tr -d '. ' | sort -u |
+    awk '/^[0-9]+$/ && $1 >= 80 { printf "%s%s-real", separator, $1 == 90 ? "90a" : $1; separator = ";" }'
+}
 
 nvcc=$(command -v nvcc || ls /usr/local/cuda/bin/nvcc 2>/dev/null || true)
 cuda_options=(-DSAILS_CUDA=OFF)
@@ -37,7 +44,9 @@ case $cuda in
     ;;
   auto)
     if [ -n "$nvcc" ] && [ -e /proc/driver/nvidia/version ]; then
-      cuda_options=(-DSAILS_CUDA=ON "-DCMAKE_CUDA_COMPILER=$nvcc" -DSAILS_CUDA_ARCHITECTURES=native)
+      own_cards=$(architectures)
+      cuda_options=("${all_cards[@]}")
+      [ -z "$own_cards" ] || cuda_options=(-DSAILS_CUDA=ON "-DCMAKE_CUDA_COMPILER=$nvcc" "-DSAILS_CUDA_ARCHITECTURES=$own_cards")
     fi
     ;;
   off) ;;

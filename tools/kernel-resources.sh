@@ -202,8 +202,8 @@ awk -F'\t' -v archs="${archs[*]}" -v other_shapes="$other_shapes" '
     sub(/^[^<]*</, "", inner)
     sub(/>$/, "", inner)
     n = split_list(inner, p)
-    # consumers, columns, transposes, paired, blocks of a cluster
-    if (type ~ /^Warpgroup/) return "warpgroup " 64 * p[1] "x" p[2] " " (p[3] == "true" ? "T" : "N") (p[4] == "true" ? "T" : "N") (p[5] == "true" ? " paired" : "") (p[6] > 1 ? ", cluster of " p[6] : "")
+    # consumers, columns, transposes, two b, blocks of a cluster
+    if (type ~ /^Warpgroup/) return "warpgroup " 64 * p[1] "x" p[2] " " (p[3] == "true" ? "T" : "N") (p[4] == "true" ? "T" : "N") (p[5] == "true" ? " two b" : "") (p[6] > 1 ? ", cluster of " p[6] : "")
     return (type ~ /^Simt/ ? "simt " : "tensorcore ") p[1] "x" p[2] " " (p[n - 1] == "true" ? "T" : "N") (p[n] == "true" ? "T" : "N")
   }
   function variant(kernel, arguments,   a, p, na, np, i, name, kind, text, one) {

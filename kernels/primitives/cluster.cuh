@@ -56,11 +56,7 @@ template <typename... Parameters, typename... Arguments>
   together.id = cudaLaunchAttributeClusterDimension;
   together.val.clusterDim.x = static_cast<unsigned>(cluster);
   together.val.clusterDim.y = together.val.clusterDim.z = 1;
-  cudaLaunchConfig_t config = {};
-  config.gridDim = grid;
-  config.blockDim = block;
-  config.dynamicSmemBytes = static_cast<size_t>(shared_bytes);
-  config.stream = stream;
+  cudaLaunchConfig_t config = launch_config(stream, grid, block, shared_bytes);
   config.attrs = &together;
   config.numAttrs = 1;
   return cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...);

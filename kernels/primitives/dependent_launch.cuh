@@ -50,11 +50,7 @@ template <typename... Parameters, typename... Arguments>
     cudaLaunchAttribute early = {};
     early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     early.val.programmaticStreamSerializationAllowed = 1;
-    cudaLaunchConfig_t config = {};
-    config.gridDim = grid;
-    config.blockDim = block;
-    config.dynamicSmemBytes = static_cast<size_t>(shared_bytes);
-    config.stream = queue.stream;
+    cudaLaunchConfig_t config = launch_config(queue.stream, grid, block, shared_bytes);
     config.attrs = &early;
     config.numAttrs = 1;
     return cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...);

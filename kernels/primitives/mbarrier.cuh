@@ -70,7 +70,7 @@ __device__ __forceinline__ void mbarrier_arrive_expect(Mbarrier *barrier, uint32
   __trap();
 #endif
 }
-// One arrival at the mbarrier that block `rank` of the cluster has at this place (cluster.cuh). Its waiters use mbarrier_wait_for_cluster.
+// One arrival at the mbarrier that block `rank` of the cluster has at this place (cluster.cuh). Its waiters use mbarrier_wait<true>.
 __device__ __forceinline__ void mbarrier_arrive_at(Mbarrier *barrier, int rank) {
 #ifdef SAILS_EMULATOR
   sails_emulator::mbarrier_arrive_at(barrier, static_cast<uint32_t>(rank));
@@ -87,54 +87,41 @@ __device__ __forceinline__ void mbarrier_arrive_at(Mbarrier *barrier, int rank) 
   __trap();
 #endif
 }
-// Whether the phase of this parity has completed; may wait a while before it says no.
+// Whether the phase of this parity has completed; may wait a while before it says no. kCluster: threads of other blocks arrive, and what they did before is
+// done for this thread too.
+template <bool kCluster = false>
 __device__ __forceinline__ bool mbarrier_try_wait(Mbarrier *barrier, uint32_t parity) {
 #ifdef SAILS_EMULATOR
-  return sails_emulator::mbarrier_wait(barrier, parity, false);
+  return sails_emulator::mbarrier_wait(barrier, parity, false, kCluster);
 #elif defined(SAILS_HAS_MBARRIER)
+#define SAILS_TRY_WAIT(scope)                                              \
+  asm volatile(                                                            \
+      "{\n"                                                                \
+      ".reg .pred p;\n"                                                    \
+      "mbarrier.try_wait.parity.acquire." scope ".shared::cta.b64 p, [%1], %2;\n" \
+      "selp.u32 %0, 1, 0, p;\n"                                            \
+      "}\n"                                                                \
+      : "=r"(done)                                                         \
+      : "r"(shared_window_address(barrier)), "r"(parity)                   \
+      : "memory")
   uint32_t done;
-  asm volatile(
-      "{\n"
-      ".reg .pred p;\n"
-      "mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2;\n"
-      "selp.u32 %0, 1, 0, p;\n"
-      "}\n"
-      : "=r"(done)
-      : "r"(shared_window_address(barrier)), "r"(parity)
-      : "memory");
+  if constexpr (kCluster)
+    SAILS_TRY_WAIT("cluster");
+  else
+    SAILS_TRY_WAIT("cta");
+#undef SAILS_TRY_WAIT
   return done != 0;
 #else
   __trap();
 #endif
 }
+template <bool kCluster = false>
 __device__ __forceinline__ void mbarrier_wait(Mbarrier *barrier, uint32_t parity) {
 #ifdef SAILS_EMULATOR
-  sails_emulator::mbarrier_wait(barrier, parity, true);
+  sails_emulator::mbarrier_wait(barrier, parity, true, kCluster);
 #else
-  while (!mbarrier_try_wait(barrier, parity)) {
+  while (!mbarrier_try_wait<kCluster>(barrier, parity)) {
   }
-#endif
-}
-
-// The same where threads of other blocks of the cluster arrive: what they did before is done for this thread too.
-__device__ __forceinline__ void mbarrier_wait_for_cluster(Mbarrier *barrier, uint32_t parity) {
-#ifdef SAILS_EMULATOR
-  sails_emulator::mbarrier_wait(barrier, parity, true);
-#elif defined(SAILS_HAS_MBARRIER)
-  uint32_t done;
-  do {
-    asm volatile(
-        "{\n"
-        ".reg .pred p;\n"
-        "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 p, [%1], %2;\n"
-        "selp.u32 %0, 1, 0, p;\n"
-        "}\n"
-        : "=r"(done)
-        : "r"(shared_window_address(barrier)), "r"(parity)
-        : "memory");
-  } while (done == 0);
-#else
-  __trap();
 #endif
 }
 

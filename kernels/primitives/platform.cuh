@@ -43,6 +43,16 @@ template <typename... Parameters>
   if (shared_bytes <= kDefaultSharedBytes) return cudaSuccess;
   return cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
 }
+
+// With no attributes yet.
+inline cudaLaunchConfig_t launch_config(cudaStream_t stream, dim3 grid, dim3 block, int64_t shared_bytes) {
+  cudaLaunchConfig_t config = {};
+  config.gridDim = grid;
+  config.blockDim = block;
+  config.dynamicSmemBytes = static_cast<size_t>(shared_bytes);
+  config.stream = stream;
+  return config;
+}
 #endif
 
 // Queues kernel(arguments...) on the stream; a grid without blocks is done at once. `name` is what the emulator's messages and its trace
@@ -57,11 +67,7 @@ template <typename... Parameters, typename... Arguments>
   (void)name;
   const cudaError_t allowed = allow_shared_bytes(kernel, shared_bytes);
   if (allowed != cudaSuccess) return allowed;
-  cudaLaunchConfig_t config = {};
-  config.gridDim = grid;
-  config.blockDim = block;
-  config.dynamicSmemBytes = static_cast<size_t>(shared_bytes);
-  config.stream = stream;
+  const cudaLaunchConfig_t config = launch_config(stream, grid, block, shared_bytes);
   return cudaLaunchKernelEx(&config, kernel, static_cast<Parameters>(arguments)...);
 #endif
 }

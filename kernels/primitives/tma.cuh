@@ -10,12 +10,14 @@
 
 #ifndef SAILS_EMULATOR
 #include <cuda.h>
+
+#include <atomic>
 #endif
 
 namespace sails::kernels {
 
-// XOR patterns over absolute shared addresses: bits 4.. are changed by bits 7.., as many as the name's bytes have 16-byte units bits. The values are
-// those of a wgmma descriptor's field (sm_90).
+// XOR patterns over absolute shared addresses: bits 4, 5 and 6 are XORed with bits 7, 8 and 9 (128 bytes), 4 and 5 with 7 and 8 (64), 4 with 7 (32). The
+// values are those of a wgmma descriptor's field (sm_90).
 enum class Swizzle : uint32_t { none = 0, bytes_128 = 1, bytes_64 = 2, bytes_32 = 3 };
 
 __host__ __device__ constexpr uint32_t swizzle_span(Swizzle s) {
@@ -50,6 +52,25 @@ struct TensorBox {
   Swizzle swizzle;
 };
 
+#ifndef SAILS_EMULATOR
+using TensorMapEncoder = CUresult (*)(CUtensorMap *, CUtensorMapDataType, cuuint32_t, void *, const cuuint64_t *, const cuuint64_t *, const cuuint32_t *,
+                                      const cuuint32_t *, CUtensorMapInterleave, CUtensorMapSwizzle, CUtensorMapL2promotion, CUtensorMapFloatOOBfill);
+
+// The driver's cuTensorMapEncodeTiled: asked for once, it stays where it is.
+inline cudaError_t tensor_map_encoder(TensorMapEncoder *encoder) {
+  static std::atomic<TensorMapEncoder> known{nullptr};
+  *encoder = known.load(std::memory_order_relaxed);
+  if (*encoder != nullptr) return cudaSuccess;
+  void *entry = nullptr;
+  cudaDriverEntryPointQueryResult found;
+  SAILS_TRY(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &entry, 12000, cudaEnableDefault, &found));
+  if (found != cudaDriverEntryPointSuccess) return cudaErrorNotSupported;
+  *encoder = reinterpret_cast<TensorMapEncoder>(entry);
+  known.store(*encoder, std::memory_order_relaxed);
+  return cudaSuccess;
+}
+#endif
+
 // Fails with cudaErrorInvalidValue where the description breaks a rule above.
 inline cudaError_t make_tensor_map(TensorMap *map, const TensorBox &b) {
 #ifdef SAILS_EMULATOR
@@ -58,20 +79,16 @@ inline cudaError_t make_tensor_map(TensorMap *map, const TensorBox &b) {
                                         static_cast<int>(swizzle_span(b.swizzle))};
   return sails_emulator::make_tensor_map(map, sizeof *map, view) ? cudaSuccess : cudaErrorInvalidValue;
 #else
-  using Encode = CUresult (*)(CUtensorMap *, CUtensorMapDataType, cuuint32_t, void *, const cuuint64_t *, const cuuint64_t *, const cuuint32_t *,
-                              const cuuint32_t *, CUtensorMapInterleave, CUtensorMapSwizzle, CUtensorMapL2promotion, CUtensorMapFloatOOBfill);
+  TensorMapEncoder encode = nullptr;
+  SAILS_TRY(tensor_map_encoder(&encode));
   static_assert(sizeof(TensorMap) == sizeof(CUtensorMap), "the driver writes the whole map");
-  void *entry = nullptr;
-  cudaDriverEntryPointQueryResult found;
-  SAILS_TRY(cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &entry, 12000, cudaEnableDefault, &found));
-  if (found != cudaDriverEntryPointSuccess) return cudaErrorNotSupported;
   const cuuint64_t sizes[4] = {b.size[0], b.size[1], b.size[2], b.size[3]}, strides[3] = {b.stride_bytes[0], b.stride_bytes[1], b.stride_bytes[2]};
   const cuuint32_t box[4] = {b.box[0], b.box[1], b.box[2], b.box[3]}, steps[4] = {1, 1, 1, 1};
   const CUtensorMapSwizzle swizzle = b.swizzle == Swizzle::bytes_128  ? CU_TENSOR_MAP_SWIZZLE_128B
                                      : b.swizzle == Swizzle::bytes_64 ? CU_TENSOR_MAP_SWIZZLE_64B
                                      : b.swizzle == Swizzle::bytes_32 ? CU_TENSOR_MAP_SWIZZLE_32B
                                                                       : CU_TENSOR_MAP_SWIZZLE_NONE;
-  const CUresult result = reinterpret_cast<Encode>(entry)(
+  const CUresult result = encode(
       reinterpret_cast<CUtensorMap *>(map), b.type == TensorType::f32 ? CU_TENSOR_MAP_DATA_TYPE_FLOAT32 : CU_TENSOR_MAP_DATA_TYPE_BFLOAT16,
       static_cast<cuuint32_t>(b.rank), const_cast<void *>(b.base), sizes, strides, box, steps, CU_TENSOR_MAP_INTERLEAVE_NONE, swizzle,
       CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);

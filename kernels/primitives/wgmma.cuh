@@ -96,7 +96,7 @@ __device__ __forceinline__ void wgmma_done(uint32_t (&a)[4]) {
   (void)a;
 #endif
 }
-// Gives 24 to 240 registers a thread (a multiple of 8) to this warpgroup, or takes those above; all its threads call. In kernels with
+// Gives 24 to 256 registers a thread (a multiple of 8) to this warpgroup, or takes those above; all its threads call. In kernels with
 // __launch_bounds__(threads, 1).
 template <int kRegisters>
 __device__ __forceinline__ void take_registers() {

@@ -30,13 +30,21 @@ struct HeuristicResult {
 };
 
 using Opaque = void *;
-constexpr size_t kLargestAlignment = 256;
+// What is promised of operands: more than the widest access gains nothing and would make plans depend on where an arena has put them.
+constexpr size_t kLargestAlignment = 16;
 
 int64_t alignment_of(const void *pointer) {
   size_t alignment = kLargestAlignment;
   while (reinterpret_cast<uintptr_t>(pointer) % alignment != 0) alignment /= 2;
   return static_cast<int64_t>(alignment);
 }
+
+// While it lives, calls are allowed that a recording of the calling thread otherwise forbids.
+struct Relaxed {
+  cudaStreamCaptureMode mode = cudaStreamCaptureModeRelaxed;
+  Relaxed() { (void)cudaThreadExchangeStreamCaptureMode(&mode); }
+  ~Relaxed() { (void)cudaThreadExchangeStreamCaptureMode(&mode); }
+};
 
 }  // namespace
 
@@ -130,7 +138,12 @@ std::unique_ptr<CublasLt> CublasLt::open(const std::string &path) {
       why += "; " + place + " has no " + missing;
       continue;
     }
-    library->check(library->create(&library->handle), "cublasLtCreate");
+    // A driver may be too old for one version and do for the next.
+    if (const Status status = library->create(&library->handle); status != kSuccess) {
+      library->handle = nullptr;
+      why += "; " + place + ": cublasLtCreate: " + library->status_string(status) + " (status " + std::to_string(status) + ")";
+      continue;
+    }
     const size_t version = library->version();
     const std::string name = "cuBLASLt " + std::to_string(version / 10000) + "." + std::to_string(version / 100 % 100) + "." +
                              std::to_string(version % 100) + " (" + place + ")";
@@ -144,11 +157,11 @@ CublasLt::CublasLt(std::unique_ptr<Library> library, std::string name) : library
 
 CublasLt::~CublasLt() = default;
 
-std::shared_ptr<const CublasLt::Plan> CublasLt::plan(const kernels::MatmulProblem &p, const void *addend, void *workspace) {
+std::shared_ptr<const CublasLt::Plan> CublasLt::plan(const kernels::MatmulProblem &p, const void *addend) {
   constexpr size_t kMostPlans = 4096;
   const int64_t alignment[4] = {alignment_of(p.b), alignment_of(p.a), alignment_of(addend), alignment_of(p.c)};
   const int64_t flags = (p.c_bf16 ? 1 : 0) | (p.ab_bf16 ? 2 : 0) | (p.transpose_a ? 4 : 0) | (p.transpose_b ? 8 : 0);
-  const Key key = {p.m, p.n, p.k, p.ldc, p.lda, p.ldb, flags, alignment[0], alignment[1], alignment[2], alignment[3], alignment_of(workspace)};
+  const Key key = {p.m, p.n, p.k, p.ldc, p.lda, p.ldb, flags, alignment[0], alignment[1], alignment[2], alignment[3]};
   if (const auto known = plans_.find(key); known != plans_.end()) return known->second;
   if (plans_.size() >= kMostPlans) plans_.clear();
   const Library &lt = *library_;
@@ -165,7 +178,7 @@ std::shared_ptr<const CublasLt::Plan> CublasLt::plan(const kernels::MatmulProble
   Opaque preference = nullptr;
   lt.check(lt.preference_create(&preference), "cublasLtMatmulPreferenceCreate");
   const std::unique_ptr<void, Status (*)(Opaque)> owned(preference, lt.preference_destroy);
-  const uint64_t bytes = kWorkspaceBytes;
+  const uint64_t bytes = kScratchBytes;
   lt.check(lt.preference_set(preference, kMaxWorkspace, &bytes, sizeof bytes), "cublasLtMatmulPreferenceSetAttribute");
   lt.check(lt.preference_set(preference, kReductionSchemes, &kReduceInComputeType, sizeof kReduceInComputeType), "cublasLtMatmulPreferenceSetAttribute");
   for (int i = 0; i < 4; i++) {
@@ -173,7 +186,12 @@ std::shared_ptr<const CublasLt::Plan> CublasLt::plan(const kernels::MatmulProble
     lt.check(lt.preference_set(preference, kAlignment[i], &value, sizeof value), "cublasLtMatmulPreferenceSetAttribute");
   }
   int found = 0;
-  const Status status = lt.heuristic(lt.handle, plan->desc, plan->a, plan->b, plan->c, plan->c, preference, 1, &plan->result, &found);
+  Status status;
+  {
+    // The library may ask the driver for what a recording of this thread's would forbid.
+    const Relaxed while_asking;
+    status = lt.heuristic(lt.handle, plan->desc, plan->a, plan->b, plan->c, plan->c, preference, 1, &plan->result, &found);
+  }
   if (status != kNotSupported) lt.check(status, "cublasLtMatmulAlgoGetHeuristic");
   plan->found = status == kSuccess && found > 0 && plan->result.state == kSuccess;
   return plans_[key] = std::move(plan);
@@ -182,18 +200,19 @@ std::shared_ptr<const CublasLt::Plan> CublasLt::plan(const kernels::MatmulProble
 bool CublasLt::multiply(cudaStream_t stream, const kernels::MatmulProblem &p, void *workspace) {
   if (p.m == 0 || p.n == 0 || p.k == 0 || p.m_limit != nullptr || p.bias != nullptr || p.low_rank.r > 0) return false;
   const void *addend = p.beta != 0.0f && p.addend != nullptr ? p.addend : p.c;
-  const std::shared_ptr<const Plan> how = plan(p, addend, workspace);
+  const std::shared_ptr<const Plan> how = plan(p, addend);
   if (!how->found) return false;
-  const auto run = [&library = *library_, how, p, addend, workspace](cudaStream_t on) {
+  const auto first = (reinterpret_cast<uintptr_t>(workspace) + kScratchAlignment - 1) / kScratchAlignment * kScratchAlignment;
+  const auto run = [&library = *library_, how, p, addend, scratch = reinterpret_cast<void *>(first)](cudaStream_t on) {
     library.check(library.matmul(library.handle, how->desc, &p.alpha, p.b, how->a, p.a, how->b, &p.beta, addend, how->c, p.c, how->c, &how->result.algorithm,
-                                 workspace, kWorkspaceBytes, on),
+                                 scratch, kScratchBytes, on),
                   "cublasLtMatmul");
   };
 #ifdef SAILS_EMULATOR
   // There is no card that the library could queue for: a stand-in computes when the product's turn comes, in a recording each time anew.
   queued_.push_back([run] { run(nullptr); });
   const cudaHostFn_t at_its_turn = [](void *queued) { (*static_cast<std::function<void()> *>(queued))(); };
-  (void)cudaLaunchHostFunc(stream, at_its_turn, &queued_.back());
+  if (cudaLaunchHostFunc(stream, at_its_turn, &queued_.back()) != cudaSuccess) throw Error(SAILS_FAILED, "cudaLaunchHostFunc has failed");
 #else
   run(stream);
 #endif

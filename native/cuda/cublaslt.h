@@ -16,8 +16,9 @@ namespace sails {
 
 class CublasLt {
  public:
-  // What a product may use of its workspace.
-  static constexpr int64_t kWorkspaceBytes = int64_t{32} << 20;
+  // The workspace of a product: what the library may use of it, which begins on 256 bytes, its rule, and what is lost to that.
+  static constexpr int64_t kScratchBytes = int64_t{32} << 20, kScratchAlignment = 256;
+  static constexpr int64_t kWorkspaceBytes = kScratchBytes + kScratchAlignment;
 
   // The library at `path`; "": that of the environment's SAILS_CUBLASLT, else by name (libcublasLt.so.13, .12), else under /usr/local/cuda. Throws
   // SAILS_UNSUPPORTED with all places that were tried.
@@ -36,10 +37,10 @@ class CublasLt {
  private:
   struct Library;
   struct Plan;
-  using Key = std::array<int64_t, 12>;
+  using Key = std::array<int64_t, 11>;
 
   CublasLt(std::unique_ptr<Library> library, std::string name);
-  std::shared_ptr<const Plan> plan(const kernels::MatmulProblem &p, const void *addend, void *workspace);
+  std::shared_ptr<const Plan> plan(const kernels::MatmulProblem &p, const void *addend);
 
   std::unique_ptr<Library> library_;
   std::string name_;

@@ -73,13 +73,14 @@ void choose_kernels(CudaDevice &device, const std::string &value) {
 }
 
 #ifdef SAILS_EMULATOR
-constexpr const char *kBackend = "emulator", *kKnownOptions = "memory_mib=..., head_mib=..., kernels=hopper|portable, clusters=on|off, matmul=own|cublaslt, cublaslt=PATH or seed=...";
+constexpr const char *kBackend = "emulator", *kKnownOptions = "memory_mib=..., head_mib=..., kernels=hopper|portable, clusters=on|off, multiprocessors=..., matmul=own|cublaslt, cublaslt=PATH or seed=...";
 #else
-constexpr const char *kBackend = "cuda", *kKnownOptions = "memory_mib=..., head_mib=..., kernels=hopper|portable, clusters=on|off, matmul=own|cublaslt or cublaslt=PATH";
+constexpr const char *kBackend = "cuda", *kKnownOptions = "memory_mib=..., head_mib=..., kernels=hopper|portable, clusters=on|off, multiprocessors=..., matmul=own|cublaslt or cublaslt=PATH";
 #endif
 
 // "key=value,...": memory_mib limits what sails_alloc hands out, head_mib is the memory for logits, kernels and clusters limit the choice of variants,
-// matmul=cublaslt gives plain dense products to cuBLASLt, at a path where one is given; the emulator also knows seed.
+// multiprocessors is how many of them variants are chosen for (with few, small shapes take the ways of large ones), matmul=cublaslt gives plain dense
+// products to cuBLASLt, at a path where one is given; the emulator also knows seed.
 void apply_options(CudaDevice &device, std::string rest) {
   std::string matmul = "own", library;
   while (!rest.empty()) {
@@ -101,6 +102,10 @@ void apply_options(CudaDevice &device, std::string rest) {
     } else if (key == "clusters") {
       require(value == "on" || value == "off", "option clusters=" + value + ": expected on or off");
       device.clusters = value == "on";
+    } else if (key == "multiprocessors") {
+      const int64_t count = positive(key, value);
+      require(count <= device.multiprocessors, "option multiprocessors=" + value + ": " + device.name + " has " + std::to_string(device.multiprocessors));
+      device.multiprocessors = static_cast<int>(count);
     } else if (key == "matmul") {
       require(value == "own" || value == "cublaslt", "option matmul=" + value + ": expected own or cublaslt");
       matmul = value;
@@ -252,7 +257,7 @@ std::string describe(sails_device &handle) {
   return text + ",\"name\":\"" + json_escaped(device.name) + "\",\"multiprocessors\":" + std::to_string(device.multiprocessors) +
          ",\"threads\":" + std::to_string(device.multiprocessors) + ",\"total_bytes\":" + std::to_string(device.total_bytes) +
          ",\"budget_bytes\":" + std::to_string(device.budget_bytes) + ",\"matmul\":\"" + (device.cublaslt == nullptr ? "" : json_escaped(device.cublaslt->name()) + ", else ") + "own kernels (" +
-         (device.hopper_kernels ? "wgmma" : "mma.sync") + ")\"}";
+         (!device.hopper_kernels ? "mma.sync" : device.clusters ? "wgmma, clusters" : "wgmma") + ")\"}";
 }
 
 bool host_accessible(sails_device &) { return false; }

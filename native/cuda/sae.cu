@@ -58,7 +58,7 @@ int64_t topk_bytes(const TopkBlocks &b, int64_t k) {
 // Whether the kernels of sm_90a may be chosen; `operands_fit`: whether TMA can read the operands, or true where they are not known.
 kernels::FindConfig find_config(const CudaDevice &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t dtype, bool dense, bool operands_fit) {
   const bool bf16_weights = dtype == SAILS_BF16, warpgroups = device.hopper_kernels && bf16_weights && operands_fit;
-  return kernels::choose_sae_find(n_tokens, d_in, d_sae, bf16_weights, dense, warpgroups, device.multiprocessors);
+  return kernels::choose_sae_find(n_tokens, d_in, d_sae, bf16_weights, dense, warpgroups, device.persistent());
 }
 
 // Enough for either variant: which one it is depends on the alignment of the operands, too.

@@ -27,6 +27,7 @@ struct Barrier {
   int64_t count = 0, pending = 0;  // arrivals of a phase, and those still missing in this one
   int64_t bytes = 0;               // announced and not arrived; below 0 while copies are ahead of the announcement
   uint32_t phase = 0;              // the parity of the phase under way
+  bool by_others = false;          // another block of the cluster has arrived
   std::vector<Load> loads;
   std::vector<Thread *> waiting;
   Site waited_at{};
@@ -277,10 +278,13 @@ Block &block_of_cluster(uint32_t rank, const char *what, Site site) {
 void mbarrier_arrive(void *barrier, uint32_t bytes, Site site) { arrive(barrier_at(barrier, "mbarrier.arrive", site), bytes, site); }
 
 void mbarrier_arrive_at(void *barrier, uint32_t rank, Site site) {
-  arrive(barrier_of(block_of_cluster(rank, "mbarrier.arrive", site), barrier, "mbarrier.arrive", site), 0, site);
+  Block &block = block_of_cluster(rank, "mbarrier.arrive", site);
+  Barrier &b = barrier_of(block, barrier, "mbarrier.arrive", site);
+  b.by_others = b.by_others || &block != &runner().block();
+  arrive(b, 0, site);
 }
 
-bool mbarrier_wait(void *barrier, uint32_t parity, bool until_done, Site site) {
+bool mbarrier_wait(void *barrier, uint32_t parity, bool until_done, bool cluster, Site site) {
   ClusterRunner &r = runner();
   if (parity > 1) r.fail("mbarrier.try_wait: a parity of " + std::to_string(parity), site);
   Barrier &b = barrier_at(barrier, "mbarrier.try_wait", site);
@@ -296,6 +300,7 @@ bool mbarrier_wait(void *barrier, uint32_t parity, bool until_done, Site site) {
     b.waited_at = site;
     r.wait("an mbarrier", site);
   }
+  if (b.by_others && !cluster) r.fail("mbarrier.try_wait in the block's scope on an mbarrier at which another block of the cluster arrives", site);
   return true;
 }
 

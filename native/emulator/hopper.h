@@ -15,8 +15,8 @@ void mbarrier_invalidate(void *barrier, Site site = Site::here());
 void mbarrier_arrive(void *barrier, uint32_t bytes, Site site = Site::here());
 // One arrival at the mbarrier that block `rank` of the cluster has at the same place.
 void mbarrier_arrive_at(void *barrier, uint32_t rank, Site site = Site::here());
-// Whether the phase of this parity has completed; until_done: sleeps until it has.
-bool mbarrier_wait(void *barrier, uint32_t parity, bool until_done, Site site = Site::here());
+// Whether the phase of this parity has completed; until_done: sleeps until it has; cluster: what other blocks of the cluster did before they arrived is done.
+bool mbarrier_wait(void *barrier, uint32_t parity, bool until_done, bool cluster, Site site = Site::here());
 
 // A tensor in global memory and the box that a copy takes, innermost dimension first.
 struct TensorView {

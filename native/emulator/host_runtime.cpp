@@ -450,6 +450,12 @@ cudaError_t cudaEventElapsedTime(float *elapsed_ms, cudaEvent_t, cudaEvent_t) {
   return cudaSuccess;
 }
 
+// Nothing is forbidden while the emulator records.
+cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode *mode) {
+  thread_local cudaStreamCaptureMode current = cudaStreamCaptureModeGlobal;
+  std::swap(current, *mode);
+  return cudaSuccess;
+}
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   Lock lock(runtime().mutex);
   if (stream == nullptr || stream->capture) return remember(cudaErrorStreamCaptureUnsupported);

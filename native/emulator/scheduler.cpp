@@ -178,6 +178,8 @@ void ClusterRunner::thread_finished() {
   async_copy_wait(0);
   current_->done = true;
   live_--;
+  // Who has arrived and returns without waiting is not counted twice.
+  if (current_->at_cluster_barrier && current_->cluster_phase == cluster_phase_) cluster_arrived_--;
   if (--block().live == 0 && block_end_hook_ != nullptr) block_end_hook_(*this);
   complete_cluster_phase();
 }

@@ -170,10 +170,10 @@ TEST("choose_warpgroup_matmul: rounds decide between 256 and 192 columns, rows w
   return expect(choose_warpgroup_matmul(4096, 9216, 2304, {1, true}).cluster == 1, "a pair on one multiprocessor");
 }
 
-TEST("choose_warpgroup_pair: gate and up are not split over k") {
+TEST("choose_warpgroup_two: gate and up are not split over k") {
   for (int64_t tokens : {9, 512, 2048, 4096, 8192})
     for (const LinearShape &s : kLinears) {
-      const WarpgroupConfig c = choose_warpgroup_pair(tokens, s.d_out, s.d_in, kPairs);
+      const WarpgroupConfig c = choose_warpgroup_two(tokens, s.d_out, s.d_in, kPairs);
       if (c.parts != 1 || c.workspace_bytes != 0 || c.tile_cols % 128 != 0) return std::string(s.name) + ": " + c.name;
     }
   return "";

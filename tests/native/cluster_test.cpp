@@ -16,7 +16,7 @@ namespace {
 constexpr int kBlocks = 4, kShare = 64, kRows = 2, kSteps = 5, kStages = 2;  // each block brings kShare columns of kRows rows to all
 constexpr int kCols = kBlocks * kShare, kStageBytes = kRows * kCols * 4, kShareBytes = kRows * kShare * 4;
 
-enum class Fault { none, no_sync_at_start, no_sync_at_end, own_arrivals_only, no_empty_wait, outside_mask, own_bytes_only };
+enum class Fault { none, no_sync_at_start, no_sync_at_end, own_arrivals_only, no_empty_wait, outside_mask, own_bytes_only, block_scope_wait };
 
 // out [kBlocks, kSteps, kRows * kCols]: what each block has got of `in` [kSteps * kRows, kCols]. Warp 0 copies, warp 1 reads.
 template <Fault kFault>
@@ -39,7 +39,7 @@ __global__ void share_rows(float *out, const __grid_constant__ TensorMap map) {
   if (threadIdx.x == 0) {
     for (int step = 0; step < kSteps; step++) {
       const int s = step % kStages;
-      if (kFault != Fault::no_empty_wait) mbarrier_wait_for_cluster(empty + s, (step / kStages + 1) % 2);
+      if (kFault != Fault::no_empty_wait) mbarrier_wait<kFault != Fault::block_scope_wait>(empty + s, (step / kStages + 1) % 2);
       mbarrier_arrive_expect(full + s, kFault == Fault::own_bytes_only ? kShareBytes : kStageBytes);
       const uint32_t all = (1u << (kFault == Fault::outside_mask ? kBlocks + 1 : kBlocks)) - 1;
       tma_load_2d_multicast(stages + s * kStageBytes + rank * kShareBytes, map, full + s, all, rank * kShare, step * kRows);
@@ -160,4 +160,7 @@ TEST("fault: a block ends while others still reach it") { return expect_caught(o
 TEST("fault: the producer waits for its own block's readers alone") { return expect_caught(of_seed<Fault::own_arrivals_only>); }
 TEST("fault: the producer waits for no reader of the cluster") { return expect_caught(of_seed<Fault::no_empty_wait>); }
 TEST("fault: only a block's own share of bytes is announced") { return expect_caught(of_seed<Fault::own_bytes_only>); }
+TEST("fault: a wait of the block's scope for arrivals from other blocks") {
+  return expect_caught(of_seed<Fault::block_scope_wait>);
+}
 TEST("fault: a multicast to a block that the cluster does not have") { return expect_contains(of_seed<Fault::outside_mask>(1), "block 4 of a cluster of 4"); }

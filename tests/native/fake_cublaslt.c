@@ -23,7 +23,7 @@ struct preference {
   uint32_t reductions, alignment[4];
 };
 struct algorithm {
-  uint64_t data[8]; /* the alignments of A, B, C, D and the workspace */
+  uint64_t data[8]; /* the alignments of A, B, C, D and the workspace, the size of the last */
 };
 struct result {
   struct algorithm algorithm;
@@ -103,8 +103,8 @@ int cublasLtMatmulAlgoGetHeuristic(void *handle, void *of_desc, void *of_a, void
   if (most_k != NULL && depth(desc, a) > strtoull(most_k, NULL, 10)) return SUCCESS; /* none found */
   memset(results, 0, sizeof *results);
   for (int i = 0; i < 4; i++) results->algorithm.data[i] = preference->alignment[i];
-  results->algorithm.data[4] = 16;
-  results->workspace_bytes = preference->workspace;
+  results->algorithm.data[4] = 256;
+  results->algorithm.data[5] = results->workspace_bytes = preference->workspace;
   *found = preference->reductions == 2;
   return SUCCESS;
 }
@@ -134,7 +134,7 @@ int cublasLtMatmul(void *handle, void *of_desc, const void *alpha, const void *a
   const float scale = *(const float *)alpha, old = *(const float *)beta;
   for (int i = 0; i < 5; i++)
     if (algorithm->data[i] == 0 || (uintptr_t)pointers[i] % algorithm->data[i] != 0) return INVALID_VALUE;
-  if (handle != &made || stream != NULL || workspace_bytes == 0) return INVALID_VALUE;
+  if (handle != &made || stream != NULL || workspace_bytes < algorithm->data[5]) return INVALID_VALUE;
   memset(workspace, 0xff, workspace_bytes < 4096 ? workspace_bytes : 4096); /* it is the library's to write */
   const uint64_t k = depth(desc, la);
   for (uint64_t col = 0; col < ld->cols; col++)

@@ -37,16 +37,16 @@ public record MatmulCase(int m, int n, int k, boolean transposeA, boolean transp
             cases.add(new MatmulCase(19, 23, 29, false, false, 1, 0, 5, types[0], types[1]));
             cases.add(new MatmulCase(130, 67, 257, false, true, 1, 1, 0, types[0], types[1]));
             cases.add(new MatmulCase(5, 7, 1031, false, true, 1, 0, 0, types[0], types[1]));
-            // Rows of whole vectors, which bulk copies take: around their tiles, several tiles a block, a long sum in parts, rows that are longer.
+            // Rows of whole vectors, which bulk copies take: around their tiles, several tiles a block and more of k than buffers, a long sum in parts, rows that are longer.
             for (int transposes = 0; transposes < 3; transposes++) {
                 boolean transposeA = transposes == 1;
                 boolean transposeB = transposes == 2;
                 cases.add(new MatmulCase(72, 56, 40, transposeA, transposeB, 1, 0, 0, types[0], types[1]));
                 cases.add(new MatmulCase(136, 264, 72, transposeA, transposeB, 0.5f, 1, 8, types[0], types[1]));
                 cases.add(new MatmulCase(64, 128, 704, transposeA, transposeB, 1, 1, 0, types[0], types[1]));
-                cases.add(new MatmulCase(264, 376, 72, transposeA, transposeB, 1, 0.5f, 0, types[0], types[1]));
+                cases.add(new MatmulCase(264, 376, 136, transposeA, transposeB, 1, 0.5f, 0, types[0], types[1]));
                 cases.add(new MatmulCase(648, 256, 64, transposeA, transposeB, -1, 0, 0, types[0], types[1]));
-                cases.add(new MatmulCase(504, 504, 72, transposeA, transposeB, -1, 0, 0, types[0], types[1]));
+                cases.add(new MatmulCase(504, 504, 136, transposeA, transposeB, -1, 0, 0, types[0], types[1]));
             }
             // Few rows: more of a row than fits into shared memory at once, columns shared by warps, several columns a warp, all alignments.
             cases.add(new MatmulCase(8, 5, 4808, false, true, 1, 0.5f, 0, types[0], types[1]));
