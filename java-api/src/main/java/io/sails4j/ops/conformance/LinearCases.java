@@ -11,7 +11,7 @@ public final class LinearCases {
     /** Few rows, tiles of every size and their neighbours, long sums that a GPU splits, ranks of every tile width, no adapter. */
     private static final int[][] SHAPES = {{0, 8, 6, 2}, {1, 1, 1, 1}, {3, 17, 33, 4}, {8, 64, 48, 16}, {5, 1031, 40, 3}, {19, 131, 65, 5},
         {65, 33, 129, 8}, {257, 70, 130, 16}, {33, 1100, 24, 65}, {7, 9, 5, 0}, {66, 40, 24, 0}, {4, 0, 3, 2}, {1, 2304, 70, 16},
-        {136, 72, 264, 16}, {264, 136, 376, 20}, {264, 376, 136, 20}, {72, 704, 128, 20}, {40, 64, 704, 3}};
+        {136, 72, 264, 16}, {72, 704, 128, 20}, {40, 64, 704, 3}};
 
     private LinearCases() {
     }
@@ -34,6 +34,9 @@ public final class LinearCases {
                 cases.add(new Backward(s[0], s[1], s[2], s[3], i % 2 == 0, i % 3 != 1, dtype));
             }
         }
+        // Blocks that go in pairs, forward and backward, which only BF16 has.
+        cases.add(new Forward(264, 136, 376, 20, false, true, false, DType.BF16, DType.BF16));
+        cases.add(new Backward(264, 376, 136, 20, true, true, DType.BF16));
         return cases;
     }
 

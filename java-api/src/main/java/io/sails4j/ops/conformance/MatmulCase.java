@@ -44,9 +44,12 @@ public record MatmulCase(int m, int n, int k, boolean transposeA, boolean transp
                 cases.add(new MatmulCase(72, 56, 40, transposeA, transposeB, 1, 0, 0, types[0], types[1]));
                 cases.add(new MatmulCase(136, 264, 72, transposeA, transposeB, 0.5f, 1, 8, types[0], types[1]));
                 cases.add(new MatmulCase(64, 128, 704, transposeA, transposeB, 1, 1, 0, types[0], types[1]));
-                cases.add(new MatmulCase(264, 376, 136, transposeA, transposeB, 1, 0.5f, 0, types[0], types[1]));
                 cases.add(new MatmulCase(648, 256, 64, transposeA, transposeB, -1, 0, 0, types[0], types[1]));
-                cases.add(new MatmulCase(504, 504, 136, transposeA, transposeB, -1, 0, 0, types[0], types[1]));
+                if (types[1] == DType.BF16) {
+                    // Blocks that go in pairs, which only these types have.
+                    cases.add(new MatmulCase(264, 376, 136, transposeA, transposeB, 1, 0.5f, 0, types[0], types[1]));
+                    cases.add(new MatmulCase(264, 504, 136, transposeA, transposeB, -1, 0, 0, types[0], types[1]));
+                }
             }
             // Few rows: more of a row than fits into shared memory at once, columns shared by warps, several columns a warp, all alignments.
             cases.add(new MatmulCase(8, 5, 4808, false, true, 1, 0.5f, 0, types[0], types[1]));
