@@ -72,9 +72,10 @@ struct CublasLt::Library {
   }
 
   void check(Status status, const char *function) const {
-    if (status != kSuccess)
-      throw Error(SAILS_FAILED, std::string("cuBLASLt: ") + function + ": " + status_string(status) + " (status " + std::to_string(status) +
-                                    "); the option matmul=own goes without it");
+    if (status != kSuccess) throw Error(SAILS_FAILED, "cuBLASLt: " + told(status, function) + "; the option matmul=own goes without it");
+  }
+  std::string told(Status status, const char *function) const {
+    return std::string(function) + ": " + status_string(status) + " (status " + std::to_string(status) + ")";
   }
 
   // The name of the function that is missing, NULL where all are there.
@@ -141,7 +142,7 @@ std::unique_ptr<CublasLt> CublasLt::open(const std::string &path) {
     // A driver may be too old for one version and do for the next.
     if (const Status status = library->create(&library->handle); status != kSuccess) {
       library->handle = nullptr;
-      why += "; " + place + ": cublasLtCreate: " + library->status_string(status) + " (status " + std::to_string(status) + ")";
+      why += "; " + place + ": " + library->told(status, "cublasLtCreate");
       continue;
     }
     const size_t version = library->version();

@@ -129,13 +129,10 @@ static std::vector<uint16_t> gradients_in_turns(int64_t heads_a_turn, uint64_t s
   kept.row_segments = row_segments;
   kept.key_segments = key_segments;
   kept.tiles = tiles;
-  sails_emulator::set_seed(seed);
-  cudaStream_t stream = nullptr;
-  (void)cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
-  cudaError_t status = launch_attention_backward_warpgroup(stream, p, config, {dq, dk, dv, dout, lse, nullptr}, out, kept);
-  if (status == cudaSuccess) status = cudaStreamSynchronize(stream);
-  if (status != cudaSuccess) why = sails_emulator::failure_text();
-  (void)cudaStreamDestroy(stream);
+  const std::string text = device::run_queued(seed, [&](cudaStream_t stream) {
+    return launch_attention_backward_warpgroup(stream, p, config, {dq, dk, dv, dout, lse, nullptr}, out, kept);
+  });
+  if (!text.empty()) why = text;
   std::vector<uint16_t> bits;
   for (const std::vector<bf16> &gradient : {dq.values(), dk.values(), dv.values()})
     for (const bf16 x : gradient) bits.push_back(x.bits);

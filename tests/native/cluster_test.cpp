@@ -1,6 +1,4 @@
 // Clusters in the emulator: the blocks of a cluster share what one of them reads, and whoever forgets to meet is caught.
-#include <algorithm>
-
 #include "check.h"
 #include "device.h"
 #include "primitives/tma.cuh"
@@ -8,6 +6,8 @@
 using check::expect;
 using check::expect_contains;
 using device::Array;
+using device::expect_caught;
+using device::expect_right;
 using device::kSeeds;
 using namespace sails::kernels;
 
@@ -88,10 +88,6 @@ std::string run_share(uint64_t seed, int blocks = kBlocks, int cluster = kBlocks
   return "";
 }
 
-// A planted fault must show under some seed.
-std::string expect_caught(std::string (*run)(uint64_t)) {
-  return expect(std::any_of(std::begin(kSeeds), std::end(kSeeds), [&](uint64_t seed) { return !run(seed).empty(); }), "no seed has caught it");
-}
 template <Fault kFault>
 std::string of_seed(uint64_t seed) {
   return run_share<kFault>(seed);
@@ -126,11 +122,7 @@ __global__ void same_layout(uint64_t *where) {
 }  // namespace
 
 TEST("clusters: every block gets what the others read, under every seed") {
-  for (uint64_t seed : kSeeds) {
-    const std::string why = run_share<Fault::none>(seed);
-    if (!why.empty()) return why + " under seed " + std::to_string(seed);
-  }
-  return "";
+  return expect_right(of_seed<Fault::none>);
 }
 TEST("clusters: all threads meet, as often as they like") {
   for (uint64_t seed : kSeeds) {

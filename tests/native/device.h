@@ -33,18 +33,26 @@ class Array {
   T *data_ = nullptr;
 };
 
-// Runs the kernel under a seed in clusters of so many blocks; "" or the emulator's sentence.
-template <typename... Parameters, typename... Arguments>
-std::string run_clusters(uint64_t seed, const char *name, void (*kernel)(Parameters...), dim3 grid, dim3 block, int cluster, int64_t shared_bytes,
-                         Arguments... arguments) {
+// Runs what queue(stream) queues, under a seed; "" or the emulator's sentence, where it has none the error's name.
+template <typename Queue>
+std::string run_queued(uint64_t seed, Queue &&queue) {
   sails_emulator::set_seed(seed);
   cudaStream_t stream = nullptr;
   (void)cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
-  cudaError_t status = sails::kernels::launch_clusters(name, stream, kernel, grid, block, cluster, shared_bytes, arguments...);
+  cudaError_t status = queue(stream);
   if (status == cudaSuccess) status = cudaStreamSynchronize(stream);
-  const std::string text = status == cudaSuccess ? "" : sails_emulator::failure_text();
   (void)cudaStreamDestroy(stream);
-  return text;
+  if (status == cudaSuccess) return "";
+  const std::string text = sails_emulator::failure_text();
+  return text.empty() ? cudaGetErrorName(status) : text;
+}
+// One kernel, in clusters of so many blocks.
+template <typename... Parameters, typename... Arguments>
+std::string run_clusters(uint64_t seed, const char *name, void (*kernel)(Parameters...), dim3 grid, dim3 block, int cluster, int64_t shared_bytes,
+                         Arguments... arguments) {
+  return run_queued(seed, [&](cudaStream_t stream) {
+    return sails::kernels::launch_clusters(name, stream, kernel, grid, block, cluster, shared_bytes, arguments...);
+  });
 }
 // The same block by block.
 template <typename... Parameters, typename... Arguments>
@@ -54,5 +62,22 @@ std::string run(uint64_t seed, const char *name, void (*kernel)(Parameters...), 
 }
 
 constexpr uint64_t kSeeds[] = {1, 2, 3, 4, 5, 6, 7, 8};
+
+// Of run(seed): "" where it is that under every seed, else the first sentence and its seed.
+template <typename Run>
+std::string expect_right(Run &&run) {
+  for (uint64_t seed : kSeeds) {
+    const std::string why = run(seed);
+    if (!why.empty()) return why + " under seed " + std::to_string(seed);
+  }
+  return "";
+}
+// Whether some seed shows the fault: by a sentence, or by a wrong result.
+template <typename Run>
+std::string expect_caught(Run &&run) {
+  for (uint64_t seed : kSeeds)
+    if (!run(seed).empty()) return "";
+  return "no seed shows it";
+}
 
 }  // namespace device

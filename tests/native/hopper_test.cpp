@@ -11,6 +11,8 @@
 using check::expect;
 using check::expect_contains;
 using device::Array;
+using device::expect_caught;
+using device::expect_right;
 using device::kSeeds;
 using namespace sails::kernels;
 
@@ -200,14 +202,6 @@ TEST("wgmma: a from registers, several groups, accumulators overwritten") {
   return "";
 }
 
-// Whether some seed shows the fault: by a sentence, or by a wrong result.
-template <typename Run>
-static std::string expect_caught(Run &&run) {
-  for (uint64_t seed : kSeeds)
-    if (!run(seed).empty()) return "";
-  return "no seed shows it";
-}
-
 TEST("fault: accumulators read before the wait") {
   return expect_caught(run_product<64, Swizzle::bytes_128, false, false, ProductFault::no_wait>);
 }
@@ -391,11 +385,7 @@ static std::string run_twice(uint64_t seed) {
 }
 
 TEST("bulk copies of contiguous bytes, a buffer used twice") {
-  for (uint64_t seed : kSeeds) {
-    const std::string why = run_twice<CopyFault::none>(seed);
-    if (!why.empty()) return why;
-  }
-  return "";
+  return expect_right(run_twice<CopyFault::none>);
 }
 TEST("fault: a bulk load that nobody waits for") { return expect_caught(run_twice<CopyFault::no_wait>); }
 TEST("fault: shared memory overwritten before a bulk store has read it") { return expect_caught(run_twice<CopyFault::no_read_wait>); }
@@ -479,11 +469,7 @@ static std::string run_pipeline(uint64_t seed) {
 }
 
 TEST("a pipeline of loads and products, a producer warp and a warpgroup") {
-  for (uint64_t seed : kSeeds) {
-    const std::string why = run_pipeline<PipelineFault::none>(seed);
-    if (!why.empty()) return why + " under seed " + std::to_string(seed);
-  }
-  return "";
+  return expect_right(run_pipeline<PipelineFault::none>);
 }
 TEST("fault: the warpgroup does not wait for full buffers") { return expect_caught(run_pipeline<PipelineFault::no_full_wait>); }
 TEST("fault: the producer does not wait for empty buffers") { return expect_caught(run_pipeline<PipelineFault::no_empty_wait>); }

@@ -31,17 +31,14 @@ std::string compare(int tile_cols) {
   Array<bf16> on_a(a), on_b(b);
   std::vector<float> results[2];
   for (int cluster = 1; cluster <= 2; cluster++) {
-    sails_emulator::set_seed(static_cast<uint64_t>(10 * tile_cols + cluster));
     Array<float> c(std::vector<float>(kM * kN, NAN));
     const MatmulProblem p = {c, on_a, on_b, kM, kN, kK, kN, kTransposeA ? kM : kK, kTransposeB ? kK : kN, false, true, kTransposeA, kTransposeB, 1.0f, 0.0f,
                              nullptr};
     const WarpgroupConfig config = {"products", 2, tile_cols, cluster, 1, kK, 0};
-    cudaStream_t stream = nullptr;
-    (void)cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking);
-    cudaError_t status = launch_warpgroup_layout<kTransposeA, kTransposeB, float>(stream, p, config, {}, kFour);
-    if (status == cudaSuccess) status = cudaStreamSynchronize(stream);
-    (void)cudaStreamDestroy(stream);
-    if (status != cudaSuccess) return "cluster " + std::to_string(cluster) + ": " + sails_emulator::failure_text();
+    const std::string text = device::run_queued(static_cast<uint64_t>(10 * tile_cols + cluster), [&](cudaStream_t stream) {
+      return launch_warpgroup_layout<kTransposeA, kTransposeB, float>(stream, p, config, {}, kFour);
+    });
+    if (!text.empty()) return "cluster " + std::to_string(cluster) + ": " + text;
     results[cluster - 1] = c.values();
   }
   for (size_t i = 0; i < results[0].size(); i++)
