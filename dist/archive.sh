@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
 # Makes sails4j-VERSION-linux-x86_64.tar.gz: a Java runtime of the modules that are needed, the jars without the binaries of other platforms, the
-# native libraries, the launcher, tools/ and the licences. Called by Maven: archive.sh <java-api/target> <output directory> <version> <timestamp>
+# native libraries, the launcher, tools/ and the licences. Called by Maven:
+#   archive.sh <java-api/target> <cli/target> <output directory> <version> <timestamp>
 # The same sources, tools and timestamp give the same bytes.
 set -euo pipefail
-mkdir -p "$2"
-built=$(cd "$1" && pwd)
-out=$(cd "$2" && pwd)
-version=$3
-timestamp=$4
+mkdir -p "$3"
+library=$(cd "$1" && pwd)
+cli=$(cd "$2" && pwd)
+out=$(cd "$3" && pwd)
+version=$4
+timestamp=$5
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 name=sails4j-$version-linux-x86_64
 home=$out/$name
 limit_bytes=$((60 << 20))
 jdk=$("$root/sails" java-home)
-libraries=$built/classes/io/sails4j/native/linux-x86_64
+libraries=$library/classes/io/sails4j/native/linux-x86_64
 
 # Found with jdeps, less what our jars reach only where it is there: XML and SQL types of Jackson and picocli, windows of EJML and JNA.
 modules=java.base,java.logging,java.management,jdk.jfr,jdk.unsupported
@@ -59,12 +61,13 @@ third_party_jar() {
 
 jars() {
   mkdir -p "$out/classes"
-  cp -R "$built/classes/." "$out/classes"
+  cp -R "$library/classes/." "$out/classes"
   rm -rf "$out/classes/io/sails4j/native"
   pack_jar "$out/classes" "$home/lib/sails4j-$version.jar"
   rm -rf "$out/classes"
+  pack_jar "$cli/classes" "$home/lib/sails4j-cli-$version.jar"
   local jar
-  { tr : '\n' <"$built/classpath.txt" && echo; } | while read -r jar; do [ -z "$jar" ] || third_party_jar "$jar"; done
+  { tr : '\n' <"$cli/classpath.txt" && echo; } | while read -r jar; do [ -z "$jar" ] || third_party_jar "$jar"; done
 }
 
 # oneDNN stays out: 27 MB packed, and libsails_cpu multiplies without it.
@@ -100,7 +103,7 @@ licences() {
 contents() {
   {
     echo "sails4j $version"
-    sed 's/^commit=/commit /;t;d' "$built/classes/io/sails4j/build.properties"
+    sed 's/^commit=/commit /;t;d' "$library/classes/io/sails4j/build.properties"
     echo "needs: Linux x86_64, glibc 2.34 or newer, libgcc_s and libstdc++; for --backend cuda an NVIDIA driver"
     echo "libraries: $(cd "$home/lib/native" && echo *)"
     [ -f "$home/lib/native/libsails_cuda.so" ] || echo "left out: libsails_cuda.so (no nvcc when it was built)"

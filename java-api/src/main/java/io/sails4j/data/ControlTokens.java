@@ -42,7 +42,7 @@ public enum ControlTokens {
     }
 
     /** What a tokenizer that is learnt from nothing gets, by id. */
-    List<String> learnt() {
+    public List<String> learnt() {
         return learnt;
     }
 

@@ -1,0 +1,78 @@
+package io.sails4j.bench;
+
+import io.sails4j.model.ModelConfig;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import io.sails4j.tensor.DType;
+import io.sails4j.train.Recompute;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+
+/** Whole optimizer steps with random weights, beside the measured product of matrices and the memory plan. */
+final class StepBench {
+    private final EngineOptions options;
+    private final BenchSize size;
+    private final Ceilings ceilings;
+
+    StepBench(EngineOptions options, BenchSize size, Ceilings ceilings) {
+        this.options = options;
+        this.size = size;
+        this.ceilings = ceilings;
+    }
+
+    /** @param layers of the models, 0 = all */
+    void run(DType dtype, int layers, int steps, Listener listener) {
+        for (Variant variant : variants(layers)) {
+            listener.unlessTooLarge("step, " + variant.shape(size.tokens()), () -> listener.measured(line(variant, dtype, steps)));
+        }
+    }
+
+    private record Variant(String model, ModelConfig config, int length, boolean full, Recompute recompute) {
+        int sequences(int tokens) {
+            return Math.max(1, tokens / length);
+        }
+
+        String shape(int tokens) {
+            return model + ", " + config.nLayers() + " layers, " + sequences(tokens) + " x " + length + ", " + (full ? "all weights" : "LoRA r 16")
+                + (recompute.mode() == Recompute.Mode.OFF ? "" : ", recomputation " + recompute.mode().name().toLowerCase(Locale.ROOT));
+        }
+    }
+
+    private List<Variant> variants(int layers) {
+        List<Variant> variants = new ArrayList<>();
+        for (BenchSize.Model named : size.models()) {
+            ModelConfig config = layers == 0 ? named.config() : named.config().withLayers(Math.min(layers, named.config().nLayers()));
+            for (int length : size.stepLengths()) {
+                for (Recompute recompute : List.of(Recompute.off(), Recompute.selective(), Recompute.full())) {
+                    variants.add(new Variant(named.name(), config, length, false, recompute));
+                }
+            }
+            // All of a large model's weights with their gradients and moments do not fit onto one card.
+            ModelConfig trained = config.withLayers(Math.min(size.fullyTrainedLayers(), config.nLayers()));
+            for (Recompute recompute : List.of(Recompute.off(), Recompute.full())) {
+                variants.add(new Variant(named.name(), trained, size.stepLengths().getLast(), true, recompute));
+            }
+        }
+        return variants;
+    }
+
+    private Line line(Variant v, DType dtype, int steps) {
+        int sequences = v.sequences(size.tokens());
+        // A device of its own, so that the peak of its memory is this step's.
+        try (Engine engine = Engine.open(options)) {
+            StepBenchmark.Result r = new StepBenchmark(engine, v.config(), dtype, sequences, v.length()).run(v.full(), v.recompute(), steps);
+            double tokens = (double) sequences * v.length();
+            double seconds = tokens / r.tokensPerSecond();
+            double flops = r.flopsPerSecond() * seconds;
+            double bytes = (double) v.config().parameterCount() * dtype.byteSize();
+            Map<String, Double> more = new LinkedHashMap<>();
+            more.put("tokens_per_s", r.tokensPerSecond());
+            more.put("planned_bytes", (double) r.plannedBytes());
+            more.put("peak_bytes", (double) r.peakBytes());
+            return new Line("step", "step", v.shape(size.tokens()), dtype, seconds, flops, bytes, ceilings.share(dtype, flops, bytes, seconds), more);
+        }
+    }
+}

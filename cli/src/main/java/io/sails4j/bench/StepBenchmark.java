@@ -1,0 +1,86 @@
+package io.sails4j.bench;
+
+import io.sails4j.data.TokenSequence;
+import io.sails4j.lora.LoraAdapter;
+import io.sails4j.lora.LoraConfig;
+import io.sails4j.model.CausalModel;
+import io.sails4j.model.ModelConfig;
+import io.sails4j.model.ModelWeights;
+import io.sails4j.model.Projection;
+import io.sails4j.ops.AdamwOptions;
+import io.sails4j.ops.Engine;
+import io.sails4j.tensor.DType;
+import io.sails4j.train.FullTrainable;
+import io.sails4j.train.LoraTrainable;
+import io.sails4j.train.LrSchedule;
+import io.sails4j.train.MatmulPeak;
+import io.sails4j.train.Recompute;
+import io.sails4j.train.SftLoss;
+import io.sails4j.train.StepHook;
+import io.sails4j.train.StepMetrics;
+import io.sails4j.train.Trainable;
+import io.sails4j.train.TrainingFlops;
+import io.sails4j.train.TrainingLoop;
+import io.sails4j.train.TrainingOptions;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.SplittableRandom;
+
+/** Optimizer steps of a model with random weights, to be put beside the device's {@link MatmulPeak}. */
+public final class StepBenchmark {
+    private static final int RANK = 16;
+
+    private final Engine engine;
+    private final ModelConfig config;
+    private final DType dtype;
+    private final int sequences;
+    private final int length;
+
+    /** @param sequences of a step, all of the same length, in one micro-batch */
+    public StepBenchmark(Engine engine, ModelConfig config, DType dtype, int sequences, int length) {
+        this.engine = engine;
+        this.config = config;
+        this.dtype = dtype;
+        this.sequences = sequences;
+        this.length = length;
+    }
+
+    /**
+     * One variant's numbers.
+     *
+     * @param flopsPerSecond those that the model needs; what is computed again does not count
+     * @param peakBytes of the device at its most
+     */
+    public record Result(double tokensPerSecond, double flopsPerSecond, long plannedBytes, long peakBytes) {
+    }
+
+    /** Times {@code steps} steps after one that warms up. */
+    public Result run(boolean full, Recompute recompute, int steps) {
+        TrainingOptions options = new TrainingOptions(steps + 1, steps + 1, sequences * length, sequences * length, new AdamwOptions(1e-6, 0.9, 0.999, 1e-8, 0), 1,
+            LrSchedule.CONSTANT, 0, 1).withRecompute(recompute);
+        try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false);
+             LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(config, EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ,
+                 Projection.O_PROJ), RANK, RANK, "bench"), config, engine.device());
+             Trainable trainable = full ? new FullTrainable(model) : new LoraTrainable(adapter, engine.device());
+             TrainingLoop loop = new TrainingLoop(model, trainable, new SftLoss(examples()), options, StepHook.none(), System::nanoTime)) {
+            List<StepMetrics> metrics = new ArrayList<>();
+            loop.run(metrics::add);
+            double tokensPerSecond = metrics.stream().skip(1).mapToDouble(StepMetrics::tokensPerSecond).max().orElse(Double.NaN);
+            return new Result(tokensPerSecond, TrainingFlops.step(config, length, full, 0) * tokensPerSecond, loop.memory().totalBytes(),
+                engine.device().peakBytes());
+        }
+    }
+
+    private List<TokenSequence> examples() {
+        List<TokenSequence> examples = new ArrayList<>();
+        SplittableRandom random = new SplittableRandom(2);
+        for (int i = 0; i < sequences; i++) {
+            boolean[] counted = new boolean[length];
+            Arrays.fill(counted, true);
+            examples.add(new TokenSequence(random.ints(length, 0, (int) config.vocabSize()).toArray(), counted));
+        }
+        return examples;
+    }
+}

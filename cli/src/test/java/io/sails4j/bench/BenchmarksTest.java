@@ -1,0 +1,100 @@
+package io.sails4j.bench;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import io.sails4j.conformance.ConformanceSuite;
+import io.sails4j.conformance.OpCase;
+import io.sails4j.tensor.DType;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class BenchmarksTest {
+    private static final EngineOptions CPU = new EngineOptions("cpu", 0, "");
+
+    private static List<Line> run(List<String> groups, DType dtype) {
+        List<Line> lines = new ArrayList<>();
+        Ceilings ceilings;
+        try (Engine engine = Engine.open(CPU)) {
+            ceilings = Ceilings.measure(engine, BenchSize.quick());
+        }
+        assertThat(ceilings.copyBytesPerSecond()).isPositive().isFinite();
+        new Benchmarks(CPU, BenchSize.quick(), dtype, 0, 1).run(groups, ceilings, new Listener() {
+            @Override
+            public void measured(Line line) {
+                lines.add(line);
+            }
+
+            @Override
+            public void tooLarge(String sentence) {
+                throw new AssertionError(sentence);
+            }
+        });
+        return lines;
+    }
+
+    @ParameterizedTest
+    @EnumSource(value = DType.class, names = {"F32", "BF16"})
+    void everyGroupGivesNumbers(DType dtype) {
+        List<Line> lines = run(Benchmarks.GROUPS, dtype);
+        assertThat(lines).extracting(Line::group).hasSameElementsAs(Benchmarks.GROUPS);
+        assertThat(lines).allSatisfy(line -> {
+            assertThat(line.seconds()).isPositive().isFinite();
+            assertThat(line.bytes()).isPositive();
+            assertThat(line.flops()).isNotNegative();
+            assertThat(line.share().value()).isPositive().isFinite();
+            assertThat(line.more().values()).allSatisfy(value -> assertThat(value).isPositive());
+        });
+        assertThat(lines).filteredOn(line -> line.group().equals("step")).isNotEmpty().allSatisfy(line ->
+            assertThat(line.more()).containsKeys("tokens_per_s", "planned_bytes", "peak_bytes"));
+        assertThat(lines).filteredOn(line -> line.group().equals("decode")).isNotEmpty().allSatisfy(line ->
+            assertThat(line.more()).containsKey("tokens_per_s"));
+    }
+
+    @Test
+    void everyOperationIsTimed() {
+        Set<String> tested = ConformanceSuite.cases().stream().map(OpCase::operation).collect(Collectors.toCollection(TreeSet::new));
+        Set<String> timed = new TreeSet<>();
+        KernelShapes.layers(BenchSize.quick(), DType.BF16).forEach(shape -> timed.add(shape.opCase().operation()));
+        KernelShapes.autoencoders(BenchSize.quick(), DType.BF16).forEach(shape -> timed.add(shape.opCase().operation()));
+        assertThat(timed).isEqualTo(tested);
+    }
+
+    @Test
+    void whatDoesNotFitIsSaid() {
+        List<String> said = new ArrayList<>();
+        // The copy that memory is measured with fits, two layers of the weights do not.
+        EngineOptions small = new EngineOptions("emulator", 0, "memory_mib=24");
+        BenchSize size = BenchSize.quick().withVocabulary(100_000);
+        try (Engine engine = Engine.open(small)) {
+            new Benchmarks(small, size, DType.BF16, 0, 1).run(List.of("decode"), Ceilings.measure(engine, BenchSize.quick()), new Listener() {
+                @Override
+                public void measured(Line line) {
+                    throw new AssertionError(line.toString());
+                }
+
+                @Override
+                public void tooLarge(String sentence) {
+                    said.add(sentence);
+                }
+            });
+        }
+        assertThat(said).singleElement().asString().startsWith("decode, tiny, 2 layers: ");
+    }
+
+    @Test
+    void theModelsShapesAreThere() {
+        BenchSize full = BenchSize.full(List.of(BenchSize.model("2b").orElseThrow(), BenchSize.model("9b").orElseThrow()));
+        List<String> layers = KernelShapes.layers(full, DType.BF16).stream().map(KernelShapes.Shape::layer).toList();
+        assertThat(layers).contains("square, 4096 x 4096 x 4096 NT", "2B gate_proj forward, 4096 x 9216 x 2304 NT", "9B down_proj input gradient, 4096 x 14336 x 3584 NN",
+            "2B head_dim 256, global, 4096", "9B head_dim 128, window 1024, 4096");
+        assertThat(BenchSize.model("27c")).isEmpty();
+    }
+}
