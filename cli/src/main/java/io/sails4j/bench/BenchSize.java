@@ -1,6 +1,6 @@
 package io.sails4j.bench;
 
-import io.sails4j.model.ModelConfig;
+import io.sails4j.config.ModelConfig;
 import io.sails4j.tensor.DType;
 import java.util.List;
 import java.util.Optional;

@@ -6,7 +6,7 @@ import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
-import io.sails4j.train.MatmulPeak;
+import io.sails4j.ops.MatmulPeak;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;

@@ -1,7 +1,7 @@
 package io.sails4j.bench;
 
-import io.sails4j.model.ModelConfig;
-import io.sails4j.model.Projection;
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.Projection;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.AttentionShape;
 import io.sails4j.ops.GluActivation;

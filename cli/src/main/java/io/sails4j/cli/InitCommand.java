@@ -7,7 +7,7 @@ import io.sails4j.data.PreferencePair;
 import io.sails4j.data.PreferenceReader;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.io.InputException;
-import io.sails4j.model.ModelConfig;
+import io.sails4j.config.ModelConfig;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;

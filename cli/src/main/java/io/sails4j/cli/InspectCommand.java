@@ -1,15 +1,15 @@
 package io.sails4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.align.SafetySubspace;
+import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.data.PreferenceReader;
 import io.sails4j.data.PreferenceSet;
 import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.lora.LoraAdapter;
-import io.sails4j.model.ModelConfig;
+import io.sails4j.config.ModelConfig;
 import io.sails4j.model.ModelWeights;
-import io.sails4j.model.Projection;
+import io.sails4j.config.Projection;
 import io.sails4j.ops.Engine;
 import io.sails4j.sae.Sae;
 import io.sails4j.tensor.HostTensor;

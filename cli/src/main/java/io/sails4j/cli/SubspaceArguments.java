@@ -1,7 +1,7 @@
 package io.sails4j.cli;
 
-import io.sails4j.align.Pool;
-import io.sails4j.align.SubspaceOptions;
+import io.sails4j.subspace.Pool;
+import io.sails4j.subspace.SubspaceOptions;
 import picocli.CommandLine.Option;
 
 /** How a subspace is made from feature scores. */

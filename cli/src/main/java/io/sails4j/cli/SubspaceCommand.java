@@ -1,9 +1,9 @@
 package io.sails4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.align.SafetySubspace;
-import io.sails4j.align.SubspaceOptions;
-import io.sails4j.align.SubspacePipeline;
+import io.sails4j.subspace.SafetySubspace;
+import io.sails4j.subspace.SubspaceOptions;
+import io.sails4j.subspace.SubspacePipeline;
 import io.sails4j.data.TokenPair;
 import io.sails4j.io.FileHash;
 import io.sails4j.model.CausalModel;

@@ -1,13 +1,13 @@
 package io.sails4j.parity;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.sails4j.align.FeatureScores;
-import io.sails4j.align.FeatureStatistics;
-import io.sails4j.align.PcaSubspace;
-import io.sails4j.align.Pool;
-import io.sails4j.align.PrincipalAngles;
-import io.sails4j.align.SubspaceOptions;
-import io.sails4j.align.SubspacePipeline;
+import io.sails4j.subspace.FeatureScores;
+import io.sails4j.subspace.FeatureStatistics;
+import io.sails4j.subspace.PcaSubspace;
+import io.sails4j.subspace.Pool;
+import io.sails4j.subspace.PrincipalAngles;
+import io.sails4j.subspace.SubspaceOptions;
+import io.sails4j.subspace.SubspacePipeline;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenPairs;
 import io.sails4j.model.AdapterStack;

@@ -12,12 +12,12 @@ import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.train.AdamwOptimizer;
-import io.sails4j.train.PreferenceLoss;
-import io.sails4j.train.FullTrainable;
-import io.sails4j.train.LoraTrainable;
-import io.sails4j.train.LossContext;
-import io.sails4j.train.SftLoss;
-import io.sails4j.train.Trainable;
+import io.sails4j.objective.PreferenceLoss;
+import io.sails4j.trainable.FullTrainable;
+import io.sails4j.trainable.LoraTrainable;
+import io.sails4j.objective.PassContext;
+import io.sails4j.objective.SftLoss;
+import io.sails4j.trainable.Trainable;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -91,7 +91,7 @@ final class TrainingParity {
             int count = entry.get("grad_norms").size();
             float[] losses = new float[count + 1];
             float[] norms = new float[count];
-            try (LossContext context = LossContext.of(model);
+            try (PassContext context = PassContext.of(model);
                  AdamwOptimizer optimizer = new AdamwOptimizer(trainable, engine.device(), engine.ops(), options, o.get("max_grad_norm").asDouble())) {
                 double weight = loss.totalWeight(all);
                 for (int step = 0; step < count; step++) {
@@ -148,7 +148,7 @@ final class TrainingParity {
             try (CausalModel model = CausalModel.load(files.weights(), engine, ModelOptions.of(dtype));
                  LoraAdapter adapter = LoraAdapter.load(files.adapter(), model.config(), engine);
                  LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
-                 LossContext context = LossContext.of(model)) {
+                 PassContext context = PassContext.of(model)) {
                 loss.prepare(context, all, Integer.MAX_VALUE);
                 dpoValues(file, stored, loss, loss.evaluate(context, AdapterStack.of(adapter.modules()), all));
                 double mean = loss.sumAndGradient(context, trainable, all, n) / n;

@@ -7,7 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
-import io.sails4j.model.ModelConfig;
+import io.sails4j.config.ModelConfig;
 import io.sails4j.tensor.HostTensor;
 import java.io.IOException;
 import java.io.PrintWriter;

@@ -1,12 +1,13 @@
 package io.sails4j.align;
 
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.ModuleKey;
 import io.sails4j.io.InputException;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.LowRankAdapter;
-import io.sails4j.model.ModelConfig;
-import io.sails4j.model.ModuleKey;
+import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.Device;
 import java.util.HashMap;
 import java.util.Map;

@@ -2,8 +2,8 @@ package io.sails4j.align;
 
 import io.sails4j.io.InputException;
 import io.sails4j.lora.LoraConfig;
-import io.sails4j.model.ModelConfig;
-import io.sails4j.model.Projection;
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.Projection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;

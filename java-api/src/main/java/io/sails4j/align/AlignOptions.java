@@ -1,7 +1,7 @@
 package io.sails4j.align;
 
 import io.sails4j.io.InputException;
-import io.sails4j.model.Projection;
+import io.sails4j.config.Projection;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.train.LrSchedule;
 import io.sails4j.train.TrainingOptions;

@@ -1,6 +1,6 @@
 package io.sails4j.align;
 
-import io.sails4j.train.MatmulPeak;
+import io.sails4j.ops.MatmulPeak;
 import java.nio.file.Path;
 
 /**

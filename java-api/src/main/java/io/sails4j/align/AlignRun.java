@@ -2,30 +2,34 @@ package io.sails4j.align;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.config.ModuleKey;
 import io.sails4j.data.Progress;
 import io.sails4j.data.TokenPair;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.io.InputException;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.CausalModel;
-import io.sails4j.model.ModuleKey;
+import io.sails4j.objective.Loss;
+import io.sails4j.objective.PreferenceLoss;
+import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.Engine;
+import io.sails4j.ops.MatmulPeak;
 import io.sails4j.ops.PreferenceKind;
+import io.sails4j.run.Evaluator;
+import io.sails4j.run.PersistentRun;
+import io.sails4j.run.RunControl;
+import io.sails4j.run.RunSummary;
+import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.Tensor;
-import io.sails4j.train.CoreLoraTrainable;
-import io.sails4j.train.PreferenceLoss;
-import io.sails4j.train.FullTrainable;
 import io.sails4j.train.GraphMode;
-import io.sails4j.train.LoraTrainable;
-import io.sails4j.train.Loss;
-import io.sails4j.train.MatmulPeak;
-import io.sails4j.train.RunControl;
-import io.sails4j.train.SftLoss;
 import io.sails4j.train.StepHook;
 import io.sails4j.train.StepMetrics;
-import io.sails4j.train.Trainable;
 import io.sails4j.train.TrainingLoop;
 import io.sails4j.train.TrainingOptions;
+import io.sails4j.trainable.CoreLoraTrainable;
+import io.sails4j.trainable.FullTrainable;
+import io.sails4j.trainable.LoraTrainable;
+import io.sails4j.trainable.Trainable;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -77,7 +81,7 @@ public final class AlignRun {
     /**
      * Trains and writes {@code out}; see {@link PersistentRun} for what happens when the run is stopped, killed or goes on.
      *
-     * @throws io.sails4j.train.StoppedException where {@code control} asked the run to stop
+     * @throws io.sails4j.run.StoppedException where {@code control} asked the run to stop
      */
     public AlignResult run(List<TokenPair> pairs, Path out, Progress progress, RunControl control) {
         AtomicFiles.requireFresh(out);

@@ -5,7 +5,7 @@ import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.LowRankAdapter;
-import io.sails4j.model.ModuleKey;
+import io.sails4j.config.ModuleKey;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;

@@ -1,18 +1,19 @@
 package io.sails4j.align;
 
+import io.sails4j.config.ModuleKey;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.LowRankGradient;
-import io.sails4j.model.ModuleKey;
+import io.sails4j.objective.StepReadings;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.Ops;
+import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
-import io.sails4j.train.LoraTrainable;
 import io.sails4j.train.StepHook;
-import io.sails4j.train.StepReadings;
+import io.sails4j.trainable.LoraTrainable;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;

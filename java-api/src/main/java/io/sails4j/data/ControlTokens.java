@@ -1,7 +1,7 @@
 package io.sails4j.data;
 
-import io.sails4j.model.ModelConfig;
-import io.sails4j.model.ModelFamily;
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.ModelFamily;
 import java.util.List;
 
 /** The control tokens of each family's tokenizer; a tokenizer belongs to the family whose beginning of text it has. */

@@ -2,7 +2,7 @@ package io.sails4j.lora;
 
 import io.sails4j.io.InputException;
 import io.sails4j.model.LowRankAdapter;
-import io.sails4j.model.ModuleKey;
+import io.sails4j.config.ModuleKey;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;

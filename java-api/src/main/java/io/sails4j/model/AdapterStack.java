@@ -1,5 +1,6 @@
 package io.sails4j.model;
 
+import io.sails4j.config.ModuleKey;
 import io.sails4j.io.InputException;
 import java.util.List;
 import java.util.Map;

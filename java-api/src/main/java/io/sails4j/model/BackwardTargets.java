@@ -1,5 +1,6 @@
 package io.sails4j.model;
 
+import io.sails4j.config.ModuleKey;
 import io.sails4j.tensor.Tensor;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;

@@ -1,5 +1,8 @@
 package io.sails4j.model;
 
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.ModuleKey;
+import io.sails4j.config.Projection;
 import java.util.Map;
 import java.util.Set;
 

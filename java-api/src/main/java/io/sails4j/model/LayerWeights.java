@@ -1,5 +1,7 @@
 package io.sails4j.model;
 
+import io.sails4j.config.ModelFamily;
+import io.sails4j.config.Projection;
 import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.EnumMap;

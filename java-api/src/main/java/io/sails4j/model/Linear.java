@@ -1,5 +1,6 @@
 package io.sails4j.model;
 
+import io.sails4j.config.ModuleKey;
 import io.sails4j.ops.LinearMap;
 import io.sails4j.ops.Ops;
 import io.sails4j.tensor.DType;

@@ -1,5 +1,7 @@
 package io.sails4j.model;
 
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.ModuleKey;
 import io.sails4j.tensor.DType;
 import java.util.List;
 import java.util.Map;

@@ -1,5 +1,6 @@
 package io.sails4j.model;
 
+import io.sails4j.config.ModelConfig;
 import io.sails4j.tensor.DType;
 import org.jspecify.annotations.Nullable;
 

@@ -1,5 +1,7 @@
 package io.sails4j.model;
 
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.Projection;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsWriter;

@@ -1,5 +1,7 @@
 package io.sails4j.model;
 
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.ModuleKey;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.Ops;
 import io.sails4j.tensor.DType;

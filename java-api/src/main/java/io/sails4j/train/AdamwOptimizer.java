@@ -1,5 +1,6 @@
 package io.sails4j.train;
 
+import io.sails4j.objective.StepReadings;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.DynamicCode;
 import io.sails4j.ops.Ops;
@@ -8,6 +9,8 @@ import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Device;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.trainable.RemainderPieces;
+import io.sails4j.trainable.Trainable;
 import java.util.ArrayList;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;

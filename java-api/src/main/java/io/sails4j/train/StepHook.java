@@ -1,5 +1,6 @@
 package io.sails4j.train;
 
+import io.sails4j.objective.StepReadings;
 import io.sails4j.tensor.Tensor;
 import java.util.List;
 

@@ -1,9 +1,10 @@
 package io.sails4j.train;
 
+import io.sails4j.objective.Loss;
+import io.sails4j.objective.MicroBatches;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Random;
 
@@ -30,7 +31,7 @@ public record StepPlan(List<List<int[]>> steps) {
                 if (maxSteps > 0 && steps.size() == maxSteps) {
                     return new StepPlan(steps);
                 }
-                steps.add(microBatches(loss, examples, microTokens, packing));
+                steps.add(MicroBatches.of(loss, examples, microTokens, packing));
             }
         }
         return new StepPlan(steps);
@@ -69,39 +70,14 @@ public record StepPlan(List<List<int[]>> steps) {
         return steps;
     }
 
-    /**
-     * Examples by falling length (the largest batch comes first, so that memory shows at once), cut where the positions would pass the limit: the
-     * longest sequence's times as many rows as the sequences take.
-     */
-    static List<int[]> microBatches(Loss loss, int[] examples, int microTokens, boolean packing) {
-        List<Integer> sorted = new ArrayList<>(Arrays.stream(examples).boxed().toList());
-        sorted.sort(Comparator.<Integer>comparingInt(loss::length).reversed().thenComparing(Comparator.naturalOrder()));
-        List<int[]> batches = new ArrayList<>();
-        for (int from = 0; from < sorted.size(); ) {
-            int end = from + 1;
-            while (end < sorted.size() && positions(loss, sorted.subList(from, end + 1), packing) <= microTokens) {
-                end++;
-            }
-            batches.add(toArray(sorted.subList(from, end)));
-            from = end;
-        }
-        return batches;
-    }
-
     /** Positions of the largest micro-batch, padding included. */
     long largestMicroBatch(Loss loss, boolean packing) {
-        return steps.stream().flatMap(List::stream).mapToLong(m -> positions(loss, Arrays.stream(m).boxed().toList(), packing)).max().orElse(0);
+        return steps.stream().flatMap(List::stream).mapToLong(m -> MicroBatches.positions(loss, m, packing)).max().orElse(0);
     }
 
     /** Tokens of the longest sequence. */
     long longest(Loss loss) {
         return Arrays.stream(usedExamples()).flatMap(i -> Arrays.stream(loss.lengths(i))).max().orElse(0);
-    }
-
-    private static long positions(Loss loss, List<Integer> examples, boolean packing) {
-        int[] lengths = examples.stream().flatMapToInt(i -> Arrays.stream(loss.lengths(i))).toArray();
-        long rows = packing ? Arrays.stream(SequenceBatch.pack(lengths)).max().orElse(-1) + 1 : lengths.length;
-        return rows * Arrays.stream(lengths).max().orElse(0);
     }
 
     private static int[] toArray(List<Integer> values) {

@@ -1,9 +1,13 @@
 package io.sails4j.train;
 
 import io.sails4j.model.CausalModel;
+import io.sails4j.objective.PassContext;
+import io.sails4j.objective.StepGraphs;
+import io.sails4j.objective.StepReadings;
 import io.sails4j.ops.Ops;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.trainable.Trainable;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SequencedMap;
@@ -18,14 +22,14 @@ final class StepUpdate implements AutoCloseable {
     private final Ops ops;
     private final Trainable trainable;
     private final StepHook hook;
-    private final LossContext context;
+    private final PassContext context;
     private final StepReadings readings;
     private final AdamwOptimizer optimizer;
     private final Map<String, Tensor> average = new LinkedHashMap<>();
     private final double emaDecay;
     private StepReadings.@Nullable Reading norms;
 
-    StepUpdate(CausalModel model, Trainable trainable, TrainingOptions options, StepHook hook, LossContext context, StepReadings readings) {
+    StepUpdate(CausalModel model, Trainable trainable, TrainingOptions options, StepHook hook, PassContext context, StepReadings readings) {
         this.ops = model.engine().ops();
         this.trainable = trainable;
         this.hook = hook;

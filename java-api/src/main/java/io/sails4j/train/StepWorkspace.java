@@ -1,6 +1,6 @@
 package io.sails4j.train;
 
-import io.sails4j.model.ModelConfig;
+import io.sails4j.config.ModelConfig;
 import io.sails4j.ops.Ops;
 import io.sails4j.tensor.DType;
 

@@ -1,7 +1,7 @@
 package io.sails4j.train;
 
-import io.sails4j.model.ModelConfig;
-import io.sails4j.model.Projection;
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.Projection;
 
 /**
  * Floating-point operations of a training step for each token (arXiv:2204.02311 appendix B, with the products counted one by one): a product of

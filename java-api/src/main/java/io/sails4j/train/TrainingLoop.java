@@ -8,8 +8,14 @@ import io.sails4j.io.SafetensorsFile;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.Recomputation;
+import io.sails4j.objective.Loss;
+import io.sails4j.objective.PassContext;
+import io.sails4j.objective.ReferenceCache;
+import io.sails4j.objective.SequenceBatch;
+import io.sails4j.objective.StepReadings;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.trainable.Trainable;
 import io.sails4j.watch.PhaseEvent;
 import io.sails4j.watch.StepEvent;
 import java.util.ArrayList;
@@ -41,7 +47,7 @@ public final class TrainingLoop implements AutoCloseable {
     private final LongSupplier nanoClock;
     private final Recomputation recomputation;
     private final MemoryPlan memory;
-    private final LossContext context;
+    private final PassContext context;
     private final StepReadings readings;
     private final StepUpdate update;
     private final BatchPrefetcher prefetcher;
@@ -69,14 +75,14 @@ public final class TrainingLoop implements AutoCloseable {
         this.recomputation = options.recompute().of(model.config().nLayers(),
             budget -> MemoryPlan.cheapest(model.config(), model.computeDtype(), trained(), positions, workspace, budget));
         this.memory = MemoryPlan.of(model.config(), model.computeDtype(), trained(), positions, recomputation, workspace);
-        this.context = context(LossContext.of(model, options.packing(), recomputation));
+        this.context = context(PassContext.of(model, options.packing(), recomputation));
         this.readings = new StepReadings(model.engine().device());
         this.update = new StepUpdate(model, trainable, options, hook, context, readings);
         this.prefetcher = new BatchPrefetcher(examples -> loss.batch(examples, options.packing()));
         this.start = nanoClock.getAsLong();
     }
 
-    private LossContext context(LossContext plain) {
+    private PassContext context(PassContext plain) {
         if (options.graphs() == GraphMode.OFF) {
             return plain;
         }

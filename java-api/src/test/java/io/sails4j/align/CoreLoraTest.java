@@ -6,25 +6,27 @@ import io.sails4j.align.AlignOptions.Constraint;
 import io.sails4j.align.AlignOptions.Fill;
 import io.sails4j.align.AlignOptions.Method;
 import io.sails4j.align.AlignOptions.Objective;
+import io.sails4j.config.ModuleKey;
+import io.sails4j.config.Projection;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.LowRankAdapter;
-import io.sails4j.model.ModuleKey;
-import io.sails4j.model.Projection;
+import io.sails4j.objective.PassContext;
+import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
+import io.sails4j.subspace.PcaSubspace;
+import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
-import io.sails4j.train.CoreLoraTrainable;
-import io.sails4j.train.LoraTrainable;
-import io.sails4j.train.LossContext;
 import io.sails4j.train.LrSchedule;
-import io.sails4j.train.SftLoss;
-import io.sails4j.train.TinyModel;
-import io.sails4j.train.Trainable;
+import io.sails4j.testing.TinyModel;
 import io.sails4j.train.TrainingLoop;
 import io.sails4j.train.TrainingOptions;
+import io.sails4j.trainable.CoreLoraTrainable;
+import io.sails4j.trainable.LoraTrainable;
+import io.sails4j.trainable.Trainable;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -179,7 +181,7 @@ class CoreLoraTest {
     }
 
     private void backward(Trainable trainable) {
-        try (LossContext context = LossContext.of(model)) {
+        try (PassContext context = PassContext.of(model)) {
             trainable.zeroGradients();
             loss.sumAndGradient(context, trainable, new int[] {0, 1, 2}, 10);
         }

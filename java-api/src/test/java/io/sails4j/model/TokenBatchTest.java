@@ -2,6 +2,7 @@ package io.sails4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.sails4j.config.ModelConfig;
 import io.sails4j.io.Wrong;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;

@@ -3,20 +3,23 @@ package io.sails4j.train;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sails4j.config.ModelConfig;
 import io.sails4j.io.InputException;
 import io.sails4j.model.CausalModel;
-import io.sails4j.model.ModelConfig;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.trainable.FullTrainable;
+import io.sails4j.trainable.RemainderPieces;
+import io.sails4j.trainable.Trainable;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.junit.jupiter.api.Test;
 
 /** Parameters of a BF16 value and a BF16 remainder against F32 masters, under the same gradients. */
 class Bf16MastersTest {

@@ -1,22 +1,30 @@
 package io.sails4j.train;
 
+import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sails4j.align.AdapterInitialiser;
 import io.sails4j.align.AdapterOptions;
 import io.sails4j.align.AlignOptions;
+import io.sails4j.config.Projection;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.io.InputException;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
-import io.sails4j.model.Projection;
+import io.sails4j.objective.Loss;
+import io.sails4j.objective.PassContext;
+import io.sails4j.objective.PreferenceLoss;
+import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.ops.PreferenceKind;
+import io.sails4j.trainable.FullTrainable;
+import io.sails4j.trainable.LoraTrainable;
+import io.sails4j.trainable.Trainable;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -72,7 +80,7 @@ class GraphTrainingTest {
              LoraAdapter adapter = adapter(model, method.equals("dora"));
              Trainable trainable = method.equals("full") ? new FullTrainable(model) : new LoraTrainable(adapter, engine.device());
              TrainingLoop loop = new TrainingLoop(model, trainable, loss, options, StepHook.none(), System::nanoTime);
-             LossContext other = LossContext.of(model)) {
+             PassContext other = PassContext.of(model)) {
             loop.prepare();
             List<Double> losses = new ArrayList<>();
             while (!loop.finished()) {

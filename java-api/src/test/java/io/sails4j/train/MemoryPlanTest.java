@@ -1,28 +1,34 @@
 package io.sails4j.train;
 
+import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.Projection;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.MemoryPlan;
-import io.sails4j.model.ModelConfig;
 import io.sails4j.model.ModelWeights;
-import io.sails4j.model.Projection;
 import io.sails4j.model.Recomputation;
+import io.sails4j.objective.PassContext;
+import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
+import io.sails4j.trainable.FullTrainable;
+import io.sails4j.trainable.LoraTrainable;
+import io.sails4j.trainable.Trainable;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.api.Test;
 
 /** The plan against what a run takes, and recomputation against keeping. */
 class MemoryPlanTest {
@@ -114,7 +120,7 @@ class MemoryPlanTest {
         try (Engine engine = Engine.open(new EngineOptions("cpu", 1, ""));
              CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 7), false);
              LoraAdapter adapter = TinyModel.randomAdapter(engine, 5, config, targets); Trainable trainable = trainable(trained, model, adapter);
-             LossContext context = LossContext.of(model, false, again)) {
+             PassContext context = PassContext.of(model, false, again)) {
             SftLoss loss = new SftLoss(TinyModel.sequences(4, 3));
             loss.sumAndGradient(context, trainable, new int[] {0, 1, 2, 3}, 1);
             List<float[]> all = trainable.parameters().stream().map(p -> p.gradient().toFloatArray()).toList();

@@ -1,8 +1,11 @@
 package io.sails4j.train;
 
+import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.sails4j.objective.SequenceBatch;
+import io.sails4j.objective.SftLoss;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;

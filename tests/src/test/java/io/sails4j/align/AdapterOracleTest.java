@@ -9,6 +9,11 @@ import io.sails4j.align.AlignOptions.Fill;
 import io.sails4j.align.AlignOptions.Method;
 import io.sails4j.align.AlignOptions.Objective;
 import io.sails4j.backends.LlamaOracle;
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.ModelFamily;
+import io.sails4j.config.ModuleKey;
+import io.sails4j.config.Projection;
+import io.sails4j.config.RopeScaling;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.io.InputException;
 import io.sails4j.lora.LoraAdapter;
@@ -17,25 +22,21 @@ import io.sails4j.lora.WeightedAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.LowRankAdapter;
-import io.sails4j.model.ModelConfig;
-import io.sails4j.model.ModelFamily;
 import io.sails4j.model.ModelWeights;
-import io.sails4j.model.ModuleKey;
-import io.sails4j.model.Projection;
-import io.sails4j.model.RopeScaling;
+import io.sails4j.objective.PassContext;
+import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
+import io.sails4j.subspace.PcaSubspace;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
-import io.sails4j.train.CoreLoraTrainable;
-import io.sails4j.train.LoraTrainable;
-import io.sails4j.train.LossContext;
 import io.sails4j.train.LrSchedule;
-import io.sails4j.train.SftLoss;
-import io.sails4j.train.Trainable;
 import io.sails4j.train.TrainingOptions;
+import io.sails4j.trainable.CoreLoraTrainable;
+import io.sails4j.trainable.LoraTrainable;
+import io.sails4j.trainable.Trainable;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -224,13 +225,13 @@ class AdapterOracleTest {
         kinds.put("core", AdapterOracleTest::core);
         for (Map.Entry<String, Function<CausalModel, Kind>> entry : kinds.entrySet()) {
             try (Engine engine = Engine.open(new EngineOptions(backend, 0, "")); CausalModel model = model(engine); Kind kind = entry.getValue().apply(model);
-                 LossContext context = LossContext.of(model)) {
+                 PassContext context = PassContext.of(model)) {
                 check(entry.getKey(), kind, context);
             }
         }
     }
 
-    private static void check(String name, Kind kind, LossContext context) {
+    private static void check(String name, Kind kind, PassContext context) {
         Trainable trainable = kind.trainable;
         Random random = new Random(8);
         trainable.parameters().forEach(p -> disturb(p.value(), random));
@@ -289,7 +290,7 @@ class AdapterOracleTest {
     private static double loss(CausalModel model, AdapterStack adapters) {
         boolean[] counted = new boolean[IDS.length];
         Arrays.fill(counted, true);
-        try (LossContext context = LossContext.of(model)) {
+        try (PassContext context = PassContext.of(model)) {
             return new SftLoss(List.of(new TokenSequence(IDS, counted))).mean(context, adapters, new int[] {0}, 1000);
         }
     }

@@ -1,7 +1,7 @@
 package io.sails4j.backends;
 
-import io.sails4j.model.ModelConfig;
-import io.sails4j.model.RopeScaling;
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.RopeScaling;
 import java.util.Map;
 
 /**

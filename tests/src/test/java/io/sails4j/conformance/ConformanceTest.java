@@ -5,9 +5,6 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
-import io.sails4j.conformance.CaseResult;
-import io.sails4j.conformance.ConformanceSuite;
-import io.sails4j.conformance.ConformanceTable;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -3,8 +3,6 @@ package io.sails4j.conformance;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sails4j.ops.Ops;
-import io.sails4j.conformance.ConformanceSuite;
-import io.sails4j.conformance.OpCase;
 import java.io.IOException;
 import java.lang.reflect.Method;
 import java.nio.file.Files;

@@ -1,0 +1,78 @@
+package io.sails4j.objective;
+
+import io.sails4j.model.AdapterStack;
+import io.sails4j.trainable.Trainable;
+import java.util.function.DoubleSupplier;
+
+/**
+ * An objective over a list of examples: L = sum of the examples' losses / sum of their weights, over the examples of one optimizer step.
+ * The denominator is known before the first micro-batch, so any split into micro-batches gives the same gradient.
+ */
+public sealed interface Loss permits SftLoss, PreferenceLoss {
+    /** Number of examples; they are numbered from 0. */
+    int size();
+
+    /** Lengths of an example's sequences: one for SFT, two for preferences. */
+    int[] lengths(int example);
+
+    /** How many tokens of each are counted and predicted. */
+    int[] predicted(int example);
+
+    /** The length of the longest of them. */
+    default int length(int example) {
+        return java.util.Arrays.stream(lengths(example)).max().orElse(0);
+    }
+
+    /** Real tokens of an example. */
+    default int tokens(int example) {
+        return java.util.Arrays.stream(lengths(example)).sum();
+    }
+
+    /** An example's share of the denominator: its counted tokens for SFT, 1 for preferences. */
+    double weight(int example);
+
+    /** The sum of the losses of some examples, run as one batch. */
+    double sum(PassContext context, AdapterStack adapters, int[] examples);
+
+    /** The examples' sequences in rows; needs nothing of the device. */
+    SequenceBatch batch(int[] examples, boolean packing);
+
+    /**
+     * Queues the forward and the backward of one batch: adds the gradient of (sum / {@code totalWeight}) to the trainable's gradients, and does not wait.
+     *
+     * @param batch of {@link #batch} for these examples
+     * @return the sum of the losses, to be asked for after {@link StepReadings#read}
+     */
+    DoubleSupplier queueSumAndGradient(PassContext context, Trainable trainable, SequenceBatch batch, int[] examples, double totalWeight,
+        StepReadings readings);
+
+    /** The same at once. */
+    default double sumAndGradient(PassContext context, Trainable trainable, int[] examples, double totalWeight) {
+        try (StepReadings readings = new StepReadings(context.model().engine().device())) {
+            DoubleSupplier sum = queueSumAndGradient(context, trainable, batch(examples, context.packing()), examples, totalWeight, readings);
+            readings.read();
+            return sum.getAsDouble();
+        }
+    }
+
+    /** What must be computed from the untrained model, once, before the first step. */
+    default void prepare(PassContext context, int[] examples, int microTokens) {
+    }
+
+    default double totalWeight(int[] examples) {
+        double total = 0;
+        for (int example : examples) {
+            total += weight(example);
+        }
+        return total;
+    }
+
+    /** The mean loss of some examples in micro-batches of at most {@code microTokens} positions; no gradients. */
+    default double mean(PassContext context, AdapterStack adapters, int[] examples, int microTokens) {
+        double sum = 0;
+        for (int[] micro : MicroBatches.of(this, examples, microTokens, context.packing())) {
+            sum += sum(context, adapters, micro);
+        }
+        return sum / totalWeight(examples);
+    }
+}

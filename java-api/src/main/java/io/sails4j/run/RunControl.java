@@ -1,0 +1,26 @@
+package io.sails4j.run;
+
+import io.sails4j.ops.MatmulPeak;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How a run is steered from outside.
+ *
+ * @param resume go on from the newest checkpoint of an earlier run to the same output
+ * @param stop true as soon as the run shall stop: it writes a checkpoint and ends
+ * @param message receives sentences for the person who watches
+ * @param peak what the device can do at most, null = it is measured before the first step
+ */
+public record RunControl(boolean resume, BooleanSupplier stop, Consumer<String> message, @Nullable MatmulPeak peak) {
+    public RunControl(boolean resume, BooleanSupplier stop, Consumer<String> message) {
+        this(resume, stop, message, null);
+    }
+
+    /** From the start to the end, in silence. */
+    public static RunControl plain() {
+        return new RunControl(false, () -> false, text -> {
+        });
+    }
+}

@@ -1,0 +1,150 @@
+package io.sails4j.subspace;
+
+import io.sails4j.data.Batch;
+import io.sails4j.data.LengthBatches;
+import io.sails4j.data.Progress;
+import io.sails4j.data.TokenPair;
+import io.sails4j.data.TokenSequence;
+import io.sails4j.io.InputException;
+import io.sails4j.model.AdapterStack;
+import io.sails4j.model.CausalModel;
+import io.sails4j.model.ForwardOptions;
+import io.sails4j.sae.Sae;
+import io.sails4j.tensor.TensorArena;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
+
+/** From pairs to the safety subspace: one pass of the model over the data, for all SAE layers at once. */
+public final class SubspacePipeline {
+    private final CausalModel model;
+    private final Path modelPath;
+    private final SortedMap<Integer, Sae> saes;
+    private final SubspaceOptions options;
+
+    /**
+     * @param modelPath for messages
+     * @param saes by the layer whose resid_post they read
+     */
+    public SubspacePipeline(CausalModel model, Path modelPath, SortedMap<Integer, Sae> saes, SubspaceOptions options) {
+        this.model = model;
+        this.modelPath = modelPath;
+        this.saes = saes;
+        this.options = options;
+        if (saes.isEmpty()) {
+            throw new InputException("there is no SAE; name at least one with --sae LAYER=PATH");
+        }
+        saes.forEach((layer, sae) -> {
+            if (layer < 0 || layer >= model.config().nLayers()) {
+                throw new InputException("--sae " + layer + "=" + sae.path() + ": " + modelPath + " has layers 0 to " + (model.config().nLayers() - 1));
+            }
+            sae.requireInput(model.config().dModel(), modelPath);
+            if (options.topK() > sae.config().dSae()) {
+                throw new InputException("top-k is " + options.topK() + ", but " + sae.path() + " has " + sae.config().dSae() + " features");
+            }
+        });
+    }
+
+    /** Scores of every feature of every SAE. */
+    public SortedMap<Integer, FeatureScores> scores(List<TokenPair> pairs, Progress progress) {
+        if (pairs.isEmpty()) {
+            throw new InputException("there is no preference pair to compare aligned with unaligned answers on");
+        }
+        List<TokenSequence> sequences = new ArrayList<>();
+        pairs.forEach(pair -> sequences.add(pair.aligned()));
+        pairs.forEach(pair -> sequences.add(pair.unaligned()));
+        int[] lengths = sequences.stream().mapToInt(TokenSequence::length).toArray();
+        SortedMap<Integer, FeatureStatistics> statistics = new TreeMap<>();
+        saes.forEach((layer, sae) -> statistics.put(layer, new FeatureStatistics(model.engine(), sae.config().dSae(), options.pool())));
+        try (TensorArena memory = new TensorArena(model.engine().device())) {
+            long tokens = 0;
+            long done = 0;
+            for (int[] batch : LengthBatches.byLength(lengths, options.batchTokens())) {
+                tokens += addBatch(batch, sequences, pairs.size(), statistics, memory);
+                done += batch.length;
+                progress.update(done, sequences.size(), tokens);
+            }
+            SortedMap<Integer, FeatureScores> scores = new TreeMap<>();
+            statistics.forEach((layer, s) -> scores.put(layer, s.scores()));
+            return scores;
+        } finally {
+            statistics.values().forEach(FeatureStatistics::close);
+        }
+    }
+
+    private long addBatch(int[] indices, List<TokenSequence> all, int nAligned, Map<Integer, FeatureStatistics> statistics, TensorArena memory) {
+        List<TokenSequence> sequences = new ArrayList<>();
+        int[] classes = new int[indices.length];
+        for (int i = 0; i < indices.length; i++) {
+            sequences.add(all.get(indices[i]));
+            classes[i] = indices[i] < nAligned ? 0 : 1;
+        }
+        Batch batch = Batch.rightPadded(sequences, model.config().fillerId());
+        boolean[] counted = new boolean[batch.labels().length];
+        for (int i = 0; i < counted.length; i++) {
+            counted[i] = batch.labels()[i] >= 0;
+        }
+        ForwardOptions forward = new ForwardOptions(false, saes.lastKey(), (name, value) -> {
+            Sae sae = name.startsWith("hidden.layer.") ? saes.get(Integer.parseInt(name.substring("hidden.layer.".length()))) : null;
+            if (sae != null) {
+                memory.reset();
+                statistics.get(Integer.parseInt(name.substring("hidden.layer.".length())))
+                    .add(sae, value, classes, counted, memory);
+            }
+        });
+        model.forward(batch.tokens(), AdapterStack.none(), forward).close();
+        return batch.realTokens();
+    }
+
+    /** Scores, kept features, PCA: the subspace of each SAE layer. */
+    public SafetySubspace build(List<TokenPair> pairs, Map<String, String> provenance, Progress progress) {
+        SortedMap<Integer, SafetySubspace.Layer> layers = new TreeMap<>();
+        scores(pairs, progress).forEach((layer, scores) -> layers.put(layer, layer(layer, scores)));
+        return new SafetySubspace(layers, provenanceOf(provenance));
+    }
+
+    private SafetySubspace.Layer layer(int layer, FeatureScores scores) {
+        Sae sae = saes.get(layer);
+        int[] kept = scores.top(options.topK());
+        if (kept.length == 0) {
+            throw new InputException("no feature of " + sae.path() + " tells aligned from unaligned answers on layer " + layer
+                + ": none is active on this data, or all are equally active; the SAE does not fit the model");
+        }
+        PcaSubspace pca = directionsOf(sae, kept, options);
+        int d = pca.basis().length;
+        int r = pca.components();
+        float[] basis = new float[d * r];
+        for (int i = 0; i < basis.length; i++) {
+            basis[i] = (float) pca.basis()[i / r][i % r];
+        }
+        float[] keptScores = new float[kept.length];
+        for (int i = 0; i < kept.length; i++) {
+            keptScores[i] = (float) scores.score(kept[i]);
+        }
+        return new SafetySubspace.Layer(d, r, basis, kept, keptScores);
+    }
+
+    /** PCA of the decoder rows of some features. */
+    public static PcaSubspace directionsOf(Sae sae, int[] features, SubspaceOptions options) {
+        float[][] rows = sae.decoderRows(features);
+        return PcaSubspace.of(options.unitRows() ? PcaSubspace.unitRows(rows) : rows, options.variance(), options.centre());
+    }
+
+    private Map<String, String> provenanceOf(Map<String, String> inputs) {
+        Map<String, String> provenance = new LinkedHashMap<>(inputs);
+        provenance.put("format", "sails4j.subspace.1");
+        provenance.put("top_k", String.valueOf(options.topK()));
+        provenance.put("variance", String.valueOf(options.variance()));
+        provenance.put("centre", String.valueOf(options.centre()));
+        provenance.put("unit_rows", String.valueOf(options.unitRows()));
+        provenance.put("pool", options.pool().name().toLowerCase(java.util.Locale.ROOT));
+        // The hash of a SAELens file covers its arrays only, not the cfg.json that says how they are used.
+        saes.forEach((layer, sae) -> provenance.put("sae." + layer + ".config", sae.config().toString()));
+        provenance.put("compute_dtype", model.computeDtype().name());
+        return provenance;
+    }
+}

@@ -1,0 +1,92 @@
+package io.sails4j.trainable;
+
+import io.sails4j.config.ModuleKey;
+import io.sails4j.lora.LoraAdapter;
+import io.sails4j.model.AdapterStack;
+import io.sails4j.model.BackwardTargets;
+import io.sails4j.model.LowRankGradient;
+import io.sails4j.model.MemoryPlan;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Device;
+import io.sails4j.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/** The factors of one adapter, with DoRA its lengths too, over a frozen model. The adapters stay the caller's. */
+public final class LoraTrainable implements Trainable {
+    private final LoraAdapter adapter;
+    private final @Nullable LoraAdapter frozen;
+    private final Map<ModuleKey, LowRankGradient> gradients = new TreeMap<>();
+    private final List<Parameter> parameters = new ArrayList<>();
+
+    public LoraTrainable(LoraAdapter adapter, Device device) {
+        this(adapter, null, device);
+    }
+
+    /** @param frozen an adapter of the same modules that is active beside the trained one and stays as it is */
+    public LoraTrainable(LoraAdapter adapter, @Nullable LoraAdapter frozen, Device device) {
+        this.adapter = adapter;
+        this.frozen = frozen;
+        adapter.modules().forEach((module, factors) -> {
+            Tensor dLoraA = device.zeros(DType.F32, factors.loraA().shape());
+            Tensor dLoraB = device.zeros(DType.F32, factors.loraB().shape());
+            Tensor dMagnitude = factors.dora() == null ? null : device.zeros(DType.F32, factors.dora().magnitude().shape());
+            gradients.put(module, new LowRankGradient(dLoraA, dLoraB, dMagnitude));
+            parameters.add(new Parameter(module.path() + ".lora_A.weight", factors.loraA(), dLoraA));
+            parameters.add(new Parameter(module.path() + ".lora_B.weight", factors.loraB(), dLoraB));
+            if (factors.dora() != null && dMagnitude != null) {
+                parameters.add(new Parameter(module.path() + ".lora_magnitude_vector", factors.dora().magnitude(), dMagnitude));
+            }
+        });
+    }
+
+    public LoraAdapter adapter() {
+        return adapter;
+    }
+
+    /** The gradients by module. */
+    public Map<ModuleKey, LowRankGradient> gradients() {
+        return java.util.Collections.unmodifiableMap(gradients);
+    }
+
+    @Override
+    public MemoryPlan.Trained trained(boolean average) {
+        Map<ModuleKey, Integer> ranks = new TreeMap<>();
+        adapter.modules().forEach((module, factors) -> ranks.put(module, (int) factors.r()));
+        return new MemoryPlan.Trained(false, ranks, average).withVariant(adapter.config().dora() ? MemoryPlan.Variant.DORA
+            : frozen != null ? MemoryPlan.Variant.PISSA : MemoryPlan.Variant.PLAIN);
+    }
+
+    @Override
+    public List<Parameter> parameters() {
+        return java.util.Collections.unmodifiableList(parameters);
+    }
+
+    @Override
+    public AdapterStack adapters() {
+        return frozen == null ? AdapterStack.of(adapter.modules()) : new AdapterStack(List.of(adapter.modules(), frozen.modules()));
+    }
+
+    @Override
+    public BackwardTargets targets() {
+        return BackwardTargets.ofLora(gradients);
+    }
+
+    @Override
+    public @Nullable Tensor dHead() {
+        return null;
+    }
+
+    @Override
+    public void queuePublish() {
+        // The model computes with these very tensors.
+    }
+
+    @Override
+    public void close() {
+        parameters.forEach(p -> p.gradient().close());
+    }
+}

@@ -1,0 +1,140 @@
+package io.sails4j.subspace;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.sails4j.config.ModelConfig;
+import io.sails4j.data.Progress;
+import io.sails4j.data.TokenPair;
+import io.sails4j.data.TokenSequence;
+import io.sails4j.io.InputException;
+import io.sails4j.model.CausalModel;
+import io.sails4j.model.ModelWeights;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import io.sails4j.sae.Sae;
+import io.sails4j.sae.SaeFixture;
+import io.sails4j.tensor.DType;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.TreeMap;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The pipeline on a model of random weights: the same bytes each time, one pass for all layers, and what it refuses. */
+class SubspacePipelineTest {
+    private static final int D_MODEL = 16;
+    private static final int D_SAE = 48;
+    private static final Path MODEL = Path.of("random-model");
+
+    @TempDir
+    private Path directory;
+    private Engine engine;
+    private CausalModel model;
+
+    @BeforeEach
+    void open() {
+        engine = Engine.open(new EngineOptions("cpu", 1, ""));
+        ModelConfig config = ModelConfig.gemma2(40, D_MODEL, 4, 2, 1, 8, 32, 8, 8, 50, 30, 1e-6, 10_000, 64, ModelConfig.alternating(4), DType.F32,
+            2, List.of(1), 0);
+        model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 5), false);
+    }
+
+    @AfterEach
+    void close() {
+        model.close();
+        engine.close();
+    }
+
+    private static TokenSequence sequence(Random random, int prompt, int answer) {
+        int[] ids = random.ints(prompt + answer, 3, 40).toArray();
+        boolean[] counted = new boolean[ids.length];
+        Arrays.fill(counted, prompt, ids.length, true);
+        return new TokenSequence(ids, counted);
+    }
+
+    private static List<TokenPair> pairs() {
+        Random random = new Random(3);
+        List<TokenPair> pairs = new ArrayList<>();
+        for (int i = 0; i < 7; i++) {
+            pairs.add(new TokenPair(sequence(random, 3, 1 + i), sequence(random, 3, 5)));
+        }
+        return pairs;
+    }
+
+    private Sae sae(SaeFixture fixture) {
+        return Sae.load(fixture.saeLens(directory.resolve("sae")), engine);
+    }
+
+    private static SubspaceOptions options(int topK, int batchTokens) {
+        return new SubspaceOptions(topK, 0.8, true, false, Pool.TOKEN, batchTokens);
+    }
+
+    private SubspacePipeline pipeline(Map<Integer, Sae> saes, SubspaceOptions options) {
+        return new SubspacePipeline(model, MODEL, new TreeMap<>(saes), options);
+    }
+
+    @Test
+    void theSameInputsGiveTheSameBytes() throws IOException {
+        List<Long> done = new ArrayList<>();
+        try (Sae sae = sae(SaeFixture.jumprelu(D_MODEL, D_SAE))) {
+            Map<Integer, Sae> saes = Map.of(0, sae, 2, sae);
+            SafetySubspace subspace = pipeline(saes, options(12, 40)).build(pairs(), Map.of("data", "x"), (d, total, tokens) -> done.add(d));
+            subspace.write(directory.resolve("a"));
+            pipeline(saes, options(12, 40)).build(pairs(), Map.of("data", "x"), Progress.none()).write(directory.resolve("b"));
+            assertThat(Files.readAllBytes(directory.resolve("a"))).isEqualTo(Files.readAllBytes(directory.resolve("b")));
+            SafetySubspace read = SafetySubspace.read(directory.resolve("a"));
+            read.requireModel(model.config(), directory, MODEL);
+            assertThat(read.layers().keySet()).containsExactly(0, 2);
+            assertThat(read.layers().get(2).featureIds()).hasSizeBetween(1, 12);
+            assertThat(read.provenance()).containsEntry("top_k", "12").containsKey("sae.2.config");
+        }
+        assertThat(done).isSorted().last().isEqualTo(14L);
+        assertThat(done).as("several batches").hasSizeGreaterThan(1);
+    }
+
+    @Test
+    void layersTogetherAreAsLayersAlone() {
+        try (Sae sae = sae(SaeFixture.jumprelu(D_MODEL, D_SAE))) {
+            var both = pipeline(Map.of(1, sae, 3, sae), options(8, 4096)).scores(pairs(), Progress.none());
+            var alone = pipeline(Map.of(1, sae), options(8, 4096)).scores(pairs(), Progress.none());
+            assertThat(both.get(1).scores()).isEqualTo(alone.get(1).scores());
+            assertThat(both.get(3).scores()).isNotEqualTo(both.get(1).scores());
+        }
+    }
+
+    private static void refused(Runnable call, String... parts) {
+        assertThatThrownBy(call::run).isInstanceOf(InputException.class).hasMessageContainingAll(parts);
+    }
+
+    @Test
+    void whatDoesNotFit() {
+        refused(() -> pipeline(Map.of(), options(4, 64)), "no SAE", "--sae LAYER=PATH");
+        try (Sae sae = sae(SaeFixture.jumprelu(D_MODEL, D_SAE))) {
+            refused(() -> pipeline(Map.of(4, sae), options(4, 64)), "--sae 4=", "random-model has layers 0 to 3");
+            refused(() -> pipeline(Map.of(1, sae), options(D_SAE + 1, 64)), "top-k is 49", "48 features");
+            refused(() -> pipeline(Map.of(1, sae), options(4, 64)).scores(List.of(), Progress.none()), "no preference pair");
+        }
+        try (Sae narrow = sae(SaeFixture.jumprelu(D_MODEL - 1, D_SAE))) {
+            refused(() -> pipeline(Map.of(1, narrow), options(4, 64)), "d_in = 15", "d_model = 16", "random-model");
+        }
+    }
+
+    @Test
+    void featuresThatNeverFire() {
+        float[] high = new float[D_SAE];
+        Arrays.fill(high, 1e30f);
+        try (Sae sae = sae(SaeFixture.jumprelu(D_MODEL, D_SAE).with("threshold", high, D_SAE))) {
+            refused(() -> pipeline(Map.of(1, sae), options(4, 64)).build(pairs(), Map.of(), Progress.none()), "no feature of", "layer 1",
+                "none is active");
+        }
+    }
+}

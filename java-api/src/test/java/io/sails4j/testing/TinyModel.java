@@ -1,0 +1,87 @@
+package io.sails4j.testing;
+
+import io.sails4j.data.TokenPair;
+import io.sails4j.data.TokenSequence;
+import io.sails4j.lora.LoraAdapter;
+import io.sails4j.lora.LoraConfig;
+import io.sails4j.model.CausalModel;
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.ModelFamily;
+import io.sails4j.model.ModelWeights;
+import io.sails4j.config.Projection;
+import io.sails4j.config.RopeScaling;
+import io.sails4j.ops.Engine;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+
+/** A two-layer model with random weights, and data for it. */
+public final class TinyModel {
+    public static final ModelConfig CONFIG = ModelConfig.gemma2(61, 24, 2, 2, 1, 8, 40, 6, 8, 50, 30, 1e-6, 10_000, 128, List.of(true, false),
+        DType.F32, 2, List.of(1), 0);
+
+    /** The same widths without norms behind attention and MLP, and with a head of its own. */
+    public static final ModelConfig LLAMA = new ModelConfig(ModelFamily.LLAMA, 61, 24, 2, 6, 2, 8, 40, 0, 8, 0, 0, 1e-5, 10_000, new RopeScaling.None(), 128,
+        List.of(false, false), false, DType.F32, 1, List.of(2), ModelConfig.NO_ID);
+
+    private TinyModel() {
+    }
+
+    public static CausalModel open(Engine engine) {
+        return new CausalModel(engine, ModelWeights.random(CONFIG, engine, DType.F32, 7), false);
+    }
+
+    /** An adapter of rank 3 on all projections with random factors. */
+    public static LoraAdapter randomAdapter(Engine engine, long seed) {
+        return randomAdapter(engine, seed, CONFIG, EnumSet.allOf(Projection.class));
+    }
+
+    public static LoraAdapter randomAdapter(Engine engine, long seed, ModelConfig config, Set<Projection> targets) {
+        LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(config, targets, 3, 6, "tiny"), config, engine.device());
+        Random random = new Random(seed);
+        adapter.modules().values().forEach(factors -> {
+            fill(factors.loraA(), random);
+            fill(factors.loraB(), random);
+        });
+        return adapter;
+    }
+
+    private static void fill(Tensor tensor, Random random) {
+        float[] values = new float[(int) tensor.numel()];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = (float) (0.2 * random.nextGaussian());
+        }
+        tensor.upload(values);
+    }
+
+    /** Sequences of different lengths, each with a different number of counted tokens and a hole among them. */
+    public static List<TokenSequence> sequences(int count, long seed) {
+        Random random = new Random(seed);
+        List<TokenSequence> sequences = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            int length = 5 + random.nextInt(9);
+            int[] ids = new int[length];
+            boolean[] counted = new boolean[length];
+            for (int t = 0; t < length; t++) {
+                ids[t] = random.nextInt((int) CONFIG.vocabSize());
+                counted[t] = t > length / 2 && t != length - 2;
+            }
+            sequences.add(new TokenSequence(ids, counted));
+        }
+        return sequences;
+    }
+
+    public static List<TokenPair> pairs(int count, long seed) {
+        List<TokenSequence> aligned = sequences(count, seed);
+        List<TokenSequence> unaligned = sequences(count, seed + 1);
+        List<TokenPair> pairs = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            pairs.add(new TokenPair(aligned.get(i), unaligned.get(i)));
+        }
+        return pairs;
+    }
+}
