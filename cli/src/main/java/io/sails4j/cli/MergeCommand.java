@@ -1,6 +1,7 @@
 package io.sails4j.cli;
 
 import io.sails4j.lora.LoraMerge;
+import io.sails4j.lora.MergeListener;
 import io.sails4j.ops.Engine;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
@@ -30,7 +31,7 @@ final class MergeCommand implements Callable<Integer> {
             throw common.wrong("nothing to merge: name at least one --adapter");
         }
         try (Engine engine = common.openEngine(); ProgressBar bar = common.progress("merged MiB")) {
-            LoraMerge.merge(arguments.model(), arguments.adapters(), out, common.dtype(), engine, new LoraMerge.Listener() {
+            LoraMerge.merge(arguments.model(), arguments.adapters(), out, common.dtype(), engine, new MergeListener() {
                 @Override
                 public void note(String sentence) {
                     common.message(sentence);

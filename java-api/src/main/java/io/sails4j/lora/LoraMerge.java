@@ -9,7 +9,6 @@ import io.sails4j.model.ModelWeights;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
-import io.sails4j.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,56 +20,17 @@ public final class LoraMerge {
     private LoraMerge() {
     }
 
-    /** Hears how a merge goes. */
-    public interface Listener {
-        Listener NONE = new Listener() {
-        };
-
-        /** A sentence about the adapters' files ({@link LoraAdapter#notes()}). */
-        default void note(String sentence) {
-        }
-
-        /** Bytes of the checkpoint that have been read, of all. */
-        default void progress(long done, long total) {
-        }
-    }
-
     /** Adds the adapter to F32 weights in place. */
     public static void apply(ModelWeights weights, Map<ModuleKey, LowRankAdapter> adapter, Engine engine) {
         if (weights.computeDtype() != DType.F32) {
             throw new IllegalArgumentException("merging needs weights in F32, got " + weights.computeDtype());
         }
-        adapter.forEach((module, factors) -> fold(weights.parameter(module.path() + ".weight"), factors, 0, engine));
+        adapter.forEach((module, factors) -> FoldedRows.add(weights.parameter(module.path() + ".weight"), factors, 0, engine));
     }
 
-    /** Adds an adapter to rows of a weight: {@code rows [n, d_in]} F32 begins at the weight's row {@code from}. */
-    static void fold(Tensor rows, LowRankAdapter adapter, long from, Engine engine) {
-        engine.ops().matmul(rows, adapter.loraB().rows(from, rows.dim(0)), adapter.loraA(), false, false, adapter.scale(), 1);
-        if (adapter.dora() != null) {
-            scaleRows(rows, adapter.dora().magnitude().rows(from, rows.dim(0)).toFloatArray());
-        }
-    }
-
-    /** Gives each row its length. */
-    private static void scaleRows(Tensor weight, float[] magnitude) {
-        float[] values = weight.toFloatArray();
-        int d = values.length / Math.max(1, magnitude.length);
-        for (int i = 0; i < magnitude.length; i++) {
-            double squares = 0;
-            for (int j = 0; j < d; j++) {
-                squares += (double) values[i * d + j] * values[i * d + j];
-            }
-            double factor = magnitude[i] / Math.sqrt(squares);
-            for (int j = 0; j < d; j++) {
-                values[i * d + j] = (float) (values[i * d + j] * factor);
-            }
-        }
-        weight.upload(values);
-    }
-
-    /** {@link #merge(Path, List, Path, DType, Engine, Listener)} in the checkpoint's own types, unheard. */
+    /** {@link #merge(Path, List, Path, DType, Engine, MergeListener)} in the checkpoint's own types, unheard. */
     public static void merge(Path base, List<WeightedAdapter> adapters, Path target, Engine engine) {
-        merge(base, adapters, target, null, engine, Listener.NONE);
+        merge(base, adapters, target, null, engine, MergeListener.NONE);
     }
 
     /**
@@ -79,7 +39,7 @@ public final class LoraMerge {
      *
      * @param dtype F32 or BF16 for all tensors; null leaves each its own
      */
-    public static void merge(Path base, List<WeightedAdapter> adapters, Path target, @Nullable DType dtype, Engine engine, Listener listener) {
+    public static void merge(Path base, List<WeightedAdapter> adapters, Path target, @Nullable DType dtype, Engine engine, MergeListener listener) {
         AtomicFiles.requireFresh(target);
         ModelConfig config = ModelConfig.read(base);
         List<LoraAdapter> opened = new ArrayList<>();

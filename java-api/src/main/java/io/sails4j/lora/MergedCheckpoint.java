@@ -45,11 +45,11 @@ final class MergedCheckpoint {
     private final Map<String, List<LowRankAdapter>> adapters = new HashMap<>();
     private final @Nullable DType dtype;
     private final Engine engine;
-    private final LoraMerge.Listener listener;
+    private final MergeListener listener;
     private final long totalBytes;
     private long doneBytes;
 
-    MergedCheckpoint(ShardedTensors checkpoint, AdapterStack stack, @Nullable DType dtype, Engine engine, LoraMerge.Listener listener) {
+    MergedCheckpoint(ShardedTensors checkpoint, AdapterStack stack, @Nullable DType dtype, Engine engine, MergeListener listener) {
         this.checkpoint = checkpoint;
         this.dtype = dtype;
         this.engine = engine;
@@ -131,7 +131,7 @@ final class MergedCheckpoint {
         try (Tensor rows = engine.device().allocate(DType.F32, source.shape()); Tensor result = engine.device().allocate(target, source.shape());
              Arena arena = Arena.ofConfined()) {
             engine.ops().convert(rows, source);
-            folded.forEach(adapter -> LoraMerge.fold(rows, adapter, from, engine));
+            folded.forEach(adapter -> FoldedRows.add(rows, adapter, from, engine));
             engine.ops().convert(result, rows);
             requireFinite(result, where, "with the adapters folded in it leaves the range of " + target + "; choose --dtype f32 or smaller weights");
             MemorySegment bytes = arena.allocate(result.byteSize(), 64);

@@ -163,7 +163,7 @@ class LoraMergeTest {
     }
 
     private Path merge(Path base, String out, DType type, WeightedAdapter... adapters) {
-        LoraMerge.merge(base, List.of(adapters), root.resolve(out), type, engine, LoraMerge.Listener.NONE);
+        LoraMerge.merge(base, List.of(adapters), root.resolve(out), type, engine, MergeListener.NONE);
         return root.resolve(out);
     }
 
