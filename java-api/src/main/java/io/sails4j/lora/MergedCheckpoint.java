@@ -133,7 +133,7 @@ final class MergedCheckpoint {
             engine.ops().convert(rows, source);
             folded.forEach(adapter -> FoldedRows.add(rows, adapter, from, engine));
             engine.ops().convert(result, rows);
-            requireFinite(result, where, "with the adapters folded in it leaves the range of " + target + "; choose --dtype f32 or smaller weights");
+            requireFinite(result, where, "with the adapters folded in it leaves the range of " + target + "; choose dtype=f32 or smaller weights");
             MemorySegment bytes = arena.allocate(result.byteSize(), 64);
             result.download(bytes);
             sink.write(bytes);

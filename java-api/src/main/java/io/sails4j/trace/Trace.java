@@ -54,7 +54,7 @@ public final class Trace {
             throw new InputException("gradients need 'labels' in the batch file; it has none");
         }
         if (gradients == Gradients.LORA && adapters.adapters().isEmpty()) {
-            throw new InputException("gradients of LoRA factors need an adapter; name one with --adapter");
+            throw new InputException("gradients of LoRA factors need an adapter; name an adapter");
         }
         requireLabels(batch, model.config().vocabSize());
         Trace trace = new Trace(model, adapters, batch);

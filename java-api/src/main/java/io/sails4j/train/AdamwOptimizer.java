@@ -80,15 +80,14 @@ public final class AdamwOptimizer implements AutoCloseable {
      * @param maxGradNorm 0 = no clipping
      * @param held the parameters that must stay in a subspace; empty: none
      */
-    public AdamwOptimizer(Trainable trainable, Device device, Ops ops, AdamwOptions options, double maxGradNorm, List<StepHook.Held> held,
-        OptimizerOptions more) {
+    public AdamwOptimizer(Trainable trainable, Device device, Ops ops, List<StepHook.Held> held, OptimizerOptions more) {
         this.ops = ops;
-        this.options = options;
-        this.maxGradNorm = maxGradNorm;
+        this.options = more.adamw();
+        this.maxGradNorm = more.maxGradNorm();
         this.parameters = List.copyOf(trainable.parameters());
         this.gradients = parameters.stream().map(Trainable.Parameter::gradient).toList();
-        this.signedCode = more.in8bit() ? code(device, DynamicCode.signed()) : null;
-        this.unsignedCode = more.in8bit() ? code(device, DynamicCode.unsigned()) : null;
+        this.signedCode = more.state().in8bit() ? code(device, DynamicCode.signed()) : null;
+        this.unsignedCode = more.state().in8bit() ? code(device, DynamicCode.unsigned()) : null;
         Map<Tensor, StepHook.Held> subspaces = new IdentityHashMap<>();
         held.forEach(h -> subspaces.put(h.value(), h));
         Map<Rule, Group> byRule = new LinkedHashMap<>();
@@ -96,7 +95,7 @@ public final class AdamwOptimizer implements AutoCloseable {
             StepHook.Held subspace = subspaces.remove(parameter.value());
             boolean matrix = parameter.value().shape().rank() > 1;
             double lrFactor = parameter.name().contains(".lora_B.") ? more.loraPlusRatio() : 1;
-            Rule rule = new Rule(subspace != null, lrFactor, matrix || more.decayVectors(), more.in8bit() && parameter.value().numel() >= LEAST_8BIT,
+            Rule rule = new Rule(subspace != null, lrFactor, matrix || more.decayVectors(), more.state().in8bit() && parameter.value().numel() >= LEAST_8BIT,
                 parameter.remainder() != null);
             Group group = byRule.computeIfAbsent(rule, Group::new);
             addState(group, parameter, device);
@@ -155,7 +154,7 @@ public final class AdamwOptimizer implements AutoCloseable {
 
     /** Plain AdamW on parameters that nothing holds. */
     public AdamwOptimizer(Trainable trainable, Device device, Ops ops, AdamwOptions options, double maxGradNorm) {
-        this(trainable, device, ops, options, maxGradNorm, List.of(), new OptimizerOptions(1, true, 0, false));
+        this(trainable, device, ops, List.of(), new OptimizerOptions(options, maxGradNorm, 1, true, 0, OptimizerState.exact()));
     }
 
     /** Steps taken. */

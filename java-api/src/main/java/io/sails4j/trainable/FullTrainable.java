@@ -4,8 +4,8 @@ import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.BackwardTargets;
 import io.sails4j.model.CausalModel;
-import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.ModelWeights;
+import io.sails4j.model.TrainedShape;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
@@ -19,7 +19,6 @@ import java.util.Map;
  */
 public final class FullTrainable implements Trainable {
     private final CausalModel model;
-    private final boolean bf16Masters;
     private final List<Parameter> parameters = new ArrayList<>();
     private final Map<String, Tensor> gradients = new LinkedHashMap<>();
     private final List<Tensor> owned = new ArrayList<>();
@@ -34,10 +33,9 @@ public final class FullTrainable implements Trainable {
      */
     public FullTrainable(CausalModel model, boolean bf16Masters) {
         if (bf16Masters && model.computeDtype() != DType.BF16) {
-            throw new InputException("--master bf16 is for models that compute in bf16, and this one is in " + model.computeDtype() + "; add --dtype bf16");
+            throw new InputException("master=bf16 is for models that compute in bf16, and this one is in " + model.computeDtype() + "; use dtype=bf16");
         }
         this.model = model;
-        this.bf16Masters = bf16Masters;
         model.weights().parameters().forEach((name, weight) -> {
             Tensor gradient = own(model.engine().device().zeros(DType.F32, weight.shape()));
             Tensor value = weight;
@@ -59,8 +57,8 @@ public final class FullTrainable implements Trainable {
     }
 
     @Override
-    public MemoryPlan.Trained trained(boolean average) {
-        return new MemoryPlan.Trained(true, Map.of(), average).withBf16Masters(bf16Masters);
+    public TrainedShape shape() {
+        return TrainedShape.ofAll();
     }
 
     @Override

@@ -1,6 +1,5 @@
 package io.sails4j.objective;
 
-import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
@@ -14,7 +13,9 @@ import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.ops.PreferenceKind;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.testing.TinyModel;
 import io.sails4j.train.LrSchedule;
+import io.sails4j.train.ScheduleOptions;
 import io.sails4j.train.StepHook;
 import io.sails4j.train.TrainingLoop;
 import io.sails4j.train.TrainingOptions;
@@ -136,8 +137,8 @@ class LossTest {
     }
 
     private float[] trained(Loss loss, int microTokens, boolean packing) {
-        TrainingOptions options = new TrainingOptions(5, 5, 80, microTokens, new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1)
-            .withPacking(packing);
+        TrainingOptions options = TrainingOptions.defaults().withBatching(b -> { b.epochs = 5; b.maxSteps = 5; b.batchTokens = 80; b.microBatchTokens = microTokens; }).withAdamw(_ -> new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0); t.seed = 1; })
+            .withBatching(b -> b.packing = packing);
         try (LoraAdapter fresh = TinyModel.randomAdapter(engine, 3); LoraTrainable tuned = new LoraTrainable(fresh, engine.device());
              TrainingLoop loop = new TrainingLoop(model, tuned, loss, options, StepHook.none(), System::nanoTime)) {
             if (microTokens == 1) {

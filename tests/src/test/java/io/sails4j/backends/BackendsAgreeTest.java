@@ -2,9 +2,9 @@ package io.sails4j.backends;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.sails4j.align.AlignOptions.Constraint;
-import io.sails4j.align.AlignOptions.Objective;
+import io.sails4j.align.Constraint;
 import io.sails4j.config.ModelFamily;
+import io.sails4j.objective.Objective;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
