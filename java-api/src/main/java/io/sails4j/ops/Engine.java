@@ -95,7 +95,7 @@ public final class Engine implements AutoCloseable {
     /** Frees the workspace and closes the device; a second call does nothing. */
     @Override
     public void close() {
-        if (device.handle().isOpen()) {
+        if (device.isOpen()) {
             ops.close();
             device.close();
         }

@@ -58,7 +58,7 @@ public final class Tensor implements AutoCloseable {
         return byteSize(dtype, shape);
     }
 
-    /** The device pointer of the first element. */
+    /** The device pointer of the first element, for this package, and for {@code ops} through its {@code Addresses}. */
     public long address() {
         return buffer.address() + offset;
     }
