@@ -5,9 +5,9 @@ import io.sails4j.align.AlignOptions;
 import io.sails4j.io.InputException;
 import io.sails4j.model.Projection;
 import io.sails4j.ops.AdamwOptions;
+import io.sails4j.ops.Graphs;
 import io.sails4j.train.CheckpointOptions;
 import io.sails4j.train.EvaluationOptions;
-import io.sails4j.train.GraphMode;
 import io.sails4j.train.LrSchedule;
 import io.sails4j.train.MatmulPeak;
 import io.sails4j.train.OptimizerOptions;
@@ -163,7 +163,7 @@ final class TrainingArguments {
     @Option(names = "--graphs", defaultValue = "auto", paramLabel = "auto|on|off",
         description = "launch passes of a shape that comes again, and the optimizer, as recorded graphs, with the same bits: where the backend records, "
             + "always, or never (default: ${DEFAULT-VALUE})")
-    private GraphMode graphs;
+    private Graphs graphs;
 
     @Option(names = "--peak-tflops", defaultValue = "0", paramLabel = "T",
         description = "what the device can do at most, for the model-FLOP utilisation (default: measured by a large product before the first step)")

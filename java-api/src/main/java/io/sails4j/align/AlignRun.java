@@ -10,12 +10,12 @@ import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModuleKey;
 import io.sails4j.ops.Engine;
+import io.sails4j.ops.Graphs;
 import io.sails4j.ops.PreferenceKind;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.train.CoreLoraTrainable;
 import io.sails4j.train.PreferenceLoss;
 import io.sails4j.train.FullTrainable;
-import io.sails4j.train.GraphMode;
 import io.sails4j.train.LoraTrainable;
 import io.sails4j.train.Loss;
 import io.sails4j.train.MatmulPeak;
@@ -166,7 +166,7 @@ public final class AlignRun {
                  model.engine().device().describe(), partial, control)) {
             control.message().accept(memory(loop));
             control.message().accept(loop.usesGraphs() ? "graphs: on, passes of a shape that comes again are recorded and launched as one"
-                : "graphs: off" + (options.training().graphs() == GraphMode.OFF ? "" : ", the backend records none"));
+                : "graphs: off" + (options.training().graphs() == Graphs.OFF ? "" : ", the backend records none"));
             MatmulPeak peak = control.peak() != null ? control.peak() : MatmulPeak.measure(model.engine(), model.computeDtype());
             Speed speed = new Speed();
             PersistentRun.Outcome outcome = run.run(peak, step -> {

@@ -1,5 +1,6 @@
 package io.sails4j.ffi;
 
+import io.sails4j.NativeException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;

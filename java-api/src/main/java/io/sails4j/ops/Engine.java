@@ -1,6 +1,6 @@
 package io.sails4j.ops;
 
-import io.sails4j.ffi.NativeException;
+import io.sails4j.NativeException;
 import io.sails4j.ffi.NativeLibrary;
 import io.sails4j.tensor.Backend;
 import io.sails4j.tensor.Device;

@@ -1,7 +1,7 @@
 package io.sails4j.tensor;
 
+import io.sails4j.NativeException;
 import io.sails4j.ffi.NativeDevice;
-import io.sails4j.ffi.NativeException;
 import java.lang.foreign.MemorySegment;
 
 /**

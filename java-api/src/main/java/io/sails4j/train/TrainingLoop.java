@@ -8,6 +8,7 @@ import io.sails4j.io.SafetensorsFile;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.Recomputation;
+import io.sails4j.ops.Graphs;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.watch.PhaseEvent;
@@ -77,11 +78,11 @@ public final class TrainingLoop implements AutoCloseable {
     }
 
     private LossContext context(LossContext plain) {
-        if (options.graphs() == GraphMode.OFF) {
+        if (options.graphs() == Graphs.OFF) {
             return plain;
         }
         boolean records = model.engine().records();
-        if (options.graphs() == GraphMode.ON && !records) {
+        if (options.graphs() == Graphs.ON && !records) {
             throw new InputException("graphs are asked for, and the backend " + model.engine().backend().name().toLowerCase(java.util.Locale.ROOT)
                 + " records none: use --graphs auto or off");
         }

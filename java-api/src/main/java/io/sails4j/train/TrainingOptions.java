@@ -2,6 +2,7 @@ package io.sails4j.train;
 
 import io.sails4j.io.InputException;
 import io.sails4j.ops.AdamwOptions;
+import io.sails4j.ops.Graphs;
 
 /**
  * How to train.
@@ -20,12 +21,12 @@ import io.sails4j.ops.AdamwOptions;
  */
 public record TrainingOptions(int epochs, long maxSteps, int stepTokens, int microTokens, AdamwOptions optimizer, double maxGradNorm,
                               LrSchedule schedule, double warmupRatio, long seed, boolean packing, Recompute recompute, OptimizerOptions more,
-                              EvaluationOptions evaluation, CheckpointOptions checkpoints, GraphMode graphs) {
+                              EvaluationOptions evaluation, CheckpointOptions checkpoints, Graphs graphs) {
     /** Without packing, evaluations on the way, and anything beyond plain AdamW. */
     public TrainingOptions(int epochs, long maxSteps, int stepTokens, int microTokens, AdamwOptions optimizer, double maxGradNorm,
                            LrSchedule schedule, double warmupRatio, long seed) {
         this(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, false, Recompute.off(), OptimizerOptions.plain(),
-            EvaluationOptions.none(), CheckpointOptions.defaults(), GraphMode.AUTO);
+            EvaluationOptions.none(), CheckpointOptions.defaults(), Graphs.AUTO);
     }
 
     public TrainingOptions {
@@ -62,7 +63,7 @@ public record TrainingOptions(int epochs, long maxSteps, int stepTokens, int mic
             evaluation, other, graphs);
     }
 
-    public TrainingOptions withGraphs(GraphMode other) {
+    public TrainingOptions withGraphs(Graphs other) {
         return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, recompute, more,
             evaluation, checkpoints, other);
     }

@@ -3,6 +3,7 @@ package io.sails4j.ffi;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sails4j.NativeException;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.lang.foreign.SymbolLookup;

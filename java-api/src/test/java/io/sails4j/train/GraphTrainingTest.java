@@ -16,6 +16,7 @@ import io.sails4j.model.Projection;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
+import io.sails4j.ops.Graphs;
 import io.sails4j.ops.PreferenceKind;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -64,7 +65,7 @@ class GraphTrainingTest {
     private record Trained(List<float[]> parameters, List<Double> losses, long launches) {
     }
 
-    private static Trained train(String backend, String method, Loss loss, Recompute recompute, GraphMode graphs) {
+    private static Trained train(String backend, String method, Loss loss, Recompute recompute, Graphs graphs) {
         // A step is two pairs, a micro-batch one of them.
         TrainingOptions options = new TrainingOptions(3, 10, 24, 1, new AdamwOptions(3e-3, 0.9, 0.999, 1e-8, 0.01), 1, LrSchedule.COSINE, 0.1, 2)
             .withRecompute(recompute).withGraphs(graphs);
@@ -76,9 +77,9 @@ class GraphTrainingTest {
             loop.prepare();
             List<Double> losses = new ArrayList<>();
             while (!loop.finished()) {
-                long waits = engine.device().handle().waits();
+                long waits = engine.device().waits();
                 losses.add(loop.step(() -> false).loss());
-                assertThat(engine.device().handle().waits() - waits).as("waits of step " + loop.steps()).isEqualTo(1);
+                assertThat(engine.device().waits() - waits).as("waits of step " + loop.steps()).isEqualTo(1);
                 if (loop.steps() == 5) {
                     // A pass that is larger than any of the training moves the model's memory.
                     new SftLoss(List.of(sequence(40, 1), sequence(40, 2))).sum(other, AdapterStack.none(), new int[] {0, 1});
@@ -97,8 +98,8 @@ class GraphTrainingTest {
             case "full" -> Recompute.full();
             default -> Recompute.lowest(1);
         };
-        Trained called = train("emulator", method, loss(objective), again, GraphMode.OFF);
-        Trained launched = train("emulator", method, loss(objective), again, GraphMode.AUTO);
+        Trained called = train("emulator", method, loss(objective), again, Graphs.OFF);
+        Trained launched = train("emulator", method, loss(objective), again, Graphs.AUTO);
         assertThat(called.launches).isZero();
         assertThat(launched.launches).as("of about 20 passes").isGreaterThan(10);
         assertThat(launched.losses).isEqualTo(called.losses);
@@ -109,8 +110,8 @@ class GraphTrainingTest {
 
     @Test
     void aBackendThatRecordsNothingSaysSoOrRunsWithout() {
-        assertThat(train("cpu", "lora", loss("sft"), Recompute.off(), GraphMode.AUTO).launches).isZero();
-        assertThatThrownBy(() -> train("cpu", "lora", loss("sft"), Recompute.off(), GraphMode.ON)).isInstanceOf(InputException.class)
+        assertThat(train("cpu", "lora", loss("sft"), Recompute.off(), Graphs.AUTO).launches).isZero();
+        assertThatThrownBy(() -> train("cpu", "lora", loss("sft"), Recompute.off(), Graphs.ON)).isInstanceOf(InputException.class)
             .hasMessageContaining("cpu").hasMessageContaining("--graphs auto");
     }
 }

@@ -15,6 +15,7 @@ import io.sails4j.model.ModuleKey;
 import io.sails4j.model.Projection;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
+import io.sails4j.ops.Graphs;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
@@ -59,7 +60,7 @@ enum StepVariant {
     }
 
     /** @param micro positions of a micro-batch; a step is about 30 */
-    TrainingOptions options(int micro, GraphMode graphs) {
+    TrainingOptions options(int micro, Graphs graphs) {
         boolean in8bit = name().endsWith("8BIT");
         double ema = name().endsWith("EMA") ? 0.9 : 0;
         return new TrainingOptions(9, 9, 30, micro, new AdamwOptions(3e-3, 0.9, 0.999, 1e-8, 0.01), 0.5, LrSchedule.COSINE, 0.2, 2).withGraphs(graphs)

@@ -81,13 +81,13 @@ public class MatmulBench {
             return f32;
         }
         Tensor typed = memory.allocate(dtype, rows, cols);
-        engine.ops().convert(typed, f32);
+        engine.ops().elementwise().convert(typed, f32);
         return typed;
     }
 
     @Benchmark
     public void matmul(Rate rate) {
-        engine.ops().matmul(y, x, w, false, true, 1, 0);
+        engine.ops().matmul().matmul(y, x, w, false, true, 1, 0);
         engine.device().synchronize();
         rate.gflop += flops * 1e-9;
     }

@@ -3,8 +3,8 @@ package io.sails4j.conformance;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sails4j.NativeException;
 import io.sails4j.ffi.NativeDevice;
-import io.sails4j.ffi.NativeException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

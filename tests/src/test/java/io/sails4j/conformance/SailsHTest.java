@@ -2,8 +2,8 @@ package io.sails4j.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.sails4j.NativeException;
 import io.sails4j.ffi.NativeDevice;
-import io.sails4j.ffi.NativeException;
 import io.sails4j.ffi.NativeLibrary;
 import io.sails4j.ffi.Symbol;
 import io.sails4j.ops.OptimizerOps;

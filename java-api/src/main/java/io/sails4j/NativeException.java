@@ -1,4 +1,4 @@
-package io.sails4j.ffi;
+package io.sails4j;
 
 import org.jspecify.annotations.Nullable;
 
