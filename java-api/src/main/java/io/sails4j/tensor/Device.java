@@ -30,7 +30,7 @@ public final class Device implements AutoCloseable {
     }
 
     /** For this package, and for {@code ops} through its {@code Addresses}. */
-    public NativeDevice handle() {
+    NativeDevice handle() {
         return handle;
     }
 

@@ -59,7 +59,7 @@ public final class Tensor implements AutoCloseable {
     }
 
     /** The device pointer of the first element, for this package, and for {@code ops} through its {@code Addresses}. */
-    public long address() {
+    long address() {
         return buffer.address() + offset;
     }
 
