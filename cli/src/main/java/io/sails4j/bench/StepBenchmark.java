@@ -1,6 +1,6 @@
 package io.sails4j.bench;
 
-import io.sails4j.train.GraphMode;
+import io.sails4j.ops.Graphs;
 import io.sails4j.train.Execution;
 import io.sails4j.train.ScheduleOptions;
 import io.sails4j.data.TokenSequence;
@@ -66,7 +66,7 @@ public final class StepBenchmark {
             b.microBatchTokens = sequences * length;
         }).withAdamw(adamw -> adamw.withLr(1e-6)).with(t -> {
             t.schedule = ScheduleOptions.constant();
-            t.execution = new Execution(recompute, GraphMode.AUTO);
+            t.execution = new Execution(recompute, Graphs.AUTO);
             t.seed = 1;
         });
         try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false);

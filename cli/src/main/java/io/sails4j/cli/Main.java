@@ -1,6 +1,6 @@
 package io.sails4j.cli;
 
-import io.sails4j.ffi.NativeException;
+import io.sails4j.NativeException;
 import io.sails4j.data.DataOptions;
 import io.sails4j.io.InputException;
 import io.sails4j.subspace.SubspaceOptions;

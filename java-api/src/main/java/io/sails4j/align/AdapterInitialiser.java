@@ -128,7 +128,8 @@ public final class AdapterInitialiser {
         LoraAdapter adapter = plain(model.config(), options, seed, baseModel, model.engine().device());
         adapter.modules().forEach((module, f) -> {
             if (f.dora() != null) {
-                model.engine().ops().doraNorm(f.dora().magnitude(), model.weights().parameter(module.path() + ".weight"), f.loraA(), f.loraB(), f.scale());
+                model.engine().ops().linear().doraNorm(f.dora().magnitude(), model.weights().parameter(module.path() + ".weight"),
+                    f.loraA(), f.loraB(), f.scale());
             }
         });
         return adapter;

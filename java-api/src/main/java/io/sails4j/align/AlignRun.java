@@ -8,6 +8,7 @@ import io.sails4j.io.InputException;
 import io.sails4j.model.CausalModel;
 import io.sails4j.objective.Loss;
 import io.sails4j.objective.Reference;
+import io.sails4j.ops.Graphs;
 import io.sails4j.ops.MatmulPeak;
 import io.sails4j.options.Options;
 import io.sails4j.run.Evaluator;
@@ -16,7 +17,6 @@ import io.sails4j.run.RunControl;
 import io.sails4j.run.RunOrigin;
 import io.sails4j.run.RunSummary;
 import io.sails4j.subspace.SafetySubspace;
-import io.sails4j.train.GraphMode;
 import io.sails4j.train.StepMetrics;
 import io.sails4j.train.TrainingLoop;
 import io.sails4j.train.TrainingOptions;
@@ -94,7 +94,7 @@ public final class AlignRun {
                  model.engine().device().describe(), partial, control)) {
             control.message().accept(memory(loop));
             control.message().accept(loop.usesGraphs() ? "graphs: on, passes of a shape that comes again are recorded and launched as one"
-                : "graphs: off" + (training.execution().graphs() == GraphMode.OFF ? "" : ", the backend records none"));
+                : "graphs: off" + (training.execution().graphs() == Graphs.OFF ? "" : ", the backend records none"));
             MatmulPeak peak = control.peak() != null ? control.peak() : MatmulPeak.measure(model.engine(), model.computeDtype());
             Speed speed = new Speed();
             PersistentRun.Outcome outcome = run.run(peak, step -> {

@@ -84,7 +84,7 @@ final class SubspaceHook implements StepHook, AutoCloseable {
             case NONE, UPDATE, CORE -> { }
             case GRADIENT -> {
                 List<Tensor> gradients = items.stream().map(Item::gradient).toList();
-                engine.ops().projectSet(gradients, gradients, items.stream().map(Item::basis).toList(), sides());
+                engine.ops().optimizer().projectSet(gradients, gradients, items.stream().map(Item::basis).toList(), sides());
             }
             case PENALTY -> {
                 for (int i = 0; i < items.size(); i++) {
@@ -113,14 +113,14 @@ final class SubspaceHook implements StepHook, AutoCloseable {
         Ops ops = engine.ops();
         memory.reset();
         Tensor outside = outside(item);
-        ops.sumOfSquares(square, List.of(outside));
-        ops.axpby(item.gradient(), outside, (float) (2 * options.penalty()), 1);
+        ops.elementwise().sumOfSquares(square, List.of(outside));
+        ops.elementwise().axpby(item.gradient(), outside, (float) (2 * options.penalty()), 1);
     }
 
     private Tensor outside(Item item) {
         Tensor outside = memory.allocate(DType.F32, item.facing().shape().toArray());
-        engine.ops().project(outside, item.facing(), item.basis(), item.right());
-        engine.ops().axpby(outside, item.facing(), 1, -1);
+        engine.ops().optimizer().project(outside, item.facing(), item.basis(), item.right());
+        engine.ops().elementwise().axpby(outside, item.facing(), 1, -1);
         return outside;
     }
 
@@ -140,8 +140,8 @@ final class SubspaceHook implements StepHook, AutoCloseable {
         double all = 0;
         for (Item item : items) {
             memory.reset();
-            outside += engine.ops().sumOfSquares(List.of(outside(item)))[0];
-            all += engine.ops().sumOfSquares(List.of(item.facing()))[0];
+            outside += engine.ops().elementwise().sumOfSquares(List.of(outside(item)))[0];
+            all += engine.ops().elementwise().sumOfSquares(List.of(item.facing()))[0];
         }
         return all == 0 ? 0 : Math.sqrt(outside / all);
     }
@@ -181,9 +181,9 @@ final class SubspaceHook implements StepHook, AutoCloseable {
             LowRankAdapter f = item.factors();
             Tensor coordinates = memory.allocate(DType.F32, item.right() ? f.r() : item.basis().dim(1), item.right() ? item.basis().dim(1) : f.r());
             if (item.right()) {
-                engine.ops().matmul(coordinates, f.loraA(), item.basis(), false, false, 1, 0);
+                engine.ops().matmul().matmul(coordinates, f.loraA(), item.basis(), false, false, 1, 0);
             } else {
-                engine.ops().matmul(coordinates, item.basis(), f.loraB(), true, false, 1, 0);
+                engine.ops().matmul().matmul(coordinates, item.basis(), f.loraB(), true, false, 1, 0);
             }
             gram(g.a, f.loraA(), true);
             gram(g.b, f.loraB(), false);
@@ -193,7 +193,7 @@ final class SubspaceHook implements StepHook, AutoCloseable {
 
     /** X X^T (rows) or X^T X. */
     private void gram(StepReadings.Reading gram, Tensor x, boolean rows) {
-        engine.ops().matmul(gram.tensor(), x, x, !rows, rows, 1, 0);
+        engine.ops().matmul().matmul(gram.tensor(), x, x, !rows, rows, 1, 0);
     }
 
     private static double trace(StepReadings.Reading a, StepReadings.Reading b, int r) {

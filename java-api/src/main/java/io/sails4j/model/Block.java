@@ -104,7 +104,7 @@ final class Block {
             Tensor act = actPlace.allocate(step.computeDtype(), step.tokens(), config.dFf());
             Linear.Saved gateSaved = gateMap.savedOfSingle(step, x, memory);
             Linear.Saved upSaved = upMap.savedOfSingle(step, x, memory);
-            step.ops().linearGluForward(act, new GluKept(gate, up, gateSaved.only(), upSaved.only()), x, gateSingle, upSingle,
+            step.ops().linear().linearGluForward(act, new GluKept(gate, up, gateSaved.only(), upSaved.only()), x, gateSingle, upSingle,
                 config.family().activation());
             saved.put(Projection.GATE_PROJ, xStays ? gateSaved : gateSaved.withX(null));
             saved.put(Projection.UP_PROJ, xStays ? upSaved : upSaved.withX(null));
@@ -127,24 +127,26 @@ final class Block {
     /** The norm of [n, d_model] F32 in the compute type. */
     private Tensor norm(Step step, NormSaved norm, Tensor weight, TensorArena place) {
         Tensor y = place.allocate(step.computeDtype(), step.tokens(), config.dModel());
-        step.ops().rmsnormForward(y, norm.rstd(), norm.input(), weight, null, (float) config.rmsNormEps(), config.family().normOffset());
+        step.ops().block().rmsnormForward(y, norm.rstd(), norm.input(), weight, null, (float) config.rmsNormEps(),
+            config.family().normOffset());
         return y;
     }
 
     /** residual + norm(x), or residual + x in x's place where the family has no norm there. */
     private Tensor addTo(Step step, Tensor residual, Tensor x, @Nullable NormSaved norm, LayerWeights.@Nullable Norm weight, TensorArena place) {
         if (norm == null || weight == null) {
-            step.ops().axpby(x, residual, 1, 1);
+            step.ops().elementwise().axpby(x, residual, 1, 1);
             return x;
         }
         Tensor y = place.allocate(DType.F32, step.tokens(), config.dModel());
-        step.ops().rmsnormForward(y, norm.rstd(), x, weight.weight(), residual, (float) config.rmsNormEps(), config.family().normOffset());
+        step.ops().block().rmsnormForward(y, norm.rstd(), x, weight.weight(), residual, (float) config.rmsNormEps(),
+            config.family().normOffset());
         return y;
     }
 
     private Tensor activated(Step step, Tensor gate, Tensor up, TensorArena place) {
         Tensor act = place.allocate(step.computeDtype(), step.tokens(), config.dFf());
-        step.ops().gluForward(act, gate, up, config.family().activation());
+        step.ops().block().gluForward(act, gate, up, config.family().activation());
         return act;
     }
 
@@ -213,18 +215,18 @@ final class Block {
 
     private Tensor rotated(Step step, Tensor x, long heads) {
         Tensor byHead = x.view(step.tokens(), heads, config.headDim());
-        step.ops().rope(byHead, byHead, step.ropeTable(), false);
+        step.ops().block().rope(byHead, byHead, step.ropeTable(), false);
         return x;
     }
 
     private void attend(Step step, Tensor z, Tensor lse, Tensor q, Tensor k, Tensor v) {
         KvCache cache = step.cache();
         if (cache == null) {
-            step.ops().attentionForward(z, lse, q, k, v, step.segments(), step.segments(), shape(step, step.batch().length(), 0,
+            step.ops().attention().attentionForward(z, lse, q, k, v, step.segments(), step.segments(), shape(step, step.batch().length(), 0,
                 step.batch().length() * config.kvWidth()));
         } else {
             cache.append(layer, k, v);
-            step.ops().attentionForward(z, lse, q, cache.keys(layer), cache.values(layer), step.segments(), cache.keySegments(),
+            step.ops().attention().attentionForward(z, lse, q, cache.keys(layer), cache.values(layer), step.segments(), cache.keySegments(),
                 shape(step, cache.length() + step.batch().length(), cache.length(), cache.batchStride()));
         }
     }
@@ -263,7 +265,7 @@ final class Block {
         Tensor dActTyped = typed(step, dAct);
         Tensor dGate = scratch.allocate(step.computeDtype(), n, config.dFf());
         Tensor dUp = scratch.allocate(step.computeDtype(), n, config.dFf());
-        step.ops().gluBackward(dGate, dUp, dActTyped, saved.gate(), saved.up(), config.family().activation());
+        step.ops().block().gluBackward(dGate, dUp, dActTyped, saved.gate(), saved.up(), config.family().activation());
         Tensor dMlpIn = scratch.allocate(DType.F32, n, config.dModel());
         linearBackward(step, Projection.GATE_PROJ, dMlpIn, false, dGate, saved, targets);
         linearBackward(step, Projection.UP_PROJ, dMlpIn, true, dUp, saved, targets);
@@ -281,8 +283,8 @@ final class Block {
         Tensor dk = scratch.allocate(step.computeDtype(), n, config.kvWidth());
         Tensor dv = scratch.allocate(step.computeDtype(), n, config.kvWidth());
         long length = step.batch().length();
-        step.ops().attentionBackward(dq, dk, dv, dzTyped, saved.q(), saved.k(), saved.v(), saved.z(), saved.lse(), step.segments(),
-            step.segments(), shape(step, length, 0, length * config.kvWidth()));
+        step.ops().attention().attentionBackward(dq, dk, dv, dzTyped, saved.q(), saved.k(), saved.v(), saved.z(), saved.lse(),
+            step.segments(), step.segments(), shape(step, length, 0, length * config.kvWidth()));
         unrotate(step, dq, config.nHeads());
         unrotate(step, dk, config.nKvHeads());
         Tensor dNormed = scratch.allocate(DType.F32, n, config.dModel());
@@ -294,7 +296,7 @@ final class Block {
 
     private void unrotate(Step step, Tensor dx, long heads) {
         Tensor byHead = dx.view(step.tokens(), heads, config.headDim());
-        step.ops().rope(byHead, byHead, step.ropeTable(), true);
+        step.ops().block().rope(byHead, byHead, step.ropeTable(), true);
     }
 
     private void linearBackward(Step step, Projection projection, Tensor dx, boolean accumulate, Tensor dy, Saved saved, BackwardTargets targets) {
@@ -307,7 +309,7 @@ final class Block {
             return gradient;
         }
         Tensor typed = step.scratch().allocate(step.computeDtype(), gradient.shape().toArray());
-        step.ops().convert(typed, gradient);
+        step.ops().elementwise().convert(typed, gradient);
         return typed;
     }
 
@@ -327,7 +329,7 @@ final class Block {
     }
 
     private void normBackward(Step step, Tensor dx, boolean accumulate, Tensor dy, NormSaved saved, LayerWeights.Norm norm, BackwardTargets targets) {
-        step.ops().rmsnormBackward(dx, targets.parameters().get(norm.name()), dy, saved.input(), norm.weight(), saved.rstd(),
+        step.ops().block().rmsnormBackward(dx, targets.parameters().get(norm.name()), dy, saved.input(), norm.weight(), saved.rstd(),
             config.family().normOffset(), accumulate);
     }
 }

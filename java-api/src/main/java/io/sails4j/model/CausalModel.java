@@ -137,7 +137,7 @@ public final class CausalModel implements AutoCloseable {
         }
         Tensor finalNorm = kept.allocate(computeDtype(), n, config.dModel());
         Tensor rstd = kept.allocate(DType.F32, n);
-        engine.ops().rmsnormForward(finalNorm, rstd, residual, weights.finalNorm(), null, (float) config.rmsNormEps(),
+        engine.ops().block().rmsnormForward(finalNorm, rstd, residual, weights.finalNorm(), null, (float) config.rmsNormEps(),
             config.family().normOffset());
         if (options.listener() != null) {
             options.listener().accept("hidden.final_norm", finalNorm);
@@ -180,7 +180,7 @@ public final class CausalModel implements AutoCloseable {
         Tensor hidden = pass.finalNorm();
         if (rows != null) {
             Tensor gathered = memory.allocate(hidden.dtype(), rows.length, config.dModel());
-            engine.ops().gatherRows(gathered, hidden, memory.of(rows, rows.length));
+            engine.ops().elementwise().gatherRows(gathered, hidden, memory.of(rows, rows.length));
             hidden = gathered;
         }
         Tensor logits = memory.allocate(DType.F32, hidden.dim(0), config.vocabSize());
@@ -190,20 +190,20 @@ public final class CausalModel implements AutoCloseable {
 
     /** logits [n, vocab_size] F32, soft-capped, of the final norm's output [n, d_model]. */
     void head(Tensor logits, Tensor hidden) {
-        engine.ops().linearSetForward(List.of(logits), hidden, List.of(LinearMap.plain(weights.head())));
+        engine.ops().linear().linearSetForward(List.of(logits), hidden, List.of(LinearMap.plain(weights.head())));
         if (config.finalLogitSoftcap() != 0) {
-            engine.ops().softcapForward(logits, logits, (float) config.finalLogitSoftcap());
+            engine.ops().head().softcapForward(logits, logits, (float) config.finalLogitSoftcap());
         }
     }
 
     /** residual [n, d_model] F32 of ids [n] I32. */
     void embed(Tensor residual, Tensor ids) {
-        engine.ops().embeddingForward(residual, ids, weights.embedTokens(), normalizer);
+        engine.ops().block().embeddingForward(residual, ids, weights.embedTokens(), normalizer);
     }
 
     /** [n, head_dim / 2, 2] F32 of positions [n] I32. */
     void ropeTable(Tensor table, Tensor positions) {
-        engine.ops().ropeTable(table, positions, invFreq);
+        engine.ops().block().ropeTable(table, positions, invFreq);
     }
 
     List<Block> blocks() {
@@ -227,7 +227,7 @@ public final class CausalModel implements AutoCloseable {
             listener.accept("hidden.final_norm", dFinalNorm);
         }
         Tensor dResid = scratch.allocate(DType.F32, step.tokens(), config.dModel());
-        engine.ops().rmsnormBackward(dResid, targets.parameters().get(ModelWeights.FINAL_NORM), dFinalNorm, pass.lastResidual(),
+        engine.ops().block().rmsnormBackward(dResid, targets.parameters().get(ModelWeights.FINAL_NORM), dFinalNorm, pass.lastResidual(),
             weights.finalNorm(), pass.finalRstd(), config.family().normOffset(), false);
         int lowest = lowestLayer(targets);
         for (int layer = config.nLayers() - 1; layer >= lowest; layer--) {
@@ -241,7 +241,7 @@ public final class CausalModel implements AutoCloseable {
         }
         Tensor dEmbed = targets.parameters().get(ModelWeights.EMBED_TOKENS);
         if (dEmbed != null) {
-            engine.ops().embeddingBackward(dEmbed, dResid, step.in().ids(), normalizer);
+            engine.ops().block().embeddingBackward(dEmbed, dResid, step.in().ids(), normalizer);
         }
     }
 

@@ -28,7 +28,7 @@ public final class DoraScale implements AutoCloseable {
     /** The lengths [d_out] F32 of the rows of weight + scale * lora_B lora_A. */
     Tensor norm(Ops ops, Tensor weight, LowRankAdapter adapter) {
         if (!current) {
-            ops.doraNorm(norm, weight, adapter.loraA(), adapter.loraB(), adapter.scale());
+            ops.linear().doraNorm(norm, weight, adapter.loraA(), adapter.loraB(), adapter.scale());
             current = true;
         }
         return norm;

@@ -60,20 +60,20 @@ final class Linear {
             h[i] = adapters[i] == null ? null : memory.allocate(DType.F32, n, adapters[i].r());
         }
         if (fused < 0) {
-            ops.matmul(y, x, weight, false, true, 1, 0);
+            ops.matmul().matmul(y, x, weight, false, true, 1, 0);
             return new Saved(x, h, null);
         }
         LowRankAdapter adapter = adapters[fused];
         DoraScale dora = adapter.dora();
         Tensor u = dora == null ? y : memory.allocate(DType.F32, n, weight.dim(0));
-        ops.linearForward(u, h[fused], x, weight, null, null, adapter.loraA(), adapter.loraB(), adapter.scale());
+        ops.linear().linearForward(u, h[fused], x, weight, null, null, adapter.loraA(), adapter.loraB(), adapter.scale());
         if (dora != null) {
-            ops.doraForward(y, u, dora.magnitude(), dora.norm(ops, weight, adapter));
+            ops.linear().doraForward(y, u, dora.magnitude(), dora.norm(ops, weight, adapter));
             return new Saved(x, h, u);
         }
         for (int i = fused + 1; i < adapters.length; i++) {
             if (adapters[i] != null) {
-                ops.loraForward(y, h[i], x, adapters[i].loraA(), adapters[i].loraB(), adapters[i].scale());
+                ops.linear().loraForward(y, h[i], x, adapters[i].loraA(), adapters[i].loraB(), adapters[i].scale());
             }
         }
         return new Saved(x, h, null);
@@ -111,12 +111,12 @@ final class Linear {
     void backward(Step step, Tensor dx, boolean accumulate, Tensor dy, Saved saved, BackwardTargets targets) {
         Tensor dWeight = targets.parameters().get(key.path() + ".weight");
         if (dWeight != null) {
-            step.ops().matmul(dWeight, dy, saved.input(), true, false, 1, 1);
+            step.ops().matmul().matmul(dWeight, dy, saved.input(), true, false, 1, 1);
         }
         LowRankAdapter[] adapters = step.adapters().partsOf(key);
         int fused = first(adapters);
         if (fused < 0) {
-            step.ops().matmul(dx, dy, weight, false, false, 1, accumulate ? 1 : 0);
+            step.ops().matmul().matmul(dx, dy, weight, false, false, 1, accumulate ? 1 : 0);
             return;
         }
         LowRankAdapter adapter = adapters[fused];
@@ -124,12 +124,12 @@ final class Linear {
         TensorArena.Mark mark = step.scratch().mark();
         if (adapter.dora() != null) {
             Tensor du = step.scratch().allocate(dy.dtype(), dy.shape().toArray());
-            step.ops().doraBackward(du, gradient == null ? null : gradient.dMagnitude(), dy, java.util.Objects.requireNonNull(saved.u()),
-                adapter.dora().magnitude(), adapter.dora().norm(step.ops(), weight, adapter));
+            step.ops().linear().doraBackward(du, gradient == null ? null : gradient.dMagnitude(), dy,
+                java.util.Objects.requireNonNull(saved.u()), adapter.dora().magnitude(), adapter.dora().norm(step.ops(), weight, adapter));
             dy = du;
         }
-        step.ops().linearBackward(dx, gradient == null ? null : gradient.dLoraA(), gradient == null ? null : gradient.dLoraB(), dy, saved.input(),
-            weight, saved.h()[fused], adapter.loraA(), adapter.loraB(), adapter.scale(), accumulate);
+        step.ops().linear().linearBackward(dx, gradient == null ? null : gradient.dLoraA(), gradient == null ? null : gradient.dLoraB(),
+            dy, saved.input(), weight, saved.h()[fused], adapter.loraA(), adapter.loraB(), adapter.scale(), accumulate);
         step.scratch().release(mark);
         for (int i = fused + 1; i < adapters.length; i++) {
             if (adapters[i] != null) {
@@ -157,7 +157,7 @@ final class Linear {
         LowRankGradient target = gradient != null ? gradient
             : new LowRankGradient(step.scratch().zeros(DType.F32, adapter.loraA().shape().toArray()),
                 step.scratch().zeros(DType.F32, adapter.loraB().shape().toArray()));
-        step.ops().loraBackward(dx, target.dLoraA(), target.dLoraB(), dy, x, h, adapter.loraA(), adapter.loraB(), adapter.scale());
+        step.ops().linear().loraBackward(dx, target.dLoraA(), target.dLoraB(), dy, x, h, adapter.loraA(), adapter.loraB(), adapter.scale());
         step.scratch().release(mark);
     }
 }

@@ -1,6 +1,6 @@
 package io.sails4j.objective;
 
-import io.sails4j.ffi.NativeException;
+import io.sails4j.NativeException;
 import io.sails4j.model.CausalModel;
 import io.sails4j.ops.Graph;
 import io.sails4j.tensor.TensorArena;

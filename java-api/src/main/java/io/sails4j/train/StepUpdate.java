@@ -89,7 +89,7 @@ final class StepUpdate implements AutoCloseable {
         trainable.parameters().forEach(p -> {
             Tensor mean = average.get(p.name());
             if (mean != null) {
-                ops.axpby(mean, p.value(), (float) (1 - emaDecay), (float) emaDecay);
+                ops.elementwise().axpby(mean, p.value(), (float) (1 - emaDecay), (float) emaDecay);
             }
         });
     }

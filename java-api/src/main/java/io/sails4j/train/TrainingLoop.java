@@ -14,6 +14,7 @@ import io.sails4j.objective.PassContext;
 import io.sails4j.objective.ReferenceCache;
 import io.sails4j.objective.SequenceBatch;
 import io.sails4j.objective.StepReadings;
+import io.sails4j.ops.Graphs;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.trainable.Trainable;
@@ -84,11 +85,11 @@ public final class TrainingLoop implements AutoCloseable {
     }
 
     private PassContext context(PassContext plain) {
-        if (options.execution().graphs() == GraphMode.OFF) {
+        if (options.execution().graphs() == Graphs.OFF) {
             return plain;
         }
         boolean records = model.engine().records();
-        if (options.execution().graphs() == GraphMode.ON && !records) {
+        if (options.execution().graphs() == Graphs.ON && !records) {
             throw new InputException("graphs are asked for, and the backend " + model.engine().backend().name().toLowerCase(java.util.Locale.ROOT)
                 + " records none: use graphs=auto or graphs=off");
         }

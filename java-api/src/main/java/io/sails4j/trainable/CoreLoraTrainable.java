@@ -76,9 +76,9 @@ public final class CoreLoraTrainable implements Trainable {
     /** out = U^T F, or F U. */
     private void coordinates(Tensor out, Tensor factor, Core core) {
         if (core.right) {
-            engine.ops().matmul(out, factor, core.basis, false, false, 1, 0);
+            engine.ops().matmul().matmul(out, factor, core.basis, false, false, 1, 0);
         } else {
-            engine.ops().matmul(out, core.basis, factor, true, false, 1, 0);
+            engine.ops().matmul().matmul(out, core.basis, factor, true, false, 1, 0);
         }
     }
 
@@ -126,9 +126,9 @@ public final class CoreLoraTrainable implements Trainable {
     public void queuePublish() {
         for (Core core : cores) {
             if (core.right) {
-                engine.ops().matmul(core.factor, core.core, core.basis, false, true, 1, 0);
+                engine.ops().matmul().matmul(core.factor, core.core, core.basis, false, true, 1, 0);
             } else {
-                engine.ops().matmul(core.factor, core.basis, core.core, false, false, 1, 0);
+                engine.ops().matmul().matmul(core.factor, core.basis, core.core, false, false, 1, 0);
             }
         }
     }

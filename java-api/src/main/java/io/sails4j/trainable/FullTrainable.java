@@ -44,7 +44,7 @@ public final class FullTrainable implements Trainable {
                 remainder = own(model.engine().device().zeros(DType.BF16, weight.shape()));
             } else if (weight.dtype() != DType.F32) {
                 value = own(model.engine().device().allocate(DType.F32, weight.shape()));
-                model.engine().ops().convert(value, weight);
+                model.engine().ops().elementwise().convert(value, weight);
             }
             gradients.put(name, gradient);
             parameters.add(new Parameter(name, value, gradient, remainder));
@@ -90,7 +90,7 @@ public final class FullTrainable implements Trainable {
         for (Parameter parameter : parameters) {
             Tensor weight = model.weights().parameter(parameter.name());
             if (weight.dtype() != DType.F32 && parameter.remainder() == null) {
-                model.engine().ops().convert(weight, parameter.value());
+                model.engine().ops().elementwise().convert(weight, parameter.value());
             }
         }
     }

@@ -317,13 +317,13 @@ class AlignRunTest {
                 loop.prepare();
                 loop.step(() -> false);
                 loop.step(() -> false);
-                long waits = engine.device().handle().waits();
-                long allocations = engine.device().handle().allocations();
+                long waits = engine.device().waits();
+                long allocations = engine.device().allocations();
                 for (int i = 1; !loop.finished(); i++) {
                     loop.step(() -> false);
-                    assertThat(engine.device().handle().waits() - waits).as(constraint + ", step " + i).isEqualTo(i);
+                    assertThat(engine.device().waits() - waits).as(constraint + ", step " + i).isEqualTo(i);
                 }
-                assertThat(engine.device().handle().allocations()).as(constraint.toString()).isEqualTo(allocations);
+                assertThat(engine.device().allocations()).as(constraint.toString()).isEqualTo(allocations);
             }
         });
     }

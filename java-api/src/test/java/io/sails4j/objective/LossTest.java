@@ -249,7 +249,7 @@ class LossTest {
     /** Moves the parameters along the stored gradient, by {@code step} times it, and gives the loss there. */
     private double shifted(Loss loss, int[] all, double step) {
         for (Trainable.Parameter p : trainable.parameters()) {
-            engine.ops().axpby(p.value(), p.gradient(), (float) step, 1);
+            engine.ops().elementwise().axpby(p.value(), p.gradient(), (float) step, 1);
         }
         return loss.mean(context, trainable.adapters(), all, 1000);
     }
@@ -279,7 +279,7 @@ class LossTest {
     }
 
     private double move(FullTrainable full, Loss loss, int[] all, double step) {
-        full.parameters().forEach(p -> engine.ops().axpby(p.value(), p.gradient(), (float) step, 1));
+        full.parameters().forEach(p -> engine.ops().elementwise().axpby(p.value(), p.gradient(), (float) step, 1));
         full.publish();
         return loss.mean(context, full.adapters(), all, 1000);
     }

@@ -22,10 +22,10 @@ import io.sails4j.objective.PreferenceLoss;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
+import io.sails4j.ops.Graphs;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.DType;
 import io.sails4j.train.Execution;
-import io.sails4j.train.GraphMode;
 import io.sails4j.train.LrSchedule;
 import io.sails4j.train.Master;
 import io.sails4j.train.OptimizerOptions;
@@ -107,7 +107,7 @@ public enum StepVariant {
     }
 
     /** @param micro positions of a micro-batch; a step is about 30 */
-    public TrainingOptions options(int micro, GraphMode graphs) {
+    public TrainingOptions options(int micro, Graphs graphs) {
         return TrainingOptions.defaults().withBatching(b -> {
             b.epochs = 9;
             b.maxSteps = 9;

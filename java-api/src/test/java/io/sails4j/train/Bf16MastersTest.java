@@ -45,9 +45,9 @@ class Bf16MastersTest {
 
     private static double[] value(Engine engine, Trainable.Parameter p) {
         try (Tensor f32 = engine.device().allocate(DType.F32, p.value().shape())) {
-            engine.ops().convert(f32, p.value());
+            engine.ops().elementwise().convert(f32, p.value());
             if (p.remainder() != null) {
-                engine.ops().axpby(f32, p.remainder(), 1, 1);
+                engine.ops().elementwise().axpby(f32, p.remainder(), 1, 1);
             }
             float[] values = f32.toFloatArray();
             double[] out = new double[values.length];

@@ -28,6 +28,7 @@ import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
+import io.sails4j.ops.Graphs;
 import io.sails4j.ops.PreferenceKind;
 import io.sails4j.run.RunOptions;
 import io.sails4j.testing.TinyModel;
@@ -80,7 +81,7 @@ class GraphTrainingTest {
     private record Trained(List<float[]> parameters, List<Double> losses, long launches) {
     }
 
-    private static Trained train(String backend, String method, Loss loss, Recompute recompute, GraphMode graphs) {
+    private static Trained train(String backend, String method, Loss loss, Recompute recompute, Graphs graphs) {
         // A step is two pairs, a micro-batch one of them.
         TrainingOptions options = TrainingOptions.defaults().withBatching(b -> { b.epochs = 3; b.maxSteps = 10; b.batchTokens = 24; b.microBatchTokens = 1; }).withAdamw(_ -> new AdamwOptions(3e-3, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1); t.seed = 2; })
             .with(t -> t.execution = new Execution(recompute, t.execution.graphs())).with(t -> t.execution = new Execution(t.execution.recompute(), graphs));
@@ -92,9 +93,9 @@ class GraphTrainingTest {
             loop.prepare();
             List<Double> losses = new ArrayList<>();
             while (!loop.finished()) {
-                long waits = engine.device().handle().waits();
+                long waits = engine.device().waits();
                 losses.add(loop.step(() -> false).loss());
-                assertThat(engine.device().handle().waits() - waits).as("waits of step " + loop.steps()).isEqualTo(1);
+                assertThat(engine.device().waits() - waits).as("waits of step " + loop.steps()).isEqualTo(1);
                 if (loop.steps() == 5) {
                     // A pass that is larger than any of the training moves the model's memory.
                     new SftLoss(List.of(sequence(40, 1), sequence(40, 2))).sum(other, AdapterStack.none(), new int[] {0, 1});
@@ -113,8 +114,8 @@ class GraphTrainingTest {
             case "full" -> Recompute.full();
             default -> Recompute.lowest(1);
         };
-        Trained called = train("emulator", method, loss(objective), again, GraphMode.OFF);
-        Trained launched = train("emulator", method, loss(objective), again, GraphMode.AUTO);
+        Trained called = train("emulator", method, loss(objective), again, Graphs.OFF);
+        Trained launched = train("emulator", method, loss(objective), again, Graphs.AUTO);
         assertThat(called.launches).isZero();
         assertThat(launched.launches).as("of about 20 passes").isGreaterThan(10);
         assertThat(launched.losses).isEqualTo(called.losses);
@@ -125,8 +126,8 @@ class GraphTrainingTest {
 
     @Test
     void aBackendThatRecordsNothingSaysSoOrRunsWithout() {
-        assertThat(train("cpu", "lora", loss("sft"), Recompute.off(), GraphMode.AUTO).launches).isZero();
-        assertThatThrownBy(() -> train("cpu", "lora", loss("sft"), Recompute.off(), GraphMode.ON)).isInstanceOf(InputException.class)
+        assertThat(train("cpu", "lora", loss("sft"), Recompute.off(), Graphs.AUTO).launches).isZero();
+        assertThatThrownBy(() -> train("cpu", "lora", loss("sft"), Recompute.off(), Graphs.ON)).isInstanceOf(InputException.class)
             .hasMessageContaining("cpu").hasMessageContaining("graphs=auto");
     }
 }

@@ -70,8 +70,8 @@ class MemoryPlanTest {
         ModelConfig wide = ModelConfig.gemma2(1000, 3584, 2, 16, 8, 256, 14_336, 256, 4096, 50, 30, 1e-6, 10_000, 8192, ModelConfig.alternating(2),
             DType.BF16, 2, List.of(1), 0);
         try (Engine card = Engine.open(new EngineOptions("emulator", 0, "kernels=hopper"))) {
-            long head = card.ops().headLossWorkspaceBytes(4096, 3584, 1000, DType.BF16);
-            long attention = card.ops().attentionBackwardWorkspaceBytes(1, 4096, 16, 8, 256, DType.BF16);
+            long head = card.ops().head().headLossWorkspaceBytes(4096, 3584, 1000, DType.BF16);
+            long attention = card.ops().attention().attentionBackwardWorkspaceBytes(1, 4096, 16, 8, 256, DType.BF16);
             assertThat(attention).as("tiles of p and ds, 4 bytes a pair and key/value head").isGreaterThan(8L * 4 * 4096 * 4096 / 2);
             assertThat(StepWorkspace.bytes(card.ops(), wide, DType.BF16, 4096, 4096)).isEqualTo(Math.max(head, attention)).isEqualTo(attention);
             assertThat(StepWorkspace.bytes(card.ops(), wide, DType.BF16, 4096, 16)).as("short sequences").isLessThan(attention);

@@ -53,8 +53,8 @@ class BackendsAgreeTest {
              Tensor x = cpu.device().upload(io.sails4j.tensor.HostTensor.ofFloats(new float[] {1, 2, 3, 4, 5, 6}, 2, 3));
              Tensor y = emulator.device().upload(io.sails4j.tensor.HostTensor.ofFloats(new float[] {1, 2, 3, 4, 5, 6}, 2, 3));
              Tensor xx = cpu.device().zeros(DType.F32, Shape.of(2, 2)); Tensor yy = emulator.device().zeros(DType.F32, Shape.of(2, 2))) {
-            cpu.ops().matmul(xx, x, x, false, true, 1, 0);
-            emulator.ops().matmul(yy, y, y, false, true, 1, 0);
+            cpu.ops().matmul().matmul(xx, x, x, false, true, 1, 0);
+            emulator.ops().matmul().matmul(yy, y, y, false, true, 1, 0);
             assertThat(xx.toFloatArray()).containsExactly(14, 32, 32, 77);
             assertThat(yy.toFloatArray()).containsExactly(14, 32, 32, 77);
         }
