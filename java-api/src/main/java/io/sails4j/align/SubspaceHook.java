@@ -1,5 +1,6 @@
 package io.sails4j.align;
 
+import java.util.Objects;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.LowRankAdapter;
@@ -51,7 +52,7 @@ final class SubspaceHook implements StepHook, AutoCloseable {
         this.engine = engine;
         this.options = options;
         this.memory = new TensorArena(engine.device());
-        adapter.modules().forEach((module, factors) -> items.add(item(module, factors, gradients.get(module), bases.of(module))));
+        adapter.modules().forEach((module, factors) -> items.add(item(module, factors, Objects.requireNonNull(gradients.get(module)), bases.of(module))));
     }
 
     private static Item item(ModuleKey module, LowRankAdapter factors, LowRankGradient gradient, Tensor basis) {

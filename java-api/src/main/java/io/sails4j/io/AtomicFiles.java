@@ -1,5 +1,6 @@
 package io.sails4j.io;
 
+import java.util.Objects;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
@@ -55,7 +56,7 @@ public final class AtomicFiles {
             } finally {
                 Files.deleteIfExists(temporary);
             }
-            flushDirectory(absolute.getParent());
+            flushDirectory(Objects.requireNonNull(absolute.getParent(), "a file that was written lies in a directory"));
         } catch (IOException e) {
             throw new UncheckedIOException("cannot write " + target + ": " + e, e);
         }
@@ -104,7 +105,7 @@ public final class AtomicFiles {
             } finally {
                 delete(temporary);
             }
-            flushDirectory(absolute.getParent());
+            flushDirectory(Objects.requireNonNull(absolute.getParent(), "a file that was written lies in a directory"));
         } catch (IOException e) {
             throw new UncheckedIOException("cannot write " + target + ": " + e, e);
         }

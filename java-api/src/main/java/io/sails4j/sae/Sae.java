@@ -1,5 +1,6 @@
 package io.sails4j.sae;
 
+import java.util.Objects;
 import io.sails4j.io.InputException;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.Ops;
@@ -265,7 +266,7 @@ public final class Sae implements AutoCloseable {
     public Tensor decode(SparseCodes codes, TensorArena memory) {
         Tensor recon = rawRecon(codes, memory);
         if (config.layerNorm()) {
-            engine.ops().sae().unstandardizeForward(recon, recon, codes.mean(), codes.std());
+            engine.ops().sae().unstandardizeForward(recon, recon, kept(codes.mean()), kept(codes.std()));
         }
         return recon;
     }
@@ -298,11 +299,16 @@ public final class Sae implements AutoCloseable {
             dRaw = memory.allocate(DType.F32, dRecon.shape().toArray());
             dMean = memory.allocate(DType.F32, codes.tokens());
             dStd = memory.allocate(DType.F32, codes.tokens());
-            ops.sae().unstandardizeBackward(dRaw, dMean, dStd, dRecon, rawRecon(codes, memory), codes.std());
+            ops.sae().unstandardizeBackward(dRaw, dMean, dStd, dRecon, rawRecon(codes, memory), kept(codes.std()));
         }
         Tensor dValues = memory.allocate(DType.F32, codes.tokens(), codes.capacity());
         ops.sae().saeDecodeBackward(dValues, dRaw, codes.indices(), codes.counts(), wDec, decodeScale);
         return inputGradient(codes, dValues, dMean, dStd, memory);
+    }
+
+    /** Statistics of the rows, which codes of a SAE that standardises them have. */
+    private static Tensor kept(@Nullable Tensor statistics) {
+        return Objects.requireNonNull(statistics, "codes of a SAE without layer_norm have no statistics");
     }
 
     private Tensor inputGradient(SparseCodes codes, Tensor dValues, @Nullable Tensor dMean, @Nullable Tensor dStd, TensorArena memory) {
@@ -310,7 +316,7 @@ public final class Sae implements AutoCloseable {
         engine.ops().sae().saeEncodeBackward(dx, dValues, codes.indices(), codes.counts(), wEnc, encodeScale);
         if (config.layerNorm()) {
             Tensor through = memory.allocate(DType.F32, codes.tokens(), config.dIn());
-            engine.ops().sae().standardizeBackward(through, dx, dMean, dStd, codes.input(), codes.mean(), codes.std(), LAYER_NORM_EPS);
+            engine.ops().sae().standardizeBackward(through, dx, dMean, dStd, codes.input(), kept(codes.mean()), kept(codes.std()), LAYER_NORM_EPS);
             return through;
         }
         return dx;

@@ -1,5 +1,6 @@
 package io.sails4j.sae;
 
+import java.util.Objects;
 import io.sails4j.io.InputException;
 import io.sails4j.io.JsonFiles;
 import io.sails4j.io.JsonObject;
@@ -191,7 +192,7 @@ final class SaeFiles implements AutoCloseable {
 
     /** NaN never compares as above: such a feature would be dead in silence. Infinite thresholds are dead features, all of them a dead SAE. */
     private void requireLivingThresholds() {
-        float[] thresholds = arrays.get("threshold").toFloatArray();
+        float[] thresholds = array("threshold").toFloatArray();
         long dead = 0;
         for (int i = 0; i < thresholds.length; i++) {
             if (Float.isNaN(thresholds[i])) {
@@ -213,7 +214,7 @@ final class SaeFiles implements AutoCloseable {
     }
 
     HostTensor array(String name) {
-        return arrays.get(name);
+        return Objects.requireNonNull(arrays.get(name), name);
     }
 
     @Override

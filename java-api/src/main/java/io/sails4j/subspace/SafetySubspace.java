@@ -1,5 +1,6 @@
 package io.sails4j.subspace;
 
+import java.util.Objects;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsFile;
@@ -53,7 +54,7 @@ public record SafetySubspace(SortedMap<Integer, Layer> layers, Map<String, Strin
                 best = candidate;
             }
         }
-        return layers.get(best);
+        return Objects.requireNonNull(layers.get(best));
     }
 
     public void write(Path path) {

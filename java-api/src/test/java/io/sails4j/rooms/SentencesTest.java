@@ -8,7 +8,6 @@ import java.io.UncheckedIOException;
 import java.lang.classfile.ClassFile;
 import java.lang.classfile.ClassModel;
 import java.lang.classfile.constantpool.StringEntry;
-import java.lang.classfile.constantpool.Utf8Entry;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -41,11 +40,8 @@ class SentencesTest {
     private static Stream<String> strings(Path file) {
         try {
             ClassModel model = ClassFile.of().parse(file);
-            return StreamSupport.stream(model.constantPool().spliterator(), false).flatMap(entry -> switch (entry) {
-                case StringEntry text -> Stream.of(text.stringValue());
-                case Utf8Entry _ -> Stream.empty();
-                default -> Stream.empty();
-            });
+            return StreamSupport.stream(model.constantPool().spliterator(), false)
+                .flatMap(entry -> entry instanceof StringEntry text ? Stream.of(text.stringValue()) : Stream.empty());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -1,0 +1,35 @@
+import org.jspecify.annotations.NullMarked;
+
+/**
+ * sails4j: safety alignment of Gemma-2 and Llama-3 in a subspace that people can read.
+ *
+ * <p>What is exported is the API. The rest, the native layer among it, may change with every version.
+ */
+@NullMarked
+module io.sails4j {
+    requires static transitive org.jspecify;
+    // Options and configurations are given out as JSON.
+    requires transitive com.fasterxml.jackson.databind;
+    requires ai.djl.tokenizers;
+    requires ejml.core;
+    requires ejml.ddense;
+    requires jdk.jfr;
+
+    exports io.sails4j;
+    exports io.sails4j.align;
+    exports io.sails4j.config;
+    exports io.sails4j.data;
+    exports io.sails4j.io;
+    exports io.sails4j.lora;
+    exports io.sails4j.model;
+    exports io.sails4j.objective;
+    exports io.sails4j.ops;
+    exports io.sails4j.options;
+    exports io.sails4j.run;
+    exports io.sails4j.sae;
+    exports io.sails4j.subspace;
+    exports io.sails4j.tensor;
+    exports io.sails4j.trace;
+    exports io.sails4j.train;
+    exports io.sails4j.trainable;
+}
