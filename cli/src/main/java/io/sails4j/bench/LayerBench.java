@@ -7,6 +7,7 @@ import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
 import io.sails4j.config.ModelConfig;
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.config.Projection;
 import io.sails4j.model.Recomputation;
@@ -56,6 +57,7 @@ final class LayerBench {
         Arrays.fill(visible, 1);
         TokenBatch tokens = TokenBatch.of(batch, length, random.ints(visible.length, 0, VOCABULARY).toArray(), visible);
         try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false);
+             ModelSession session = ModelSession.open(model);
              LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(config, TARGETS, RANK, RANK, "bench"), config, engine.device());
              LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
              TensorArena memory = new TensorArena(engine.device())) {
@@ -67,10 +69,10 @@ final class LayerBench {
             AdapterStack adapters = trainable.adapters();
             ForwardOptions options = ForwardOptions.training(Recomputation.none(), true);
             Timer timer = new Timer(engine, size);
-            double forward = timer.secondsUnrecorded(() -> model.forward(tokens, adapters, options).close());
+            double forward = timer.secondsUnrecorded(() -> session.forward(tokens, adapters, options).close());
             double both = timer.secondsUnrecorded(() -> {
-                try (ForwardPass pass = model.forward(tokens, adapters, options)) {
-                    model.backward(pass, dHidden, trainable.targets());
+                try (ForwardPass pass = session.forward(tokens, adapters, options)) {
+                    session.backward(pass, dHidden, trainable.targets());
                 }
             });
             double n = tokens.size();

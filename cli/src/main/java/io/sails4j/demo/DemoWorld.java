@@ -14,6 +14,7 @@ import io.sails4j.io.AtomicFiles;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.objective.SftLoss;
@@ -122,18 +123,20 @@ public final class DemoWorld {
     private static float[][] residuals(CausalModel model, List<TokenPair> pairs, int layer) {
         List<float[]> rows = new ArrayList<>();
         int d = (int) model.config().dModel();
-        for (TokenPair pair : pairs.subList(0, Math.min(48, pairs.size()))) {
-            for (TokenSequence sequence : List.of(pair.aligned(), pair.unaligned())) {
-                model.forward(TokenBatch.of(sequence.ids()), AdapterStack.none(), new ForwardOptions(false, layer, (name, value) -> {
-                    if (name.equals("hidden.layer." + layer)) {
-                        float[] values = value.toFloatArray();
-                        for (int t = 0; t < sequence.length(); t++) {
-                            if (sequence.counted()[t]) {
-                                rows.add(Arrays.copyOfRange(values, t * d, (t + 1) * d));
+        try (ModelSession session = ModelSession.open(model)) {
+            for (TokenPair pair : pairs.subList(0, Math.min(48, pairs.size()))) {
+                for (TokenSequence sequence : List.of(pair.aligned(), pair.unaligned())) {
+                    session.forward(TokenBatch.of(sequence.ids()), AdapterStack.none(), new ForwardOptions(false, layer, (name, value) -> {
+                        if (name.equals("hidden.layer." + layer)) {
+                            float[] values = value.toFloatArray();
+                            for (int t = 0; t < sequence.length(); t++) {
+                                if (sequence.counted()[t]) {
+                                    rows.add(Arrays.copyOfRange(values, t * d, (t + 1) * d));
+                                }
                             }
                         }
-                    }
-                })).close();
+                    })).close();
+                }
             }
         }
         return rows.toArray(float[][]::new);

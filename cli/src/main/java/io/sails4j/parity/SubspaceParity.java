@@ -1,6 +1,7 @@
 package io.sails4j.parity;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.sails4j.model.ModelSession;
 import io.sails4j.subspace.FeatureScores;
 import io.sails4j.subspace.FeatureStatistics;
 import io.sails4j.subspace.PcaSubspace;
@@ -126,10 +127,10 @@ final class SubspaceParity {
         int layer = entry.get("layer").asInt();
         Reference.ModelFiles files = reference.modelFiles(entry.get("model").asText());
         String gemmaScope = reference.filesUnder("sae/gemma_scope/").getFirst();
-        try (CausalModel model = CausalModel.load(files.weights(), engine, ModelOptions.of(DType.F32));
+        try (CausalModel model = CausalModel.load(files.weights(), engine, ModelOptions.of(DType.F32)); ModelSession session = ModelSession.open(model);
              Sae sae = Sae.load(reference.path(gemmaScope), engine)) {
             for (String side : List.of("aligned", "unaligned")) {
-                residualAndActs(table, model, sae, layer, side, stored);
+                residualAndActs(table, session, sae, layer, side, stored);
             }
             List<TokenPair> pairs = TokenPairs.read(reference.path(CHAIN));
             SubspaceOptions options = SubspaceOptions.defaults();
@@ -160,12 +161,12 @@ final class SubspaceParity {
         });
     }
 
-    private void residualAndActs(ParityTable table, CausalModel model, Sae sae, int layer, String side, Map<String, HostTensor> stored) {
+    private void residualAndActs(ParityTable table, ModelSession session, Sae sae, int layer, String side, Map<String, HostTensor> stored) {
         HostTensor ids = stored.get(side + ".input_ids");
         int[] mask = stored.get(side + ".attention_mask").toIntArray();
         TokenBatch batch = TokenBatch.of((int) ids.shape().dim(0), (int) ids.shape().dim(1), ids.toIntArray(), mask);
-        try (TensorArena memory = new TensorArena(model.engine().device())) {
-            model.forward(batch, AdapterStack.none(), new ForwardOptions(false, layer, (name, value) -> {
+        try (TensorArena memory = new TensorArena(session.model().engine().device())) {
+            session.forward(batch, AdapterStack.none(), new ForwardOptions(false, layer, (name, value) -> {
                 if (name.equals("hidden.layer." + layer)) {
                     table.compare(CHAIN, side + ".resid_post", value.toFloatArray(), stored.get(side + ".resid_post"), mask, 1e-5);
                     float[] acts = sae.densify(sae.encode(value, memory), memory).toFloatArray();

@@ -164,7 +164,7 @@ public final class AlignRun {
         long start = System.nanoTime();
         Path partial = out.resolveSibling(out.getFileName() + ".partial");
         try (TrainingLoop loop = new TrainingLoop(model, trainable, loss(split.training, options.liveReference()), options.training(), hook, System::nanoTime);
-             Evaluator evaluator = new Evaluator(model, trainable, loss(split.evaluation, false), options.training().microTokens(),
+             Evaluator evaluator = new Evaluator(loop.session(), trainable, loss(split.evaluation, false), options.training().microTokens(),
                  options.training().packing());
              PersistentRun run = new PersistentRun(loop, trainable, evaluator, options.training(), fingerprint(split),
                  model.engine().device().describe(), partial, control)) {

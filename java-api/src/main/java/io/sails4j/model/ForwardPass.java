@@ -5,7 +5,7 @@ import io.sails4j.tensor.TensorArena;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** The result of a forward. Closing gives its memory back to the model; passes close in the reverse order of their opening. */
+/** The result of a forward. Closing gives its memory back to the session; passes close in the reverse order of their opening. */
 public final class ForwardPass implements AutoCloseable {
     private final Step step;
     private final TensorArena.Mark mark;

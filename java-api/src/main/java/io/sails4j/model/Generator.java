@@ -15,11 +15,14 @@ public final class Generator {
     /** Steps that are queued before the host looks at their tokens: at most so many are surplus when the last sequence has ended. */
     private static final int MOST_AHEAD = 16;
 
+    private final ModelSession session;
     private final CausalModel model;
     private final AdapterStack adapters;
 
-    public Generator(CausalModel model, AdapterStack adapters) {
-        this.model = model;
+    /** @param session whose memory the reading of prompts takes, and whose thread generates */
+    public Generator(ModelSession session, AdapterStack adapters) {
+        this.session = session;
+        this.model = session.model();
         this.adapters = adapters;
     }
 
@@ -89,8 +92,8 @@ public final class Generator {
     private void readPrompts(TokenBatch tokens, KvCache cache, DecodeSteps steps, Chosen chosen) {
         int[] lastRows = new int[tokens.batch()];
         Arrays.setAll(lastRows, b -> (b + 1) * tokens.length() - 1);
-        try (ForwardPass pass = model.forward(tokens, adapters, ForwardOptions.inference(), cache)) {
-            Tensor logits = model.logits(pass, lastRows);
+        try (ForwardPass pass = session.forward(tokens, adapters, ForwardOptions.inference(), cache)) {
+            Tensor logits = session.logits(pass, lastRows);
             steps.first(logits);
             chosen.take(steps.chosen(0, 1), logits);
         }

@@ -68,7 +68,7 @@ final class Linear {
         Tensor u = dora == null ? y : memory.allocate(DType.F32, n, weight.dim(0));
         ops.linearForward(u, h[fused], x, weight, null, null, adapter.loraA(), adapter.loraB(), adapter.scale());
         if (dora != null) {
-            ops.doraForward(y, u, dora.magnitude(), dora.norm(ops, weight, adapter));
+            ops.doraForward(y, u, dora.magnitude(), dora.norm(ops, weight, adapter.loraA(), adapter.loraB(), adapter.scale()));
             return new Saved(x, h, u);
         }
         for (int i = fused + 1; i < adapters.length; i++) {
@@ -125,7 +125,8 @@ final class Linear {
         if (adapter.dora() != null) {
             Tensor du = step.scratch().allocate(dy.dtype(), dy.shape().toArray());
             step.ops().doraBackward(du, gradient == null ? null : gradient.dMagnitude(), dy, java.util.Objects.requireNonNull(saved.u()),
-                adapter.dora().magnitude(), adapter.dora().norm(step.ops(), weight, adapter));
+                adapter.dora().magnitude(), adapter.dora().norm(step.ops(), weight, adapter.loraA(), adapter.loraB(),
+                    adapter.scale()));
             dy = du;
         }
         step.ops().linearBackward(dx, gradient == null ? null : gradient.dLoraA(), gradient == null ? null : gradient.dLoraB(), dy, saved.input(),

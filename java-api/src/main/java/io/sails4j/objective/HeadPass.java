@@ -45,7 +45,7 @@ final class HeadPass {
     void backward(Trainable trainable, Tensor weights) {
         Tensor dHidden = context.memory().allocate(DType.F32, targets.numel(), model.config().dModel());
         model.engine().ops().headLoss(tokenLoss, dHidden, trainable.dHead(), pass.finalNorm(), model.weights().head(), targets, weights, softcap());
-        model.backward(pass, dHidden, trainable.targets());
+        context.session().backward(pass, dHidden, trainable.targets());
     }
 
     private float softcap() {

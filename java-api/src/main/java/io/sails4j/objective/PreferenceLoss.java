@@ -121,7 +121,7 @@ public final class PreferenceLoss implements Loss {
     /** The untrained model's log-probabilities, all aligned answers and then all unaligned ones. */
     private static double[] logps(PassContext context, SequenceBatch batch) {
         TensorArena.Mark mark = context.memory().mark();
-        try (ForwardPass pass = context.model().forward(batch.tokens(), AdapterStack.none(), ForwardOptions.inference())) {
+        try (ForwardPass pass = context.session().forward(batch.tokens(), AdapterStack.none(), ForwardOptions.inference())) {
             float[] losses = new HeadPass(context, pass, batch).tokenLosses();
             double[] logps = new double[batch.starts().length];
             for (int i = 0; i < logps.length; i++) {
@@ -155,7 +155,7 @@ public final class PreferenceLoss implements Loss {
         SequenceBatch batch = batch(examples, context.packing());
         TensorArena memory = context.memory();
         TensorArena.Mark mark = memory.mark();
-        try (BatchTensors in = context.model().upload(batch.tokens())) {
+        try (BatchTensors in = context.session().upload(batch.tokens())) {
             PairTensors pairs = PairTensors.of(memory, batch);
             Tensor logps = reference(context, examples);
             runReference(context, in, pairs, logps);
@@ -176,7 +176,7 @@ public final class PreferenceLoss implements Loss {
 
     private double[] results(PassContext context, AdapterStack adapters, BatchTensors in, PairTensors tensors, @Nullable Tensor logps) {
         TensorArena memory = context.memory();
-        try (ForwardPass pass = context.model().forward(in, adapters, ForwardOptions.inference())) {
+        try (ForwardPass pass = context.session().forward(in, adapters, ForwardOptions.inference())) {
             Tensor tokenLoss = memory.allocate(DType.F32, tensors.targets().numel());
             new HeadPass(context, pass, tensors.targets(), tokenLoss).forward();
             Tensor results = memory.allocate(DType.F64, tensors.count(), RESULTS);
@@ -209,14 +209,14 @@ public final class PreferenceLoss implements Loss {
         StepReadings.Reading results = readings.add(DType.F64, examples.length, RESULTS);
         TensorArena memory = context.memory();
         TensorArena.Mark mark = memory.mark();
-        try (BatchTensors in = context.model().upload(batch.tokens()); HeldPass held = new HeldPass()) {
+        try (BatchTensors in = context.session().upload(batch.tokens()); HeldPass held = new HeldPass()) {
             PairTensors tensors = PairTensors.of(memory, batch);
             Tensor logps = reference(context, examples);
             Tensor tokenLoss = memory.allocate(DType.F32, batch.targets().length);
             Tensor weights = memory.allocate(DType.F32, batch.targets().length);
             context.run(StepGraphs.Pass.of(batch), trainable.adapters(), List.of(new StepGraphs.Part(() -> {
                 runReference(context, in, tensors, logps);
-                held.pass = context.model().forward(in, trainable.adapters(), context.training(trainable));
+                held.pass = context.session().forward(in, trainable.adapters(), context.training(trainable));
                 new HeadPass(context, held.pass, tensors.targets(), tokenLoss).forward();
             }, false), new StepGraphs.Part(() -> tensors.losses(context, results.tensor(), weights, tokenLoss, logps, kind, beta, 1 / totalWeight), true),
                 new StepGraphs.Part(() -> new HeadPass(context, held.pass(), tensors.targets(), tokenLoss).backward(trainable, weights), false)));
@@ -271,7 +271,7 @@ public final class PreferenceLoss implements Loss {
             return;
         }
         TensorArena.Mark mark = context.memory().mark();
-        try (ForwardPass pass = context.model().forward(in, AdapterStack.none(), ForwardOptions.inference())) {
+        try (ForwardPass pass = context.session().forward(in, AdapterStack.none(), ForwardOptions.inference())) {
             Tensor tokenLoss = context.memory().allocate(DType.F32, tensors.targets().numel());
             new HeadPass(context, pass, tensors.targets(), tokenLoss).forward();
             tensors.logps(context, logps, tokenLoss);

@@ -59,7 +59,7 @@ public final class SftLoss implements Loss {
     public double sum(PassContext context, AdapterStack adapters, int[] chosen) {
         SequenceBatch batch = batch(chosen, context.packing());
         TensorArena.Mark mark = context.memory().mark();
-        try (ForwardPass pass = context.model().forward(batch.tokens(), adapters, ForwardOptions.inference())) {
+        try (ForwardPass pass = context.session().forward(batch.tokens(), adapters, ForwardOptions.inference())) {
             float[] losses = new HeadPass(context, pass, batch).tokenLosses();
             return HeadPass.sum(losses, 0, losses.length);
         } finally {
@@ -74,12 +74,12 @@ public final class SftLoss implements Loss {
         StepReadings.Reading losses = readings.add(DType.F32, n);
         TensorArena memory = context.memory();
         TensorArena.Mark mark = memory.mark();
-        try (BatchTensors in = context.model().upload(batch.tokens())) {
+        try (BatchTensors in = context.session().upload(batch.tokens())) {
             Tensor targets = memory.of(batch.targets(), n);
             Tensor weights = memory.of(Targets.weights(batch.targets(), (float) (1 / totalWeight)), n);
             Tensor tokenLoss = memory.allocate(DType.F32, n);
             context.run(StepGraphs.Pass.of(batch), trainable.adapters(), List.of(new StepGraphs.Part(() -> {
-                try (ForwardPass pass = context.model().forward(in, trainable.adapters(), context.training(trainable))) {
+                try (ForwardPass pass = context.session().forward(in, trainable.adapters(), context.training(trainable))) {
                     new HeadPass(context, pass, targets, tokenLoss).backward(trainable, weights);
                 }
             }, false)));

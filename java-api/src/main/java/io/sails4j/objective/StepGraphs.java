@@ -1,7 +1,7 @@
 package io.sails4j.objective;
 
 import io.sails4j.ffi.NativeException;
-import io.sails4j.model.CausalModel;
+import io.sails4j.model.ModelSession;
 import io.sails4j.ops.Graph;
 import io.sails4j.tensor.TensorArena;
 import java.util.ArrayList;
@@ -23,7 +23,7 @@ public final class StepGraphs implements AutoCloseable {
     /** A graph costs the host megabytes. Passes of shapes beyond these are run call by call. */
     private static final int MOST = 64;
 
-    private final CausalModel model;
+    private final ModelSession session;
     private final TensorArena memory;
     private final Consumer<String> message;
     private final Map<Piece, Recording> recorded = new HashMap<>();
@@ -59,9 +59,9 @@ public final class StepGraphs implements AutoCloseable {
         }
     }
 
-    /** @param memory where the passes allocate, besides the model's own */
-    public StepGraphs(CausalModel model, TensorArena memory, Consumer<String> message) {
-        this.model = model;
+    /** @param memory where the passes allocate, besides those of the session */
+    public StepGraphs(ModelSession session, TensorArena memory, Consumer<String> message) {
+        this.session = session;
         this.memory = memory;
         this.message = message;
     }
@@ -78,11 +78,11 @@ public final class StepGraphs implements AutoCloseable {
     /**
      * Runs the parts of a piece in their order, one way or another; the inputs are on the device.
      *
-     * @param own changes when memory has moved that this piece works in besides the passes' and the model's
+     * @param own changes when memory has moved that this piece works in besides the passes' and the session's
      * @param forget called before a recording: what the host believes to be up to date on the device would be missing in it
      */
     void run(Piece piece, long own, Runnable forget, List<Part> parts) {
-        long now = model.memoryLayout() + memory.layout();
+        long now = session.memoryLayout() + memory.layout();
         if (now != layout) {
             drop();
             layout = now;
@@ -140,13 +140,13 @@ public final class StepGraphs implements AutoCloseable {
 
     /** Null where it cannot be recorded: then nothing has run, and the memory is as before. */
     private @Nullable Graph graphOf(Part part) {
-        Runnable modelMemory = model.memoryMark();
+        Runnable sessionMemory = session.memoryMark();
         TensorArena.Mark mark = memory.mark();
         try {
-            return model.engine().record(part.body);
+            return session.model().engine().record(part.body);
         } catch (NativeException e) {
             memory.release(mark);
-            modelMemory.run();
+            sessionMemory.run();
             failed = true;
             drop();
             message.accept("graphs: off from now on, a part of the step cannot be recorded: " + e.text());

@@ -9,6 +9,7 @@ import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
+import io.sails4j.model.ModelSession;
 import io.sails4j.sae.Sae;
 import io.sails4j.tensor.TensorArena;
 import java.nio.file.Path;
@@ -60,11 +61,11 @@ public final class SubspacePipeline {
         int[] lengths = sequences.stream().mapToInt(TokenSequence::length).toArray();
         SortedMap<Integer, FeatureStatistics> statistics = new TreeMap<>();
         saes.forEach((layer, sae) -> statistics.put(layer, new FeatureStatistics(model.engine(), sae.config().dSae(), options.pool())));
-        try (TensorArena memory = new TensorArena(model.engine().device())) {
+        try (ModelSession session = ModelSession.open(model); TensorArena memory = new TensorArena(model.engine().device())) {
             long tokens = 0;
             long done = 0;
             for (int[] batch : LengthBatches.byLength(lengths, options.batchTokens())) {
-                tokens += addBatch(batch, sequences, pairs.size(), statistics, memory);
+                tokens += addBatch(session, batch, sequences, pairs.size(), statistics, memory);
                 done += batch.length;
                 progress.update(done, sequences.size(), tokens);
             }
@@ -76,7 +77,8 @@ public final class SubspacePipeline {
         }
     }
 
-    private long addBatch(int[] indices, List<TokenSequence> all, int nAligned, Map<Integer, FeatureStatistics> statistics, TensorArena memory) {
+    private long addBatch(ModelSession session, int[] indices, List<TokenSequence> all, int nAligned, Map<Integer, FeatureStatistics> statistics,
+        TensorArena memory) {
         List<TokenSequence> sequences = new ArrayList<>();
         int[] classes = new int[indices.length];
         for (int i = 0; i < indices.length; i++) {
@@ -96,7 +98,7 @@ public final class SubspacePipeline {
                     .add(sae, value, classes, counted, memory);
             }
         });
-        model.forward(batch.tokens(), AdapterStack.none(), forward).close();
+        session.forward(batch.tokens(), AdapterStack.none(), forward).close();
         return batch.realTokens();
     }
 

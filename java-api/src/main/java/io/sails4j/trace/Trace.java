@@ -9,6 +9,7 @@ import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.LowRankGradient;
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.model.TensorListener;
 import io.sails4j.objective.Targets;
@@ -73,13 +74,13 @@ public final class Trace {
     }
 
     private void run(Gradients gradients) {
-        try (TensorArena memory = new TensorArena(model.engine().device());
-             ForwardPass pass = model.forward(batch.tokens(), adapters,
+        try (ModelSession session = ModelSession.open(model); TensorArena memory = new TensorArena(model.engine().device());
+             ForwardPass pass = session.forward(batch.tokens(), adapters,
                  new ForwardOptions(gradients != Gradients.NONE, -1, keepHidden("")))) {
-            Tensor logits = model.logits(pass, null);
+            Tensor logits = session.logits(pass, null);
             keep("logits", logits, model.config().vocabSize());
             if (batch.labels() != null) {
-                loss(pass, logits, memory, gradients);
+                loss(session, pass, logits, memory, gradients);
             }
         }
     }
@@ -99,7 +100,7 @@ public final class Trace {
         return ModelWeights.toHost(model.engine(), value, DType.F32, Arena.ofAuto());
     }
 
-    private void loss(ForwardPass pass, Tensor logits, TensorArena memory, Gradients gradients) {
+    private void loss(ModelSession session, ForwardPass pass, Tensor logits, TensorArena memory, Gradients gradients) {
         Ops ops = model.engine().ops();
         int n = batch.tokens().size();
         int[] targets = Targets.shifted(batch.tokens().batch(), batch.tokens().length(), batch.labels());
@@ -120,11 +121,11 @@ public final class Trace {
         }
         results.put("mean_loss", HostTensor.ofFloats(new float[] {(float) (sum / counted)}, 1));
         if (dLogits != null) {
-            gradients(pass, logits, dLogits, memory, gradients);
+            gradients(session, pass, logits, dLogits, memory, gradients);
         }
     }
 
-    private void gradients(ForwardPass pass, Tensor logits, Tensor dLogits, TensorArena memory, Gradients gradients) {
+    private void gradients(ModelSession session, ForwardPass pass, Tensor logits, Tensor dLogits, TensorArena memory, Gradients gradients) {
         Ops ops = model.engine().ops();
         if (gradients == Gradients.HIDDEN) {
             keep("grad.logits", dLogits, model.config().vocabSize());
@@ -141,13 +142,13 @@ public final class Trace {
         ops.matmul(dFinalNorm, typed, model.weights().head(), false, false, 1, 0);
         switch (gradients) {
             case NONE -> throw new IllegalStateException("no gradients were asked for");
-            case HIDDEN -> model.backward(pass, dFinalNorm, new BackwardTargets(Map.of(), -1, Map.of(), keepHidden("grad.")));
-            case LORA -> loraGradients(pass, dFinalNorm);
-            case ALL -> parameterGradients(pass, typed, dFinalNorm);
+            case HIDDEN -> session.backward(pass, dFinalNorm, new BackwardTargets(Map.of(), -1, Map.of(), keepHidden("grad.")));
+            case LORA -> loraGradients(session, pass, dFinalNorm);
+            case ALL -> parameterGradients(session, pass, typed, dFinalNorm);
         }
     }
 
-    private void loraGradients(ForwardPass pass, Tensor dFinalNorm) {
+    private void loraGradients(ModelSession session, ForwardPass pass, Tensor dFinalNorm) {
         int last = adapters.adapters().size() - 1;
         Device device = model.engine().device();
         Map<ModuleKey, LowRankGradient> gradients = new TreeMap<>();
@@ -157,7 +158,7 @@ public final class Trace {
                     device.zeros(DType.F32, entry.getValue().loraB().shape()), entry.getValue().dora() == null ? null
                         : device.zeros(DType.F32, entry.getValue().dora().magnitude().shape())));
             }
-            model.backward(pass, dFinalNorm, new BackwardTargets(Map.of(), last, gradients, null));
+            session.backward(pass, dFinalNorm, new BackwardTargets(Map.of(), last, gradients, null));
             gradients.forEach((module, g) -> {
                 results.put("grad." + module.path() + ".lora_A.weight", toHost(g.dLoraA()));
                 results.put("grad." + module.path() + ".lora_B.weight", toHost(g.dLoraB()));
@@ -176,13 +177,13 @@ public final class Trace {
         }
     }
 
-    private void parameterGradients(ForwardPass pass, Tensor dLogits, Tensor dFinalNorm) {
+    private void parameterGradients(ModelSession session, ForwardPass pass, Tensor dLogits, Tensor dFinalNorm) {
         Map<String, Tensor> gradients = new LinkedHashMap<>();
         try {
             ModelWeights.shapes(model.config()).forEach((name, shape) ->
                 gradients.put(name, model.engine().device().zeros(DType.F32, shape)));
             model.engine().ops().matmul(gradients.get(ModelWeights.headName(model.config())), dLogits, pass.finalNorm(), true, false, 1, 1);
-            model.backward(pass, dFinalNorm, BackwardTargets.ofParameters(gradients));
+            session.backward(pass, dFinalNorm, BackwardTargets.ofParameters(gradients));
             gradients.forEach((name, g) -> results.put("grad." + name, toHost(g)));
         } finally {
             gradients.values().forEach(Tensor::close);

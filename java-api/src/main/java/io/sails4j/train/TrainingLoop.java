@@ -7,6 +7,7 @@ import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.MemoryPlan;
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.Recomputation;
 import io.sails4j.objective.Loss;
 import io.sails4j.objective.PassContext;
@@ -47,6 +48,7 @@ public final class TrainingLoop implements AutoCloseable {
     private final LongSupplier nanoClock;
     private final Recomputation recomputation;
     private final MemoryPlan memory;
+    private final ModelSession session;
     private final PassContext context;
     private final StepReadings readings;
     private final StepUpdate update;
@@ -75,7 +77,8 @@ public final class TrainingLoop implements AutoCloseable {
         this.recomputation = options.recompute().of(model.config().nLayers(),
             budget -> MemoryPlan.cheapest(model.config(), model.computeDtype(), trained(), positions, workspace, budget));
         this.memory = MemoryPlan.of(model.config(), model.computeDtype(), trained(), positions, recomputation, workspace);
-        this.context = context(PassContext.of(model, options.packing(), recomputation));
+        this.session = ModelSession.open(model);
+        this.context = context(PassContext.of(session, options.packing(), recomputation));
         this.readings = new StepReadings(model.engine().device());
         this.update = new StepUpdate(model, trainable, options, hook, context, readings);
         this.prefetcher = new BatchPrefetcher(examples -> loss.batch(examples, options.packing()));
@@ -100,6 +103,11 @@ public final class TrainingLoop implements AutoCloseable {
 
     public StepPlan plan() {
         return plan;
+    }
+
+    /** Where the passes run; between two steps others may use it, and need no memory besides. */
+    public ModelSession session() {
+        return session;
     }
 
     /** What a step needs, by its largest micro-batch. */
@@ -138,13 +146,13 @@ public final class TrainingLoop implements AutoCloseable {
 
     /** Computes what the objective needs of the untrained model; before the first step, and before a state is put back. */
     public void prepare() {
-        model.reserve(memory);
+        session.reserve(memory);
         compute();
     }
 
     /** The same, with what an earlier run has left in {@code cache}; writes it where something was missing. */
     public void prepare(ReferenceCache cache, boolean useStored) {
-        model.reserve(memory);
+        session.reserve(memory);
         if (useStored) {
             cache.load(loss);
         }
@@ -351,6 +359,7 @@ public final class TrainingLoop implements AutoCloseable {
     public void close() {
         prefetcher.close();
         context.close();
+        session.close();
         update.close();
         readings.close();
     }

@@ -6,6 +6,7 @@ import io.sails4j.model.BackwardTargets;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.ModelWeights;
+import io.sails4j.model.WeightsClaim;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
@@ -19,6 +20,7 @@ import java.util.Map;
  */
 public final class FullTrainable implements Trainable {
     private final CausalModel model;
+    private final WeightsClaim claim;
     private final boolean bf16Masters;
     private final List<Parameter> parameters = new ArrayList<>();
     private final Map<String, Tensor> gradients = new LinkedHashMap<>();
@@ -30,7 +32,8 @@ public final class FullTrainable implements Trainable {
 
     /**
      * @param bf16Masters remainders instead of copies
-     * @throws InputException where the model is not in BF16
+     * @throws InputException where the model is not in BF16 and remainders are asked for
+     * @throws IllegalStateException where the model is not writable or has more than one session
      */
     public FullTrainable(CausalModel model, boolean bf16Masters) {
         if (bf16Masters && model.computeDtype() != DType.BF16) {
@@ -38,19 +41,27 @@ public final class FullTrainable implements Trainable {
         }
         this.model = model;
         this.bf16Masters = bf16Masters;
-        model.weights().parameters().forEach((name, weight) -> {
-            Tensor gradient = own(model.engine().device().zeros(DType.F32, weight.shape()));
-            Tensor value = weight;
-            Tensor remainder = null;
-            if (bf16Masters && weight.dtype() != DType.F32) {
-                remainder = own(model.engine().device().zeros(DType.BF16, weight.shape()));
-            } else if (weight.dtype() != DType.F32) {
-                value = own(model.engine().device().allocate(DType.F32, weight.shape()));
-                model.engine().ops().convert(value, weight);
-            }
-            gradients.put(name, gradient);
-            parameters.add(new Parameter(name, value, gradient, remainder));
-        });
+        this.claim = model.claimWeights();
+        try {
+            model.weights().parameters().forEach(this::add);
+        } catch (RuntimeException e) {
+            close();
+            throw e;
+        }
+    }
+
+    private void add(String name, Tensor weight) {
+        Tensor gradient = own(model.engine().device().zeros(DType.F32, weight.shape()));
+        Tensor value = weight;
+        Tensor remainder = null;
+        if (bf16Masters && weight.dtype() != DType.F32) {
+            remainder = own(model.engine().device().zeros(DType.BF16, weight.shape()));
+        } else if (weight.dtype() != DType.F32) {
+            value = own(model.engine().device().allocate(DType.F32, weight.shape()));
+            model.engine().ops().convert(value, weight);
+        }
+        gradients.put(name, gradient);
+        parameters.add(new Parameter(name, value, gradient, remainder));
     }
 
     private Tensor own(Tensor tensor) {
@@ -100,5 +111,6 @@ public final class FullTrainable implements Trainable {
     @Override
     public void close() {
         owned.forEach(Tensor::close);
+        claim.close();
     }
 }

@@ -11,6 +11,7 @@ import io.sails4j.config.Projection;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.LowRankAdapter;
+import io.sails4j.model.ModelSession;
 import io.sails4j.objective.PassContext;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
@@ -181,7 +182,7 @@ class CoreLoraTest {
     }
 
     private void backward(Trainable trainable) {
-        try (PassContext context = PassContext.of(model)) {
+        try (ModelSession session = ModelSession.open(model); PassContext context = PassContext.of(session)) {
             trainable.zeroGradients();
             loss.sumAndGradient(context, trainable, new int[] {0, 1, 2}, 10);
         }

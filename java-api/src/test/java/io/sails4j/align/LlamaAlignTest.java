@@ -19,6 +19,7 @@ import io.sails4j.model.Generator;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModelFamily;
 import io.sails4j.model.ModelOptions;
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.config.Projection;
 import io.sails4j.config.RopeScaling;
@@ -74,9 +75,9 @@ class LlamaAlignTest {
     }
 
     private float[] logits(Path directory, AdapterStack adapters) {
-        try (CausalModel model = CausalModel.load(directory, engine, ModelOptions.of(DType.F32));
-             ForwardPass pass = model.forward(TokenBatch.of(IDS), adapters, ForwardOptions.inference())) {
-            return model.logits(pass, null).toFloatArray();
+        try (CausalModel model = CausalModel.load(directory, engine, ModelOptions.of(DType.F32)); ModelSession session = ModelSession.open(model);
+             ForwardPass pass = session.forward(TokenBatch.of(IDS), adapters, ForwardOptions.inference())) {
+            return session.logits(pass, null).toFloatArray();
         }
     }
 
@@ -129,12 +130,12 @@ class LlamaAlignTest {
     @Test
     void theCacheChangesNothing() {
         Path base = write(false);
-        try (CausalModel model = CausalModel.load(base, engine, ModelOptions.of(DType.F32))) {
-            int[] fresh = new Generator(model, AdapterStack.none()).generate(IDS, GenerationOptions.greedy(12, Set.of()), null);
+        try (CausalModel model = CausalModel.load(base, engine, ModelOptions.of(DType.F32)); ModelSession session = ModelSession.open(model)) {
+            int[] fresh = new Generator(session, AdapterStack.none()).generate(IDS, GenerationOptions.greedy(12, Set.of()), null);
             int[] all = java.util.stream.IntStream.concat(java.util.Arrays.stream(IDS), java.util.Arrays.stream(fresh)).toArray();
             int vocab = (int) model.config().vocabSize();
-            try (ForwardPass pass = model.forward(TokenBatch.of(all), AdapterStack.none(), ForwardOptions.inference())) {
-                float[] logits = model.logits(pass, null).toFloatArray();
+            try (ForwardPass pass = session.forward(TokenBatch.of(all), AdapterStack.none(), ForwardOptions.inference())) {
+                float[] logits = session.logits(pass, null).toFloatArray();
                 for (int t = IDS.length - 1; t + 1 < all.length; t++) {
                     float best = logits[t * vocab + all[t + 1]];
                     for (int v = 0; v < vocab; v++) {

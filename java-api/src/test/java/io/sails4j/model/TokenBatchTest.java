@@ -25,27 +25,30 @@ class TokenBatchTest {
     private static final int[] SHORT = {2, 40, 3};
     private static Engine engine;
     private static CausalModel model;
+    private static ModelSession session;
 
     @BeforeAll
     static void open() {
         engine = Engine.open(new EngineOptions("cpu", 1, ""));
         model = new CausalModel(engine, ModelWeights.random(CONFIG, engine, DType.F32, 3), false);
+        session = ModelSession.open(model);
     }
 
     @AfterAll
     static void close() {
+        session.close();
         model.close();
         engine.close();
     }
 
     private static float[] logits(TokenBatch batch, int... rows) {
-        try (ForwardPass pass = model.forward(batch, AdapterStack.none(), ForwardOptions.inference())) {
-            return model.logits(pass, rows).toFloatArray();
+        try (ForwardPass pass = session.forward(batch, AdapterStack.none(), ForwardOptions.inference())) {
+            return session.logits(pass, rows).toFloatArray();
         }
     }
 
     private static Generator generator() {
-        return new Generator(model, AdapterStack.none());
+        return new Generator(session, AdapterStack.none());
     }
 
     private static int[] extended(int[] prompt, int[] more, int count) {

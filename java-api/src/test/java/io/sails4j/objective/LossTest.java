@@ -1,5 +1,6 @@
 package io.sails4j.objective;
 
+import io.sails4j.model.ModelSession;
 import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -33,8 +34,9 @@ class LossTest {
     private final CausalModel model = TinyModel.open(engine);
     private final LoraAdapter adapter = TinyModel.randomAdapter(engine, 3);
     private final LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
-    private final PassContext context = PassContext.of(model);
-    private final PassContext packed = PassContext.of(model, true);
+    private final ModelSession session = ModelSession.open(model);
+    private final PassContext context = PassContext.of(session);
+    private final PassContext packed = PassContext.of(session, true);
 
     @AfterEach
     void close() {
@@ -42,6 +44,7 @@ class LossTest {
         packed.close();
         trainable.close();
         adapter.close();
+        session.close();
         model.close();
         engine.close();
     }
@@ -177,7 +180,7 @@ class LossTest {
 
     private float[] tokenLosses(PassContext where, List<io.sails4j.data.TokenSequence> sequences) {
         SequenceBatch batch = SequenceBatch.of(sequences, where.packing());
-        try (io.sails4j.model.ForwardPass pass = model.forward(batch.tokens(), trainable.adapters(), io.sails4j.model.ForwardOptions.inference())) {
+        try (io.sails4j.model.ForwardPass pass = session.forward(batch.tokens(), trainable.adapters(), io.sails4j.model.ForwardOptions.inference())) {
             return new HeadPass(where, pass, batch).tokenLosses();
         }
     }

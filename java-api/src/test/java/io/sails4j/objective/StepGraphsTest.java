@@ -1,5 +1,6 @@
 package io.sails4j.objective;
 
+import io.sails4j.model.ModelSession;
 import io.sails4j.testing.TinyModel;
 import io.sails4j.testing.StepVariant;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -294,8 +295,8 @@ class StepGraphsTest {
 
     @Test
     void aPieceIsRecordedAgainWhenItsMemoryHasMoved() {
-        try (Engine engine = emulator(); CausalModel model = TinyModel.open(engine);
-             PassContext context = PassContext.of(model).withGraphs(text -> { }); Tensor one = engine.device().upload(HostTensor.ofFloats(new float[] {1}, 1));
+        try (Engine engine = emulator(); CausalModel model = TinyModel.open(engine); ModelSession session = ModelSession.open(model);
+             PassContext context = PassContext.of(session).withGraphs(text -> { }); Tensor one = engine.device().upload(HostTensor.ofFloats(new float[] {1}, 1));
              Tensor first = engine.device().zeros(DType.F32, one.shape()); Tensor second = engine.device().zeros(DType.F32, one.shape())) {
             Tensor[] sum = {first};
             int[] called = {0};

@@ -80,7 +80,7 @@ class GraphTrainingTest {
              LoraAdapter adapter = adapter(model, method.equals("dora"));
              Trainable trainable = method.equals("full") ? new FullTrainable(model) : new LoraTrainable(adapter, engine.device());
              TrainingLoop loop = new TrainingLoop(model, trainable, loss, options, StepHook.none(), System::nanoTime);
-             PassContext other = PassContext.of(model)) {
+             PassContext other = PassContext.of(loop.session())) {
             loop.prepare();
             List<Double> losses = new ArrayList<>();
             while (!loop.finished()) {
@@ -88,7 +88,7 @@ class GraphTrainingTest {
                 losses.add(loop.step(() -> false).loss());
                 assertThat(engine.device().handle().waits() - waits).as("waits of step " + loop.steps()).isEqualTo(1);
                 if (loop.steps() == 5) {
-                    // A pass that is larger than any of the training moves the model's memory.
+                    // A pass that is larger than any of the training moves the session's memory.
                     new SftLoss(List.of(sequence(40, 1), sequence(40, 2))).sum(other, AdapterStack.none(), new int[] {0, 1});
                 }
             }

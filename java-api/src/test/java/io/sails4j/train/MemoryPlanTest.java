@@ -1,5 +1,6 @@
 package io.sails4j.train;
 
+import io.sails4j.model.ModelSession;
 import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
@@ -120,7 +121,7 @@ class MemoryPlanTest {
         try (Engine engine = Engine.open(new EngineOptions("cpu", 1, ""));
              CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 7), false);
              LoraAdapter adapter = TinyModel.randomAdapter(engine, 5, config, targets); Trainable trainable = trainable(trained, model, adapter);
-             PassContext context = PassContext.of(model, false, again)) {
+             ModelSession session = ModelSession.open(model); PassContext context = PassContext.of(session, false, again)) {
             SftLoss loss = new SftLoss(TinyModel.sequences(4, 3));
             loss.sumAndGradient(context, trainable, new int[] {0, 1, 2, 3}, 1);
             List<float[]> all = trainable.parameters().stream().map(p -> p.gradient().toFloatArray()).toList();

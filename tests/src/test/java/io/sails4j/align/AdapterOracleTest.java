@@ -22,6 +22,7 @@ import io.sails4j.lora.WeightedAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.LowRankAdapter;
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.objective.PassContext;
 import io.sails4j.objective.SftLoss;
@@ -225,7 +226,7 @@ class AdapterOracleTest {
         kinds.put("core", AdapterOracleTest::core);
         for (Map.Entry<String, Function<CausalModel, Kind>> entry : kinds.entrySet()) {
             try (Engine engine = Engine.open(new EngineOptions(backend, 0, "")); CausalModel model = model(engine); Kind kind = entry.getValue().apply(model);
-                 PassContext context = PassContext.of(model)) {
+                 ModelSession session = ModelSession.open(model); PassContext context = PassContext.of(session)) {
                 check(entry.getKey(), kind, context);
             }
         }
@@ -290,7 +291,7 @@ class AdapterOracleTest {
     private static double loss(CausalModel model, AdapterStack adapters) {
         boolean[] counted = new boolean[IDS.length];
         Arrays.fill(counted, true);
-        try (PassContext context = PassContext.of(model)) {
+        try (ModelSession session = ModelSession.open(model); PassContext context = PassContext.of(session)) {
             return new SftLoss(List.of(new TokenSequence(IDS, counted))).mean(context, adapters, new int[] {0}, 1000);
         }
     }

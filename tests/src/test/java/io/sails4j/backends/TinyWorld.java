@@ -2,6 +2,7 @@ package io.sails4j.backends;
 
 import io.sails4j.align.AlignOptions;
 import io.sails4j.align.AlignRun;
+import io.sails4j.model.ModelSession;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.subspace.SubspaceOptions;
 import io.sails4j.subspace.SubspacePipeline;
@@ -90,8 +91,9 @@ final class TinyWorld {
     /** Greedy tokens after the first pair's prompt. */
     int[] generate(String backend) {
         int[] prompt = Arrays.copyOf(pairs.getFirst().aligned().ids(), 12);
-        try (Engine engine = open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(DType.F32))) {
-            return new Generator(model, AdapterStack.none()).generate(prompt, GenerationOptions.greedy(16, Set.of()), null);
+        try (Engine engine = open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(DType.F32));
+             ModelSession session = ModelSession.open(model)) {
+            return new Generator(session, AdapterStack.none()).generate(prompt, GenerationOptions.greedy(16, Set.of()), null);
         }
     }
 
