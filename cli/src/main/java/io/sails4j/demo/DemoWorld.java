@@ -116,7 +116,7 @@ public final class DemoWorld {
     private static TokenSequence allCounted(TokenSequence sequence) {
         boolean[] counted = new boolean[sequence.length()];
         Arrays.fill(counted, true);
-        return new TokenSequence(sequence.ids(), counted);
+        return new TokenSequence(sequence.ids(), counted, sequence.origin());
     }
 
     /** Residual vectors of answer tokens after the SAE's layer, from a sample of the pairs. */

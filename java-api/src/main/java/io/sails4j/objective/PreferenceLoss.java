@@ -1,5 +1,6 @@
 package io.sails4j.objective;
 
+import io.sails4j.data.Origin;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.model.AdapterStack;
@@ -57,8 +58,8 @@ public final class PreferenceLoss implements Loss {
         this.live = live;
         this.reference = new double[pairs.size()][];
         for (int i = 0; i < pairs.size(); i++) {
-            SftLoss.requireCounted(pairs.get(i).aligned(), "the aligned answer of pair " + (i + 1));
-            SftLoss.requireCounted(pairs.get(i).unaligned(), "the unaligned answer of pair " + (i + 1));
+            SftLoss.requireCounted(pairs.get(i).aligned(), "the aligned answer", "pair " + (i + 1));
+            SftLoss.requireCounted(pairs.get(i).unaligned(), "the unaligned answer", "pair " + (i + 1));
         }
     }
 
@@ -86,6 +87,11 @@ public final class PreferenceLoss implements Loss {
     @Override
     public int[] predicted(int example) {
         return new int[] {pairs.get(example).aligned().predictedCount(), pairs.get(example).unaligned().predictedCount()};
+    }
+
+    @Override
+    public @Nullable Origin origin(int example) {
+        return pairs.get(example).aligned().origin();
     }
 
     @Override
@@ -136,7 +142,7 @@ public final class PreferenceLoss implements Loss {
     /** The reference's log-probabilities of a pair's aligned and unaligned answer; {@link #prepare} must have seen it. */
     public double[] referenceLogps(int example) {
         if (reference[example] == null) {
-            throw new IllegalStateException("the reference log-probabilities of pair " + (example + 1) + " were not prepared");
+            throw new IllegalStateException("the reference log-probabilities of " + names(new int[] {example}) + " were not prepared");
         }
         return reference[example].clone();
     }

@@ -1,5 +1,6 @@
 package io.sails4j.objective;
 
+import io.sails4j.data.Origin;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
@@ -13,6 +14,7 @@ import io.sails4j.trainable.Trainable;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.DoubleSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Supervised fine-tuning: the mean of -log p over all counted tokens of a step, not a mean of per-sequence means
@@ -24,13 +26,14 @@ public final class SftLoss implements Loss {
     public SftLoss(List<TokenSequence> examples) {
         this.examples = List.copyOf(examples);
         for (int i = 0; i < examples.size(); i++) {
-            requireCounted(examples.get(i), "example " + (i + 1));
+            requireCounted(examples.get(i), "the answer", "example " + (i + 1));
         }
     }
 
-    static void requireCounted(TokenSequence sequence, String what) {
+    static void requireCounted(TokenSequence sequence, String what, String number) {
         if (sequence.predictedCount() == 0) {
-            throw new InputException(what + " of the training data has no counted token after its first, so there is nothing to learn from it;"
+            throw new InputException(what + " of " + (sequence.origin() == null ? number + " of the training data" : sequence.origin())
+                + " has no counted token after its first, so there is nothing to learn from it;"
                 + " remove it or allow longer sequences");
         }
     }
@@ -48,6 +51,11 @@ public final class SftLoss implements Loss {
     @Override
     public int[] predicted(int example) {
         return new int[] {examples.get(example).predictedCount()};
+    }
+
+    @Override
+    public @Nullable Origin origin(int example) {
+        return examples.get(example).origin();
     }
 
     @Override

@@ -231,7 +231,7 @@ public final class TrainingLoop implements AutoCloseable {
         try {
             return update.update(factor);
         } catch (TrainingException e) {
-            throw new TrainingException(e.getMessage() + " (examples " + numbers(plan.examples(done)) + ")");
+            throw new TrainingException(e.getMessage() + " (" + loss.names(plan.examples(done)) + ")");
         }
     }
 
@@ -241,7 +241,7 @@ public final class TrainingLoop implements AutoCloseable {
         }
         double limit = EXPLOSION * Math.max(1, firstLoss);
         if (value > limit) {
-            throw new TrainingException("the loss has exploded: it is " + value + " in step " + (done + 1) + " (examples " + numbers(plan.examples(done))
+            throw new TrainingException("the loss has exploded: it is " + value + " in step " + (done + 1) + " (" + loss.names(plan.examples(done))
                 + "), after " + firstLoss + " in the first step; lower the learning rate");
         }
     }
@@ -278,17 +278,11 @@ public final class TrainingLoop implements AutoCloseable {
             double part = parts.get(i).getAsDouble();
             if (!Double.isFinite(part)) {
                 throw new TrainingException("the loss is " + part + " in step " + (done + 1) + ", micro-batch " + (i + 1) + " of "
-                    + microBatches.size() + " (examples " + numbers(microBatches.get(i)) + "); lower the learning rate, or compute in f32");
+                    + microBatches.size() + " (" + loss.names(microBatches.get(i)) + "); lower the learning rate, or compute in f32");
             }
             sum += part;
         }
         return sum / loss.totalWeight(plan.examples(done));
-    }
-
-    private static String numbers(int[] examples) {
-        String first = java.util.Arrays.stream(examples).limit(8).mapToObj(i -> String.valueOf(i + 1))
-            .collect(java.util.stream.Collectors.joining(", "));
-        return examples.length > 8 ? first + " and " + (examples.length - 8) + " more" : first;
     }
 
     private long tokens(int step) {

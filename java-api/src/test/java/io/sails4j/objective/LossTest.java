@@ -1,5 +1,6 @@
 package io.sails4j.objective;
 
+import io.sails4j.data.Origin;
 import io.sails4j.model.ModelSession;
 import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -22,6 +23,7 @@ import io.sails4j.train.TrainingOptions;
 import io.sails4j.trainable.FullTrainable;
 import io.sails4j.trainable.LoraTrainable;
 import io.sails4j.trainable.Trainable;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Function;
@@ -308,5 +310,7 @@ class LossTest {
     void anExampleWithNothingToLearnIsRefused() {
         TokenSequence none = new TokenSequence(new int[] {1, 2}, new boolean[] {true, false});
         assertThatThrownBy(() -> new SftLoss(List.of(none))).isInstanceOf(InputException.class).hasMessageContaining("example 1");
+        TokenSequence read = new TokenSequence(none.ids(), none.counted(), Origin.row(Path.of("pairs.safetensors"), 9));
+        assertThatThrownBy(() -> new SftLoss(List.of(read))).isInstanceOf(InputException.class).hasMessageContaining("row 9 of pairs.safetensors");
     }
 }
