@@ -17,7 +17,7 @@ import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.trace.Trace;
-import io.sails4j.trace.TraceBatch;
+import io.sails4j.trace.BatchFile;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -102,7 +102,7 @@ final class ModelParity {
             if (!reference.has(file)) {
                 return;
             }
-            TraceBatch batch = TraceBatch.read(reference.path(files.expected() + "/forward.safetensors"));
+            TokenBatch batch = BatchFile.read(reference.path(files.expected() + "/forward.safetensors"));
             Map<String, HostTensor> actual = Trace.run(model, adapters, batch, gradients);
             for (Map.Entry<String, HostTensor> stored : reference.load(file).entrySet()) {
                 String name = stored.getKey();
@@ -114,10 +114,10 @@ final class ModelParity {
                     table.fail(file, name, "is not in the trace");
                     continue;
                 }
-                boolean perToken = found.shape().rank() >= 2 && found.shape().dim(0) == batch.tokens().batch()
-                    && found.shape().dim(1) == batch.tokens().length();
+                boolean perToken = found.shape().rank() >= 2 && found.shape().dim(0) == batch.batch()
+                    && found.shape().dim(1) == batch.length();
                 boolean gradient = !prefix.isEmpty() || name.startsWith("grad.");
-                table.compare(file, name, found.toFloatArray(), stored.getValue(), perToken ? batch.tokens().segments() : null,
+                table.compare(file, name, found.toFloatArray(), stored.getValue(), perToken ? batch.segments() : null,
                     limit(file, name, gradient));
             }
         }
@@ -125,11 +125,11 @@ final class ModelParity {
         private void leftPadding(ModelSession session) {
             String file = files.expected() + "/leftpad.safetensors";
             if (reference.has(file)) {
-                TraceBatch batch = TraceBatch.read(reference.path(file));
-                table.compare(file, "logits", logits(session, batch.tokens()), reference.load(file).get("logits"), batch.tokens().segments(),
+                TokenBatch batch = BatchFile.read(reference.path(file));
+                table.compare(file, "logits", logits(session, batch), reference.load(file).get("logits"), batch.segments(),
                     limit(file, "logits", false));
                 // Positions derived from the mask must be those that are stored.
-                TokenBatch t = batch.tokens();
+                TokenBatch t = batch;
                 int[] derived = TokenBatch.of(t.batch(), t.length(), t.inputIds(), t.segments()).positionIds();
                 for (int i = 0; i < derived.length; i++) {
                     derived[i] = t.segments()[i] == 0 ? t.positionIds()[i] : derived[i];
@@ -163,9 +163,9 @@ final class ModelParity {
             try (CausalModel model = new CausalModel(engine, weights, false); ModelSession session = ModelSession.open(model);
                  LoraAdapter adapter = LoraAdapter.load(files.adapter(), config, engine)) {
                 LoraMerge.apply(weights, adapter.modules(), engine);
-                TraceBatch batch = TraceBatch.read(reference.path(files.expected() + "/forward.safetensors"));
-                table.compare(file, "merged_logits", logits(session, batch.tokens()), reference.load(file).get("merged_logits"),
-                    batch.tokens().segments(), limit(file, "merged_logits", false));
+                TokenBatch batch = BatchFile.read(reference.path(files.expected() + "/forward.safetensors"));
+                table.compare(file, "merged_logits", logits(session, batch), reference.load(file).get("merged_logits"),
+                    batch.segments(), limit(file, "merged_logits", false));
             }
         }
 

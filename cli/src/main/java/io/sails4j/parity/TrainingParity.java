@@ -6,6 +6,7 @@ import io.sails4j.data.TokenSequence;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.Labels;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.model.ModelSession;
 import io.sails4j.ops.AdamwOptions;
@@ -257,7 +258,7 @@ final class TrainingParity {
                 int[] rowIds = Arrays.copyOfRange(ids, from, from + real);
                 boolean[] counted = new boolean[real];
                 for (int t = 0; t < real; t++) {
-                    counted[t] = labels ? mark[from + t] != -100 : mark[from + t] == 1;
+                    counted[t] = labels ? mark[from + t] != Labels.IGNORE_INDEX : mark[from + t] == 1;
                     if (labels && counted[t]) {
                         table.equal(file, "labels that are ids", mark[from + t], rowIds[t]);
                     }

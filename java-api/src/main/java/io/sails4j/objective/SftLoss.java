@@ -1,12 +1,14 @@
 package io.sails4j.objective;
 
 import io.sails4j.data.Origin;
+import io.sails4j.data.SequenceBatch;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.BatchTensors;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
+import io.sails4j.model.Labels;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
@@ -84,7 +86,7 @@ public final class SftLoss implements Loss {
         TensorArena.Mark mark = memory.mark();
         try (BatchTensors in = context.session().upload(batch.tokens())) {
             Tensor targets = memory.of(batch.targets(), n);
-            Tensor weights = memory.of(Targets.weights(batch.targets(), (float) (1 / totalWeight)), n);
+            Tensor weights = memory.of(Labels.weights(batch.targets(), (float) (1 / totalWeight)), n);
             Tensor tokenLoss = memory.allocate(DType.F32, n);
             context.run(StepGraphs.Pass.of(batch), trainable.adapters(), List.of(new StepGraphs.Part(() -> {
                 try (ForwardPass pass = context.session().forward(in, trainable.adapters(), context.training(trainable))) {

@@ -1,8 +1,8 @@
 package io.sails4j.subspace;
 
-import io.sails4j.data.Batch;
 import io.sails4j.data.LengthBatches;
 import io.sails4j.data.Progress;
+import io.sails4j.data.SequenceBatch;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.io.InputException;
@@ -85,10 +85,10 @@ public final class SubspacePipeline {
             sequences.add(all.get(indices[i]));
             classes[i] = indices[i] < nAligned ? 0 : 1;
         }
-        Batch batch = Batch.rightPadded(sequences, model.config().fillerId());
-        boolean[] counted = new boolean[batch.labels().length];
-        for (int i = 0; i < counted.length; i++) {
-            counted[i] = batch.labels()[i] >= 0;
+        SequenceBatch batch = SequenceBatch.of(sequences, false);
+        boolean[] counted = new boolean[batch.tokens().size()];
+        for (int i = 0; i < sequences.size(); i++) {
+            System.arraycopy(sequences.get(i).counted(), 0, counted, batch.starts()[i], sequences.get(i).length());
         }
         ForwardOptions forward = new ForwardOptions(false, saes.lastKey(), (name, value) -> {
             Sae sae = name.startsWith("hidden.layer.") ? saes.get(Integer.parseInt(name.substring("hidden.layer.".length()))) : null;
@@ -99,7 +99,7 @@ public final class SubspacePipeline {
             }
         });
         session.forward(batch.tokens(), AdapterStack.none(), forward).close();
-        return batch.realTokens();
+        return sequences.stream().mapToLong(TokenSequence::length).sum();
     }
 
     /** Scores, kept features, PCA: the subspace of each SAE layer. */

@@ -7,12 +7,13 @@ import io.sails4j.model.BackwardTargets;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
+import io.sails4j.model.Labels;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.LowRankGradient;
 import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.model.TensorListener;
-import io.sails4j.objective.Targets;
+import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Ops;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Device;
@@ -41,17 +42,17 @@ public final class Trace {
     private final CausalModel model;
     private final AdapterStack adapters;
     private final SequencedMap<String, HostTensor> results = new LinkedHashMap<>();
-    private final TraceBatch batch;
+    private final TokenBatch batch;
 
-    private Trace(CausalModel model, AdapterStack adapters, TraceBatch batch) {
+    private Trace(CausalModel model, AdapterStack adapters, TokenBatch batch) {
         this.model = model;
         this.adapters = adapters;
         this.batch = batch;
     }
 
     /** Runs the batch. {@code LORA} is about the last adapter of the stack; {@code ALL} about every parameter of the model. */
-    public static SequencedMap<String, HostTensor> run(CausalModel model, AdapterStack adapters, TraceBatch batch, Gradients gradients) {
-        if (gradients != Gradients.NONE && batch.labels() == null) {
+    public static SequencedMap<String, HostTensor> run(CausalModel model, AdapterStack adapters, TokenBatch batch, Gradients gradients) {
+        if (gradients != Gradients.NONE && batch.targets() == null) {
             throw new InputException("gradients need 'labels' in the batch file; it has none");
         }
         if (gradients == Gradients.LORA && adapters.adapters().isEmpty()) {
@@ -63,9 +64,10 @@ public final class Trace {
         return trace.results;
     }
 
-    private static void requireLabels(TraceBatch batch, long vocabSize) {
-        if (batch.labels() != null) {
-            for (int label : batch.labels()) {
+    private static void requireLabels(TokenBatch batch, long vocabSize) {
+        int[] targets = batch.targets();
+        if (targets != null) {
+            for (int label : targets) {
                 if (label >= vocabSize) {
                     throw new InputException("the batch has the label " + label + ", outside the model's vocabulary of " + vocabSize);
                 }
@@ -75,12 +77,13 @@ public final class Trace {
 
     private void run(Gradients gradients) {
         try (ModelSession session = ModelSession.open(model); TensorArena memory = new TensorArena(model.engine().device());
-             ForwardPass pass = session.forward(batch.tokens(), adapters,
+             ForwardPass pass = session.forward(batch, adapters,
                  new ForwardOptions(gradients != Gradients.NONE, -1, keepHidden("")))) {
             Tensor logits = session.logits(pass, null);
             keep("logits", logits, model.config().vocabSize());
-            if (batch.labels() != null) {
-                loss(session, pass, logits, memory, gradients);
+            int[] targets = batch.targets();
+            if (targets != null) {
+                loss(session, pass, logits, targets, memory, gradients);
             }
         }
     }
@@ -90,8 +93,8 @@ public final class Trace {
     }
 
     private void keep(String name, Tensor value, long width) {
-        long batchSize = batch.tokens().batch();
-        Shape shape = Shape.of(batchSize, batch.tokens().length(), width);
+        long batchSize = batch.batch();
+        Shape shape = Shape.of(batchSize, batch.length(), width);
         results.put(name, new HostTensor(DType.F32, shape, toHost(value).data()));
     }
 
@@ -100,21 +103,20 @@ public final class Trace {
         return ModelWeights.toHost(model.engine(), value, DType.F32, Arena.ofAuto());
     }
 
-    private void loss(ModelSession session, ForwardPass pass, Tensor logits, TensorArena memory, Gradients gradients) {
+    private void loss(ModelSession session, ForwardPass pass, Tensor logits, int[] targets, TensorArena memory, Gradients gradients) {
         Ops ops = model.engine().ops();
-        int n = batch.tokens().size();
-        int[] targets = Targets.shifted(batch.tokens().batch(), batch.tokens().length(), batch.labels());
-        int counted = Targets.count(targets);
+        int n = batch.size();
+        int counted = Labels.count(targets);
         if (counted == 0) {
-            throw new InputException("the batch counts no token: every label after the first column is -100");
+            throw new InputException("the batch counts no token: every label after the first column is " + Labels.IGNORE_INDEX);
         }
         Tensor tokenLoss = memory.allocate(DType.F32, n);
-        Tensor weight = memory.of(Targets.weights(targets, 1f / counted), n);
+        Tensor weight = memory.of(Labels.weights(targets, 1f / counted), n);
         Tensor targetIds = memory.of(targets, n);
         Tensor dLogits = gradients == Gradients.NONE ? null : memory.allocate(DType.F32, n, model.config().vocabSize());
         ops.crossEntropy(tokenLoss, dLogits, logits, targetIds, weight);
         float[] losses = tokenLoss.toFloatArray();
-        results.put("token_loss", HostTensor.ofFloats(losses, batch.tokens().batch(), batch.tokens().length()));
+        results.put("token_loss", HostTensor.ofFloats(losses, batch.batch(), batch.length()));
         double sum = 0;
         for (float loss : losses) {
             sum += loss;
@@ -138,7 +140,7 @@ public final class Trace {
             typed = memory.allocate(model.computeDtype(), dLogits.shape().toArray());
             ops.convert(typed, dLogits);
         }
-        Tensor dFinalNorm = memory.allocate(DType.F32, batch.tokens().size(), model.config().dModel());
+        Tensor dFinalNorm = memory.allocate(DType.F32, batch.size(), model.config().dModel());
         ops.matmul(dFinalNorm, typed, model.weights().head(), false, false, 1, 0);
         switch (gradients) {
             case NONE -> throw new IllegalStateException("no gradients were asked for");

@@ -12,7 +12,7 @@ import io.sails4j.model.Recomputation;
 import io.sails4j.objective.Loss;
 import io.sails4j.objective.PassContext;
 import io.sails4j.objective.ReferenceCache;
-import io.sails4j.objective.SequenceBatch;
+import io.sails4j.data.SequenceBatch;
 import io.sails4j.objective.StepReadings;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;

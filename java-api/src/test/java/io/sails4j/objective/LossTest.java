@@ -1,6 +1,7 @@
 package io.sails4j.objective;
 
 import io.sails4j.data.Origin;
+import io.sails4j.data.SequenceBatch;
 import io.sails4j.model.ModelSession;
 import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;

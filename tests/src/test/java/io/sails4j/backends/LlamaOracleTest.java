@@ -15,7 +15,6 @@ import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.trace.Trace;
-import io.sails4j.trace.TraceBatch;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -44,7 +43,7 @@ class LlamaOracleTest {
              CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 11), false)) {
             Map<String, double[]> weights = weights(model);
             LlamaOracle oracle = new LlamaOracle(config, weights);
-            Map<String, HostTensor> trace = Trace.run(model, AdapterStack.none(), new TraceBatch(TokenBatch.of(IDS), IDS), Trace.Gradients.ALL);
+            Map<String, HostTensor> trace = Trace.run(model, AdapterStack.none(), TokenBatch.of(IDS).withLabels(IDS), Trace.Gradients.ALL);
             double[] expected = java.util.Arrays.stream(oracle.logits(IDS)).flatMapToDouble(java.util.Arrays::stream).toArray();
             assertThat(relativeError(trace.get("logits").toFloatArray(), expected)).as("logits").isLessThan(1e-5);
             assertThat((double) trace.get("mean_loss").toFloatArray()[0]).isEqualTo(oracle.loss(IDS), within(1e-5));

@@ -2,6 +2,7 @@ package io.sails4j.backends;
 
 import io.sails4j.align.AlignOptions;
 import io.sails4j.align.AlignRun;
+import io.sails4j.model.Labels;
 import io.sails4j.model.ModelSession;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.subspace.SubspaceOptions;
@@ -27,7 +28,6 @@ import io.sails4j.sae.Sae;
 import io.sails4j.tensor.DType;
 import io.sails4j.train.LrSchedule;
 import io.sails4j.trace.Trace;
-import io.sails4j.trace.TraceBatch;
 import io.sails4j.train.TrainingOptions;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -71,7 +71,7 @@ final class TinyWorld {
         int[] ids = new int[2 * length];
         int[] mask = new int[2 * length];
         int[] labels = new int[2 * length];
-        Arrays.fill(labels, -100);
+        Arrays.fill(labels, Labels.IGNORE_INDEX);
         int[][] rows = {pairs.get(0).aligned().ids(), pairs.get(1).unaligned().ids()};
         for (int b = 0; b < 2; b++) {
             for (int t = 0; t < rows[b].length; t++) {
@@ -80,7 +80,7 @@ final class TinyWorld {
                 labels[b * length + t] = rows[b][t];
             }
         }
-        TraceBatch batch = new TraceBatch(TokenBatch.of(2, length, ids, mask), labels);
+        TokenBatch batch = TokenBatch.of(2, length, ids, mask).withLabels(labels);
         Map<String, float[]> values = new LinkedHashMap<>();
         try (Engine engine = open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(dtype))) {
             Trace.run(model, AdapterStack.none(), batch, Trace.Gradients.ALL).forEach((name, value) -> values.put(name, value.toFloatArray()));

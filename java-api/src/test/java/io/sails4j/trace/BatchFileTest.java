@@ -1,5 +1,6 @@
 package io.sails4j.trace;
 
+import io.sails4j.model.TokenBatch;
 import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -21,7 +22,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Batch files, and what a trace of one needs. */
-class TraceBatchTest {
+class BatchFileTest {
     @TempDir
     private Path directory;
 
@@ -38,16 +39,16 @@ class TraceBatchTest {
 
     private void refused(Consumer<SequencedMap<String, HostTensor>> change, String... parts) {
         Path path = file(change);
-        Wrong.input(() -> TraceBatch.read(path), path, parts);
+        Wrong.input(() -> BatchFile.read(path), path, parts);
     }
 
     @Test
     void read() {
-        TraceBatch batch = TraceBatch.read(file(t -> { }));
-        assertThat(batch.tokens().positionIds()).containsExactly(0, 1, 2, 0, 1, 1);
-        assertThat(batch.labels()).containsExactly(-100, 3, 4, -100, 5, -100);
-        assertThat(TraceBatch.read(file(t -> t.remove("labels"))).labels()).isNull();
-        assertThat(TraceBatch.read(file(t -> t.put("position_ids", HostTensor.ofInts(new int[] {4, 5, 6, 0, 1, 2}, 2, 3)))).tokens().positionIds())
+        TokenBatch batch = BatchFile.read(file(t -> { }));
+        assertThat(batch.positionIds()).containsExactly(0, 1, 2, 0, 1, 1);
+        assertThat(batch.targets()).as("position t predicts label t + 1").containsExactly(3, 4, -100, 5, -100, -100);
+        assertThat(BatchFile.read(file(t -> t.remove("labels"))).targets()).isNull();
+        assertThat(BatchFile.read(file(t -> t.put("position_ids", HostTensor.ofInts(new int[] {4, 5, 6, 0, 1, 2}, 2, 3)))).positionIds())
             .containsExactly(4, 5, 6, 0, 1, 2);
     }
 
@@ -71,10 +72,10 @@ class TraceBatchTest {
     void whatTracesNeed() {
         try (Engine engine = Engine.open(new EngineOptions("cpu", 1, "")); CausalModel model = TinyModel.open(engine);
              LoraAdapter adapter = TinyModel.randomAdapter(engine, 1)) {
-            TraceBatch good = TraceBatch.read(file(t -> { }));
-            TraceBatch unlabelled = TraceBatch.read(file(t -> t.remove("labels")));
-            TraceBatch uncounted = TraceBatch.read(file(t -> t.put("labels", HostTensor.ofInts(new int[] {3, -100, -100, 4, -100, -100}, 2, 3))));
-            TraceBatch foreign = TraceBatch.read(file(t -> t.put("labels", HostTensor.ofInts(new int[] {-100, 3, 61, -100, 5, -100}, 2, 3))));
+            TokenBatch good = BatchFile.read(file(t -> { }));
+            TokenBatch unlabelled = BatchFile.read(file(t -> t.remove("labels")));
+            TokenBatch uncounted = BatchFile.read(file(t -> t.put("labels", HostTensor.ofInts(new int[] {3, -100, -100, 4, -100, -100}, 2, 3))));
+            TokenBatch foreign = BatchFile.read(file(t -> t.put("labels", HostTensor.ofInts(new int[] {-100, 3, 61, -100, 5, -100}, 2, 3))));
             Path place = Path.of("label");
             Wrong.input(() -> Trace.run(model, AdapterStack.none(), unlabelled, Trace.Gradients.ALL), place, "gradients");
             Wrong.input(() -> Trace.run(model, AdapterStack.none(), uncounted, Trace.Gradients.NONE), place, "-100");
