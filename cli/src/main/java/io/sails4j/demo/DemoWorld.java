@@ -29,7 +29,6 @@ import io.sails4j.trainable.FullTrainable;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
 
 /**
@@ -90,12 +89,13 @@ public final class DemoWorld {
     private static ModelConfig config(ModelFamily family, Size size, int vocab) {
         int nHeads = (int) (size.dModel() / size.headDim());
         if (family == ModelFamily.LLAMA) {
-            return new ModelConfig(family, vocab, size.dModel(), size.nLayers(), nHeads, nHeads / 2, size.headDim(), size.dFf(), 0, size.headDim(), 0, 0,
-                1e-5, 10_000, new RopeScaling.Llama3(8, 1, 4, 256), 1024, Collections.nCopies(size.nLayers(), false), false, DType.F32, 0, List.of(1),
-                ModelConfig.NO_ID);
+            return ModelConfig.llama3().vocabSize(vocab).dModel(size.dModel()).layers(size.nLayers()).heads(nHeads, nHeads / 2)
+                .headDim(size.headDim()).dFf(size.dFf()).rope(10_000, new RopeScaling.Llama3(8, 1, 4, 256)).maxPositionEmbeddings(1024)
+                .checkpointDtype(DType.F32).tokens(0, List.of(1), ModelConfig.NO_ID).build();
         }
-        return ModelConfig.gemma2(vocab, size.dModel(), size.nLayers(), nHeads, nHeads / 2, size.headDim(), size.dFf(), 32, size.headDim(), 50, 30,
-            1e-6, 10_000, 1024, ModelConfig.alternating(size.nLayers()), DType.F32, 2, List.of(1, 5), 0);
+        return ModelConfig.gemma2().vocabSize(vocab).dModel(size.dModel()).layers(size.nLayers()).heads(nHeads, nHeads / 2)
+            .headDim(size.headDim()).dFf(size.dFf()).slidingWindow(32).maxPositionEmbeddings(1024).checkpointDtype(DType.F32)
+            .tokens(2, List.of(1, 5), 0).build();
     }
 
     /** Both answers of each pair, every token counted: the model learns the language and both habits. */

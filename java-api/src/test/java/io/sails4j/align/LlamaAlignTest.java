@@ -17,7 +17,6 @@ import io.sails4j.model.ForwardPass;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
 import io.sails4j.config.ModelConfig;
-import io.sails4j.config.ModelFamily;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
@@ -56,8 +55,9 @@ class LlamaAlignTest {
     }
 
     private Path write(boolean tied) {
-        ModelConfig config = new ModelConfig(ModelFamily.LLAMA, TinyModel.CONFIG.vocabSize(), TinyModel.CONFIG.dModel(), 2, 3, 1, 8, 40, 0, 8, 0, 0, 1e-5,
-            10_000, new RopeScaling.Llama3(8, 1, 4, 64), 128, List.of(false, false), tied, DType.F32, 1, List.of(2, 3), ModelConfig.NO_ID);
+        ModelConfig config = ModelConfig.llama3().vocabSize(TinyModel.CONFIG.vocabSize()).dModel(TinyModel.CONFIG.dModel()).layers(2)
+            .heads(3, 1).headDim(8).dFf(40).rope(10_000, new RopeScaling.Llama3(8, 1, 4, 64)).maxPositionEmbeddings(128).tiedHead(tied)
+            .checkpointDtype(DType.F32).tokens(1, List.of(2, 3), ModelConfig.NO_ID).build();
         Path directory = temporary.resolve("base-" + tied);
         try (ModelWeights weights = ModelWeights.random(config, engine, DType.F32, 3)) {
             AtomicFiles.writeDirectory(directory, target -> weights.writeInto(target, engine));

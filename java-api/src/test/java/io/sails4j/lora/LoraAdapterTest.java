@@ -33,8 +33,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** PEFT directories: written and read again, every setting that changes the meaning honoured or refused. */
 class LoraAdapterTest {
-    private static final ModelConfig MODEL = ModelConfig.gemma2(64, 16, 3, 2, 1, 6, 20, 4, 8, 50, 30, 1e-6, 10_000, 64,
-        ModelConfig.alternating(3), DType.F32, 2, List.of(1), 0);
+    private static final ModelConfig MODEL = ModelConfig.gemma2().vocabSize(64).dModel(16).layers(3).heads(2, 1).headDim(6).dFf(20)
+        .slidingWindow(4).queryPreAttnScalar(8).maxPositionEmbeddings(64).checkpointDtype(DType.F32).build();
     private static final String KEY = "base_model.model.model.layers.1.self_attn.o_proj.lora_";
     private static Engine engine;
 

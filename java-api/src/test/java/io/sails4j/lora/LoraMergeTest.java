@@ -41,8 +41,8 @@ import org.junit.jupiter.api.io.TempDir;
  * in F32 and every difference is one of rounding to the type that is written.
  */
 class LoraMergeTest {
-    private static final ModelConfig MODEL = ModelConfig.gemma2(64, 16, 3, 2, 1, 6, 20, 4, 8, 50, 30, 1e-6, 10_000, 64,
-        ModelConfig.alternating(3), DType.BF16, 2, List.of(1), 0);
+    private static final ModelConfig MODEL = ModelConfig.gemma2().vocabSize(64).dModel(16).layers(3).heads(2, 1).headDim(6).dFf(20)
+        .slidingWindow(4).queryPreAttnScalar(8).maxPositionEmbeddings(64).build();
     private static final String INDEX = "model.safetensors.index.json";
     private static final Map<String, String> METADATA = Map.of("format", "pt", "licence", "a licence");
     private static Engine engine;

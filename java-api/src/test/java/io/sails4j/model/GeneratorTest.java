@@ -21,8 +21,8 @@ class GeneratorTest {
 
     @BeforeEach
     void open() {
-        ModelConfig config = ModelConfig.gemma2(97, 24, 3, 4, 2, 6, 40, 5, 6, 50, 30, 1e-6, 10_000, 128, ModelConfig.alternating(3), DType.F32, 2,
-            List.of(1), 0);
+        ModelConfig config = ModelConfig.gemma2().vocabSize(97).dModel(24).layers(3).heads(4, 2).headDim(6).dFf(40).slidingWindow(5)
+            .maxPositionEmbeddings(128).checkpointDtype(DType.F32).build();
         engine = Engine.open(EngineOptions.defaults());
         model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 3), false);
         session = ModelSession.open(model);

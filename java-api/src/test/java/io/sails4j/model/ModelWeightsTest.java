@@ -29,8 +29,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Weights of a checkpoint directory: read in every stored type, refused where they are not the model's. */
 class ModelWeightsTest {
-    private static final ModelConfig CONFIG = ModelConfig.gemma2(37, 16, 1, 2, 1, 8, 24, 4, 8, 50, 30, 1e-6, 10_000, 64, List.of(true),
-        DType.F32, 2, List.of(1), 0);
+    private static final ModelConfig CONFIG = ModelConfig.gemma2().vocabSize(37).dModel(16).layers(1).heads(2, 1).headDim(8).dFf(24)
+        .slidingWindow(4).maxPositionEmbeddings(64).checkpointDtype(DType.F32).build();
     private static final String EMBED = ModelWeights.EMBED_TOKENS;
     private static Engine engine;
 
@@ -172,7 +172,8 @@ class ModelWeightsTest {
     @Test
     void weightsThatDoNotFitGiveBackWhatWasAllocated() {
         // The embedding fits into a MiB, the gate's weights beside it do not.
-        ModelConfig wide = ModelConfig.gemma2(8_000, 16, 1, 2, 1, 8, 20_000, 4, 8, 50, 30, 1e-6, 10_000, 64, List.of(true), DType.F32, 2, List.of(1), 0);
+        ModelConfig wide = ModelConfig.gemma2().vocabSize(8_000).dModel(16).layers(1).heads(2, 1).headDim(8).dFf(20_000).slidingWindow(4)
+            .maxPositionEmbeddings(64).checkpointDtype(DType.F32).build();
         try (Engine small = Engine.open(new EngineOptions("emulator", 1, "memory_mib=1"))) {
             assertThatThrownBy(() -> ModelWeights.random(wide, small, DType.F32, 1)).isInstanceOf(NativeException.class);
             assertThat(small.device().allocatedBytes()).isZero();

@@ -8,7 +8,6 @@ import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Set;
 import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.AfterAll;
@@ -17,8 +16,8 @@ import org.junit.jupiter.api.Test;
 
 /** Documents packed into one row against sequences alone, positions of padded rows, and batches that the model cannot take. */
 class TokenBatchTest {
-    private static final ModelConfig CONFIG = ModelConfig.gemma2(53, 24, 2, 2, 1, 8, 40, 3, 8, 50, 30, 1e-6, 10_000, 24, List.of(true, false),
-        DType.F32, 2, List.of(1), 0);
+    private static final ModelConfig CONFIG = ModelConfig.gemma2().vocabSize(53).dModel(24).layers(2).heads(2, 1).headDim(8).dFf(40)
+        .slidingWindow(3).maxPositionEmbeddings(24).checkpointDtype(DType.F32).build();
     /** Logits are capped at 30; what enters is of order one and passes two blocks of sums of at most 40 terms. */
     private static final Offset<Float> ROUNDING = Offset.offset(30 * 64 * 0x1p-24f);
     private static final int[] LONG = {2, 7, 11, 13, 5, 31, 8};

@@ -43,8 +43,8 @@ class SubspacePipelineTest {
     @BeforeEach
     void open() {
         engine = Engine.open(new EngineOptions("cpu", 1, ""));
-        ModelConfig config = ModelConfig.gemma2(40, D_MODEL, 4, 2, 1, 8, 32, 8, 8, 50, 30, 1e-6, 10_000, 64, ModelConfig.alternating(4), DType.F32,
-            2, List.of(1), 0);
+        ModelConfig config = ModelConfig.gemma2().vocabSize(40).dModel(D_MODEL).layers(4).heads(2, 1).headDim(8).dFf(32).slidingWindow(8)
+            .maxPositionEmbeddings(64).checkpointDtype(DType.F32).build();
         model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 5), false);
     }
 

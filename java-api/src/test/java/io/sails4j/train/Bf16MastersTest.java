@@ -25,8 +25,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class Bf16MastersTest {
     private static final int STEPS = 10;
     /** One embedding longer than a piece, which is cut. */
-    private static final ModelConfig CONFIG = ModelConfig.gemma2(RemainderPieces.PIECE / 64 + 100, 64, 1, 2, 1, 8, 40, 6, 8, 50, 30, 1e-6, 10_000, 128,
-        List.of(false), DType.BF16, 2, List.of(1), 0);
+    private static final ModelConfig CONFIG = ModelConfig.gemma2().vocabSize(RemainderPieces.PIECE / 64 + 100).dModel(64).layers(1)
+        .heads(2, 1).headDim(8).dFf(40).slidingWindow(6).maxPositionEmbeddings(128).sliding(List.of(false)).build();
 
     private static CausalModel model(Engine engine, DType dtype) {
         return new CausalModel(engine, ModelWeights.random(CONFIG, engine, dtype, 7), false);

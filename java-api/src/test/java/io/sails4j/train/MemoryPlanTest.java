@@ -34,8 +34,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** The plan against what a run takes, and recomputation against keeping. */
 class MemoryPlanTest {
     /** Weights of about 130 MB and activations of about as much: what is fixed (chunks, small vectors) is little beside them. */
-    private static final ModelConfig CONFIG = ModelConfig.gemma2(4000, 512, 6, 8, 4, 64, 2048, 32, 64, 50, 30, 1e-6, 10_000, 256,
-        ModelConfig.alternating(6), DType.F32, 2, List.of(1), 0);
+    private static final ModelConfig CONFIG = ModelConfig.gemma2().vocabSize(4000).dModel(512).layers(6).heads(8, 4).headDim(64).dFf(2048)
+        .slidingWindow(32).maxPositionEmbeddings(256).checkpointDtype(DType.F32).build();
 
     private static List<TokenSequence> sequences(int count, int length) {
         List<TokenSequence> sequences = new ArrayList<>();
@@ -67,8 +67,8 @@ class MemoryPlanTest {
 
     @Test
     void theWorkspaceIsThatOfTheHungriestOperation() {
-        ModelConfig wide = ModelConfig.gemma2(1000, 3584, 2, 16, 8, 256, 14_336, 256, 4096, 50, 30, 1e-6, 10_000, 8192, ModelConfig.alternating(2),
-            DType.BF16, 2, List.of(1), 0);
+        ModelConfig wide = ModelConfig.gemma2().vocabSize(1000).dModel(3584).layers(2).heads(16, 8).headDim(256).dFf(14_336)
+            .slidingWindow(256).queryPreAttnScalar(4096).build();
         try (Engine card = Engine.open(new EngineOptions("emulator", 0, "kernels=hopper"))) {
             long head = card.ops().headLossWorkspaceBytes(4096, 3584, 1000, DType.BF16);
             long attention = card.ops().attentionBackwardWorkspaceBytes(1, 4096, 16, 8, 256, DType.BF16);

@@ -10,7 +10,6 @@ import io.sails4j.align.AlignOptions.Method;
 import io.sails4j.align.AlignOptions.Objective;
 import io.sails4j.backends.LlamaOracle;
 import io.sails4j.config.ModelConfig;
-import io.sails4j.config.ModelFamily;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
 import io.sails4j.config.RopeScaling;
@@ -62,8 +61,9 @@ class AdapterOracleTest {
     private static final int[] IDS = new Random(4).ints(40, 0, 41).toArray();
     private static final double STEP = 1e-5;
     private static final int D = 24;
-    private static final ModelConfig CONFIG = new ModelConfig(ModelFamily.LLAMA, 41, D, 2, 6, 2, 8, 36, 0, 8, 0, 0, 1e-5, 10_000, new RopeScaling.None(),
-        128, List.of(false, false), false, DType.F32, 1, List.of(2), ModelConfig.NO_ID);
+    private static final ModelConfig CONFIG = ModelConfig.llama3().vocabSize(41).dModel(D).layers(2).heads(6, 2).headDim(8).dFf(36)
+        .rope(10_000, new RopeScaling.None()).maxPositionEmbeddings(128).checkpointDtype(DType.F32)
+        .tokens(1, List.of(2), ModelConfig.NO_ID).build();
 
     @TempDir
     private Path temporary;

@@ -27,7 +27,6 @@ import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -54,9 +53,11 @@ class DecodingTest {
 
     private static CausalModel model(Engine engine, ModelFamily family, DType dtype) {
         ModelConfig config = family == ModelFamily.GEMMA2
-            ? ModelConfig.gemma2(VOCAB, 24, LAYERS, 4, 2, 6, 40, 5, 6, 50, 30, 1e-6, 10_000, 128, ModelConfig.alternating(LAYERS), DType.F32, 2, List.of(1), 0)
-            : new ModelConfig(family, VOCAB, 24, LAYERS, 4, 2, 6, 40, 0, 6, 0, 0, 1e-5, 10_000, new RopeScaling.None(), 128,
-                Collections.nCopies(LAYERS, false), false, DType.F32, 2, List.of(1), 0);
+            ? ModelConfig.gemma2().vocabSize(VOCAB).dModel(24).layers(LAYERS).heads(4, 2).headDim(6).dFf(40).slidingWindow(5)
+                .maxPositionEmbeddings(128).checkpointDtype(DType.F32).build()
+            : ModelConfig.llama3().vocabSize(VOCAB).dModel(24).layers(LAYERS).heads(4, 2).headDim(6).dFf(40)
+                .rope(10_000, new RopeScaling.None()).maxPositionEmbeddings(128).checkpointDtype(DType.F32).tokens(2, List.of(1), 0)
+                .build();
         return new CausalModel(engine, ModelWeights.random(config, engine, dtype, 3), false);
     }
 

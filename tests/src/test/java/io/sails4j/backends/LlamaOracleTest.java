@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.within;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.config.ModelConfig;
-import io.sails4j.config.ModelFamily;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.config.RopeScaling;
 import io.sails4j.model.TokenBatch;
@@ -31,8 +30,8 @@ class LlamaOracleTest {
     /** Frequencies 1, 0.1 (kept), 0.01 (blended), 0.001 (stretched) where the scaling is on. */
     private static ModelConfig config(boolean tied, boolean scaled) {
         RopeScaling scaling = scaled ? new RopeScaling.Llama3(8, 1, 4, 900) : new RopeScaling.None();
-        return new ModelConfig(ModelFamily.LLAMA, 41, 24, 2, 6, 2, 8, 36, 0, 8, 0, 0, 1e-5, 10_000, scaling, 128, List.of(false, false), tied,
-            DType.F32, 1, List.of(2), ModelConfig.NO_ID);
+        return ModelConfig.llama3().vocabSize(41).dModel(24).layers(2).heads(6, 2).headDim(8).dFf(36).rope(10_000, scaling)
+            .maxPositionEmbeddings(128).tiedHead(tied).checkpointDtype(DType.F32).tokens(1, List.of(2), ModelConfig.NO_ID).build();
     }
 
     @ParameterizedTest

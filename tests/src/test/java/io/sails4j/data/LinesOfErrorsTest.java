@@ -64,7 +64,8 @@ class LinesOfErrorsTest {
         try (Tokenizer tokenizer = Tokenizer.load(directory)) {
             pairs = new PairTokenizer(tokenizer, 64).tokenize(PreferenceReader.read(data).pairs());
         }
-        ModelConfig config = ModelConfig.gemma2(400, 24, 1, 2, 1, 8, 40, 3, 8, 50, 30, 1e-6, 10_000, 128, List.of(true), DType.F32, 2, List.of(1), 0);
+        ModelConfig config = ModelConfig.gemma2().vocabSize(400).dModel(24).layers(1).heads(2, 1).headDim(8).dFf(40).slidingWindow(3)
+            .maxPositionEmbeddings(128).checkpointDtype(DType.F32).build();
         assertNamed(new PreferenceLoss(pairs, 0.1), config, "lines 1, 3 of " + data);
         assertNamed(new SftLoss(pairs.stream().map(TokenPair::aligned).toList().subList(1, 2)), config, "line 3 of " + data);
     }
