@@ -16,11 +16,11 @@ import io.sails4j.objective.PassContext;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.subspace.PcaSubspace;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.testing.Backends;
 import io.sails4j.train.LrSchedule;
 import io.sails4j.testing.TinyModel;
 import io.sails4j.train.TrainingLoop;
@@ -40,7 +40,7 @@ import org.junit.jupiter.api.Test;
 /** Adapters whose facing factor is U C: they stay in the subspace, and train as projected updates do where the two agree. */
 class CoreLoraTest {
     private static final int D = 24;
-    private final Engine engine = Engine.open(new EngineOptions("cpu", 1, ""));
+    private final Engine engine = Backends.open("cpu", 1);
     private final CausalModel model = TinyModel.open(engine);
     private final SftLoss loss = new SftLoss(TinyModel.pairs(8, 4).stream().map(p -> p.aligned()).toList());
 

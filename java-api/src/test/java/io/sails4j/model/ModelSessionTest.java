@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.testing.Backends;
 import io.sails4j.testing.TinyModel;
 import io.sails4j.trainable.FullTrainable;
 import io.sails4j.trainable.LoraTrainable;
@@ -29,10 +29,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 class ModelSessionTest {
     private static final int[] FIRST = {1, 7, 11, 13, 5, 31, 8};
     private static final int[] SECOND = {1, 40, 3};
-
-    private static Engine open(String backend) {
-        return Engine.open(new EngineOptions(backend, 1, ""));
-    }
 
     private static float[] logits(ModelSession session, AdapterStack adapters, int[] ids) {
         try (ForwardPass pass = session.forward(TokenBatch.of(ids), adapters, ForwardOptions.inference())) {
@@ -78,7 +74,7 @@ class ModelSessionTest {
     @ParameterizedTest
     @ValueSource(strings = {"cpu", "emulator"})
     void interleavedSessionsGiveTheSameBits(String backend) {
-        try (Engine engine = open(backend); CausalModel model = TinyModel.open(engine); LoraAdapter adapter = TinyModel.randomAdapter(engine, 5);
+        try (Engine engine = Backends.open(backend, 1); CausalModel model = TinyModel.open(engine); LoraAdapter adapter = TinyModel.randomAdapter(engine, 5);
              LoraTrainable trainable = new LoraTrainable(adapter, engine.device())) {
             List<float[]> alone;
             float[] aloneLogits;
@@ -99,7 +95,7 @@ class ModelSessionTest {
     @ValueSource(strings = {"cpu", "emulator"})
     @Timeout(120)
     void sessionsOfTwoThreadsGiveTheSameBits(String backend) throws Exception {
-        try (Engine engine = open(backend); CausalModel model = TinyModel.open(engine); LoraAdapter adapter = TinyModel.randomAdapter(engine, 5);
+        try (Engine engine = Backends.open(backend, 1); CausalModel model = TinyModel.open(engine); LoraAdapter adapter = TinyModel.randomAdapter(engine, 5);
              LoraTrainable trainable = new LoraTrainable(adapter, engine.device()); ExecutorService threads = Executors.newFixedThreadPool(2)) {
             List<float[]> text;
             List<float[]> gradients;
@@ -131,7 +127,7 @@ class ModelSessionTest {
 
     @Test
     void theLastToLeaveClosesTheModel() {
-        try (Engine engine = open("cpu")) {
+        try (Engine engine = Backends.open("cpu", 1)) {
             // The engine keeps a workspace of its own once an operation has needed one.
             try (CausalModel first = TinyModel.open(engine); ModelSession session = ModelSession.open(first)) {
                 logits(session, AdapterStack.none(), FIRST);
@@ -157,7 +153,7 @@ class ModelSessionTest {
 
     @Test
     void weightsAreTrainedForOneSessionAlone() {
-        try (Engine engine = open("cpu"); CausalModel model = TinyModel.open(engine)) {
+        try (Engine engine = Backends.open("cpu", 1); CausalModel model = TinyModel.open(engine)) {
             try (ModelSession one = ModelSession.open(model); ModelSession two = ModelSession.open(model)) {
                 assertThatThrownBy(() -> new FullTrainable(model)).isInstanceOf(IllegalStateException.class).hasMessageContaining("2 sessions");
                 assertThat(one.model()).isSameAs(two.model());

@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.io.Wrong;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
+import io.sails4j.testing.Backends;
 import java.nio.file.Path;
 import java.util.Set;
 import org.assertj.core.data.Offset;
@@ -28,7 +28,7 @@ class TokenBatchTest {
 
     @BeforeAll
     static void open() {
-        engine = Engine.open(new EngineOptions("cpu", 1, ""));
+        engine = Backends.open("cpu", 1);
         model = new CausalModel(engine, ModelWeights.random(CONFIG, engine, DType.F32, 3), false);
         session = ModelSession.open(model);
     }

@@ -1,6 +1,7 @@
 package io.sails4j.objective;
 
 import io.sails4j.model.ModelSession;
+import io.sails4j.testing.Backends;
 import io.sails4j.testing.TinyModel;
 import io.sails4j.testing.StepVariant;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -15,7 +16,6 @@ import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.ops.Ops;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
@@ -72,7 +72,7 @@ class StepGraphsTest {
     }
 
     private static Engine emulator() {
-        return Engine.open(new EngineOptions("emulator", 2, ""));
+        return Backends.open("emulator", 2);
     }
 
     private static Trained train(StepVariant variant, boolean preference, int micro, GraphMode graphs) {
@@ -324,7 +324,7 @@ class StepGraphsTest {
 
     @Test
     void readingsSayWhenTheyHaveMoved() {
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 1, "")); StepReadings readings = new StepReadings(engine.device())) {
+        try (Engine engine = Backends.open("cpu", 1); StepReadings readings = new StepReadings(engine.device())) {
             readings.begin();
             long start = readings.add(DType.F32, 10).tensor().address();
             long layout = readings.layout();

@@ -6,10 +6,10 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.sails4j.io.InputException;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.sae.SparseCodes;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
+import io.sails4j.testing.Backends;
 import org.junit.jupiter.api.Test;
 
 class FeatureStatisticsTest {
@@ -32,7 +32,7 @@ class FeatureStatisticsTest {
 
     @Test
     void poolsAsDefined() {
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 1, ""))) {
+        try (Engine engine = Backends.open("cpu", 1)) {
             FeatureScores token = scores(Pool.TOKEN, engine);
             assertThat(token.meanAligned()).containsExactly(new double[] {0, 9.5 / 4, 0, 13.0 / 4}, within(1e-12));
             assertThat(token.meanUnaligned()).containsExactly(new double[] {0, 0, 5, 0.5}, within(1e-12));
@@ -53,7 +53,7 @@ class FeatureStatisticsTest {
 
     @Test
     void aSideWithoutTokensIsAnError() {
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 1, "")); FeatureStatistics statistics = new FeatureStatistics(engine, 4, Pool.TOKEN)) {
+        try (Engine engine = Backends.open("cpu", 1); FeatureStatistics statistics = new FeatureStatistics(engine, 4, Pool.TOKEN)) {
             assertThatThrownBy(statistics::scores).isInstanceOf(InputException.class).hasMessageContaining("aligned answers have no counted token");
         }
     }

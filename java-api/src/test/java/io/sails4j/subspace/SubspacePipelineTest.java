@@ -11,10 +11,10 @@ import io.sails4j.io.InputException;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.sae.Sae;
 import io.sails4j.sae.SaeFixture;
 import io.sails4j.tensor.DType;
+import io.sails4j.testing.Backends;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -42,7 +42,7 @@ class SubspacePipelineTest {
 
     @BeforeEach
     void open() {
-        engine = Engine.open(new EngineOptions("cpu", 1, ""));
+        engine = Backends.open("cpu", 1);
         ModelConfig config = ModelConfig.gemma2().vocabSize(40).dModel(D_MODEL).layers(4).heads(2, 1).headDim(8).dFf(32).slidingWindow(8)
             .maxPositionEmbeddings(64).checkpointDtype(DType.F32).build();
         model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 5), false);

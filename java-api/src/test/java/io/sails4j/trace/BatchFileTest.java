@@ -1,6 +1,7 @@
 package io.sails4j.trace;
 
 import io.sails4j.model.TokenBatch;
+import io.sails4j.testing.Backends;
 import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -10,7 +11,6 @@ import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.HostTensor;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -70,7 +70,7 @@ class BatchFileTest {
 
     @Test
     void whatTracesNeed() {
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 1, "")); CausalModel model = TinyModel.open(engine);
+        try (Engine engine = Backends.open("cpu", 1); CausalModel model = TinyModel.open(engine);
              LoraAdapter adapter = TinyModel.randomAdapter(engine, 1)) {
             TokenBatch good = BatchFile.read(file(t -> { }));
             TokenBatch unlabelled = BatchFile.read(file(t -> t.remove("labels")));

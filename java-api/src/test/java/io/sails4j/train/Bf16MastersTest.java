@@ -9,9 +9,9 @@ import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.testing.Backends;
 import io.sails4j.trainable.FullTrainable;
 import io.sails4j.trainable.RemainderPieces;
 import io.sails4j.trainable.Trainable;
@@ -63,7 +63,7 @@ class Bf16MastersTest {
     void smallStepsAddUpAsInF32(boolean in8bit) {
         // A hundredth of what BF16 alone would round away of a weight of 0.1.
         AdamwOptions adamw = new AdamwOptions(2e-6, 0.9, 0.999, 1e-8, 0);
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 0, "")); CausalModel a = model(engine, DType.BF16); CausalModel b = model(engine, DType.BF16);
+        try (Engine engine = Backends.open("cpu"); CausalModel a = model(engine, DType.BF16); CausalModel b = model(engine, DType.BF16);
              FullTrainable copies = new FullTrainable(a); FullTrainable remainders = new FullTrainable(b, true);
              AdamwOptimizer first = new AdamwOptimizer(copies, engine.device(), engine.ops(), adamw, 0, List.of(), new OptimizerOptions(1, false, 0, in8bit));
              AdamwOptimizer second = new AdamwOptimizer(remainders, engine.device(), engine.ops(), adamw, 0, List.of(),
@@ -97,7 +97,7 @@ class Bf16MastersTest {
 
     @Test
     void aModelInF32HasNothingToRound() {
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 0, "")); CausalModel model = model(engine, DType.F32)) {
+        try (Engine engine = Backends.open("cpu"); CausalModel model = model(engine, DType.F32)) {
             assertThatThrownBy(() -> new FullTrainable(model, true)).isInstanceOf(InputException.class).hasMessageContaining("--dtype bf16");
         }
         assertThatThrownBy(() -> new OptimizerOptions(1, false, 0.9, false, true)).isInstanceOf(InputException.class).hasMessageContaining("--ema-decay");

@@ -1,5 +1,6 @@
 package io.sails4j.train;
 
+import io.sails4j.testing.Backends;
 import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -20,7 +21,6 @@ import io.sails4j.objective.PreferenceLoss;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.ops.PreferenceKind;
 import io.sails4j.trainable.FullTrainable;
 import io.sails4j.trainable.LoraTrainable;
@@ -76,7 +76,7 @@ class GraphTrainingTest {
         // A step is two pairs, a micro-batch one of them.
         TrainingOptions options = new TrainingOptions(3, 10, 24, 1, new AdamwOptions(3e-3, 0.9, 0.999, 1e-8, 0.01), 1, LrSchedule.COSINE, 0.1, 2)
             .withRecompute(recompute).withGraphs(graphs);
-        try (Engine engine = Engine.open(new EngineOptions(backend, 0, "")); CausalModel model = TinyModel.open(engine);
+        try (Engine engine = Backends.open(backend); CausalModel model = TinyModel.open(engine);
              LoraAdapter adapter = adapter(model, method.equals("dora"));
              Trainable trainable = method.equals("full") ? new FullTrainable(model) : new LoraTrainable(adapter, engine.device());
              TrainingLoop loop = new TrainingLoop(model, trainable, loss, options, StepHook.none(), System::nanoTime);

@@ -1,6 +1,7 @@
 package io.sails4j.train;
 
 import io.sails4j.model.ModelSession;
+import io.sails4j.testing.Backends;
 import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
@@ -84,7 +85,7 @@ class MemoryPlanTest {
     void theMeasuredPeakIsThatOfThePlan(DType dtype, String trained, String recompute) {
         boolean full = trained.startsWith("full");
         EnumSet<Projection> targets = trained.equals("all") ? EnumSet.allOf(Projection.class) : EnumSet.of(Projection.Q_PROJ, Projection.V_PROJ, Projection.O_PROJ);
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 0, ""));
+        try (Engine engine = Backends.open("cpu");
              CausalModel model = new CausalModel(engine, ModelWeights.random(CONFIG, engine, dtype, 3), false);
              LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(CONFIG, targets, 8, 8, "plan"), CONFIG, engine.device());
              Trainable trainable = full ? new FullTrainable(model, trained.endsWith("masters")) : new LoraTrainable(adapter, engine.device());
@@ -118,7 +119,7 @@ class MemoryPlanTest {
 
     private static float[] gradients(ModelConfig config, String trained, Recomputation again) {
         EnumSet<Projection> targets = trained.equals("all") ? EnumSet.allOf(Projection.class) : EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ);
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 1, ""));
+        try (Engine engine = Backends.open("cpu", 1);
              CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 7), false);
              LoraAdapter adapter = TinyModel.randomAdapter(engine, 5, config, targets); Trainable trainable = trainable(trained, model, adapter);
              ModelSession session = ModelSession.open(model); PassContext context = PassContext.of(session, false, again)) {

@@ -12,7 +12,6 @@ import io.sails4j.backends.LlamaOracle;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
-import io.sails4j.config.RopeScaling;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.io.InputException;
 import io.sails4j.lora.LoraAdapter;
@@ -32,6 +31,8 @@ import io.sails4j.subspace.PcaSubspace;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.testing.Backends;
+import io.sails4j.testing.TinyModel;
 import io.sails4j.train.LrSchedule;
 import io.sails4j.train.TrainingOptions;
 import io.sails4j.trainable.CoreLoraTrainable;
@@ -61,9 +62,7 @@ class AdapterOracleTest {
     private static final int[] IDS = new Random(4).ints(40, 0, 41).toArray();
     private static final double STEP = 1e-5;
     private static final int D = 24;
-    private static final ModelConfig CONFIG = ModelConfig.llama3().vocabSize(41).dModel(D).layers(2).heads(6, 2).headDim(8).dFf(36)
-        .rope(10_000, new RopeScaling.None()).maxPositionEmbeddings(128).checkpointDtype(DType.F32)
-        .tokens(1, List.of(2), ModelConfig.NO_ID).build();
+    private static final ModelConfig CONFIG = TinyModel.LLAMA.toBuilder().vocabSize(41).dModel(D).dFf(36).build();
 
     @TempDir
     private Path temporary;
@@ -225,7 +224,7 @@ class AdapterOracleTest {
         kinds.put("PiSSA", AdapterOracleTest::pissa);
         kinds.put("core", AdapterOracleTest::core);
         for (Map.Entry<String, Function<CausalModel, Kind>> entry : kinds.entrySet()) {
-            try (Engine engine = Engine.open(new EngineOptions(backend, 0, "")); CausalModel model = model(engine); Kind kind = entry.getValue().apply(model);
+            try (Engine engine = Backends.open(backend); CausalModel model = model(engine); Kind kind = entry.getValue().apply(model);
                  ModelSession session = ModelSession.open(model); PassContext context = PassContext.of(session)) {
                 check(entry.getKey(), kind, context);
             }

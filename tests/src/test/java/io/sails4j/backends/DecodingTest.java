@@ -22,10 +22,10 @@ import io.sails4j.config.Projection;
 import io.sails4j.config.RopeScaling;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.testing.Backends;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -46,10 +46,6 @@ class DecodingTest {
 
     /** What stands beside the weights. */
     enum Adapters { NONE, ONE, TWO, DORA }
-
-    private static Engine open(String backend) {
-        return Engine.open(new EngineOptions(backend, 0, ""));
-    }
 
     private static CausalModel model(Engine engine, ModelFamily family, DType dtype) {
         ModelConfig config = family == ModelFamily.GEMMA2
@@ -131,7 +127,7 @@ class DecodingTest {
         for (ModelFamily family : ModelFamily.values()) {
             DType dtype = family == ModelFamily.GEMMA2 ? DType.BF16 : DType.F32;
             List<Tensor> owned = new ArrayList<>();
-            try (Engine engine = open("emulator"); CausalModel model = model(engine, family, dtype);
+            try (Engine engine = Backends.open("emulator"); CausalModel model = model(engine, family, dtype);
                  ModelSession session = ModelSession.open(model)) {
                 AdapterStack stack = stack(model, adapters, owned);
                 for (GenerationOptions options : List.of(greedy, sampled)) {
@@ -151,7 +147,7 @@ class DecodingTest {
     void stepsAgreeWithAForwardOverEverything(String backend) {
         for (ModelFamily family : ModelFamily.values()) {
             List<Tensor> owned = new ArrayList<>();
-            try (Engine engine = open(backend); CausalModel model = model(engine, family, DType.F32);
+            try (Engine engine = Backends.open(backend); CausalModel model = model(engine, family, DType.F32);
                  ModelSession session = ModelSession.open(model)) {
                 AdapterStack stack = stack(model, Adapters.ONE, owned);
                 Run run = run(session, stack, GenerationOptions.greedy(7, Set.of()));
@@ -182,7 +178,7 @@ class DecodingTest {
     /** More rows than the decoding kernels of a GPU take. */
     @Test
     void aLargeBatchGivesWhatEachPromptGivesAlone() {
-        try (Engine engine = open("emulator"); CausalModel model = model(engine, ModelFamily.GEMMA2, DType.F32);
+        try (Engine engine = Backends.open("emulator"); CausalModel model = model(engine, ModelFamily.GEMMA2, DType.F32);
              ModelSession session = ModelSession.open(model)) {
             List<int[]> prompts = new ArrayList<>();
             for (int i = 0; i < 10; i++) {
@@ -199,7 +195,7 @@ class DecodingTest {
     /** Steps that were queued before the host saw the last sequence end leave nothing behind. */
     @Test
     void surplusStepsAreDropped() {
-        try (Engine engine = open("emulator"); CausalModel model = model(engine, ModelFamily.GEMMA2, DType.F32);
+        try (Engine engine = Backends.open("emulator"); CausalModel model = model(engine, ModelFamily.GEMMA2, DType.F32);
              ModelSession session = ModelSession.open(model)) {
             Generator generator = new Generator(session, AdapterStack.none());
             int[] prompt = PROMPTS.getFirst();
@@ -220,7 +216,7 @@ class DecodingTest {
 
     @Test
     void theCpuRecordsNothing() {
-        try (Engine engine = open("cpu"); CausalModel model = model(engine, ModelFamily.GEMMA2, DType.F32);
+        try (Engine engine = Backends.open("cpu"); CausalModel model = model(engine, ModelFamily.GEMMA2, DType.F32);
              ModelSession session = ModelSession.open(model)) {
             Generator generator = new Generator(session, AdapterStack.none());
             GenerationOptions options = GenerationOptions.greedy(3, Set.of());

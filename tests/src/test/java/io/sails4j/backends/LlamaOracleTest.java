@@ -10,12 +10,12 @@ import io.sails4j.model.ModelWeights;
 import io.sails4j.config.RopeScaling;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
+import io.sails4j.testing.Backends;
+import io.sails4j.testing.TinyModel;
 import io.sails4j.trace.Trace;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
@@ -30,15 +30,14 @@ class LlamaOracleTest {
     /** Frequencies 1, 0.1 (kept), 0.01 (blended), 0.001 (stretched) where the scaling is on. */
     private static ModelConfig config(boolean tied, boolean scaled) {
         RopeScaling scaling = scaled ? new RopeScaling.Llama3(8, 1, 4, 900) : new RopeScaling.None();
-        return ModelConfig.llama3().vocabSize(41).dModel(24).layers(2).heads(6, 2).headDim(8).dFf(36).rope(10_000, scaling)
-            .maxPositionEmbeddings(128).tiedHead(tied).checkpointDtype(DType.F32).tokens(1, List.of(2), ModelConfig.NO_ID).build();
+        return TinyModel.LLAMA.toBuilder().vocabSize(41).dFf(36).rope(10_000, scaling).tiedHead(tied).build();
     }
 
     @ParameterizedTest
     @CsvSource({"cpu, false, true", "cpu, true, false", "emulator, true, true", "emulator, false, false"})
     void everyGradient(String backend, boolean tied, boolean scaled) {
         ModelConfig config = config(tied, scaled);
-        try (Engine engine = Engine.open(new EngineOptions(backend, 0, ""));
+        try (Engine engine = Backends.open(backend);
              CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 11), false)) {
             Map<String, double[]> weights = weights(model);
             LlamaOracle oracle = new LlamaOracle(config, weights);

@@ -23,9 +23,9 @@ import io.sails4j.model.ModelOptions;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.sae.Sae;
 import io.sails4j.tensor.DType;
+import io.sails4j.testing.Backends;
 import io.sails4j.train.LrSchedule;
 import io.sails4j.trace.Trace;
 import io.sails4j.train.TrainingOptions;
@@ -52,17 +52,12 @@ final class TinyWorld {
 
     static TinyWorld make(ModelFamily family, Path root) {
         DemoWorld world = new DemoWorld(root);
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 0, ""))) {
+        try (Engine engine = Backends.open("cpu")) {
             world.make(engine, family, new DemoWorld.Size(64, 3, 16, 96, 300, SAE_LAYER, 96, 8), 24, 5, SILENT);
         }
         try (Tokenizer tokenizer = Tokenizer.load(world.model())) {
             return new TinyWorld(world, new PairTokenizer(tokenizer, 40).tokenize(PreferenceReader.read(world.data()).pairs()));
         }
-    }
-
-    private static Engine open(String backend) {
-        String[] parts = backend.split(":", 2);
-        return Engine.open(new EngineOptions(parts[0], 0, parts.length > 1 ? parts[1] : ""));
     }
 
     /** Logits, losses and all gradients of a batch of two padded answers. */
@@ -82,7 +77,7 @@ final class TinyWorld {
         }
         TokenBatch batch = TokenBatch.of(2, length, ids, mask).withLabels(labels);
         Map<String, float[]> values = new LinkedHashMap<>();
-        try (Engine engine = open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(dtype))) {
+        try (Engine engine = Backends.open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(dtype))) {
             Trace.run(model, AdapterStack.none(), batch, Trace.Gradients.ALL).forEach((name, value) -> values.put(name, value.toFloatArray()));
         }
         return values;
@@ -91,7 +86,7 @@ final class TinyWorld {
     /** Greedy tokens after the first pair's prompt. */
     int[] generate(String backend) {
         int[] prompt = Arrays.copyOf(pairs.getFirst().aligned().ids(), 12);
-        try (Engine engine = open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(DType.F32));
+        try (Engine engine = Backends.open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(DType.F32));
              ModelSession session = ModelSession.open(model)) {
             return new Generator(session, AdapterStack.none()).generate(prompt, GenerationOptions.greedy(16, Set.of()), null);
         }
@@ -106,7 +101,7 @@ final class TinyWorld {
         AlignOptions d = AlignOptions.defaults();
         AlignOptions options = new AlignOptions(AlignOptions.Method.SAILS, objective, constraint, d.penalty(), AlignOptions.Fill.AUTO, d.targets(), 4, 4, d.dpoBeta(), 4,
             new TrainingOptions(1, 3, 400, 400, new AdamwOptions(2e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1));
-        try (Engine engine = open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(DType.F32));
+        try (Engine engine = Backends.open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(DType.F32));
              Sae sae = Sae.load(world.sae(), engine)) {
             SubspaceOptions subspaceOptions = new SubspaceOptions(16, 0.8, true, false, io.sails4j.subspace.Pool.TOKEN, 1024);
             SafetySubspace subspace = new SubspacePipeline(model, world.model(), new TreeMap<>(Map.of(SAE_LAYER, sae)), subspaceOptions)

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.sails4j.ffi.NativeDevice;
 import io.sails4j.ffi.NativeException;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
+import io.sails4j.testing.Backends;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -53,7 +53,7 @@ class AbiArgumentsTest {
 
     @BeforeEach
     void open() {
-        engine = Engine.open(new EngineOptions(backend, 0, ""));
+        engine = Backends.open(backend);
         device = engine.device().handle();
         memory = device.alloc(32 * AREA);
         device.fillZero(memory, 32 * AREA);

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.sails4j.ffi.NativeDevice;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
+import io.sails4j.testing.Backends;
 import java.lang.foreign.MemorySegment;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
@@ -29,7 +29,7 @@ class MatmulStridesTest {
 
     @BeforeEach
     void open() {
-        engine = Engine.open(new EngineOptions("cpu", 0, ""));
+        engine = Backends.open("cpu");
         device = engine.device().handle();
     }
 

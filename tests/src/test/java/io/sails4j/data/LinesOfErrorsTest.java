@@ -14,8 +14,9 @@ import io.sails4j.objective.PreferenceLoss;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
+import io.sails4j.testing.Backends;
+import io.sails4j.testing.TinyModel;
 import io.sails4j.train.LrSchedule;
 import io.sails4j.train.StepHook;
 import io.sails4j.train.TrainingException;
@@ -41,7 +42,7 @@ class LinesOfErrorsTest {
 
     private void assertNamed(Loss loss, ModelConfig config, String expected) {
         TrainingOptions options = new TrainingOptions(1, 1, 1000, 1000, new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1);
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 1, "")); CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 3), false);
+        try (Engine engine = Backends.open("cpu", 1); CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 3), false);
              LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(config, EnumSet.of(Projection.Q_PROJ), 2, 2, "tiny"), config, engine.device());
              LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
              TrainingLoop loop = new TrainingLoop(model, trainable, loss, options, StepHook.none(), System::nanoTime)) {
@@ -64,8 +65,7 @@ class LinesOfErrorsTest {
         try (Tokenizer tokenizer = Tokenizer.load(directory)) {
             pairs = new PairTokenizer(tokenizer, 64).tokenize(PreferenceReader.read(data).pairs());
         }
-        ModelConfig config = ModelConfig.gemma2().vocabSize(400).dModel(24).layers(1).heads(2, 1).headDim(8).dFf(40).slidingWindow(3)
-            .maxPositionEmbeddings(128).checkpointDtype(DType.F32).build();
+        ModelConfig config = TinyModel.CONFIG.withVocabulary(400);
         assertNamed(new PreferenceLoss(pairs, 0.1), config, "lines 1, 3 of " + data);
         assertNamed(new SftLoss(pairs.stream().map(TokenPair::aligned).toList().subList(1, 2)), config, "line 3 of " + data);
     }

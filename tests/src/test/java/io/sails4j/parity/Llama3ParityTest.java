@@ -6,9 +6,9 @@ import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
+import io.sails4j.testing.Backends;
 import io.sails4j.trace.Trace;
 import io.sails4j.trace.BatchFile;
 import java.net.URISyntaxException;
@@ -27,7 +27,7 @@ class Llama3ParityTest {
         Path folder = Path.of(Objects.requireNonNull(getClass().getResource("/llama3")).toURI());
         TokenBatch batch = BatchFile.read(folder.resolve("batch.safetensors"));
         ParityTable table = new ParityTable("Llama-3, float32 arithmetic, " + backend);
-        try (Engine engine = Engine.open(new EngineOptions(backend, 0, ""))) {
+        try (Engine engine = Backends.open(backend)) {
             for (String name : List.of("untied", "tied")) {
                 try (CausalModel model = CausalModel.load(folder.resolve(name), engine, ModelOptions.of(DType.F32));
                      SafetensorsFile expected = SafetensorsFile.open(folder.resolve(name + ".expected.safetensors"))) {

@@ -13,8 +13,8 @@ import io.sails4j.model.ModelOptions;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
+import io.sails4j.testing.Backends;
 import io.sails4j.trace.Trace;
 import io.sails4j.trace.BatchFile;
 import java.net.URISyntaxException;
@@ -65,7 +65,7 @@ class PeftParityTest {
     void logits(String backend) throws URISyntaxException {
         TokenBatch batch = BatchFile.read(folder().resolve("batch.safetensors"));
         ParityTable table = new ParityTable("adapters written by PEFT, " + backend);
-        try (Engine engine = Engine.open(new EngineOptions(backend, 0, "")); SafetensorsFile expected = SafetensorsFile.open(folder().resolve("expected.safetensors"))) {
+        try (Engine engine = Backends.open(backend); SafetensorsFile expected = SafetensorsFile.open(folder().resolve("expected.safetensors"))) {
             for (Map.Entry<String, List<String>> one : cases().entrySet()) {
                 try (CausalModel model = CausalModel.load(folder().resolve(one.getValue().getFirst()), engine, ModelOptions.of(DType.F32))) {
                     float[] actual = logits(model, adapters(one.getValue()), batch, engine);
@@ -97,7 +97,7 @@ class PeftParityTest {
     void merged(String backend) throws URISyntaxException {
         TokenBatch batch = BatchFile.read(folder().resolve("batch.safetensors"));
         ParityTable table = new ParityTable("adapters written by PEFT, merged, " + backend);
-        try (Engine engine = Engine.open(new EngineOptions(backend, 0, "")); SafetensorsFile expected = SafetensorsFile.open(folder().resolve("expected.safetensors"))) {
+        try (Engine engine = Backends.open(backend); SafetensorsFile expected = SafetensorsFile.open(folder().resolve("expected.safetensors"))) {
             for (Map.Entry<String, List<String>> one : cases().sequencedEntrySet().stream().skip(2).toList()) {
                 Path target = temporary.resolve(backend + one.getKey());
                 LoraMerge.merge(folder().resolve(one.getValue().getFirst()), adapters(one.getValue()), target, engine);
