@@ -16,6 +16,7 @@ import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
+import io.sails4j.model.Site;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
@@ -126,8 +127,8 @@ public final class DemoWorld {
         try (ModelSession session = ModelSession.open(model)) {
             for (TokenPair pair : pairs.subList(0, Math.min(48, pairs.size()))) {
                 for (TokenSequence sequence : List.of(pair.aligned(), pair.unaligned())) {
-                    session.forward(TokenBatch.of(sequence.ids()), AdapterStack.none(), new ForwardOptions(false, layer, (name, value) -> {
-                        if (name.equals("hidden.layer." + layer)) {
+                    session.forward(TokenBatch.of(sequence.ids()), AdapterStack.none(), new ForwardOptions(false, layer, (site, at, value) -> {
+                        if (site == Site.LAYER && at == layer) {
                             float[] values = value.toFloatArray();
                             for (int t = 0; t < sequence.length(); t++) {
                                 if (sequence.counted()[t]) {

@@ -2,6 +2,7 @@ package io.sails4j.parity;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.model.ModelSession;
+import io.sails4j.model.Site;
 import io.sails4j.subspace.FeatureScores;
 import io.sails4j.subspace.FeatureStatistics;
 import io.sails4j.subspace.PcaSubspace;
@@ -166,8 +167,8 @@ final class SubspaceParity {
         int[] mask = stored.get(side + ".attention_mask").toIntArray();
         TokenBatch batch = TokenBatch.of((int) ids.shape().dim(0), (int) ids.shape().dim(1), ids.toIntArray(), mask);
         try (TensorArena memory = new TensorArena(session.model().engine().device())) {
-            session.forward(batch, AdapterStack.none(), new ForwardOptions(false, layer, (name, value) -> {
-                if (name.equals("hidden.layer." + layer)) {
+            session.forward(batch, AdapterStack.none(), new ForwardOptions(false, layer, (site, at, value) -> {
+                if (site == Site.LAYER && at == layer) {
                     table.compare(CHAIN, side + ".resid_post", value.toFloatArray(), stored.get(side + ".resid_post"), mask, 1e-5);
                     float[] acts = sae.densify(sae.encode(value, memory), memory).toFloatArray();
                     table.compare(CHAIN, side + ".feature_acts", acts, stored.get(side + ".feature_acts"), mask, 1e-5);

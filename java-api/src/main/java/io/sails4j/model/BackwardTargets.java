@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  *     is computed or stored
  * @param trainedAdapter index in the {@link AdapterStack} of the adapter that {@code lora} belongs to, -1 = none
  * @param lora gradients of that adapter, accumulated
- * @param listener receives the gradients of {@code hidden.*}, [batch * length, d_model] F32
+ * @param listener receives the gradients of the residual stream's sites and of the final norm, [batch * length, d_model] F32
  */
 public record BackwardTargets(Map<String, Tensor> parameters, int trainedAdapter, Map<ModuleKey, LowRankGradient> lora,
                               @Nullable TensorListener listener) {

@@ -166,22 +166,22 @@ final class Block {
         Tensor lse = memory.allocate(DType.F32, step.tokens(), config.nHeads());
         attend(step, z, lse, q, k, v);
         Tensor attnOut = f.linear(Projection.O_PROJ, z, true, DType.F32);
-        notify(listener, "attn_out.", attnOut);
+        notify(listener, Site.ATTENTION_OUT, attnOut);
         NormSaved postAttentionNorm = weights.postAttentionNorm() == null ? null : f.saved(attnOut);
         // Where there is no norm the sum stands in the product's place and stays with it.
         boolean midStays = kind == Recomputation.Kind.NONE || postAttentionNorm == null;
         Tensor residMid = addTo(step, residPre, attnOut, postAttentionNorm, weights.postAttentionNorm(), f.placeOf(midStays));
-        notify(listener, "hidden.mid.", residMid);
+        notify(listener, Site.MID, residMid);
         NormSaved preFeedforwardNorm = f.saved(residMid);
         boolean mlpInStays = f.stays(MLP_INPUTS);
         Tensor mlpIn = norm(step, preFeedforwardNorm, weights.preFeedforwardNorm().weight(), f.placeOf(mlpInStays));
         boolean actStays = f.stays(MLP_OUTPUT);
         Gated gated = f.gated(mlpIn, mlpInStays, f.placeOf(actStays));
         Tensor mlpOut = f.linear(Projection.DOWN_PROJ, gated.act(), actStays, DType.F32);
-        notify(listener, "mlp_out.", mlpOut);
+        notify(listener, Site.MLP_OUT, mlpOut);
         NormSaved postFeedforwardNorm = weights.postFeedforwardNorm() == null ? null : f.saved(mlpOut);
         Tensor residPost = addTo(step, residMid, mlpOut, postFeedforwardNorm, weights.postFeedforwardNorm(), memory);
-        notify(listener, "hidden.layer.", residPost);
+        notify(listener, Site.LAYER, residPost);
         return new Result(residPost, new Saved(inputNorm, q, k, v, z, lse, postAttentionNorm,
             new NormSaved(midStays ? residMid : null, preFeedforwardNorm.rstd()), gated.gate(), gated.up(), postFeedforwardNorm, f.saved));
     }
@@ -235,9 +235,9 @@ final class Block {
             (float) (1 / Math.sqrt(config.queryPreAttnScalar())), (float) config.attnLogitSoftcap());
     }
 
-    private void notify(@Nullable TensorListener listener, String name, Tensor value) {
+    private void notify(@Nullable TensorListener listener, Site site, Tensor value) {
         if (listener != null) {
-            listener.accept(name + layer, value);
+            listener.accept(site, layer, value);
         }
     }
 
@@ -248,7 +248,7 @@ final class Block {
         mlpBackward(step, dResid, saved, targets);
         scratch.release(mark);
         if (targets.listener() != null) {
-            targets.listener().accept("hidden.mid." + layer, dResid);
+            targets.listener().accept(Site.MID, layer, dResid);
         }
         attentionBackward(step, dResid, saved, targets);
         scratch.release(mark);

@@ -5,8 +5,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * @param saveForBackward keep what the backward needs
  * @param lastLayer stop after this block (then there is no final norm), -1 = run all
- * @param listener receives {@code hidden.embed}, and for each block N {@code attn_out.N}, {@code hidden.mid.N}, {@code mlp_out.N},
- *     {@code hidden.layer.N}, all [batch * length, d_model] F32; then {@code hidden.final_norm} in the compute type
+ * @param listener receives each {@link Site} in the order of the model, [batch * length, d_model] F32, the final norm in the compute type
  * @param recompute what the backward computes again
  * @param frozenWeights the backward will ask for no gradient of the model's own parameters: inputs of linear maps without an adapter are not kept
  */

@@ -79,7 +79,7 @@ public final class ModelSession implements AutoCloseable {
         Tensor residual = kept.allocate(DType.F32, n, config.dModel());
         model.embed(residual, in.ids());
         if (options.listener() != null) {
-            options.listener().accept("hidden.embed", residual);
+            options.listener().accept(Site.EMBED, Site.NO_LAYER, residual);
         }
         if (cache != null) {
             cache.begin(batch);
@@ -100,7 +100,7 @@ public final class ModelSession implements AutoCloseable {
         model.engine().ops().rmsnormForward(finalNorm, rstd, residual, model.weights().finalNorm(), null, (float) config.rmsNormEps(),
             config.family().normOffset());
         if (options.listener() != null) {
-            options.listener().accept("hidden.final_norm", finalNorm);
+            options.listener().accept(Site.FINAL_NORM, Site.NO_LAYER, finalNorm);
         }
         return new ForwardPass(step, mark, saved, residual, finalNorm, rstd);
     }
@@ -164,7 +164,7 @@ public final class ModelSession implements AutoCloseable {
         scratch.reset();
         TensorListener listener = targets.listener();
         if (listener != null) {
-            listener.accept("hidden.final_norm", dFinalNorm);
+            listener.accept(Site.FINAL_NORM, Site.NO_LAYER, dFinalNorm);
         }
         Tensor dResid = scratch.allocate(DType.F32, step.tokens(), config.dModel());
         model.engine().ops().rmsnormBackward(dResid, targets.parameters().get(ModelWeights.FINAL_NORM), dFinalNorm, pass.lastResidual(),
@@ -172,12 +172,12 @@ public final class ModelSession implements AutoCloseable {
         int lowest = lowestLayer(targets);
         for (int layer = config.nLayers() - 1; layer >= lowest; layer--) {
             if (listener != null) {
-                listener.accept("hidden.layer." + layer, dResid);
+                listener.accept(Site.LAYER, layer, dResid);
             }
             blockBackward(step, layer, dResid, pass.blocks().get(layer), targets);
         }
         if (listener != null) {
-            listener.accept("hidden.embed", dResid);
+            listener.accept(Site.EMBED, Site.NO_LAYER, dResid);
         }
         Tensor dEmbed = targets.parameters().get(ModelWeights.EMBED_TOKENS);
         if (dEmbed != null) {

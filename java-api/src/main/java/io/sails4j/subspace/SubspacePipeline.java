@@ -10,6 +10,7 @@ import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ModelSession;
+import io.sails4j.model.Site;
 import io.sails4j.sae.Sae;
 import io.sails4j.tensor.TensorArena;
 import java.nio.file.Path;
@@ -90,12 +91,11 @@ public final class SubspacePipeline {
         for (int i = 0; i < sequences.size(); i++) {
             System.arraycopy(sequences.get(i).counted(), 0, counted, batch.starts()[i], sequences.get(i).length());
         }
-        ForwardOptions forward = new ForwardOptions(false, saes.lastKey(), (name, value) -> {
-            Sae sae = name.startsWith("hidden.layer.") ? saes.get(Integer.parseInt(name.substring("hidden.layer.".length()))) : null;
+        ForwardOptions forward = new ForwardOptions(false, saes.lastKey(), (site, layer, value) -> {
+            Sae sae = site == Site.LAYER ? saes.get(layer) : null;
             if (sae != null) {
                 memory.reset();
-                statistics.get(Integer.parseInt(name.substring("hidden.layer.".length())))
-                    .add(sae, value, classes, counted, memory);
+                statistics.get(layer).add(sae, value, classes, counted, memory);
             }
         });
         session.forward(batch.tokens(), AdapterStack.none(), forward).close();

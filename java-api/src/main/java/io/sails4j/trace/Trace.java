@@ -89,7 +89,7 @@ public final class Trace {
     }
 
     private TensorListener keepHidden(String prefix) {
-        return (name, value) -> keep(prefix + name, value, model.config().dModel());
+        return (site, layer, value) -> keep(prefix + site.title(layer), value, model.config().dModel());
     }
 
     private void keep(String name, Tensor value, long width) {
