@@ -6,7 +6,6 @@ import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.SplittableRandom;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -163,8 +162,7 @@ public final class Generator {
         float[] uniforms = new float[options.temperature() == 0 ? 0 : options.maxNewTokens() * batch];
         for (int i = 0; i < uniforms.length; i++) {
             long mixed = options.seed() * 0x9E3779B97F4A7C15L + i % batch * 0xD1B54A32D192ED03L + i / batch;
-            // 24 bits: the largest float below 1 is representable, 1 is not reached.
-            uniforms[i] = (new SplittableRandom(mixed).nextInt() >>> 8) * 0x1p-24f;
+            uniforms[i] = CounterRandom.uniform(mixed);
         }
         return uniforms;
     }
