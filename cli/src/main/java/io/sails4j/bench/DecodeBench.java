@@ -1,10 +1,10 @@
 package io.sails4j.bench;
 
+import io.sails4j.config.ModelConfig;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
-import io.sails4j.config.ModelConfig;
 import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
@@ -33,7 +33,7 @@ final class DecodeBench {
     }
 
     /** @param layers of the models, 0 = all */
-    void run(DType dtype, int layers, Listener listener) {
+    void run(DType dtype, int layers, BenchListener listener) {
         for (BenchSize.Model named : size.models()) {
             ModelConfig config = layers == 0 ? named.config() : named.config().withLayers(Math.min(layers, named.config().nLayers()));
             listener.unlessTooLarge("decode, " + named.name() + ", " + config.nLayers() + " layers", () -> {
@@ -47,14 +47,14 @@ final class DecodeBench {
         }
     }
 
-    private Line line(String name, ModelSession session, DType dtype, int batch) {
+    private BenchResult line(String name, ModelSession session, DType dtype, int batch) {
         ModelConfig config = session.model().config();
         double seconds = stepSeconds(session, batch);
         double cached = 2.0 * batch * (PROMPT_TOKENS + size.decodeTokens() / 2.0) * config.kvWidth() * config.nLayers();
         double bytes = (config.parameterCount() + cached) * dtype.byteSize();
         double flops = batch * (TrainingFlops.linear(config) + TrainingFlops.head(config) + 4.0 * config.nLayers() * config.qWidth() * (PROMPT_TOKENS + size.decodeTokens() / 2.0));
         String shape = name + ", " + config.nLayers() + " layers, batch " + batch + ", after " + PROMPT_TOKENS + " tokens";
-        return new Line("decode", "step", shape, dtype, seconds, flops, bytes, ceilings.share(dtype, flops, bytes, seconds),
+        return new BenchResult("decode", "step", shape, dtype, seconds, flops, bytes, ceilings.share(dtype, flops, bytes, seconds),
             Map.of("tokens_per_s", batch / seconds));
     }
 

@@ -24,7 +24,7 @@ final class StepBench {
     }
 
     /** @param layers of the models, 0 = all */
-    void run(DType dtype, int layers, int steps, Listener listener) {
+    void run(DType dtype, int layers, int steps, BenchListener listener) {
         for (Variant variant : variants(layers)) {
             listener.unlessTooLarge("step, " + variant.shape(size.tokens()), () -> listener.measured(line(variant, dtype, steps)));
         }
@@ -59,7 +59,7 @@ final class StepBench {
         return variants;
     }
 
-    private Line line(Variant v, DType dtype, int steps) {
+    private BenchResult line(Variant v, DType dtype, int steps) {
         int sequences = v.sequences(size.tokens());
         // A device of its own, so that the peak of its memory is this step's.
         try (Engine engine = Engine.open(options)) {
@@ -72,7 +72,7 @@ final class StepBench {
             more.put("tokens_per_s", r.tokensPerSecond());
             more.put("planned_bytes", (double) r.plannedBytes());
             more.put("peak_bytes", (double) r.peakBytes());
-            return new Line("step", "step", v.shape(size.tokens()), dtype, seconds, flops, bytes, ceilings.share(dtype, flops, bytes, seconds), more);
+            return new BenchResult("step", "step", v.shape(size.tokens()), dtype, seconds, flops, bytes, ceilings.share(dtype, flops, bytes, seconds), more);
         }
     }
 }

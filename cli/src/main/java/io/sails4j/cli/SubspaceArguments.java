@@ -1,6 +1,6 @@
 package io.sails4j.cli;
 
-import io.sails4j.subspace.Pool;
+import io.sails4j.subspace.Pooling;
 import io.sails4j.subspace.SubspaceOptions;
 import picocli.CommandLine.Option;
 
@@ -23,7 +23,7 @@ final class SubspaceArguments {
 
     @Option(names = "--pool", defaultValue = "token", paramLabel = "token|sequence|last",
         description = "average activations over tokens, sequences, or last tokens (default: ${DEFAULT-VALUE})")
-    private Pool pool;
+    private Pooling pool;
 
     @Option(names = "--feature-batch-tokens", defaultValue = "4096", paramLabel = "N",
         description = "padded tokens in a batch of the pass that collects features (default: ${DEFAULT-VALUE})")

@@ -1,25 +1,25 @@
 package io.sails4j.parity;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.sails4j.model.ModelSession;
-import io.sails4j.model.Site;
-import io.sails4j.subspace.FeatureScores;
-import io.sails4j.subspace.FeatureStatistics;
-import io.sails4j.subspace.PcaSubspace;
-import io.sails4j.subspace.Pool;
-import io.sails4j.subspace.PrincipalAngles;
-import io.sails4j.subspace.SubspaceOptions;
-import io.sails4j.subspace.SubspacePipeline;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenPairs;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ModelOptions;
+import io.sails4j.model.ModelSession;
+import io.sails4j.model.Site;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
 import io.sails4j.sae.Sae;
 import io.sails4j.sae.SparseCodes;
+import io.sails4j.subspace.FeatureScores;
+import io.sails4j.subspace.FeatureStatistics;
+import io.sails4j.subspace.PcaSubspace;
+import io.sails4j.subspace.Pooling;
+import io.sails4j.subspace.PrincipalAngles;
+import io.sails4j.subspace.SubspaceOptions;
+import io.sails4j.subspace.SubspacePipeline;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
@@ -65,7 +65,7 @@ final class SubspaceParity {
         HostTensor aligned = stored.get("acts_aligned");
         int sequences = (int) aligned.shape().dim(0);
         int width = (int) aligned.shape().dim(2);
-        for (Pool pool : Pool.values()) {
+        for (Pooling pool : Pooling.values()) {
             String name = pool.name().toLowerCase(Locale.ROOT);
             try (TensorArena memory = new TensorArena(engine.device()); FeatureStatistics statistics = new FeatureStatistics(engine, width, pool)) {
                 int side = 0;

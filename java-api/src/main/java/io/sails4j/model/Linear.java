@@ -45,9 +45,9 @@ final class Linear {
     }
 
     /** y [n, d_out] of the given type, from {@code memory}. */
-    Result forward(Step step, Tensor x, DType yDtype, TensorArena memory) {
-        Tensor y = memory.allocate(yDtype, step.tokens(), weight.dim(0));
-        return new Result(y, into(step.ops(), y, x, step.adapters(), memory));
+    Result forward(PassState state, Tensor x, DType yDtype, TensorArena memory) {
+        Tensor y = memory.allocate(yDtype, state.tokens(), weight.dim(0));
+        return new Result(y, into(state.ops(), y, x, state.adapters(), memory));
     }
 
     /** The same into y. The first adapter is part of the product, others are added to it. */
@@ -92,49 +92,49 @@ final class Linear {
     }
 
     /** What the backward needs of a {@link #single} map whose adapter's x A^T [n, r] will lie in {@link Saved#only}. */
-    Saved savedOfSingle(Step step, Tensor x, TensorArena memory) {
-        LowRankAdapter[] adapters = step.adapters().partsOf(key);
+    Saved savedOfSingle(PassState state, Tensor x, TensorArena memory) {
+        LowRankAdapter[] adapters = state.adapters().partsOf(key);
         Tensor[] h = new Tensor[adapters.length];
         int only = first(adapters);
         if (only >= 0) {
-            h[only] = memory.allocate(DType.F32, step.tokens(), adapters[only].r());
+            h[only] = memory.allocate(DType.F32, state.tokens(), adapters[only].r());
         }
         return new Saved(x, h, null);
     }
 
     /** What {@link #backward} can write a gradient in that the next product takes in the compute type: that one where no adapter is added to it. */
-    DType gradientType(Step step) {
-        return first(step.adapters().partsOf(key)) < 0 ? step.computeDtype() : DType.F32;
+    DType gradientType(PassState state) {
+        return first(state.adapters().partsOf(key)) < 0 ? state.computeDtype() : DType.F32;
     }
 
     /** dx [n, d_in] F32, or of {@link #gradientType}, = or += dy W + adapters; gradients of the weight and of the trained adapter where asked for. */
-    void backward(Step step, Tensor dx, boolean accumulate, Tensor dy, Saved saved, BackwardTargets targets) {
+    void backward(PassState state, Tensor dx, boolean accumulate, Tensor dy, Saved saved, GradientTargets targets) {
         Tensor dWeight = targets.parameters().get(key.path() + ".weight");
         if (dWeight != null) {
-            step.ops().matmul(dWeight, dy, saved.input(), true, false, 1, 1);
+            state.ops().matmul(dWeight, dy, saved.input(), true, false, 1, 1);
         }
-        LowRankAdapter[] adapters = step.adapters().partsOf(key);
+        LowRankAdapter[] adapters = state.adapters().partsOf(key);
         int fused = first(adapters);
         if (fused < 0) {
-            step.ops().matmul(dx, dy, weight, false, false, 1, accumulate ? 1 : 0);
+            state.ops().matmul(dx, dy, weight, false, false, 1, accumulate ? 1 : 0);
             return;
         }
         LowRankAdapter adapter = adapters[fused];
         LowRankGradient gradient = gradientOf(fused, targets);
-        TensorArena.Mark mark = step.scratch().mark();
+        TensorArena.Mark mark = state.scratch().mark();
         if (adapter.dora() != null) {
-            Tensor du = step.scratch().allocate(dy.dtype(), dy.shape().toArray());
-            step.ops().doraBackward(du, gradient == null ? null : gradient.dMagnitude(), dy, java.util.Objects.requireNonNull(saved.u()),
-                adapter.dora().magnitude(), adapter.dora().norm(step.ops(), weight, adapter.loraA(), adapter.loraB(),
+            Tensor du = state.scratch().allocate(dy.dtype(), dy.shape().toArray());
+            state.ops().doraBackward(du, gradient == null ? null : gradient.dMagnitude(), dy, java.util.Objects.requireNonNull(saved.u()),
+                adapter.dora().magnitude(), adapter.dora().norm(state.ops(), weight, adapter.loraA(), adapter.loraB(),
                     adapter.scale()));
             dy = du;
         }
-        step.ops().linearBackward(dx, gradient == null ? null : gradient.dLoraA(), gradient == null ? null : gradient.dLoraB(), dy, saved.input(),
+        state.ops().linearBackward(dx, gradient == null ? null : gradient.dLoraA(), gradient == null ? null : gradient.dLoraB(), dy, saved.input(),
             weight, saved.h()[fused], adapter.loraA(), adapter.loraB(), adapter.scale(), accumulate);
-        step.scratch().release(mark);
+        state.scratch().release(mark);
         for (int i = fused + 1; i < adapters.length; i++) {
             if (adapters[i] != null) {
-                adapterBackward(step, dx, dy, saved.input(), saved.h()[i], adapters[i], gradientOf(i, targets));
+                adapterBackward(state, dx, dy, saved.input(), saved.h()[i], adapters[i], gradientOf(i, targets));
             }
         }
     }
@@ -149,16 +149,16 @@ final class Linear {
         return -1;
     }
 
-    private @Nullable LowRankGradient gradientOf(int adapter, BackwardTargets targets) {
+    private @Nullable LowRankGradient gradientOf(int adapter, GradientTargets targets) {
         return adapter == targets.trainedAdapter() ? targets.lora().get(key) : null;
     }
 
-    private void adapterBackward(Step step, Tensor dx, Tensor dy, Tensor x, Tensor h, LowRankAdapter adapter, @Nullable LowRankGradient gradient) {
-        TensorArena.Mark mark = step.scratch().mark();
+    private void adapterBackward(PassState state, Tensor dx, Tensor dy, Tensor x, Tensor h, LowRankAdapter adapter, @Nullable LowRankGradient gradient) {
+        TensorArena.Mark mark = state.scratch().mark();
         LowRankGradient target = gradient != null ? gradient
-            : new LowRankGradient(step.scratch().zeros(DType.F32, adapter.loraA().shape().toArray()),
-                step.scratch().zeros(DType.F32, adapter.loraB().shape().toArray()));
-        step.ops().loraBackward(dx, target.dLoraA(), target.dLoraB(), dy, x, h, adapter.loraA(), adapter.loraB(), adapter.scale());
-        step.scratch().release(mark);
+            : new LowRankGradient(state.scratch().zeros(DType.F32, adapter.loraA().shape().toArray()),
+                state.scratch().zeros(DType.F32, adapter.loraB().shape().toArray()));
+        state.ops().loraBackward(dx, target.dLoraA(), target.dLoraB(), dy, x, h, adapter.loraA(), adapter.loraB(), adapter.scale());
+        state.scratch().release(mark);
     }
 }

@@ -75,7 +75,7 @@ public final class ModelSession implements AutoCloseable {
         long n = batch.size();
         Tensor ropeTable = kept.allocate(DType.F32, n, config.headDim() / 2, 2);
         model.ropeTable(ropeTable, in.positions());
-        Step step = new Step(model.engine(), config, model.computeDtype(), kept, scratch, adapters, in, ropeTable, cache, options.frozenWeights());
+        PassState state = new PassState(model.engine(), config, model.computeDtype(), kept, scratch, adapters, in, ropeTable, cache, options.frozenWeights());
         Tensor residual = kept.allocate(DType.F32, n, config.dModel());
         model.embed(residual, in.ids());
         if (options.listener() != null) {
@@ -87,13 +87,13 @@ public final class ModelSession implements AutoCloseable {
         List<ForwardPass.SavedBlock> saved = new ArrayList<>();
         int last = options.lastLayer() < 0 ? config.nLayers() - 1 : options.lastLayer();
         for (int layer = 0; layer <= last; layer++) {
-            residual = runBlock(step, layer, residual, options, saved);
+            residual = runBlock(state, layer, residual, options, saved);
         }
         if (cache != null) {
             cache.commit(batch);
         }
         if (last < config.nLayers() - 1) {
-            return new ForwardPass(step, mark, saved, residual, null, null);
+            return new ForwardPass(state, mark, saved, residual, null, null);
         }
         Tensor finalNorm = kept.allocate(model.computeDtype(), n, config.dModel());
         Tensor rstd = kept.allocate(DType.F32, n);
@@ -102,21 +102,21 @@ public final class ModelSession implements AutoCloseable {
         if (options.listener() != null) {
             options.listener().accept(Site.FINAL_NORM, Site.NO_LAYER, finalNorm);
         }
-        return new ForwardPass(step, mark, saved, residual, finalNorm, rstd);
+        return new ForwardPass(state, mark, saved, residual, finalNorm, rstd);
     }
 
-    private Tensor runBlock(Step step, int layer, Tensor residual, ForwardOptions options, List<ForwardPass.SavedBlock> saved) {
+    private Tensor runBlock(PassState state, int layer, Tensor residual, ForwardOptions options, List<ForwardPass.SavedBlock> saved) {
         Recomputation.Kind kind = options.recompute().of(layer);
         TensorArena.Mark blockMark = scratch.mark();
         if (options.saveForBackward() && kind != Recomputation.Kind.FULL) {
-            Block.Result result = model.blocks().get(layer).forward(step, residual, kept, kind, options.listener());
+            Block.Result result = model.blocks().get(layer).forward(state, residual, kept, kind, options.listener());
             saved.add(new ForwardPass.SavedBlock(residual, kind, result.saved()));
             scratch.release(blockMark);
             return result.residPost();
         }
         // Only the residual stream outlives the block; the backward needs the block's input too.
-        Tensor out = options.saveForBackward() ? kept.allocate(DType.F32, step.tokens(), config.dModel()) : residual;
-        Block.Result result = model.blocks().get(layer).forward(step, residual, scratch, Recomputation.Kind.NONE, options.listener());
+        Tensor out = options.saveForBackward() ? kept.allocate(DType.F32, state.tokens(), config.dModel()) : residual;
+        Block.Result result = model.blocks().get(layer).forward(state, residual, scratch, Recomputation.Kind.NONE, options.listener());
         out.copyFrom(result.residPost());
         scratch.release(blockMark);
         if (options.saveForBackward()) {
@@ -137,7 +137,7 @@ public final class ModelSession implements AutoCloseable {
     /** Soft-capped logits [rows.length, vocab_size] F32 of some positions (row-major over the batch); all of them if {@code rows} is null. */
     public Tensor logits(ForwardPass pass, int @Nullable [] rows) {
         requireOpen();
-        TensorArena memory = pass.step().kept();
+        TensorArena memory = pass.state().kept();
         Tensor hidden = pass.finalNorm();
         if (rows != null) {
             Tensor gathered = memory.allocate(hidden.dtype(), rows.length, config.dModel());
@@ -155,9 +155,9 @@ public final class ModelSession implements AutoCloseable {
      * @param pass of a forward that saved for the backward
      * @param dFinalNorm [batch * length, d_model] F32
      */
-    public void backward(ForwardPass pass, Tensor dFinalNorm, BackwardTargets targets) {
+    public void backward(ForwardPass pass, Tensor dFinalNorm, GradientTargets targets) {
         requireOpen();
-        Step step = pass.step();
+        PassState state = pass.state();
         if (pass.blocks().size() != config.nLayers()) {
             throw new IllegalStateException("the forward did not save what the backward needs");
         }
@@ -166,7 +166,7 @@ public final class ModelSession implements AutoCloseable {
         if (listener != null) {
             listener.accept(Site.FINAL_NORM, Site.NO_LAYER, dFinalNorm);
         }
-        Tensor dResid = scratch.allocate(DType.F32, step.tokens(), config.dModel());
+        Tensor dResid = scratch.allocate(DType.F32, state.tokens(), config.dModel());
         model.engine().ops().rmsnormBackward(dResid, targets.parameters().get(ModelWeights.FINAL_NORM), dFinalNorm, pass.lastResidual(),
             model.weights().finalNorm(), pass.finalRstd(), config.family().normOffset(), false);
         int lowest = lowestLayer(targets);
@@ -174,28 +174,28 @@ public final class ModelSession implements AutoCloseable {
             if (listener != null) {
                 listener.accept(Site.LAYER, layer, dResid);
             }
-            blockBackward(step, layer, dResid, pass.blocks().get(layer), targets);
+            blockBackward(state, layer, dResid, pass.blocks().get(layer), targets);
         }
         if (listener != null) {
             listener.accept(Site.EMBED, Site.NO_LAYER, dResid);
         }
         Tensor dEmbed = targets.parameters().get(ModelWeights.EMBED_TOKENS);
         if (dEmbed != null) {
-            model.embedBackward(dEmbed, dResid, step.in().ids());
+            model.embedBackward(dEmbed, dResid, state.in().ids());
         }
     }
 
-    private void blockBackward(Step step, int layer, Tensor dResid, ForwardPass.SavedBlock block, BackwardTargets targets) {
+    private void blockBackward(PassState state, int layer, Tensor dResid, ForwardPass.SavedBlock block, GradientTargets targets) {
         TensorArena.Mark mark = kept.mark();
         TensorArena.Mark blockMark = scratch.mark();
         Block.Saved saved = block.saved();
         if (saved == null) {
-            saved = model.blocks().get(layer).forward(step, block.residPre(), kept, Recomputation.Kind.NONE, null).saved();
+            saved = model.blocks().get(layer).forward(state, block.residPre(), kept, Recomputation.Kind.NONE, null).saved();
             scratch.release(blockMark);
         } else if (block.kind() == Recomputation.Kind.SELECTIVE) {
-            saved = model.blocks().get(layer).restored(step, block.residPre(), saved, kept);
+            saved = model.blocks().get(layer).restored(state, block.residPre(), saved, kept);
         }
-        model.blocks().get(layer).backward(step, dResid, saved, targets);
+        model.blocks().get(layer).backward(state, dResid, saved, targets);
         kept.release(mark);
     }
 
@@ -223,7 +223,7 @@ public final class ModelSession implements AutoCloseable {
     }
 
     /** Nothing below the lowest layer with something to train needs a gradient. */
-    private int lowestLayer(BackwardTargets targets) {
+    private int lowestLayer(GradientTargets targets) {
         if (!targets.parameters().isEmpty() || targets.listener() != null) {
             return 0;
         }

@@ -41,7 +41,7 @@ public record PassContext(ModelSession session, TensorArena memory, boolean pack
     }
 
     /** Runs the parts of a training pass in their order. */
-    void run(StepGraphs.Pass pass, AdapterStack adapters, List<StepGraphs.Part> parts) {
+    void run(StepGraphs.Pass pass, AdapterStack adapters, List<StepGraphs.Segment> parts) {
         if (graphs == null) {
             parts.forEach(part -> part.body().run());
         } else {
@@ -54,11 +54,11 @@ public record PassContext(ModelSession session, TensorArena memory, boolean pack
      *
      * @param layout changes when memory has moved that {@code body} works in besides this context's and the model's
      */
-    public void run(StepGraphs.Around piece, long layout, Runnable body) {
+    public void run(StepGraphs.StepPhase piece, long layout, Runnable body) {
         if (graphs == null) {
             body.run();
         } else {
-            graphs.run(piece, layout, () -> { }, List.of(new StepGraphs.Part(body, false)));
+            graphs.run(piece, layout, () -> { }, List.of(new StepGraphs.Segment(body, false)));
         }
     }
 

@@ -216,17 +216,17 @@ public final class PreferenceLoss implements Loss {
         StepReadings.Reading results = readings.add(DType.F64, examples.length, RESULTS);
         TensorArena memory = context.memory();
         TensorArena.Mark mark = memory.mark();
-        try (BatchTensors in = context.session().upload(batch.tokens()); HeldPass held = new HeldPass()) {
+        try (BatchTensors in = context.session().upload(batch.tokens()); KeptForward kept = new KeptForward()) {
             PairTensors tensors = PairTensors.of(memory, batch);
             Tensor logps = reference(context, examples);
             Tensor tokenLoss = memory.allocate(DType.F32, batch.targets().length);
             Tensor weights = memory.allocate(DType.F32, batch.targets().length);
-            context.run(StepGraphs.Pass.of(batch), trainable.adapters(), List.of(new StepGraphs.Part(() -> {
+            context.run(StepGraphs.Pass.of(batch), trainable.adapters(), List.of(new StepGraphs.Segment(() -> {
                 runReference(context, in, tensors, logps);
-                held.pass = context.session().forward(in, trainable.adapters(), context.training(trainable));
-                new HeadPass(context, held.pass, tensors.targets(), tokenLoss).forward();
-            }, false), new StepGraphs.Part(() -> tensors.losses(context, results.tensor(), weights, tokenLoss, logps, kind, beta, 1 / totalWeight), true),
-                new StepGraphs.Part(() -> new HeadPass(context, held.pass(), tensors.targets(), tokenLoss).backward(trainable, weights), false)));
+                kept.pass = context.session().forward(in, trainable.adapters(), context.training(trainable));
+                new HeadPass(context, kept.pass, tensors.targets(), tokenLoss).forward();
+            }, false), new StepGraphs.Segment(() -> tensors.losses(context, results.tensor(), weights, tokenLoss, logps, kind, beta, 1 / totalWeight), true),
+                new StepGraphs.Segment(() -> new HeadPass(context, kept.pass(), tensors.targets(), tokenLoss).backward(trainable, weights), false)));
         } finally {
             memory.release(mark);
         }
@@ -240,7 +240,7 @@ public final class PreferenceLoss implements Loss {
     }
 
     /** A pass between two parts of a step; there is none where the parts are launched. */
-    private static final class HeldPass implements AutoCloseable {
+    private static final class KeptForward implements AutoCloseable {
         private @Nullable ForwardPass pass;
 
         ForwardPass pass() {

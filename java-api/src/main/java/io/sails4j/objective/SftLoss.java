@@ -88,7 +88,7 @@ public final class SftLoss implements Loss {
             Tensor targets = memory.of(batch.targets(), n);
             Tensor weights = memory.of(Labels.weights(batch.targets(), (float) (1 / totalWeight)), n);
             Tensor tokenLoss = memory.allocate(DType.F32, n);
-            context.run(StepGraphs.Pass.of(batch), trainable.adapters(), List.of(new StepGraphs.Part(() -> {
+            context.run(StepGraphs.Pass.of(batch), trainable.adapters(), List.of(new StepGraphs.Segment(() -> {
                 try (ForwardPass pass = context.session().forward(in, trainable.adapters(), context.training(trainable))) {
                     new HeadPass(context, pass, targets, tokenLoss).backward(trainable, weights);
                 }

@@ -9,7 +9,7 @@ import io.sails4j.io.InputException;
  * @param unitRows scale the directions to length 1 first
  * @param batchTokens padded tokens in a batch of the pass over the data
  */
-public record SubspaceOptions(int topK, double variance, boolean centre, boolean unitRows, Pool pool, int batchTokens) {
+public record SubspaceOptions(int topK, double variance, boolean centre, boolean unitRows, Pooling pool, int batchTokens) {
     public SubspaceOptions {
         if (topK < 1) {
             throw new InputException("top-k is " + topK + ", expected 1 or more features");
@@ -23,6 +23,6 @@ public record SubspaceOptions(int topK, double variance, boolean centre, boolean
     }
 
     public static SubspaceOptions defaults() {
-        return new SubspaceOptions(64, 0.8, true, false, Pool.TOKEN, 4096);
+        return new SubspaceOptions(64, 0.8, true, false, Pooling.TOKEN, 4096);
     }
 }

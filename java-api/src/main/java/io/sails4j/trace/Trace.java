@@ -3,10 +3,10 @@ package io.sails4j.trace;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
-import io.sails4j.model.BackwardTargets;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
+import io.sails4j.model.GradientTargets;
 import io.sails4j.model.Labels;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.LowRankGradient;
@@ -144,7 +144,7 @@ public final class Trace {
         ops.matmul(dFinalNorm, typed, model.weights().head(), false, false, 1, 0);
         switch (gradients) {
             case NONE -> throw new IllegalStateException("no gradients were asked for");
-            case HIDDEN -> session.backward(pass, dFinalNorm, new BackwardTargets(Map.of(), -1, Map.of(), keepHidden("grad.")));
+            case HIDDEN -> session.backward(pass, dFinalNorm, new GradientTargets(Map.of(), -1, Map.of(), keepHidden("grad.")));
             case LORA -> loraGradients(session, pass, dFinalNorm);
             case ALL -> parameterGradients(session, pass, typed, dFinalNorm);
         }
@@ -160,7 +160,7 @@ public final class Trace {
                     device.zeros(DType.F32, entry.getValue().loraB().shape()), entry.getValue().dora() == null ? null
                         : device.zeros(DType.F32, entry.getValue().dora().magnitude().shape())));
             }
-            session.backward(pass, dFinalNorm, new BackwardTargets(Map.of(), last, gradients, null));
+            session.backward(pass, dFinalNorm, new GradientTargets(Map.of(), last, gradients, null));
             gradients.forEach((module, g) -> {
                 results.put("grad." + module.path() + ".lora_A.weight", toHost(g.dLoraA()));
                 results.put("grad." + module.path() + ".lora_B.weight", toHost(g.dLoraB()));
@@ -185,7 +185,7 @@ public final class Trace {
             ModelWeights.shapes(model.config()).forEach((name, shape) ->
                 gradients.put(name, model.engine().device().zeros(DType.F32, shape)));
             model.engine().ops().matmul(gradients.get(ModelWeights.headName(model.config())), dLogits, pass.finalNorm(), true, false, 1, 1);
-            session.backward(pass, dFinalNorm, BackwardTargets.ofParameters(gradients));
+            session.backward(pass, dFinalNorm, GradientTargets.ofParameters(gradients));
             gradients.forEach((name, g) -> results.put("grad." + name, toHost(g)));
         } finally {
             gradients.values().forEach(Tensor::close);

@@ -2,8 +2,8 @@ package io.sails4j.trainable;
 
 import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
-import io.sails4j.model.BackwardTargets;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.GradientTargets;
 import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.model.WeightsClaim;
@@ -85,8 +85,8 @@ public final class FullTrainable implements Trainable {
     }
 
     @Override
-    public BackwardTargets targets() {
-        return BackwardTargets.ofParameters(gradients);
+    public GradientTargets targets() {
+        return GradientTargets.ofParameters(gradients);
     }
 
     @Override

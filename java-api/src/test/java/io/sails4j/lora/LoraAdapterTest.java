@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.io.SafetensorsFile;
-import io.sails4j.io.SafetensorsWriter;
-import io.sails4j.io.Wrong;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
+import io.sails4j.io.RefusedInput;
+import io.sails4j.io.SafetensorsFile;
+import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
@@ -96,7 +96,7 @@ class LoraAdapterTest {
     }
 
     private void refused(String... parts) {
-        Wrong.input(() -> load().close(), directory, parts);
+        RefusedInput.input(() -> load().close(), directory, parts);
     }
 
     private void refusedConfig(Consumer<ObjectNode> change, String... parts) throws IOException {
@@ -265,7 +265,7 @@ class LoraAdapterTest {
 
     @Test
     void missingFilesAndPickle() throws IOException {
-        Wrong.input(() -> LoraAdapter.load(root.resolve("none"), MODEL, engine).close(), root.resolve("none"), "PEFT");
+        RefusedInput.input(() -> LoraAdapter.load(root.resolve("none"), MODEL, engine).close(), root.resolve("none"), "PEFT");
         Files.delete(directory.resolve("adapter_model.safetensors"));
         refused("adapter_model.safetensors does not exist");
         Files.writeString(directory.resolve("adapter_model.bin"), "x");

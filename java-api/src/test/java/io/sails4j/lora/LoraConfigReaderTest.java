@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.io.Wrong;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
+import io.sails4j.io.RefusedInput;
 import io.sails4j.tensor.DType;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -55,7 +55,7 @@ class LoraConfigReaderTest {
     }
 
     private void refused(Consumer<ObjectNode> change, String... parts) {
-        Wrong.input(() -> read(change), directory.resolve("adapter_config.json"), parts);
+        RefusedInput.input(() -> read(change), directory.resolve("adapter_config.json"), parts);
     }
 
     private static SortedSet<ModuleKey> in(Set<Integer> layers, Projection... projections) {
@@ -188,6 +188,6 @@ class LoraConfigReaderTest {
         assertThat(config.scale(new ModuleKey(0, Projection.Q_PROJ))).isEqualTo(-0.5f);
         assertThat(config.scale(new ModuleKey(0, Projection.DOWN_PROJ))).isZero();
         Path huge = Files.writeString(directory.resolve("huge.json"), WRITTEN_BY_PEFT.replace("\"lora_alpha\": 8", "\"lora_alpha\": 1e999"));
-        Wrong.input(() -> LoraConfigReader.read(huge, MODEL), huge, "lora_alpha", "finite");
+        RefusedInput.input(() -> LoraConfigReader.read(huge, MODEL), huge, "lora_alpha", "finite");
     }
 }

@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sails4j.config.ModelConfig;
 import io.sails4j.ffi.NativeException;
+import io.sails4j.io.RefusedInput;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
-import io.sails4j.io.Wrong;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
@@ -77,7 +77,7 @@ class ModelWeightsTest {
     }
 
     private void refused(String... parts) {
-        Wrong.input(() -> load(DType.F32, false).close(), directory, parts);
+        RefusedInput.input(() -> load(DType.F32, false).close(), directory, parts);
     }
 
     /** The values as stored in another type, and what they then are in F32. */

@@ -3,7 +3,7 @@ package io.sails4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sails4j.config.ModelConfig;
-import io.sails4j.io.Wrong;
+import io.sails4j.io.RefusedInput;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.testing.Backends;
@@ -73,10 +73,10 @@ class TokenBatchTest {
 
     @Test
     void limits() {
-        Wrong.input(() -> generator().generate(LONG, GenerationOptions.greedy(18, Set.of()), null), Path.of("7 tokens"), "18 new", "24");
+        RefusedInput.input(() -> generator().generate(LONG, GenerationOptions.greedy(18, Set.of()), null), Path.of("7 tokens"), "18 new", "24");
         assertThat(generator().generate(LONG, GenerationOptions.greedy(17, Set.of()), null)).hasSize(17);
-        Wrong.input(() -> generator().generate(new int[0], GenerationOptions.greedy(1, Set.of()), null), Path.of("no tokens"), "BOS");
-        Wrong.input(() -> generator().generate(new int[] {2, 53}, GenerationOptions.greedy(1, Set.of()), null), Path.of("token id 53"), "53");
+        RefusedInput.input(() -> generator().generate(new int[0], GenerationOptions.greedy(1, Set.of()), null), Path.of("no tokens"), "BOS");
+        RefusedInput.input(() -> generator().generate(new int[] {2, 53}, GenerationOptions.greedy(1, Set.of()), null), Path.of("token id 53"), "53");
     }
 
     @Test

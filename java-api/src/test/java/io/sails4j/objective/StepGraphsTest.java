@@ -2,8 +2,8 @@ package io.sails4j.objective;
 
 import io.sails4j.model.ModelSession;
 import io.sails4j.testing.Backends;
-import io.sails4j.testing.TinyModel;
 import io.sails4j.testing.StepVariant;
+import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -213,7 +213,7 @@ class StepGraphsTest {
         }
 
         @Override
-        public List<Held> held() {
+        public List<ProjectedParameter> projected() {
             return List.of();
         }
 
@@ -305,18 +305,18 @@ class StepGraphsTest {
                 engine.ops().axpby(sum[0], one, 1, 1);
             };
             for (int i = 0; i < 4; i++) {
-                context.run(StepGraphs.Around.AFTER, 7, body);
+                context.run(StepGraphs.StepPhase.AFTER, 7, body);
             }
             assertThat(called[0]).as("once for its calls, once for the recording").isEqualTo(2);
             sum[0] = second;
-            context.run(StepGraphs.Around.AFTER, 8, body);
-            context.run(StepGraphs.Around.AFTER, 8, body);
+            context.run(StepGraphs.StepPhase.AFTER, 8, body);
+            context.run(StepGraphs.StepPhase.AFTER, 8, body);
             assertThat(called[0]).isEqualTo(3);
             assertThat(first.toFloatArray()).containsExactly(4);
             assertThat(second.toFloatArray()).containsExactly(2);
             // A larger pass moves the model's memory.
             new SftLoss(StepVariant.sequences()).sum(context, AdapterStack.none(), new int[] {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
-            context.run(StepGraphs.Around.AFTER, 8, body);
+            context.run(StepGraphs.StepPhase.AFTER, 8, body);
             assertThat(called[0]).isEqualTo(4);
             assertThat(second.toFloatArray()).containsExactly(3);
         }

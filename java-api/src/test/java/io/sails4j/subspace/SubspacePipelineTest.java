@@ -75,7 +75,7 @@ class SubspacePipelineTest {
     }
 
     private static SubspaceOptions options(int topK, int batchTokens) {
-        return new SubspaceOptions(topK, 0.8, true, false, Pool.TOKEN, batchTokens);
+        return new SubspaceOptions(topK, 0.8, true, false, Pooling.TOKEN, batchTokens);
     }
 
     private SubspacePipeline pipeline(Map<Integer, Sae> saes, SubspaceOptions options) {

@@ -6,7 +6,7 @@ import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sails4j.io.SafetensorsWriter;
-import io.sails4j.io.Wrong;
+import io.sails4j.io.RefusedInput;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
@@ -39,7 +39,7 @@ class BatchFileTest {
 
     private void refused(Consumer<SequencedMap<String, HostTensor>> change, String... parts) {
         Path path = file(change);
-        Wrong.input(() -> BatchFile.read(path), path, parts);
+        RefusedInput.input(() -> BatchFile.read(path), path, parts);
     }
 
     @Test
@@ -77,10 +77,10 @@ class BatchFileTest {
             TokenBatch uncounted = BatchFile.read(file(t -> t.put("labels", HostTensor.ofInts(new int[] {3, -100, -100, 4, -100, -100}, 2, 3))));
             TokenBatch foreign = BatchFile.read(file(t -> t.put("labels", HostTensor.ofInts(new int[] {-100, 3, 61, -100, 5, -100}, 2, 3))));
             Path place = Path.of("label");
-            Wrong.input(() -> Trace.run(model, AdapterStack.none(), unlabelled, Trace.Gradients.ALL), place, "gradients");
-            Wrong.input(() -> Trace.run(model, AdapterStack.none(), uncounted, Trace.Gradients.NONE), place, "-100");
-            Wrong.input(() -> Trace.run(model, AdapterStack.none(), foreign, Trace.Gradients.NONE), place, "61");
-            Wrong.input(() -> Trace.run(model, AdapterStack.none(), good, Trace.Gradients.LORA), Path.of("adapter"), "--adapter");
+            RefusedInput.input(() -> Trace.run(model, AdapterStack.none(), unlabelled, Trace.Gradients.ALL), place, "gradients");
+            RefusedInput.input(() -> Trace.run(model, AdapterStack.none(), uncounted, Trace.Gradients.NONE), place, "-100");
+            RefusedInput.input(() -> Trace.run(model, AdapterStack.none(), foreign, Trace.Gradients.NONE), place, "61");
+            RefusedInput.input(() -> Trace.run(model, AdapterStack.none(), good, Trace.Gradients.LORA), Path.of("adapter"), "--adapter");
             Map<String, HostTensor> plain = Trace.run(model, AdapterStack.none(), good, Trace.Gradients.NONE);
             assertThat(plain).containsKeys("hidden.embed", "hidden.layer.1", "hidden.final_norm", "logits", "token_loss", "mean_loss");
             assertThat(plain.keySet()).noneMatch(name -> name.startsWith("grad."));

@@ -2,11 +2,7 @@ package io.sails4j.backends;
 
 import io.sails4j.align.AlignOptions;
 import io.sails4j.align.AlignRun;
-import io.sails4j.model.Labels;
-import io.sails4j.model.ModelSession;
-import io.sails4j.subspace.SafetySubspace;
-import io.sails4j.subspace.SubspaceOptions;
-import io.sails4j.subspace.SubspacePipeline;
+import io.sails4j.config.ModelFamily;
 import io.sails4j.data.PairTokenizer;
 import io.sails4j.data.PreferenceReader;
 import io.sails4j.data.Progress;
@@ -18,16 +14,20 @@ import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
-import io.sails4j.config.ModelFamily;
+import io.sails4j.model.Labels;
 import io.sails4j.model.ModelOptions;
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.sae.Sae;
+import io.sails4j.subspace.SafetySubspace;
+import io.sails4j.subspace.SubspaceOptions;
+import io.sails4j.subspace.SubspacePipeline;
 import io.sails4j.tensor.DType;
 import io.sails4j.testing.Backends;
-import io.sails4j.train.LrSchedule;
 import io.sails4j.trace.Trace;
+import io.sails4j.train.LrSchedule;
 import io.sails4j.train.TrainingOptions;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -103,7 +103,7 @@ final class TinyWorld {
             new TrainingOptions(1, 3, 400, 400, new AdamwOptions(2e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1));
         try (Engine engine = Backends.open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(DType.F32));
              Sae sae = Sae.load(world.sae(), engine)) {
-            SubspaceOptions subspaceOptions = new SubspaceOptions(16, 0.8, true, false, io.sails4j.subspace.Pool.TOKEN, 1024);
+            SubspaceOptions subspaceOptions = new SubspaceOptions(16, 0.8, true, false, io.sails4j.subspace.Pooling.TOKEN, 1024);
             SafetySubspace subspace = new SubspacePipeline(model, world.model(), new TreeMap<>(Map.of(SAE_LAYER, sae)), subspaceOptions)
                 .build(pairs, Map.of(), SILENT);
             new AlignRun(model, world.model(), options, subspace, Map.of()).run(pairs, out, SILENT);
