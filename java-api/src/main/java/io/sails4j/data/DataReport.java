@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /** What was read, and what was left out for which reason, with the first lines where it happened. */
 public final class DataReport {
@@ -39,7 +40,7 @@ public final class DataReport {
     public List<String> sentences() {
         List<String> sentences = new ArrayList<>();
         counts.forEach((reason, count) -> sentences.add(count + (count == 1 ? " pair" : " pairs") + " left out: " + reason + " (line "
-            + firstLines.get(reason).stream().map(String::valueOf).collect(java.util.stream.Collectors.joining(", "))
+            + firstLines.get(reason).stream().map(String::valueOf).collect(Collectors.joining(", "))
             + (count > MAX_LINES ? ", ..." : "") + ")"));
         return sentences;
     }

@@ -12,6 +12,7 @@ import io.sails4j.tensor.TensorArena;
 import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -46,7 +47,7 @@ final class Block {
     /** A norm's input, null where it is computed again, and saved rstd [n] F32. */
     private record NormSaved(@Nullable Tensor x, Tensor rstd) {
         Tensor input() {
-            return java.util.Objects.requireNonNull(x, "a norm's input was not computed again");
+            return Objects.requireNonNull(x, "a norm's input was not computed again");
         }
     }
 

@@ -6,6 +6,8 @@ import io.sails4j.ops.Ops;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
+import java.util.Arrays;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** One linear map with its adapters: y = x W^T + sum of scale (x A^T) B^T; with DoRA the columns of that times magnitude / norm. */
@@ -32,11 +34,11 @@ final class Linear {
 
         /** The h of the only adapter, null where there is none. */
         @Nullable Tensor only() {
-            return java.util.Arrays.stream(h).filter(java.util.Objects::nonNull).findFirst().orElse(null);
+            return Arrays.stream(h).filter(Objects::nonNull).findFirst().orElse(null);
         }
 
         Tensor input() {
-            return java.util.Objects.requireNonNull(x, "the forward was told that nothing needs this input");
+            return Objects.requireNonNull(x, "the forward was told that nothing needs this input");
         }
     }
 
@@ -87,7 +89,7 @@ final class Linear {
             return LinearMap.plain(weight);
         }
         LowRankAdapter adapter = adapters[only];
-        boolean alone = java.util.Arrays.stream(adapters).filter(java.util.Objects::nonNull).count() == 1;
+        boolean alone = Arrays.stream(adapters).filter(Objects::nonNull).count() == 1;
         return alone && adapter.dora() == null ? new LinearMap(weight, adapter.loraA(), adapter.loraB(), adapter.scale()) : null;
     }
 
@@ -124,7 +126,7 @@ final class Linear {
         TensorArena.Mark mark = state.scratch().mark();
         if (adapter.dora() != null) {
             Tensor du = state.scratch().allocate(dy.dtype(), dy.shape().toArray());
-            state.ops().doraBackward(du, gradient == null ? null : gradient.dMagnitude(), dy, java.util.Objects.requireNonNull(saved.u()),
+            state.ops().doraBackward(du, gradient == null ? null : gradient.dMagnitude(), dy, Objects.requireNonNull(saved.u()),
                 adapter.dora().magnitude(), adapter.dora().norm(state.ops(), weight, adapter.loraA(), adapter.loraB(),
                     adapter.scale()));
             dy = du;

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param session stays the caller's
  * @param packing several sequences share a row of a batch
- * @param recompute as in {@link io.sails4j.model.ForwardOptions}
+ * @param recompute as in {@link ForwardOptions}
  * @param graphs where the pieces of training steps are recorded; null = they are called
  */
 public record PassContext(ModelSession session, TensorArena memory, boolean packing, Recomputation recompute, @Nullable StepGraphs graphs) implements AutoCloseable {

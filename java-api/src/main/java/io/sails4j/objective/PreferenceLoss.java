@@ -16,6 +16,7 @@ import io.sails4j.trainable.Trainable;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.DoubleSupplier;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -244,7 +245,7 @@ public final class PreferenceLoss implements Loss {
         private @Nullable ForwardPass pass;
 
         ForwardPass pass() {
-            return java.util.Objects.requireNonNull(pass, "the forward comes first");
+            return Objects.requireNonNull(pass, "the forward comes first");
         }
 
         @Override

@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -143,7 +144,7 @@ public final class SubspacePipeline {
         provenance.put("variance", String.valueOf(options.variance()));
         provenance.put("centre", String.valueOf(options.centre()));
         provenance.put("unit_rows", String.valueOf(options.unitRows()));
-        provenance.put("pool", options.pool().name().toLowerCase(java.util.Locale.ROOT));
+        provenance.put("pool", options.pool().name().toLowerCase(Locale.ROOT));
         // The hash of a SAELens file covers its arrays only, not the cfg.json that says how they are used.
         saes.forEach((layer, sae) -> provenance.put("sae." + layer + ".config", sae.config().toString()));
         provenance.put("compute_dtype", model.computeDtype().name());

@@ -7,8 +7,11 @@ import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.IntStream;
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -42,7 +45,7 @@ class GeneratorTest {
         List<float[]> logits = new ArrayList<>();
         int[] fresh = new Generator(session, AdapterStack.none()).generate(prompt, GenerationOptions.greedy(9, Set.of()),
             (ids, row) -> logits.add(row.toFloatArray()));
-        int[] all = java.util.stream.IntStream.concat(java.util.Arrays.stream(prompt), java.util.Arrays.stream(fresh)).toArray();
+        int[] all = IntStream.concat(Arrays.stream(prompt), Arrays.stream(fresh)).toArray();
         float[] full;
         try (ForwardPass pass = session.forward(TokenBatch.of(all), AdapterStack.none(), ForwardOptions.inference())) {
             full = session.logits(pass, null).toFloatArray();
@@ -50,7 +53,7 @@ class GeneratorTest {
         for (int step = 0; step < fresh.length; step++) {
             for (int v = 0; v < 97; v++) {
                 // f32 sums of some hundred terms, in another order.
-                assertThat(logits.get(step)[v]).isCloseTo(full[(prompt.length - 1 + step) * 97 + v], org.assertj.core.data.Offset.offset(1e-4f));
+                assertThat(logits.get(step)[v]).isCloseTo(full[(prompt.length - 1 + step) * 97 + v], Offset.offset(1e-4f));
             }
         }
     }

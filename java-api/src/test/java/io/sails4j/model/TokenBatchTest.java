@@ -8,6 +8,7 @@ import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.testing.Backends;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Set;
 import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.AfterAll;
@@ -51,7 +52,7 @@ class TokenBatchTest {
     }
 
     private static int[] extended(int[] prompt, int[] more, int count) {
-        int[] ids = java.util.Arrays.copyOf(prompt, prompt.length + count);
+        int[] ids = Arrays.copyOf(prompt, prompt.length + count);
         System.arraycopy(more, 0, ids, prompt.length, count);
         return ids;
     }
@@ -67,8 +68,8 @@ class TokenBatchTest {
         }
         float[] packed = logits(new TokenBatch(1, ids.length, ids, segments, positions), LONG.length - 1, ids.length - 1);
         int vocab = (int) CONFIG.vocabSize();
-        assertThat(java.util.Arrays.copyOf(packed, vocab)).containsExactly(logits(TokenBatch.of(LONG), LONG.length - 1), ROUNDING);
-        assertThat(java.util.Arrays.copyOfRange(packed, vocab, 2 * vocab)).containsExactly(logits(TokenBatch.of(SHORT), SHORT.length - 1), ROUNDING);
+        assertThat(Arrays.copyOf(packed, vocab)).containsExactly(logits(TokenBatch.of(LONG), LONG.length - 1), ROUNDING);
+        assertThat(Arrays.copyOfRange(packed, vocab, 2 * vocab)).containsExactly(logits(TokenBatch.of(SHORT), SHORT.length - 1), ROUNDING);
     }
 
     @Test

@@ -2,6 +2,8 @@ package io.sails4j.objective;
 
 import io.sails4j.data.Origin;
 import io.sails4j.data.SequenceBatch;
+import io.sails4j.model.ForwardOptions;
+import io.sails4j.model.ForwardPass;
 import io.sails4j.model.ModelSession;
 import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -26,6 +28,7 @@ import io.sails4j.trainable.LoraTrainable;
 import io.sails4j.trainable.Trainable;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
 import java.util.stream.IntStream;
@@ -65,7 +68,7 @@ class LossTest {
         loss.prepare(context, all, 1000);
         Result whole = run(loss, List.of(all));
         Result single = run(loss, IntStream.range(0, loss.size()).mapToObj(i -> new int[] {i}).toList());
-        Result uneven = run(loss, List.of(java.util.Arrays.copyOfRange(all, 0, 3), java.util.Arrays.copyOfRange(all, 3, all.length)));
+        Result uneven = run(loss, List.of(Arrays.copyOfRange(all, 0, 3), Arrays.copyOfRange(all, 3, all.length)));
         for (Result other : List.of(single, uneven)) {
             // Sums of as many terms as there are tokens, in another order, in f32.
             double tolerance = 16 * Math.ulp(1f) * Math.sqrt(100);
@@ -96,7 +99,7 @@ class LossTest {
     @Test
     void aPackedDocumentSeesNothingOfItsNeighbours() {
         SftLoss loss = new SftLoss(TinyModel.sequences(9, 43));
-        List<io.sails4j.data.TokenSequence> sequences = TinyModel.sequences(9, 43);
+        List<TokenSequence> sequences = TinyModel.sequences(9, 43);
         float[] alone = tokenLosses(context, List.of(sequences.get(4)));
         float[] together = tokenLosses(packed, sequences);
         SequenceBatch batch = SequenceBatch.of(sequences, true);
@@ -181,9 +184,9 @@ class LossTest {
         }
     }
 
-    private float[] tokenLosses(PassContext where, List<io.sails4j.data.TokenSequence> sequences) {
+    private float[] tokenLosses(PassContext where, List<TokenSequence> sequences) {
         SequenceBatch batch = SequenceBatch.of(sequences, where.packing());
-        try (io.sails4j.model.ForwardPass pass = session.forward(batch.tokens(), trainable.adapters(), io.sails4j.model.ForwardOptions.inference())) {
+        try (ForwardPass pass = session.forward(batch.tokens(), trainable.adapters(), ForwardOptions.inference())) {
             return new HeadPass(where, pass, batch).tokenLosses();
         }
     }
@@ -197,7 +200,7 @@ class LossTest {
 
     private Result run(PassContext context, Loss loss, List<int[]> microBatches) {
         trainable.zeroGradients();
-        int[] all = microBatches.stream().flatMapToInt(java.util.Arrays::stream).toArray();
+        int[] all = microBatches.stream().flatMapToInt(Arrays::stream).toArray();
         double weight = loss.totalWeight(all);
         double sum = 0;
         for (int[] micro : microBatches) {

@@ -30,8 +30,11 @@ import io.sails4j.trainable.Trainable;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SequencedMap;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -47,7 +50,7 @@ class StepGraphsTest {
 
     private record Trained(List<Double> losses, List<Double> norms, List<Double> penalties, List<Double> shares, SequencedMap<String, HostTensor> state) {
         Trained() {
-            this(new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), new java.util.LinkedHashMap<>());
+            this(new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), new LinkedHashMap<>());
         }
 
         void add(StepMetrics m) {
@@ -189,14 +192,14 @@ class StepGraphsTest {
                 gradient.toFloatArray();
             }
             ops.axpby(gradient, added, 1, 1);
-            ops.sumOfSquares(java.util.Objects.requireNonNull(square).tensor(), List.of(gradient));
+            ops.sumOfSquares(Objects.requireNonNull(square).tensor(), List.of(gradient));
         }
 
         /** What is added from now on, in another place. */
         void move(Engine engine, float value) {
             Tensor before = added;
             float[] values = new float[(int) before.numel()];
-            java.util.Arrays.fill(values, value);
+            Arrays.fill(values, value);
             added = engine.device().upload(HostTensor.ofFloats(values, before.shape().toArray()));
             before.close();
             layout++;
@@ -209,7 +212,7 @@ class StepGraphsTest {
 
         @Override
         public double penalty() {
-            return java.util.Objects.requireNonNull(square).value(0);
+            return Objects.requireNonNull(square).value(0);
         }
 
         @Override

@@ -1,6 +1,8 @@
 package io.sails4j.trace;
 
 import io.sails4j.model.TokenBatch;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Shape;
 import io.sails4j.testing.Backends;
 import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
@@ -64,7 +66,7 @@ class BatchFileTest {
         refused(t -> t.put("labels", HostTensor.ofInts(new int[3], 3)), "labels", "[3]");
         refused(t -> t.put("labels", HostTensor.ofInts(new int[] {-100, 3, -7, -100, 5, -100}, 2, 3)), "labels", "-7", "-100");
         refused(t -> t.put("position_ids", HostTensor.ofInts(new int[] {0, -1, 2, 0, 1, 2}, 2, 3)), "position_ids", "-1");
-        refused(t -> t.put("labels", new HostTensor(io.sails4j.tensor.DType.I64, io.sails4j.tensor.Shape.of(2, 3),
+        refused(t -> t.put("labels", new HostTensor(DType.I64, Shape.of(2, 3),
             MemorySegment.ofArray(new long[] {1L << 40, 0, 0, 0, 0, 0}))), "labels", "32 bits");
     }
 

@@ -7,6 +7,7 @@ import io.sails4j.align.AlignOptions.Objective;
 import io.sails4j.config.ModelFamily;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
+import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.testing.Backends;
@@ -50,8 +51,8 @@ class BackendsAgreeTest {
     @Test
     void twoBackendsAreOpenAtOnce() {
         try (Engine cpu = Backends.open("cpu"); Engine emulator = Backends.open("emulator");
-             Tensor x = cpu.device().upload(io.sails4j.tensor.HostTensor.ofFloats(new float[] {1, 2, 3, 4, 5, 6}, 2, 3));
-             Tensor y = emulator.device().upload(io.sails4j.tensor.HostTensor.ofFloats(new float[] {1, 2, 3, 4, 5, 6}, 2, 3));
+             Tensor x = cpu.device().upload(HostTensor.ofFloats(new float[] {1, 2, 3, 4, 5, 6}, 2, 3));
+             Tensor y = emulator.device().upload(HostTensor.ofFloats(new float[] {1, 2, 3, 4, 5, 6}, 2, 3));
              Tensor xx = cpu.device().zeros(DType.F32, Shape.of(2, 2)); Tensor yy = emulator.device().zeros(DType.F32, Shape.of(2, 2))) {
             cpu.ops().matmul(xx, x, x, false, true, 1, 0);
             emulator.ops().matmul(yy, y, y, false, true, 1, 0);

@@ -27,11 +27,14 @@ import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.testing.Backends;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -162,14 +165,14 @@ class DecodingTest {
     private static void assertAgrees(ModelSession session, AdapterStack stack, Run run, int b) {
         int[] prompt = PROMPTS.get(b);
         int[] fresh = run.tokens.get(b);
-        int[] all = java.util.stream.IntStream.concat(java.util.Arrays.stream(prompt), java.util.Arrays.stream(fresh)).toArray();
+        int[] all = IntStream.concat(Arrays.stream(prompt), Arrays.stream(fresh)).toArray();
         try (ForwardPass pass = session.forward(TokenBatch.of(all), stack, ForwardOptions.inference())) {
             float[] full = session.logits(pass, null).toFloatArray();
             for (int step = 0; step < fresh.length; step++) {
                 for (int v = 0; v < VOCAB; v++) {
                     // f32 sums of some hundred terms, in another order.
                     assertThat(run.logits.get(step)[b * VOCAB + v])
-                        .isCloseTo(full[(prompt.length - 1 + step) * VOCAB + v], org.assertj.core.data.Offset.offset(1e-4f));
+                        .isCloseTo(full[(prompt.length - 1 + step) * VOCAB + v], Offset.offset(1e-4f));
                 }
             }
         }
@@ -182,7 +185,7 @@ class DecodingTest {
              ModelSession session = ModelSession.open(model)) {
             List<int[]> prompts = new ArrayList<>();
             for (int i = 0; i < 10; i++) {
-                prompts.add(java.util.Arrays.copyOf(new int[] {2, 20 + i, 30, 40 + i}, 2 + i % 3));
+                prompts.add(Arrays.copyOf(new int[] {2, 20 + i, 30, 40 + i}, 2 + i % 3));
             }
             Generator generator = new Generator(session, AdapterStack.none());
             List<int[]> together = generator.generate(prompts, GenerationOptions.greedy(5, Set.of()), null);
@@ -209,7 +212,7 @@ class DecodingTest {
             }
             List<int[]> seen = new ArrayList<>();
             int[] stopped = generator.generate(prompt, new GenerationOptions(40, 1.5, 0, 1, 4, stop), Generator.StepListener.ofTokens(seen::add));
-            assertThat(stopped).isEqualTo(java.util.Arrays.copyOf(tokens, end + 1));
+            assertThat(stopped).isEqualTo(Arrays.copyOf(tokens, end + 1));
             assertThat(seen).hasSize(end + 1);
         }
     }

@@ -15,6 +15,7 @@ import io.sails4j.tensor.HostTensor;
 import io.sails4j.testing.Backends;
 import io.sails4j.testing.TinyModel;
 import io.sails4j.trace.Trace;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
@@ -42,7 +43,7 @@ class LlamaOracleTest {
             Map<String, double[]> weights = weights(model);
             LlamaOracle oracle = new LlamaOracle(config, weights);
             Map<String, HostTensor> trace = Trace.run(model, AdapterStack.none(), TokenBatch.of(IDS).withLabels(IDS), Trace.Gradients.ALL);
-            double[] expected = java.util.Arrays.stream(oracle.logits(IDS)).flatMapToDouble(java.util.Arrays::stream).toArray();
+            double[] expected = Arrays.stream(oracle.logits(IDS)).flatMapToDouble(Arrays::stream).toArray();
             assertThat(relativeError(trace.get("logits").toFloatArray(), expected)).as("logits").isLessThan(1e-5);
             assertThat((double) trace.get("mean_loss").toFloatArray()[0]).isEqualTo(oracle.loss(IDS), within(1e-5));
             assertThat(weights).containsOnlyKeys(ModelWeights.shapes(config).keySet());
@@ -77,7 +78,7 @@ class LlamaOracleTest {
         }
         for (int trial = 0; trial < 3; trial++) {
             double[] direction = random.doubles(weight.length, -1, 1).toArray();
-            double length = Math.sqrt(java.util.Arrays.stream(direction).map(v -> v * v).sum());
+            double length = Math.sqrt(Arrays.stream(direction).map(v -> v * v).sum());
             double product = 0;
             for (int i = 0; i < weight.length; i++) {
                 direction[i] /= length;

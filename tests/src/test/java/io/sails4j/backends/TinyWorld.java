@@ -21,6 +21,7 @@ import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.sae.Sae;
+import io.sails4j.subspace.Pooling;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.subspace.SubspaceOptions;
 import io.sails4j.subspace.SubspacePipeline;
@@ -103,7 +104,7 @@ final class TinyWorld {
             new TrainingOptions(1, 3, 400, 400, new AdamwOptions(2e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1));
         try (Engine engine = Backends.open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(DType.F32));
              Sae sae = Sae.load(world.sae(), engine)) {
-            SubspaceOptions subspaceOptions = new SubspaceOptions(16, 0.8, true, false, io.sails4j.subspace.Pooling.TOKEN, 1024);
+            SubspaceOptions subspaceOptions = new SubspaceOptions(16, 0.8, true, false, Pooling.TOKEN, 1024);
             SafetySubspace subspace = new SubspacePipeline(model, world.model(), new TreeMap<>(Map.of(SAE_LAYER, sae)), subspaceOptions)
                 .build(pairs, Map.of(), SILENT);
             new AlignRun(model, world.model(), options, subspace, Map.of()).run(pairs, out, SILENT);
