@@ -1,6 +1,6 @@
 package io.sails4j.bench;
 
-import io.sails4j.ffi.NativeException;
+import io.sails4j.NativeException;
 
 /** Sees the benchmarks' results as they come. */
 public interface BenchListener {

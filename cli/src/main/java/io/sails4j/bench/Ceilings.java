@@ -1,6 +1,6 @@
 package io.sails4j.bench;
 
-import io.sails4j.ffi.NativeException;
+import io.sails4j.NativeException;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.ops.MatmulPeak;

@@ -1,5 +1,8 @@
 package io.sails4j.bench;
 
+import io.sails4j.ops.Graphs;
+import io.sails4j.train.Execution;
+import io.sails4j.train.ScheduleOptions;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
@@ -7,12 +10,10 @@ import io.sails4j.model.CausalModel;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.config.Projection;
-import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.trainable.FullTrainable;
 import io.sails4j.trainable.LoraTrainable;
-import io.sails4j.train.LrSchedule;
 import io.sails4j.ops.MatmulPeak;
 import io.sails4j.train.Recompute;
 import io.sails4j.objective.SftLoss;
@@ -58,8 +59,16 @@ public final class StepBenchmark {
 
     /** Times {@code steps} steps after one that warms up. */
     public Result run(boolean full, Recompute recompute, int steps) {
-        TrainingOptions options = new TrainingOptions(steps + 1, steps + 1, sequences * length, sequences * length, new AdamwOptions(1e-6, 0.9, 0.999, 1e-8, 0), 1,
-            LrSchedule.CONSTANT, 0, 1).withRecompute(recompute);
+        TrainingOptions options = TrainingOptions.defaults().withBatching(b -> {
+            b.epochs = steps + 1;
+            b.maxSteps = steps + 1;
+            b.batchTokens = sequences * length;
+            b.microBatchTokens = sequences * length;
+        }).withAdamw(adamw -> adamw.withLr(1e-6)).with(t -> {
+            t.schedule = ScheduleOptions.constant();
+            t.execution = new Execution(recompute, Graphs.AUTO);
+            t.seed = 1;
+        });
         try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false);
              LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(config, EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ,
                  Projection.O_PROJ), RANK, RANK, "bench"), config, engine.device());

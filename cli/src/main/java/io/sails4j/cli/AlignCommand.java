@@ -1,5 +1,11 @@
 package io.sails4j.cli;
 
+import io.sails4j.subspace.SubspaceOptions;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+import io.sails4j.run.RunOrigin;
+import io.sails4j.align.Adaptation;
+import io.sails4j.align.Method;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.align.AlignOptions;
 import io.sails4j.align.AlignResult;
@@ -48,8 +54,8 @@ final class AlignCommand implements Callable<Integer> {
     @Mixin
     private DataArguments data;
 
-    @Mixin
-    private SubspaceArguments subspaceArguments;
+    @Spec
+    private CommandSpec command;
 
     @Mixin
     private TrainingArguments training;
@@ -77,7 +83,7 @@ final class AlignCommand implements Callable<Integer> {
         }
         Path out = this.out;
         AtomicFiles.requireFresh(out);
-        boolean writable = options.method() == AlignOptions.Method.FULL;
+        boolean writable = options.method() == Method.FULL;
         try (Engine engine = common.openEngine();
              CausalModel loaded = CausalModel.load(model, engine, new ModelOptions(common.dtype(), writable, false))) {
             List<TokenPair> pairs = data.load(model, common);
@@ -85,8 +91,8 @@ final class AlignCommand implements Callable<Integer> {
             SafetySubspace subspace = subspace(loaded, engine, pairs, provenance);
             AlignResult result;
             try (ProgressBar bar = common.progress("align"); StopSignal signal = new StopSignal(common::message)) {
-                result = new AlignRun(loaded, model, options, subspace, provenance).run(pairs, out, bar,
-                    new RunControl(resume, signal::asked, common::message, peak));
+                result = new AlignRun(loaded, model, options, subspace, origin(provenance)).run(pairs, out, bar,
+                    new RunControl(resume, signal::asked, text -> common.message(OptionFlags.inSentence(text)), peak));
             } catch (StoppedException e) {
                 return STOPPED;
             }
@@ -95,18 +101,24 @@ final class AlignCommand implements Callable<Integer> {
         return 0;
     }
 
+    /** The options of a subspace that was made before are in its file. */
+    private RunOrigin origin(Map<String, String> provenance) {
+        return new RunOrigin(provenance, saes.isEmpty() ? List.of(data.options()) : List.of(data.options(), OptionFlags.values(command, SubspaceOptions.defaults())));
+    }
+
     private int plan(AlignOptions options) {
         ModelConfig config = Files.isDirectory(model) ? ModelConfig.read(model) : ModelConfig.readFile(model);
         DType dtype = common.dtype() != null ? common.dtype() : config.checkpointDtype() == DType.F32 ? DType.F32 : DType.BF16;
         try (Engine engine = common.openEngine()) {
-            PlanTable table = new PlanTable(config, dtype, options, data.maxLength(), engine);
+            Adaptation adaptation = Adaptation.of(options, subspaceFile == null ? null : SafetySubspace.read(subspaceFile));
+            PlanTable table = new PlanTable(config, dtype, adaptation, data.options().maxLength(), engine);
             common.print(table.json(), table.table());
         }
         return 0;
     }
 
     private void requireSubspaceChoice(AlignOptions options) {
-        boolean sails = options.method() == AlignOptions.Method.SAILS;
+        boolean sails = options.method() == Method.SAILS;
         if (sails && (subspaceFile == null) == saes.isEmpty()) {
             throw common.wrong("--method sails needs a safety subspace: either --subspace FILE or --sae LAYER=PATH");
         }
@@ -131,7 +143,7 @@ final class AlignCommand implements Callable<Integer> {
         }
         try (SaeArguments.Opened opened = SaeArguments.open(saes, engine); ProgressBar bar = common.progress("features")) {
             provenance.putAll(SubspaceCommand.provenance(model, data, opened));
-            return new SubspacePipeline(loaded, model, opened.saes(), subspaceArguments.options()).build(pairs, provenance, bar);
+            return new SubspacePipeline(loaded, model, opened.saes(), OptionFlags.values(command, SubspaceOptions.defaults())).build(pairs, provenance, bar);
         }
     }
 

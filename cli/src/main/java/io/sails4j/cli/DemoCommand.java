@@ -1,5 +1,11 @@
 package io.sails4j.cli;
 
+import io.sails4j.train.ScheduleOptions;
+import io.sails4j.run.RunOrigin;
+import io.sails4j.run.RunOptions;
+import io.sails4j.align.ConstraintOptions;
+import io.sails4j.align.Constraint;
+import io.sails4j.align.AdapterOptions;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.align.AlignOptions;
 import io.sails4j.align.AlignResult;
@@ -23,11 +29,9 @@ import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
 import io.sails4j.config.ModelFamily;
 import io.sails4j.model.ModelOptions;
-import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.sae.Sae;
 import io.sails4j.train.LrSchedule;
-import io.sails4j.train.TrainingOptions;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -80,7 +84,7 @@ final class DemoCommand implements Callable<Integer> {
                 common.message("3/4  training a LoRA adapter that starts in the subspace and whose every update is projected onto it");
                 AlignResult result;
                 try (ProgressBar bar = common.progress("align")) {
-                    result = new AlignRun(model, world.model(), options(common.seed()), subspace, Map.of()).run(pairs, root.resolve("adapter"), bar);
+                    result = new AlignRun(model, world.model(), options(common.seed()), subspace, RunOrigin.unknown()).run(pairs, root.resolve("adapter"), bar);
                 }
                 common.message("4/4  asking: " + QUESTION);
                 report(model, tokenizer, engine, subspace, result, root, (System.nanoTime() - start) * 1e-9);
@@ -90,9 +94,19 @@ final class DemoCommand implements Callable<Integer> {
     }
 
     private static AlignOptions options(long seed) {
-        AlignOptions d = AlignOptions.defaults();
-        return new AlignOptions(d.method(), d.objective(), AlignOptions.Constraint.UPDATE, d.penalty(), AlignOptions.Fill.AUTO, d.targets(), 8, 8,
-            d.dpoBeta(), 24, new TrainingOptions(3, 40, 1500, 2048, new AdamwOptions(5e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.COSINE, 0.05, seed));
+        return AlignOptions.defaults().with(o -> {
+            o.adapter = AdapterOptions.ofAttention(8);
+            o.constraint = ConstraintOptions.of(Constraint.UPDATE);
+            o.run = RunOptions.of(24);
+            o.training = o.training.withBatching(b -> {
+                b.epochs = 3;
+                b.maxSteps = 40;
+                b.batchTokens = 1500;
+            }).withAdamw(adamw -> adamw.withLr(5e-3)).with(t -> {
+                t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.05);
+                t.seed = seed;
+            });
+        });
     }
 
     private void report(CausalModel model, Tokenizer tokenizer, Engine engine, SafetySubspace subspace, AlignResult result, Path root, double seconds) {

@@ -8,9 +8,9 @@ import io.sails4j.io.InputException;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
-import io.sails4j.model.GraphUse;
 import io.sails4j.model.ModelSession;
 import io.sails4j.ops.Engine;
+import io.sails4j.ops.Graphs;
 import java.nio.file.Files;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
@@ -85,11 +85,11 @@ final class GenerateCommand implements Callable<Integer> {
         return 0;
     }
 
-    private GraphUse graphUse() {
+    private Graphs graphUse() {
         if (!graphs.matches("auto|on|off")) {
             throw new InputException("--graphs is '" + graphs + "'; expected auto, on or off");
         }
-        return GraphUse.valueOf(graphs.toUpperCase(Locale.ROOT));
+        return Graphs.valueOf(graphs.toUpperCase(Locale.ROOT));
     }
 
     private int[] promptIds(Tokenizer tokenizer) {

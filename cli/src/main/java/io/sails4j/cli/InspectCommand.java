@@ -1,5 +1,6 @@
 package io.sails4j.cli;
 
+import io.sails4j.model.TrainedShape;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.data.PreferenceReader;
@@ -89,7 +90,7 @@ final class InspectCommand implements Callable<Integer> {
             case LLAMA -> put("rope", "theta " + config.ropeTheta() + ", scaling " + config.ropeScaling());
         }
         EnumSet<Projection> attention = EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ, Projection.O_PROJ);
-        long lora = config.loraParameterCount(attention, 16);
+        long lora = TrainedShape.ofUniform(config, attention, 16).parameterCount(config);
         put("LoRA r=16 on q, k, v, o", lora + String.format(Locale.ROOT, " (%.3f %%)", 100.0 * lora / config.parameterCount()));
         put("tokenizer", Files.exists(path.resolve("tokenizer.json")) ? "tokenizer.json" : "none: only token ids can be used");
     }

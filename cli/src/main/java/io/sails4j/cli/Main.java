@@ -1,7 +1,9 @@
 package io.sails4j.cli;
 
-import io.sails4j.ffi.NativeException;
+import io.sails4j.NativeException;
+import io.sails4j.data.DataOptions;
 import io.sails4j.io.InputException;
+import io.sails4j.subspace.SubspaceOptions;
 import io.sails4j.train.TrainingException;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -44,7 +46,10 @@ public final class Main {
     }
 
     static CommandLine commandLine() {
-        return new CommandLine(new Main())
+        CommandLine sails = new CommandLine(new Main());
+        OptionFlags.addTo(sails.getSubcommands().get("align").getCommandSpec(), AllOptions.defaults().toArray(Record[]::new));
+        OptionFlags.addTo(sails.getSubcommands().get("subspace").getCommandSpec(), DataOptions.defaults(), SubspaceOptions.defaults());
+        return sails
             .setCaseInsensitiveEnumValuesAllowed(true)
             .setUsageHelpWidth(110)
             .setParameterExceptionHandler(Main::wrongOptions)
@@ -63,7 +68,7 @@ public final class Main {
         PrintWriter err = command.getErr();
         int code = switch (e) {
             case InputException wrong -> {
-                err.println("sails: " + oneLine(wrong.getMessage()));
+                err.println("sails: " + OptionFlags.inSentence(oneLine(wrong.getMessage())));
                 yield WRONG_INPUT;
             }
             case NativeException broken -> {
@@ -71,7 +76,7 @@ public final class Main {
                 yield FAILED;
             }
             case TrainingException diverged -> {
-                err.println("sails: " + oneLine(diverged.getMessage()));
+                err.println("sails: " + OptionFlags.inSentence(oneLine(diverged.getMessage())));
                 yield FAILED;
             }
             case UncheckedIOException io -> ioFailed(io, err);
@@ -90,7 +95,7 @@ public final class Main {
     /** The outer message where it says more than the exception below, which names a file at most. */
     private static int ioFailed(UncheckedIOException e, PrintWriter err) {
         if (e.getMessage() != null && !e.getMessage().equals(e.getCause().toString())) {
-            err.println("sails: " + oneLine(e.getMessage()));
+            err.println("sails: " + OptionFlags.inSentence(oneLine(e.getMessage())));
             return FAILED;
         }
         return ioFailed(e.getCause(), err);

@@ -1,12 +1,11 @@
 package io.sails4j.cli;
 
+import io.sails4j.train.TrainingLoop;
+import io.sails4j.train.TrainingOptions;
+import io.sails4j.align.Adaptation;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.align.AdapterOptions;
-import io.sails4j.align.AlignOptions;
 import io.sails4j.model.MemoryPlan;
 import io.sails4j.config.ModelConfig;
-import io.sails4j.config.ModuleKey;
-import io.sails4j.config.Projection;
 import io.sails4j.model.Recomputation;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
@@ -16,7 +15,6 @@ import io.sails4j.train.TrainingFlops;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
-import java.util.TreeMap;
 
 /** What a run would need, told without running it. */
 final class PlanTable {
@@ -28,28 +26,21 @@ final class PlanTable {
 
     private final ModelConfig config;
     private final DType dtype;
-    private final AlignOptions options;
+    private final Adaptation adaptation;
+    private final TrainingOptions training;
     private final long length;
     private final MemoryPlan.Trained trained;
     private final long workspaceBytes;
     private final long positions;
 
-    PlanTable(ModelConfig config, DType dtype, AlignOptions options, long length, Engine engine) {
+    PlanTable(ModelConfig config, DType dtype, Adaptation adaptation, long length, Engine engine) {
         this.config = config;
         this.dtype = dtype;
-        this.options = options;
+        this.adaptation = adaptation;
+        this.training = adaptation.options().training();
         this.length = length;
-        this.positions = Math.max(length, options.training().microTokens());
-        boolean full = options.method() == AlignOptions.Method.FULL;
-        Map<ModuleKey, Integer> ranks = new TreeMap<>();
-        for (int layer = 0; !full && layer < config.nLayers(); layer++) {
-            for (Projection projection : options.targets()) {
-                ranks.put(new ModuleKey(layer, projection), options.r());
-            }
-        }
-        this.trained = new MemoryPlan.Trained(full, ranks, options.training().more().emaDecay() > 0, options.training().more().in8bit(),
-            options.adapter().dora() ? MemoryPlan.Variant.DORA : options.adapter().init() == AdapterOptions.Init.PISSA ? MemoryPlan.Variant.PISSA
-                : MemoryPlan.Variant.PLAIN, options.training().more().bf16Masters());
+        this.positions = Math.max(length, training.batching().microBatchTokens());
+        this.trained = TrainingLoop.trained(adaptation.shape(config), training.optimizer());
         this.workspaceBytes = StepWorkspace.bytes(engine.ops(), config, dtype, positions, length);
     }
 
@@ -62,9 +53,7 @@ final class PlanTable {
     }
 
     private long trainable() {
-        return trained.full() ? config.parameterCount()
-            : trained.ranks().entrySet().stream().mapToLong(e -> e.getValue() * (e.getKey().projection().dIn(config) + e.getKey().projection().dOut(config)))
-                .sum() + (trained.variant() == MemoryPlan.Variant.DORA ? trained.ranks().keySet().stream().mapToLong(m -> m.projection().dOut(config)).sum() : 0);
+        return trained.shape().parameterCount(config);
     }
 
     /** What is computed again on a card of this size, or "does not fit". */
@@ -79,8 +68,11 @@ final class PlanTable {
     Table table() {
         Table table = Table.ofPairs().row("parameters", String.format(Locale.ROOT, "%,d", config.parameterCount()));
         table.row("trained parameters", String.format(Locale.ROOT, "%,d", trainable()));
+        if (!adaptation.shapeIsKnown()) {
+            table.row("", "counted with r dimensions of the subspace in each layer; --subspace FILE gives the number");
+        }
         table.row("micro-batch", String.format(Locale.ROOT, "%,d positions, %s", positions, dtype));
-        Recomputation asked = chosen(options.training().recompute());
+        Recomputation asked = chosen(training.execution().recompute());
         plan(asked).parts().forEach(part -> table.row(part.getKey(), String.format(Locale.ROOT, "%.2f GB", part.getValue() / GB)));
         table.row("in all, " + asked.describe(config.nLayers()), String.format(Locale.ROOT, "%.2f GB", plan(asked).totalBytes() / GB));
         variants().forEach((name, recompute) -> table.row("--recompute " + name,
@@ -92,7 +84,7 @@ final class PlanTable {
     }
 
     private double flops(Recomputation recompute) {
-        return TrainingFlops.step(config, length, trained.full(), recompute.full());
+        return TrainingFlops.step(config, length, trained.shape().full(), recompute.full());
     }
 
     private Map<String, Recomputation> variants() {
@@ -104,7 +96,7 @@ final class PlanTable {
     }
 
     ObjectNode json() {
-        ObjectNode json = CommonOptions.object().put("parameters", config.parameterCount()).put("trainable_parameters", trainable());
+        ObjectNode json = CommonOptions.object().put("parameters", config.parameterCount()).put("trainable_parameters", trainable()).put("exact", adaptation.shapeIsKnown());
         json.put("positions", positions).put("length", length).put("dtype", dtype.name());
         variants().forEach((name, recompute) -> {
             MemoryPlan plan = plan(recompute);

@@ -1,5 +1,7 @@
 package io.sails4j.cli;
 
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.subspace.SubspaceOptions;
@@ -33,15 +35,15 @@ final class SubspaceCommand implements Callable<Integer> {
     @Mixin
     private DataArguments data;
 
-    @Mixin
-    private SubspaceArguments arguments;
+    @Spec
+    private CommandSpec command;
 
     @Option(names = "--out", required = true, paramLabel = "FILE", description = "subspace file (safetensors) to write")
     private Path out;
 
     @Override
     public Integer call() {
-        SubspaceOptions options = arguments.options();
+        SubspaceOptions options = OptionFlags.values(command, SubspaceOptions.defaults());
         try (Engine engine = common.openEngine(); CausalModel loaded = CausalModel.load(model, engine, ModelOptions.of(common.dtype()));
              SaeArguments.Opened opened = SaeArguments.open(saes, engine)) {
             SafetySubspace subspace = build(loaded, opened, options);
@@ -63,8 +65,8 @@ final class SubspaceCommand implements Callable<Integer> {
         Map<String, String> provenance = new LinkedHashMap<>();
         provenance.put("model.sha256", FileHash.sha256(model));
         provenance.put("data.sha256", FileHash.sha256(data.path()));
-        provenance.put("max_length", String.valueOf(data.maxLength()));
-        provenance.put("limit", String.valueOf(data.limit()));
+        provenance.put("max_length", String.valueOf(data.options().maxLength()));
+        provenance.put("limit", String.valueOf(data.options().limit()));
         opened.describe(provenance);
         return provenance;
     }

@@ -104,7 +104,7 @@ public final class ActivationCases {
                     y.expect(i, value(activation, z) * up.value(i), 6 * Sum.EPS * Math.abs(z * up.value(i)));
                 }
             });
-            return () -> f.ops().gluForward(y.tensor(), gate.tensor(), up.tensor(), activation);
+            return () -> f.ops().block().gluForward(y.tensor(), gate.tensor(), up.tensor(), activation);
         }
     }
 
@@ -137,7 +137,7 @@ public final class ActivationCases {
                     dup.expect(i, dy.value(i) * value(activation, z), 6 * Sum.EPS * Math.abs(z * dy.value(i)));
                 }
             });
-            return () -> f.ops().gluBackward(dgate.tensor(), dup.tensor(), dy.tensor(), gate.tensor(), up.tensor(), activation);
+            return () -> f.ops().block().gluBackward(dgate.tensor(), dup.tensor(), dy.tensor(), gate.tensor(), up.tensor(), activation);
         }
     }
 
@@ -169,7 +169,7 @@ public final class ActivationCases {
                     y.expect(i, value, 3 * Sum.EPS * Math.abs(value));
                 }
             });
-            return () -> f.ops().softcapForward(y.tensor(), x.tensor(), cap);
+            return () -> f.ops().head().softcapForward(y.tensor(), x.tensor(), cap);
         }
     }
 
@@ -201,7 +201,7 @@ public final class ActivationCases {
                     dx.expect(i, dy.value(i) * (1 - share * share), 3 * Sum.EPS * Math.abs(dy.value(i)));
                 }
             });
-            return () -> f.ops().softcapBackward(dx.tensor(), dy.tensor(), y.tensor(), cap);
+            return () -> f.ops().head().softcapBackward(dx.tensor(), dy.tensor(), y.tensor(), cap);
         }
     }
 }

@@ -2,7 +2,7 @@ package io.sails4j.conformance;
 
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.DynamicCode;
-import io.sails4j.ops.Ops;
+import io.sails4j.ops.OptimizerOps;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
@@ -17,7 +17,7 @@ import java.util.stream.Stream;
  * @param history size of the moments before the step, 0 = none
  */
 public record Adamw8bitCase(List<Integer> sizes, long step, double history, double gradScale, AdamwOptions options) implements OpCase {
-    private static final int BLOCK = Ops.ADAMW_BLOCK;
+    private static final int BLOCK = OptimizerOps.ADAMW_BLOCK;
 
     static List<OpCase> all() {
         AdamwOptions usual = new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0.01);
@@ -89,7 +89,7 @@ public record Adamw8bitCase(List<Integer> sizes, long step, double history, doub
     }
 
     private Moment moment(Fixture f, String name, float[] code, long n) {
-        long[] state = Ops.adamw8bitSizes(n);
+        long[] state = OptimizerOps.adamw8bitSizes(n);
         return new Moment(f.updated(name, DType.I32, (random, i) -> random.nextInt(), state[0]),
             f.updated(name + "_absmax", DType.F32, Draw.uniform(0, history), state[1]), code);
     }
@@ -111,7 +111,7 @@ public record Adamw8bitCase(List<Integer> sizes, long step, double history, doub
         });
         return () -> {
             numbers.call(f, rates);
-            f.ops().adamw8bit(tensors(groups, Group::param), tensors(groups, g -> g.m.q), tensors(groups, g -> g.v.q),
+            f.ops().optimizer().adamw8bit(tensors(groups, Group::param), tensors(groups, g -> g.m.q), tensors(groups, g -> g.v.q),
                 tensors(groups, g -> g.m.absmax), tensors(groups, g -> g.v.absmax), tensors(groups, Group::grad), mCode.tensor(), vCode.tensor(),
                 rates.tensor());
         };

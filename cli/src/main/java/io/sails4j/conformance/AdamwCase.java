@@ -61,7 +61,7 @@ public record AdamwCase(List<Integer> sizes, long step, double gradScale, AdamwO
         List<Tensor> grads = groups.stream().map(g -> g.grad.tensor()).toList();
         return () -> {
             numbers.call(f, rates);
-            f.ops().adamw(params, m, v, grads, rates.tensor());
+            f.ops().optimizer().adamw(params, m, v, grads, rates.tensor());
         };
     }
 

@@ -1,7 +1,7 @@
 package io.sails4j.conformance;
 
 import io.sails4j.ops.AdamwOptions;
-import io.sails4j.ops.Ops;
+import io.sails4j.ops.OptimizerOps;
 import io.sails4j.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
@@ -32,7 +32,7 @@ public record AdamwRatesCase(long step, double gradScale, AdamwOptions options) 
 
     @Override
     public double flops() {
-        return Ops.ADAMW_RATES;
+        return OptimizerOps.ADAMW_RATES;
     }
 
     @Override
@@ -44,12 +44,12 @@ public record AdamwRatesCase(long step, double gradScale, AdamwOptions options) 
 
     /** Room for the numbers. */
     Operand room(Fixture f) {
-        return f.output("rates", DType.F32, Ops.ADAMW_RATES);
+        return f.output("rates", DType.F32, OptimizerOps.ADAMW_RATES);
     }
 
     /** Has them written. */
     void call(Fixture f, Operand rates) {
-        f.ops().adamwRates(rates.tensor(), step, gradScale, options);
+        f.ops().optimizer().adamwRates(rates.tensor(), step, gradScale, options);
     }
 
     void expect(Operand rates) {

@@ -56,8 +56,8 @@ public final class AdjointCases {
             f.oracle(() -> compare(f, dy, y, dtable, table.values(), tokens));
             return () -> {
                 dtable.tensor().fillZero();
-                f.ops().embeddingForward(y.tensor(), ids.tensor(), table.tensor(), 3);
-                f.ops().embeddingBackward(dtable.tensor(), dy.tensor(), ids.tensor(), 3);
+                f.ops().block().embeddingForward(y.tensor(), ids.tensor(), table.tensor(), 3);
+                f.ops().block().embeddingBackward(dtable.tensor(), dy.tensor(), ids.tensor(), 3);
             };
         }
     }
@@ -90,9 +90,9 @@ public final class AdjointCases {
             Operand dx = f.intermediate("dx", DType.F32, tokens, heads, headDim);
             f.oracle(() -> compare(f, dy, y, dx, x.values(), 2));
             return () -> {
-                f.ops().ropeTable(table.tensor(), positions.tensor(), invFreq.tensor());
-                f.ops().rope(y.tensor(), x.tensor(), table.tensor(), false);
-                f.ops().rope(dx.tensor(), dy.tensor(), table.tensor(), true);
+                f.ops().block().ropeTable(table.tensor(), positions.tensor(), invFreq.tensor());
+                f.ops().block().rope(y.tensor(), x.tensor(), table.tensor(), false);
+                f.ops().block().rope(dx.tensor(), dy.tensor(), table.tensor(), true);
             };
         }
     }
@@ -128,9 +128,9 @@ public final class AdjointCases {
             f.oracle(() -> compare(f, dy, y, dx, x.values(), r * (dIn + dOut)));
             return () -> {
                 List.of(y, dx, dloraA, dloraB).forEach(operand -> operand.tensor().fillZero());
-                f.ops().loraForward(y.tensor(), h.tensor(), x.tensor(), loraA.tensor(), loraB.tensor(), 2);
-                f.ops().loraBackward(dx.tensor(), dloraA.tensor(), dloraB.tensor(), dy.tensor(), x.tensor(), h.tensor(), loraA.tensor(),
-                    loraB.tensor(), 2);
+                f.ops().linear().loraForward(y.tensor(), h.tensor(), x.tensor(), loraA.tensor(), loraB.tensor(), 2);
+                f.ops().linear().loraBackward(dx.tensor(), dloraA.tensor(), dloraB.tensor(), dy.tensor(), x.tensor(), h.tensor(),
+                    loraA.tensor(), loraB.tensor(), 2);
             };
         }
     }
@@ -161,8 +161,8 @@ public final class AdjointCases {
             Operand dx = f.intermediate("dx", DType.F32, n, dIn);
             f.oracle(() -> compare(f, dy, y, dx, x.values(), dIn + dOut));
             return () -> {
-                f.ops().matmul(y.tensor(), x.tensor(), weight.tensor(), false, true, 1, 0);
-                f.ops().matmul(dx.tensor(), dy.tensor(), weight.tensor(), false, false, 1, 0);
+                f.ops().matmul().matmul(y.tensor(), x.tensor(), weight.tensor(), false, true, 1, 0);
+                f.ops().matmul().matmul(dx.tensor(), dy.tensor(), weight.tensor(), false, false, 1, 0);
             };
         }
     }
@@ -196,8 +196,8 @@ public final class AdjointCases {
             Operand dstd = f.intermediate("dstd", DType.F32, rows);
             f.oracle(() -> compare(f, dy, y, dx, x.values(), 1));
             return () -> {
-                f.ops().unstandardizeForward(y.tensor(), x.tensor(), mean.tensor(), std.tensor());
-                f.ops().unstandardizeBackward(dx.tensor(), dmean.tensor(), dstd.tensor(), dy.tensor(), x.tensor(), std.tensor());
+                f.ops().sae().unstandardizeForward(y.tensor(), x.tensor(), mean.tensor(), std.tensor());
+                f.ops().sae().unstandardizeBackward(dx.tensor(), dmean.tensor(), dstd.tensor(), dy.tensor(), x.tensor(), std.tensor());
             };
         }
     }

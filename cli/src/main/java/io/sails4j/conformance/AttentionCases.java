@@ -177,8 +177,8 @@ public final class AttentionCases {
                     lse.expect(i, expected.lse()[i], expected.lseError()[i]);
                 }
             });
-            return () -> f.ops().attentionForward(out.tensor(), Fixture.tensorOrNull(lse), in.q.tensor(), in.k.tensor(), in.v.tensor(),
-                in.qSegment.tensor(), in.kSegment.tensor(), shape);
+            return () -> f.ops().attention().attentionForward(out.tensor(), Fixture.tensorOrNull(lse), in.q.tensor(), in.k.tensor(),
+                in.v.tensor(), in.qSegment.tensor(), in.kSegment.tensor(), shape);
         }
     }
 
@@ -215,8 +215,8 @@ public final class AttentionCases {
                 expect(dk, expected.dk());
                 expect(dv, expected.dv());
             });
-            return () -> f.ops().attentionBackward(dq.tensor(), dk.tensor(), dv.tensor(), dout.tensor(), in.q.tensor(), in.k.tensor(),
-                in.v.tensor(), out.tensor(), lse.tensor(), in.qSegment.tensor(), in.kSegment.tensor(), shape);
+            return () -> f.ops().attention().attentionBackward(dq.tensor(), dk.tensor(), dv.tensor(), dout.tensor(), in.q.tensor(),
+                in.k.tensor(), in.v.tensor(), out.tensor(), lse.tensor(), in.qSegment.tensor(), in.kSegment.tensor(), shape);
         }
 
         private static void expect(Operand operand, Sum[] sums) {

@@ -1,6 +1,6 @@
 package io.sails4j.conformance;
 
-import io.sails4j.ffi.NativeException;
+import io.sails4j.NativeException;
 import io.sails4j.ops.Engine;
 import java.util.ArrayList;
 import java.util.List;

@@ -76,8 +76,8 @@ public final class DecodeCases {
                     y.expect(i, sum[i] * scale, Math.abs(scale) * (inherited + rootError(d) * Math.abs(sum[i])));
                 }
             });
-            return () -> f.ops().residualNormForward(out.tensor(), y.tensor(), x.tensor(), Fixture.tensorOrNull(xWeight), residual.tensor(),
-                yWeight.tensor(), EPS, offset);
+            return () -> f.ops().block().residualNormForward(out.tensor(), y.tensor(), x.tensor(), Fixture.tensorOrNull(xWeight),
+                residual.tensor(), yWeight.tensor(), EPS, offset);
         }
 
         /** Relative: the sum of squares, its root, and the products with it. */
@@ -134,8 +134,8 @@ public final class DecodeCases {
                     kSegment.expect(i, i % capacity == position ? qSegment.value(i / capacity) : kSegment.value(i), 0);
                 }
             });
-            return () -> f.ops().ropeAppend(q.tensor(), keys.tensor(), values.tensor(), kSegment.tensor(), k.tensor(), v.tensor(), table.tensor(),
-                qSegment.tensor(), place.tensor());
+            return () -> f.ops().decoding().ropeAppend(q.tensor(), keys.tensor(), values.tensor(), kSegment.tensor(), k.tensor(),
+                v.tensor(), table.tensor(), qSegment.tensor(), place.tensor());
         }
 
         private void expectTurned(Operand out, int i, Operand x, int from, Operand table, int b) {
@@ -183,8 +183,8 @@ public final class DecodeCases {
                     out.expect(i, expected[i].value(), expected[i].error());
                 }
             });
-            return () -> f.ops().attentionDecode(out.tensor(), q.tensor(), keys.tensor(), values.tensor(), qSegment.tensor(), kSegment.tensor(),
-                place.tensor(), window, shape.scale(), softcap);
+            return () -> f.ops().decoding().attentionDecode(out.tensor(), q.tensor(), keys.tensor(), values.tensor(), qSegment.tensor(),
+                kSegment.tensor(), place.tensor(), window, shape.scale(), softcap);
         }
     }
 
@@ -222,7 +222,8 @@ public final class DecodeCases {
                 place.expect(0, place.value(0) + 1, 0);
                 counter.expect(0, step + 1, 0);
             });
-            return () -> f.ops().decodeAdvance(history.tensor(), positions.tensor(), place.tensor(), counter.tensor(), ids.tensor());
+            return () -> f.ops().decoding().decodeAdvance(history.tensor(), positions.tensor(), place.tensor(), counter.tensor(),
+                ids.tensor());
         }
     }
 }

@@ -61,7 +61,7 @@ public final class DoraCases {
                     norm.expect(i, length, length == 0 ? Math.sqrt(squares.error()) : squares.error() / (2 * length) + Sum.EPS * length);
                 }
             });
-            return () -> f.ops().doraNorm(norm.tensor(), weight.tensor(), a.tensor(), b.tensor(), SCALE);
+            return () -> f.ops().linear().doraNorm(norm.tensor(), weight.tensor(), a.tensor(), b.tensor(), SCALE);
         }
     }
 
@@ -89,7 +89,7 @@ public final class DoraCases {
                     y.expect(i, value, 2 * Sum.EPS * Math.abs(value));
                 }
             });
-            return () -> f.ops().doraForward(y.tensor(), u.tensor(), magnitude.tensor(), norm.tensor());
+            return () -> f.ops().linear().doraForward(y.tensor(), u.tensor(), magnitude.tensor(), norm.tensor());
         }
     }
 
@@ -128,8 +128,8 @@ public final class DoraCases {
                     }
                 }
             });
-            return () -> f.ops().doraBackward(du.tensor(), Fixture.tensorOrNull(dmagnitude), dy.tensor(), u.tensor(), magnitude.tensor(),
-                norm.tensor());
+            return () -> f.ops().linear().doraBackward(du.tensor(), Fixture.tensorOrNull(dmagnitude), dy.tensor(), u.tensor(),
+                magnitude.tensor(), norm.tensor());
         }
     }
 }

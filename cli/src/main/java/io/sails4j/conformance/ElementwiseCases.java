@@ -77,7 +77,7 @@ public final class ElementwiseCases {
                     y.expectExactly(i, x.value(i));
                 }
             });
-            return () -> f.ops().convert(y.tensor(), x.tensor());
+            return () -> f.ops().elementwise().convert(y.tensor(), x.tensor());
         }
     }
 
@@ -104,7 +104,7 @@ public final class ElementwiseCases {
                     y.expect(i, left + right, Sum.EPS * (Math.abs(left) + Math.abs(right)));
                 }
             });
-            return () -> f.ops().axpby(y.tensor(), x.tensor(), alpha, beta);
+            return () -> f.ops().elementwise().axpby(y.tensor(), x.tensor(), alpha, beta);
         }
     }
 
@@ -131,7 +131,7 @@ public final class ElementwiseCases {
                     y.expect(i, x.value(i) + right, Sum.EPS * (Math.abs(x.value(i)) + Math.abs(right)));
                 }
             });
-            return () -> f.ops().addRow(y.tensor(), x.tensor(), row.tensor(), alpha);
+            return () -> f.ops().elementwise().addRow(y.tensor(), x.tensor(), row.tensor(), alpha);
         }
     }
 
@@ -157,7 +157,7 @@ public final class ElementwiseCases {
                     y.expectExactly(i, x.value((int) index.value(i / cols) * cols + i % cols));
                 }
             });
-            return () -> f.ops().gatherRows(y.tensor(), x.tensor(), index.tensor());
+            return () -> f.ops().elementwise().gatherRows(y.tensor(), x.tensor(), index.tensor());
         }
     }
 
@@ -193,7 +193,7 @@ public final class ElementwiseCases {
                 }
             });
             return () -> {
-                got.add(f.ops().sumOfSquares(arguments));
+                got.add(f.ops().elementwise().sumOfSquares(arguments));
                 for (int t = 0; t < tensors.size(); t++) {
                     f.compare("second call", got.getLast()[t], got.getFirst()[t], 0);
                 }
@@ -228,7 +228,7 @@ public final class ElementwiseCases {
                 }
                 f.compare("count", got[0], expected, 0);
             });
-            return () -> got[0] = f.ops().countNonfinite(x.tensor());
+            return () -> got[0] = f.ops().elementwise().countNonfinite(x.tensor());
         }
     }
 }

@@ -47,7 +47,7 @@ public final class EmbeddingCases {
                     out.expect(i, value, Sum.EPS * Math.abs(value));
                 }
             });
-            return () -> f.ops().embeddingForward(out.tensor(), ids.tensor(), table.tensor(), scale);
+            return () -> f.ops().block().embeddingForward(out.tensor(), ids.tensor(), table.tensor(), scale);
         }
     }
 
@@ -85,7 +85,7 @@ public final class EmbeddingCases {
                     dtable.expect(i, sum.value(), sum.error());
                 }
             });
-            return () -> f.ops().embeddingBackward(dtable.tensor(), dy.tensor(), ids.tensor(), scale);
+            return () -> f.ops().block().embeddingBackward(dtable.tensor(), dy.tensor(), ids.tensor(), scale);
         }
     }
 }

@@ -75,11 +75,6 @@ public final class Fixture implements AutoCloseable {
         return add(name, dtype, Operand.Role.UPDATED, draw, dims);
     }
 
-    /** A workspace of exactly this size: starts as NaN, only its red zones are checked. */
-    Operand scratch(String name, long bytes) {
-        return add(name, DType.F32, Operand.Role.SCRATCH, null, Math.ceilDiv(bytes, 4L));
-    }
-
     /** What one operation of a case hands to the next: starts as NaN, only its red zones are checked. */
     Operand intermediate(String name, DType dtype, long... dims) {
         return add(name, dtype, Operand.Role.SCRATCH, null, dims);

@@ -107,7 +107,7 @@ public final class HeadCases {
                     expectRow(t, logits.values(), (int) targets.value(t), weight == null ? 0 : weight.value(t), loss, dlogits);
                 }
             });
-            return () -> f.ops().crossEntropy(loss.tensor(), Fixture.tensorOrNull(dlogits), logits.tensor(), targets.tensor(),
+            return () -> f.ops().head().crossEntropy(loss.tensor(), Fixture.tensorOrNull(dlogits), logits.tensor(), targets.tensor(),
                 Fixture.tensorOrNull(weight));
         }
 
@@ -232,7 +232,7 @@ public final class HeadCases {
                     de.expect(i, expected.dembed[i].value(), expected.dembed[i].error());
                 }
             });
-            return () -> f.ops().headLoss(loss.tensor(), Fixture.tensorOrNull(dh), Fixture.tensorOrNull(de), hidden.tensor(),
+            return () -> f.ops().head().headLoss(loss.tensor(), Fixture.tensorOrNull(dh), Fixture.tensorOrNull(de), hidden.tensor(),
                 embed.tensor(), targets.tensor(), Fixture.tensorOrNull(weight), softcap);
         }
     }

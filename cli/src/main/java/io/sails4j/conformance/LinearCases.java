@@ -94,7 +94,7 @@ public final class LinearCases {
                     }
                 }
             });
-            return () -> f.ops().linearForward(out.tensor(), tensor(h), x.tensor(), weight.tensor(), tensor(biases),
+            return () -> f.ops().linear().linearForward(out.tensor(), tensor(h), x.tensor(), weight.tensor(), tensor(biases),
                 inPlace ? out.tensor() : tensor(old), tensor(loraA), tensor(loraB), SCALE);
         }
     }
@@ -151,8 +151,8 @@ public final class LinearCases {
                     expect(db, low, n * dIn + r * dIn);
                 }
             });
-            return () -> f.ops().linearBackward(dx.tensor(), tensor(da), tensor(db), dy.tensor(), tensor(x), weight.tensor(), tensor(h),
-                tensor(loraA), tensor(loraB), SCALE, accumulate);
+            return () -> f.ops().linear().linearBackward(dx.tensor(), tensor(da), tensor(db), dy.tensor(), tensor(x), weight.tensor(),
+                tensor(h), tensor(loraA), tensor(loraB), SCALE, accumulate);
         }
 
         private Sum[] lowRank(Operand dy, @Nullable Operand x, @Nullable Operand h, Operand loraA, Operand loraB) {

@@ -103,7 +103,7 @@ public final class LinearSetCases {
             });
             List<Tensor> out = ys.stream().map(Operand::tensor).toList();
             List<LinearMap> linear = maps.stream().map(Map::map).toList();
-            return () -> f.ops().linearSetForward(out, x.tensor(), linear);
+            return () -> f.ops().linear().linearSetForward(out, x.tensor(), linear);
         }
     }
 
@@ -155,7 +155,7 @@ public final class LinearSetCases {
             });
             GluKept outputs = new GluKept(Fixture.tensorOrNull(keptGate), Fixture.tensorOrNull(keptUp), Fixture.tensorOrNull(gateH),
                 Fixture.tensorOrNull(upH));
-            return () -> f.ops().linearGluForward(y.tensor(), outputs, x.tensor(), gate.map(), up.map(), activation);
+            return () -> f.ops().linear().linearGluForward(y.tensor(), outputs, x.tensor(), gate.map(), up.map(), activation);
         }
 
         private void expectHidden(@Nullable Operand h, Operand x, Map map) {

@@ -58,7 +58,7 @@ public final class LoraCases {
             Operand out = f.updated("y", y, Draw.normal(1), n, dOut);
             Operand h = f.output("h", DType.F32, n, r);
             f.oracle(() -> expect(x, loraA, loraB, out, h));
-            return () -> f.ops().loraForward(out.tensor(), h.tensor(), x.tensor(), loraA.tensor(), loraB.tensor(), scale);
+            return () -> f.ops().linear().loraForward(out.tensor(), h.tensor(), x.tensor(), loraA.tensor(), loraB.tensor(), scale);
         }
 
         private void expect(Operand x, Operand loraA, Operand loraB, Operand out, Operand h) {
@@ -122,8 +122,8 @@ public final class LoraCases {
                     expect(db, i, expected[at]);
                 }
             });
-            return () -> f.ops().loraBackward(Fixture.tensorOrNull(dx), da.tensor(), db.tensor(), gradient.tensor(), x.tensor(), h.tensor(),
-                loraA.tensor(), loraB.tensor(), scale);
+            return () -> f.ops().linear().loraBackward(Fixture.tensorOrNull(dx), da.tensor(), db.tensor(), gradient.tensor(), x.tensor(),
+                h.tensor(), loraA.tensor(), loraB.tensor(), scale);
         }
 
         private static void expect(Operand operand, int i, Sum sum) {

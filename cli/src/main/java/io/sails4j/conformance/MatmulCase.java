@@ -1,12 +1,12 @@
 package io.sails4j.conformance;
 
-import io.sails4j.ffi.NativeMatmul;
+import io.sails4j.ops.MatmulShape;
 import io.sails4j.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
- * c [m, n] = alpha op(a) op(b) + beta c, called at the ABI so that rows can be longer than they need be.
+ * c [m, n] = alpha op(a) op(b) + beta c, whose rows can be longer than they need be.
  *
  * @param pad elements at the end of each row that do not belong to the matrices
  */
@@ -85,14 +85,9 @@ public record MatmulCase(int m, int n, int k, boolean transposeA, boolean transp
         Operand a = f.input("a", dtype, padded(lda, pad), aRows, lda);
         Operand b = f.input("b", dtype, padded(ldb, pad), bRows, ldb);
         Operand out = beta == 0 ? f.output("c", c, m, ldc) : f.updated("c", c, padded(ldc, pad), m, ldc);
-        NativeMatmul api = f.engine().device().handle().matmul();
-        int ta = transposeA ? 1 : 0;
-        int tb = transposeB ? 1 : 0;
-        long bytes = api.matmulWorkspaceBytes(m, n, k, c.abiCode(), dtype.abiCode(), ta, tb);
-        Operand workspace = f.scratch("workspace", bytes);
+        MatmulShape shape = new MatmulShape(m, n, k, ldc, lda, ldb, transposeA, transposeB);
         f.oracle(() -> expect(a, b, out, lda, ldb, ldc));
-        return () -> api.matmul(out.tensor().address(), a.tensor().address(), b.tensor().address(), m, n, k, ldc, lda, ldb, c.abiCode(),
-            dtype.abiCode(), ta, tb, alpha, beta, workspace.tensor().address(), bytes);
+        return () -> f.ops().matmul().matmul(out.tensor(), a.tensor(), b.tensor(), shape, alpha, beta);
     }
 
     private static Draw padded(int ld, int pad) {

@@ -96,8 +96,8 @@ public final class PreferenceCases {
             Operand results = f.output("results", DType.F64, pairs, 4);
             Operand weight = weighted ? f.output("token_weight", DType.F32, tokens) : null;
             f.oracle(() -> expect(start, end, targets, loss, reference, results, weight));
-            return () -> f.ops().preferenceLoss(results.tensor(), Fixture.tensorOrNull(weight), loss.tensor(), targets.tensor(), starts.tensor(),
-                ends.tensor(), Fixture.tensorOrNull(reference), kind, strength, scale);
+            return () -> f.ops().head().preferenceLoss(results.tensor(), Fixture.tensorOrNull(weight), loss.tensor(), targets.tensor(),
+                starts.tensor(), ends.tensor(), Fixture.tensorOrNull(reference), kind, strength, scale);
         }
 
         private static boolean ends(int[] end, int at) {

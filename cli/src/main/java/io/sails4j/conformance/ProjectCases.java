@@ -118,7 +118,7 @@ public final class ProjectCases {
                     y.expect(i, expected[i].value(), expected[i].error());
                 }
             });
-            return () -> f.ops().project(y.tensor(), g.tensor(), basis.tensor(), right);
+            return () -> f.ops().optimizer().project(y.tensor(), g.tensor(), basis.tensor(), right);
         }
     }
 
@@ -162,9 +162,9 @@ public final class ProjectCases {
                 f.compare("<a, P b> = <P a, b>", left.value(), middle.value(), 4 * (left.error() + middle.error()));
             });
             return () -> {
-                f.ops().project(pa.tensor(), a.tensor(), basis.tensor(), right);
-                f.ops().project(pb.tensor(), b.tensor(), basis.tensor(), right);
-                f.ops().project(ppa.tensor(), pa.tensor(), basis.tensor(), right);
+                f.ops().optimizer().project(pa.tensor(), a.tensor(), basis.tensor(), right);
+                f.ops().optimizer().project(pb.tensor(), b.tensor(), basis.tensor(), right);
+                f.ops().optimizer().project(ppa.tensor(), pa.tensor(), basis.tensor(), right);
             };
         }
     }

@@ -115,7 +115,7 @@ public final class ProjectSetCases {
             List<Tensor> out = tensors(ys);
             List<Tensor> in = tensors(gs);
             List<Tensor> spaces = tensors(bases);
-            return () -> f.ops().projectSet(out, in, spaces, sides(sizes));
+            return () -> f.ops().optimizer().projectSet(out, in, spaces, sides(sizes));
         }
     }
 
@@ -164,7 +164,7 @@ public final class ProjectSetCases {
             List<Tensor> bases = tensors(groups.stream().map(Group::basis).toList());
             return () -> {
                 numbers.call(f, rates);
-                f.ops().adamwProjected(params, m, v, grads, bases, sides(sizes), projected, rates.tensor());
+                f.ops().optimizer().adamwProjected(params, m, v, grads, bases, sides(sizes), projected, rates.tensor());
             };
         }
 

@@ -114,7 +114,7 @@ public final class RmsNormCases {
                     rstd.expect(i, value, Sum.EPS * value * (0.5 * Math.sqrt(d) + 4));
                 }
             });
-            return () -> f.ops().rmsnormForward(out.tensor(), Fixture.tensorOrNull(rstd), x.tensor(), weight.tensor(),
+            return () -> f.ops().block().rmsnormForward(out.tensor(), Fixture.tensorOrNull(rstd), x.tensor(), weight.tensor(),
                 Fixture.tensorOrNull(res), EPS, offset);
         }
     }
@@ -153,8 +153,8 @@ public final class RmsNormCases {
                     dw.expect(i, expected[rows * d + i].value(), expected[rows * d + i].error());
                 }
             });
-            return () -> f.ops().rmsnormBackward(dx.tensor(), Fixture.tensorOrNull(dw), gradient.tensor(), x.tensor(), weight.tensor(),
-                rstd.tensor(), offset, accumulate);
+            return () -> f.ops().block().rmsnormBackward(dx.tensor(), Fixture.tensorOrNull(dw), gradient.tensor(), x.tensor(),
+                weight.tensor(), rstd.tensor(), offset, accumulate);
         }
     }
 }

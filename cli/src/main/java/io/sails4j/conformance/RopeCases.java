@@ -67,7 +67,7 @@ public final class RopeCases {
                     table.expect(i, i % 2 == 0 ? Math.cos(angle) : Math.sin(angle), 0x1p-51 * Math.abs(angle));
                 }
             });
-            return () -> f.ops().ropeTable(table.tensor(), positions.tensor(), invFreq.tensor());
+            return () -> f.ops().block().ropeTable(table.tensor(), positions.tensor(), invFreq.tensor());
         }
     }
 
@@ -99,7 +99,7 @@ public final class RopeCases {
                     y.expect(i, cos + sin, Sum.EPS * (Math.abs(cos) + Math.abs(sin)));
                 }
             });
-            return () -> f.ops().rope(y.tensor(), x.tensor(), table.tensor(), inverse);
+            return () -> f.ops().block().rope(y.tensor(), x.tensor(), table.tensor(), inverse);
         }
     }
 
@@ -137,8 +137,8 @@ public final class RopeCases {
                 }
             });
             return () -> {
-                f.ops().rope(y.tensor(), x.tensor(), table.tensor(), false);
-                f.ops().rope(back.tensor(), y.tensor(), table.tensor(), true);
+                f.ops().block().rope(y.tensor(), x.tensor(), table.tensor(), false);
+                f.ops().block().rope(back.tensor(), y.tensor(), table.tensor(), true);
             };
         }
     }

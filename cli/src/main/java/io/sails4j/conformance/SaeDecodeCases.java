@@ -68,8 +68,8 @@ public final class SaeDecodeCases {
                     dx.expect(at, sum.value(), sum.error());
                 }
             });
-            return () -> f.ops().saeEncodeBackward(dx.tensor(), codes.values().tensor(), codes.indices().tensor(), codes.counts().tensor(),
-                wEnc.tensor(), Fixture.tensorOrNull(scale));
+            return () -> f.ops().sae().saeEncodeBackward(dx.tensor(), codes.values().tensor(), codes.indices().tensor(),
+                codes.counts().tensor(), wEnc.tensor(), Fixture.tensorOrNull(scale));
         }
     }
 
@@ -114,7 +114,7 @@ public final class SaeDecodeCases {
                     recon.expect(at, sum.value(), sum.error());
                 }
             });
-            return () -> f.ops().saeDecode(recon.tensor(), codes.indices().tensor(), codes.values().tensor(), codes.counts().tensor(),
+            return () -> f.ops().sae().saeDecode(recon.tensor(), codes.indices().tensor(), codes.values().tensor(), codes.counts().tensor(),
                 wDec.tensor(), Fixture.tensorOrNull(bias), Fixture.tensorOrNull(scale));
         }
     }
@@ -151,8 +151,8 @@ public final class SaeDecodeCases {
                     }
                 }
             });
-            return () -> f.ops().saeDecodeBackward(dvalues.tensor(), drecon.tensor(), codes.indices().tensor(), codes.counts().tensor(),
-                wDec.tensor(), Fixture.tensorOrNull(scale));
+            return () -> f.ops().sae().saeDecodeBackward(dvalues.tensor(), drecon.tensor(), codes.indices().tensor(),
+                codes.counts().tensor(), wDec.tensor(), Fixture.tensorOrNull(scale));
         }
     }
 
@@ -194,9 +194,9 @@ public final class SaeDecodeCases {
                 f.compare("<dy, J dx> = <J^T dy, dx>", left.value(), right.value(), 4 * (2 * left.error() + right.error()));
             });
             return () -> {
-                f.ops().saeDecode(recon.tensor(), codes.indices().tensor(), codes.values().tensor(), codes.counts().tensor(),
+                f.ops().sae().saeDecode(recon.tensor(), codes.indices().tensor(), codes.values().tensor(), codes.counts().tensor(),
                     wDec.tensor(), null, Fixture.tensorOrNull(scale));
-                f.ops().saeDecodeBackward(dvalues.tensor(), drecon.tensor(), codes.indices().tensor(), codes.counts().tensor(),
+                f.ops().sae().saeDecodeBackward(dvalues.tensor(), drecon.tensor(), codes.indices().tensor(), codes.counts().tensor(),
                     wDec.tensor(), Fixture.tensorOrNull(scale));
             };
         }
@@ -233,7 +233,8 @@ public final class SaeDecodeCases {
                     }
                 }
             });
-            return () -> f.ops().saeDensify(acts.tensor(), codes.indices().tensor(), codes.values().tensor(), codes.counts().tensor());
+            return () -> f.ops().sae().saeDensify(acts.tensor(), codes.indices().tensor(), codes.values().tensor(),
+                codes.counts().tensor());
         }
     }
 
@@ -262,7 +263,7 @@ public final class SaeDecodeCases {
             Operand sum = f.updated("sum", DType.F64, Draw.normal(1), nClasses, dSae);
             Operand active = withActive ? f.updated("active", DType.F64, Draw.ints(0, 100), nClasses, dSae) : null;
             f.oracle(() -> expect(codes, tokenClass, weight, sum, active));
-            return () -> f.ops().saeAccumulate(sum.tensor(), Fixture.tensorOrNull(active), codes.indices().tensor(),
+            return () -> f.ops().sae().saeAccumulate(sum.tensor(), Fixture.tensorOrNull(active), codes.indices().tensor(),
                 codes.values().tensor(), codes.counts().tensor(), tokenClass.tensor(), Fixture.tensorOrNull(weight));
         }
 

@@ -89,7 +89,7 @@ public final class SaeEncodeCases {
                     expectRow(t, e.active(t, k), e.z, indices, values, counts);
                 }
             });
-            return () -> f.ops().saeEncode(indices.tensor(), values.tensor(), counts.tensor(), e.x.tensor(), e.wEnc.tensor(),
+            return () -> f.ops().sae().saeEncode(indices.tensor(), values.tensor(), counts.tensor(), e.x.tensor(), e.wEnc.tensor(),
                 Fixture.tensorOrNull(e.bias), Fixture.tensorOrNull(e.threshold), Fixture.tensorOrNull(e.scale),
                 Fixture.tensorOrNull(e.gateBias), activation, k);
         }

@@ -61,7 +61,8 @@ public final class SaeStatisticsCases {
             Operand squares = withAll ? f.updated("sum_squares", DType.F64, Draw.uniform(0, 1), nClasses, dSae) : null;
             Operand active = withAll ? f.updated("active", DType.F64, Draw.ints(0, 100), nClasses, dSae) : null;
             f.oracle(() -> expect(e, tokenClass, weight, sum, squares, active));
-            return () -> f.ops().saeStatistics(sum.tensor(), Fixture.tensorOrNull(squares), Fixture.tensorOrNull(active), e.x().tensor(),
+            return () -> f.ops().sae().saeStatistics(sum.tensor(), Fixture.tensorOrNull(squares), Fixture.tensorOrNull(active),
+                e.x().tensor(),
                 e.wEnc().tensor(), Fixture.tensorOrNull(e.bias()), Fixture.tensorOrNull(e.threshold()), Fixture.tensorOrNull(e.scale()),
                 Fixture.tensorOrNull(e.gateBias()), tokenClass.tensor(), Fixture.tensorOrNull(weight), activation);
         }

@@ -69,7 +69,7 @@ public record SampleCase(int rows, int vocab, float temperature, long topK, floa
                 ids.expectExactly(row, expected[row]);
             }
         });
-        return () -> f.ops().sample(ids.tensor(), logits.tensor(), Fixture.tensorOrNull(uniform), temperature, topK, topP);
+        return () -> f.ops().sampling().sample(ids.tensor(), logits.tensor(), Fixture.tensorOrNull(uniform), temperature, topK, topP);
     }
 
     /** Draws one row, its point in [0, 1) and the id that must come out; false where a decision is too close. */

@@ -80,7 +80,7 @@ public final class StandardizeCases {
                     expectRow(row, x.values(), y, mean, std);
                 }
             });
-            return () -> f.ops().standardizeForward(y.tensor(), mean.tensor(), std.tensor(), x.tensor(), EPS);
+            return () -> f.ops().sae().standardizeForward(y.tensor(), mean.tensor(), std.tensor(), x.tensor(), EPS);
         }
 
         private void expectRow(int row, double[] x, Operand y, Operand mean, Operand std) {
@@ -168,7 +168,7 @@ public final class StandardizeCases {
                     }
                 }
             });
-            return () -> f.ops().standardizeBackward(dx.tensor(), dy.tensor(), Fixture.tensorOrNull(gradMean),
+            return () -> f.ops().sae().standardizeBackward(dx.tensor(), dy.tensor(), Fixture.tensorOrNull(gradMean),
                 Fixture.tensorOrNull(gradStd), x.tensor(), mean.tensor(), std.tensor(), EPS);
         }
     }
@@ -202,7 +202,7 @@ public final class StandardizeCases {
                     y.expect(i, scaled + mean.value(i / cols), Sum.EPS * (Math.abs(scaled) + Math.abs(mean.value(i / cols))));
                 }
             });
-            return () -> f.ops().unstandardizeForward(y.tensor(), x.tensor(), mean.tensor(), std.tensor());
+            return () -> f.ops().sae().unstandardizeForward(y.tensor(), x.tensor(), mean.tensor(), std.tensor());
         }
     }
 
@@ -246,7 +246,8 @@ public final class StandardizeCases {
                     dstd.expect(row, byStd.value(), byStd.error());
                 }
             });
-            return () -> f.ops().unstandardizeBackward(dx.tensor(), dmean.tensor(), dstd.tensor(), dy.tensor(), x.tensor(), std.tensor());
+            return () -> f.ops().sae().unstandardizeBackward(dx.tensor(), dmean.tensor(), dstd.tensor(), dy.tensor(), x.tensor(),
+                std.tensor());
         }
     }
 }

@@ -1,5 +1,6 @@
 package io.sails4j.demo;
 
+import io.sails4j.train.ScheduleOptions;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModelFamily;
 import io.sails4j.config.RopeScaling;
@@ -106,8 +107,14 @@ public final class DemoWorld {
             sequences.add(allCounted(pair.aligned()));
             sequences.add(allCounted(pair.unaligned()));
         }
-        TrainingOptions options = new TrainingOptions(100, steps, 1500, 2048, new AdamwOptions(3e-3, 0.9, 0.95, 1e-8, 0), 1, LrSchedule.COSINE, 0.1,
-            seed);
+        TrainingOptions options = TrainingOptions.defaults().withBatching(b -> {
+            b.epochs = 100;
+            b.maxSteps = steps;
+            b.batchTokens = 1500;
+        }).withAdamw(_ -> new AdamwOptions(3e-3, 0.9, 0.95, 1e-8, 0)).with(t -> {
+            t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1);
+            t.seed = seed;
+        });
         try (FullTrainable trainable = new FullTrainable(model);
              TrainingLoop loop = new TrainingLoop(model, trainable, new SftLoss(sequences), options, StepHook.none(), System::nanoTime)) {
             loop.run(step -> progress.update(step.step(), step.totalSteps(), step.totalTokens()));

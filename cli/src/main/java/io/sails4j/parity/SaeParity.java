@@ -57,12 +57,12 @@ final class SaeParity {
         long n = x.dim(0);
         Tensor difference = memory.allocate(DType.F32, n, x.dim(1));
         difference.copyFrom(recon);
-        engine.ops().axpby(difference, x, -1, 1);
-        double loss = engine.ops().sumOfSquares(List.of(difference))[0] / n;
+        engine.ops().elementwise().axpby(difference, x, -1, 1);
+        double loss = engine.ops().elementwise().sumOfSquares(List.of(difference))[0] / n;
         table.compare(directory, "loss", new float[] {(float) loss}, stored.get("loss"), null, limit(directory, "loss", 1e-5));
-        engine.ops().axpby(difference, difference, 0, 2f / n);
+        engine.ops().elementwise().axpby(difference, difference, 0, 2f / n);
         Tensor dx = sae.reconstructionBackward(codes, difference, memory);
-        engine.ops().axpby(dx, difference, -1, 1);
+        engine.ops().elementwise().axpby(dx, difference, -1, 1);
         table.compare(directory, "loss_grad_x", dx.toFloatArray(), stored.get("loss_grad_x"), null, limit(directory, "loss_grad_x", 1e-4));
     }
 

@@ -186,7 +186,7 @@ final class SubspaceParity {
         try (TensorArena memory = new TensorArena(engine.device())) {
             Tensor g = memory.of(gradient.toFloatArray(), gradient.shape().toArray());
             Tensor y = memory.allocate(DType.F32, gradient.shape().toArray());
-            engine.ops().project(y, g, memory.of(basis, subspace.basis().length, r), right);
+            engine.ops().optimizer().project(y, g, memory.of(basis, subspace.basis().length, r), right);
             return y.toFloatArray();
         }
     }

@@ -12,6 +12,7 @@ import io.sails4j.tensor.Device;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Random;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Starts adapters in the safety subspace: a module that writes to the residual stream gets lora_B = U, lora_A = 0; one that reads from
@@ -37,12 +38,13 @@ public final class AdapterInitialiser {
         return adapter;
     }
 
-    private static LoraConfig config(SafetySubspace subspace, ModelConfig model, AlignOptions options, String baseModel) {
-        if (options.r() > model.dModel()) {
-            throw new InputException("the LoRA rank is " + options.r() + ", more than the model's d_model of " + model.dModel());
+    /** @param subspace null: its dimensions are taken to be at least r */
+    static LoraConfig config(@Nullable SafetySubspace subspace, ModelConfig model, AlignOptions options, String baseModel) {
+        if (options.adapter().r() > model.dModel()) {
+            throw new InputException("the LoRA rank is " + options.adapter().r() + ", more than the model's d_model of " + model.dModel());
         }
-        LoraConfig asked = options.adapter().config(model, options.targets(), options.r(), options.alpha(), baseModel);
-        if (options.fill() == AlignOptions.Fill.COMPLEMENT) {
+        LoraConfig asked = options.adapter().config(model, baseModel);
+        if (subspace == null || options.constraint().fill() == Fill.COMPLEMENT) {
             return asked;
         }
         Map<ModuleKey, Integer> ranks = new HashMap<>(asked.rankPattern());
@@ -57,7 +59,7 @@ public final class AdapterInitialiser {
                 alphas.put(module, asked.alpha(module) * (asked.rsLora() ? Math.sqrt(share) : share));
             }
         }
-        return new LoraConfig(options.r(), options.alpha(), asked.rsLora(), false, asked.modules(), ranks, alphas, baseModel);
+        return new LoraConfig(options.adapter().r(), options.adapter().loraAlpha(), asked.rsLora(), false, asked.modules(), ranks, alphas, baseModel);
     }
 
     /** The first r basis vectors [d_model, r], completed by an orthonormal complement where there are fewer. */
@@ -122,26 +124,27 @@ public final class AdapterInitialiser {
      * A plain adapter as PEFT starts it: lora_A uniform in +-1/sqrt(d_in) (Kaiming with a = sqrt 5), lora_B = 0; or orthogonally. With DoRA the rows
      * have the lengths that they have: the model is unchanged at the start.
      */
-    public static LoraAdapter plain(CausalModel model, AlignOptions options, String baseModel) {
-        LoraAdapter adapter = plain(model.config(), options, baseModel, model.engine().device());
+    public static LoraAdapter plain(CausalModel model, AdapterOptions options, long seed, String baseModel) {
+        LoraAdapter adapter = plain(model.config(), options, seed, baseModel, model.engine().device());
         adapter.modules().forEach((module, f) -> {
             if (f.dora() != null) {
-                model.engine().ops().doraNorm(f.dora().magnitude(), model.weights().parameter(module.path() + ".weight"), f.loraA(), f.loraB(), f.scale());
+                model.engine().ops().linear().doraNorm(f.dora().magnitude(), model.weights().parameter(module.path() + ".weight"),
+                    f.loraA(), f.loraB(), f.scale());
             }
         });
         return adapter;
     }
 
-    static LoraAdapter plain(ModelConfig model, AlignOptions options, String baseModel, Device device) {
-        LoraConfig config = options.adapter().config(model, options.targets(), options.r(), options.alpha(), baseModel);
-        boolean orthogonal = options.adapter().init() == AdapterOptions.Init.ORTHOGONAL;
+    static LoraAdapter plain(ModelConfig model, AdapterOptions options, long seed, String baseModel, Device device) {
+        LoraConfig config = options.config(model, baseModel);
+        boolean orthogonal = options.variant().init() == AdapterVariant.Init.ORTHOGONAL;
         for (ModuleKey module : config.modules()) {
             if (orthogonal && config.rank(module) % 2 != 0) {
                 throw new InputException("the orthogonal start needs even ranks, " + module.path() + " has " + config.rank(module));
             }
         }
         LoraAdapter adapter = LoraAdapter.create(config, model, device);
-        Random random = new Random(options.training().seed());
+        Random random = new Random(seed);
         adapter.modules().forEach((module, factors) -> {
             if (orthogonal) {
                 startOrthogonally(factors, random);

@@ -1,61 +1,54 @@
 package io.sails4j.align;
 
-import io.sails4j.io.InputException;
-import io.sails4j.lora.LoraConfig;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.Projection;
-import java.util.Collections;
-import java.util.LinkedHashMap;
-import java.util.Map;
+import io.sails4j.io.InputException;
+import io.sails4j.lora.LoraConfig;
+import io.sails4j.options.Described;
+import io.sails4j.options.OptionGroup;
+import java.util.EnumSet;
 import java.util.Set;
 
 /**
- * How adapters differ from the plain one of a single rank.
+ * Which maps get an adapter, and of what shape.
  *
- * @param rsLora scale by alpha / sqrt(r) (arXiv:2312.03732)
- * @param rankPattern ranks of modules by the end of their path or a regular expression for it, as PEFT's rank_pattern; the first that fits counts
- * @param alphaPattern lora_alpha likewise
- * @param init how a plain adapter starts
- * @param dora with trained lengths of the adapted rows (arXiv:2402.09353), for plain adapters
+ * @param targets in every layer; empty only where nothing of it is used
  */
-public record AdapterOptions(boolean rsLora, Map<String, Integer> rankPattern, Map<String, Double> alphaPattern, Init init, boolean dora) {
-    /** The start of a plain adapter; one in the subspace starts there. */
-    public enum Init {
-        /** PEFT's own: lora_A uniform, lora_B = 0. */
-        KAIMING,
-        /** Both factors random, with rows that make lora_B lora_A = 0 (huggingface/peft tuners/lora/layer.py, orthogonal_init). */
-        ORTHOGONAL,
-        /** The principal directions of each weight, taken out of the weight itself (PiSSA, arXiv:2404.02948). */
-        PISSA
-    }
-
-    public AdapterOptions(boolean rsLora, Map<String, Integer> rankPattern, Map<String, Double> alphaPattern, Init init) {
-        this(rsLora, rankPattern, alphaPattern, init, false);
-    }
+@OptionGroup("Adapter")
+public record AdapterOptions(
+    @Described(value = "linear maps with an adapter, in every layer", label = "NAME,...") Set<Projection> targets,
+    @Described(value = "rank of the adapters", label = "R") int r,
+    @Described(value = "the adapter's output is scaled by lora_alpha / r", label = "A") double loraAlpha,
+    AdapterVariant variant) {
 
     public AdapterOptions {
-        rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
-        alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
-        rankPattern.forEach((key, r) -> {
-            if (r < 1) {
-                throw new InputException("rank_pattern gives " + key + " the rank " + r + ", expected 1 or more");
-            }
-        });
-        if (dora && init == Init.PISSA) {
-            throw new InputException("DoRA with the start 'pissa' is not to be had: choose one of them");
+        targets = Set.copyOf(targets);
+        if (r < 1) {
+            throw new InputException("the LoRA rank is " + r + ", expected 1 or more");
         }
-        alphaPattern.forEach((key, alpha) -> {
-            if (!(alpha > 0) || Double.isInfinite(alpha)) {
-                throw new InputException("alpha_pattern gives " + key + " the alpha " + alpha + ", expected a positive number");
-            }
-        });
+        InputException.requireOption(loraAlpha > 0 && Double.isFinite(loraAlpha), "lora_alpha", loraAlpha, "a positive number");
     }
 
-    public static AdapterOptions plain() {
-        return new AdapterOptions(false, Map.of(), Map.of(), Init.KAIMING);
+    /** The paper's modules: what attention reads and writes. */
+    public static AdapterOptions ofAttention(int r) {
+        return of(EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ, Projection.O_PROJ), r);
     }
 
-    LoraConfig config(ModelConfig model, Set<Projection> targets, int r, double alpha, String baseModel) {
-        return LoraConfig.uniform(model, targets, r, alpha, baseModel).withPatterns(rsLora, rankPattern, alphaPattern).withDora(dora);
+    /** Plain adapters with lora_alpha = r. */
+    public static AdapterOptions of(Set<Projection> targets, int r) {
+        return new AdapterOptions(targets, r, r, AdapterVariant.plain());
+    }
+
+    public AdapterOptions withVariant(AdapterVariant other) {
+        return new AdapterOptions(targets, r, loraAlpha, other);
+    }
+
+    public AdapterOptions withAlpha(double other) {
+        return new AdapterOptions(targets, r, other, variant);
+    }
+
+    LoraConfig config(ModelConfig model, String baseModel) {
+        return LoraConfig.uniform(model, targets, r, loraAlpha, baseModel).withPatterns(variant.useRslora(), variant.rankPattern(), variant.alphaPattern())
+            .withDora(variant.useDora());
     }
 }

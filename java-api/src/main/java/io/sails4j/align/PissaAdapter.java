@@ -21,13 +21,13 @@ final class PissaAdapter implements AutoCloseable {
     private final LoraAdapter trained;
     private final LoraAdapter takenOut;
 
-    PissaAdapter(CausalModel model, AlignOptions options, String baseModel) {
+    PissaAdapter(CausalModel model, AdapterOptions options, long seed, String baseModel) {
         this.model = model;
-        LoraConfig config = options.adapter().config(model.config(), options.targets(), options.r(), options.alpha(), baseModel);
+        LoraConfig config = options.config(model.config(), baseModel);
         this.trained = LoraAdapter.create(config, model.config(), model.engine().device());
         this.takenOut = LoraAdapter.create(config, model.config(), model.engine().device());
         trained.modules().forEach((module, factors) -> start(module, factors, java.util.Objects.requireNonNull(takenOut.modules().get(module)),
-            options.training().seed()));
+            seed));
     }
 
     private void start(ModuleKey module, LowRankAdapter factors, LowRankAdapter fixed, long seed) {

@@ -35,7 +35,7 @@ record PrincipalFactors(DMatrixRMaj u, double[] values, DMatrixRMaj v) {
         int k = Math.min(r + OVERSAMPLING, Math.min(dOut, dIn));
         try (TensorArena memory = new TensorArena(engine.device())) {
             Tensor w = memory.allocate(DType.F32, dOut, dIn);
-            engine.ops().convert(w, weight);
+            engine.ops().elementwise().convert(w, weight);
             DMatrixRMaj q = orthonormal(product(w, normal(dIn, k, seed), false, memory, engine));
             for (int i = 0; i < ITERATIONS; i++) {
                 DMatrixRMaj right = orthonormal(product(w, q, true, memory, engine));
@@ -120,7 +120,7 @@ record PrincipalFactors(DMatrixRMaj u, double[] values, DMatrixRMaj v) {
             values[i] = (float) x.data[i];
         }
         Tensor y = memory.allocate(DType.F32, transposed ? w.dim(1) : w.dim(0), x.numCols);
-        engine.ops().matmul(y, w, memory.of(values, x.numRows, x.numCols), transposed, false, 1, 0);
+        engine.ops().matmul().matmul(y, w, memory.of(values, x.numRows, x.numCols), transposed, false, 1, 0);
         float[] result = y.toFloatArray();
         DMatrixRMaj out = new DMatrixRMaj((int) y.dim(0), x.numCols);
         for (int i = 0; i < result.length; i++) {

@@ -7,15 +7,11 @@ import io.sails4j.model.LowRankGradient;
 import io.sails4j.objective.StepReadings;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.Ops;
-import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.DType;
-import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
 import io.sails4j.train.StepHook;
-import io.sails4j.trainable.LoraTrainable;
 import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -23,11 +19,10 @@ import java.util.Map;
  * Holds an adapter to the subspace by one of the constraints and measures how much of it lies inside. The residual-facing factor F is
  * lora_B [d_model, r] of a module that writes to the residual stream, lora_A [r, d_model] of one that reads from it.
  */
-public final class SubspaceHook implements StepHook, AutoCloseable {
+final class SubspaceHook implements StepHook, AutoCloseable {
     private final Engine engine;
-    private final AlignOptions options;
+    private final ConstraintOptions options;
     private final TensorArena memory;
-    private final Map<SafetySubspace.Layer, Tensor> bases = new HashMap<>();
     private final List<Item> items = new ArrayList<>();
     /** Where the step that was last begun leaves its numbers, by module. */
     private final List<StepReadings.Reading> penalties = new ArrayList<>();
@@ -48,25 +43,15 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
         }
     }
 
-    public SubspaceHook(SafetySubspace subspace, LoraTrainable trainable, AlignOptions options, Engine engine) {
-        this(subspace, trainable.adapter(), trainable.gradients(), options, engine);
-    }
-
-    /** @param gradients those of the whole factors */
-    public SubspaceHook(SafetySubspace subspace, LoraAdapter adapter, Map<ModuleKey, LowRankGradient> gradients, AlignOptions options, Engine engine) {
+    /**
+     * @param gradients those of the whole factors
+     * @param bases stay the caller's
+     */
+    public SubspaceHook(LoraAdapter adapter, Map<ModuleKey, LowRankGradient> gradients, SubspaceBases bases, ConstraintOptions options, Engine engine) {
         this.engine = engine;
         this.options = options;
         this.memory = new TensorArena(engine.device());
-        adapter.modules().forEach((module, factors) -> {
-            SafetySubspace.Layer layer = subspace.nearest(module.layer());
-            Tensor basis = bases.computeIfAbsent(layer, l -> basis(l, engine));
-            items.add(item(module, factors, gradients.get(module), basis));
-        });
-    }
-
-    /** A layer's basis [d_model, r_s] F32 on the device. */
-    static Tensor basis(SafetySubspace.Layer layer, Engine engine) {
-        return engine.device().upload(HostTensor.ofFloats(layer.basis(), layer.dModel(), layer.dimension()));
+        adapter.modules().forEach((module, factors) -> items.add(item(module, factors, gradients.get(module), bases.of(module))));
     }
 
     private static Item item(ModuleKey module, LowRankAdapter factors, LowRankGradient gradient, Tensor basis) {
@@ -82,7 +67,7 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
         grams.clear();
         for (Item item : items) {
             grams.add(Grams.allot(item, readings));
-            if (options.constraint() == AlignOptions.Constraint.PENALTY) {
+            if (options.constraint() == Constraint.PENALTY) {
                 penalties.add(readings.add(DType.F64, 1));
             }
         }
@@ -99,7 +84,7 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
             case NONE, UPDATE, CORE -> { }
             case GRADIENT -> {
                 List<Tensor> gradients = items.stream().map(Item::gradient).toList();
-                engine.ops().projectSet(gradients, gradients, items.stream().map(Item::basis).toList(), sides());
+                engine.ops().optimizer().projectSet(gradients, gradients, items.stream().map(Item::basis).toList(), sides());
             }
             case PENALTY -> {
                 for (int i = 0; i < items.size(); i++) {
@@ -128,14 +113,14 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
         Ops ops = engine.ops();
         memory.reset();
         Tensor outside = outside(item);
-        ops.sumOfSquares(square, List.of(outside));
-        ops.axpby(item.gradient(), outside, (float) (2 * options.penalty()), 1);
+        ops.elementwise().sumOfSquares(square, List.of(outside));
+        ops.elementwise().axpby(item.gradient(), outside, (float) (2 * options.penalty()), 1);
     }
 
     private Tensor outside(Item item) {
         Tensor outside = memory.allocate(DType.F32, item.facing().shape().toArray());
-        engine.ops().project(outside, item.facing(), item.basis(), item.right());
-        engine.ops().axpby(outside, item.facing(), 1, -1);
+        engine.ops().optimizer().project(outside, item.facing(), item.basis(), item.right());
+        engine.ops().elementwise().axpby(outside, item.facing(), 1, -1);
         return outside;
     }
 
@@ -144,7 +129,7 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
      */
     @Override
     public List<ProjectedParameter> projected() {
-        return options.constraint() == AlignOptions.Constraint.UPDATE
+        return options.constraint() == Constraint.UPDATE
             ? items.stream().map(item -> new ProjectedParameter(item.facing(), item.basis(), item.right())).toList()
             : List.of();
     }
@@ -155,8 +140,8 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
         double all = 0;
         for (Item item : items) {
             memory.reset();
-            outside += engine.ops().sumOfSquares(List.of(outside(item)))[0];
-            all += engine.ops().sumOfSquares(List.of(item.facing()))[0];
+            outside += engine.ops().elementwise().sumOfSquares(List.of(outside(item)))[0];
+            all += engine.ops().elementwise().sumOfSquares(List.of(item.facing()))[0];
         }
         return all == 0 ? 0 : Math.sqrt(outside / all);
     }
@@ -196,9 +181,9 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
             LowRankAdapter f = item.factors();
             Tensor coordinates = memory.allocate(DType.F32, item.right() ? f.r() : item.basis().dim(1), item.right() ? item.basis().dim(1) : f.r());
             if (item.right()) {
-                engine.ops().matmul(coordinates, f.loraA(), item.basis(), false, false, 1, 0);
+                engine.ops().matmul().matmul(coordinates, f.loraA(), item.basis(), false, false, 1, 0);
             } else {
-                engine.ops().matmul(coordinates, item.basis(), f.loraB(), true, false, 1, 0);
+                engine.ops().matmul().matmul(coordinates, item.basis(), f.loraB(), true, false, 1, 0);
             }
             gram(g.a, f.loraA(), true);
             gram(g.b, f.loraB(), false);
@@ -208,7 +193,7 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
 
     /** X X^T (rows) or X^T X. */
     private void gram(StepReadings.Reading gram, Tensor x, boolean rows) {
-        engine.ops().matmul(gram.tensor(), x, x, !rows, rows, 1, 0);
+        engine.ops().matmul().matmul(gram.tensor(), x, x, !rows, rows, 1, 0);
     }
 
     private static double trace(StepReadings.Reading a, StepReadings.Reading b, int r) {
@@ -224,6 +209,5 @@ public final class SubspaceHook implements StepHook, AutoCloseable {
     @Override
     public void close() {
         memory.close();
-        bases.values().forEach(Tensor::close);
     }
 }

@@ -172,11 +172,6 @@ public record ModelConfig(
         return (tiedHead ? 1 : 2) * vocabSize * dModel + nLayers * block + dModel;
     }
 
-    /** Trainable parameters of rank-r adapters on the targets in every layer. */
-    public long loraParameterCount(Collection<Projection> targets, int r) {
-        return nLayers * targets.stream().mapToLong(p -> r * (p.dIn(this) + p.dOut(this))).sum();
-    }
-
     /** The configuration as transformers 4 writes it. */
     public ObjectNode toJson() {
         return ModelConfigJson.of(this);

@@ -1,18 +1,24 @@
 package io.sails4j.config;
 
 import io.sails4j.io.InputException;
+import io.sails4j.options.OptionValue;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.stream.Collectors;
 
 /** The seven linear maps of a block, by the names that PEFT uses. */
-public enum Projection {
+public enum Projection implements OptionValue {
     Q_PROJ("self_attn"), K_PROJ("self_attn"), V_PROJ("self_attn"), O_PROJ("self_attn"), GATE_PROJ("mlp"), UP_PROJ("mlp"), DOWN_PROJ("mlp");
 
     private final String parent;
 
     Projection(String parent) {
         this.parent = parent;
+    }
+
+    @Override
+    public String spelling() {
+        return peftName();
     }
 
     /** {@code q_proj} and so on. */

@@ -1,17 +1,19 @@
 package io.sails4j.ffi;
 
+import io.sails4j.NativeException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
-import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
 import java.net.URISyntaxException;
 import java.net.URL;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -20,17 +22,26 @@ import org.jspecify.annotations.Nullable;
  * {@code sails.library.dir}, then of the environment variable {@code SAILS_LIBRARY_DIR}, then among this program's resources.
  */
 public final class NativeLibrary {
+    /** What this program is written for, SAILS_ABI_VERSION of the header. */
+    public static final int ABI_VERSION = 7;
+
     static final String RESOURCE_DIRECTORY = "/io/sails4j/native/linux-x86_64/";
 
     // Opened libraries stay for the life of the process (Arena.global()), so remembering them is not state that can go stale.
     private static final ConcurrentHashMap<Path, NativeLibrary> OPENED = new ConcurrentHashMap<>();
 
     private final Path path;
-    private final SailsH api;
+    private final SymbolLookup lookup;
+    private final MethodHandle constructor;
 
     private NativeLibrary(Path path) {
+        this(path, lookup(path));
+    }
+
+    NativeLibrary(Path path, SymbolLookup lookup) {
         this.path = path;
-        this.api = new SailsH(path.toString(), lookup(path));
+        this.lookup = lookup;
+        this.constructor = Binding.constructor(this);
         checkVersion();
     }
 
@@ -42,7 +53,7 @@ public final class NativeLibrary {
      */
     public static NativeLibrary open(String name) {
         List<String> tried = new ArrayList<>();
-        Path path = find(name, tried);
+        Path path = locate(name, tried);
         if (path == null) {
             throw new NativeException(fileName(name), NativeException.UNSUPPORTED, "not found; tried " + String.join(", ", tried));
         }
@@ -51,14 +62,14 @@ public final class NativeLibrary {
 
     /** Whether {@link #open} would find the library's file. */
     public static boolean isPresent(String name) {
-        return find(name, new ArrayList<>()) != null;
+        return locate(name, new ArrayList<>()) != null;
     }
 
     static String fileName(String name) {
         return "lib" + name + ".so";
     }
 
-    private static @Nullable Path find(String name, List<String> tried) {
+    private static @Nullable Path locate(String name, List<String> tried) {
         String file = fileName(name);
         Path found = inDirectory(System.getProperty("sails.library.dir"), "system property sails.library.dir", file, tried);
         if (found == null) {
@@ -118,22 +129,31 @@ public final class NativeLibrary {
     }
 
     private void checkVersion() {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment out = arena.allocate(ValueLayout.JAVA_INT);
-            int status = api.abiVersion(out);
-            int version = out.get(ValueLayout.JAVA_INT, 0);
-            if (status != 0 || version != SailsH.VERSION) {
-                throw new NativeException("sails_abi_version", NativeException.UNSUPPORTED, path + " has ABI version " + version
-                    + ", this program needs " + SailsH.VERSION + "; rebuild the library");
-            }
+        int version = NativeDevice.version(this);
+        if (version != ABI_VERSION) {
+            throw new NativeException("sails_abi_version", NativeException.UNSUPPORTED, path + " has ABI version " + version
+                + ", this program needs " + ABI_VERSION + "; rebuild the library");
         }
     }
 
+    /** The library's file. */
     public Path path() {
         return path;
     }
 
-    SailsH api() {
-        return api;
+    /** A function's address, where the library exports it. */
+    Optional<MemorySegment> find(String function) {
+        return lookup.find(function);
+    }
+
+    /** A device that is not open yet. */
+    NativeDevice newDevice() {
+        try {
+            return (NativeDevice) constructor.invokeExact(this);
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new IllegalStateException("a device of " + path + " cannot be made", e);
+        }
     }
 }

@@ -11,7 +11,7 @@ final class FoldedRows {
 
     /** Adds an adapter to rows of a weight: {@code rows [n, d_in]} F32 begins at the weight's row {@code from}. */
     static void add(Tensor rows, LowRankAdapter adapter, long from, Engine engine) {
-        engine.ops().matmul(rows, adapter.loraB().rows(from, rows.dim(0)), adapter.loraA(), false, false, adapter.scale(), 1);
+        engine.ops().matmul().matmul(rows, adapter.loraB().rows(from, rows.dim(0)), adapter.loraA(), false, false, adapter.scale(), 1);
         if (adapter.dora() != null) {
             scaleRows(rows, adapter.dora().magnitude().rows(from, rows.dim(0)).toFloatArray());
         }

@@ -171,12 +171,12 @@ public final class LoraAdapter implements AutoCloseable {
             target.upload(source.data());
         } else if (source.dtype() == DType.BF16 || source.dtype() == DType.F16) {
             try (Tensor staged = engine.device().upload(source)) {
-                engine.ops().convert(target, staged);
+                engine.ops().elementwise().convert(target, staged);
             }
         } else {
             throw new InputException(file.path() + ": '" + name + "' has dtype " + source.dtype() + ", expected F32, BF16 or F16");
         }
-        long bad = engine.ops().countNonfinite(target);
+        long bad = engine.ops().elementwise().countNonfinite(target);
         if (bad > 0) {
             throw new InputException(file.path() + ": '" + name + "' has " + bad + " values that are NaN or infinite");
         }

@@ -130,10 +130,10 @@ final class MergedCheckpoint {
     private void writeRows(Tensor source, List<LowRankAdapter> folded, long from, DType target, String where, Sink sink) throws IOException {
         try (Tensor rows = engine.device().allocate(DType.F32, source.shape()); Tensor result = engine.device().allocate(target, source.shape());
              Arena arena = Arena.ofConfined()) {
-            engine.ops().convert(rows, source);
+            engine.ops().elementwise().convert(rows, source);
             folded.forEach(adapter -> FoldedRows.add(rows, adapter, from, engine));
-            engine.ops().convert(result, rows);
-            requireFinite(result, where, "with the adapters folded in it leaves the range of " + target + "; choose --dtype f32 or smaller weights");
+            engine.ops().elementwise().convert(result, rows);
+            requireFinite(result, where, "with the adapters folded in it leaves the range of " + target + "; choose dtype=f32 or smaller weights");
             MemorySegment bytes = arena.allocate(result.byteSize(), 64);
             result.download(bytes);
             sink.write(bytes);
@@ -141,7 +141,7 @@ final class MergedCheckpoint {
     }
 
     private void requireFinite(Tensor values, String where, String reason) {
-        long bad = engine.ops().countNonfinite(values);
+        long bad = engine.ops().elementwise().countNonfinite(values);
         if (bad > 0) {
             throw new InputException(where + " has " + bad + " values that are NaN or infinite: " + reason);
         }

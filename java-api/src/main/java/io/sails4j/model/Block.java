@@ -105,7 +105,7 @@ final class Block {
             Tensor act = actPlace.allocate(state.computeDtype(), state.tokens(), config.dFf());
             Linear.Saved gateSaved = gateMap.savedOfSingle(state, x, memory);
             Linear.Saved upSaved = upMap.savedOfSingle(state, x, memory);
-            state.ops().linearGluForward(act, new GluKept(gate, up, gateSaved.only(), upSaved.only()), x, gateSingle, upSingle,
+            state.ops().linear().linearGluForward(act, new GluKept(gate, up, gateSaved.only(), upSaved.only()), x, gateSingle, upSingle,
                 config.family().activation());
             saved.put(Projection.GATE_PROJ, xStays ? gateSaved : gateSaved.withX(null));
             saved.put(Projection.UP_PROJ, xStays ? upSaved : upSaved.withX(null));
@@ -128,24 +128,26 @@ final class Block {
     /** The norm of [n, d_model] F32 in the compute type. */
     private Tensor norm(PassState state, NormSaved norm, Tensor weight, TensorArena place) {
         Tensor y = place.allocate(state.computeDtype(), state.tokens(), config.dModel());
-        state.ops().rmsnormForward(y, norm.rstd(), norm.input(), weight, null, (float) config.rmsNormEps(), config.family().normOffset());
+        state.ops().block().rmsnormForward(y, norm.rstd(), norm.input(), weight, null, (float) config.rmsNormEps(),
+            config.family().normOffset());
         return y;
     }
 
     /** residual + norm(x), or residual + x in x's place where the family has no norm there. */
     private Tensor addTo(PassState state, Tensor residual, Tensor x, @Nullable NormSaved norm, LayerWeights.@Nullable Norm weight, TensorArena place) {
         if (norm == null || weight == null) {
-            state.ops().axpby(x, residual, 1, 1);
+            state.ops().elementwise().axpby(x, residual, 1, 1);
             return x;
         }
         Tensor y = place.allocate(DType.F32, state.tokens(), config.dModel());
-        state.ops().rmsnormForward(y, norm.rstd(), x, weight.weight(), residual, (float) config.rmsNormEps(), config.family().normOffset());
+        state.ops().block().rmsnormForward(y, norm.rstd(), x, weight.weight(), residual, (float) config.rmsNormEps(),
+            config.family().normOffset());
         return y;
     }
 
     private Tensor activated(PassState state, Tensor gate, Tensor up, TensorArena place) {
         Tensor act = place.allocate(state.computeDtype(), state.tokens(), config.dFf());
-        state.ops().gluForward(act, gate, up, config.family().activation());
+        state.ops().block().gluForward(act, gate, up, config.family().activation());
         return act;
     }
 
@@ -214,18 +216,18 @@ final class Block {
 
     private Tensor rotated(PassState state, Tensor x, long heads) {
         Tensor byHead = x.view(state.tokens(), heads, config.headDim());
-        state.ops().rope(byHead, byHead, state.ropeTable(), false);
+        state.ops().block().rope(byHead, byHead, state.ropeTable(), false);
         return x;
     }
 
     private void attend(PassState state, Tensor z, Tensor lse, Tensor q, Tensor k, Tensor v) {
         KvCache cache = state.cache();
         if (cache == null) {
-            state.ops().attentionForward(z, lse, q, k, v, state.segments(), state.segments(), shape(state, state.batch().length(), 0,
+            state.ops().attention().attentionForward(z, lse, q, k, v, state.segments(), state.segments(), shape(state, state.batch().length(), 0,
                 state.batch().length() * config.kvWidth()));
         } else {
             cache.append(layer, k, v);
-            state.ops().attentionForward(z, lse, q, cache.keys(layer), cache.values(layer), state.segments(), cache.keySegments(),
+            state.ops().attention().attentionForward(z, lse, q, cache.keys(layer), cache.values(layer), state.segments(), cache.keySegments(),
                 shape(state, cache.length() + state.batch().length(), cache.length(), cache.batchStride()));
         }
     }
@@ -264,7 +266,7 @@ final class Block {
         Tensor dActTyped = typed(state, dAct);
         Tensor dGate = scratch.allocate(state.computeDtype(), n, config.dFf());
         Tensor dUp = scratch.allocate(state.computeDtype(), n, config.dFf());
-        state.ops().gluBackward(dGate, dUp, dActTyped, saved.gate(), saved.up(), config.family().activation());
+        state.ops().block().gluBackward(dGate, dUp, dActTyped, saved.gate(), saved.up(), config.family().activation());
         Tensor dMlpIn = scratch.allocate(DType.F32, n, config.dModel());
         linearBackward(state, Projection.GATE_PROJ, dMlpIn, false, dGate, saved, targets);
         linearBackward(state, Projection.UP_PROJ, dMlpIn, true, dUp, saved, targets);
@@ -282,7 +284,7 @@ final class Block {
         Tensor dk = scratch.allocate(state.computeDtype(), n, config.kvWidth());
         Tensor dv = scratch.allocate(state.computeDtype(), n, config.kvWidth());
         long length = state.batch().length();
-        state.ops().attentionBackward(dq, dk, dv, dzTyped, saved.q(), saved.k(), saved.v(), saved.z(), saved.lse(), state.segments(),
+        state.ops().attention().attentionBackward(dq, dk, dv, dzTyped, saved.q(), saved.k(), saved.v(), saved.z(), saved.lse(), state.segments(),
             state.segments(), shape(state, length, 0, length * config.kvWidth()));
         unrotate(state, dq, config.nHeads());
         unrotate(state, dk, config.nKvHeads());
@@ -295,7 +297,7 @@ final class Block {
 
     private void unrotate(PassState state, Tensor dx, long heads) {
         Tensor byHead = dx.view(state.tokens(), heads, config.headDim());
-        state.ops().rope(byHead, byHead, state.ropeTable(), true);
+        state.ops().block().rope(byHead, byHead, state.ropeTable(), true);
     }
 
     private void linearBackward(PassState state, Projection projection, Tensor dx, boolean accumulate, Tensor dy, Saved saved, GradientTargets targets) {
@@ -308,7 +310,7 @@ final class Block {
             return gradient;
         }
         Tensor typed = state.scratch().allocate(state.computeDtype(), gradient.shape().toArray());
-        state.ops().convert(typed, gradient);
+        state.ops().elementwise().convert(typed, gradient);
         return typed;
     }
 
@@ -328,7 +330,7 @@ final class Block {
     }
 
     private void normBackward(PassState state, Tensor dx, boolean accumulate, Tensor dy, NormSaved saved, LayerWeights.Norm norm, GradientTargets targets) {
-        state.ops().rmsnormBackward(dx, targets.parameters().get(norm.name()), dy, saved.input(), norm.weight(), saved.rstd(),
+        state.ops().block().rmsnormBackward(dx, targets.parameters().get(norm.name()), dy, saved.input(), norm.weight(), saved.rstd(),
             config.family().normOffset(), accumulate);
     }
 }

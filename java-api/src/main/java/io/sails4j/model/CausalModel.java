@@ -86,25 +86,25 @@ public final class CausalModel implements AutoCloseable {
 
     /** logits [n, vocab_size] F32, soft-capped, of the final norm's output [n, d_model]. */
     void head(Tensor logits, Tensor hidden) {
-        engine.ops().linearSetForward(List.of(logits), hidden, List.of(LinearMap.plain(weights.head())));
+        engine.ops().linear().linearSetForward(List.of(logits), hidden, List.of(LinearMap.plain(weights.head())));
         if (config.finalLogitSoftcap() != 0) {
-            engine.ops().softcapForward(logits, logits, (float) config.finalLogitSoftcap());
+            engine.ops().head().softcapForward(logits, logits, (float) config.finalLogitSoftcap());
         }
     }
 
     /** residual [n, d_model] F32 of ids [n] I32. */
     void embed(Tensor residual, Tensor ids) {
-        engine.ops().embeddingForward(residual, ids, weights.embedTokens(), normalizer);
+        engine.ops().block().embeddingForward(residual, ids, weights.embedTokens(), normalizer);
     }
 
     /** dEmbed [vocab_size, d_model] F32 += what the gradient dResid [n, d_model] F32 of the embedded ids [n] I32 says of the embedding. */
     void embedBackward(Tensor dEmbed, Tensor dResid, Tensor ids) {
-        engine.ops().embeddingBackward(dEmbed, dResid, ids, normalizer);
+        engine.ops().block().embeddingBackward(dEmbed, dResid, ids, normalizer);
     }
 
     /** [n, head_dim / 2, 2] F32 of positions [n] I32. */
     void ropeTable(Tensor table, Tensor positions) {
-        engine.ops().ropeTable(table, positions, invFreq);
+        engine.ops().block().ropeTable(table, positions, invFreq);
     }
 
     List<Block> blocks() {

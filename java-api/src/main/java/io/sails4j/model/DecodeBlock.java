@@ -46,8 +46,8 @@ final class DecodeBlock {
             List.of(DecodeBuffers.flat(b.q()), DecodeBuffers.flat(b.k()), DecodeBuffers.flat(b.v())));
         Tensor keys = cache.keysByHead(layer);
         Tensor values = cache.valuesByHead(layer);
-        ops.ropeAppend(b.q(), keys, values, cache.segments(), b.k(), b.v(), b.ropeTable(), b.segments(), b.keyPosition());
-        ops.attentionDecode(b.z(), b.q(), keys, values, b.segments(), cache.segments(), b.keyPosition(),
+        ops.decoding().ropeAppend(b.q(), keys, values, cache.segments(), b.k(), b.v(), b.ropeTable(), b.segments(), b.keyPosition());
+        ops.decoding().attentionDecode(b.z(), b.q(), keys, values, b.segments(), cache.segments(), b.keyPosition(),
             config.isSliding(layer) ? config.slidingWindow() : 0, (float) (1 / Math.sqrt(config.queryPreAttnScalar())),
             (float) config.attnLogitSoftcap());
         maps(ops, DecodeBuffers.flat(b.z()), scratch, List.of(Projection.O_PROJ), List.of(b.out()));
@@ -58,7 +58,7 @@ final class DecodeBlock {
     }
 
     private void addAndNorm(Ops ops, DecodeBuffers b, LayerWeights.@Nullable Norm post, Tensor next) {
-        ops.residualNormForward(b.residual(), b.normed(), b.out(), post == null ? null : post.weight(), b.residual(), next,
+        ops.block().residualNormForward(b.residual(), b.normed(), b.out(), post == null ? null : post.weight(), b.residual(), next,
             (float) config.rmsNormEps(), config.family().normOffset());
     }
 
@@ -71,7 +71,7 @@ final class DecodeBlock {
             }
         }
         if (maps.size() == projections.size()) {
-            ops.linearSetForward(ys, x, maps);
+            ops.linear().linearSetForward(ys, x, maps);
             return;
         }
         for (int i = 0; i < projections.size(); i++) {
@@ -89,7 +89,7 @@ final class DecodeBlock {
         LinearMap gate = linears.get(Projection.GATE_PROJ).single(adapters);
         LinearMap up = linears.get(Projection.UP_PROJ).single(adapters);
         if (gate != null && up != null) {
-            ops.linearGluForward(b.act(), b.normed(), gate, up, config.family().activation());
+            ops.linear().linearGluForward(b.act(), b.normed(), gate, up, config.family().activation());
             return;
         }
         TensorArena.Mark mark = scratch.mark();
@@ -97,7 +97,7 @@ final class DecodeBlock {
         Tensor other = scratch.allocate(type, b.act().shape().toArray());
         one(ops, Projection.GATE_PROJ, b.act(), b.normed(), scratch);
         one(ops, Projection.UP_PROJ, other, b.normed(), scratch);
-        ops.gluForward(b.act(), b.act(), other, config.family().activation());
+        ops.block().gluForward(b.act(), b.act(), other, config.family().activation());
         scratch.release(mark);
     }
 }

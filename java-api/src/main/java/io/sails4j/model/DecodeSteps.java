@@ -1,7 +1,11 @@
 package io.sails4j.model;
 
+import io.sails4j.io.InputException;
+import io.sails4j.ops.Engine;
 import io.sails4j.ops.Graph;
+import io.sails4j.ops.Graphs;
 import io.sails4j.ops.Ops;
+import io.sails4j.tensor.Backend;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
 import java.util.ArrayList;
@@ -34,7 +38,7 @@ final class DecodeSteps implements AutoCloseable {
         this.model = model;
         this.cache = cache;
         this.options = options;
-        this.record = options.graphs().records(model.engine());
+        this.record = records(options.graphs(), model.engine());
         this.batch = promptLengths.length;
         this.memory = new TensorArena(model.engine().device());
         this.scratch = new TensorArena(model.engine().device());
@@ -48,6 +52,15 @@ final class DecodeSteps implements AutoCloseable {
         buffers.positions().upload(Arrays.stream(promptLengths).map(n -> n - 1).toArray());
         buffers.keyPosition().upload(new int[] {longest - 1});
         buffers.step().upload(new int[] {0});
+    }
+
+    private static boolean records(Graphs graphs, Engine engine) {
+        boolean can = engine.backend() != Backend.CPU;
+        if (graphs == Graphs.ON && !can) {
+            throw new InputException("graphs are on, but the cpu backend runs each operation at once and records none; leave them on auto or off, "
+                + "or choose a backend that records");
+        }
+        return can && graphs != Graphs.OFF;
     }
 
     /** Chooses the first new tokens from the logits [batch, vocab_size] F32 after the prompt, whose keys the cache holds. */
@@ -74,7 +87,8 @@ final class DecodeSteps implements AutoCloseable {
         DecodeBuffers b = buffers;
         model.embed(b.residual(), b.ids());
         model.ropeTable(b.ropeTable(), b.positions());
-        ops.rmsnormForward(b.normed(), null, b.residual(), blocks.isEmpty() ? model.weights().finalNorm() : blocks.getFirst().inputNorm(), null,
+        ops.block().rmsnormForward(b.normed(), null, b.residual(),
+            blocks.isEmpty() ? model.weights().finalNorm() : blocks.getFirst().inputNorm(), null,
             (float) model.config().rmsNormEps(), model.config().family().normOffset());
         for (int layer = 0; layer < blocks.size(); layer++) {
             Tensor next = layer + 1 < blocks.size() ? blocks.get(layer + 1).inputNorm() : model.weights().finalNorm();
@@ -89,11 +103,11 @@ final class DecodeSteps implements AutoCloseable {
         Ops ops = model.engine().ops();
         DecodeBuffers b = buffers;
         if (b.uniforms() != null && b.uniform() != null) {
-            ops.gatherRows(b.uniform(), b.uniforms(), b.step());
+            ops.elementwise().gatherRows(b.uniform(), b.uniforms(), b.step());
         }
-        ops.sample(b.ids(), logits, b.uniform() == null ? null : b.uniform().view(batch), (float) options.temperature(), options.topK(),
-            (float) options.topP());
-        ops.decodeAdvance(b.history(), b.positions(), b.keyPosition(), b.step(), b.ids());
+        ops.sampling().sample(b.ids(), logits, b.uniform() == null ? null : b.uniform().view(batch), (float) options.temperature(),
+            options.topK(), (float) options.topP());
+        ops.decoding().decodeAdvance(b.history(), b.positions(), b.keyPosition(), b.step(), b.ids());
     }
 
     /** What was chosen in the steps [from, from + count), the first new token being step 0: row by row [count, batch]. Waits for them. */

@@ -29,7 +29,7 @@ public final class DoraScale implements AutoCloseable {
     /** The lengths [d_out] F32 of the rows of weight + scale * lora_B lora_A. */
     Tensor norm(Ops ops, Tensor weight, Tensor loraA, Tensor loraB, float scale) {
         if (!current) {
-            ops.doraNorm(norm, weight, loraA, loraB, scale);
+            ops.linear().doraNorm(norm, weight, loraA, loraB, scale);
             current = true;
         }
         return norm;

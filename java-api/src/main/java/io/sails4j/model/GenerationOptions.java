@@ -1,6 +1,7 @@
 package io.sails4j.model;
 
 import io.sails4j.io.InputException;
+import io.sails4j.ops.Graphs;
 import java.util.Set;
 
 /**
@@ -10,9 +11,10 @@ import java.util.Set;
  * @param stopIds generation of a sequence ends with one of these, which is part of the result
  * @param graphs whether steps are recorded and launched whole
  */
-public record GenerationOptions(int maxNewTokens, double temperature, int topK, double topP, long seed, Set<Integer> stopIds, GraphUse graphs) {
+public record GenerationOptions(int maxNewTokens, double temperature, int topK, double topP, long seed, Set<Integer> stopIds,
+    Graphs graphs) {
     public GenerationOptions(int maxNewTokens, double temperature, int topK, double topP, long seed, Set<Integer> stopIds) {
-        this(maxNewTokens, temperature, topK, topP, seed, stopIds, GraphUse.AUTO);
+        this(maxNewTokens, temperature, topK, topP, seed, stopIds, Graphs.AUTO);
     }
 
     public GenerationOptions {
@@ -35,7 +37,7 @@ public record GenerationOptions(int maxNewTokens, double temperature, int topK, 
         return new GenerationOptions(maxNewTokens, 0, 0, 1, 0, stopIds);
     }
 
-    public GenerationOptions withGraphs(GraphUse use) {
+    public GenerationOptions withGraphs(Graphs use) {
         return new GenerationOptions(maxNewTokens, temperature, topK, topP, seed, stopIds, use);
     }
 }

@@ -17,7 +17,7 @@ final class LayerMemory {
 
     private final ModelConfig config;
     private final long e;
-    private final MemoryPlan.Trained trained;
+    private final TrainedShape trained;
     private final boolean postNorms;
     /** By layer: what stays if nothing is computed again, and what of that is computed again selectively. */
     private final long[] whole;
@@ -28,7 +28,7 @@ final class LayerMemory {
     private long forward;
 
     /** @param elementBytes of the compute type */
-    LayerMemory(ModelConfig config, long elementBytes, MemoryPlan.Trained trained) {
+    LayerMemory(ModelConfig config, long elementBytes, TrainedShape trained) {
         this.config = config;
         this.e = elementBytes;
         this.trained = trained;
@@ -65,15 +65,11 @@ final class LayerMemory {
 
     private long ranks(int layer) {
         return trained.ranks().entrySet().stream().filter(r -> r.getKey().layer() == layer).mapToLong(Map.Entry::getValue).sum()
-            * (trained.variant() == MemoryPlan.Variant.PISSA ? 2 : 1);
+            * (trained.variant() == TrainedShape.Variant.PISSA ? 2 : 1);
     }
 
     ModelConfig config() {
         return config;
-    }
-
-    MemoryPlan.Trained trained() {
-        return trained;
     }
 
     /** What forward leaves for backward, and what the backward computes again of one layer at a time. */

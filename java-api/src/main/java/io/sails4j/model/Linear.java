@@ -62,20 +62,20 @@ final class Linear {
             h[i] = adapters[i] == null ? null : memory.allocate(DType.F32, n, adapters[i].r());
         }
         if (fused < 0) {
-            ops.matmul(y, x, weight, false, true, 1, 0);
+            ops.matmul().matmul(y, x, weight, false, true, 1, 0);
             return new Saved(x, h, null);
         }
         LowRankAdapter adapter = adapters[fused];
         DoraScale dora = adapter.dora();
         Tensor u = dora == null ? y : memory.allocate(DType.F32, n, weight.dim(0));
-        ops.linearForward(u, h[fused], x, weight, null, null, adapter.loraA(), adapter.loraB(), adapter.scale());
+        ops.linear().linearForward(u, h[fused], x, weight, null, null, adapter.loraA(), adapter.loraB(), adapter.scale());
         if (dora != null) {
-            ops.doraForward(y, u, dora.magnitude(), dora.norm(ops, weight, adapter.loraA(), adapter.loraB(), adapter.scale()));
+            ops.linear().doraForward(y, u, dora.magnitude(), dora.norm(ops, weight, adapter.loraA(), adapter.loraB(), adapter.scale()));
             return new Saved(x, h, u);
         }
         for (int i = fused + 1; i < adapters.length; i++) {
             if (adapters[i] != null) {
-                ops.loraForward(y, h[i], x, adapters[i].loraA(), adapters[i].loraB(), adapters[i].scale());
+                ops.linear().loraForward(y, h[i], x, adapters[i].loraA(), adapters[i].loraB(), adapters[i].scale());
             }
         }
         return new Saved(x, h, null);
@@ -113,12 +113,12 @@ final class Linear {
     void backward(PassState state, Tensor dx, boolean accumulate, Tensor dy, Saved saved, GradientTargets targets) {
         Tensor dWeight = targets.parameters().get(key.path() + ".weight");
         if (dWeight != null) {
-            state.ops().matmul(dWeight, dy, saved.input(), true, false, 1, 1);
+            state.ops().matmul().matmul(dWeight, dy, saved.input(), true, false, 1, 1);
         }
         LowRankAdapter[] adapters = state.adapters().partsOf(key);
         int fused = first(adapters);
         if (fused < 0) {
-            state.ops().matmul(dx, dy, weight, false, false, 1, accumulate ? 1 : 0);
+            state.ops().matmul().matmul(dx, dy, weight, false, false, 1, accumulate ? 1 : 0);
             return;
         }
         LowRankAdapter adapter = adapters[fused];
@@ -126,13 +126,13 @@ final class Linear {
         TensorArena.Mark mark = state.scratch().mark();
         if (adapter.dora() != null) {
             Tensor du = state.scratch().allocate(dy.dtype(), dy.shape().toArray());
-            state.ops().doraBackward(du, gradient == null ? null : gradient.dMagnitude(), dy, Objects.requireNonNull(saved.u()),
+            state.ops().linear().doraBackward(du, gradient == null ? null : gradient.dMagnitude(), dy, Objects.requireNonNull(saved.u()),
                 adapter.dora().magnitude(), adapter.dora().norm(state.ops(), weight, adapter.loraA(), adapter.loraB(),
                     adapter.scale()));
             dy = du;
         }
-        state.ops().linearBackward(dx, gradient == null ? null : gradient.dLoraA(), gradient == null ? null : gradient.dLoraB(), dy, saved.input(),
-            weight, saved.h()[fused], adapter.loraA(), adapter.loraB(), adapter.scale(), accumulate);
+        state.ops().linear().linearBackward(dx, gradient == null ? null : gradient.dLoraA(), gradient == null ? null : gradient.dLoraB(),
+            dy, saved.input(), weight, saved.h()[fused], adapter.loraA(), adapter.loraB(), adapter.scale(), accumulate);
         state.scratch().release(mark);
         for (int i = fused + 1; i < adapters.length; i++) {
             if (adapters[i] != null) {
@@ -160,7 +160,7 @@ final class Linear {
         LowRankGradient target = gradient != null ? gradient
             : new LowRankGradient(state.scratch().zeros(DType.F32, adapter.loraA().shape().toArray()),
                 state.scratch().zeros(DType.F32, adapter.loraB().shape().toArray()));
-        state.ops().loraBackward(dx, target.dLoraA(), target.dLoraB(), dy, x, h, adapter.loraA(), adapter.loraB(), adapter.scale());
+        state.ops().linear().loraBackward(dx, target.dLoraA(), target.dLoraB(), dy, x, h, adapter.loraA(), adapter.loraB(), adapter.scale());
         state.scratch().release(mark);
     }
 }

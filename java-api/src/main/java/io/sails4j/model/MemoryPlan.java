@@ -1,11 +1,9 @@
 package io.sails4j.model;
 
 import io.sails4j.config.ModelConfig;
-import io.sails4j.config.ModuleKey;
 import io.sails4j.tensor.DType;
 import java.util.List;
 import java.util.Map;
-import java.util.stream.IntStream;
 
 /**
  * What a training step needs on the device, in bytes, laid out before the first; the activations by {@link LayerMemory}.
@@ -22,47 +20,17 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
     private static final long F32 = 4;
 
     /**
-     * What is trained.
+     * What is trained, and what the optimizer keeps of it.
      *
-     * @param full all parameters, else the low-rank factors
-     * @param ranks of the adapted modules, by module; empty for full training
      * @param average whether a moving average is kept
      * @param state8bit whether the optimizer's moments are in 8 bits
-     * @param variant of the adapter
      * @param bf16Masters whether what the model keeps in BF16 has a remainder in BF16 instead of a copy in F32
      */
-    public record Trained(boolean full, Map<ModuleKey, Integer> ranks, boolean average, boolean state8bit, Variant variant, boolean bf16Masters) {
-        public Trained(boolean full, Map<ModuleKey, Integer> ranks, boolean average) {
-            this(full, ranks, average, false, Variant.PLAIN, false);
-        }
-
-        public Trained withState8bit(boolean on) {
-            return new Trained(full, ranks, average, on, variant, bf16Masters);
-        }
-
-        public Trained withVariant(Variant other) {
-            return new Trained(full, ranks, average, state8bit, other, bf16Masters);
-        }
-
-        public Trained withBf16Masters(boolean on) {
-            return new Trained(full, ranks, average, state8bit, variant, on);
-        }
-
-        /** Widths of the outputs of a layer's modules with DoRA. */
-        IntStream doraWidths(ModelConfig config, int layer) {
-            return variant != Variant.DORA ? IntStream.empty()
-                : ranks.keySet().stream().filter(m -> m.layer() == layer).mapToInt(m -> (int) m.projection().dOut(config));
-        }
-
+    public record Trained(TrainedShape shape, boolean average, boolean state8bit, boolean bf16Masters) {
         /** Of both moments of so many parameters: F32, or a byte each and a scale for each block of 256. */
         long stateBytes(long parameters) {
             return state8bit ? 2 * parameters + 2 * F32 * Math.ceilDiv(parameters, 256L) : 2 * F32 * parameters;
         }
-    }
-
-    /** An adapter of two factors, one with lengths of rows, or one beside a frozen adapter of the same shape. */
-    public enum Variant {
-        PLAIN, DORA, PISSA
     }
 
     /**
@@ -72,13 +40,14 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
      */
     public static MemoryPlan of(ModelConfig config, DType computeDtype, Trained trained, long positions, Recomputation recompute,
         long workspaceBytes) {
-        return of(new LayerMemory(config, computeDtype.byteSize(), trained), computeDtype, positions, recompute, workspaceBytes);
+        return of(new LayerMemory(config, computeDtype.byteSize(), trained.shape), computeDtype, trained, positions, recompute, workspaceBytes);
     }
 
-    private static MemoryPlan of(LayerMemory layers, DType computeDtype, long positions, Recomputation recompute, long workspaceBytes) {
+    private static MemoryPlan of(LayerMemory layers, DType computeDtype, Trained trained, long positions, Recomputation recompute,
+        long workspaceBytes) {
         ModelConfig config = layers.config();
         long head = positions * (F32 * config.dModel() + 3 * F32) + workspaceBytes;
-        return new MemoryPlan(weights(config, computeDtype.byteSize()), trainable(config, computeDtype, layers.trained()),
+        return new MemoryPlan(weights(config, computeDtype.byteSize()), trainable(config, computeDtype, trained),
             positions * layers.kept(recompute), positions * layers.scratch(), head);
     }
 
@@ -89,9 +58,9 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
 
     /** The mix of layers computed again that costs the least of those that fit into the budget; every layer where none does. */
     public static Recomputation cheapest(ModelConfig config, DType computeDtype, Trained trained, long positions, long workspaceBytes, long budgetBytes) {
-        LayerMemory layers = new LayerMemory(config, computeDtype.byteSize(), trained);
+        LayerMemory layers = new LayerMemory(config, computeDtype.byteSize(), trained.shape);
         Recomputation best = new Recomputation(config.nLayers(), 0);
-        long fixed = of(layers, computeDtype, positions, best, workspaceBytes).totalBytes() - positions * layers.kept(best);
+        long fixed = of(layers, computeDtype, trained, positions, best, workspaceBytes).totalBytes() - positions * layers.kept(best);
         for (int full = 0; full <= config.nLayers(); full++) {
             for (int selective = 0; selective <= config.nLayers() - full; selective++) {
                 Recomputation mix = new Recomputation(full, selective);
@@ -112,16 +81,20 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
     }
 
     private static long trainable(ModelConfig config, DType computeDtype, Trained trained) {
-        if (!trained.full) {
-            long parameters = trained.ranks.entrySet().stream()
-                .mapToLong(e -> e.getValue() * (e.getKey().projection().dIn(config) + e.getKey().projection().dOut(config))).sum();
-            long frozen = trained.variant == Variant.PISSA ? parameters : 0;
-            long norms = 0;
-            if (trained.variant == Variant.DORA) {
-                norms = trained.ranks.keySet().stream().mapToLong(m -> m.projection().dOut(config)).sum();
-                parameters += norms;
-            }
-            return parameters * F32 * (trained.average ? 3 : 2) + trained.stateBytes(parameters) + (frozen + norms) * F32;
+        TrainedShape shape = trained.shape;
+        if (!shape.full()) {
+            long parameters = shape.parameterCount(config);
+            long factors = shape.factorElements(config);
+            // The factors, their gradients, and what a variant has beside them.
+            long values = 2 * factors + switch (shape.variant()) {
+                case PLAIN -> 0;
+                case PISSA -> factors;
+                // Lengths, their gradients, and the norms that they are divided by.
+                case DORA -> 3 * (parameters - factors);
+                // Cores and their gradients.
+                case CORE -> 2 * shape.coreElements();
+            };
+            return (values + (trained.average ? parameters : 0)) * F32 + trained.stateBytes(parameters);
         }
         // Gradient and state of everything; F32 masters, or BF16 remainders, of what the model keeps in BF16.
         long masters = computeDtype == DType.F32 ? 0 : config.parameterCount() - norms(config);

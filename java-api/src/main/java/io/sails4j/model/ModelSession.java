@@ -97,7 +97,7 @@ public final class ModelSession implements AutoCloseable {
         }
         Tensor finalNorm = kept.allocate(model.computeDtype(), n, config.dModel());
         Tensor rstd = kept.allocate(DType.F32, n);
-        model.engine().ops().rmsnormForward(finalNorm, rstd, residual, model.weights().finalNorm(), null, (float) config.rmsNormEps(),
+        model.engine().ops().block().rmsnormForward(finalNorm, rstd, residual, model.weights().finalNorm(), null, (float) config.rmsNormEps(),
             config.family().normOffset());
         if (options.listener() != null) {
             options.listener().accept(Site.FINAL_NORM, Site.NO_LAYER, finalNorm);
@@ -141,7 +141,7 @@ public final class ModelSession implements AutoCloseable {
         Tensor hidden = pass.finalNorm();
         if (rows != null) {
             Tensor gathered = memory.allocate(hidden.dtype(), rows.length, config.dModel());
-            model.engine().ops().gatherRows(gathered, hidden, memory.of(rows, rows.length));
+            model.engine().ops().elementwise().gatherRows(gathered, hidden, memory.of(rows, rows.length));
             hidden = gathered;
         }
         Tensor logits = memory.allocate(DType.F32, hidden.dim(0), config.vocabSize());
@@ -167,7 +167,7 @@ public final class ModelSession implements AutoCloseable {
             listener.accept(Site.FINAL_NORM, Site.NO_LAYER, dFinalNorm);
         }
         Tensor dResid = scratch.allocate(DType.F32, state.tokens(), config.dModel());
-        model.engine().ops().rmsnormBackward(dResid, targets.parameters().get(ModelWeights.FINAL_NORM), dFinalNorm, pass.lastResidual(),
+        model.engine().ops().block().rmsnormBackward(dResid, targets.parameters().get(ModelWeights.FINAL_NORM), dFinalNorm, pass.lastResidual(),
             model.weights().finalNorm(), pass.finalRstd(), config.family().normOffset(), false);
         int lowest = lowestLayer(targets);
         for (int layer = config.nLayers() - 1; layer >= lowest; layer--) {

@@ -169,7 +169,7 @@ public final class ModelWeights implements AutoCloseable {
             owned.add(tensor);
             upload(engine, tensor, source);
         }
-        long bad = engine.ops().countNonfinite(tensor);
+        long bad = engine.ops().elementwise().countNonfinite(tensor);
         if (bad > 0) {
             throw new InputException(checkpoint.fileOf(name) + ": tensor '" + name + "' has " + bad
                 + " values that are NaN or infinite; the checkpoint is damaged");
@@ -192,7 +192,7 @@ public final class ModelWeights implements AutoCloseable {
                 long count = Math.min(chunk, n - at);
                 Tensor part = staging.rows(0, count);
                 part.upload(source.data().asSlice(at * size, count * size));
-                engine.ops().convert(flat.rows(at, count), part);
+                engine.ops().elementwise().convert(flat.rows(at, count), part);
             }
         }
     }
@@ -241,7 +241,7 @@ public final class ModelWeights implements AutoCloseable {
             tensor.download(bytes);
         } else {
             try (Tensor converted = engine.device().allocate(dtype, tensor.shape())) {
-                engine.ops().convert(converted, tensor);
+                engine.ops().elementwise().convert(converted, tensor);
                 converted.download(bytes);
             }
         }

@@ -39,7 +39,7 @@ final class RandomWeights {
                     }
                 });
                 staging.upload(values);
-                engine.ops().convert(flat.rows(at, count), staging.rows(0, count));
+                engine.ops().elementwise().convert(flat.rows(at, count), staging.rows(0, count));
             }
         }
     }

@@ -33,7 +33,7 @@ final class HeadPass {
 
     /** -log p of each counted target, 0 elsewhere; on the device. */
     Tensor forward() {
-        model.engine().ops().headLoss(tokenLoss, null, null, pass.finalNorm(), model.weights().head(), targets, null, softcap());
+        model.engine().ops().head().headLoss(tokenLoss, null, null, pass.finalNorm(), model.weights().head(), targets, null, softcap());
         return tokenLoss;
     }
 
@@ -45,7 +45,8 @@ final class HeadPass {
     /** The losses, and the gradient of sum over t of weights[t] * loss[t] into the trainable's gradients; weights [targets] F32 on the device. */
     void backward(Trainable trainable, Tensor weights) {
         Tensor dHidden = context.memory().allocate(DType.F32, targets.numel(), model.config().dModel());
-        model.engine().ops().headLoss(tokenLoss, dHidden, trainable.dHead(), pass.finalNorm(), model.weights().head(), targets, weights, softcap());
+        model.engine().ops().head().headLoss(tokenLoss, dHidden, trainable.dHead(), pass.finalNorm(), model.weights().head(), targets,
+            weights, softcap());
         context.session().backward(pass, dHidden, trainable.targets());
     }
 

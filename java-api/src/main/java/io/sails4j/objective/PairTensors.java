@@ -37,7 +37,8 @@ record PairTensors(Tensor targets, Tensor starts, Tensor ends, Tensor columns) {
     /** results [pairs, 4] F64 and, where asked for, weights [tokens] F32 = scale times the derivative by the token's loss. */
     void losses(PassContext context, Tensor results, @Nullable Tensor weights, Tensor tokenLoss, @Nullable Tensor reference, PreferenceKind kind, double beta,
         double scale) {
-        context.model().engine().ops().preferenceLoss(results, weights, tokenLoss, targets, starts, ends, reference, kind, beta, scale);
+        context.model().engine().ops().head().preferenceLoss(results, weights, tokenLoss, targets, starts, ends, reference, kind, beta,
+            scale);
     }
 
     /** The answers' log-probabilities [2 pairs] F64 alone, in the order of {@link #starts}; nothing goes through the host. */
@@ -45,6 +46,7 @@ record PairTensors(Tensor targets, Tensor starts, Tensor ends, Tensor columns) {
         Tensor results = context.memory().allocate(DType.F64, count(), RESULTS);
         losses(context, results, null, tokenLoss, null, PreferenceKind.ORPO, 1, 1);
         // Rows of two F32 are moved as they are: each is one F64.
-        context.model().engine().ops().gatherRows(logps.bitsAs(DType.F32, logps.numel(), 2), results.bitsAs(DType.F32, (long) RESULTS * count(), 2), columns);
+        context.model().engine().ops().elementwise().gatherRows(logps.bitsAs(DType.F32, logps.numel(), 2), results.bitsAs(DType.F32,
+            (long) RESULTS * count(), 2), columns);
     }
 }

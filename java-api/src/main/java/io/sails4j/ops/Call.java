@@ -152,6 +152,6 @@ final class Call implements AutoCloseable {
             throw error(name + " " + tensor + " lives on another device");
         }
         tensors.add(tensor);
-        return tensor.address();
+        return Addresses.of(tensor);
     }
 }

@@ -1,6 +1,6 @@
 package io.sails4j.ops;
 
-import io.sails4j.ffi.NativeException;
+import io.sails4j.NativeException;
 import io.sails4j.ffi.NativeLibrary;
 import io.sails4j.tensor.Backend;
 import io.sails4j.tensor.Device;
@@ -95,7 +95,7 @@ public final class Engine implements AutoCloseable {
     /** Frees the workspace and closes the device; a second call does nothing. */
     @Override
     public void close() {
-        if (device.handle().isOpen()) {
+        if (device.isOpen()) {
             ops.close();
             device.close();
         }

@@ -4,8 +4,8 @@ import io.sails4j.tensor.Tensor;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A linear map with an adapter: x weight^T + scale * (x lora_A^T) lora_B^T; weight [d_out, d_in], lora_A [r, d_in], lora_B [d_out, r] F32, both null for
- * no adapter.
+ * A linear map with an adapter: x weight^T + scale * (x lora_A^T) lora_B^T; weight [d_out, d_in], lora_A [r, d_in], lora_B [d_out, r] F32,
+ * both null for no adapter.
  */
 public record LinearMap(Tensor weight, @Nullable Tensor loraA, @Nullable Tensor loraB, float scale) {
     public LinearMap {

@@ -46,7 +46,7 @@ public record MatmulPeak(double flopsPerSecond, String source) {
             for (int i = 0; i <= TRIES && !(i > 1 && best > 10 * LONG_ENOUGH_SECONDS); i++) {
                 long start = System.nanoTime();
                 for (int k = 0; k < queued; k++) {
-                    engine.ops().matmul(c, a, b, false, true, 1, 0);
+                    engine.ops().matmul().matmul(c, a, b, false, true, 1, 0);
                 }
                 engine.device().synchronize();
                 best = Math.min(best, (System.nanoTime() - start) * NANO);
@@ -63,7 +63,7 @@ public record MatmulPeak(double flopsPerSecond, String source) {
         }
         Tensor typed = memory.allocate(dtype, n, n);
         TensorArena.Mark mark = memory.mark();
-        engine.ops().convert(typed, memory.of(values, n, n));
+        engine.ops().elementwise().convert(typed, memory.of(values, n, n));
         memory.release(mark);
         return typed;
     }

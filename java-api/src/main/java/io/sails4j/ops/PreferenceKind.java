@@ -1,6 +1,6 @@
 package io.sails4j.ops;
 
-/** The losses of {@link Ops#preferenceLoss}; formulas: sails.h. */
+/** The losses of {@link HeadOps#preferenceLoss}; formulas: sails.h. */
 public enum PreferenceKind {
     /** -log sigmoid(margin), arXiv:2305.18290 eq. 7. */
     DPO,

@@ -1,6 +1,6 @@
 package io.sails4j.ops;
 
-/** What {@link Ops#adamwProjected} projects, in the order of {@code sails.h}. */
+/** What {@link OptimizerOps#adamwProjected} projects, in the order of {@code sails.h}. */
 public enum Projected {
     /** The gradient, before the moments see it. */
     GRADIENT,

@@ -1,7 +1,9 @@
 package io.sails4j.ops;
 
+import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Device;
-import io.sails4j.tensor.DeviceBuffer;
+import io.sails4j.tensor.Shape;
+import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -14,9 +16,9 @@ final class Workspace implements AutoCloseable {
     private static final long GRANULE_BYTES = 1L << 20;
 
     private final Device device;
-    private @Nullable DeviceBuffer buffer;
+    private @Nullable Tensor buffer;
     /** Recorded graphs point into the buffers of their time: while there are any, a buffer that is outgrown stays. */
-    private final List<DeviceBuffer> outgrown = new ArrayList<>();
+    private final List<Tensor> outgrown = new ArrayList<>();
     private int graphs;
 
     Workspace(Device device) {
@@ -34,9 +36,9 @@ final class Workspace implements AutoCloseable {
                 buffer = null;
             }
             releaseOutgrown();
-            buffer = device.allocateBytes(Math.ceilDiv(bytes, GRANULE_BYTES) * GRANULE_BYTES);
+            buffer = device.allocate(DType.U8, Shape.of(Math.ceilDiv(bytes, GRANULE_BYTES) * GRANULE_BYTES));
         }
-        return buffer.address();
+        return Addresses.of(buffer);
     }
 
     synchronized void graphRecorded() {
@@ -50,14 +52,14 @@ final class Workspace implements AutoCloseable {
 
     private void releaseOutgrown() {
         if (graphs == 0) {
-            outgrown.forEach(DeviceBuffer::close);
+            outgrown.forEach(Tensor::close);
             outgrown.clear();
         }
     }
 
     @Override
     public synchronized void close() {
-        outgrown.forEach(DeviceBuffer::close);
+        outgrown.forEach(Tensor::close);
         outgrown.clear();
         if (buffer != null) {
             buffer.close();

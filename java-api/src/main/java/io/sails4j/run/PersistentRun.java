@@ -10,11 +10,9 @@ import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.objective.ReferenceCache;
 import io.sails4j.ops.MatmulPeak;
 import io.sails4j.tensor.HostTensor;
-import io.sails4j.train.EvaluationOptions;
 import io.sails4j.train.StepMetrics;
 import io.sails4j.train.TrainingException;
 import io.sails4j.train.TrainingLoop;
-import io.sails4j.train.TrainingOptions;
 import io.sails4j.trainable.Trainable;
 import io.sails4j.watch.PhaseEvent;
 import java.io.UncheckedIOException;
@@ -40,7 +38,7 @@ public final class PersistentRun implements AutoCloseable {
     private final TrainingLoop loop;
     private final Trainable trainable;
     private final Evaluator evaluator;
-    private final TrainingOptions options;
+    private final RunOptions options;
     private final ObjectNode fingerprint;
     private final String device;
     private final Path partial;
@@ -58,7 +56,7 @@ public final class PersistentRun implements AutoCloseable {
      * @param fingerprint everything that a resumed run must agree in
      * @param device what it runs on; another one may round otherwise, which is said
      */
-    public PersistentRun(TrainingLoop loop, Trainable trainable, Evaluator evaluator, TrainingOptions options, ObjectNode fingerprint, String device, Path partial,
+    public PersistentRun(TrainingLoop loop, Trainable trainable, Evaluator evaluator, RunOptions options, ObjectNode fingerprint, String device, Path partial,
                   RunControl control) {
         this.loop = loop;
         this.trainable = trainable;
@@ -68,7 +66,7 @@ public final class PersistentRun implements AutoCloseable {
         this.device = device;
         this.partial = partial;
         this.control = control;
-        this.store = new CheckpointStore(partial.resolve("checkpoints"), options.checkpoints().keep());
+        this.store = new CheckpointStore(partial.resolve("checkpoints"), options.checkpoints().keepCheckpoints());
     }
 
     /**
@@ -102,14 +100,14 @@ public final class PersistentRun implements AutoCloseable {
             if (step == null) {
                 save();
                 String sentence = "stopped after step " + loop.steps() + " of " + loop.plan().steps().size() + "; " + standing()
-                    + ", run the same command with --resume to go on";
+                    + "; the same run with resume=true goes on";
                 control.message().accept(sentence);
                 throw new StoppedException(sentence);
             }
             watching.step(step);
             listener.accept(step);
             evaluateIfDue();
-            if (options.checkpoints().every() > 0 && loop.steps() % options.checkpoints().every() == 0) {
+            if (options.checkpoints().checkpointEvery() > 0 && loop.steps() % options.checkpoints().checkpointEvery() == 0) {
                 save();
             }
         }
@@ -142,7 +140,7 @@ public final class PersistentRun implements AutoCloseable {
 
     private void evaluateIfDue() {
         EvaluationOptions evaluation = options.evaluation();
-        if (evaluation.every() == 0 || loop.steps() % evaluation.every() != 0) {
+        if (evaluation.evalEvery() == 0 || loop.steps() % evaluation.evalEvery() != 0) {
             return;
         }
         Evaluation now;
@@ -223,12 +221,12 @@ public final class PersistentRun implements AutoCloseable {
         if (!control.resume()) {
             newest.ifPresent(stored -> {
                 throw new InputException(partial + " holds an earlier run, stopped after step " + stored.step()
-                    + "; go on with it by --resume, or remove it to start again");
+                    + "; go on with it by resume=true, or remove it to start again");
             });
             return Optional.empty();
         }
         if (newest.isEmpty()) {
-            throw new InputException("there is nothing to resume: " + partial + " holds no complete checkpoint; leave out --resume");
+            throw new InputException("there is nothing to resume: " + partial + " holds no complete checkpoint; leave out resume=true");
         }
         requireSameRun(newest.get().run().path("fingerprint"));
         String earlier = newest.get().run().path("device").asText();

@@ -6,7 +6,6 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.io.JsonFiles;
-import io.sails4j.train.TrainingOptions;
 import io.sails4j.watch.SvgPlot;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -17,10 +16,12 @@ import java.util.List;
 /** What stands beside a result: {@code metrics.svg}, and the history as {@code trainer_state.json} (huggingface/transformers trainer_callback.py, TrainerState). */
 public final class RunSummary {
     private final List<JsonNode> lines = new ArrayList<>();
-    private final TrainingOptions options;
+    private final int epochs;
+    private final RunOptions options;
     private final long totalSteps;
 
-    public RunSummary(Path metrics, TrainingOptions options, long totalSteps) throws IOException {
+    public RunSummary(Path metrics, int epochs, RunOptions options, long totalSteps) throws IOException {
+        this.epochs = epochs;
         this.options = options;
         this.totalSteps = totalSteps;
         for (String line : Files.readAllLines(metrics)) {
@@ -64,7 +65,7 @@ public final class RunSummary {
         ArrayNode history = new ObjectMapper().createArrayNode();
         for (JsonNode line : lines) {
             long step = line.path("step").asLong();
-            ObjectNode entry = history.addObject().put("epoch", options.epochs() * (double) step / Math.max(1, totalSteps)).put("step", step);
+            ObjectNode entry = history.addObject().put("epoch", epochs * (double) step / Math.max(1, totalSteps)).put("step", step);
             if (line.has("evaluation")) {
                 entry.put("eval_loss", line.get("loss").asDouble());
                 if (line.has("reward_margin")) {
@@ -87,12 +88,12 @@ public final class RunSummary {
         } else {
             state.putNull("best_global_step").putNull("best_metric");
         }
-        state.putNull("best_model_checkpoint").put("epoch", options.epochs() * (double) steps / Math.max(1, totalSteps));
-        state.put("eval_steps", options.evaluation().every()).put("global_step", steps).put("is_hyper_param_search", false);
+        state.putNull("best_model_checkpoint").put("epoch", epochs * (double) steps / Math.max(1, totalSteps));
+        state.put("eval_steps", options.evaluation().evalEvery()).put("global_step", steps).put("is_hyper_param_search", false);
         state.put("is_local_process_zero", true).put("is_world_process_zero", true);
         state.set("log_history", history);
-        state.put("logging_steps", 1).put("max_steps", totalSteps).put("num_input_tokens_seen", tokens).put("num_train_epochs", options.epochs());
-        state.put("save_steps", options.checkpoints().every()).putObject("stateful_callbacks");
+        state.put("logging_steps", 1).put("max_steps", totalSteps).put("num_input_tokens_seen", tokens).put("num_train_epochs", epochs);
+        state.put("save_steps", options.checkpoints().checkpointEvery()).putObject("stateful_callbacks");
         // A step's size is a number of tokens here, not of sequences.
         return state.put("total_flos", flops).putNull("train_batch_size").putNull("trial_name").putNull("trial_params");
     }

@@ -129,7 +129,7 @@ public final class Sae implements AutoCloseable {
             tensor.upload(source.data());
         } else {
             try (Tensor staged = engine.device().upload(source)) {
-                engine.ops().convert(tensor, staged);
+                engine.ops().elementwise().convert(tensor, staged);
             }
         }
         return tensor;
@@ -149,7 +149,7 @@ public final class Sae implements AutoCloseable {
         requireFinite(gated ? "b_mag" : "b_enc", bias);
         requireFinite("b_gate", gateBias);
         requireFinite(gated ? "exp(r_mag)" : "the decoder rows' norm", encodeScale);
-        double[] squares = engine.ops().sumOfSquares(List.of(wEnc, wDec));
+        double[] squares = engine.ops().elementwise().sumOfSquares(List.of(wEnc, wDec));
         if (squares[0] == 0 || squares[1] == 0) {
             throw new InputException(files.path() + ": all " + config.dSae() + " features are dead, "
                 + (squares[0] == 0 ? "W_enc is zero: none depends on the input" : "their decoder rows in W_dec are zero"));
@@ -157,7 +157,7 @@ public final class Sae implements AutoCloseable {
     }
 
     private void requireFinite(String name, @Nullable Tensor values) {
-        long bad = values == null ? 0 : engine.ops().countNonfinite(values);
+        long bad = values == null ? 0 : engine.ops().elementwise().countNonfinite(values);
         if (bad > 0) {
             throw new InputException(files.path() + ": " + name + " has " + bad + " values that are NaN or infinite; the file is damaged");
         }
@@ -216,11 +216,11 @@ public final class Sae implements AutoCloseable {
             mean = memory.allocate(DType.F32, n);
             std = memory.allocate(DType.F32, n);
             input = memory.allocate(DType.F32, n, config.dIn());
-            ops.standardizeForward(input, mean, std, x, LAYER_NORM_EPS);
+            ops.sae().standardizeForward(input, mean, std, x, LAYER_NORM_EPS);
         }
         if (config.applyBDecToInput()) {
             Tensor shifted = memory.allocate(DType.F32, n, config.dIn());
-            ops.addRow(shifted, input, bDec, -1);
+            ops.elementwise().addRow(shifted, input, bDec, -1);
             input = shifted;
         }
         return new EncoderInput(input, mean, std);
@@ -233,10 +233,10 @@ public final class Sae implements AutoCloseable {
     public void accumulate(Tensor sum, Tensor x, Tensor tokenClass, Tensor tokenWeight, TensorArena memory) {
         if (activation() == SaeActivation.TOPK) {
             SparseCodes codes = encode(x, memory);
-            engine.ops().saeAccumulate(sum, null, codes.indices(), codes.values(), codes.counts(), tokenClass, tokenWeight);
+            engine.ops().sae().saeAccumulate(sum, null, codes.indices(), codes.values(), codes.counts(), tokenClass, tokenWeight);
         } else {
-            engine.ops().saeStatistics(sum, null, null, encoderInput(x, memory).values, wEnc, bias, threshold, encodeScale, gateBias, tokenClass,
-                tokenWeight, activation());
+            engine.ops().sae().saeStatistics(sum, null, null, encoderInput(x, memory).values, wEnc, bias, threshold, encodeScale, gateBias,
+                tokenClass, tokenWeight, activation());
         }
     }
 
@@ -250,7 +250,8 @@ public final class Sae implements AutoCloseable {
             TensorArena.Mark mark = memory.mark();
             Tensor indices = memory.allocate(DType.I32, n, capacity);
             Tensor values = memory.allocate(DType.F32, n, capacity);
-            ops.saeEncode(indices, values, counts, input.values, wEnc, bias, threshold, encodeScale, gateBias, activation(), config.k());
+            ops.sae().saeEncode(indices, values, counts, input.values, wEnc, bias, threshold, encodeScale, gateBias, activation(),
+                config.k());
             int needed = java.util.Arrays.stream(counts.toIntArray()).max().orElse(0);
             if (needed <= capacity) {
                 return new SparseCodes(indices, values, counts, x, input.mean, input.std);
@@ -264,21 +265,21 @@ public final class Sae implements AutoCloseable {
     public Tensor decode(SparseCodes codes, TensorArena memory) {
         Tensor recon = rawRecon(codes, memory);
         if (config.layerNorm()) {
-            engine.ops().unstandardizeForward(recon, recon, codes.mean(), codes.std());
+            engine.ops().sae().unstandardizeForward(recon, recon, codes.mean(), codes.std());
         }
         return recon;
     }
 
     private Tensor rawRecon(SparseCodes codes, TensorArena memory) {
         Tensor recon = memory.allocate(DType.F32, codes.tokens(), config.dIn());
-        engine.ops().saeDecode(recon, codes.indices(), codes.values(), codes.counts(), wDec, bDec, decodeScale);
+        engine.ops().sae().saeDecode(recon, codes.indices(), codes.values(), codes.counts(), wDec, bDec, decodeScale);
         return recon;
     }
 
     /** The activations written out, [n_tokens, d_sae] F32. */
     public Tensor densify(SparseCodes codes, TensorArena memory) {
         Tensor acts = memory.allocate(DType.F32, codes.tokens(), config.dSae());
-        engine.ops().saeDensify(acts, codes.indices(), codes.values(), codes.counts());
+        engine.ops().sae().saeDensify(acts, codes.indices(), codes.values(), codes.counts());
         return acts;
     }
 
@@ -297,19 +298,19 @@ public final class Sae implements AutoCloseable {
             dRaw = memory.allocate(DType.F32, dRecon.shape().toArray());
             dMean = memory.allocate(DType.F32, codes.tokens());
             dStd = memory.allocate(DType.F32, codes.tokens());
-            ops.unstandardizeBackward(dRaw, dMean, dStd, dRecon, rawRecon(codes, memory), codes.std());
+            ops.sae().unstandardizeBackward(dRaw, dMean, dStd, dRecon, rawRecon(codes, memory), codes.std());
         }
         Tensor dValues = memory.allocate(DType.F32, codes.tokens(), codes.capacity());
-        ops.saeDecodeBackward(dValues, dRaw, codes.indices(), codes.counts(), wDec, decodeScale);
+        ops.sae().saeDecodeBackward(dValues, dRaw, codes.indices(), codes.counts(), wDec, decodeScale);
         return inputGradient(codes, dValues, dMean, dStd, memory);
     }
 
     private Tensor inputGradient(SparseCodes codes, Tensor dValues, @Nullable Tensor dMean, @Nullable Tensor dStd, TensorArena memory) {
         Tensor dx = memory.allocate(DType.F32, codes.tokens(), config.dIn());
-        engine.ops().saeEncodeBackward(dx, dValues, codes.indices(), codes.counts(), wEnc, encodeScale);
+        engine.ops().sae().saeEncodeBackward(dx, dValues, codes.indices(), codes.counts(), wEnc, encodeScale);
         if (config.layerNorm()) {
             Tensor through = memory.allocate(DType.F32, codes.tokens(), config.dIn());
-            engine.ops().standardizeBackward(through, dx, dMean, dStd, codes.input(), codes.mean(), codes.std(), LAYER_NORM_EPS);
+            engine.ops().sae().standardizeBackward(through, dx, dMean, dStd, codes.input(), codes.mean(), codes.std(), LAYER_NORM_EPS);
             return through;
         }
         return dx;

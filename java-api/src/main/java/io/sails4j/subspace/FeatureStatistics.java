@@ -41,7 +41,7 @@ public final class FeatureStatistics implements AutoCloseable {
     /** Adds a batch that is encoded already; arguments as above. */
     public void add(SparseCodes codes, int[] sequenceClass, boolean[] counted, TensorArena memory) {
         TokenWeights tokens = weigh(sequenceClass, counted, memory);
-        engine.ops().saeAccumulate(sum, null, codes.indices(), codes.values(), codes.counts(), tokens.tokenClass, tokens.tokenWeight);
+        engine.ops().sae().saeAccumulate(sum, null, codes.indices(), codes.values(), codes.counts(), tokens.tokenClass, tokens.tokenWeight);
     }
 
     private record TokenWeights(Tensor tokenClass, Tensor tokenWeight) {

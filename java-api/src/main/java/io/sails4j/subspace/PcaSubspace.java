@@ -49,7 +49,7 @@ public record PcaSubspace(double[][] basis, double[] singularValues, double shar
         }
         if (!(total > ROUNDING * squares(directions))) {
             throw new InputException("the " + rows + " kept directions do not vary" + (centre && rows == 1
-                ? ": centring a single direction leaves nothing; use --centre false or a larger --top-k" : ", so they span no subspace"));
+                ? ": centring a single direction leaves nothing; use centre=false or a larger top_k" : ", so they span no subspace"));
         }
         int k = 0;
         double sum = 0;

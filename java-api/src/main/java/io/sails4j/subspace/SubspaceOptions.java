@@ -1,28 +1,57 @@
 package io.sails4j.subspace;
 
 import io.sails4j.io.InputException;
+import io.sails4j.options.Described;
+import io.sails4j.options.OptionGroup;
+import java.util.function.Consumer;
 
 /**
- * @param topK features kept in each layer
- * @param variance share of the variance of their directions that the subspace explains (the paper's tau = 0.8)
- * @param centre subtract the mean direction before the PCA
- * @param unitRows scale the directions to length 1 first
- * @param batchTokens padded tokens in a batch of the pass over the data
+ * How a subspace is made from feature scores.
+ *
+ * @param variance the paper's tau
  */
-public record SubspaceOptions(int topK, double variance, boolean centre, boolean unitRows, Pooling pool, int batchTokens) {
+@OptionGroup("Subspace")
+public record SubspaceOptions(
+    @Described(value = "features kept in each layer", label = "K") int topK,
+    @Described(value = "share of the directions' variance that the subspace explains", label = "TAU") double variance,
+    @Described("subtract the mean direction before the PCA") boolean centre,
+    @Described("scale the directions to length 1 first") boolean unitRows,
+    @Described("average activations over tokens, sequences, or last tokens") Pooling pool,
+    @Described(value = "padded tokens in a batch of the pass that collects features", label = "N") int featureBatchTokens) {
+
     public SubspaceOptions {
-        if (topK < 1) {
-            throw new InputException("top-k is " + topK + ", expected 1 or more features");
-        }
-        if (!(variance > 0 && variance <= 1)) {
-            throw new InputException("the variance to explain is " + variance + ", expected a share above 0 and at most 1");
-        }
-        if (batchTokens < 1) {
-            throw new InputException("a batch has " + batchTokens + " tokens, expected 1 or more");
-        }
+        InputException.requireOption(topK >= 1, "top_k", topK, "1 or more features");
+        InputException.requireOption(variance > 0 && variance <= 1, "variance", variance, "a share above 0 and at most 1");
+        InputException.requireOption(featureBatchTokens >= 1, "feature_batch_tokens", featureBatchTokens, "1 or more");
     }
 
+    /** The paper's 64 features and 80 % of the variance, centred. */
     public static SubspaceOptions defaults() {
         return new SubspaceOptions(64, 0.8, true, false, Pooling.TOKEN, 4096);
+    }
+
+    public SubspaceOptions with(Consumer<Builder> change) {
+        Builder builder = new Builder(this);
+        change.accept(builder);
+        return new SubspaceOptions(builder.topK, builder.variance, builder.centre, builder.unitRows, builder.pool, builder.featureBatchTokens);
+    }
+
+    /** The components, to be changed. */
+    public static final class Builder {
+        public int topK;
+        public double variance;
+        public boolean centre;
+        public boolean unitRows;
+        public Pooling pool;
+        public int featureBatchTokens;
+
+        private Builder(SubspaceOptions from) {
+            topK = from.topK;
+            variance = from.variance;
+            centre = from.centre;
+            unitRows = from.unitRows;
+            pool = from.pool;
+            featureBatchTokens = from.featureBatchTokens;
+        }
     }
 }

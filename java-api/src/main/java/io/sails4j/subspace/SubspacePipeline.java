@@ -39,15 +39,15 @@ public final class SubspacePipeline {
         this.saes = saes;
         this.options = options;
         if (saes.isEmpty()) {
-            throw new InputException("there is no SAE; name at least one with --sae LAYER=PATH");
+            throw new InputException("there is no SAE: name at least one and its layer (sae=LAYER=PATH)");
         }
         saes.forEach((layer, sae) -> {
             if (layer < 0 || layer >= model.config().nLayers()) {
-                throw new InputException("--sae " + layer + "=" + sae.path() + ": " + modelPath + " has layers 0 to " + (model.config().nLayers() - 1));
+                throw new InputException("sae=" + layer + "=" + sae.path() + ": " + modelPath + " has layers 0 to " + (model.config().nLayers() - 1));
             }
             sae.requireInput(model.config().dModel(), modelPath);
             if (options.topK() > sae.config().dSae()) {
-                throw new InputException("top-k is " + options.topK() + ", but " + sae.path() + " has " + sae.config().dSae() + " features");
+                throw new InputException("top_k is " + options.topK() + ", but " + sae.path() + " has " + sae.config().dSae() + " features");
             }
         });
     }
@@ -66,7 +66,7 @@ public final class SubspacePipeline {
         try (ModelSession session = ModelSession.open(model); TensorArena memory = new TensorArena(model.engine().device())) {
             long tokens = 0;
             long done = 0;
-            for (int[] batch : LengthBatches.byLength(lengths, options.batchTokens())) {
+            for (int[] batch : LengthBatches.byLength(lengths, options.featureBatchTokens())) {
                 tokens += addBatch(session, batch, sequences, pairs.size(), statistics, memory);
                 done += batch.length;
                 progress.update(done, sequences.size(), tokens);

@@ -1,5 +1,6 @@
 package io.sails4j.tensor;
 
+import io.sails4j.NativeException;
 import io.sails4j.ffi.NativeDevice;
 import java.lang.foreign.MemorySegment;
 
@@ -22,14 +23,20 @@ public final class Device implements AutoCloseable {
      * @param backend which library: {@code cpu}, {@code cuda} or {@code emulator}
      * @param threads number of threads, 0 = as many as the process may use
      * @param options backend options, {@code key=value,...}, see {@code sails.h}
+     * @throws NativeException where the library cannot be found or opened, or refuses the options
      */
     public static Device open(Backend backend, int threads, String options) {
         return new Device(NativeDevice.open(backend.libraryName(), 0, threads, options));
     }
 
-    /** The handle, for {@code ops}. */
-    public NativeDevice handle() {
+    /** For this package, and for {@code ops} through its {@code Addresses}. */
+    NativeDevice handle() {
         return handle;
+    }
+
+    /** Whether {@link #close()} is still to come. */
+    public boolean isOpen() {
+        return handle.isOpen();
     }
 
     /** Whether mapped host memory can serve as device memory without a copy. */
@@ -42,12 +49,29 @@ public final class Device implements AutoCloseable {
         return handle.describe();
     }
 
+    /** Bytes of device memory in use. */
     public long allocatedBytes() {
         return handle.memory()[0];
     }
 
+    /** The most bytes of device memory that were in use at once. */
     public long peakBytes() {
         return handle.memory()[1];
+    }
+
+    /** Calls of the library so far. */
+    public long calls() {
+        return handle.calls();
+    }
+
+    /** Calls so far that waited for the device. */
+    public long waits() {
+        return handle.waits();
+    }
+
+    /** Allocations so far. */
+    public long allocations() {
+        return handle.allocations();
     }
 
     /** A new buffer of its own; contents undefined. */
@@ -83,10 +107,12 @@ public final class Device implements AutoCloseable {
         return Tensor.over(DeviceBuffer.borrow(this, data), 0, source.dtype(), source.shape());
     }
 
+    /** Waits for all queued work. */
     public void synchronize() {
-        handle.synchronize();
+        handle.await();
     }
 
+    /** Closes the device; a second call does nothing. */
     @Override
     public void close() {
         handle.close();

@@ -26,7 +26,7 @@ public final class DeviceBuffer implements AutoCloseable {
     }
 
     static DeviceBuffer allocate(Device device, long bytes) {
-        return new DeviceBuffer(device, device.handle().alloc(bytes), bytes, null);
+        return new DeviceBuffer(device, device.handle().allocate(bytes), bytes, null);
     }
 
     static DeviceBuffer borrow(Device device, MemorySegment host) {
@@ -55,7 +55,7 @@ public final class DeviceBuffer implements AutoCloseable {
     }
 
     /** The device pointer; an error once closed. */
-    public long address() {
+    long address() {
         if (closed.get()) {
             throw new IllegalStateException("the device buffer is closed");
         }

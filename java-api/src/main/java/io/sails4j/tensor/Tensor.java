@@ -58,8 +58,8 @@ public final class Tensor implements AutoCloseable {
         return byteSize(dtype, shape);
     }
 
-    /** The device pointer of the first element. */
-    public long address() {
+    /** The device pointer of the first element, for this package, and for {@code ops} through its {@code Addresses}. */
+    long address() {
         return buffer.address() + offset;
     }
 

@@ -56,7 +56,7 @@ public final class Trace {
             throw new InputException("gradients need 'labels' in the batch file; it has none");
         }
         if (gradients == Gradients.LORA && adapters.adapters().isEmpty()) {
-            throw new InputException("gradients of LoRA factors need an adapter; name one with --adapter");
+            throw new InputException("gradients of LoRA factors need an adapter; name an adapter");
         }
         requireLabels(batch, model.config().vocabSize());
         Trace trace = new Trace(model, adapters, batch);
@@ -114,7 +114,7 @@ public final class Trace {
         Tensor weight = memory.of(Labels.weights(targets, 1f / counted), n);
         Tensor targetIds = memory.of(targets, n);
         Tensor dLogits = gradients == Gradients.NONE ? null : memory.allocate(DType.F32, n, model.config().vocabSize());
-        ops.crossEntropy(tokenLoss, dLogits, logits, targetIds, weight);
+        ops.head().crossEntropy(tokenLoss, dLogits, logits, targetIds, weight);
         float[] losses = tokenLoss.toFloatArray();
         results.put("token_loss", HostTensor.ofFloats(losses, batch.batch(), batch.length()));
         double sum = 0;
@@ -133,15 +133,15 @@ public final class Trace {
             keep("grad.logits", dLogits, model.config().vocabSize());
         }
         if (model.config().finalLogitSoftcap() != 0) {
-            ops.softcapBackward(dLogits, dLogits, logits, (float) model.config().finalLogitSoftcap());
+            ops.head().softcapBackward(dLogits, dLogits, logits, (float) model.config().finalLogitSoftcap());
         }
         Tensor typed = dLogits;
         if (model.computeDtype() != DType.F32) {
             typed = memory.allocate(model.computeDtype(), dLogits.shape().toArray());
-            ops.convert(typed, dLogits);
+            ops.elementwise().convert(typed, dLogits);
         }
         Tensor dFinalNorm = memory.allocate(DType.F32, batch.size(), model.config().dModel());
-        ops.matmul(dFinalNorm, typed, model.weights().head(), false, false, 1, 0);
+        ops.matmul().matmul(dFinalNorm, typed, model.weights().head(), false, false, 1, 0);
         switch (gradients) {
             case NONE -> throw new IllegalStateException("no gradients were asked for");
             case HIDDEN -> session.backward(pass, dFinalNorm, new GradientTargets(Map.of(), -1, Map.of(), keepHidden("grad.")));
@@ -184,7 +184,8 @@ public final class Trace {
         try {
             ModelWeights.shapes(model.config()).forEach((name, shape) ->
                 gradients.put(name, model.engine().device().zeros(DType.F32, shape)));
-            model.engine().ops().matmul(gradients.get(ModelWeights.headName(model.config())), dLogits, pass.finalNorm(), true, false, 1, 1);
+            model.engine().ops().matmul().matmul(gradients.get(ModelWeights.headName(model.config())), dLogits, pass.finalNorm(), true,
+                false, 1, 1);
             session.backward(pass, dFinalNorm, GradientTargets.ofParameters(gradients));
             gradients.forEach((name, g) -> results.put("grad." + name, toHost(g)));
         } finally {

@@ -4,6 +4,7 @@ import io.sails4j.objective.StepReadings;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.DynamicCode;
 import io.sails4j.ops.Ops;
+import io.sails4j.ops.OptimizerOps;
 import io.sails4j.ops.Projected;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Device;
@@ -42,7 +43,7 @@ public final class AdamwOptimizer implements AutoCloseable {
     private final @Nullable Tensor signedCode;
     private final @Nullable Tensor unsignedCode;
     private final @Nullable RemainderPieces pieces;
-    /** Of each group its {@link Ops#adamwRates}, which its kernels read. */
+    /** Of each group its {@link OptimizerOps#adamwRates}, which its kernels read. */
     private final List<Tensor> rates = new ArrayList<>();
     private long step;
 
@@ -80,15 +81,14 @@ public final class AdamwOptimizer implements AutoCloseable {
      * @param maxGradNorm 0 = no clipping
      * @param projected the parameters that must stay in a subspace; empty: none
      */
-    public AdamwOptimizer(Trainable trainable, Device device, Ops ops, AdamwOptions options, double maxGradNorm, List<StepHook.ProjectedParameter> projected,
-        OptimizerOptions more) {
+    public AdamwOptimizer(Trainable trainable, Device device, Ops ops, List<StepHook.ProjectedParameter> projected, OptimizerOptions more) {
         this.ops = ops;
-        this.options = options;
-        this.maxGradNorm = maxGradNorm;
+        this.options = more.adamw();
+        this.maxGradNorm = more.maxGradNorm();
         this.parameters = List.copyOf(trainable.parameters());
         this.gradients = parameters.stream().map(Trainable.Parameter::gradient).toList();
-        this.signedCode = more.in8bit() ? code(device, DynamicCode.signed()) : null;
-        this.unsignedCode = more.in8bit() ? code(device, DynamicCode.unsigned()) : null;
+        this.signedCode = more.state().in8bit() ? code(device, DynamicCode.signed()) : null;
+        this.unsignedCode = more.state().in8bit() ? code(device, DynamicCode.unsigned()) : null;
         Map<Tensor, StepHook.ProjectedParameter> subspaces = new IdentityHashMap<>();
         projected.forEach(h -> subspaces.put(h.value(), h));
         Map<Rule, Group> byRule = new LinkedHashMap<>();
@@ -96,7 +96,7 @@ public final class AdamwOptimizer implements AutoCloseable {
             StepHook.ProjectedParameter subspace = subspaces.remove(parameter.value());
             boolean matrix = parameter.value().shape().rank() > 1;
             double lrFactor = parameter.name().contains(".lora_B.") ? more.loraPlusRatio() : 1;
-            Rule rule = new Rule(subspace != null, lrFactor, matrix || more.decayVectors(), more.in8bit() && parameter.value().numel() >= LEAST_8BIT,
+            Rule rule = new Rule(subspace != null, lrFactor, matrix || more.decayVectors(), more.state().in8bit() && parameter.value().numel() >= LEAST_8BIT,
                 parameter.remainder() != null);
             Group group = byRule.computeIfAbsent(rule, Group::new);
             addState(group, parameter, device);
@@ -120,7 +120,7 @@ public final class AdamwOptimizer implements AutoCloseable {
     }
 
     private Tensor rates(Device device) {
-        Tensor numbers = device.allocate(DType.F32, Shape.of(Ops.ADAMW_RATES));
+        Tensor numbers = device.allocate(DType.F32, Shape.of(OptimizerOps.ADAMW_RATES));
         owned.add(numbers);
         return numbers;
     }
@@ -139,7 +139,7 @@ public final class AdamwOptimizer implements AutoCloseable {
             group.v.add(own(device, "v.", parameter, DType.F32, shape));
             return;
         }
-        long[] sizes = Ops.adamw8bitSizes(parameter.value().numel());
+        long[] sizes = OptimizerOps.adamw8bitSizes(parameter.value().numel());
         group.m.add(own(device, "m.", parameter, DType.I32, Shape.of(sizes[0])));
         group.mAbsmax.add(own(device, "m_absmax.", parameter, DType.F32, Shape.of(sizes[1])));
         group.v.add(own(device, "v.", parameter, DType.I32, Shape.of(sizes[0])));
@@ -155,7 +155,7 @@ public final class AdamwOptimizer implements AutoCloseable {
 
     /** Plain AdamW on parameters that nothing holds. */
     public AdamwOptimizer(Trainable trainable, Device device, Ops ops, AdamwOptions options, double maxGradNorm) {
-        this(trainable, device, ops, options, maxGradNorm, List.of(), new OptimizerOptions(1, true, 0, false));
+        this(trainable, device, ops, List.of(), new OptimizerOptions(options, maxGradNorm, 1, true, 0, OptimizerState.exact()));
     }
 
     /** Steps taken. */
@@ -183,7 +183,7 @@ public final class AdamwOptimizer implements AutoCloseable {
 
     /** Queues them. */
     void queueNorms(Tensor squares) {
-        ops.sumOfSquares(squares, gradients);
+        ops.elementwise().sumOfSquares(squares, gradients);
     }
 
     /**
@@ -193,7 +193,7 @@ public final class AdamwOptimizer implements AutoCloseable {
      * @throws TrainingException where a gradient is not finite; nothing was changed then
      */
     public double step(double lrFactor) {
-        double[] squares = ops.sumOfSquares(gradients);
+        double[] squares = ops.elementwise().sumOfSquares(gradients);
         double norm = queueRates(lrFactor, i -> squares[i]);
         queueUpdate();
         return norm;
@@ -219,8 +219,8 @@ public final class AdamwOptimizer implements AutoCloseable {
         step++;
         for (int i = 0; i < groups.size(); i++) {
             Rule rule = groups.get(i).rule;
-            ops.adamwRates(rates.get(i), step, scale, new AdamwOptions(options.lr() * lrFactor * rule.lrFactor, options.beta1(), options.beta2(), options.eps(),
-                rule.decays ? options.weightDecay() : 0));
+            ops.optimizer().adamwRates(rates.get(i), step, scale, new AdamwOptions(options.lr() * lrFactor * rule.lrFactor,
+                options.beta1(), options.beta2(), options.eps(), rule.decays ? options.weightDecay() : 0));
         }
         return norm;
     }
@@ -240,12 +240,14 @@ public final class AdamwOptimizer implements AutoCloseable {
                 long n = piece.numel();
                 List<Tensor> gradient = List.of(part(group.gradients.get(at), from, n));
                 if (!group.rule.in8bit) {
-                    ops.adamw(List.of(piece), List.of(part(group.m.get(at), from, n)), List.of(part(group.v.get(at), from, n)), gradient, now);
+                    ops.optimizer().adamw(List.of(piece), List.of(part(group.m.get(at), from, n)), List.of(part(group.v.get(at), from, n)),
+                        gradient, now);
                     return;
                 }
-                long[] sizes = Ops.adamw8bitSizes(n);
-                long[] before = Ops.adamw8bitSizes(from);
-                ops.adamw8bit(List.of(piece), List.of(part(group.m.get(at), before[0], sizes[0])), List.of(part(group.v.get(at), before[0], sizes[0])),
+                long[] sizes = OptimizerOps.adamw8bitSizes(n);
+                long[] before = OptimizerOps.adamw8bitSizes(from);
+                ops.optimizer().adamw8bit(List.of(piece), List.of(part(group.m.get(at), before[0], sizes[0])),
+                    List.of(part(group.v.get(at), before[0], sizes[0])),
                     List.of(part(group.mAbsmax.get(at), before[1], sizes[1])), List.of(part(group.vAbsmax.get(at), before[1], sizes[1])), gradient,
                     java.util.Objects.requireNonNull(signedCode), java.util.Objects.requireNonNull(unsignedCode), now);
             });
@@ -260,15 +262,16 @@ public final class AdamwOptimizer implements AutoCloseable {
         if (pieces != null && group.rule.remainder) {
             updateRemainders(group, pieces, now);
         } else if (group.rule.in8bit) {
-            ops.adamw8bit(group.values, group.m, group.v, group.mAbsmax, group.vAbsmax, group.gradients, java.util.Objects.requireNonNull(signedCode),
-                java.util.Objects.requireNonNull(unsignedCode), now);
+            ops.optimizer().adamw8bit(group.values, group.m, group.v, group.mAbsmax, group.vAbsmax, group.gradients,
+                java.util.Objects.requireNonNull(signedCode), java.util.Objects.requireNonNull(unsignedCode), now);
             if (group.rule.held) {
-                ops.projectSet(group.values, group.values, group.bases, group.sides());
+                ops.optimizer().projectSet(group.values, group.values, group.bases, group.sides());
             }
         } else if (group.rule.held) {
-            ops.adamwProjected(group.values, group.m, group.v, group.gradients, group.bases, group.sides(), Projected.UPDATE, now);
+            ops.optimizer().adamwProjected(group.values, group.m, group.v, group.gradients, group.bases, group.sides(), Projected.UPDATE,
+                now);
         } else {
-            ops.adamw(group.values, group.m, group.v, group.gradients, now);
+            ops.optimizer().adamw(group.values, group.m, group.v, group.gradients, now);
         }
     }
 

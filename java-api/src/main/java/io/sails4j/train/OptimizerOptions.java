@@ -1,36 +1,62 @@
 package io.sails4j.train;
 
 import io.sails4j.io.InputException;
+import io.sails4j.ops.AdamwOptions;
+import io.sails4j.options.Described;
+import io.sails4j.options.OptionGroup;
+import java.util.function.Consumer;
 
 /**
- * What goes beyond plain AdamW.
+ * AdamW and what goes beyond it.
  *
- * @param loraPlusRatio learning rate of lora_B over that of lora_A (LoRA+, arXiv:2402.12354), 1 = equal
- * @param decayVectors whether weight decay also pulls norms and other vectors; by custom it does not
- * @param emaDecay decay of an exponential moving average of the parameters, with which the run ends, 0 = none
- * @param in8bit keep the moments in 8 bits by blocks (arXiv:2110.02861): a quarter of the memory, not the same numbers
- * @param bf16Masters of a model in BF16 that is trained whole: the optimizer changes its parameters themselves, with a BF16 remainder beside each
- *     (Kahan summation, arXiv:2010.06192, section 4), instead of F32 copies
+ * @param loraPlusRatio LoRA+ (arXiv:2402.12354)
+ * @param decayVectors by custom weight decay does not pull norms and other vectors
  */
-public record OptimizerOptions(double loraPlusRatio, boolean decayVectors, double emaDecay, boolean in8bit, boolean bf16Masters) {
-    /** With F32 masters. */
-    public OptimizerOptions(double loraPlusRatio, boolean decayVectors, double emaDecay, boolean in8bit) {
-        this(loraPlusRatio, decayVectors, emaDecay, in8bit, false);
-    }
+@OptionGroup("Optimizer")
+public record OptimizerOptions(
+    AdamwOptions adamw,
+    @Described(value = "gradients are clipped to this norm, 0 = not", label = "N") double maxGradNorm,
+    @Described(value = "learning rate of lora_B over that of lora_A (LoRA+)", label = "X") double loraPlusRatio,
+    @Described("weight decay pulls norms and other vectors too") boolean decayVectors,
+    @Described(value = "end with an exponential moving average of the parameters, 0 = off", label = "D") double emaDecay,
+    OptimizerState state) {
 
     public OptimizerOptions {
-        if (!(loraPlusRatio > 0) || Double.isInfinite(loraPlusRatio)) {
-            throw new InputException("lora_plus_ratio is " + loraPlusRatio + ", expected a positive number");
-        }
-        if (!(emaDecay >= 0 && emaDecay < 1)) {
-            throw new InputException("ema_decay is " + emaDecay + ", expected a number in [0, 1), 0 = no average");
-        }
-        if (bf16Masters && emaDecay > 0) {
-            throw new InputException("a moving average of the parameters needs their F32 masters: leave out --ema-decay or --master bf16");
+        InputException.requireOption(maxGradNorm >= 0 && Double.isFinite(maxGradNorm), "max_grad_norm", maxGradNorm, "0 (no clipping) or a positive number");
+        InputException.requireOption(loraPlusRatio > 0 && Double.isFinite(loraPlusRatio), "lora_plus_ratio", loraPlusRatio, "a positive number");
+        InputException.requireOption(emaDecay >= 0 && emaDecay < 1, "ema_decay", emaDecay, "a number in [0, 1), 0 = no average");
+        if (state.master() == Master.BF16 && emaDecay > 0) {
+            throw new InputException("a moving average of the parameters needs their F32 masters: leave out ema_decay or master=bf16");
         }
     }
 
-    public static OptimizerOptions plain() {
-        return new OptimizerOptions(1, false, 0, false);
+    /** Plain AdamW with gradients clipped to norm 1. */
+    public static OptimizerOptions of(AdamwOptions adamw) {
+        return new OptimizerOptions(adamw, 1, 1, false, 0, OptimizerState.exact());
+    }
+
+    public OptimizerOptions with(Consumer<Builder> change) {
+        Builder builder = new Builder(this);
+        change.accept(builder);
+        return new OptimizerOptions(builder.adamw, builder.maxGradNorm, builder.loraPlusRatio, builder.decayVectors, builder.emaDecay, builder.state);
+    }
+
+    /** The components, to be changed. */
+    public static final class Builder {
+        public AdamwOptions adamw;
+        public double maxGradNorm;
+        public double loraPlusRatio;
+        public boolean decayVectors;
+        public double emaDecay;
+        public OptimizerState state;
+
+        private Builder(OptimizerOptions from) {
+            adamw = from.adamw;
+            maxGradNorm = from.maxGradNorm;
+            loraPlusRatio = from.loraPlusRatio;
+            decayVectors = from.decayVectors;
+            emaDecay = from.emaDecay;
+            state = from.state;
+        }
     }
 }

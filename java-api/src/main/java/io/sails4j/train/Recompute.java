@@ -2,6 +2,8 @@ package io.sails4j.train;
 
 import io.sails4j.io.InputException;
 import io.sails4j.model.Recomputation;
+import io.sails4j.options.OptionValue;
+import java.util.Locale;
 
 /**
  * Which layers' activations the backward shall compute again instead of finding them kept.
@@ -9,7 +11,7 @@ import io.sails4j.model.Recomputation;
  * @param layers for {@code LOWEST}: so many in full
  * @param budgetBytes for {@code AUTO}: of the whole step
  */
-public record Recompute(Mode mode, int layers, long budgetBytes) {
+public record Recompute(Mode mode, int layers, long budgetBytes) implements OptionValue {
     /** No layer, all selectively, all in full, the lowest in full, or the cheapest mix that fits into the budget; see {@link Recomputation}. */
     public enum Mode {
         OFF, SELECTIVE, FULL, LOWEST, AUTO
@@ -56,6 +58,14 @@ public record Recompute(Mode mode, int layers, long budgetBytes) {
             case FULL -> new Recomputation(nLayers, 0);
             case LOWEST -> new Recomputation(Math.min(layers, nLayers), 0);
             case AUTO -> planner.cheapest(budgetBytes);
+        };
+    }
+
+    @Override
+    public String spelling() {
+        return switch (mode) {
+            case OFF, SELECTIVE, FULL, AUTO -> mode.name().toLowerCase(Locale.ROOT);
+            case LOWEST -> String.valueOf(layers);
         };
     }
 }

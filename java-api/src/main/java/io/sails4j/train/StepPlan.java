@@ -38,8 +38,8 @@ public record StepPlan(List<List<int[]>> steps) {
     }
 
     static StepPlan of(Loss loss, TrainingOptions options) {
-        return of(loss, options.epochs(), options.maxSteps(), options.stepTokens(), options.microTokens(), options.seed(),
-            options.packing());
+        Batching b = options.batching();
+        return of(loss, b.epochs(), b.maxSteps(), b.batchTokens(), b.microBatchTokens(), options.seed(), b.packing());
     }
 
     private static List<Integer> shuffled(int size, long seed, int epoch) {

@@ -35,8 +35,8 @@ final class StepUpdate implements AutoCloseable {
         this.hook = hook;
         this.context = context;
         this.readings = readings;
-        this.optimizer = new AdamwOptimizer(trainable, model.engine().device(), ops, options.optimizer(), options.maxGradNorm(), hook.projected(), options.more());
-        this.emaDecay = options.more().emaDecay();
+        this.optimizer = new AdamwOptimizer(trainable, model.engine().device(), ops, hook.projected(), options.optimizer());
+        this.emaDecay = options.optimizer().emaDecay();
         if (emaDecay > 0) {
             trainable.parameters().forEach(p -> {
                 Tensor mean = model.engine().device().allocate(DType.F32, p.value().shape());
@@ -89,7 +89,7 @@ final class StepUpdate implements AutoCloseable {
         trainable.parameters().forEach(p -> {
             Tensor mean = average.get(p.name());
             if (mean != null) {
-                ops.axpby(mean, p.value(), (float) (1 - emaDecay), (float) emaDecay);
+                ops.elementwise().axpby(mean, p.value(), (float) (1 - emaDecay), (float) emaDecay);
             }
         });
     }

@@ -16,8 +16,9 @@ public final class StepWorkspace {
      * @param length of its sequences, at most
      */
     public static long bytes(Ops ops, ModelConfig config, DType dtype, long positions, long length) {
-        long head = ops.headLossWorkspaceBytes(positions, config.dModel(), config.vocabSize(), dtype);
+        long head = ops.head().headLossWorkspaceBytes(positions, config.dModel(), config.vocabSize(), dtype);
         long batch = Math.ceilDiv(positions, Math.max(1, length));
-        return Math.max(head, ops.attentionBackwardWorkspaceBytes(batch, length, config.nHeads(), config.nKvHeads(), config.headDim(), dtype));
+        return Math.max(head, ops.attention().attentionBackwardWorkspaceBytes(batch, length, config.nHeads(), config.nKvHeads(),
+            config.headDim(), dtype));
     }
 }

@@ -1,5 +1,6 @@
 package io.sails4j.train;
 
+import io.sails4j.model.TrainedShape;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -14,6 +15,7 @@ import io.sails4j.objective.PassContext;
 import io.sails4j.objective.ReferenceCache;
 import io.sails4j.data.SequenceBatch;
 import io.sails4j.objective.StepReadings;
+import io.sails4j.ops.Graphs;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.trainable.Trainable;
@@ -71,34 +73,39 @@ public final class TrainingLoop implements AutoCloseable {
         this.hook = hook;
         this.nanoClock = nanoClock;
         this.plan = StepPlan.of(loss, options);
-        this.warmup = (long) Math.ceil(options.warmupRatio() * plan.steps().size());
-        long positions = plan.largestMicroBatch(loss, options.packing());
+        this.warmup = (long) Math.ceil(options.schedule().warmup() * plan.steps().size());
+        long positions = plan.largestMicroBatch(loss, options.batching().packing());
         long workspace = StepWorkspace.bytes(model.engine().ops(), model.config(), model.computeDtype(), positions, plan.longest(loss));
-        this.recomputation = options.recompute().of(model.config().nLayers(),
+        this.recomputation = options.execution().recompute().of(model.config().nLayers(),
             budget -> MemoryPlan.cheapest(model.config(), model.computeDtype(), trained(), positions, workspace, budget));
         this.memory = MemoryPlan.of(model.config(), model.computeDtype(), trained(), positions, recomputation, workspace);
         this.session = ModelSession.open(model);
-        this.context = context(PassContext.of(session, options.packing(), recomputation));
+        this.context = context(PassContext.of(session, options.batching().packing(), recomputation));
         this.readings = new StepReadings(model.engine().device());
         this.update = new StepUpdate(model, trainable, options, hook, context, readings);
-        this.prefetcher = new BatchPrefetcher(examples -> loss.batch(examples, options.packing()));
+        this.prefetcher = new BatchPrefetcher(examples -> loss.batch(examples, options.batching().packing()));
         this.start = nanoClock.getAsLong();
     }
 
     private PassContext context(PassContext plain) {
-        if (options.graphs() == GraphMode.OFF) {
+        if (options.execution().graphs() == Graphs.OFF) {
             return plain;
         }
         boolean records = model.engine().records();
-        if (options.graphs() == GraphMode.ON && !records) {
+        if (options.execution().graphs() == Graphs.ON && !records) {
             throw new InputException("graphs are asked for, and the backend " + model.engine().backend().name().toLowerCase(java.util.Locale.ROOT)
-                + " records none: use --graphs auto or off");
+                + " records none: use graphs=auto or graphs=off");
         }
         return records ? plain.withGraphs(text -> LOG.log(System.Logger.Level.WARNING, text)) : plain;
     }
 
     private MemoryPlan.Trained trained() {
-        return trainable.trained(options.more().emaDecay() > 0).withState8bit(options.more().in8bit());
+        return trained(trainable.shape(), options.optimizer());
+    }
+
+    /** What the memory plan needs to know of what is trained. */
+    public static MemoryPlan.Trained trained(TrainedShape shape, OptimizerOptions optimizer) {
+        return new MemoryPlan.Trained(shape, optimizer.emaDecay() > 0, optimizer.state().in8bit(), optimizer.state().master() == Master.BF16);
     }
 
     public StepPlan plan() {
@@ -163,7 +170,7 @@ public final class TrainingLoop implements AutoCloseable {
     }
 
     private void compute() {
-        loss.prepare(context, plan.usedExamples(), options.microTokens());
+        loss.prepare(context, plan.usedExamples(), options.batching().microBatchTokens());
         start = nanoClock.getAsLong();
     }
 
@@ -207,7 +214,7 @@ public final class TrainingLoop implements AutoCloseable {
         requireSane(value);
         double penalty = hook.penalty();
         double share = hook.shareInside();
-        double factor = options.schedule().factor(done, plan.steps().size(), warmup);
+        double factor = options.schedule().schedule().factor(done, plan.steps().size(), warmup);
         double norm;
         try (PhaseEvent _ = PhaseEvent.begin("optimizer", done + 1)) {
             norm = updateParameters(factor);
@@ -218,11 +225,11 @@ public final class TrainingLoop implements AutoCloseable {
         event.step = done;
         event.loss = value;
         event.gradNorm = norm;
-        event.lr = options.optimizer().lr() * factor;
+        event.lr = options.optimizer().adamw().lr() * factor;
         event.tokens = stepTokens;
         event.commit();
         long now = nanoClock.getAsLong();
-        return new StepMetrics(done, plan.steps().size(), value, penalty, norm, options.optimizer().lr() * factor, stepTokens, tokens,
+        return new StepMetrics(done, plan.steps().size(), value, penalty, norm, options.optimizer().adamw().lr() * factor, stepTokens, tokens,
             stepTokens * 1e9 / Math.max(1, now - stepStart), (now - start) * 1e-6, share, flops(done - 1),
             model.engine().device().allocatedBytes());
     }

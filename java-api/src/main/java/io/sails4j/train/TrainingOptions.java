@@ -1,75 +1,59 @@
 package io.sails4j.train;
 
-import io.sails4j.io.InputException;
 import io.sails4j.ops.AdamwOptions;
+import io.sails4j.options.Described;
+import io.sails4j.options.OptionGroup;
+import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 
-/**
- * How to train.
- *
- * @param epochs passes over the data, at least 1
- * @param maxSteps stop after this many optimizer steps, 0 = by epochs alone
- * @param stepTokens real tokens of an optimizer step
- * @param microTokens positions, padding included, that go through the model at once
- * @param optimizer its lr is the largest of the schedule
- * @param maxGradNorm 0 = no clipping
- * @param warmupRatio share of the steps in [0, 1)
- * @param seed of the order of the examples
- * @param packing put several sequences into one row; attention stays within each
- * @param recompute layers whose forward is run again in the backward to save memory
- * @param graphs whether passes and the optimizer are recorded and launched again
- */
-public record TrainingOptions(int epochs, long maxSteps, int stepTokens, int microTokens, AdamwOptions optimizer, double maxGradNorm,
-                              LrSchedule schedule, double warmupRatio, long seed, boolean packing, Recompute recompute, OptimizerOptions more,
-                              EvaluationOptions evaluation, CheckpointOptions checkpoints, GraphMode graphs) {
-    /** Without packing, evaluations on the way, and anything beyond plain AdamW. */
-    public TrainingOptions(int epochs, long maxSteps, int stepTokens, int microTokens, AdamwOptions optimizer, double maxGradNorm,
-                           LrSchedule schedule, double warmupRatio, long seed) {
-        this(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, false, Recompute.off(), OptimizerOptions.plain(),
-            EvaluationOptions.none(), CheckpointOptions.defaults(), GraphMode.AUTO);
+/** How to train. */
+@OptionGroup("Batches")
+public record TrainingOptions(
+    Batching batching,
+    OptimizerOptions optimizer,
+    ScheduleOptions schedule,
+    Execution execution,
+    @Described(value = "of the start of adapters and the order of the examples", label = "N") long seed) {
+
+    /** One epoch of AdamW at a learning rate of 2e-4 under a cosine schedule with 3 % of warm-up. */
+    public static TrainingOptions defaults() {
+        return new TrainingOptions(Batching.defaults(), OptimizerOptions.of(new AdamwOptions(2e-4, 0.9, 0.999, 1e-8, 0)),
+            new ScheduleOptions(LrSchedule.COSINE, 0.03), Execution.defaults(), 0);
     }
 
-    public TrainingOptions {
-        require(epochs >= 1, "epochs", epochs, "1 or more");
-        require(maxSteps >= 0, "max_steps", maxSteps, "0 (no limit) or more");
-        require(stepTokens >= 1, "batch_tokens", stepTokens, "1 or more");
-        require(microTokens >= 1, "micro_batch_tokens", microTokens, "1 or more");
-        require(maxGradNorm >= 0 && Double.isFinite(maxGradNorm), "max_grad_norm", maxGradNorm, "0 (no clipping) or a positive number");
-        require(warmupRatio >= 0 && warmupRatio < 1, "warmup_ratio", warmupRatio, "a number in [0, 1)");
+    /** For short: the plain parts with other numbers. */
+    public TrainingOptions withBatching(Consumer<Batching.Builder> change) {
+        return with(b -> b.batching = b.batching.with(change));
     }
 
-    public TrainingOptions withPacking(boolean packed) {
-        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packed, recompute, more,
-            evaluation, checkpoints, graphs);
+    public TrainingOptions withOptimizer(Consumer<OptimizerOptions.Builder> change) {
+        return with(b -> b.optimizer = b.optimizer.with(change));
     }
 
-    public TrainingOptions withRecompute(Recompute other) {
-        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, other, more,
-            evaluation, checkpoints, graphs);
+    public TrainingOptions withAdamw(UnaryOperator<AdamwOptions> change) {
+        return withOptimizer(o -> o.adamw = change.apply(o.adamw));
     }
 
-    public TrainingOptions withOptimizer(OptimizerOptions other) {
-        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, recompute, other,
-            evaluation, checkpoints, graphs);
+    public TrainingOptions with(Consumer<Builder> change) {
+        Builder builder = new Builder(this);
+        change.accept(builder);
+        return new TrainingOptions(builder.batching, builder.optimizer, builder.schedule, builder.execution, builder.seed);
     }
 
-    public TrainingOptions withEvaluation(EvaluationOptions other) {
-        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, recompute, more,
-            other, checkpoints, graphs);
-    }
+    /** The components, to be changed. */
+    public static final class Builder {
+        public Batching batching;
+        public OptimizerOptions optimizer;
+        public ScheduleOptions schedule;
+        public Execution execution;
+        public long seed;
 
-    public TrainingOptions withCheckpoints(CheckpointOptions other) {
-        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, recompute, more,
-            evaluation, other, graphs);
-    }
-
-    public TrainingOptions withGraphs(GraphMode other) {
-        return new TrainingOptions(epochs, maxSteps, stepTokens, microTokens, optimizer, maxGradNorm, schedule, warmupRatio, seed, packing, recompute, more,
-            evaluation, checkpoints, other);
-    }
-
-    private static void require(boolean condition, String name, Object value, String expected) {
-        if (!condition) {
-            throw new InputException(name + " is " + value + ", expected " + expected);
+        private Builder(TrainingOptions from) {
+            batching = from.batching;
+            optimizer = from.optimizer;
+            schedule = from.schedule;
+            execution = from.execution;
+            seed = from.seed;
         }
     }
 }

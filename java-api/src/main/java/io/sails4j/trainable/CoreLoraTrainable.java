@@ -6,7 +6,7 @@ import io.sails4j.model.AdapterStack;
 import io.sails4j.model.GradientTargets;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.LowRankGradient;
-import io.sails4j.model.MemoryPlan;
+import io.sails4j.model.TrainedShape;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Device;
@@ -15,6 +15,7 @@ import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,6 +31,7 @@ public final class CoreLoraTrainable implements Trainable {
     private final List<Parameter> parameters = new ArrayList<>();
     private final List<Core> cores = new ArrayList<>();
     private final List<Tensor> owned = new ArrayList<>();
+    private final Map<ModuleKey, Integer> dimensions = new TreeMap<>();
 
     /** One module's core; {@code right}: lora_A = C U^T. */
     private record Core(Tensor factor, Tensor dFactor, Tensor basis, Tensor core, Tensor dCore, boolean right) {
@@ -52,6 +54,7 @@ public final class CoreLoraTrainable implements Trainable {
         }
         Device device = engine.device();
         boolean right = module.projection().readsResidual();
+        dimensions.put(module, (int) basis.dim(1));
         LowRankGradient gradient = java.util.Objects.requireNonNull(whole.gradients().get(module));
         Shape shape = right ? Shape.of(factors.r(), basis.dim(1)) : Shape.of(basis.dim(1), factors.r());
         Core core = new Core(right ? factors.loraA() : factors.loraB(), right ? gradient.dLoraA() : gradient.dLoraB(), basis, own(device.zeros(DType.F32, shape)),
@@ -73,9 +76,9 @@ public final class CoreLoraTrainable implements Trainable {
     /** out = U^T F, or F U. */
     private void coordinates(Tensor out, Tensor factor, Core core) {
         if (core.right) {
-            engine.ops().matmul(out, factor, core.basis, false, false, 1, 0);
+            engine.ops().matmul().matmul(out, factor, core.basis, false, false, 1, 0);
         } else {
-            engine.ops().matmul(out, core.basis, factor, true, false, 1, 0);
+            engine.ops().matmul().matmul(out, core.basis, factor, true, false, 1, 0);
         }
     }
 
@@ -85,8 +88,8 @@ public final class CoreLoraTrainable implements Trainable {
     }
 
     @Override
-    public MemoryPlan.Trained trained(boolean average) {
-        return whole.trained(average);
+    public TrainedShape shape() {
+        return TrainedShape.ofCores(LoraTrainable.ranks(whole.adapter()), dimensions);
     }
 
     @Override
@@ -123,9 +126,9 @@ public final class CoreLoraTrainable implements Trainable {
     public void queuePublish() {
         for (Core core : cores) {
             if (core.right) {
-                engine.ops().matmul(core.factor, core.core, core.basis, false, true, 1, 0);
+                engine.ops().matmul().matmul(core.factor, core.core, core.basis, false, true, 1, 0);
             } else {
-                engine.ops().matmul(core.factor, core.basis, core.core, false, false, 1, 0);
+                engine.ops().matmul().matmul(core.factor, core.basis, core.core, false, false, 1, 0);
             }
         }
     }

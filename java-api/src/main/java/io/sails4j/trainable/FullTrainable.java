@@ -4,8 +4,8 @@ import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GradientTargets;
-import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.ModelWeights;
+import io.sails4j.model.TrainedShape;
 import io.sails4j.model.WeightsClaim;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
@@ -37,7 +37,7 @@ public final class FullTrainable implements Trainable {
      */
     public FullTrainable(CausalModel model, boolean bf16Masters) {
         if (bf16Masters && model.computeDtype() != DType.BF16) {
-            throw new InputException("--master bf16 is for models that compute in bf16, and this one is in " + model.computeDtype() + "; add --dtype bf16");
+            throw new InputException("master=bf16 is for models that compute in bf16, and this one is in " + model.computeDtype() + "; use dtype=bf16");
         }
         this.model = model;
         this.bf16Masters = bf16Masters;
@@ -58,7 +58,7 @@ public final class FullTrainable implements Trainable {
             remainder = own(model.engine().device().zeros(DType.BF16, weight.shape()));
         } else if (weight.dtype() != DType.F32) {
             value = own(model.engine().device().allocate(DType.F32, weight.shape()));
-            model.engine().ops().convert(value, weight);
+            model.engine().ops().elementwise().convert(value, weight);
         }
         gradients.put(name, gradient);
         parameters.add(new Parameter(name, value, gradient, remainder));
@@ -70,8 +70,8 @@ public final class FullTrainable implements Trainable {
     }
 
     @Override
-    public MemoryPlan.Trained trained(boolean average) {
-        return new MemoryPlan.Trained(true, Map.of(), average).withBf16Masters(bf16Masters);
+    public TrainedShape shape() {
+        return TrainedShape.ofAll();
     }
 
     @Override
@@ -103,7 +103,7 @@ public final class FullTrainable implements Trainable {
         for (Parameter parameter : parameters) {
             Tensor weight = model.weights().parameter(parameter.name());
             if (weight.dtype() != DType.F32 && parameter.remainder() == null) {
-                model.engine().ops().convert(weight, parameter.value());
+                model.engine().ops().elementwise().convert(weight, parameter.value());
             }
         }
     }

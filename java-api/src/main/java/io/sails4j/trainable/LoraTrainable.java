@@ -5,7 +5,7 @@ import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.GradientTargets;
 import io.sails4j.model.LowRankGradient;
-import io.sails4j.model.MemoryPlan;
+import io.sails4j.model.TrainedShape;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Device;
 import io.sails4j.tensor.Tensor;
@@ -53,11 +53,15 @@ public final class LoraTrainable implements Trainable {
     }
 
     @Override
-    public MemoryPlan.Trained trained(boolean average) {
+    public TrainedShape shape() {
+        return TrainedShape.ofAdapter(ranks(adapter), adapter.config().dora() ? TrainedShape.Variant.DORA
+            : frozen != null ? TrainedShape.Variant.PISSA : TrainedShape.Variant.PLAIN);
+    }
+
+    static Map<ModuleKey, Integer> ranks(LoraAdapter adapter) {
         Map<ModuleKey, Integer> ranks = new TreeMap<>();
         adapter.modules().forEach((module, factors) -> ranks.put(module, (int) factors.r()));
-        return new MemoryPlan.Trained(false, ranks, average).withVariant(adapter.config().dora() ? MemoryPlan.Variant.DORA
-            : frozen != null ? MemoryPlan.Variant.PISSA : MemoryPlan.Variant.PLAIN);
+        return ranks;
     }
 
     @Override

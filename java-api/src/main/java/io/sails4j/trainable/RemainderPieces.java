@@ -2,6 +2,7 @@ package io.sails4j.trainable;
 
 import io.sails4j.model.MemoryPlan;
 import io.sails4j.ops.Ops;
+import io.sails4j.ops.OptimizerOps;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Device;
 import io.sails4j.tensor.Shape;
@@ -12,7 +13,7 @@ import io.sails4j.tensor.Tensor;
  * rounded to the value, and what that loses becomes the remainder (Kahan summation, arXiv:2010.06192, section 4). The two hold 17 bits.
  */
 public final class RemainderPieces implements AutoCloseable {
-    /** Elements of a piece, whole blocks of {@link Ops#ADAMW_BLOCK}. */
+    /** Elements of a piece, whole blocks of {@link OptimizerOps#ADAMW_BLOCK}. */
     public static final long PIECE = MemoryPlan.REMAINDER_PIECE;
 
     private final Ops ops;
@@ -37,12 +38,12 @@ public final class RemainderPieces implements AutoCloseable {
             Tensor piece = room.rows(0, n);
             Tensor v = values.rows(from, n);
             Tensor r = remainders.rows(from, n);
-            ops.convert(piece, v);
-            ops.axpby(piece, r, 1, 1);
+            ops.elementwise().convert(piece, v);
+            ops.elementwise().axpby(piece, r, 1, 1);
             step.on(piece, from);
-            ops.convert(v, piece);
-            ops.axpby(piece, v, -1, 1);
-            ops.convert(r, piece);
+            ops.elementwise().convert(v, piece);
+            ops.elementwise().axpby(piece, v, -1, 1);
+            ops.elementwise().convert(r, piece);
         }
     }
 

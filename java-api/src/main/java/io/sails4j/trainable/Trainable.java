@@ -2,7 +2,7 @@ package io.sails4j.trainable;
 
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.GradientTargets;
-import io.sails4j.model.MemoryPlan;
+import io.sails4j.model.TrainedShape;
 import io.sails4j.tensor.Tensor;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -23,8 +23,8 @@ public sealed interface Trainable extends AutoCloseable permits LoraTrainable, C
         }
     }
 
-    /** What the memory plan needs to know. */
-    MemoryPlan.Trained trained(boolean average);
+    /** What is trained, in numbers. */
+    TrainedShape shape();
 
     /** In the order of the model. */
     List<Parameter> parameters();

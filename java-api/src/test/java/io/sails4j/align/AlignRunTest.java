@@ -1,14 +1,15 @@
 package io.sails4j.align;
 
+import io.sails4j.trainable.Trainable;
+import io.sails4j.run.RunOrigin;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.sails4j.align.AlignOptions.Constraint;
-import io.sails4j.align.AlignOptions.Fill;
-import io.sails4j.align.AlignOptions.Method;
-import io.sails4j.align.AlignOptions.Objective;
+import io.sails4j.align.Constraint;
+import io.sails4j.align.Fill;
+import io.sails4j.align.Method;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
@@ -19,20 +20,26 @@ import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.objective.Loss;
+import io.sails4j.objective.Objective;
+import io.sails4j.objective.ObjectiveOptions;
 import io.sails4j.objective.PreferenceLoss;
+import io.sails4j.objective.Reference;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.objective.StepReadings;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.ops.PreferenceKind;
+import io.sails4j.run.RunOptions;
 import io.sails4j.subspace.PcaSubspace;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.DType;
-import io.sails4j.train.LrSchedule;
-import io.sails4j.train.OptimizerOptions;
-import io.sails4j.train.StepMetrics;
 import io.sails4j.testing.TinyModel;
+import io.sails4j.train.LrSchedule;
+import io.sails4j.train.Master;
+import io.sails4j.train.OptimizerState;
+import io.sails4j.train.ScheduleOptions;
+import io.sails4j.train.StepMetrics;
 import io.sails4j.train.TrainingException;
 import io.sails4j.train.TrainingLoop;
 import io.sails4j.train.TrainingOptions;
@@ -89,11 +96,11 @@ class AlignRunTest {
     }
 
     private static TrainingOptions options(int epochs, double lr) {
-        return new TrainingOptions(epochs, 0, 60, 40, new AdamwOptions(lr, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.COSINE, 0.1, 1);
+        return TrainingOptions.defaults().withBatching(b -> { b.epochs = epochs; b.maxSteps = 0; b.batchTokens = 60; b.microBatchTokens = 40; }).withAdamw(_ -> new AdamwOptions(lr, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1); t.seed = 1; });
     }
 
     private static AlignOptions request(Method method, Objective objective, Constraint constraint, int epochs, double lr) {
-        return new AlignOptions(method, objective, constraint, 0.1, Fill.AUTO, ALL, 4, 4, 0.1, 8, options(epochs, lr));
+        return new AlignOptions(method, new ObjectiveOptions(objective, 0.1, Reference.CACHED), new AdapterOptions(ALL, 4, 4, AdapterVariant.plain()), new ConstraintOptions(constraint, 0.1, Fill.AUTO), options(epochs, lr), RunOptions.of(8));
     }
 
     @Test
@@ -103,7 +110,7 @@ class AlignRunTest {
             for (Constraint constraint : Constraint.values()) {
                 SafetySubspace subspace = subspace(3, 0, 1);
                 Path out = temporary.resolve("out" + runs++);
-                AlignResult result = new AlignRun(model, Path.of("tiny"), request(Method.SAILS, objective, constraint, 10, 0.01), subspace, Map.of())
+                AlignResult result = new AlignRun(model, Path.of("tiny"), request(Method.SAILS, objective, constraint, 10, 0.01), subspace, RunOrigin.unknown())
                     .run(TinyModel.pairs(8, 4), out, Progress.none());
                 assertThat(result.lossAfter()).as(objective + " " + constraint).isLessThan(0.95 * result.lossBefore());
                 assertThat(result.shareInside()).isBetween(0.0, 1.0 + 1e-5);
@@ -141,7 +148,7 @@ class AlignRunTest {
     void theBaselineTrainsAndTheSameSeedGivesTheSameBytes() throws IOException {
         AlignOptions request = request(Method.LORA, Objective.SFT, Constraint.NONE, 10, 0.01);
         for (String name : List.of("a", "b")) {
-            AlignResult result = new AlignRun(model, Path.of("tiny"), request, null, Map.of()).run(TinyModel.pairs(8, 4), temporary.resolve(name), Progress.none());
+            AlignResult result = new AlignRun(model, Path.of("tiny"), request, null, RunOrigin.unknown()).run(TinyModel.pairs(8, 4), temporary.resolve(name), Progress.none());
             assertThat(result.lossAfter()).isLessThan(0.95 * result.lossBefore());
             assertThat(result.shareInside()).isNaN();
             // A step of this model is nothing but small calls: far below the peak, and above zero.
@@ -163,7 +170,7 @@ class AlignRunTest {
         Files.writeString(temporary.resolve("tokenizer.json"), "{}");
         AlignOptions request = request(Method.FULL, Objective.SFT, Constraint.NONE, 5, 0.003);
         Path out = temporary.resolve("full");
-        AlignResult result = new AlignRun(model, temporary, request, null, Map.of()).run(TinyModel.pairs(8, 4), out, Progress.none());
+        AlignResult result = new AlignRun(model, temporary, request, null, RunOrigin.unknown()).run(TinyModel.pairs(8, 4), out, Progress.none());
         assertThat(result.lossAfter()).isLessThan(result.lossBefore());
         assertThat(out.resolve("tokenizer.json")).hasContent("{}");
         assertThat(result.trainable()).isEqualTo(model.config().parameterCount());
@@ -182,13 +189,12 @@ class AlignRunTest {
     private double shareOutside(Constraint constraint) {
         SafetySubspace subspace = subspace(3, 0);
         AlignOptions align = filled(constraint, Fill.TRUNCATE, 4, 4);
-        try (LoraAdapter adapter = AdapterInitialiser.inSubspace(subspace, model.config(), align, "tiny", engine.device());
-             LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
-             SubspaceHook hook = new SubspaceHook(subspace, trainable, align, engine)) {
+        try (OpenAdaptation open = Adaptation.of(align, subspace).open(model, Path.of("tiny"))) {
+            SubspaceHook hook = (SubspaceHook) open.hook();
             SftLoss loss = new SftLoss(TinyModel.pairs(8, 4).stream().map(p -> p.aligned()).toList());
-            TrainingOptions options = new TrainingOptions(200, 200, 60, 60, new AdamwOptions(0.01, 0.9, 0.999, 1e-8, 0.01), 1, LrSchedule.CONSTANT, 0, 1);
+            TrainingOptions options = TrainingOptions.defaults().withBatching(b -> { b.epochs = 200; b.maxSteps = 200; b.batchTokens = 60; b.microBatchTokens = 60; }).withAdamw(_ -> new AdamwOptions(0.01, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0); t.seed = 1; });
             List<StepMetrics> steps = new ArrayList<>();
-            try (TrainingLoop loop = new TrainingLoop(model, trainable, loss, options, hook, System::nanoTime)) {
+            try (TrainingLoop loop = new TrainingLoop(model, open.trainable(), loss, options, hook, System::nanoTime)) {
                 loop.run(steps::add);
             }
             assertThat(steps).hasSize(200);
@@ -270,9 +276,9 @@ class AlignRunTest {
     void thePenaltyHasTheGradientOfItsValue() {
         SafetySubspace subspace = subspace(2, 0);
         AlignOptions align = filled(Constraint.PENALTY, Fill.COMPLEMENT, 4, 4);
-        try (LoraAdapter adapter = AdapterInitialiser.inSubspace(subspace, model.config(), align, "tiny", engine.device());
-             LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
-             SubspaceHook hook = new SubspaceHook(subspace, trainable, align, engine)) {
+        try (OpenAdaptation open = Adaptation.of(align, subspace).open(model, Path.of("tiny"))) {
+            SubspaceHook hook = (SubspaceHook) open.hook();
+            Trainable trainable = open.trainable();
             double value;
             try (StepReadings readings = new StepReadings(engine.device())) {
                 hook.allot(readings);
@@ -304,30 +310,26 @@ class AlignRunTest {
             Constraint.UPDATE, new PreferenceLoss(pairs, 0.1), Constraint.PENALTY, new PreferenceLoss(pairs, 0.1, PreferenceKind.ORPO), Constraint.GRADIENT,
             new PreferenceLoss(pairs, 0.1, PreferenceKind.IPO, true));
         losses.forEach((constraint, loss) -> {
-            AlignOptions align = new AlignOptions(Method.SAILS, Objective.SFT, constraint, 0.1, Fill.TRUNCATE, ALL, 4, 4, 0.1, 8,
-                new TrainingOptions(3, 0, 120, 40, new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1)
-                    .withOptimizer(new OptimizerOptions(1, false, 0.9, true)));
-            try (LoraAdapter adapter = AdapterInitialiser.inSubspace(subspace, model.config(), align, "tiny", engine.device());
-                 LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
-                 SubspaceHook hook = new SubspaceHook(subspace, trainable, align, engine);
-                 TrainingLoop loop = new TrainingLoop(model, trainable, loss, align.training(), hook, System::nanoTime)) {
+            AlignOptions align = new AlignOptions(Method.SAILS, new ObjectiveOptions(Objective.SFT, 0.1, Reference.CACHED), new AdapterOptions(ALL, 4, 4, AdapterVariant.plain()), new ConstraintOptions(constraint, 0.1, Fill.TRUNCATE), TrainingOptions.defaults().withBatching(b -> { b.epochs = 3; b.maxSteps = 0; b.batchTokens = 120; b.microBatchTokens = 40; }).withAdamw(_ -> new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0); t.seed = 1; }) .withOptimizer(o -> { o.loraPlusRatio = 1; o.decayVectors = false; o.emaDecay = 0.9; o.state = new OptimizerState(true, Master.F32); }), RunOptions.of(8));
+            try (OpenAdaptation open = Adaptation.of(align, subspace).open(model, Path.of("tiny"));
+                 TrainingLoop loop = new TrainingLoop(model, open.trainable(), loss, align.training(), open.hook(), System::nanoTime)) {
                 assertThat(loop.plan().steps()).hasSizeGreaterThan(5).anySatisfy(step -> assertThat(step).hasSizeGreaterThan(1));
                 loop.prepare();
                 loop.step(() -> false);
                 loop.step(() -> false);
-                long waits = engine.device().handle().waits();
-                long allocations = engine.device().handle().allocations();
+                long waits = engine.device().waits();
+                long allocations = engine.device().allocations();
                 for (int i = 1; !loop.finished(); i++) {
                     loop.step(() -> false);
-                    assertThat(engine.device().handle().waits() - waits).as(constraint + ", step " + i).isEqualTo(i);
+                    assertThat(engine.device().waits() - waits).as(constraint + ", step " + i).isEqualTo(i);
                 }
-                assertThat(engine.device().handle().allocations()).as(constraint.toString()).isEqualTo(allocations);
+                assertThat(engine.device().allocations()).as(constraint.toString()).isEqualTo(allocations);
             }
         });
     }
 
     private static AlignOptions filled(Constraint constraint, Fill fill, int r, double alpha) {
-        return new AlignOptions(Method.SAILS, Objective.SFT, constraint, 0.1, fill, ALL, r, alpha, 0.1, 8, options(1, 1e-3));
+        return new AlignOptions(Method.SAILS, new ObjectiveOptions(Objective.SFT, 0.1, Reference.CACHED), new AdapterOptions(ALL, r, alpha, AdapterVariant.plain()), new ConstraintOptions(constraint, 0.1, fill), options(1, 1e-3), RunOptions.of(8));
     }
 
     @Test
@@ -337,24 +339,24 @@ class AlignRunTest {
                 .isInstanceOf(InputException.class).hasMessageContaining("complement");
         }
         assertThatThrownBy(() -> request(Method.LORA, Objective.SFT, Constraint.UPDATE, 1, 1e-3)).isInstanceOf(InputException.class);
-        assertThatThrownBy(() -> new AlignOptions(Method.LORA, Objective.DPO, Constraint.NONE, 0, Fill.AUTO, ALL, 4, 4, 0, 8, options(1, 1e-3)))
+        assertThatThrownBy(() -> new AlignOptions(Method.LORA, new ObjectiveOptions(Objective.DPO, 0, Reference.CACHED), new AdapterOptions(ALL, 4, 4, AdapterVariant.plain()), new ConstraintOptions(Constraint.NONE, 0, Fill.AUTO), options(1, 1e-3), RunOptions.of(8)))
             .isInstanceOf(InputException.class).hasMessageContaining("beta");
         AlignOptions sails = request(Method.SAILS, Objective.SFT, Constraint.UPDATE, 1, 1e-3);
-        assertThatThrownBy(() -> new AlignRun(model, temporary, sails, null, Map.of())).isInstanceOf(InputException.class).hasMessageContaining("subspace");
+        assertThatThrownBy(() -> new AlignRun(model, temporary, sails, null, RunOrigin.unknown())).isInstanceOf(InputException.class).hasMessageContaining("subspace");
     }
 
     @Test
     void aLiveReferenceNeedsAnAdapterAndAnObjectiveThatHasOne() {
-        assertThatThrownBy(() -> request(Method.FULL, Objective.DPO, Constraint.NONE, 1, 1e-3).withLiveReference()).isInstanceOf(InputException.class)
-            .hasMessageContaining("--reference cached");
-        assertThatThrownBy(() -> request(Method.LORA, Objective.ORPO, Constraint.NONE, 1, 1e-3).withLiveReference()).isInstanceOf(InputException.class)
+        assertThatThrownBy(() -> request(Method.FULL, Objective.DPO, Constraint.NONE, 1, 1e-3).with(o -> o.objective = o.objective.withReference(Reference.LIVE))).isInstanceOf(InputException.class)
+            .hasMessageContaining("reference=cached");
+        assertThatThrownBy(() -> request(Method.LORA, Objective.ORPO, Constraint.NONE, 1, 1e-3).with(o -> o.objective = o.objective.withReference(Reference.LIVE))).isInstanceOf(InputException.class)
             .hasMessageContaining("no reference");
     }
 
     @Test
     void aLossThatIsNotFiniteStopsTheRunAndLeavesNothing() throws IOException {
         AlignOptions request = request(Method.LORA, Objective.SFT, Constraint.NONE, 20, 1e30);
-        assertThatThrownBy(() -> new AlignRun(model, temporary, request, null, Map.of()).run(TinyModel.pairs(8, 4), temporary.resolve("never"), Progress.none()))
+        assertThatThrownBy(() -> new AlignRun(model, temporary, request, null, RunOrigin.unknown()).run(TinyModel.pairs(8, 4), temporary.resolve("never"), Progress.none()))
             .isInstanceOf(TrainingException.class).hasMessageContaining("step");
         try (Stream<Path> left = Files.list(temporary)) {
             assertThat(left.map(f -> f.getFileName().toString())).containsOnly("never.partial");
@@ -365,24 +367,27 @@ class AlignRunTest {
     void anOutputThatExistsIsRefusedBeforeTraining() throws IOException {
         Files.writeString(temporary.resolve("file"), "kept");
         AlignOptions request = request(Method.LORA, Objective.SFT, Constraint.NONE, 1, 1e-3);
-        assertThatThrownBy(() -> new AlignRun(model, temporary, request, null, Map.of()).run(TinyModel.pairs(2, 4), temporary, Progress.none()))
+        assertThatThrownBy(() -> new AlignRun(model, temporary, request, null, RunOrigin.unknown()).run(TinyModel.pairs(2, 4), temporary, Progress.none()))
             .isInstanceOf(InputException.class).hasMessageContaining("exists");
     }
 
     @Test
     void trainableCountsOfTheLargeModelsAreThoseOfThePaper() {
-        Set<Projection> targets = AlignOptions.defaults().targets();
-        assertThat(ModelConfig.gemma2_9b().loraParameterCount(targets, AlignOptions.defaults().r())).isEqualTo(17_891_328);
-        assertThat(ModelConfig.gemma2_2b().loraParameterCount(targets, AlignOptions.defaults().r())).isEqualTo(6_389_760);
+        assertThat(trained(ModelConfig.gemma2_9b())).isEqualTo(17_891_328);
+        assertThat(trained(ModelConfig.gemma2_2b())).isEqualTo(6_389_760);
+    }
+
+    private static long trained(ModelConfig config) {
+        return Adaptation.of(AlignOptions.defaults().with(o -> o.method = Method.LORA), null).shape(config).parameterCount(config);
     }
 
     @Test
     void adaptersByPatternWithTheirOwnScaleAndStart() {
         Map<String, Integer> ranks = new java.util.LinkedHashMap<>(Map.of("layers.1.self_attn.q_proj", 6));
         ranks.put("down_proj", 2);
-        AdapterOptions adapterOptions = new AdapterOptions(true, ranks, Map.of("down_proj", 8.0), AdapterOptions.Init.ORTHOGONAL);
-        AlignOptions request = new AlignOptions(Method.LORA, Objective.SFT, Constraint.NONE, 0, Fill.AUTO, ALL, 4, 4, 0.1, 8, options(10, 0.01), adapterOptions);
-        try (LoraAdapter adapter = AdapterInitialiser.plain(model.config(), request, "tiny", engine.device())) {
+        AdapterVariant variant = new AdapterVariant(true, ranks, Map.of("down_proj", 8.0), AdapterVariant.Init.ORTHOGONAL, false);
+        AlignOptions request = new AlignOptions(Method.LORA, new ObjectiveOptions(Objective.SFT, 0.1, Reference.CACHED), new AdapterOptions(ALL, 4, 4, variant), new ConstraintOptions(Constraint.NONE, 0, Fill.AUTO), options(10, 0.01), RunOptions.of(8));
+        try (LoraAdapter adapter = AdapterInitialiser.plain(model.config(), request.adapter(), 1, "tiny", engine.device())) {
             assertThat(adapter.config().rank(new ModuleKey(1, Projection.Q_PROJ))).isEqualTo(6);
             assertThat(adapter.config().rank(new ModuleKey(0, Projection.Q_PROJ))).isEqualTo(4);
             assertThat(adapter.config().scale(new ModuleKey(0, Projection.DOWN_PROJ))).isEqualTo((float) (8 / Math.sqrt(2)));
@@ -406,15 +411,14 @@ class AlignRunTest {
                 assertThat(a).as("not zero").isNotEqualTo(new float[a.length]);
             });
         }
-        AlignResult result = new AlignRun(model, Path.of("tiny"), request, null, Map.of()).run(TinyModel.pairs(8, 4), temporary.resolve("pattern"),
+        AlignResult result = new AlignRun(model, Path.of("tiny"), request, null, RunOrigin.unknown()).run(TinyModel.pairs(8, 4), temporary.resolve("pattern"),
             Progress.none());
         assertThat(result.lossAfter()).isLessThan(0.95 * result.lossBefore());
         try (LoraAdapter read = LoraAdapter.load(temporary.resolve("pattern"), model.config(), engine)) {
             assertThat(read.config().rank(new ModuleKey(1, Projection.Q_PROJ))).isEqualTo(6);
             assertThat(read.config().scale(new ModuleKey(1, Projection.DOWN_PROJ))).isEqualTo((float) (8 / Math.sqrt(2)));
         }
-        AdapterOptions unknown = new AdapterOptions(false, Map.of("no_proj", 3), Map.of(), AdapterOptions.Init.KAIMING);
-        assertThatThrownBy(() -> AdapterInitialiser.plain(model.config(), new AlignOptions(Method.LORA, Objective.SFT, Constraint.NONE, 0, Fill.AUTO, ALL, 4, 4, 0.1,
-            8, options(1, 0.01), unknown), "tiny", engine.device())).isInstanceOf(InputException.class).hasMessageContaining("no_proj");
+        AdapterVariant unknown = new AdapterVariant(false, Map.of("no_proj", 3), Map.of(), AdapterVariant.Init.KAIMING, false);
+        assertThatThrownBy(() -> AdapterInitialiser.plain(model.config(), new AdapterOptions(ALL, 4, 4, unknown), 1, "tiny", engine.device())).isInstanceOf(InputException.class).hasMessageContaining("no_proj");
     }
 }

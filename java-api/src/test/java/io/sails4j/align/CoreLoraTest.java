@@ -1,28 +1,33 @@
 package io.sails4j.align;
 
+import java.nio.file.Path;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.sails4j.align.AlignOptions.Constraint;
-import io.sails4j.align.AlignOptions.Fill;
-import io.sails4j.align.AlignOptions.Method;
-import io.sails4j.align.AlignOptions.Objective;
+import io.sails4j.align.Constraint;
+import io.sails4j.align.Fill;
+import io.sails4j.align.Method;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.ModelSession;
+import io.sails4j.objective.Objective;
+import io.sails4j.objective.ObjectiveOptions;
 import io.sails4j.objective.PassContext;
+import io.sails4j.objective.Reference;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
+import io.sails4j.run.RunOptions;
 import io.sails4j.subspace.PcaSubspace;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.testing.Backends;
-import io.sails4j.train.LrSchedule;
 import io.sails4j.testing.TinyModel;
+import io.sails4j.train.LrSchedule;
+import io.sails4j.train.ScheduleOptions;
 import io.sails4j.train.TrainingLoop;
 import io.sails4j.train.TrainingOptions;
 import io.sails4j.trainable.CoreLoraTrainable;
@@ -82,34 +87,23 @@ class CoreLoraTest {
     }
 
     private static AlignOptions options(Constraint constraint, TrainingOptions training) {
-        return new AlignOptions(Method.SAILS, Objective.SFT, constraint, 0.1, Fill.AUTO, EnumSet.allOf(Projection.class), 3, 3, 0.1, 8, training);
+        return new AlignOptions(Method.SAILS, new ObjectiveOptions(Objective.SFT, 0.1, Reference.CACHED), new AdapterOptions(EnumSet.allOf(Projection.class), 3, 3, AdapterVariant.plain()), new ConstraintOptions(constraint, 0.1, Fill.AUTO), training, RunOptions.of(8));
     }
 
     private static TrainingOptions training(int steps, double maxGradNorm) {
-        return new TrainingOptions(200, steps, 60, 60, new AdamwOptions(0.01, 0.9, 0.999, 1e-8, 0.01), maxGradNorm, LrSchedule.CONSTANT, 0, 1);
+        return TrainingOptions.defaults().withBatching(b -> { b.epochs = 200; b.maxSteps = steps; b.batchTokens = 60; b.microBatchTokens = 60; }).withAdamw(_ -> new AdamwOptions(0.01, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = maxGradNorm).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0); t.seed = 1; });
     }
 
     private interface Body {
-        void accept(Trainable trainable, LoraAdapter adapter, SubspaceHook hook, Tensor basis);
+        void accept(Trainable trainable, Map<ModuleKey, LowRankAdapter> adapter, SubspaceHook hook, Tensor basis);
     }
 
     private void with(SafetySubspace space, Constraint constraint, TrainingOptions training, Body body) {
         AlignOptions align = options(constraint, training);
-        try (LoraAdapter adapter = AdapterInitialiser.inSubspace(space, model.config(), align, "tiny", engine.device());
-             Tensor basis = SubspaceHook.basis(space.nearest(0), engine)) {
-            Map<ModuleKey, Tensor> bases = new TreeMap<>();
-            adapter.modules().keySet().forEach(module -> bases.put(module, basis));
-            if (constraint == Constraint.CORE) {
-                try (CoreLoraTrainable core = new CoreLoraTrainable(adapter, bases, engine);
-                     SubspaceHook hook = new SubspaceHook(space, adapter, core.gradients(), align, engine)) {
-                    body.accept(core, adapter, hook, basis);
-                }
-            } else {
-                try (LoraTrainable plain = new LoraTrainable(adapter, engine.device());
-                     SubspaceHook hook = new SubspaceHook(space, plain, align, engine)) {
-                    body.accept(plain, adapter, hook, basis);
-                }
-            }
+        try (OpenAdaptation open = Adaptation.of(align, space).open(model, Path.of("tiny"));
+             SubspaceBases bases = new SubspaceBases(space, engine.device())) {
+            Map<ModuleKey, LowRankAdapter> adapter = open.trainable().adapters().adapters().getFirst();
+            body.accept(open.trainable(), adapter, (SubspaceHook) open.hook(), bases.of(adapter.keySet().iterator().next()));
         }
     }
 
@@ -120,7 +114,7 @@ class CoreLoraTest {
                 loop.run(step -> { });
             }
             distance[0] = hook.distance();
-            adapter.modules().forEach((module, f) -> {
+            adapter.forEach((module, f) -> {
                 factors.put(module.path() + ".A", f.loraA().toFloatArray());
                 factors.put(module.path() + ".B", f.loraB().toFloatArray());
             });
@@ -158,14 +152,14 @@ class CoreLoraTest {
     @Test
     void itsGradientIsTheProjectedOneInCoordinates() {
         List<float[]> expected = new ArrayList<>();
-        with(random(5), Constraint.NONE, training(1, 1).withPacking(false), (trainable, adapter, hook, basis) -> {
-            if (adapter.modules().values().iterator().next().r() != 3) {
+        with(random(5), Constraint.NONE, training(1, 1).withBatching(b -> b.packing = false), (trainable, adapter, hook, basis) -> {
+            if (adapter.values().iterator().next().r() != 3) {
                 throw new AssertionError("the subspace has room for the whole rank");
             }
             backward(trainable);
             float[] u = basis.toFloatArray();
             LoraTrainable plain = (LoraTrainable) trainable;
-            adapter.modules().forEach((module, factors) -> expected.add(coordinates(module, factors, plain, u, 5)));
+            adapter.forEach((module, factors) -> expected.add(coordinates(module, factors, plain, u, 5)));
         });
         List<float[]> found = new ArrayList<>();
         with(random(5), Constraint.CORE, training(1, 1), (trainable, adapter, hook, basis) -> {

@@ -1,11 +1,15 @@
 package io.sails4j.align;
 
+import io.sails4j.run.RunOrigin;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.sails4j.align.AlignOptions.Constraint;
-import io.sails4j.align.AlignOptions.Fill;
-import io.sails4j.align.AlignOptions.Method;
-import io.sails4j.align.AlignOptions.Objective;
+import io.sails4j.align.Constraint;
+import io.sails4j.align.Fill;
+import io.sails4j.align.Method;
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.ModelFamily;
+import io.sails4j.config.Projection;
+import io.sails4j.config.RopeScaling;
 import io.sails4j.data.Progress;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.lora.LoraAdapter;
@@ -16,19 +20,21 @@ import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
-import io.sails4j.config.ModelConfig;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
-import io.sails4j.config.Projection;
-import io.sails4j.config.RopeScaling;
 import io.sails4j.model.TokenBatch;
+import io.sails4j.objective.Objective;
+import io.sails4j.objective.ObjectiveOptions;
+import io.sails4j.objective.Reference;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
+import io.sails4j.run.RunOptions;
 import io.sails4j.tensor.DType;
-import io.sails4j.train.LrSchedule;
 import io.sails4j.testing.TinyModel;
+import io.sails4j.train.LrSchedule;
+import io.sails4j.train.ScheduleOptions;
 import io.sails4j.train.TrainingOptions;
 import java.nio.file.Path;
 import java.util.EnumSet;
@@ -66,11 +72,10 @@ class LlamaAlignTest {
     }
 
     private AlignResult align(Path base, Method method, Objective objective, Path out) {
-        TrainingOptions training = new TrainingOptions(10, 0, 60, 40, new AdamwOptions(method == Method.FULL ? 1e-3 : 1e-2, 0.9, 0.999, 1e-8, 0), 1,
-            LrSchedule.COSINE, 0.1, 1);
-        AlignOptions options = new AlignOptions(method, objective, Constraint.NONE, 0.1, Fill.AUTO, EnumSet.allOf(Projection.class), 4, 4, 0.1, 8, training);
+        TrainingOptions training = TrainingOptions.defaults().withBatching(b -> { b.epochs = 10; b.maxSteps = 0; b.batchTokens = 60; b.microBatchTokens = 40; }).withAdamw(_ -> new AdamwOptions(method == Method.FULL ? 1e-3 : 1e-2, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1); t.seed = 1; });
+        AlignOptions options = new AlignOptions(method, new ObjectiveOptions(objective, 0.1, Reference.CACHED), new AdapterOptions(EnumSet.allOf(Projection.class), 4, 4, AdapterVariant.plain()), new ConstraintOptions(Constraint.NONE, 0.1, Fill.AUTO), training, RunOptions.of(8));
         try (CausalModel model = CausalModel.load(base, engine, new ModelOptions(DType.F32, method == Method.FULL, false))) {
-            return new AlignRun(model, base, options, null, Map.of()).run(TinyModel.pairs(8, 4), out, Progress.none());
+            return new AlignRun(model, base, options, null, RunOrigin.unknown()).run(TinyModel.pairs(8, 4), out, Progress.none());
         }
     }
 

@@ -1,30 +1,35 @@
 package io.sails4j.align;
 
+import io.sails4j.run.RunOrigin;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.sails4j.align.AlignOptions.Constraint;
-import io.sails4j.align.AlignOptions.Fill;
-import io.sails4j.align.AlignOptions.Method;
-import io.sails4j.align.AlignOptions.Objective;
+import io.sails4j.align.Constraint;
+import io.sails4j.align.Fill;
+import io.sails4j.align.Method;
 import io.sails4j.config.Projection;
 import io.sails4j.data.Progress;
 import io.sails4j.io.InputException;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelWeights;
+import io.sails4j.objective.Objective;
+import io.sails4j.objective.ObjectiveOptions;
+import io.sails4j.objective.Reference;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
+import io.sails4j.run.CheckpointOptions;
 import io.sails4j.run.RunControl;
+import io.sails4j.run.RunOptions;
 import io.sails4j.run.StoppedException;
 import io.sails4j.subspace.PcaSubspace;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.DType;
-import io.sails4j.train.CheckpointOptions;
-import io.sails4j.train.EvaluationOptions;
-import io.sails4j.train.LrSchedule;
-import io.sails4j.train.OptimizerOptions;
 import io.sails4j.testing.TinyModel;
+import io.sails4j.train.LrSchedule;
+import io.sails4j.train.Master;
+import io.sails4j.train.OptimizerState;
+import io.sails4j.train.ScheduleOptions;
 import io.sails4j.train.TrainingException;
 import io.sails4j.train.TrainingOptions;
 import java.io.IOException;
@@ -36,7 +41,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -46,8 +50,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Runs that are stopped and go on: the same bits; and what is refused. */
 class ResumeTest {
-    private static final TrainingOptions PLAIN = new TrainingOptions(12, 12, 60, 40, new AdamwOptions(0.01, 0.9, 0.999, 1e-8, 0.01), 1, LrSchedule.COSINE,
-        0.1, 1).withCheckpoints(new CheckpointOptions(2, 2));
+    private static final TrainingOptions PLAIN = TrainingOptions.defaults().withBatching(b -> { b.epochs = 12; b.maxSteps = 12; b.batchTokens = 60; b.microBatchTokens = 40; }).withAdamw(_ -> new AdamwOptions(0.01, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1); t.seed = 1; });
+    private static final RunOptions RUN = RunOptions.of(8).withCheckpoints(new CheckpointOptions(2, 2));
 
     @TempDir
     private Path temporary;
@@ -78,8 +82,11 @@ class ResumeTest {
     }
 
     private static AlignOptions options(Method method, Objective objective, Constraint constraint, TrainingOptions training) {
-        return new AlignOptions(method, objective, constraint, 0.1, Fill.AUTO, EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ, Projection.DOWN_PROJ), 3, 3,
-            0.1, 8, training);
+        return new AlignOptions(method, new ObjectiveOptions(objective, 0.1, Reference.CACHED), new AdapterOptions(EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ, Projection.DOWN_PROJ), 3, 3, AdapterVariant.plain()), new ConstraintOptions(constraint, 0.1, Fill.AUTO), training, RUN);
+    }
+
+    private static AlignOptions watched(AlignOptions options, long every, int patience, boolean keepBest) {
+        return options.with(o -> o.run = o.run.withEvaluation(o.run.evaluation().every(every, patience, keepBest)));
     }
 
     private AlignResult run(AlignOptions options, String out, boolean resume, int microBatches) {
@@ -89,9 +96,9 @@ class ResumeTest {
     /** @param microBatches the run is asked to stop before this many have begun */
     private AlignResult run(AlignOptions options, String out, boolean resume, int microBatches, Map<String, String> provenance) {
         AtomicInteger begun = new AtomicInteger();
-        DType dtype = options.training().more().bf16Masters() ? DType.BF16 : DType.F32;
+        DType dtype = options.training().optimizer().state().master() == Master.BF16 ? DType.BF16 : DType.F32;
         try (CausalModel model = new CausalModel(engine, ModelWeights.random(TinyModel.CONFIG, engine, dtype, 7), false)) {
-            return new AlignRun(model, Path.of("tiny"), options, options.method() == Method.SAILS ? subspace() : null, provenance)
+            return new AlignRun(model, Path.of("tiny"), options, options.method() == Method.SAILS ? subspace() : null, new RunOrigin(provenance, List.of()))
                 .run(TinyModel.pairs(9, 4), temporary.resolve(out), Progress.none(),
                     new RunControl(resume, () -> begun.getAndIncrement() >= microBatches, messages::add));
         }
@@ -113,7 +120,7 @@ class ResumeTest {
             try {
                 result = run(options, "parts", resume, 7 + attempt);
             } catch (StoppedException e) {
-                assertThat(e).hasMessageContaining("--resume");
+                assertThat(e).hasMessageContaining("resume=true");
             }
             assertThat(attempt).isLessThan(20);
         }
@@ -127,10 +134,16 @@ class ResumeTest {
 
     @Test
     void theMovingAverageTheBestParametersAndThePatienceGoOnToo() throws IOException {
-        List<UnaryOperator<TrainingOptions>> variants = List.of(t -> t.withOptimizer(new OptimizerOptions(4, true, 0.8, true)),
-            t -> t.withEvaluation(new EvaluationOptions(2, 0, true)), t -> t.withEvaluation(new EvaluationOptions(1, 2, true)));
+        TrainingOptions averaged = PLAIN.withOptimizer(o -> {
+            o.loraPlusRatio = 4;
+            o.decayVectors = true;
+            o.emaDecay = 0.8;
+            o.state = new OptimizerState(true, Master.F32);
+        });
+        AlignOptions plain = options(Method.LORA, Objective.DPO, Constraint.NONE, PLAIN);
+        List<AlignOptions> variants = List.of(plain.with(o -> o.training = averaged), watched(plain, 2, 0, true), watched(plain, 1, 2, true));
         for (int i = 0; i < variants.size(); i++) {
-            AlignOptions options = options(Method.LORA, Objective.DPO, Constraint.NONE, variants.get(i).apply(PLAIN));
+            AlignOptions options = variants.get(i);
             AlignResult whole = run(options, "whole" + i, false, Integer.MAX_VALUE);
             String parts = "parts" + i;
             assertThatThrownBy(() -> run(options, parts, false, 11)).isInstanceOf(StoppedException.class);
@@ -142,7 +155,7 @@ class ResumeTest {
     @Test
     void remaindersOfBf16ParametersGoOnToo() throws IOException {
         for (boolean in8bit : new boolean[] {false, true}) {
-            TrainingOptions training = PLAIN.withOptimizer(new OptimizerOptions(1, false, 0, in8bit, true));
+            TrainingOptions training = PLAIN.withOptimizer(o -> { o.loraPlusRatio = 1; o.decayVectors = false; o.emaDecay = 0; o.state = new OptimizerState(in8bit, Master.BF16); });
             AlignOptions options = options(Method.FULL, Objective.SFT, Constraint.NONE, training);
             run(options, "whole" + in8bit, false, Integer.MAX_VALUE);
             assertThatThrownBy(() -> run(options, "parts" + in8bit, false, 11)).isInstanceOf(StoppedException.class);
@@ -153,7 +166,7 @@ class ResumeTest {
 
     @Test
     void aLiveReferenceKeepsNothingAndGoesOn() throws IOException {
-        AlignOptions options = options(Method.SAILS, Objective.DPO, Constraint.UPDATE, PLAIN).withLiveReference();
+        AlignOptions options = options(Method.SAILS, Objective.DPO, Constraint.UPDATE, PLAIN).with(o -> o.objective = o.objective.withReference(Reference.LIVE));
         run(options, "whole", false, Integer.MAX_VALUE);
         assertThatThrownBy(() -> run(options, "parts", false, 11)).isInstanceOf(StoppedException.class);
         assertThat(temporary.resolve("parts.partial/reference_logps.safetensors")).doesNotExist();
@@ -166,9 +179,8 @@ class ResumeTest {
     @Test
     void theBestParametersAreThoseOfTheLowestLoss() throws IOException {
         // A rate that is far too high at the end: the last parameters are not the best.
-        TrainingOptions wild = new TrainingOptions(30, 14, 60, 400, new AdamwOptions(0.3, 0.9, 0.999, 1e-8, 0), 0, LrSchedule.CONSTANT, 0, 1)
-            .withEvaluation(new EvaluationOptions(1, 0, true));
-        AlignResult result = run(options(Method.LORA, Objective.DPO, Constraint.NONE, wild), "best", false, Integer.MAX_VALUE);
+        TrainingOptions wild = TrainingOptions.defaults().withBatching(b -> { b.epochs = 30; b.maxSteps = 14; b.batchTokens = 60; b.microBatchTokens = 400; }).withAdamw(_ -> new AdamwOptions(0.3, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 0).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0); t.seed = 1; });
+        AlignResult result = run(watched(options(Method.LORA, Objective.DPO, Constraint.NONE, wild), 1, 0, true), "best", false, Integer.MAX_VALUE);
         double lowest = Files.readAllLines(temporary.resolve("best/metrics.jsonl")).stream().filter(l -> l.contains("\"evaluation\":\"step\""))
             .mapToDouble(l -> io.sails4j.io.JsonFiles.parse(l, "line").get("loss").asDouble()).min().orElseThrow();
         assertThat(result.lossAfter()).isEqualTo(lowest);
@@ -176,21 +188,20 @@ class ResumeTest {
 
     @Test
     void patienceEndsARunEarly() {
-        TrainingOptions still = new TrainingOptions(30, 14, 60, 400, new AdamwOptions(0, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1)
-            .withEvaluation(new EvaluationOptions(1, 3, false));
-        assertThat(run(options(Method.LORA, Objective.SFT, Constraint.NONE, still), "still", false, Integer.MAX_VALUE).steps()).isEqualTo(4);
+        TrainingOptions still = TrainingOptions.defaults().withBatching(b -> { b.epochs = 30; b.maxSteps = 14; b.batchTokens = 60; b.microBatchTokens = 400; }).withAdamw(_ -> new AdamwOptions(0, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0); t.seed = 1; });
+        assertThat(run(watched(options(Method.LORA, Objective.SFT, Constraint.NONE, still), 1, 3, false), "still", false, Integer.MAX_VALUE).steps()).isEqualTo(4);
     }
 
     @Test
     void anotherModelDataSetOrOptionIsRefusedByName() {
         AlignOptions options = options(Method.LORA, Objective.SFT, Constraint.NONE, PLAIN);
         assertThatThrownBy(() -> run(options, "out", false, 5)).isInstanceOf(StoppedException.class);
-        TrainingOptions other = new TrainingOptions(12, 12, 60, 40, new AdamwOptions(0.02, 0.9, 0.999, 1e-8, 0.01), 1, LrSchedule.COSINE, 0.1, 1);
+        TrainingOptions other = TrainingOptions.defaults().withBatching(b -> { b.epochs = 12; b.maxSteps = 12; b.batchTokens = 60; b.microBatchTokens = 40; }).withAdamw(_ -> new AdamwOptions(0.02, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1); t.seed = 1; });
         assertThatThrownBy(() -> run(options(Method.LORA, Objective.SFT, Constraint.NONE, other), "out", true, 5)).isInstanceOf(InputException.class)
             .hasMessageContaining("lr was 0.01 and is now 0.02");
         assertThatThrownBy(() -> run(options, "out", true, 5, Map.of("model.sha256", "other"))).isInstanceOf(InputException.class)
             .hasMessageContaining("provenance.model.sha256 was 'm' and is now 'other'");
-        assertThatThrownBy(() -> run(options, "out", false, 5)).isInstanceOf(InputException.class).hasMessageContaining("--resume");
+        assertThatThrownBy(() -> run(options, "out", false, 5)).isInstanceOf(InputException.class).hasMessageContaining("resume=true");
         assertThatThrownBy(() -> run(options, "nothing", true, 5)).isInstanceOf(InputException.class).hasMessageContaining("nothing to resume");
         assertThat(run(options, "out", true, Integer.MAX_VALUE).steps()).isEqualTo(12);
     }
@@ -200,7 +211,7 @@ class ResumeTest {
         AlignOptions options = options(Method.LORA, Objective.SFT, Constraint.NONE, PLAIN);
         assertThatThrownBy(() -> run(options, "out", false, 5)).isInstanceOf(StoppedException.class);
         try (Engine other = Engine.open(new EngineOptions("cpu", 1, "isa=generic")); CausalModel model = TinyModel.open(other)) {
-            new AlignRun(model, Path.of("tiny"), options, null, Map.of("model.sha256", "m")).run(TinyModel.pairs(9, 4), temporary.resolve("out"), Progress.none(),
+            new AlignRun(model, Path.of("tiny"), options, null, new RunOrigin(Map.of("model.sha256", "m"), List.of())).run(TinyModel.pairs(9, 4), temporary.resolve("out"), Progress.none(),
                 new RunControl(true, () -> false, messages::add));
         }
         assertThat(messages).anyMatch(m -> m.contains("generic") && m.contains("may differ"));
@@ -228,9 +239,8 @@ class ResumeTest {
 
     @Test
     void aLossThatIsNotFiniteNamesTheStepTheExamplesAndTheLastGoodCheckpoint() {
-        TrainingOptions wild = new TrainingOptions(20, 0, 60, 40, new AdamwOptions(1e30, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.COSINE, 0.1, 1)
-            .withCheckpoints(new CheckpointOptions(1, 2));
-        assertThatThrownBy(() -> run(options(Method.FULL, Objective.SFT, Constraint.NONE, wild), "wild", false, Integer.MAX_VALUE))
+        TrainingOptions wild = TrainingOptions.defaults().withBatching(b -> { b.epochs = 20; b.maxSteps = 0; b.batchTokens = 60; b.microBatchTokens = 40; }).withAdamw(_ -> new AdamwOptions(1e30, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1); t.seed = 1; });
+        assertThatThrownBy(() -> run(options(Method.FULL, Objective.SFT, Constraint.NONE, wild).with(o -> o.run = RUN.withCheckpoints(new CheckpointOptions(1, 2))), "wild", false, Integer.MAX_VALUE))
             .isInstanceOf(TrainingException.class).hasMessageContaining("examples").hasMessageContaining("the last good checkpoint is that of step");
     }
 }

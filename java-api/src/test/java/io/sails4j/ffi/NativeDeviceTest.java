@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sails4j.NativeException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -25,7 +26,7 @@ class NativeDeviceTest {
         NativeDevice device = cpu();
         assertThat(device.isOpen()).isTrue();
         assertThat(device.describe()).contains("\"backend\"", "\"cpu\"", "\"threads\"");
-        long pointer = device.alloc(1000);
+        long pointer = device.allocate(1000);
         assertThat(pointer % 64).isZero();
         assertThat(device.memory()[0]).isGreaterThanOrEqualTo(1000);
         device.free(pointer);
@@ -72,12 +73,60 @@ class NativeDeviceTest {
     @Test
     void aFailedCallTellsFunctionCodeAndSentence() {
         NativeDevice device = cpu();
-        assertThatThrownBy(() -> device.elementwise().axpby(0, 0, 5, 1, 1, 0)).isInstanceOfSatisfying(NativeException.class, e -> {
+        assertThatThrownBy(() -> device.axpby(0, 0, 5, 1, 1, 0)).isInstanceOfSatisfying(NativeException.class, e -> {
             assertThat(e.function()).isEqualTo("sails_axpby");
             assertThat(e.code()).isEqualTo(NativeException.INVALID_ARGUMENT);
             assertThat(e.text()).isNotBlank();
             assertThat(e).hasMessageStartingWith("sails_axpby: ").hasMessageEndingWith("(invalid argument)");
         });
+        device.close();
+    }
+
+    /** Each thread's calls fail in their own way, and each gets the sentence of its own. */
+    @Test
+    void aSentenceBelongsToItsCall() throws Exception {
+        NativeDevice device = cpu();
+        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            List<? extends Future<?>> calls = IntStream.range(0, 8).mapToObj(i -> threads.submit(() -> {
+                for (int call = 0; call < 500; call++) {
+                    assertThatThrownBy(() -> device.fillZero(64, -1 - i)).isInstanceOfSatisfying(NativeException.class,
+                        e -> assertThat(e.text()).contains(Integer.toString(-1 - i)));
+                }
+            })).toList();
+            for (Future<?> call : calls) {
+                assertThatCode(call::get).doesNotThrowAnyException();
+            }
+        }
+        device.close();
+    }
+
+    /** Host arrays of a call lie beside one another in native memory, also where they outgrow what is there. */
+    @Test
+    void longListsArriveWhole() {
+        NativeDevice device = cpu();
+        for (int n : new int[] {1, 511, 512, 513, 20_000, 3}) {
+            long values = device.alloc(4L * n);
+            float[] drawn = new float[n];
+            long[] tensors = new long[n];
+            long[] sizes = new long[n];
+            for (int i = 0; i < n; i++) {
+                drawn[i] = i % 100;
+                tensors[i] = values + 4L * (n - 1 - i);
+                sizes[i] = 1;
+            }
+            device.upload(values, MemorySegment.ofArray(drawn));
+            long out = device.alloc(8L * n);
+            device.sumOfSquares(out, tensors, sizes, n);
+            double[] sums = new double[n];
+            device.download(MemorySegment.ofArray(sums), out);
+            for (int i = 0; i < n; i++) {
+                assertThat(sums[i]).isEqualTo((double) drawn[n - 1 - i] * drawn[n - 1 - i]);
+            }
+            device.free(out);
+            device.free(values);
+        }
+        assertThatThrownBy(() -> device.sumOfSquares(0, new long[2], new long[3], 2)).isInstanceOf(IllegalArgumentException.class)
+            .hasMessage("lists of 2 and 3 tensors");
         device.close();
     }
 
@@ -115,7 +164,7 @@ class NativeDeviceTest {
         assertThatThrownBy(() -> device.free(64)).isInstanceOf(IllegalStateException.class);
         assertThatThrownBy(() -> device.upload(0, MemorySegment.ofArray(new byte[3]))).isInstanceOf(IllegalStateException.class);
         assertThatThrownBy(() -> device.download(MemorySegment.ofArray(new byte[3]), 0)).isInstanceOf(IllegalStateException.class);
-        assertThatThrownBy(() -> device.elementwise().convert(0, 0, 0, 0, 0)).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> device.convert(0, 0, 0, 0, 0)).isInstanceOf(IllegalStateException.class);
     }
 
     /** Threads call while another closes: each call works or says that the device is closed. */

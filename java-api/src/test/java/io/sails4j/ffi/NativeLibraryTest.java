@@ -3,9 +3,9 @@ package io.sails4j.ffi;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sails4j.NativeException;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.net.URI;
 import java.net.URL;
@@ -43,12 +43,19 @@ class NativeLibraryTest {
 
     @Test
     void aMissingSymbolIsNamedWhenItIsCalled() {
-        SymbolLookup nothing = name -> Optional.empty();
-        SailsH api = new SailsH("/somewhere/libsails_cpu.so", nothing);
-        assertThatThrownBy(() -> api.synchronize(MemorySegment.NULL)).isInstanceOf(NativeException.class)
-            .hasMessageContaining("sails_synchronize").hasMessageContaining("/somewhere/libsails_cpu.so");
-        assertThatThrownBy(() -> api.optimizer.adamwRates(MemorySegment.NULL, 0, 1, 1, 1, 1, 1, 1, 1)).isInstanceOf(NativeException.class)
+        NativeLibrary whole = NativeLibrary.open("sails_cpu");
+        SymbolLookup part = name -> name.equals("sails_adamw_rates") || name.equals("sails_synchronize") ? Optional.empty() : whole.find(name);
+        NativeDevice device = NativeDevice.open(new NativeLibrary(Path.of("/somewhere/libsails_cpu.so"), part), 0, 1, "");
+        assertThatThrownBy(device::synchronize).isInstanceOfSatisfying(NativeException.class, e -> {
+            assertThat(e.function()).isEqualTo("sails_synchronize");
+            assertThat(e.code()).isEqualTo(NativeException.UNSUPPORTED);
+            assertThat(e.text()).isEqualTo("/somewhere/libsails_cpu.so does not export it; the library is older than this program or incomplete: "
+                + "rebuild it");
+        });
+        assertThatThrownBy(() -> device.adamwRates(0, 1, 1, 1, 1, 1, 1, 1)).isInstanceOf(NativeException.class)
             .hasMessageContaining("sails_adamw_rates").hasMessageContaining("/somewhere/libsails_cpu.so");
+        device.fillZero(0, 0);
+        device.close();
     }
 
     private Map<String, URL> jar(String... namesAndContents) throws IOException {

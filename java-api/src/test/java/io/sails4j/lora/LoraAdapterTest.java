@@ -1,5 +1,6 @@
 package io.sails4j.lora;
 
+import io.sails4j.model.TrainedShape;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -115,7 +116,7 @@ class LoraAdapterTest {
     void savedAndLoaded() {
         try (LoraAdapter adapter = load()) {
             assertThat(adapter.modules()).hasSize(6);
-            assertThat(adapter.trainableCount()).isEqualTo(MODEL.loraParameterCount(EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ), 3));
+            assertThat(adapter.trainableCount()).isEqualTo(TrainedShape.ofUniform(MODEL, EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ), 3).parameterCount(MODEL));
             assertThat(adapter.config().baseModel()).isEqualTo("a model");
             float next = 0;
             for (var factors : adapter.modules().values()) {

@@ -262,7 +262,7 @@ class LoraMergeTest {
         Path half = checkpoint("half", DType.F16);
         assertSameLayout(half, merge(half, "good", null, new WeightedAdapter(adapter("adapter", 1, false), 1)), type -> type);
         Path large = adapter("large", 1e7f, false);
-        RefusedInput.input(() -> merge(half, "out", null, new WeightedAdapter(large, 1)), half, "model.layers.1.self_attn.o_proj.weight", "range of F16", "--dtype f32");
+        RefusedInput.input(() -> merge(half, "out", null, new WeightedAdapter(large, 1)), half, "model.layers.1.self_attn.o_proj.weight", "range of F16", "dtype=f32");
         Path dora = adapter("dora", 1, true);
         RefusedInput.input(() -> merge(half, "out", null, new WeightedAdapter(dora, 1), new WeightedAdapter(large, 1)), Path.of("model.layers.1.self_attn.o_proj"), "DoRA");
         RefusedInput.input(() -> merge(half, "out", null, new WeightedAdapter(dora, -1)), dora, "DoRA", "-1");

@@ -3,8 +3,8 @@ package io.sails4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sails4j.NativeException;
 import io.sails4j.config.ModelConfig;
-import io.sails4j.ffi.NativeException;
 import io.sails4j.io.RefusedInput;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;

@@ -5,7 +5,6 @@ import io.sails4j.data.SequenceBatch;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
 import io.sails4j.model.ModelSession;
-import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
@@ -19,7 +18,9 @@ import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.ops.PreferenceKind;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.testing.TinyModel;
 import io.sails4j.train.LrSchedule;
+import io.sails4j.train.ScheduleOptions;
 import io.sails4j.train.StepHook;
 import io.sails4j.train.TrainingLoop;
 import io.sails4j.train.TrainingOptions;
@@ -145,8 +146,8 @@ class LossTest {
     }
 
     private float[] trained(Loss loss, int microTokens, boolean packing) {
-        TrainingOptions options = new TrainingOptions(5, 5, 80, microTokens, new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1)
-            .withPacking(packing);
+        TrainingOptions options = TrainingOptions.defaults().withBatching(b -> { b.epochs = 5; b.maxSteps = 5; b.batchTokens = 80; b.microBatchTokens = microTokens; }).withAdamw(_ -> new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0); t.seed = 1; })
+            .withBatching(b -> b.packing = packing);
         try (LoraAdapter fresh = TinyModel.randomAdapter(engine, 3); LoraTrainable tuned = new LoraTrainable(fresh, engine.device());
              TrainingLoop loop = new TrainingLoop(model, tuned, loss, options, StepHook.none(), System::nanoTime)) {
             if (microTokens == 1) {
@@ -257,7 +258,7 @@ class LossTest {
     /** Moves the parameters along the stored gradient, by {@code step} times it, and gives the loss there. */
     private double shifted(Loss loss, int[] all, double step) {
         for (Trainable.Parameter p : trainable.parameters()) {
-            engine.ops().axpby(p.value(), p.gradient(), (float) step, 1);
+            engine.ops().elementwise().axpby(p.value(), p.gradient(), (float) step, 1);
         }
         return loss.mean(context, trainable.adapters(), all, 1000);
     }
@@ -287,7 +288,7 @@ class LossTest {
     }
 
     private double move(FullTrainable full, Loss loss, int[] all, double step) {
-        full.parameters().forEach(p -> engine.ops().axpby(p.value(), p.gradient(), (float) step, 1));
+        full.parameters().forEach(p -> engine.ops().elementwise().axpby(p.value(), p.gradient(), (float) step, 1));
         full.publish();
         return loss.mean(context, full.adapters(), all, 1000);
     }

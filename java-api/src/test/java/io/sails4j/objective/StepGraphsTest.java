@@ -1,6 +1,7 @@
 package io.sails4j.objective;
 
 import io.sails4j.model.ModelSession;
+import io.sails4j.ops.Graphs;
 import io.sails4j.testing.Backends;
 import io.sails4j.testing.StepVariant;
 import io.sails4j.testing.TinyModel;
@@ -20,7 +21,7 @@ import io.sails4j.ops.Ops;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
-import io.sails4j.train.GraphMode;
+import io.sails4j.tensor.TensorAddress;
 import io.sails4j.train.StepHook;
 import io.sails4j.train.StepMetrics;
 import io.sails4j.train.TrainingException;
@@ -78,7 +79,7 @@ class StepGraphsTest {
         return Backends.open("emulator", 2);
     }
 
-    private static Trained train(StepVariant variant, boolean preference, int micro, GraphMode graphs) {
+    private static Trained train(StepVariant variant, boolean preference, int micro, Graphs graphs) {
         Trained trained = new Trained();
         try (Engine engine = emulator()) {
             variant.with(engine, variant.options(micro, graphs), StepVariant.loss(preference), loop -> {
@@ -96,13 +97,13 @@ class StepGraphsTest {
     @ParameterizedTest
     @EnumSource
     void theBitsAreTheSame(StepVariant variant) {
-        train(variant, false, 20, GraphMode.ON).assertSame(train(variant, false, 20, GraphMode.OFF));
+        train(variant, false, 20, Graphs.ON).assertSame(train(variant, false, 20, Graphs.OFF));
     }
 
     @ParameterizedTest
     @EnumSource(names = {"DORA", "PENALTY", "CORE_EMA", "FULL_MASTERS_8BIT"})
     void theBitsAreTheSameWithPairs(StepVariant variant) {
-        train(variant, true, 40, GraphMode.AUTO).assertSame(train(variant, true, 40, GraphMode.OFF));
+        train(variant, true, 40, Graphs.AUTO).assertSame(train(variant, true, 40, Graphs.OFF));
     }
 
     /** The first loop goes on by graphs, the second has to record them, and the third calls. */
@@ -112,7 +113,7 @@ class StepGraphsTest {
         Path file = temporary.resolve("state.safetensors");
         ObjectNode[] counters = new ObjectNode[1];
         List<Trained> runs = new ArrayList<>();
-        for (GraphMode graphs : List.of(GraphMode.ON, GraphMode.ON, GraphMode.OFF)) {
+        for (Graphs graphs : List.of(Graphs.ON, Graphs.ON, Graphs.OFF)) {
             Trained trained = new Trained();
             try (Engine engine = emulator()) {
                 variant.with(engine, variant.options(20, graphs), StepVariant.loss(false), loop -> {
@@ -152,12 +153,12 @@ class StepGraphsTest {
 
     private static void assertCalls(StepVariant variant, Loss loss, long most) {
         try (Engine engine = emulator()) {
-            variant.with(engine, variant.options(60, GraphMode.ON), loss, loop -> {
+            variant.with(engine, variant.options(60, Graphs.ON), loss, loop -> {
                 List<Long> calls = new ArrayList<>();
                 while (!loop.finished()) {
-                    long before = engine.device().handle().calls();
+                    long before = engine.device().calls();
                     loop.step(() -> false);
-                    calls.add(engine.device().handle().calls() - before);
+                    calls.add(engine.device().calls() - before);
                 }
                 assertThat(calls.getFirst()).isGreaterThan(70);
                 assertThat(calls.subList(2, calls.size())).allSatisfy(n -> assertThat(n).isLessThanOrEqualTo(most));
@@ -191,8 +192,8 @@ class StepGraphsTest {
             if (waits) {
                 gradient.toFloatArray();
             }
-            ops.axpby(gradient, added, 1, 1);
-            ops.sumOfSquares(Objects.requireNonNull(square).tensor(), List.of(gradient));
+            ops.elementwise().axpby(gradient, added, 1, 1);
+            ops.elementwise().sumOfSquares(Objects.requireNonNull(square).tensor(), List.of(gradient));
         }
 
         /** What is added from now on, in another place. */
@@ -235,7 +236,7 @@ class StepGraphsTest {
         void accept(Engine engine, TrainingLoop loop, Addition hook);
     }
 
-    private static void withAddition(GraphMode graphs, boolean waits, Body body) {
+    private static void withAddition(Graphs graphs, boolean waits, Body body) {
         try (Engine engine = emulator(); CausalModel model = TinyModel.open(engine); LoraAdapter adapter = TinyModel.randomAdapter(engine, 4);
              LoraTrainable trainable = new LoraTrainable(adapter, engine.device()); Addition hook = new Addition(engine, trainable, waits);
              TrainingLoop loop = new TrainingLoop(model, trainable, StepVariant.loss(false), StepVariant.LORA.options(20, graphs), hook, System::nanoTime)) {
@@ -246,7 +247,7 @@ class StepGraphsTest {
 
     @ParameterizedTest
     @EnumSource(names = {"ON", "OFF"})
-    void aGradientThatIsNotFiniteChangesNothing(GraphMode graphs) {
+    void aGradientThatIsNotFiniteChangesNothing(Graphs graphs) {
         withAddition(graphs, false, (engine, loop, hook) -> {
             for (int i = 0; i < 5; i++) {
                 loop.step(() -> false);
@@ -263,7 +264,7 @@ class StepGraphsTest {
     @Test
     void aHookMayMoveItsMemory() {
         List<double[]> runs = new ArrayList<>();
-        for (GraphMode graphs : List.of(GraphMode.ON, GraphMode.OFF)) {
+        for (Graphs graphs : List.of(Graphs.ON, Graphs.OFF)) {
             withAddition(graphs, false, (engine, loop, hook) -> {
                 double[] penalties = new double[9];
                 for (int i = 0; i < penalties.length; i++) {
@@ -283,7 +284,7 @@ class StepGraphsTest {
     @Test
     void aHookThatWaitsIsCalled() {
         List<double[]> runs = new ArrayList<>();
-        for (GraphMode graphs : List.of(GraphMode.AUTO, GraphMode.OFF)) {
+        for (Graphs graphs : List.of(Graphs.AUTO, Graphs.OFF)) {
             withAddition(graphs, true, (engine, loop, hook) -> {
                 double[] penalties = new double[9];
                 for (int i = 0; i < penalties.length; i++) {
@@ -305,7 +306,7 @@ class StepGraphsTest {
             int[] called = {0};
             Runnable body = () -> {
                 called[0]++;
-                engine.ops().axpby(sum[0], one, 1, 1);
+                engine.ops().elementwise().axpby(sum[0], one, 1, 1);
             };
             for (int i = 0; i < 4; i++) {
                 context.run(StepGraphs.StepPhase.AFTER, 7, body);
@@ -329,10 +330,10 @@ class StepGraphsTest {
     void readingsSayWhenTheyHaveMoved() {
         try (Engine engine = Backends.open("cpu", 1); StepReadings readings = new StepReadings(engine.device())) {
             readings.begin();
-            long start = readings.add(DType.F32, 10).tensor().address();
+            long start = TensorAddress.of(readings.add(DType.F32, 10).tensor());
             long layout = readings.layout();
             readings.begin();
-            assertThat(readings.add(DType.F32, 10).tensor().address()).isEqualTo(start);
+            assertThat(TensorAddress.of(readings.add(DType.F32, 10).tensor())).isEqualTo(start);
             readings.add(DType.F64, 20_000);
             assertThat(readings.layout()).as("what is there stays").isEqualTo(layout);
             readings.begin();

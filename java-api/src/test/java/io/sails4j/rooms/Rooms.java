@@ -44,7 +44,7 @@ public final class Rooms {
     }
 
     private static List<List<String>> library() {
-        return List.of(List.of("ffi"), List.of("tensor"), List.of("ops", "io"), List.of("config"), List.of("model", "sae"), List.of("lora", "data", "watch"),
+        return List.of(List.of("ffi", "options"), List.of("tensor"), List.of("ops", "io"), List.of("config"), List.of("model", "sae"), List.of("lora", "data", "watch"),
             List.of("trainable"), List.of("objective"), List.of("train", "trace"), List.of("run", "subspace"), List.of("align"));
     }
 

@@ -64,7 +64,7 @@ class PcaSubspaceTest {
     void directionsThatDoNotVary() {
         float[] row = {0.1f, 0.7f, -0.3f};
         refused(() -> PcaSubspace.of(new float[][] {row, row, row}, 0.8, true), "3 kept directions do not vary");
-        refused(() -> PcaSubspace.of(new float[][] {row}, 0.8, true), "--centre false");
+        refused(() -> PcaSubspace.of(new float[][] {row}, 0.8, true), "centre=false");
         refused(() -> PcaSubspace.of(new float[][] {new float[3]}, 0.8, false), "do not vary");
         refused(() -> PcaSubspace.of(new float[0][], 0.8, false), "no feature was kept");
         refused(() -> PcaSubspace.of(new float[][] {row}, 0, false), "variance to explain is 0.0");

@@ -117,10 +117,10 @@ class SubspacePipelineTest {
 
     @Test
     void whatDoesNotFit() {
-        refused(() -> pipeline(Map.of(), options(4, 64)), "no SAE", "--sae LAYER=PATH");
+        refused(() -> pipeline(Map.of(), options(4, 64)), "no SAE", "sae=LAYER=PATH");
         try (Sae sae = sae(SaeFixture.jumprelu(D_MODEL, D_SAE))) {
-            refused(() -> pipeline(Map.of(4, sae), options(4, 64)), "--sae 4=", "random-model has layers 0 to 3");
-            refused(() -> pipeline(Map.of(1, sae), options(D_SAE + 1, 64)), "top-k is 49", "48 features");
+            refused(() -> pipeline(Map.of(4, sae), options(4, 64)), "sae=4=", "random-model has layers 0 to 3");
+            refused(() -> pipeline(Map.of(1, sae), options(D_SAE + 1, 64)), "top_k is 49", "48 features");
             refused(() -> pipeline(Map.of(1, sae), options(4, 64)).scores(List.of(), Progress.none()), "no preference pair");
         }
         try (Sae narrow = sae(SaeFixture.jumprelu(D_MODEL - 1, D_SAE))) {

@@ -1,36 +1,39 @@
 package io.sails4j.testing;
 
-import io.sails4j.train.LrSchedule;
-import io.sails4j.train.OptimizerOptions;
-import io.sails4j.train.StepHook;
-import io.sails4j.train.TrainingLoop;
-import io.sails4j.train.TrainingOptions;
-import io.sails4j.train.GraphMode;
-import io.sails4j.align.AdapterInitialiser;
+import io.sails4j.align.Adaptation;
 import io.sails4j.align.AdapterOptions;
+import io.sails4j.align.AdapterVariant;
 import io.sails4j.align.AlignOptions;
-import io.sails4j.align.SubspaceHook;
+import io.sails4j.align.Constraint;
+import io.sails4j.align.ConstraintOptions;
+import io.sails4j.align.Fill;
+import io.sails4j.align.Method;
+import io.sails4j.align.OpenAdaptation;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
-import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.objective.Loss;
 import io.sails4j.objective.PreferenceLoss;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
+import io.sails4j.ops.Graphs;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.DType;
-import io.sails4j.tensor.HostTensor;
-import io.sails4j.tensor.Tensor;
-import io.sails4j.trainable.CoreLoraTrainable;
-import io.sails4j.trainable.FullTrainable;
-import io.sails4j.trainable.LoraTrainable;
-import io.sails4j.trainable.Trainable;
+import io.sails4j.train.Execution;
+import io.sails4j.train.LrSchedule;
+import io.sails4j.train.Master;
+import io.sails4j.train.OptimizerOptions;
+import io.sails4j.train.OptimizerState;
+import io.sails4j.train.ScheduleOptions;
+import io.sails4j.train.TrainingLoop;
+import io.sails4j.train.TrainingOptions;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
@@ -42,7 +45,11 @@ import java.util.stream.IntStream;
 
 /** A way to train, with everything that an optimizer step can consist of, on a tiny model. */
 public enum StepVariant {
-    LORA, LORA_EMA, LORA_PLUS_8BIT, DORA, NONE, PENALTY, GRADIENT, UPDATE, UPDATE_8BIT, CORE, CORE_EMA, FULL, FULL_EMA, FULL_COPIES, FULL_MASTERS, FULL_MASTERS_8BIT;
+    LORA(plain()), LORA_EMA(plain().average()), LORA_PLUS_8BIT(plain().in8bit().loraPlus()), DORA(plain().withDora()),
+    NONE(held(Constraint.NONE)), PENALTY(held(Constraint.PENALTY)), GRADIENT(held(Constraint.GRADIENT)), UPDATE(held(Constraint.UPDATE)),
+    UPDATE_8BIT(held(Constraint.UPDATE).in8bit()), CORE(held(Constraint.CORE)), CORE_EMA(held(Constraint.CORE).average()),
+    FULL(full(DType.F32, Master.F32)), FULL_EMA(full(DType.F32, Master.F32).average()), FULL_COPIES(full(DType.BF16, Master.F32)),
+    FULL_MASTERS(full(DType.BF16, Master.BF16)), FULL_MASTERS_8BIT(full(DType.BF16, Master.BF16).in8bit());
 
     private static final int D = 128;
     /** Factors of this rank and the embedding are large enough for moments in 8 bits. */
@@ -54,41 +61,79 @@ public enum StepVariant {
             .maxPositionEmbeddings(128).checkpointDtype(dtype).build();
     }
 
-    private boolean full() {
-        return name().startsWith("FULL");
+    private final Parts parts;
+
+    StepVariant(Parts parts) {
+        this.parts = parts;
     }
 
-    private boolean bf16() {
-        return this == FULL_COPIES || this == FULL_MASTERS || this == FULL_MASTERS_8BIT;
+    /** What a variant is made of. */
+    private record Parts(Method method, Constraint constraint, DType dtype, OptimizerOptions optimizer, boolean dora) {
+        Parts with(Consumer<OptimizerOptions.Builder> change) {
+            return new Parts(method, constraint, dtype, optimizer.with(change), dora);
+        }
+
+        Parts average() {
+            return with(o -> o.emaDecay = 0.9);
+        }
+
+        Parts in8bit() {
+            return with(o -> o.state = new OptimizerState(true, o.state.master()));
+        }
+
+        Parts loraPlus() {
+            return with(o -> o.loraPlusRatio = 4);
+        }
+
+        Parts withDora() {
+            return new Parts(method, constraint, dtype, optimizer, true);
+        }
     }
 
-    private AlignOptions.Constraint constraint() {
-        return switch (this) {
-            case PENALTY -> AlignOptions.Constraint.PENALTY;
-            case GRADIENT -> AlignOptions.Constraint.GRADIENT;
-            case UPDATE, UPDATE_8BIT -> AlignOptions.Constraint.UPDATE;
-            case CORE, CORE_EMA -> AlignOptions.Constraint.CORE;
-            default -> AlignOptions.Constraint.NONE;
-        };
+    private static Parts parts(Method method, Constraint constraint, DType dtype) {
+        OptimizerOptions optimizer = OptimizerOptions.of(new AdamwOptions(3e-3, 0.9, 0.999, 1e-8, 0.01)).with(o -> o.maxGradNorm = 0.5);
+        return new Parts(method, constraint, dtype, optimizer, false);
+    }
+
+    private static Parts plain() {
+        return parts(Method.LORA, Constraint.NONE, DType.F32);
+    }
+
+    private static Parts held(Constraint constraint) {
+        return parts(Method.SAILS, constraint, DType.F32);
+    }
+
+    private static Parts full(DType dtype, Master master) {
+        return parts(Method.FULL, Constraint.NONE, dtype).with(o -> o.state = new OptimizerState(false, master));
     }
 
     /** @param micro positions of a micro-batch; a step is about 30 */
-    public TrainingOptions options(int micro, GraphMode graphs) {
-        boolean in8bit = name().endsWith("8BIT");
-        double ema = name().endsWith("EMA") ? 0.9 : 0;
-        return new TrainingOptions(9, 9, 30, micro, new AdamwOptions(3e-3, 0.9, 0.999, 1e-8, 0.01), 0.5, LrSchedule.COSINE, 0.2, 2).withGraphs(graphs)
-            .withOptimizer(new OptimizerOptions(this == LORA_PLUS_8BIT ? 4 : 1, false, ema, in8bit, name().startsWith("FULL_MASTERS")));
+    public TrainingOptions options(int micro, Graphs graphs) {
+        return TrainingOptions.defaults().withBatching(b -> {
+            b.epochs = 9;
+            b.maxSteps = 9;
+            b.batchTokens = 30;
+            b.microBatchTokens = micro;
+        }).with(t -> {
+            t.optimizer = parts.optimizer;
+            t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.2);
+            t.execution = new Execution(t.execution.recompute(), graphs);
+            t.seed = 2;
+        });
     }
 
     private AlignOptions align(TrainingOptions training) {
-        boolean plain = name().startsWith("LORA") || this == DORA;
-        return new AlignOptions(plain ? AlignOptions.Method.LORA : AlignOptions.Method.SAILS, AlignOptions.Objective.SFT, constraint(), 0.1, AlignOptions.Fill.AUTO,
-            TARGETS, RANK, 2 * RANK, 0.1, 8, training, new AdapterOptions(false, Map.of(), Map.of(), AdapterOptions.Init.KAIMING, this == DORA));
+        return AlignOptions.defaults().with(o -> {
+            o.method = parts.method;
+            o.adapter = AdapterOptions.of(TARGETS, RANK).withAlpha(2 * RANK).withVariant(AdapterVariant.plain().with(v -> v.useDora = parts.dora));
+            o.constraint = new ConstraintOptions(parts.constraint, 0.1, Fill.AUTO);
+            o.training = training;
+        });
     }
 
     /** The span of some unit vectors, a few more where the adapter is to be wholly inside. */
     private SafetySubspace subspace() {
-        int dimension = constraint() == AlignOptions.Constraint.NONE || constraint() == AlignOptions.Constraint.PENALTY ? RANK / 2 : RANK;
+        int dimension = parts.constraint == Constraint.NONE || parts.constraint == Constraint.PENALTY ? RANK / 2 : RANK;
         float[] basis = new float[D * dimension];
         for (int c = 0; c < dimension; c++) {
             // A rotation by 1 radian between unit vectors that no other column has.
@@ -119,61 +164,21 @@ public enum StepVariant {
 
     /** Opens everything, lets {@code body} train, and closes it. */
     public void with(Engine engine, TrainingOptions options, Loss loss, Consumer<TrainingLoop> body) {
-        DType dtype = bf16() ? DType.BF16 : DType.F32;
-        try (CausalModel model = new CausalModel(engine, ModelWeights.random(config(dtype), engine, dtype, 7), false)) {
-            if (full()) {
-                try (FullTrainable trainable = new FullTrainable(model, options.more().bf16Masters())) {
-                    train(model, trainable, loss, options, StepHook.none(), body);
-                }
-                return;
+        AlignOptions align = align(options);
+        try (CausalModel model = new CausalModel(engine, ModelWeights.random(config(parts.dtype), engine, parts.dtype, 7), false);
+             OpenAdaptation open = Adaptation.of(align, parts.method == Method.SAILS ? subspace() : null).open(model, Path.of("tiny"))) {
+            open.trainable().adapters().adapters().forEach(StepVariant::disturb);
+            try (TrainingLoop loop = new TrainingLoop(model, open.trainable(), loss, options, open.hook(), System::nanoTime)) {
+                loop.prepare();
+                body.accept(loop);
             }
-            AlignOptions align = align(options);
-            boolean plain = align.method() == AlignOptions.Method.LORA;
-            try (LoraAdapter adapter = plain ? AdapterInitialiser.plain(model, align, "tiny")
-                : AdapterInitialiser.inSubspace(subspace(), model.config(), align, "tiny", engine.device())) {
-                disturb(adapter);
-                train(model, adapter, align, loss, body);
-            }
-        }
-    }
-
-    private void train(CausalModel model, LoraAdapter adapter, AlignOptions align, Loss loss, Consumer<TrainingLoop> body) {
-        Engine engine = model.engine();
-        if (align.method() == AlignOptions.Method.LORA) {
-            try (LoraTrainable trainable = new LoraTrainable(adapter, engine.device())) {
-                train(model, trainable, loss, align.training(), StepHook.none(), body);
-            }
-            return;
-        }
-        SafetySubspace space = subspace();
-        if (constraint() != AlignOptions.Constraint.CORE) {
-            try (LoraTrainable trainable = new LoraTrainable(adapter, engine.device()); SubspaceHook hook = new SubspaceHook(space, trainable, align, engine)) {
-                train(model, trainable, loss, align.training(), hook, body);
-            }
-            return;
-        }
-        Map<ModuleKey, Tensor> bases = new TreeMap<>();
-        SafetySubspace.Layer layer = space.nearest(0);
-        try (Tensor basis = engine.device().upload(HostTensor.ofFloats(layer.basis(), layer.dModel(), layer.dimension()))) {
-            adapter.modules().keySet().forEach(module -> bases.put(module, basis));
-            try (CoreLoraTrainable trainable = new CoreLoraTrainable(adapter, bases, engine);
-                 SubspaceHook hook = new SubspaceHook(space, adapter, trainable.gradients(), align, engine)) {
-                train(model, trainable, loss, align.training(), hook, body);
-            }
-        }
-    }
-
-    private static void train(CausalModel model, Trainable trainable, Loss loss, TrainingOptions options, StepHook hook, Consumer<TrainingLoop> body) {
-        try (TrainingLoop loop = new TrainingLoop(model, trainable, loss, options, hook, System::nanoTime)) {
-            loop.prepare();
-            body.accept(loop);
         }
     }
 
     /** Factors that are 0 get values, so that every gradient is one from the first step on; those that face the subspace stay. */
-    private static void disturb(LoraAdapter adapter) {
+    private static void disturb(Map<ModuleKey, LowRankAdapter> adapter) {
         Random random = new Random(3);
-        adapter.modules().values().forEach(factors -> List.of(factors.loraA(), factors.loraB()).forEach(factor -> {
+        adapter.values().forEach(factors -> List.of(factors.loraA(), factors.loraB()).forEach(factor -> {
             float[] values = factor.toFloatArray();
             if (IntStream.range(0, values.length).allMatch(i -> values[i] == 0)) {
                 IntStream.range(0, values.length).forEach(i -> values[i] = (float) (0.05 * random.nextGaussian()));

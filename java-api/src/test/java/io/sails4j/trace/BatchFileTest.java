@@ -82,7 +82,7 @@ class BatchFileTest {
             RefusedInput.input(() -> Trace.run(model, AdapterStack.none(), unlabelled, Trace.Gradients.ALL), place, "gradients");
             RefusedInput.input(() -> Trace.run(model, AdapterStack.none(), uncounted, Trace.Gradients.NONE), place, "-100");
             RefusedInput.input(() -> Trace.run(model, AdapterStack.none(), foreign, Trace.Gradients.NONE), place, "61");
-            RefusedInput.input(() -> Trace.run(model, AdapterStack.none(), good, Trace.Gradients.LORA), Path.of("adapter"), "--adapter");
+            RefusedInput.input(() -> Trace.run(model, AdapterStack.none(), good, Trace.Gradients.LORA), Path.of("adapter"), "name an adapter");
             Map<String, HostTensor> plain = Trace.run(model, AdapterStack.none(), good, Trace.Gradients.NONE);
             assertThat(plain).containsKeys("hidden.embed", "hidden.layer.1", "hidden.final_norm", "logits", "token_loss", "mean_loss");
             assertThat(plain.keySet()).noneMatch(name -> name.startsWith("grad."));

@@ -1,13 +1,17 @@
 package io.sails4j.train;
 
 import io.sails4j.testing.Backends;
-import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sails4j.align.AdapterInitialiser;
 import io.sails4j.align.AdapterOptions;
+import io.sails4j.align.AdapterVariant;
 import io.sails4j.align.AlignOptions;
+import io.sails4j.align.Constraint;
+import io.sails4j.align.ConstraintOptions;
+import io.sails4j.align.Fill;
+import io.sails4j.align.Method;
 import io.sails4j.config.Projection;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
@@ -16,12 +20,18 @@ import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.objective.Loss;
+import io.sails4j.objective.Objective;
+import io.sails4j.objective.ObjectiveOptions;
 import io.sails4j.objective.PassContext;
 import io.sails4j.objective.PreferenceLoss;
+import io.sails4j.objective.Reference;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
+import io.sails4j.ops.Graphs;
 import io.sails4j.ops.PreferenceKind;
+import io.sails4j.run.RunOptions;
+import io.sails4j.testing.TinyModel;
 import io.sails4j.trainable.FullTrainable;
 import io.sails4j.trainable.LoraTrainable;
 import io.sails4j.trainable.Trainable;
@@ -64,18 +74,17 @@ class GraphTrainingTest {
         if (!dora) {
             return TinyModel.randomAdapter(model.engine(), 4);
         }
-        return AdapterInitialiser.plain(model, new AlignOptions(AlignOptions.Method.LORA, AlignOptions.Objective.SFT, AlignOptions.Constraint.NONE, 0,
-            AlignOptions.Fill.AUTO, EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ, Projection.GATE_PROJ), 3, 6, 0.1, 1, AlignOptions.defaults().training(),
-            new AdapterOptions(false, Map.of(), Map.of(), AdapterOptions.Init.KAIMING, true)), "tiny");
+        return AdapterInitialiser.plain(model, new AdapterOptions(EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ, Projection.GATE_PROJ), 3, 6,
+            AdapterVariant.plain().with(v -> v.useDora = true)), 0, "tiny");
     }
 
     private record Trained(List<float[]> parameters, List<Double> losses, long launches) {
     }
 
-    private static Trained train(String backend, String method, Loss loss, Recompute recompute, GraphMode graphs) {
+    private static Trained train(String backend, String method, Loss loss, Recompute recompute, Graphs graphs) {
         // A step is two pairs, a micro-batch one of them.
-        TrainingOptions options = new TrainingOptions(3, 10, 24, 1, new AdamwOptions(3e-3, 0.9, 0.999, 1e-8, 0.01), 1, LrSchedule.COSINE, 0.1, 2)
-            .withRecompute(recompute).withGraphs(graphs);
+        TrainingOptions options = TrainingOptions.defaults().withBatching(b -> { b.epochs = 3; b.maxSteps = 10; b.batchTokens = 24; b.microBatchTokens = 1; }).withAdamw(_ -> new AdamwOptions(3e-3, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1); t.seed = 2; })
+            .with(t -> t.execution = new Execution(recompute, t.execution.graphs())).with(t -> t.execution = new Execution(t.execution.recompute(), graphs));
         try (Engine engine = Backends.open(backend); CausalModel model = TinyModel.open(engine);
              LoraAdapter adapter = adapter(model, method.equals("dora"));
              Trainable trainable = method.equals("full") ? new FullTrainable(model) : new LoraTrainable(adapter, engine.device());
@@ -84,9 +93,9 @@ class GraphTrainingTest {
             loop.prepare();
             List<Double> losses = new ArrayList<>();
             while (!loop.finished()) {
-                long waits = engine.device().handle().waits();
+                long waits = engine.device().waits();
                 losses.add(loop.step(() -> false).loss());
-                assertThat(engine.device().handle().waits() - waits).as("waits of step " + loop.steps()).isEqualTo(1);
+                assertThat(engine.device().waits() - waits).as("waits of step " + loop.steps()).isEqualTo(1);
                 if (loop.steps() == 5) {
                     // A pass that is larger than any of the training moves the session's memory.
                     new SftLoss(List.of(sequence(40, 1), sequence(40, 2))).sum(other, AdapterStack.none(), new int[] {0, 1});
@@ -105,8 +114,8 @@ class GraphTrainingTest {
             case "full" -> Recompute.full();
             default -> Recompute.lowest(1);
         };
-        Trained called = train("emulator", method, loss(objective), again, GraphMode.OFF);
-        Trained launched = train("emulator", method, loss(objective), again, GraphMode.AUTO);
+        Trained called = train("emulator", method, loss(objective), again, Graphs.OFF);
+        Trained launched = train("emulator", method, loss(objective), again, Graphs.AUTO);
         assertThat(called.launches).isZero();
         assertThat(launched.launches).as("of about 20 passes").isGreaterThan(10);
         assertThat(launched.losses).isEqualTo(called.losses);
@@ -117,8 +126,8 @@ class GraphTrainingTest {
 
     @Test
     void aBackendThatRecordsNothingSaysSoOrRunsWithout() {
-        assertThat(train("cpu", "lora", loss("sft"), Recompute.off(), GraphMode.AUTO).launches).isZero();
-        assertThatThrownBy(() -> train("cpu", "lora", loss("sft"), Recompute.off(), GraphMode.ON)).isInstanceOf(InputException.class)
-            .hasMessageContaining("cpu").hasMessageContaining("--graphs auto");
+        assertThat(train("cpu", "lora", loss("sft"), Recompute.off(), Graphs.AUTO).launches).isZero();
+        assertThatThrownBy(() -> train("cpu", "lora", loss("sft"), Recompute.off(), Graphs.ON)).isInstanceOf(InputException.class)
+            .hasMessageContaining("cpu").hasMessageContaining("graphs=auto");
     }
 }

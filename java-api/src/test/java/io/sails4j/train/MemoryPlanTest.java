@@ -1,8 +1,8 @@
 package io.sails4j.train;
 
 import io.sails4j.model.ModelSession;
+import io.sails4j.model.TrainedShape;
 import io.sails4j.testing.Backends;
-import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
@@ -21,6 +21,7 @@ import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
+import io.sails4j.testing.TinyModel;
 import io.sails4j.trainable.FullTrainable;
 import io.sails4j.trainable.LoraTrainable;
 import io.sails4j.trainable.Trainable;
@@ -62,8 +63,8 @@ class MemoryPlanTest {
     }
 
     private static TrainingOptions options(Recompute recompute, boolean bf16Masters) {
-        return new TrainingOptions(1, 2, 1024, 1024, new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1)
-            .withRecompute(recompute).withOptimizer(new OptimizerOptions(1, false, 0, false, bf16Masters));
+        return TrainingOptions.defaults().withBatching(b -> { b.epochs = 1; b.maxSteps = 2; b.batchTokens = 1024; b.microBatchTokens = 1024; }).withAdamw(_ -> new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0); t.seed = 1; })
+            .with(t -> t.execution = new Execution(recompute, t.execution.graphs())).withOptimizer(o -> { o.loraPlusRatio = 1; o.decayVectors = false; o.emaDecay = 0; o.state = new OptimizerState(false, bf16Masters ? Master.BF16 : Master.F32); });
     }
 
     @Test
@@ -71,8 +72,8 @@ class MemoryPlanTest {
         ModelConfig wide = ModelConfig.gemma2().vocabSize(1000).dModel(3584).layers(2).heads(16, 8).headDim(256).dFf(14_336)
             .slidingWindow(256).queryPreAttnScalar(4096).build();
         try (Engine card = Engine.open(new EngineOptions("emulator", 0, "kernels=hopper"))) {
-            long head = card.ops().headLossWorkspaceBytes(4096, 3584, 1000, DType.BF16);
-            long attention = card.ops().attentionBackwardWorkspaceBytes(1, 4096, 16, 8, 256, DType.BF16);
+            long head = card.ops().head().headLossWorkspaceBytes(4096, 3584, 1000, DType.BF16);
+            long attention = card.ops().attention().attentionBackwardWorkspaceBytes(1, 4096, 16, 8, 256, DType.BF16);
             assertThat(attention).as("tiles of p and ds, 4 bytes a pair and key/value head").isGreaterThan(8L * 4 * 4096 * 4096 / 2);
             assertThat(StepWorkspace.bytes(card.ops(), wide, DType.BF16, 4096, 4096)).isEqualTo(Math.max(head, attention)).isEqualTo(attention);
             assertThat(StepWorkspace.bytes(card.ops(), wide, DType.BF16, 4096, 16)).as("short sequences").isLessThan(attention);
@@ -138,7 +139,7 @@ class MemoryPlanTest {
 
     @Test
     void aBudgetDecidesHowManyLayersAreComputedAgain() {
-        MemoryPlan.Trained lora = new MemoryPlan.Trained(true, java.util.Map.of(), false);
+        MemoryPlan.Trained lora = new MemoryPlan.Trained(TrainedShape.ofAll(), false, false, false);
         long all = total(CONFIG, DType.F32, lora, Recomputation.none());
         long least = total(CONFIG, DType.F32, lora, new Recomputation(6, 0));
         assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, all)).isEqualTo(Recomputation.none());
@@ -153,7 +154,7 @@ class MemoryPlanTest {
     @Test
     void theCheapPartsGoFirst() {
         ModelConfig config = ModelConfig.gemma2_2b();
-        MemoryPlan.Trained full = new MemoryPlan.Trained(true, java.util.Map.of(), false);
+        MemoryPlan.Trained full = new MemoryPlan.Trained(TrainedShape.ofAll(), false, false, false);
         long all = total(config, DType.BF16, full, Recomputation.none());
         long selective = total(config, DType.BF16, full, new Recomputation(0, 26));
         long least = total(config, DType.BF16, full, new Recomputation(26, 0));

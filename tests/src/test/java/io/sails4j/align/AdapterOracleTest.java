@@ -4,10 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import io.sails4j.align.AlignOptions.Constraint;
-import io.sails4j.align.AlignOptions.Fill;
-import io.sails4j.align.AlignOptions.Method;
-import io.sails4j.align.AlignOptions.Objective;
 import io.sails4j.backends.LlamaOracle;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
@@ -24,7 +20,6 @@ import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.objective.PassContext;
 import io.sails4j.objective.SftLoss;
-import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.subspace.PcaSubspace;
@@ -33,8 +28,6 @@ import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.testing.Backends;
 import io.sails4j.testing.TinyModel;
-import io.sails4j.train.LrSchedule;
-import io.sails4j.train.TrainingOptions;
 import io.sails4j.trainable.CoreLoraTrainable;
 import io.sails4j.trainable.LoraTrainable;
 import io.sails4j.trainable.Trainable;
@@ -58,6 +51,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Every kind of adapter against scalar double arithmetic: loss, and the gradient of every trained tensor. */
 class AdapterOracleTest {
+    private static final long SEED = 1;
     private static final Set<Projection> ALL = EnumSet.allOf(Projection.class);
     private static final int[] IDS = new Random(4).ints(40, 0, 41).toArray();
     private static final double STEP = 1e-5;
@@ -76,9 +70,8 @@ class AdapterOracleTest {
         }
     }
 
-    private static AlignOptions options(AdapterOptions adapter) {
-        return new AlignOptions(Method.LORA, Objective.SFT, Constraint.NONE, 0, Fill.AUTO, ALL, 3, 6, 0.1, 4,
-            new TrainingOptions(1, 1, 100, 100, new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1), adapter);
+    private static AdapterOptions options(AdapterVariant variant) {
+        return new AdapterOptions(ALL, 3, 6, variant);
     }
 
     private static Map<String, Integer> ranks() {
@@ -128,8 +121,8 @@ class AdapterOracleTest {
         return norms;
     }
 
-    private static Kind plain(CausalModel model, AdapterOptions adapterOptions) {
-        LoraAdapter adapter = AdapterInitialiser.plain(model, options(adapterOptions), "tiny");
+    private static Kind plain(CausalModel model, AdapterVariant variant) {
+        LoraAdapter adapter = AdapterInitialiser.plain(model, options(variant), SEED, "tiny");
         LoraTrainable trainable = new LoraTrainable(adapter, model.engine().device());
         return new Kind(trainable, values -> withFactors(weights(model), adapter, values), adapter, List.of(trainable::close, adapter::close));
     }
@@ -142,7 +135,7 @@ class AdapterOracleTest {
 
     /** The norms are constants of the gradient (arXiv:2402.09353, section 4.3): those of the first call. */
     private static Kind dora(CausalModel model) {
-        LoraAdapter adapter = AdapterInitialiser.plain(model, options(new AdapterOptions(false, Map.of(), Map.of(), AdapterOptions.Init.KAIMING, true)), "tiny");
+        LoraAdapter adapter = AdapterInitialiser.plain(model, options(new AdapterVariant(false, Map.of(), Map.of(), AdapterVariant.Init.KAIMING, true)), SEED, "tiny");
         LoraTrainable trainable = new LoraTrainable(adapter, model.engine().device());
         Map<String, double[]> norms = new TreeMap<>();
         return new Kind(trainable, values -> {
@@ -161,7 +154,7 @@ class AdapterOracleTest {
     }
 
     private static Kind pissa(CausalModel model) {
-        PissaAdapter pissa = new PissaAdapter(model, options(new AdapterOptions(true, ranks(), Map.of(), AdapterOptions.Init.PISSA)), "tiny");
+        PissaAdapter pissa = new PissaAdapter(model, options(new AdapterVariant(true, ranks(), Map.of(), AdapterVariant.Init.PISSA, false)), SEED, "tiny");
         LoraTrainable trainable = new LoraTrainable(pissa.trained(), pissa.takenOut(), model.engine().device());
         return new Kind(trainable, values -> {
             Map<String, double[]> weights = withFactors(weights(model), pissa.trained(), values);
@@ -186,7 +179,7 @@ class AdapterOracleTest {
         for (int i = 0; i < flat.length; i++) {
             flat[i] = (float) basis[i / dimension][i % dimension];
         }
-        LoraAdapter adapter = AdapterInitialiser.plain(model, options(AdapterOptions.plain()), "tiny");
+        LoraAdapter adapter = AdapterInitialiser.plain(model, options(AdapterVariant.plain()), SEED, "tiny");
         Tensor u = model.engine().device().upload(HostTensor.ofFloats(flat, D, dimension));
         Map<ModuleKey, Tensor> bases = new TreeMap<>();
         adapter.modules().keySet().forEach(module -> bases.put(module, u));
@@ -217,9 +210,9 @@ class AdapterOracleTest {
     @ValueSource(strings = {"cpu", "emulator"})
     void lossAndEveryGradient(String backend) {
         Map<String, Function<CausalModel, Kind>> kinds = new LinkedHashMap<>();
-        kinds.put("plain", model -> plain(model, AdapterOptions.plain()));
+        kinds.put("plain", model -> plain(model, AdapterVariant.plain()));
         kinds.put("rsLoRA by pattern, orthogonal", model -> plain(model,
-            new AdapterOptions(true, Map.of("layers.1.self_attn.q_proj", 6, ".*_proj", 2), Map.of("down_proj", 8.0), AdapterOptions.Init.ORTHOGONAL)));
+            new AdapterVariant(true, Map.of("layers.1.self_attn.q_proj", 6, ".*_proj", 2), Map.of("down_proj", 8.0), AdapterVariant.Init.ORTHOGONAL, false)));
         kinds.put("DoRA", AdapterOracleTest::dora);
         kinds.put("PiSSA", AdapterOracleTest::pissa);
         kinds.put("core", AdapterOracleTest::core);
@@ -346,15 +339,14 @@ class AdapterOracleTest {
     @Test
     void doraStandsAloneAndHasNoWeight() {
         try (Engine engine = Engine.open(EngineOptions.defaults()); CausalModel model = model(engine); Kind dora = dora(model);
-             Kind plain = plain(model, AdapterOptions.plain())) {
+             Kind plain = plain(model, AdapterVariant.plain())) {
             Map<ModuleKey, LowRankAdapter> one = dora.trainable.adapters().adapters().getFirst();
             Map<ModuleKey, LowRankAdapter> other = plain.trainable.adapters().adapters().getFirst();
             assertThatThrownBy(() -> new AdapterStack(List.of(one, other))).isInstanceOf(InputException.class).hasMessageContaining("DoRA");
             assertThatThrownBy(() -> new WeightedAdapter(Path.of("d"), 0.5f).modules((LoraAdapter) dora.adapter)).isInstanceOf(InputException.class)
                 .hasMessageContaining("weight");
         }
-        assertThatThrownBy(() -> new AlignOptions(Method.SAILS, Objective.SFT, Constraint.NONE, 0, Fill.AUTO, ALL, 3, 6, 0.1, 4, options(AdapterOptions.plain())
-            .training(), new AdapterOptions(false, Map.of(), Map.of(), AdapterOptions.Init.KAIMING, true))).isInstanceOf(InputException.class)
-            .hasMessageContaining("--method lora");
+        assertThatThrownBy(() -> AlignOptions.defaults().with(o -> o.adapter = options(AdapterVariant.plain().with(v -> v.useDora = true)))).isInstanceOf(InputException.class)
+            .hasMessageContaining("method=lora");
     }
 }

@@ -2,9 +2,9 @@ package io.sails4j.backends;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.sails4j.align.AlignOptions.Constraint;
-import io.sails4j.align.AlignOptions.Objective;
+import io.sails4j.align.Constraint;
 import io.sails4j.config.ModelFamily;
+import io.sails4j.objective.Objective;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
@@ -54,8 +54,8 @@ class BackendsAgreeTest {
              Tensor x = cpu.device().upload(HostTensor.ofFloats(new float[] {1, 2, 3, 4, 5, 6}, 2, 3));
              Tensor y = emulator.device().upload(HostTensor.ofFloats(new float[] {1, 2, 3, 4, 5, 6}, 2, 3));
              Tensor xx = cpu.device().zeros(DType.F32, Shape.of(2, 2)); Tensor yy = emulator.device().zeros(DType.F32, Shape.of(2, 2))) {
-            cpu.ops().matmul(xx, x, x, false, true, 1, 0);
-            emulator.ops().matmul(yy, y, y, false, true, 1, 0);
+            cpu.ops().matmul().matmul(xx, x, x, false, true, 1, 0);
+            emulator.ops().matmul().matmul(yy, y, y, false, true, 1, 0);
             assertThat(xx.toFloatArray()).containsExactly(14, 32, 32, 77);
             assertThat(yy.toFloatArray()).containsExactly(14, 32, 32, 77);
         }

@@ -11,7 +11,6 @@ import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
-import io.sails4j.model.GraphUse;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModelFamily;
@@ -22,6 +21,7 @@ import io.sails4j.config.Projection;
 import io.sails4j.config.RopeScaling;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
+import io.sails4j.ops.Graphs;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
@@ -134,8 +134,8 @@ class DecodingTest {
                  ModelSession session = ModelSession.open(model)) {
                 AdapterStack stack = stack(model, adapters, owned);
                 for (GenerationOptions options : List.of(greedy, sampled)) {
-                    Run plain = run(session, stack, options.withGraphs(GraphUse.OFF));
-                    assertSame(run(session, stack, options.withGraphs(GraphUse.ON)), plain);
+                    Run plain = run(session, stack, options.withGraphs(Graphs.OFF));
+                    assertSame(run(session, stack, options.withGraphs(Graphs.ON)), plain);
                     // Without a listener steps are queued some at a time.
                     assertThat(new Generator(session, stack).generate(PROMPTS, options, null)).containsExactlyElementsOf(plain.tokens);
                 }
@@ -223,9 +223,9 @@ class DecodingTest {
              ModelSession session = ModelSession.open(model)) {
             Generator generator = new Generator(session, AdapterStack.none());
             GenerationOptions options = GenerationOptions.greedy(3, Set.of());
-            assertThatThrownBy(() -> generator.generate(PROMPTS, options.withGraphs(GraphUse.ON), null)).isInstanceOf(InputException.class)
+            assertThatThrownBy(() -> generator.generate(PROMPTS, options.withGraphs(Graphs.ON), null)).isInstanceOf(InputException.class)
                 .hasMessageContaining("cpu").hasMessageContaining("auto or off");
-            assertThat(generator.generate(PROMPTS, options.withGraphs(GraphUse.OFF), null))
+            assertThat(generator.generate(PROMPTS, options.withGraphs(Graphs.OFF), null))
                 .containsExactlyElementsOf(generator.generate(PROMPTS, options, null));
         }
     }

@@ -1,7 +1,10 @@
 package io.sails4j.backends;
 
+import io.sails4j.align.AdapterOptions;
 import io.sails4j.align.AlignOptions;
 import io.sails4j.align.AlignRun;
+import io.sails4j.align.Constraint;
+import io.sails4j.align.ConstraintOptions;
 import io.sails4j.config.ModelFamily;
 import io.sails4j.data.PairTokenizer;
 import io.sails4j.data.PreferenceReader;
@@ -18,8 +21,11 @@ import io.sails4j.model.Labels;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.model.ModelSession;
 import io.sails4j.model.TokenBatch;
-import io.sails4j.ops.AdamwOptions;
+import io.sails4j.objective.Objective;
+import io.sails4j.objective.ObjectiveOptions;
 import io.sails4j.ops.Engine;
+import io.sails4j.run.RunOptions;
+import io.sails4j.run.RunOrigin;
 import io.sails4j.sae.Sae;
 import io.sails4j.subspace.Pooling;
 import io.sails4j.subspace.SafetySubspace;
@@ -29,7 +35,7 @@ import io.sails4j.tensor.DType;
 import io.sails4j.testing.Backends;
 import io.sails4j.trace.Trace;
 import io.sails4j.train.LrSchedule;
-import io.sails4j.train.TrainingOptions;
+import io.sails4j.train.ScheduleOptions;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -98,16 +104,27 @@ final class TinyWorld {
     }
 
     /** The whole method: subspace by SAE features, then a few optimizer steps. */
-    Aligned align(String backend, AlignOptions.Objective objective, AlignOptions.Constraint constraint, Path out) {
-        AlignOptions d = AlignOptions.defaults();
-        AlignOptions options = new AlignOptions(AlignOptions.Method.SAILS, objective, constraint, d.penalty(), AlignOptions.Fill.AUTO, d.targets(), 4, 4, d.dpoBeta(), 4,
-            new TrainingOptions(1, 3, 400, 400, new AdamwOptions(2e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1));
+    Aligned align(String backend, Objective objective, Constraint constraint, Path out) {
+        AlignOptions options = AlignOptions.defaults().with(o -> {
+            o.objective = ObjectiveOptions.of(objective);
+            o.adapter = AdapterOptions.ofAttention(4);
+            o.constraint = ConstraintOptions.of(constraint);
+            o.run = RunOptions.of(4);
+            o.training = o.training.withBatching(b -> {
+                b.maxSteps = 3;
+                b.batchTokens = 400;
+                b.microBatchTokens = 400;
+            }).withAdamw(adamw -> adamw.withLr(2e-3)).with(t -> {
+                t.schedule = ScheduleOptions.constant();
+                t.seed = 1;
+            });
+        });
         try (Engine engine = Backends.open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(DType.F32));
              Sae sae = Sae.load(world.sae(), engine)) {
             SubspaceOptions subspaceOptions = new SubspaceOptions(16, 0.8, true, false, Pooling.TOKEN, 1024);
             SafetySubspace subspace = new SubspacePipeline(model, world.model(), new TreeMap<>(Map.of(SAE_LAYER, sae)), subspaceOptions)
                 .build(pairs, Map.of(), SILENT);
-            new AlignRun(model, world.model(), options, subspace, Map.of()).run(pairs, out, SILENT);
+            new AlignRun(model, world.model(), options, subspace, RunOrigin.unknown()).run(pairs, out, SILENT);
             Map<String, float[]> adapter = new TreeMap<>();
             try (SafetensorsFile file = SafetensorsFile.open(out.resolve("adapter_model.safetensors"))) {
                 file.names().forEach(name -> adapter.put(name, file.tensor(name).toFloatArray()));

@@ -3,11 +3,9 @@ package io.sails4j.conformance;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sails4j.NativeException;
 import io.sails4j.ffi.NativeDevice;
-import io.sails4j.ffi.NativeException;
-import io.sails4j.ops.Engine;
 import io.sails4j.testing.Backends;
-import java.io.IOException;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -47,14 +45,12 @@ class AbiArgumentsTest {
     @Parameter
     private String backend;
 
-    private Engine engine;
     private NativeDevice device;
     private long memory;
 
     @BeforeEach
     void open() {
-        engine = Backends.open(backend);
-        device = engine.device().handle();
+        device = NativeDevice.open("sails_" + backend, 0, 0, "");
         memory = device.alloc(32 * AREA);
         device.fillZero(memory, 32 * AREA);
     }
@@ -62,7 +58,7 @@ class AbiArgumentsTest {
     @AfterEach
     void close() {
         device.free(memory);
-        engine.close();
+        device.close();
     }
 
     /** One wrong call: what is wrong with it, and its arguments. */
@@ -70,7 +66,7 @@ class AbiArgumentsTest {
     }
 
     @Test
-    void everyOperationRefusesWrongArguments() throws IOException {
+    void everyOperationRefusesWrongArguments() {
         List<AbiFunction> operations = AbiFunction.operations();
         assertThat(operations).hasSizeGreaterThan(30);
         List<String> accepted = new ArrayList<>();
@@ -98,7 +94,7 @@ class AbiArgumentsTest {
 
     private static List<Wrong> wrongs(AbiFunction operation, Map<String, Number> right, long workspaceBytes) {
         List<Wrong> wrongs = new ArrayList<>();
-        for (AbiFunction.Parameter parameter : operation.parameters()) {
+        for (SailsHeader.Parameter parameter : operation.parameters()) {
             if (parameter.name().equals("workspace") || parameter.name().equals("workspace_bytes")) {
                 if (workspaceBytes > 0) {
                     wrongs.add(parameter.pointer() ? wrong(right, parameter, 0, "NULL")
@@ -112,11 +108,11 @@ class AbiArgumentsTest {
             } else if (parameter.name().equals("activation")) {
                 wrongs.add(wrong(right, parameter, 99, "99"));
                 wrongs.add(wrong(right, parameter, -1, "-1"));
-            } else if (parameter.dtype()) {
+            } else if (AbiFunction.dtype(parameter)) {
                 wrongs.add(wrong(right, parameter, 99, "99"));
                 wrongs.add(wrong(right, parameter, -1, "-1"));
                 wrongs.add(wrong(right, parameter, 4, "I32"));
-            } else if (parameter.size() && !parameter.name().equals("k") || parameter.size() && operation.name().equals("sails_matmul")) {
+            } else if (AbiFunction.size(parameter) && (!parameter.name().equals("k") || operation.name().equals("sails_matmul"))) {
                 wrongs.add(wrong(right, parameter, -1, "-1"));
                 if (!Set.of("top_k", "window").contains(parameter.name())) {
                     wrongs.add(wrong(right, parameter, Long.MAX_VALUE / 2, "2^62"));
@@ -126,7 +122,7 @@ class AbiArgumentsTest {
         return wrongs;
     }
 
-    private static Wrong wrong(Map<String, Number> right, AbiFunction.Parameter parameter, long value, String what) {
+    private static Wrong wrong(Map<String, Number> right, SailsHeader.Parameter parameter, long value, String what) {
         Map<String, Number> arguments = new LinkedHashMap<>(right);
         arguments.put(parameter.name(), value);
         return new Wrong(parameter.name() + " " + what, arguments);
@@ -135,17 +131,17 @@ class AbiArgumentsTest {
     @Test
     void listsOfTensorsAreChecked() {
         long[] one = {memory};
-        assertThatThrownBy(() -> device.elementwise().sumOfSquares(0, one, new long[] {4})).isInstanceOf(NativeException.class);
-        assertThatThrownBy(() -> device.elementwise().sumOfSquares(memory, new long[] {0}, new long[] {4})).isInstanceOf(NativeException.class);
-        assertThatThrownBy(() -> device.elementwise().sumOfSquares(memory, one, new long[] {-1})).isInstanceOf(NativeException.class);
-        assertThatThrownBy(() -> device.elementwise().sumOfSquares(memory, one, new long[] {1, 2})).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> device.sumOfSquares(0, one, new long[] {4}, 1)).isInstanceOf(NativeException.class);
+        assertThatThrownBy(() -> device.sumOfSquares(memory, new long[] {0}, new long[] {4}, 1)).isInstanceOf(NativeException.class);
+        assertThatThrownBy(() -> device.sumOfSquares(memory, one, new long[] {-1}, 1)).isInstanceOf(NativeException.class);
+        assertThatThrownBy(() -> device.sumOfSquares(memory, one, new long[] {1, 2}, 1)).isInstanceOf(IllegalArgumentException.class);
         long[] four = {4};
-        refused(() -> device.optimizer().adamw(one, one, one, new long[] {0}, memory, four));
-        refused(() -> device.optimizer().adamw(one, one, one, one, memory, new long[] {-4}));
-        refused(() -> device.optimizer().adamw(one, one, one, one, 0, four));
-        refused(() -> device.optimizer().adamw(one, one, one, one, memory + 2, four));
+        refused(() -> device.adamw(one, one, one, new long[] {0}, memory, four, 1));
+        refused(() -> device.adamw(one, one, one, one, memory, new long[] {-4}, 1));
+        refused(() -> device.adamw(one, one, one, one, 0, four, 1));
+        refused(() -> device.adamw(one, one, one, one, memory + 2, four, 1));
         for (long step : new long[] {0, -1}) {
-            refused(() -> device.optimizer().adamwRates(memory, step, 1, 0.1, 0.9, 0.9, 1e-8, 0));
+            refused(() -> device.adamwRates(memory, step, 1, 0.1, 0.9, 0.9, 1e-8, 0));
         }
     }
 
@@ -171,7 +167,7 @@ class AbiArgumentsTest {
 
     private void moments(long[] params, long[] m, long[] v, long[] mAbsmax, long[] vAbsmax, long[] grads, long[] sizes, long mCode, long vCode,
         long rates) {
-        device.optimizer().adamw8bit(params, m, v, mAbsmax, vAbsmax, grads, mCode, vCode, rates, sizes);
+        device.adamw8bit(params, m, v, mAbsmax, vAbsmax, grads, mCode, vCode, rates, sizes, 1);
     }
 
     /** A set of one matrix [4, 2] and a basis [4, 2]: every list one entry wrong at a time. */
@@ -181,13 +177,13 @@ class AbiArgumentsTest {
         long[] four = {4};
         long[] two = {2};
         int[] left = {0};
-        long room = device.optimizer().projectSetWorkspaceBytes(four, two, two);
-        device.optimizer().projectSet(here, here, here, four, two, two, left, memory, room);
+        long room = device.projectSetWorkspaceBytes(four, two, two, 1);
+        device.projectSet(here, here, here, four, two, two, left, 1, memory, room);
         long[][] wrongPointers = {{0}, {memory + 1}};
         for (long[] wrong : wrongPointers) {
-            refused(() -> device.optimizer().projectSet(wrong, here, here, four, two, two, left, memory, room));
-            refused(() -> device.optimizer().projectSet(here, wrong, here, four, two, two, left, memory, room));
-            refused(() -> device.optimizer().projectSet(here, here, wrong, four, two, two, left, memory, room));
+            refused(() -> device.projectSet(wrong, here, here, four, two, two, left, 1, memory, room));
+            refused(() -> device.projectSet(here, wrong, here, four, two, two, left, 1, memory, room));
+            refused(() -> device.projectSet(here, here, wrong, four, two, two, left, 1, memory, room));
             refused(() -> update(wrong, here, here, here, here, four, 0, memory));
             refused(() -> update(here, wrong, here, here, here, four, 0, memory));
             refused(() -> update(here, here, wrong, here, here, four, 0, memory));
@@ -195,24 +191,24 @@ class AbiArgumentsTest {
             refused(() -> update(here, here, here, here, wrong, four, 1, memory));
         }
         for (long wrong : new long[] {-1, Long.MAX_VALUE / 2}) {
-            refused(() -> device.optimizer().projectSet(here, here, here, new long[] {wrong}, two, two, left, memory, room));
-            refused(() -> device.optimizer().projectSet(here, here, here, four, new long[] {wrong}, two, left, memory, room));
-            refused(() -> device.optimizer().projectSet(here, here, here, four, two, new long[] {wrong}, left, memory, room));
-            refused(() -> device.optimizer().projectSetWorkspaceBytes(new long[] {wrong}, two, two));
-            refused(() -> device.optimizer().adamwProjectedWorkspaceBytes(four, two, new long[] {wrong}));
+            refused(() -> device.projectSet(here, here, here, new long[] {wrong}, two, two, left, 1, memory, room));
+            refused(() -> device.projectSet(here, here, here, four, new long[] {wrong}, two, left, 1, memory, room));
+            refused(() -> device.projectSet(here, here, here, four, two, new long[] {wrong}, left, 1, memory, room));
+            refused(() -> device.projectSetWorkspaceBytes(new long[] {wrong}, two, two, 1));
+            refused(() -> device.adamwProjectedWorkspaceBytes(four, two, new long[] {wrong}, 1));
         }
-        refused(() -> device.optimizer().projectSet(here, here, here, four, two, two, left, memory, room - 1));
-        refused(() -> device.optimizer().projectSet(here, here, here, four, two, two, left, 0, room));
+        refused(() -> device.projectSet(here, here, here, four, two, two, left, 1, memory, room - 1));
+        refused(() -> device.projectSet(here, here, here, four, two, two, left, 1, 0, room));
         refused(() -> update(here, here, here, here, here, four, 2, memory));
         refused(() -> update(here, here, here, here, here, four, 0, 0));
-        assertThatThrownBy(() -> device.optimizer().projectSet(here, here, here, new long[] {4, 4}, two, two, left, memory, room))
+        assertThatThrownBy(() -> device.projectSet(here, here, here, new long[] {4, 4}, two, two, left, 1, memory, room))
             .isInstanceOf(IllegalArgumentException.class);
     }
 
     private void update(long[] params, long[] m, long[] v, long[] grads, long[] bases, long[] d, int projection, long rates) {
         long[] two = {2};
-        long room = device.optimizer().adamwProjectedWorkspaceBytes(d, two, two);
-        device.optimizer().adamwProjected(params, m, v, grads, bases, rates, d, two, two, new int[] {0}, projection, memory, room);
+        long room = device.adamwProjectedWorkspaceBytes(d, two, two, 1);
+        device.adamwProjected(params, m, v, grads, bases, rates, d, two, two, new int[] {0}, 1, projection, memory, room);
     }
 
     /** Two maps [4, 4] with adapters of rank 2: every list one entry wrong at a time. */
@@ -221,7 +217,7 @@ class AbiArgumentsTest {
         long[] here = {memory, memory};
         long[] four = {4, 4};
         long[] two = {2, 2};
-        long room = device.decoding().linearSetForwardWorkspaceBytes(four, two, 2, 4, 0, 0);
+        long room = device.linearSetForwardWorkspaceBytes(four, two, 2, 2, 4, 0, 0);
         assertThat(room).isPositive();
         linearSet(here, memory, here, here, here, four, two, room);
         for (long wrong : new long[] {0, memory + 1}) {
@@ -235,16 +231,16 @@ class AbiArgumentsTest {
         for (long wrong : new long[] {-1, Long.MAX_VALUE / 2}) {
             refused(() -> linearSet(here, memory, here, here, here, new long[] {4, wrong}, two, room));
             refused(() -> linearSet(here, memory, here, here, here, four, new long[] {2, wrong}, room));
-            refused(() -> device.decoding().linearSetForwardWorkspaceBytes(four, two, wrong, 4, 0, 0));
-            refused(() -> device.decoding().linearSetForwardWorkspaceBytes(four, two, 2, wrong, 0, 0));
+            refused(() -> device.linearSetForwardWorkspaceBytes(four, two, 2, wrong, 4, 0, 0));
+            refused(() -> device.linearSetForwardWorkspaceBytes(four, two, 2, 2, wrong, 0, 0));
         }
         refused(() -> linearSet(here, memory, here, here, here, four, two, room - 1));
         refused(() -> linearSet(here, memory, here, here, here, four, new long[] {2, 0}, room));
-        refused(() -> device.decoding().linearSetForwardWorkspaceBytes(four, two, 2, 4, 1, 0));
+        refused(() -> device.linearSetForwardWorkspaceBytes(four, two, 2, 2, 4, 1, 0));
     }
 
     private void linearSet(long[] ys, long x, long[] weights, long[] loraAs, long[] loraBs, long[] dOut, long[] r, long room) {
-        device.decoding().linearSetForward(ys, x, weights, loraAs, loraBs, dOut, r, new float[] {1, 1}, 2, 4, 0, 0, memory + AREA, room);
+        device.linearSetForward(ys, x, weights, loraAs, loraBs, dOut, r, new float[] {1, 1}, 2, 2, 4, 0, 0, memory + AREA, room);
     }
 
     private static void refused(org.assertj.core.api.ThrowableAssert.ThrowingCallable call) {

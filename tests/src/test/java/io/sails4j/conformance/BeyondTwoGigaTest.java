@@ -26,9 +26,9 @@ class BeyondTwoGigaTest {
             short[] marked = new short[(int) COLS];
             marked[(int) COLS - 1] = (short) 0x7f80; // infinity
             x.rows(ROWS - 1, 1).upload(MemorySegment.ofArray(marked));
-            assertThat(engine.ops().countNonfinite(x)).isEqualTo(1);
+            assertThat(engine.ops().elementwise().countNonfinite(x)).isEqualTo(1);
             rows.upload(new int[] {(int) (ROWS - 1), 0});
-            engine.ops().gatherRows(y, x, rows);
+            engine.ops().elementwise().gatherRows(y, x, rows);
             float[] got = y.toHost().toFloatArray();
             assertThat(got[(int) COLS - 1]).isEqualTo(Float.POSITIVE_INFINITY);
             assertThat(got[(int) COLS]).isZero();

@@ -3,7 +3,7 @@ package io.sails4j.conformance;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.sails4j.ffi.NativeException;
+import io.sails4j.NativeException;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.Graph;
 import io.sails4j.tensor.DType;
@@ -33,8 +33,8 @@ class GraphTest {
             Tensor total = engine.device().zeros(DType.F32, Shape.of(ROWS, ROWS))) {
             x.upload(ramp(ROWS * COLS, 0.25f));
             Runnable step = () -> {
-                engine.ops().matmul(product, x, x, false, true, 1, 0);
-                engine.ops().axpby(total, product, 1, 1);
+                engine.ops().matmul().matmul(product, x, x, false, true, 1, 0);
+                engine.ops().elementwise().axpby(total, product, 1, 1);
             };
             step.run();
             float[] once = total.toFloatArray();
@@ -48,7 +48,7 @@ class GraphTest {
                 try (Tensor large = engine.device().allocate(DType.F32, Shape.of(9, COLS));
                     Tensor out = engine.device().zeros(DType.F32, Shape.of(9, 9))) {
                     large.upload(rows);
-                    engine.ops().matmul(out, large, large, false, true, 1, 0);
+                    engine.ops().matmul().matmul(out, large, large, false, true, 1, 0);
                 }
                 graph.launch();
             }

@@ -4,18 +4,23 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.sails4j.ffi.NativeDevice;
-import io.sails4j.ops.Engine;
 import io.sails4j.testing.Backends;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Matmul over matrices that lie inside wider ones. The question for the workspace does not name the strides, so its answer must do for all
- * of them; what lies between the rows must stay as it was.
+ * of them; what lies between the rows and behind the workspace must stay as it was.
  */
+@ParameterizedClass
+@ValueSource(strings = {"cpu", "emulator"})
 class MatmulStridesTest {
     private static final int F32 = 0;
     private static final int BF16 = 1;
@@ -23,19 +28,26 @@ class MatmulStridesTest {
     private static final long[] WIDTHS = {1, 7, 33, 64};
     private static final long[] DEPTHS = {1, 3, 13, 64, 300};
 
+    private static final byte[] RED_ZONE = new byte[64];
+
+    static {
+        Arrays.fill(RED_ZONE, (byte) 0x5a);
+    }
+
+    @Parameter
+    private String backend;
+
     private final Random random = new Random(20251223);
-    private Engine engine;
     private NativeDevice device;
 
     @BeforeEach
     void open() {
-        engine = Backends.open("cpu");
-        device = engine.device().handle();
+        device = NativeDevice.open("sails_" + backend, 0, 0, "");
     }
 
     @AfterEach
     void close() {
-        engine.close();
+        device.close();
     }
 
     /** A stored matrix and its device copy. */
@@ -129,10 +141,14 @@ class MatmulStridesTest {
         try (Stored a = transposeA ? new Stored(k, m, ab) : new Stored(m, k, ab);
             Stored b = transposeB ? new Stored(n, k, ab) : new Stored(k, n, ab);
             Stored c = new Stored(m, n, types == 2 ? BF16 : F32)) {
-            long bytes = device.matmul().matmulWorkspaceBytes(m, n, k, c.dtype, ab, transposeA ? 1 : 0, transposeB ? 1 : 0);
-            long workspace = device.alloc(bytes);
-            device.matmul().matmul(c.address, a.address, b.address, m, n, k, c.ld, a.ld, b.ld, c.dtype, ab, transposeA ? 1 : 0,
+            long bytes = device.matmulWorkspaceBytes(m, n, k, c.dtype, ab, transposeA ? 1 : 0, transposeB ? 1 : 0);
+            long workspace = device.alloc(bytes + RED_ZONE.length);
+            device.upload(workspace + bytes, MemorySegment.ofArray(RED_ZONE));
+            device.matmul(c.address, a.address, b.address, m, n, k, c.ld, a.ld, b.ld, c.dtype, ab, transposeA ? 1 : 0,
                 transposeB ? 1 : 0, alpha, beta, workspace, bytes);
+            byte[] behind = new byte[RED_ZONE.length];
+            device.download(MemorySegment.ofArray(behind), workspace + bytes);
+            assertThat(behind).as("behind the workspace").isEqualTo(RED_ZONE);
             device.free(workspace);
             float[] got = c.downloaded();
             for (long i = 0; i < m; i++) {

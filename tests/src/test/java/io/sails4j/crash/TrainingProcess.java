@@ -38,6 +38,15 @@ final class TrainingProcess {
     record Ended(int exit, String output) {
     }
 
+    /** The command line, beginning with its command. */
+    List<String> arguments(Path out) {
+        List<String> arguments = new ArrayList<>(List.of("align", "--backend", "cpu", "--threads", "1", "--method", "lora", "-r", "4", "--model",
+            root.resolve("model").toString(), "--data", root.resolve("preferences.jsonl").toString(), "--out", out.toString(), "--batch-tokens", "120",
+            "--micro-batch-tokens", "120", "--max-length", "48", "--eval-pairs", "2", "--lr", "5e-3"));
+        arguments.addAll(options);
+        return arguments;
+    }
+
     Process start(Path out, boolean resume, Map<String, String> environment) throws IOException {
         List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1",
             "-XX:+UseSerialGC", "--enable-native-access=ALL-UNNAMED"));
@@ -45,10 +54,8 @@ final class TrainingProcess {
         if (libraries != null) {
             command.add("-Dsails.library.dir=" + libraries);
         }
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), "io.sails4j.cli.Main", "align", "--backend", "cpu", "--threads", "1", "--method",
-            "lora", "-r", "4", "--model", root.resolve("model").toString(), "--data", root.resolve("preferences.jsonl").toString(), "--out", out.toString(),
-            "--batch-tokens", "120", "--micro-batch-tokens", "120", "--max-length", "48", "--eval-pairs", "2", "--lr", "5e-3"));
-        command.addAll(options);
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), "io.sails4j.cli.Main"));
+        command.addAll(arguments(out));
         if (resume) {
             command.add("--resume");
         }

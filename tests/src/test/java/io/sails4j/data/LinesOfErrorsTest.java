@@ -12,12 +12,10 @@ import io.sails4j.model.ModelWeights;
 import io.sails4j.objective.Loss;
 import io.sails4j.objective.PreferenceLoss;
 import io.sails4j.objective.SftLoss;
-import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.testing.Backends;
 import io.sails4j.testing.TinyModel;
-import io.sails4j.train.LrSchedule;
 import io.sails4j.train.StepHook;
 import io.sails4j.train.TrainingException;
 import io.sails4j.train.TrainingLoop;
@@ -41,7 +39,11 @@ class LinesOfErrorsTest {
     }
 
     private void assertNamed(Loss loss, ModelConfig config, String expected) {
-        TrainingOptions options = new TrainingOptions(1, 1, 1000, 1000, new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0), 1, LrSchedule.CONSTANT, 0, 1);
+        TrainingOptions options = TrainingOptions.defaults().withBatching(b -> {
+            b.maxSteps = 1;
+            b.batchTokens = 1000;
+            b.microBatchTokens = 1000;
+        });
         try (Engine engine = Backends.open("cpu", 1); CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 3), false);
              LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(config, EnumSet.of(Projection.Q_PROJ), 2, 2, "tiny"), config, engine.device());
              LoraTrainable trainable = new LoraTrainable(adapter, engine.device());

@@ -1,0 +1,201 @@
+package io.sails4j.align;
+
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.ModuleKey;
+import io.sails4j.io.InputException;
+import io.sails4j.lora.LoraAdapter;
+import io.sails4j.lora.LoraConfig;
+import io.sails4j.model.CausalModel;
+import io.sails4j.model.TrainedShape;
+import io.sails4j.subspace.SafetySubspace;
+import io.sails4j.tensor.Tensor;
+import io.sails4j.train.Master;
+import io.sails4j.trainable.CoreLoraTrainable;
+import io.sails4j.trainable.FullTrainable;
+import io.sails4j.trainable.LoraTrainable;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What is trained: says what that would be from a configuration alone, opens it on a model, and writes it. Variants that change no step of this
+ * (DoRA, rsLoRA, patterns of ranks) are the adapter's options.
+ */
+public sealed interface Adaptation {
+    /**
+     * What options ask for.
+     *
+     * @param subspace needed to open a {@link Method#SAILS}; without it {@link #shape} counts with r_s = r
+     */
+    static Adaptation of(AlignOptions options, @Nullable SafetySubspace subspace) {
+        if (subspace != null && options.method() != Method.SAILS) {
+            throw new InputException("a safety subspace is used by method=sails only");
+        }
+        return switch (options.method()) {
+            case FULL -> new Full(options);
+            case LORA -> options.adapter().variant().init() == AdapterVariant.Init.PISSA ? new Pissa(options) : new Plain(options);
+            case SAILS -> options.constraint().constraint() == Constraint.CORE ? new Core(options, subspace) : new InSubspace(options, subspace);
+        };
+    }
+
+    AlignOptions options();
+
+    /** What would be trained of such a model. */
+    TrainedShape shape(ModelConfig config);
+
+    /** Whether {@link #shape} is what a run will have, and no guess about a subspace that is not known yet. */
+    default boolean shapeIsKnown() {
+        return true;
+    }
+
+    /**
+     * Opens it on a model.
+     *
+     * @param model for {@link Full} loaded writable
+     * @param modelPath goes into an adapter as its base
+     */
+    OpenAdaptation open(CausalModel model, Path modelPath);
+
+    /** All parameters. */
+    record Full(AlignOptions options) implements Adaptation {
+        /** A checkpoint without its tokenizer could not be run. */
+        private static final List<String> TOKENIZER_FILES = List.of("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json",
+            "chat_template.jinja", "generation_config.json");
+
+        @Override
+        public TrainedShape shape(ModelConfig config) {
+            return TrainedShape.ofAll();
+        }
+
+        @Override
+        public OpenAdaptation open(CausalModel model, Path modelPath) {
+            return OpenAdaptation.open(parts -> {
+                parts.trains(new FullTrainable(model, options.training().optimizer().state().master() == Master.BF16));
+                parts.writes(directory -> writeCheckpoint(model, modelPath, directory));
+            });
+        }
+
+        private static void writeCheckpoint(CausalModel model, Path modelPath, Path directory) throws IOException {
+            model.weights().writeInto(directory, model.engine());
+            for (String name : TOKENIZER_FILES) {
+                if (Files.exists(modelPath.resolve(name))) {
+                    Files.copy(modelPath.resolve(name), directory.resolve(name));
+                }
+            }
+        }
+    }
+
+    /** Adapters that know no subspace. */
+    record Plain(AlignOptions options) implements Adaptation {
+        @Override
+        public TrainedShape shape(ModelConfig config) {
+            return TrainedShape.ofAdapter(ranks(options.adapter().config(config, "")),
+                options.adapter().variant().useDora() ? TrainedShape.Variant.DORA : TrainedShape.Variant.PLAIN);
+        }
+
+        @Override
+        public OpenAdaptation open(CausalModel model, Path modelPath) {
+            return OpenAdaptation.open(parts -> {
+                LoraAdapter adapter = parts.own(AdapterInitialiser.plain(model, options.adapter(), options.training().seed(), modelPath.toString()));
+                parts.trains(new LoraTrainable(adapter, model.engine().device()));
+                parts.writes(adapter::writeInto);
+            });
+        }
+    }
+
+    /** Adapters that start as the principal part of each weight. */
+    record Pissa(AlignOptions options) implements Adaptation {
+        @Override
+        public TrainedShape shape(ModelConfig config) {
+            return TrainedShape.ofAdapter(ranks(options.adapter().config(config, "")), TrainedShape.Variant.PISSA);
+        }
+
+        @Override
+        public OpenAdaptation open(CausalModel model, Path modelPath) {
+            return OpenAdaptation.open(parts -> {
+                PissaAdapter pissa = parts.own(new PissaAdapter(model, options.adapter(), options.training().seed(), modelPath.toString()));
+                parts.trains(new LoraTrainable(pissa.trained(), pissa.takenOut(), model.engine().device()));
+                parts.writes(pissa::writeInto);
+            });
+        }
+    }
+
+    /** Adapters that start in the safety subspace. */
+    record InSubspace(AlignOptions options, @Nullable SafetySubspace subspace) implements Adaptation {
+        @Override
+        public TrainedShape shape(ModelConfig config) {
+            return TrainedShape.ofAdapter(ranks(AdapterInitialiser.config(subspace, config, options, "")), TrainedShape.Variant.PLAIN);
+        }
+
+        @Override
+        public boolean shapeIsKnown() {
+            return subspace != null || options.constraint().fill() == Fill.COMPLEMENT;
+        }
+
+        @Override
+        public OpenAdaptation open(CausalModel model, Path modelPath) {
+            SafetySubspace space = needed(subspace);
+            return OpenAdaptation.open(parts -> {
+                LoraAdapter adapter = parts.own(AdapterInitialiser.inSubspace(space, model.config(), options, modelPath.toString(), model.engine().device()));
+                SubspaceBases bases = parts.own(new SubspaceBases(space, model.engine().device()));
+                LoraTrainable trainable = new LoraTrainable(adapter, model.engine().device());
+                parts.trains(trainable);
+                parts.isHeldBy(new SubspaceHook(adapter, trainable.gradients(), bases, options.constraint(), model.engine()));
+                parts.writes(directory -> writeBoth(adapter, space, directory));
+            });
+        }
+    }
+
+    /** Adapters whose residual-facing factor is the subspace's basis times a trained core. */
+    record Core(AlignOptions options, @Nullable SafetySubspace subspace) implements Adaptation {
+        @Override
+        public TrainedShape shape(ModelConfig config) {
+            Map<ModuleKey, Integer> ranks = ranks(AdapterInitialiser.config(subspace, config, options, ""));
+            Map<ModuleKey, Integer> dimensions = new TreeMap<>();
+            ranks.forEach((module, r) -> dimensions.put(module, subspace == null ? r : subspace.nearest(module.layer()).dimension()));
+            return TrainedShape.ofCores(ranks, dimensions);
+        }
+
+        @Override
+        public boolean shapeIsKnown() {
+            return subspace != null;
+        }
+
+        @Override
+        public OpenAdaptation open(CausalModel model, Path modelPath) {
+            SafetySubspace space = needed(subspace);
+            return OpenAdaptation.open(parts -> {
+                LoraAdapter adapter = parts.own(AdapterInitialiser.inSubspace(space, model.config(), options, modelPath.toString(), model.engine().device()));
+                SubspaceBases bases = parts.own(new SubspaceBases(space, model.engine().device()));
+                Map<ModuleKey, Tensor> byModule = new TreeMap<>();
+                adapter.modules().keySet().forEach(module -> byModule.put(module, bases.of(module)));
+                CoreLoraTrainable trainable = new CoreLoraTrainable(adapter, byModule, model.engine());
+                parts.trains(trainable);
+                parts.isHeldBy(new SubspaceHook(adapter, trainable.gradients(), bases, options.constraint(), model.engine()));
+                parts.writes(directory -> writeBoth(adapter, space, directory));
+            });
+        }
+    }
+
+    private static SafetySubspace needed(@Nullable SafetySubspace subspace) {
+        if (subspace == null) {
+            throw new InputException("the method 'sails' needs a safety subspace");
+        }
+        return subspace;
+    }
+
+    private static void writeBoth(LoraAdapter adapter, SafetySubspace space, Path directory) {
+        adapter.writeInto(directory);
+        space.write(directory.resolve("subspace.safetensors"));
+    }
+
+    private static Map<ModuleKey, Integer> ranks(LoraConfig config) {
+        Map<ModuleKey, Integer> ranks = new TreeMap<>();
+        config.modules().forEach(module -> ranks.put(module, config.rank(module)));
+        return ranks;
+    }
+}

@@ -1,0 +1,22 @@
+package io.sails4j.data;
+
+import io.sails4j.io.InputException;
+import io.sails4j.options.Described;
+import io.sails4j.options.OptionGroup;
+
+/** How much of the preference data is used. */
+@OptionGroup("Data")
+public record DataOptions(
+    @Described(value = "longest sequence in tokens", label = "N") int maxLength,
+    @Described(value = "use the first N pairs only, 0 = all", label = "N") int limit) {
+
+    public DataOptions {
+        InputException.requireOption(maxLength >= 8, "max_length", maxLength, "8 or more tokens");
+        InputException.requireOption(limit >= 0, "limit", limit, "0 (all) or more");
+    }
+
+    /** All pairs, sequences of at most 1024 tokens. */
+    public static DataOptions defaults() {
+        return new DataOptions(1024, 0);
+    }
+}

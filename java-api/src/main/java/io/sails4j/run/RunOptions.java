@@ -1,0 +1,20 @@
+package io.sails4j.run;
+
+import io.sails4j.options.OptionGroup;
+
+/** What a run does beside its steps. */
+@OptionGroup("Evaluation")
+public record RunOptions(EvaluationOptions evaluation, CheckpointOptions checkpoints) {
+    /** With so many evaluation pairs, looked at before and after. */
+    public static RunOptions of(int evalPairs) {
+        return new RunOptions(EvaluationOptions.of(evalPairs), CheckpointOptions.defaults());
+    }
+
+    public RunOptions withEvaluation(EvaluationOptions other) {
+        return new RunOptions(other, checkpoints);
+    }
+
+    public RunOptions withCheckpoints(CheckpointOptions other) {
+        return new RunOptions(evaluation, other);
+    }
+}
