@@ -10,7 +10,7 @@ import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
 import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
-import io.sails4j.model.Recomputation;
+import io.sails4j.model.RecomputePlan;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
@@ -67,7 +67,7 @@ final class LayerBench {
             }
             Tensor dHidden = memory.of(values, tokens.size(), config.dModel());
             AdapterStack adapters = trainable.adapters();
-            ForwardOptions options = ForwardOptions.training(Recomputation.none(), true);
+            ForwardOptions options = ForwardOptions.training(RecomputePlan.none(), true);
             Timer timer = new Timer(engine, size);
             double forward = timer.secondsUnrecorded(() -> session.forward(tokens, adapters, options).close());
             double both = timer.secondsUnrecorded(() -> {

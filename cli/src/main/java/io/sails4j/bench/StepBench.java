@@ -4,7 +4,7 @@ import io.sails4j.config.ModelConfig;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
-import io.sails4j.train.Recompute;
+import io.sails4j.train.RecomputeOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -30,14 +30,14 @@ final class StepBench {
         }
     }
 
-    private record Variant(String model, ModelConfig config, int length, boolean full, Recompute recompute) {
+    private record Variant(String model, ModelConfig config, int length, boolean full, RecomputeOption recompute) {
         int sequences(int tokens) {
             return Math.max(1, tokens / length);
         }
 
         String shape(int tokens) {
             return model + ", " + config.nLayers() + " layers, " + sequences(tokens) + " x " + length + ", " + (full ? "all weights" : "LoRA r 16")
-                + (recompute.mode() == Recompute.Mode.OFF ? "" : ", recomputation " + recompute.mode().name().toLowerCase(Locale.ROOT));
+                + (recompute.mode() == RecomputeOption.Mode.OFF ? "" : ", recomputation " + recompute.mode().name().toLowerCase(Locale.ROOT));
         }
     }
 
@@ -46,13 +46,13 @@ final class StepBench {
         for (BenchSize.Model named : size.models()) {
             ModelConfig config = layers == 0 ? named.config() : named.config().withLayers(Math.min(layers, named.config().nLayers()));
             for (int length : size.stepLengths()) {
-                for (Recompute recompute : List.of(Recompute.off(), Recompute.selective(), Recompute.full())) {
+                for (RecomputeOption recompute : List.of(RecomputeOption.off(), RecomputeOption.selective(), RecomputeOption.full())) {
                     variants.add(new Variant(named.name(), config, length, false, recompute));
                 }
             }
             // All of a large model's weights with their gradients and moments do not fit onto one card.
             ModelConfig trained = config.withLayers(Math.min(size.fullyTrainedLayers(), config.nLayers()));
-            for (Recompute recompute : List.of(Recompute.off(), Recompute.full())) {
+            for (RecomputeOption recompute : List.of(RecomputeOption.off(), RecomputeOption.full())) {
                 variants.add(new Variant(named.name(), trained, size.stepLengths().getLast(), true, recompute));
             }
         }

@@ -68,11 +68,11 @@ final class Block {
     private final class Forward {
         private final PassState state;
         private final TensorArena memory;
-        private final Recomputation.Kind kind;
+        private final RecomputePlan.Kind kind;
         private final Map<Projection, Linear.Saved> saved = new EnumMap<>(Projection.class);
 
         /** @param memory of what stays; the rest goes to the pass's scratch memory */
-        Forward(PassState state, TensorArena memory, Recomputation.Kind kind) {
+        Forward(PassState state, TensorArena memory, RecomputePlan.Kind kind) {
             this.state = state;
             this.memory = memory;
             this.kind = kind;
@@ -80,7 +80,7 @@ final class Block {
 
         /** Whether the input that these projections share stays. */
         private boolean stays(Set<Projection> readers) {
-            return kind == Recomputation.Kind.NONE && needsInput(state, readers);
+            return kind == RecomputePlan.Kind.NONE && needsInput(state, readers);
         }
 
         Tensor linear(Projection projection, Tensor x, boolean stays, DType dtype) {
@@ -156,7 +156,7 @@ final class Block {
      * @param memory where the result goes, and what is kept for the backward
      * @param kind NONE or SELECTIVE: what is kept
      */
-    Result forward(PassState state, Tensor residPre, TensorArena memory, Recomputation.Kind kind, @Nullable TensorListener listener) {
+    Result forward(PassState state, Tensor residPre, TensorArena memory, RecomputePlan.Kind kind, @Nullable TensorListener listener) {
         Forward f = new Forward(state, memory, kind);
         DType type = state.computeDtype();
         NormSaved inputNorm = f.saved(residPre);
@@ -172,7 +172,7 @@ final class Block {
         notify(listener, Site.ATTENTION_OUT, attnOut);
         NormSaved postAttentionNorm = weights.postAttentionNorm() == null ? null : f.saved(attnOut);
         // Where there is no norm the sum stands in the product's place and stays with it.
-        boolean midStays = kind == Recomputation.Kind.NONE || postAttentionNorm == null;
+        boolean midStays = kind == RecomputePlan.Kind.NONE || postAttentionNorm == null;
         Tensor residMid = addTo(state, residPre, attnOut, postAttentionNorm, weights.postAttentionNorm(), f.placeOf(midStays));
         notify(listener, Site.MID, residMid);
         NormSaved preFeedforwardNorm = f.saved(residMid);

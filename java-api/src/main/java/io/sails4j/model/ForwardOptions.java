@@ -9,10 +9,10 @@ import org.jspecify.annotations.Nullable;
  * @param recompute what the backward computes again
  * @param frozenWeights the backward will ask for no gradient of the model's own parameters: inputs of linear maps without an adapter are not kept
  */
-public record ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable TensorListener listener, Recomputation recompute, boolean frozenWeights) {
+public record ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable TensorListener listener, RecomputePlan recompute, boolean frozenWeights) {
     /** Nothing is computed twice, and any gradient can be asked for. */
     public ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable TensorListener listener) {
-        this(saveForBackward, lastLayer, listener, Recomputation.none(), false);
+        this(saveForBackward, lastLayer, listener, RecomputePlan.none(), false);
     }
 
     public static ForwardOptions inference() {
@@ -20,10 +20,10 @@ public record ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable T
     }
 
     public static ForwardOptions training() {
-        return training(Recomputation.none(), false);
+        return training(RecomputePlan.none(), false);
     }
 
-    public static ForwardOptions training(Recomputation recompute, boolean frozenWeights) {
+    public static ForwardOptions training(RecomputePlan recompute, boolean frozenWeights) {
         return new ForwardOptions(true, -1, null, recompute, frozenWeights);
     }
 }

@@ -16,7 +16,7 @@ public final class ForwardPass implements AutoCloseable {
     private boolean closed;
 
     /** What a block left: its input [n, d_model] F32, and what its backward needs, null where all of that is computed once more. */
-    record SavedBlock(Tensor residPre, Recomputation.Kind kind, Block.@Nullable Saved saved) {
+    record SavedBlock(Tensor residPre, RecomputePlan.Kind kind, Block.@Nullable Saved saved) {
     }
 
     ForwardPass(PassState state, TensorArena.Mark mark, List<SavedBlock> blocks, Tensor lastResidual, @Nullable Tensor finalNorm,

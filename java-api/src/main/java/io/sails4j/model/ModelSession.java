@@ -106,9 +106,9 @@ public final class ModelSession implements AutoCloseable {
     }
 
     private Tensor runBlock(PassState state, int layer, Tensor residual, ForwardOptions options, List<ForwardPass.SavedBlock> saved) {
-        Recomputation.Kind kind = options.recompute().of(layer);
+        RecomputePlan.Kind kind = options.recompute().of(layer);
         TensorArena.Mark blockMark = scratch.mark();
-        if (options.saveForBackward() && kind != Recomputation.Kind.FULL) {
+        if (options.saveForBackward() && kind != RecomputePlan.Kind.FULL) {
             Block.Result result = model.blocks().get(layer).forward(state, residual, kept, kind, options.listener());
             saved.add(new ForwardPass.SavedBlock(residual, kind, result.saved()));
             scratch.release(blockMark);
@@ -116,7 +116,7 @@ public final class ModelSession implements AutoCloseable {
         }
         // Only the residual stream outlives the block; the backward needs the block's input too.
         Tensor out = options.saveForBackward() ? kept.allocate(DType.F32, state.tokens(), config.dModel()) : residual;
-        Block.Result result = model.blocks().get(layer).forward(state, residual, scratch, Recomputation.Kind.NONE, options.listener());
+        Block.Result result = model.blocks().get(layer).forward(state, residual, scratch, RecomputePlan.Kind.NONE, options.listener());
         out.copyFrom(result.residPost());
         scratch.release(blockMark);
         if (options.saveForBackward()) {
@@ -190,9 +190,9 @@ public final class ModelSession implements AutoCloseable {
         TensorArena.Mark blockMark = scratch.mark();
         Block.Saved saved = block.saved();
         if (saved == null) {
-            saved = model.blocks().get(layer).forward(state, block.residPre(), kept, Recomputation.Kind.NONE, null).saved();
+            saved = model.blocks().get(layer).forward(state, block.residPre(), kept, RecomputePlan.Kind.NONE, null).saved();
             scratch.release(blockMark);
-        } else if (block.kind() == Recomputation.Kind.SELECTIVE) {
+        } else if (block.kind() == RecomputePlan.Kind.SELECTIVE) {
             saved = model.blocks().get(layer).restored(state, block.residPre(), saved, kept);
         }
         model.blocks().get(layer).backward(state, dResid, saved, targets);

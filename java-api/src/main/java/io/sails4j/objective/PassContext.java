@@ -4,7 +4,7 @@ import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ModelSession;
-import io.sails4j.model.Recomputation;
+import io.sails4j.model.RecomputePlan;
 import io.sails4j.tensor.TensorArena;
 import io.sails4j.trainable.Trainable;
 import java.util.List;
@@ -19,16 +19,16 @@ import org.jspecify.annotations.Nullable;
  * @param recompute as in {@link ForwardOptions}
  * @param graphs where the pieces of training steps are recorded; null = they are called
  */
-public record PassContext(ModelSession session, TensorArena memory, boolean packing, Recomputation recompute, @Nullable StepGraphs graphs) implements AutoCloseable {
+public record PassContext(ModelSession session, TensorArena memory, boolean packing, RecomputePlan recompute, @Nullable StepGraphs graphs) implements AutoCloseable {
     public static PassContext of(ModelSession session) {
         return of(session, false);
     }
 
     public static PassContext of(ModelSession session, boolean packing) {
-        return of(session, packing, Recomputation.none());
+        return of(session, packing, RecomputePlan.none());
     }
 
-    public static PassContext of(ModelSession session, boolean packing, Recomputation recompute) {
+    public static PassContext of(ModelSession session, boolean packing, RecomputePlan recompute) {
         return new PassContext(session, new TensorArena(session.model().engine().device()), packing, recompute, null);
     }
 

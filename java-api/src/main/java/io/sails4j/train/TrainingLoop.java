@@ -1,19 +1,19 @@
 package io.sails4j.train;
 
-import io.sails4j.model.TrainedShape;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.data.SequenceBatch;
 import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.ModelSession;
-import io.sails4j.model.Recomputation;
+import io.sails4j.model.RecomputePlan;
+import io.sails4j.model.TrainedShape;
 import io.sails4j.objective.Loss;
 import io.sails4j.objective.PassContext;
 import io.sails4j.objective.ReferenceCache;
-import io.sails4j.data.SequenceBatch;
 import io.sails4j.objective.StepReadings;
 import io.sails4j.ops.Graphs;
 import io.sails4j.tensor.HostTensor;
@@ -48,7 +48,7 @@ public final class TrainingLoop implements AutoCloseable {
     private final StepHook hook;
     private final StepPlan plan;
     private final LongSupplier nanoClock;
-    private final Recomputation recomputation;
+    private final RecomputePlan recomputation;
     private final MemoryPlan memory;
     private final ModelSession session;
     private final PassContext context;
@@ -123,7 +123,7 @@ public final class TrainingLoop implements AutoCloseable {
     }
 
     /** What is computed again in the backward. */
-    public Recomputation recomputation() {
+    public RecomputePlan recomputation() {
         return recomputation;
     }
 

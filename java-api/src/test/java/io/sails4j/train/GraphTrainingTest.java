@@ -81,7 +81,7 @@ class GraphTrainingTest {
     private record Trained(List<float[]> parameters, List<Double> losses, long launches) {
     }
 
-    private static Trained train(String backend, String method, Loss loss, Recompute recompute, Graphs graphs) {
+    private static Trained train(String backend, String method, Loss loss, RecomputeOption recompute, Graphs graphs) {
         // A step is two pairs, a micro-batch one of them.
         TrainingOptions options = TrainingOptions.defaults().withBatching(b -> { b.epochs = 3; b.maxSteps = 10; b.batchTokens = 24; b.microBatchTokens = 1; }).withAdamw(_ -> new AdamwOptions(3e-3, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1); t.seed = 2; })
             .with(t -> t.execution = new Execution(recompute, t.execution.graphs())).with(t -> t.execution = new Execution(t.execution.recompute(), graphs));
@@ -108,11 +108,11 @@ class GraphTrainingTest {
     @ParameterizedTest
     @CsvSource({"lora, sft, off", "lora, dpo, selective", "lora, live, full", "dora, orpo, off", "full, sft, selective", "full, dpo, 1"})
     void theBitsAreTheSame(String method, String objective, String recompute) {
-        Recompute again = switch (recompute) {
-            case "off" -> Recompute.off();
-            case "selective" -> Recompute.selective();
-            case "full" -> Recompute.full();
-            default -> Recompute.lowest(1);
+        RecomputeOption again = switch (recompute) {
+            case "off" -> RecomputeOption.off();
+            case "selective" -> RecomputeOption.selective();
+            case "full" -> RecomputeOption.full();
+            default -> RecomputeOption.lowest(1);
         };
         Trained called = train("emulator", method, loss(objective), again, Graphs.OFF);
         Trained launched = train("emulator", method, loss(objective), again, Graphs.AUTO);
@@ -126,8 +126,8 @@ class GraphTrainingTest {
 
     @Test
     void aBackendThatRecordsNothingSaysSoOrRunsWithout() {
-        assertThat(train("cpu", "lora", loss("sft"), Recompute.off(), Graphs.AUTO).launches).isZero();
-        assertThatThrownBy(() -> train("cpu", "lora", loss("sft"), Recompute.off(), Graphs.ON)).isInstanceOf(InputException.class)
+        assertThat(train("cpu", "lora", loss("sft"), RecomputeOption.off(), Graphs.AUTO).launches).isZero();
+        assertThatThrownBy(() -> train("cpu", "lora", loss("sft"), RecomputeOption.off(), Graphs.ON)).isInstanceOf(InputException.class)
             .hasMessageContaining("cpu").hasMessageContaining("graphs=auto");
     }
 }

@@ -14,7 +14,7 @@ import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.ModelWeights;
-import io.sails4j.model.Recomputation;
+import io.sails4j.model.RecomputePlan;
 import io.sails4j.objective.PassContext;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
@@ -53,16 +53,16 @@ class MemoryPlanTest {
         return sequences;
     }
 
-    private static Recompute recompute(String name) {
+    private static RecomputeOption recompute(String name) {
         return switch (name) {
-            case "off" -> Recompute.off();
-            case "selective" -> Recompute.selective();
-            case "full" -> Recompute.full();
-            default -> Recompute.lowest(Integer.parseInt(name));
+            case "off" -> RecomputeOption.off();
+            case "selective" -> RecomputeOption.selective();
+            case "full" -> RecomputeOption.full();
+            default -> RecomputeOption.lowest(Integer.parseInt(name));
         };
     }
 
-    private static TrainingOptions options(Recompute recompute, boolean bf16Masters) {
+    private static TrainingOptions options(RecomputeOption recompute, boolean bf16Masters) {
         return TrainingOptions.defaults().withBatching(b -> { b.epochs = 1; b.maxSteps = 2; b.batchTokens = 1024; b.microBatchTokens = 1024; }).withAdamw(_ -> new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0); t.seed = 1; })
             .with(t -> t.execution = new Execution(recompute, t.execution.graphs())).withOptimizer(o -> { o.loraPlusRatio = 1; o.decayVectors = false; o.emaDecay = 0; o.state = new OptimizerState(false, bf16Masters ? Master.BF16 : Master.F32); });
     }
@@ -105,9 +105,9 @@ class MemoryPlanTest {
     void whatIsComputedAgainHasTheSameBits() {
         for (String trained : List.of("full", "all", "attention")) {
             for (ModelConfig config : List.of(TinyModel.CONFIG, TinyModel.LLAMA)) {
-                float[] kept = gradients(config, trained, Recomputation.none());
-                for (Recomputation again : List.of(new Recomputation(1, 0), new Recomputation(2, 0), new Recomputation(0, 1), new Recomputation(0, 2),
-                    new Recomputation(1, 1))) {
+                float[] kept = gradients(config, trained, RecomputePlan.none());
+                for (RecomputePlan again : List.of(new RecomputePlan(1, 0), new RecomputePlan(2, 0), new RecomputePlan(0, 1), new RecomputePlan(0, 2),
+                    new RecomputePlan(1, 1))) {
                     assertThat(gradients(config, trained, again)).as(trained + " " + again).containsExactly(kept);
                 }
             }
@@ -118,7 +118,7 @@ class MemoryPlanTest {
         return trained.equals("full") ? new FullTrainable(model) : new LoraTrainable(adapter, model.engine().device());
     }
 
-    private static float[] gradients(ModelConfig config, String trained, Recomputation again) {
+    private static float[] gradients(ModelConfig config, String trained, RecomputePlan again) {
         EnumSet<Projection> targets = trained.equals("all") ? EnumSet.allOf(Projection.class) : EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ);
         try (Engine engine = Backends.open("cpu", 1);
              CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 7), false);
@@ -140,12 +140,12 @@ class MemoryPlanTest {
     @Test
     void aBudgetDecidesHowManyLayersAreComputedAgain() {
         MemoryPlan.Trained lora = new MemoryPlan.Trained(TrainedShape.ofAll(), false, false, false);
-        long all = total(CONFIG, DType.F32, lora, Recomputation.none());
-        long least = total(CONFIG, DType.F32, lora, new Recomputation(6, 0));
-        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, all)).isEqualTo(Recomputation.none());
-        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, least)).isEqualTo(new Recomputation(6, 0));
-        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, 1)).as("nothing fits").isEqualTo(new Recomputation(6, 0));
-        Recomputation between = MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, (all + least) / 2);
+        long all = total(CONFIG, DType.F32, lora, RecomputePlan.none());
+        long least = total(CONFIG, DType.F32, lora, new RecomputePlan(6, 0));
+        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, all)).isEqualTo(RecomputePlan.none());
+        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, least)).isEqualTo(new RecomputePlan(6, 0));
+        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, 1)).as("nothing fits").isEqualTo(new RecomputePlan(6, 0));
+        RecomputePlan between = MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, (all + least) / 2);
         assertThat(between.full()).isBetween(1, 5);
         assertThat(total(CONFIG, DType.F32, lora, between)).isLessThanOrEqualTo((all + least) / 2);
     }
@@ -155,20 +155,20 @@ class MemoryPlanTest {
     void theCheapPartsGoFirst() {
         ModelConfig config = ModelConfig.gemma2_2b();
         MemoryPlan.Trained full = new MemoryPlan.Trained(TrainedShape.ofAll(), false, false, false);
-        long all = total(config, DType.BF16, full, Recomputation.none());
-        long selective = total(config, DType.BF16, full, new Recomputation(0, 26));
-        long least = total(config, DType.BF16, full, new Recomputation(26, 0));
+        long all = total(config, DType.BF16, full, RecomputePlan.none());
+        long selective = total(config, DType.BF16, full, new RecomputePlan(0, 26));
+        long least = total(config, DType.BF16, full, new RecomputePlan(26, 0));
         assertThat(selective).isBetween(least, all);
-        Recomputation some = MemoryPlan.cheapest(config, DType.BF16, full, 4096, 0, (all + selective) / 2);
+        RecomputePlan some = MemoryPlan.cheapest(config, DType.BF16, full, 4096, 0, (all + selective) / 2);
         assertThat(some.full()).isZero();
         assertThat(some.selective()).isBetween(10, 20);
-        Recomputation mix = MemoryPlan.cheapest(config, DType.BF16, full, 4096, 0, (selective + least) / 2);
+        RecomputePlan mix = MemoryPlan.cheapest(config, DType.BF16, full, 4096, 0, (selective + least) / 2);
         assertThat(mix.full()).isBetween(5, 20);
         assertThat(mix.selective()).isBetween(5, 21);
         assertThat(mix.describe(26)).contains("of 26 layers computed again").contains("of 26 layers selectively");
     }
 
-    private static long total(ModelConfig config, DType dtype, MemoryPlan.Trained trained, Recomputation recompute) {
+    private static long total(ModelConfig config, DType dtype, MemoryPlan.Trained trained, RecomputePlan recompute) {
         return MemoryPlan.of(config, dtype, trained, 4096, recompute, 0).totalBytes();
     }
 
