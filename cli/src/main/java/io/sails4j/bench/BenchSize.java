@@ -1,7 +1,6 @@
 package io.sails4j.bench;
 
 import io.sails4j.config.ModelConfig;
-import io.sails4j.tensor.DType;
 import java.util.List;
 import java.util.Optional;
 
@@ -42,8 +41,8 @@ public record BenchSize(List<Model> models, int tokens, List<Integer> lengths, L
 
     /** The same operations on shapes that a CPU and the emulator do in seconds. */
     public static BenchSize quick() {
-        ModelConfig tiny = ModelConfig.gemma2(512, 64, 2, 4, 2, 16, 128, 16, 16, 50, 30, 1e-6, 10_000, 8192, ModelConfig.alternating(2), DType.BF16, 2,
-            List.of(1), 0);
+        ModelConfig tiny = ModelConfig.gemma2().vocabSize(512).dModel(64).layers(2).heads(4, 2).headDim(16).dFf(128).slidingWindow(16)
+            .build();
         return new BenchSize(List.of(new Model("tiny", tiny)), 32, List.of(16, 32), List.of(32), 2, List.of(512), 1L << 20, 1L << 16, 0.0005, 4, 3, 4);
     }
 

@@ -29,7 +29,7 @@ public final class Benchmarks {
         this.steps = steps;
     }
 
-    public void run(List<String> groups, Ceilings ceilings, Listener listener) {
+    public void run(List<String> groups, Ceilings ceilings, BenchListener listener) {
         for (String group : groups) {
             if (group.equals("step")) {
                 new StepBench(options, size, ceilings).run(dtype, layers, steps, listener);

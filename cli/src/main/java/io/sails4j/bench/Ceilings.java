@@ -3,10 +3,10 @@ package io.sails4j.bench;
 import io.sails4j.NativeException;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
+import io.sails4j.ops.MatmulPeak;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
-import io.sails4j.ops.MatmulPeak;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
@@ -64,10 +64,10 @@ public record Ceilings(double copyBytesPerSecond, Map<DType, MatmulPeak> matmul)
     }
 
     /** The time that the ceilings allow over the time that was needed; integers and f64 are not multiplied, so memory alone limits them. */
-    public Line.Share share(DType dtype, double flops, double bytes, double seconds) {
+    public BenchResult.Share share(DType dtype, double flops, double bytes, double seconds) {
         double copying = bytes / copyBytesPerSecond;
         MatmulPeak peak = matmul.get(dtype);
         double multiplying = peak == null ? 0 : flops / peak.flopsPerSecond();
-        return copying >= multiplying ? new Line.Share(copying / seconds, "copy") : new Line.Share(multiplying / seconds, "matmul");
+        return copying >= multiplying ? new BenchResult.Share(copying / seconds, "copy") : new BenchResult.Share(multiplying / seconds, "matmul");
     }
 }

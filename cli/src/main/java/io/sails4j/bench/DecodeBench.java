@@ -1,10 +1,11 @@
 package io.sails4j.bench;
 
+import io.sails4j.config.ModelConfig;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
-import io.sails4j.config.ModelConfig;
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
@@ -32,27 +33,28 @@ final class DecodeBench {
     }
 
     /** @param layers of the models, 0 = all */
-    void run(DType dtype, int layers, Listener listener) {
+    void run(DType dtype, int layers, BenchListener listener) {
         for (BenchSize.Model named : size.models()) {
             ModelConfig config = layers == 0 ? named.config() : named.config().withLayers(Math.min(layers, named.config().nLayers()));
             listener.unlessTooLarge("decode, " + named.name() + ", " + config.nLayers() + " layers", () -> {
-                try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false)) {
+                try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false);
+                     ModelSession session = ModelSession.open(model)) {
                     for (int batch : new int[] {1, 8}) {
-                        listener.measured(line(named.name(), model, dtype, batch));
+                        listener.measured(line(named.name(), session, dtype, batch));
                     }
                 }
             });
         }
     }
 
-    private Line line(String name, CausalModel model, DType dtype, int batch) {
-        ModelConfig config = model.config();
-        double seconds = stepSeconds(model, batch);
+    private BenchResult line(String name, ModelSession session, DType dtype, int batch) {
+        ModelConfig config = session.model().config();
+        double seconds = stepSeconds(session, batch);
         double cached = 2.0 * batch * (PROMPT_TOKENS + size.decodeTokens() / 2.0) * config.kvWidth() * config.nLayers();
         double bytes = (config.parameterCount() + cached) * dtype.byteSize();
         double flops = batch * (TrainingFlops.linear(config) + TrainingFlops.head(config) + 4.0 * config.nLayers() * config.qWidth() * (PROMPT_TOKENS + size.decodeTokens() / 2.0));
         String shape = name + ", " + config.nLayers() + " layers, batch " + batch + ", after " + PROMPT_TOKENS + " tokens";
-        return new Line("decode", "step", shape, dtype, seconds, flops, bytes, ceilings.share(dtype, flops, bytes, seconds),
+        return new BenchResult("decode", "step", shape, dtype, seconds, flops, bytes, ceilings.share(dtype, flops, bytes, seconds),
             Map.of("tokens_per_s", batch / seconds));
     }
 
@@ -60,18 +62,18 @@ final class DecodeBench {
      * From one chosen token to the next: the difference of a long and a short generation, in both of which the host looks at the tokens as seldom as it
      * does for a user.
      */
-    private double stepSeconds(CausalModel model, int batch) {
+    private double stepSeconds(ModelSession session, int batch) {
         SplittableRandom random = new SplittableRandom(batch);
-        int[] prompt = random.ints(PROMPT_TOKENS, 0, (int) model.config().vocabSize()).toArray();
-        seconds(model, prompt, batch, WARM_UP_TOKENS);
-        double few = seconds(model, prompt, batch, WARM_UP_TOKENS);
-        double many = seconds(model, prompt, batch, WARM_UP_TOKENS + size.decodeTokens());
+        int[] prompt = random.ints(PROMPT_TOKENS, 0, (int) session.model().config().vocabSize()).toArray();
+        seconds(session, prompt, batch, WARM_UP_TOKENS);
+        double few = seconds(session, prompt, batch, WARM_UP_TOKENS);
+        double many = seconds(session, prompt, batch, WARM_UP_TOKENS + size.decodeTokens());
         return Math.max(NANO, (many - few) / size.decodeTokens());
     }
 
-    private static double seconds(CausalModel model, int[] prompt, int batch, int tokens) {
+    private static double seconds(ModelSession session, int[] prompt, int batch, int tokens) {
         long start = System.nanoTime();
-        new Generator(model, AdapterStack.none()).generate(Collections.nCopies(batch, prompt), GenerationOptions.greedy(tokens, Set.of()), null);
+        new Generator(session, AdapterStack.none()).generate(Collections.nCopies(batch, prompt), GenerationOptions.greedy(tokens, Set.of()), null);
         return (System.nanoTime() - start) * NANO;
     }
 }

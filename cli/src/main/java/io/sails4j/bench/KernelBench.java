@@ -1,7 +1,7 @@
 package io.sails4j.bench;
 
-import io.sails4j.ops.Engine;
 import io.sails4j.conformance.Fixture;
+import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
@@ -22,21 +22,21 @@ final class KernelBench {
         this.ceilings = ceilings;
     }
 
-    void run(DType dtype, Listener listener) {
+    void run(DType dtype, BenchListener listener) {
         run("kernels", KernelShapes.layers(size, dtype), listener);
     }
 
-    void runAutoencoders(DType dtype, Listener listener) {
+    void runAutoencoders(DType dtype, BenchListener listener) {
         run("sae", KernelShapes.autoencoders(size, dtype), listener);
     }
 
-    private void run(String group, List<KernelShapes.Shape> shapes, Listener listener) {
+    private void run(String group, List<KernelShapes.Shape> shapes, BenchListener listener) {
         for (KernelShapes.Shape shape : shapes) {
             listener.unlessTooLarge(group + ", " + shape.opCase().operation() + ", " + shape.layer(), () -> listener.measured(line(group, shape)));
         }
     }
 
-    private Line line(String group, KernelShapes.Shape shape) {
+    private BenchResult line(String group, KernelShapes.Shape shape) {
         List<Fixture> fixtures = new ArrayList<>();
         try {
             List<Runnable> rotation = new ArrayList<>();
@@ -52,7 +52,7 @@ final class KernelBench {
             double seconds = new Timer(engine, size).seconds(rotation);
             double flops = shape.opCase().flops();
             DType dtype = shape.opCase().dtype();
-            return new Line(group, shape.opCase().operation(), shape.layer(), dtype, seconds, flops, bytes,
+            return new BenchResult(group, shape.opCase().operation(), shape.layer(), dtype, seconds, flops, bytes,
                 ceilings.share(dtype, flops, bytes, seconds), Map.of());
         } finally {
             fixtures.forEach(Fixture::close);

@@ -1,22 +1,23 @@
 package io.sails4j.bench;
 
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.Projection;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
-import io.sails4j.config.ModelConfig;
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
-import io.sails4j.config.Projection;
-import io.sails4j.model.Recomputation;
+import io.sails4j.model.RecomputePlan;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
-import io.sails4j.trainable.LoraTrainable;
 import io.sails4j.train.TrainingFlops;
+import io.sails4j.trainable.LoraTrainable;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Map;
@@ -42,20 +43,21 @@ final class LayerBench {
         this.ceilings = ceilings;
     }
 
-    void run(DType dtype, Listener listener) {
+    void run(DType dtype, BenchListener listener) {
         for (BenchSize.Model model : size.models()) {
             ModelConfig config = model.config().withLayers(Math.min(LAYERS, model.config().nLayers())).withVocabulary(VOCABULARY);
             listener.unlessTooLarge("layer, " + model.name(), () -> run(model.name(), config, dtype, size.lengths().getLast(), listener));
         }
     }
 
-    private void run(String name, ModelConfig config, DType dtype, int length, Listener listener) {
+    private void run(String name, ModelConfig config, DType dtype, int length, BenchListener listener) {
         int batch = Math.max(1, size.tokens() / length);
         SplittableRandom random = new SplittableRandom(3);
         int[] visible = new int[batch * length];
         Arrays.fill(visible, 1);
         TokenBatch tokens = TokenBatch.of(batch, length, random.ints(visible.length, 0, VOCABULARY).toArray(), visible);
         try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false);
+             ModelSession session = ModelSession.open(model);
              LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(config, TARGETS, RANK, RANK, "bench"), config, engine.device());
              LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
              TensorArena memory = new TensorArena(engine.device())) {
@@ -65,12 +67,12 @@ final class LayerBench {
             }
             Tensor dHidden = memory.of(values, tokens.size(), config.dModel());
             AdapterStack adapters = trainable.adapters();
-            ForwardOptions options = ForwardOptions.training(Recomputation.none(), true);
+            ForwardOptions options = ForwardOptions.training(RecomputePlan.none(), true);
             Timer timer = new Timer(engine, size);
-            double forward = timer.secondsUnrecorded(() -> model.forward(tokens, adapters, options).close());
+            double forward = timer.secondsUnrecorded(() -> session.forward(tokens, adapters, options).close());
             double both = timer.secondsUnrecorded(() -> {
-                try (ForwardPass pass = model.forward(tokens, adapters, options)) {
-                    model.backward(pass, dHidden, trainable.targets());
+                try (ForwardPass pass = session.forward(tokens, adapters, options)) {
+                    session.backward(pass, dHidden, trainable.targets());
                 }
             });
             double n = tokens.size();
@@ -82,10 +84,10 @@ final class LayerBench {
         }
     }
 
-    private Line line(String pass, String shape, ModelConfig config, DType dtype, double seconds, double flops) {
+    private BenchResult line(String pass, String shape, ModelConfig config, DType dtype, double seconds, double flops) {
         int layers = config.nLayers();
         double bytes = (double) (config.parameterCount() - config.vocabSize() * config.dModel()) * dtype.byteSize() / layers;
-        return new Line("layer", pass, shape, dtype, seconds / layers, flops / layers, bytes, ceilings.share(dtype, flops / layers, bytes,
+        return new BenchResult("layer", pass, shape, dtype, seconds / layers, flops / layers, bytes, ceilings.share(dtype, flops / layers, bytes,
             seconds / layers), Map.of());
     }
 }

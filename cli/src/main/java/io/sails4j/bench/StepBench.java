@@ -4,7 +4,7 @@ import io.sails4j.config.ModelConfig;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
-import io.sails4j.train.Recompute;
+import io.sails4j.train.RecomputeOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -24,20 +24,20 @@ final class StepBench {
     }
 
     /** @param layers of the models, 0 = all */
-    void run(DType dtype, int layers, int steps, Listener listener) {
+    void run(DType dtype, int layers, int steps, BenchListener listener) {
         for (Variant variant : variants(layers)) {
             listener.unlessTooLarge("step, " + variant.shape(size.tokens()), () -> listener.measured(line(variant, dtype, steps)));
         }
     }
 
-    private record Variant(String model, ModelConfig config, int length, boolean full, Recompute recompute) {
+    private record Variant(String model, ModelConfig config, int length, boolean full, RecomputeOption recompute) {
         int sequences(int tokens) {
             return Math.max(1, tokens / length);
         }
 
         String shape(int tokens) {
             return model + ", " + config.nLayers() + " layers, " + sequences(tokens) + " x " + length + ", " + (full ? "all weights" : "LoRA r 16")
-                + (recompute.mode() == Recompute.Mode.OFF ? "" : ", recomputation " + recompute.mode().name().toLowerCase(Locale.ROOT));
+                + (recompute.mode() == RecomputeOption.Mode.OFF ? "" : ", recomputation " + recompute.mode().name().toLowerCase(Locale.ROOT));
         }
     }
 
@@ -46,20 +46,20 @@ final class StepBench {
         for (BenchSize.Model named : size.models()) {
             ModelConfig config = layers == 0 ? named.config() : named.config().withLayers(Math.min(layers, named.config().nLayers()));
             for (int length : size.stepLengths()) {
-                for (Recompute recompute : List.of(Recompute.off(), Recompute.selective(), Recompute.full())) {
+                for (RecomputeOption recompute : List.of(RecomputeOption.off(), RecomputeOption.selective(), RecomputeOption.full())) {
                     variants.add(new Variant(named.name(), config, length, false, recompute));
                 }
             }
             // All of a large model's weights with their gradients and moments do not fit onto one card.
             ModelConfig trained = config.withLayers(Math.min(size.fullyTrainedLayers(), config.nLayers()));
-            for (Recompute recompute : List.of(Recompute.off(), Recompute.full())) {
+            for (RecomputeOption recompute : List.of(RecomputeOption.off(), RecomputeOption.full())) {
                 variants.add(new Variant(named.name(), trained, size.stepLengths().getLast(), true, recompute));
             }
         }
         return variants;
     }
 
-    private Line line(Variant v, DType dtype, int steps) {
+    private BenchResult line(Variant v, DType dtype, int steps) {
         int sequences = v.sequences(size.tokens());
         // A device of its own, so that the peak of its memory is this step's.
         try (Engine engine = Engine.open(options)) {
@@ -72,7 +72,7 @@ final class StepBench {
             more.put("tokens_per_s", r.tokensPerSecond());
             more.put("planned_bytes", (double) r.plannedBytes());
             more.put("peak_bytes", (double) r.peakBytes());
-            return new Line("step", "step", v.shape(size.tokens()), dtype, seconds, flops, bytes, ceilings.share(dtype, flops, bytes, seconds), more);
+            return new BenchResult("step", "step", v.shape(size.tokens()), dtype, seconds, flops, bytes, ceilings.share(dtype, flops, bytes, seconds), more);
         }
     }
 }

@@ -1,28 +1,28 @@
 package io.sails4j.bench;
 
-import io.sails4j.ops.Graphs;
-import io.sails4j.train.Execution;
-import io.sails4j.train.ScheduleOptions;
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.Projection;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.CausalModel;
-import io.sails4j.config.ModelConfig;
 import io.sails4j.model.ModelWeights;
-import io.sails4j.config.Projection;
-import io.sails4j.ops.Engine;
-import io.sails4j.tensor.DType;
-import io.sails4j.trainable.FullTrainable;
-import io.sails4j.trainable.LoraTrainable;
-import io.sails4j.ops.MatmulPeak;
-import io.sails4j.train.Recompute;
 import io.sails4j.objective.SftLoss;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.Graphs;
+import io.sails4j.ops.MatmulPeak;
+import io.sails4j.tensor.DType;
+import io.sails4j.train.Execution;
+import io.sails4j.train.RecomputeOption;
+import io.sails4j.train.ScheduleOptions;
 import io.sails4j.train.StepHook;
 import io.sails4j.train.StepMetrics;
-import io.sails4j.trainable.Trainable;
 import io.sails4j.train.TrainingFlops;
 import io.sails4j.train.TrainingLoop;
 import io.sails4j.train.TrainingOptions;
+import io.sails4j.trainable.FullTrainable;
+import io.sails4j.trainable.LoraTrainable;
+import io.sails4j.trainable.Trainable;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -58,7 +58,7 @@ public final class StepBenchmark {
     }
 
     /** Times {@code steps} steps after one that warms up. */
-    public Result run(boolean full, Recompute recompute, int steps) {
+    public Result run(boolean full, RecomputeOption recompute, int steps) {
         TrainingOptions options = TrainingOptions.defaults().withBatching(b -> {
             b.epochs = steps + 1;
             b.maxSteps = steps + 1;

@@ -1,10 +1,10 @@
 package io.sails4j.cli;
 
+import io.sails4j.bench.BenchListener;
+import io.sails4j.bench.BenchResult;
 import io.sails4j.bench.BenchSize;
 import io.sails4j.bench.Benchmarks;
 import io.sails4j.bench.Ceilings;
-import io.sails4j.bench.Line;
-import io.sails4j.bench.Listener;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
@@ -66,9 +66,9 @@ final class BenchCommand implements Callable<Integer> {
         DType dtype = common.dtype() == null ? DType.BF16 : common.dtype();
         BenchReport report = newReport(size);
         report.facts().forEach(common::message);
-        new Benchmarks(common.engineOptions(), size, dtype, layers, steps).run(wanted, report.ceilings(), new Listener() {
+        new Benchmarks(common.engineOptions(), size, dtype, layers, steps).run(wanted, report.ceilings(), new BenchListener() {
             @Override
-            public void measured(Line line) {
+            public void measured(BenchResult line) {
                 common.message(report.add(line));
                 write(report);
             }

@@ -1,8 +1,8 @@
 package io.sails4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.bench.BenchResult;
 import io.sails4j.bench.Ceilings;
-import io.sails4j.bench.Line;
 import io.sails4j.tensor.DType;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -20,7 +20,7 @@ final class BenchReport {
     private final BuildInfo build;
     private final Instant date;
     private final Ceilings ceilings;
-    private final List<Line> lines = new ArrayList<>();
+    private final List<BenchResult> lines = new ArrayList<>();
     private final List<String> tooLarge = new ArrayList<>();
 
     /** @param device its description, JSON with the driver in it */
@@ -32,7 +32,7 @@ final class BenchReport {
     }
 
     /** Takes a line and says it in short. */
-    String add(Line line) {
+    String add(BenchResult line) {
         lines.add(line);
         String[] cells = cells(line);
         return line.group() + " " + line.operation() + ", " + line.shape() + ": " + cells[4] + ", " + cells[7];
@@ -82,7 +82,7 @@ final class BenchReport {
         ceilings.matmul().forEach((dtype, peak) -> matmul.put(dtype.toString(), peak.flopsPerSecond()));
         tooLarge.forEach(json.putArray("too_large")::add);
         var array = json.putArray("lines");
-        for (Line line : lines) {
+        for (BenchResult line : lines) {
             ObjectNode node = array.addObject();
             node.put("group", line.group()).put("operation", line.operation()).put("shape", line.shape()).put("dtype", line.dtype().toString());
             node.put("seconds", line.seconds()).put("flops", line.flops()).put("bytes", line.bytes());
@@ -92,7 +92,7 @@ final class BenchReport {
         return json;
     }
 
-    private static String[] cells(Line line) {
+    private static String[] cells(BenchResult line) {
         Map<String, Double> more = line.more();
         return new String[] {line.group(), line.operation(), line.shape(), type(line.dtype()), time(line.seconds()),
             number(line.flopsPerSecond() * 1e-12), number(line.bytesPerSecond() * 1e-9),

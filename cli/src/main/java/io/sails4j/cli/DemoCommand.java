@@ -10,6 +10,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.align.AlignOptions;
 import io.sails4j.align.AlignResult;
 import io.sails4j.align.AlignRun;
+import io.sails4j.model.ModelSession;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.subspace.SubspaceOptions;
 import io.sails4j.subspace.SubspacePipeline;
@@ -137,7 +138,9 @@ final class DemoCommand implements Callable<Integer> {
 
     private static String answer(CausalModel model, Tokenizer tokenizer, AdapterStack adapters) {
         int[] prompt = new ChatTemplate(tokenizer).prompt(List.of(new Message("user", QUESTION)));
-        int[] ids = new Generator(model, adapters).generate(prompt, GenerationOptions.greedy(40, Set.copyOf(model.config().eosIds())), null);
-        return tokenizer.decode(ids, true).strip();
+        try (ModelSession session = ModelSession.open(model)) {
+            int[] ids = new Generator(session, adapters).generate(prompt, GenerationOptions.greedy(40, Set.copyOf(model.config().eosIds())), null);
+            return tokenizer.decode(ids, true).strip();
+        }
     }
 }

@@ -8,6 +8,7 @@ import io.sails4j.io.InputException;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
+import io.sails4j.model.ModelSession;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.Graphs;
 import java.nio.file.Files;
@@ -70,14 +71,15 @@ final class GenerateCommand implements Callable<Integer> {
     public Integer call() {
         GenerationOptions check = new GenerationOptions(maxNewTokens, temperature, topK, topP, common.seed(), Set.of(), graphUse());
         try (Engine engine = common.openEngine(); CausalModel model = arguments.load(engine, common);
+             ModelSession session = ModelSession.open(model);
              ModelArguments.Opened adapters = arguments.openAdapters(model.config(), engine, common)) {
             boolean withText = prompt.tokens == null || Files.exists(arguments.model().resolve("tokenizer.json"));
             if (!withText) {
-                print(new Generator(model, adapters.stack()), model, null, check, prompt.tokens.stream().mapToInt(i -> i).toArray());
+                print(new Generator(session, adapters.stack()), model, null, check, prompt.tokens.stream().mapToInt(i -> i).toArray());
                 return 0;
             }
             try (Tokenizer tokenizer = Tokenizer.load(arguments.model())) {
-                print(new Generator(model, adapters.stack()), model, tokenizer, check, promptIds(tokenizer));
+                print(new Generator(session, adapters.stack()), model, tokenizer, check, promptIds(tokenizer));
             }
         }
         return 0;

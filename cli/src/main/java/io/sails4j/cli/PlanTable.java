@@ -1,17 +1,17 @@
 package io.sails4j.cli;
 
-import io.sails4j.train.TrainingLoop;
-import io.sails4j.train.TrainingOptions;
-import io.sails4j.align.Adaptation;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.model.MemoryPlan;
+import io.sails4j.align.Adaptation;
 import io.sails4j.config.ModelConfig;
-import io.sails4j.model.Recomputation;
+import io.sails4j.model.MemoryPlan;
+import io.sails4j.model.RecomputePlan;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
-import io.sails4j.train.Recompute;
+import io.sails4j.train.RecomputeOption;
 import io.sails4j.train.StepWorkspace;
 import io.sails4j.train.TrainingFlops;
+import io.sails4j.train.TrainingLoop;
+import io.sails4j.train.TrainingOptions;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -44,11 +44,11 @@ final class PlanTable {
         this.workspaceBytes = StepWorkspace.bytes(engine.ops(), config, dtype, positions, length);
     }
 
-    private MemoryPlan plan(Recomputation recompute) {
+    private MemoryPlan plan(RecomputePlan recompute) {
         return MemoryPlan.of(config, dtype, trained, positions, recompute, workspaceBytes);
     }
 
-    private Recomputation chosen(Recompute recompute) {
+    private RecomputePlan chosen(RecomputeOption recompute) {
         return recompute.of(config.nLayers(), budget -> MemoryPlan.cheapest(config, dtype, trained, positions, workspaceBytes, budget));
     }
 
@@ -59,7 +59,7 @@ final class PlanTable {
     /** What is computed again on a card of this size, or "does not fit". */
     private String onCard(int gb) {
         long budget = (long) (gb * GB * USABLE);
-        Recomputation chosen = chosen(Recompute.within(budget));
+        RecomputePlan chosen = chosen(RecomputeOption.within(budget));
         long total = plan(chosen).totalBytes();
         return total > budget ? String.format(Locale.ROOT, "does not fit: %.1f GB even with all layers computed again", total / GB)
             : String.format(Locale.ROOT, "%.1f GB, %s", total / GB, chosen.describe(config.nLayers()));
@@ -72,7 +72,7 @@ final class PlanTable {
             table.row("", "counted with r dimensions of the subspace in each layer; --subspace FILE gives the number");
         }
         table.row("micro-batch", String.format(Locale.ROOT, "%,d positions, %s", positions, dtype));
-        Recomputation asked = chosen(training.execution().recompute());
+        RecomputePlan asked = chosen(training.execution().recompute());
         plan(asked).parts().forEach(part -> table.row(part.getKey(), String.format(Locale.ROOT, "%.2f GB", part.getValue() / GB)));
         table.row("in all, " + asked.describe(config.nLayers()), String.format(Locale.ROOT, "%.2f GB", plan(asked).totalBytes() / GB));
         variants().forEach((name, recompute) -> table.row("--recompute " + name,
@@ -80,18 +80,18 @@ final class PlanTable {
         for (int gb : CARDS_GB) {
             table.row("on a card of " + gb + " GB", onCard(gb));
         }
-        return table.row("FLOPs a token", String.format(Locale.ROOT, "%.3g in sequences of %,d, forward and backward", flops(Recomputation.none()), length));
+        return table.row("FLOPs a token", String.format(Locale.ROOT, "%.3g in sequences of %,d, forward and backward", flops(RecomputePlan.none()), length));
     }
 
-    private double flops(Recomputation recompute) {
+    private double flops(RecomputePlan recompute) {
         return TrainingFlops.step(config, length, trained.shape().full(), recompute.full());
     }
 
-    private Map<String, Recomputation> variants() {
-        Map<String, Recomputation> variants = new LinkedHashMap<>();
-        variants.put("off", chosen(Recompute.off()));
-        variants.put("selective", chosen(Recompute.selective()));
-        variants.put("full", chosen(Recompute.full()));
+    private Map<String, RecomputePlan> variants() {
+        Map<String, RecomputePlan> variants = new LinkedHashMap<>();
+        variants.put("off", chosen(RecomputeOption.off()));
+        variants.put("selective", chosen(RecomputeOption.selective()));
+        variants.put("full", chosen(RecomputeOption.full()));
         return variants;
     }
 

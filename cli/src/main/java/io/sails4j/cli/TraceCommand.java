@@ -3,10 +3,11 @@ package io.sails4j.cli;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.trace.Trace;
-import io.sails4j.trace.TraceBatch;
+import io.sails4j.trace.BatchFile;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.SequencedMap;
@@ -36,7 +37,7 @@ final class TraceCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        TraceBatch tokens = TraceBatch.read(batch);
+        TokenBatch tokens = BatchFile.read(batch);
         try (Engine engine = common.openEngine(); CausalModel model = arguments.load(engine, common);
              ModelArguments.Opened adapters = arguments.openAdapters(model.config(), engine, common)) {
             long start = System.nanoTime();
@@ -52,8 +53,8 @@ final class TraceCommand implements Callable<Integer> {
                 json.put("mean_loss", loss.toFloatArray()[0]);
                 table.row("mean loss", loss.toFloatArray()[0]);
             }
-            json.put("tokens_per_s", tokens.tokens().size() / seconds).put("peak_device_bytes", engine.device().peakBytes());
-            table.row("tokens/s", String.format(java.util.Locale.ROOT, "%.0f", tokens.tokens().size() / seconds));
+            json.put("tokens_per_s", tokens.size() / seconds).put("peak_device_bytes", engine.device().peakBytes());
+            table.row("tokens/s", String.format(java.util.Locale.ROOT, "%.0f", tokens.size() / seconds));
             json.put("out", out.toString());
             table.row("written", out);
             common.print(json, table);

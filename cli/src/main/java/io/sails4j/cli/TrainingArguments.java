@@ -5,7 +5,7 @@ import io.sails4j.align.Fill;
 import io.sails4j.io.InputException;
 import io.sails4j.ops.MatmulPeak;
 import io.sails4j.options.Options;
-import io.sails4j.train.Recompute;
+import io.sails4j.train.RecomputeOption;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Model.CommandSpec;
@@ -32,25 +32,25 @@ final class TrainingArguments {
         return peakTflops == 0 ? null : MatmulPeak.given(peakTflops * 1e12);
     }
 
-    private Recompute recompute(String asked) {
+    private RecomputeOption recompute(String asked) {
         if (memoryGib != 0 && !asked.equals("auto")) {
             throw new InputException("--memory-gib is used by --recompute auto alone, and --recompute is '" + asked + "'");
         }
         return switch (asked) {
-            case "off" -> Recompute.off();
-            case "selective" -> Recompute.selective();
-            case "full" -> Recompute.full();
+            case "off" -> RecomputeOption.off();
+            case "selective" -> RecomputeOption.selective();
+            case "full" -> RecomputeOption.full();
             case "auto" -> {
                 if (!(memoryGib > 0)) {
                     throw new InputException("--recompute auto needs the memory that a step may take: add --memory-gib G");
                 }
-                yield Recompute.within((long) (memoryGib * (1L << 30)));
+                yield RecomputeOption.within((long) (memoryGib * (1L << 30)));
             }
             default -> {
                 if (!asked.matches("[0-9]{1,6}")) {
                     throw new InputException("--recompute is '" + asked + "', expected off, selective, full, auto or a number of layers");
                 }
-                yield Recompute.lowest(Integer.parseInt(asked));
+                yield RecomputeOption.lowest(Integer.parseInt(asked));
             }
         };
     }

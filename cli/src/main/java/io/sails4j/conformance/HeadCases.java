@@ -1,5 +1,6 @@
 package io.sails4j.conformance;
 
+import io.sails4j.model.Labels;
 import io.sails4j.tensor.DType;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -8,7 +9,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Cross entropy over whole logits, and the head in chunks with its gradients. */
 public final class HeadCases {
-    private static final int IGNORED = -100;
 
     private HeadCases() {
     }
@@ -39,7 +39,7 @@ public final class HeadCases {
     }
 
     private static Draw targets(int vocab, double ignoredShare) {
-        return (random, i) -> random.nextDouble() < ignoredShare ? IGNORED : random.nextInt(vocab);
+        return (random, i) -> random.nextDouble() < ignoredShare ? Labels.IGNORE_INDEX : random.nextInt(vocab);
     }
 
     /** One row: -log softmax(logits)[target], the gradient by the logits, and their errors from those of the logits. */
@@ -112,7 +112,7 @@ public final class HeadCases {
         }
 
         private void expectRow(int t, double[] logits, int target, double weight, Operand loss, @Nullable Operand dlogits) {
-            Row row = target == IGNORED ? null : new Row(Arrays.copyOfRange(logits, t * vocab, (t + 1) * vocab), new double[vocab], target);
+            Row row = target == Labels.IGNORE_INDEX ? null : new Row(Arrays.copyOfRange(logits, t * vocab, (t + 1) * vocab), new double[vocab], target);
             loss.expect(t, row == null ? 0 : row.loss, row == null ? 0 : row.lossError);
             for (int i = 0; dlogits != null && i < vocab; i++) {
                 dlogits.expect(t * vocab + i, row == null ? 0 : weight * row.dlogits[i], row == null ? 0 : weight * row.dlogitsError[i]);
@@ -145,7 +145,7 @@ public final class HeadCases {
             dhidden = sums(hidden.length);
             dembed = sums(embed.length);
             for (int t = 0; t < targets.length; t++) {
-                if ((int) targets[t] != IGNORED) {
+                if ((int) targets[t] != Labels.IGNORE_INDEX) {
                     token(t, (int) targets[t], weight.length == 0 ? 0 : weight[t]);
                 }
             }

@@ -1,5 +1,6 @@
 package io.sails4j.conformance;
 
+import io.sails4j.model.Labels;
 import io.sails4j.ops.PreferenceKind;
 import io.sails4j.tensor.DType;
 import java.util.ArrayList;
@@ -8,7 +9,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Losses of preference pairs, and the weights of their tokens. */
 public final class PreferenceCases {
-    private static final int IGNORED = -100;
 
     private PreferenceCases() {
     }
@@ -87,9 +87,9 @@ public final class PreferenceCases {
                 end[i] = start[i] + f.random().nextInt(1, most + 1);
                 tokens = end[i];
             }
-            Operand targets = f.input("targets", DType.I32, (random, i) -> random.nextInt(3) == 0 && !ends(end, i + 1) ? IGNORED : random.nextInt(99),
+            Operand targets = f.input("targets", DType.I32, (random, i) -> random.nextInt(3) == 0 && !ends(end, i + 1) ? Labels.IGNORE_INDEX : random.nextInt(99),
                 tokens);
-            Operand loss = f.input("token_loss", DType.F32, (random, i) -> targets.value(i) == IGNORED ? 0 : size * random.nextDouble(), tokens);
+            Operand loss = f.input("token_loss", DType.F32, (random, i) -> targets.value(i) == Labels.IGNORE_INDEX ? 0 : size * random.nextDouble(), tokens);
             Operand starts = f.input("starts", DType.I32, (random, i) -> start[i], 2L * pairs);
             Operand ends = f.input("ends", DType.I32, (random, i) -> end[i], 2L * pairs);
             Operand reference = kind == PreferenceKind.ORPO ? null : f.input("reference", DType.F64, Draw.uniform(-most, 0), 2L * pairs);
@@ -115,7 +115,7 @@ public final class PreferenceCases {
                 for (int side = 0; side < 2; side++) {
                     for (int t = start[i + side * pairs]; t < end[i + side * pairs]; t++) {
                         logp[side] -= loss.value(t);
-                        counted[side] += targets.value(t) == IGNORED ? 0 : 1;
+                        counted[side] += targets.value(t) == Labels.IGNORE_INDEX ? 0 : 1;
                     }
                 }
                 Pair pair = Pair.of(kind, strength, logp, counted, reference == null ? 0 : reference.value(i),
@@ -129,7 +129,7 @@ public final class PreferenceCases {
                 for (int side = 0; weight != null && side < 2; side++) {
                     double value = scale * (side == 0 ? pair.alignedWeight : pair.unalignedWeight);
                     for (int t = start[i + side * pairs]; t < end[i + side * pairs]; t++) {
-                        if (targets.value(t) != IGNORED) {
+                        if (targets.value(t) != Labels.IGNORE_INDEX) {
                             weight.expect(t, value, Sum.EPS * Math.abs(value));
                         }
                     }

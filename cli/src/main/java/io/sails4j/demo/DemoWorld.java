@@ -15,7 +15,9 @@ import io.sails4j.io.AtomicFiles;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
+import io.sails4j.model.Site;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
@@ -29,7 +31,6 @@ import io.sails4j.trainable.FullTrainable;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
 
 /**
@@ -90,12 +91,13 @@ public final class DemoWorld {
     private static ModelConfig config(ModelFamily family, Size size, int vocab) {
         int nHeads = (int) (size.dModel() / size.headDim());
         if (family == ModelFamily.LLAMA) {
-            return new ModelConfig(family, vocab, size.dModel(), size.nLayers(), nHeads, nHeads / 2, size.headDim(), size.dFf(), 0, size.headDim(), 0, 0,
-                1e-5, 10_000, new RopeScaling.Llama3(8, 1, 4, 256), 1024, Collections.nCopies(size.nLayers(), false), false, DType.F32, 0, List.of(1),
-                ModelConfig.NO_ID);
+            return ModelConfig.llama3().vocabSize(vocab).dModel(size.dModel()).layers(size.nLayers()).heads(nHeads, nHeads / 2)
+                .headDim(size.headDim()).dFf(size.dFf()).rope(10_000, new RopeScaling.Llama3(8, 1, 4, 256)).maxPositionEmbeddings(1024)
+                .checkpointDtype(DType.F32).tokens(0, List.of(1), ModelConfig.NO_ID).build();
         }
-        return ModelConfig.gemma2(vocab, size.dModel(), size.nLayers(), nHeads, nHeads / 2, size.headDim(), size.dFf(), 32, size.headDim(), 50, 30,
-            1e-6, 10_000, 1024, ModelConfig.alternating(size.nLayers()), DType.F32, 2, List.of(1, 5), 0);
+        return ModelConfig.gemma2().vocabSize(vocab).dModel(size.dModel()).layers(size.nLayers()).heads(nHeads, nHeads / 2)
+            .headDim(size.headDim()).dFf(size.dFf()).slidingWindow(32).maxPositionEmbeddings(1024).checkpointDtype(DType.F32)
+            .tokens(2, List.of(1, 5), 0).build();
     }
 
     /** Both answers of each pair, every token counted: the model learns the language and both habits. */
@@ -122,25 +124,27 @@ public final class DemoWorld {
     private static TokenSequence allCounted(TokenSequence sequence) {
         boolean[] counted = new boolean[sequence.length()];
         Arrays.fill(counted, true);
-        return new TokenSequence(sequence.ids(), counted);
+        return new TokenSequence(sequence.ids(), counted, sequence.origin());
     }
 
     /** Residual vectors of answer tokens after the SAE's layer, from a sample of the pairs. */
     private static float[][] residuals(CausalModel model, List<TokenPair> pairs, int layer) {
         List<float[]> rows = new ArrayList<>();
         int d = (int) model.config().dModel();
-        for (TokenPair pair : pairs.subList(0, Math.min(48, pairs.size()))) {
-            for (TokenSequence sequence : List.of(pair.aligned(), pair.unaligned())) {
-                model.forward(TokenBatch.of(sequence.ids()), AdapterStack.none(), new ForwardOptions(false, layer, (name, value) -> {
-                    if (name.equals("hidden.layer." + layer)) {
-                        float[] values = value.toFloatArray();
-                        for (int t = 0; t < sequence.length(); t++) {
-                            if (sequence.counted()[t]) {
-                                rows.add(Arrays.copyOfRange(values, t * d, (t + 1) * d));
+        try (ModelSession session = ModelSession.open(model)) {
+            for (TokenPair pair : pairs.subList(0, Math.min(48, pairs.size()))) {
+                for (TokenSequence sequence : List.of(pair.aligned(), pair.unaligned())) {
+                    session.forward(TokenBatch.of(sequence.ids()), AdapterStack.none(), new ForwardOptions(false, layer, (site, at, value) -> {
+                        if (site == Site.LAYER && at == layer) {
+                            float[] values = value.toFloatArray();
+                            for (int t = 0; t < sequence.length(); t++) {
+                                if (sequence.counted()[t]) {
+                                    rows.add(Arrays.copyOfRange(values, t * d, (t + 1) * d));
+                                }
                             }
                         }
-                    }
-                })).close();
+                    })).close();
+                }
             }
         }
         return rows.toArray(float[][]::new);

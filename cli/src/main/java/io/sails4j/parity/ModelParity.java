@@ -10,13 +10,14 @@ import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.model.ModelOptions;
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.trace.Trace;
-import io.sails4j.trace.TraceBatch;
+import io.sails4j.trace.BatchFile;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -58,16 +59,16 @@ final class ModelParity {
         }
 
         void all() {
-            try (CausalModel model = CausalModel.load(files.weights(), engine, ModelOptions.of(dtype));
+            try (CausalModel model = CausalModel.load(files.weights(), engine, ModelOptions.of(dtype)); ModelSession session = ModelSession.open(model);
                  LoraAdapter adapter = LoraAdapter.load(files.adapter(), model.config(), engine)) {
                 AdapterStack active = AdapterStack.of(adapter.modules());
                 trace("forward", model, AdapterStack.none(), Trace.Gradients.NONE, "");
                 trace("grads_full", model, AdapterStack.none(), Trace.Gradients.ALL, "grad.");
                 trace("grads_hidden", model, AdapterStack.none(), Trace.Gradients.HIDDEN, "grad.");
                 trace("lora", model, active, Trace.Gradients.LORA, "");
-                leftPadding(model);
-                greedy(model, AdapterStack.none(), "base");
-                greedy(model, active, "adapter");
+                leftPadding(session);
+                greedy(session, AdapterStack.none(), "base");
+                greedy(session, active, "adapter");
             }
             exactNormalizer();
             merged();
@@ -101,7 +102,7 @@ final class ModelParity {
             if (!reference.has(file)) {
                 return;
             }
-            TraceBatch batch = TraceBatch.read(reference.path(files.expected() + "/forward.safetensors"));
+            TokenBatch batch = BatchFile.read(reference.path(files.expected() + "/forward.safetensors"));
             Map<String, HostTensor> actual = Trace.run(model, adapters, batch, gradients);
             for (Map.Entry<String, HostTensor> stored : reference.load(file).entrySet()) {
                 String name = stored.getKey();
@@ -113,22 +114,22 @@ final class ModelParity {
                     table.fail(file, name, "is not in the trace");
                     continue;
                 }
-                boolean perToken = found.shape().rank() >= 2 && found.shape().dim(0) == batch.tokens().batch()
-                    && found.shape().dim(1) == batch.tokens().length();
+                boolean perToken = found.shape().rank() >= 2 && found.shape().dim(0) == batch.batch()
+                    && found.shape().dim(1) == batch.length();
                 boolean gradient = !prefix.isEmpty() || name.startsWith("grad.");
-                table.compare(file, name, found.toFloatArray(), stored.getValue(), perToken ? batch.tokens().segments() : null,
+                table.compare(file, name, found.toFloatArray(), stored.getValue(), perToken ? batch.segments() : null,
                     limit(file, name, gradient));
             }
         }
 
-        private void leftPadding(CausalModel model) {
+        private void leftPadding(ModelSession session) {
             String file = files.expected() + "/leftpad.safetensors";
             if (reference.has(file)) {
-                TraceBatch batch = TraceBatch.read(reference.path(file));
-                table.compare(file, "logits", logits(model, batch.tokens()), reference.load(file).get("logits"), batch.tokens().segments(),
+                TokenBatch batch = BatchFile.read(reference.path(file));
+                table.compare(file, "logits", logits(session, batch), reference.load(file).get("logits"), batch.segments(),
                     limit(file, "logits", false));
                 // Positions derived from the mask must be those that are stored.
-                TokenBatch t = batch.tokens();
+                TokenBatch t = batch;
                 int[] derived = TokenBatch.of(t.batch(), t.length(), t.inputIds(), t.segments()).positionIds();
                 for (int i = 0; i < derived.length; i++) {
                     derived[i] = t.segments()[i] == 0 ? t.positionIds()[i] : derived[i];
@@ -137,9 +138,9 @@ final class ModelParity {
             }
         }
 
-        private float[] logits(CausalModel model, TokenBatch tokens) {
-            try (ForwardPass pass = model.forward(tokens, AdapterStack.none(), ForwardOptions.inference())) {
-                return model.logits(pass, null).toFloatArray();
+        private float[] logits(ModelSession session, TokenBatch tokens) {
+            try (ForwardPass pass = session.forward(tokens, AdapterStack.none(), ForwardOptions.inference())) {
+                return session.logits(pass, null).toFloatArray();
             }
         }
 
@@ -159,24 +160,24 @@ final class ModelParity {
             }
             ModelConfig config = ModelConfig.read(files.weights());
             ModelWeights weights = ModelWeights.load(files.weights(), config, engine, DType.F32, true);
-            try (CausalModel model = new CausalModel(engine, weights, false);
+            try (CausalModel model = new CausalModel(engine, weights, false); ModelSession session = ModelSession.open(model);
                  LoraAdapter adapter = LoraAdapter.load(files.adapter(), config, engine)) {
                 LoraMerge.apply(weights, adapter.modules(), engine);
-                TraceBatch batch = TraceBatch.read(reference.path(files.expected() + "/forward.safetensors"));
-                table.compare(file, "merged_logits", logits(model, batch.tokens()), reference.load(file).get("merged_logits"),
-                    batch.tokens().segments(), limit(file, "merged_logits", false));
+                TokenBatch batch = BatchFile.read(reference.path(files.expected() + "/forward.safetensors"));
+                table.compare(file, "merged_logits", logits(session, batch), reference.load(file).get("merged_logits"),
+                    batch.segments(), limit(file, "merged_logits", false));
             }
         }
 
-        private void greedy(CausalModel model, AdapterStack adapters, String which) {
+        private void greedy(ModelSession session, AdapterStack adapters, String which) {
             String file = files.expected() + "/greedy.safetensors";
             Map<String, HostTensor> stored = reference.load(file);
             int[] expectedIds = stored.get(which + ".new_ids").toIntArray();
             float[] expectedLogits = stored.get(which + ".logits").toFloatArray();
             float[] gaps = stored.get(which + ".gaps").toFloatArray();
-            int vocab = (int) model.config().vocabSize();
+            int vocab = (int) session.model().config().vocabSize();
             List<float[]> logits = new ArrayList<>();
-            int[] ids = new Generator(model, adapters).generate(stored.get("prompt").toIntArray(),
+            int[] ids = new Generator(session, adapters).generate(stored.get("prompt").toIntArray(),
                 GenerationOptions.greedy(expectedIds.length, Set.of()), (chosen, row) -> logits.add(row.toFloatArray()));
             if (dtype == DType.F32) {
                 table.equal(file, which + ".new_ids", ids, expectedIds);

@@ -1,23 +1,25 @@
 package io.sails4j.parity;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.sails4j.subspace.FeatureScores;
-import io.sails4j.subspace.FeatureStatistics;
-import io.sails4j.subspace.PcaSubspace;
-import io.sails4j.subspace.Pool;
-import io.sails4j.subspace.PrincipalAngles;
-import io.sails4j.subspace.SubspaceOptions;
-import io.sails4j.subspace.SubspacePipeline;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenPairs;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ModelOptions;
+import io.sails4j.model.ModelSession;
+import io.sails4j.model.Site;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
 import io.sails4j.sae.Sae;
 import io.sails4j.sae.SparseCodes;
+import io.sails4j.subspace.FeatureScores;
+import io.sails4j.subspace.FeatureStatistics;
+import io.sails4j.subspace.PcaSubspace;
+import io.sails4j.subspace.Pooling;
+import io.sails4j.subspace.PrincipalAngles;
+import io.sails4j.subspace.SubspaceOptions;
+import io.sails4j.subspace.SubspacePipeline;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
@@ -63,7 +65,7 @@ final class SubspaceParity {
         HostTensor aligned = stored.get("acts_aligned");
         int sequences = (int) aligned.shape().dim(0);
         int width = (int) aligned.shape().dim(2);
-        for (Pool pool : Pool.values()) {
+        for (Pooling pool : Pooling.values()) {
             String name = pool.name().toLowerCase(Locale.ROOT);
             try (TensorArena memory = new TensorArena(engine.device()); FeatureStatistics statistics = new FeatureStatistics(engine, width, pool)) {
                 int side = 0;
@@ -126,10 +128,10 @@ final class SubspaceParity {
         int layer = entry.get("layer").asInt();
         Reference.ModelFiles files = reference.modelFiles(entry.get("model").asText());
         String gemmaScope = reference.filesUnder("sae/gemma_scope/").getFirst();
-        try (CausalModel model = CausalModel.load(files.weights(), engine, ModelOptions.of(DType.F32));
+        try (CausalModel model = CausalModel.load(files.weights(), engine, ModelOptions.of(DType.F32)); ModelSession session = ModelSession.open(model);
              Sae sae = Sae.load(reference.path(gemmaScope), engine)) {
             for (String side : List.of("aligned", "unaligned")) {
-                residualAndActs(table, model, sae, layer, side, stored);
+                residualAndActs(table, session, sae, layer, side, stored);
             }
             List<TokenPair> pairs = TokenPairs.read(reference.path(CHAIN));
             SubspaceOptions options = SubspaceOptions.defaults();
@@ -160,13 +162,13 @@ final class SubspaceParity {
         });
     }
 
-    private void residualAndActs(ParityTable table, CausalModel model, Sae sae, int layer, String side, Map<String, HostTensor> stored) {
+    private void residualAndActs(ParityTable table, ModelSession session, Sae sae, int layer, String side, Map<String, HostTensor> stored) {
         HostTensor ids = stored.get(side + ".input_ids");
         int[] mask = stored.get(side + ".attention_mask").toIntArray();
         TokenBatch batch = TokenBatch.of((int) ids.shape().dim(0), (int) ids.shape().dim(1), ids.toIntArray(), mask);
-        try (TensorArena memory = new TensorArena(model.engine().device())) {
-            model.forward(batch, AdapterStack.none(), new ForwardOptions(false, layer, (name, value) -> {
-                if (name.equals("hidden.layer." + layer)) {
+        try (TensorArena memory = new TensorArena(session.model().engine().device())) {
+            session.forward(batch, AdapterStack.none(), new ForwardOptions(false, layer, (site, at, value) -> {
+                if (site == Site.LAYER && at == layer) {
                     table.compare(CHAIN, side + ".resid_post", value.toFloatArray(), stored.get(side + ".resid_post"), mask, 1e-5);
                     float[] acts = sae.densify(sae.encode(value, memory), memory).toFloatArray();
                     table.compare(CHAIN, side + ".feature_acts", acts, stored.get(side + ".feature_acts"), mask, 1e-5);

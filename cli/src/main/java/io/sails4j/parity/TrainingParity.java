@@ -6,7 +6,9 @@ import io.sails4j.data.TokenSequence;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.Labels;
 import io.sails4j.model.ModelOptions;
+import io.sails4j.model.ModelSession;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
@@ -91,7 +93,7 @@ final class TrainingParity {
             int count = entry.get("grad_norms").size();
             float[] losses = new float[count + 1];
             float[] norms = new float[count];
-            try (PassContext context = PassContext.of(model);
+            try (ModelSession session = ModelSession.open(model); PassContext context = PassContext.of(session);
                  AdamwOptimizer optimizer = new AdamwOptimizer(trainable, engine.device(), engine.ops(), options, o.get("max_grad_norm").asDouble())) {
                 double weight = loss.totalWeight(all);
                 for (int step = 0; step < count; step++) {
@@ -148,7 +150,7 @@ final class TrainingParity {
             try (CausalModel model = CausalModel.load(files.weights(), engine, ModelOptions.of(dtype));
                  LoraAdapter adapter = LoraAdapter.load(files.adapter(), model.config(), engine);
                  LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
-                 PassContext context = PassContext.of(model)) {
+                 ModelSession session = ModelSession.open(model); PassContext context = PassContext.of(session)) {
                 loss.prepare(context, all, Integer.MAX_VALUE);
                 dpoValues(file, stored, loss, loss.evaluate(context, AdapterStack.of(adapter.modules()), all));
                 double mean = loss.sumAndGradient(context, trainable, all, n) / n;
@@ -256,7 +258,7 @@ final class TrainingParity {
                 int[] rowIds = Arrays.copyOfRange(ids, from, from + real);
                 boolean[] counted = new boolean[real];
                 for (int t = 0; t < real; t++) {
-                    counted[t] = labels ? mark[from + t] != -100 : mark[from + t] == 1;
+                    counted[t] = labels ? mark[from + t] != Labels.IGNORE_INDEX : mark[from + t] == 1;
                     if (labels && counted[t]) {
                         table.equal(file, "labels that are ids", mark[from + t], rowIds[t]);
                     }

@@ -2,10 +2,10 @@ package io.sails4j.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.conformance.ConformanceSuite;
 import io.sails4j.conformance.OpCase;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
@@ -19,16 +19,16 @@ import org.junit.jupiter.params.provider.EnumSource;
 class BenchmarksTest {
     private static final EngineOptions CPU = new EngineOptions("cpu", 0, "");
 
-    private static List<Line> run(List<String> groups, DType dtype) {
-        List<Line> lines = new ArrayList<>();
+    private static List<BenchResult> run(List<String> groups, DType dtype) {
+        List<BenchResult> lines = new ArrayList<>();
         Ceilings ceilings;
         try (Engine engine = Engine.open(CPU)) {
             ceilings = Ceilings.measure(engine, BenchSize.quick());
         }
         assertThat(ceilings.copyBytesPerSecond()).isPositive().isFinite();
-        new Benchmarks(CPU, BenchSize.quick(), dtype, 0, 1).run(groups, ceilings, new Listener() {
+        new Benchmarks(CPU, BenchSize.quick(), dtype, 0, 1).run(groups, ceilings, new BenchListener() {
             @Override
-            public void measured(Line line) {
+            public void measured(BenchResult line) {
                 lines.add(line);
             }
 
@@ -43,8 +43,8 @@ class BenchmarksTest {
     @ParameterizedTest
     @EnumSource(value = DType.class, names = {"F32", "BF16"})
     void everyGroupGivesNumbers(DType dtype) {
-        List<Line> lines = run(Benchmarks.GROUPS, dtype);
-        assertThat(lines).extracting(Line::group).hasSameElementsAs(Benchmarks.GROUPS);
+        List<BenchResult> lines = run(Benchmarks.GROUPS, dtype);
+        assertThat(lines).extracting(BenchResult::group).hasSameElementsAs(Benchmarks.GROUPS);
         assertThat(lines).allSatisfy(line -> {
             assertThat(line.seconds()).isPositive().isFinite();
             assertThat(line.bytes()).isPositive();
@@ -74,9 +74,9 @@ class BenchmarksTest {
         EngineOptions small = new EngineOptions("emulator", 0, "memory_mib=24");
         BenchSize size = BenchSize.quick().withVocabulary(100_000);
         try (Engine engine = Engine.open(small)) {
-            new Benchmarks(small, size, DType.BF16, 0, 1).run(List.of("decode"), Ceilings.measure(engine, BenchSize.quick()), new Listener() {
+            new Benchmarks(small, size, DType.BF16, 0, 1).run(List.of("decode"), Ceilings.measure(engine, BenchSize.quick()), new BenchListener() {
                 @Override
-                public void measured(Line line) {
+                public void measured(BenchResult line) {
                     throw new AssertionError(line.toString());
                 }
 

@@ -62,8 +62,8 @@ class MainTest {
 
     @BeforeAll
     static void makeModel() throws IOException {
-        ModelConfig config = ModelConfig.gemma2(64, 16, 2, 2, 1, 8, 24, 4, 8, 50, 30, 1e-6, 10_000, 64, ModelConfig.alternating(2), DType.F32, 2,
-            List.of(1), 0);
+        ModelConfig config = ModelConfig.gemma2().vocabSize(64).dModel(16).layers(2).heads(2, 1).headDim(8).dFf(24).slidingWindow(4)
+            .maxPositionEmbeddings(64).checkpointDtype(DType.F32).build();
         Files.createDirectory(shared.resolve("model"));
         try (Engine engine = Engine.open(EngineOptions.defaults()); ModelWeights weights = ModelWeights.random(config, engine, DType.F32, 1)) {
             weights.writeInto(shared.resolve("model"), engine);

@@ -89,7 +89,7 @@ public final class AlignRun {
         // The reference of an evaluation is computed once, whatever the training does.
         Loss evaluated = options.objective().withReference(Reference.CACHED).loss(split.evaluation);
         try (TrainingLoop loop = new TrainingLoop(model, open.trainable(), options.objective().loss(split.training), training, open.hook(), System::nanoTime);
-             Evaluator evaluator = new Evaluator(model, open.trainable(), evaluated, training.batching().microBatchTokens(), training.batching().packing());
+             Evaluator evaluator = new Evaluator(loop.session(), open.trainable(), evaluated, training.batching().microBatchTokens(), training.batching().packing());
              PersistentRun run = new PersistentRun(loop, open.trainable(), evaluator, options.run(), fingerprint(split),
                  model.engine().device().describe(), partial, control)) {
             control.message().accept(memory(loop));

@@ -129,9 +129,9 @@ final class SubspaceHook implements StepHook, AutoCloseable {
      * F starts inside, so projecting F after the step is projecting the update; done on F, rounding does not add up over the steps.
      */
     @Override
-    public List<Held> held() {
+    public List<ProjectedParameter> projected() {
         return options.constraint() == Constraint.UPDATE
-            ? items.stream().map(item -> new Held(item.facing(), item.basis(), item.right())).toList()
+            ? items.stream().map(item -> new ProjectedParameter(item.facing(), item.basis(), item.right())).toList()
             : List.of();
     }
 

@@ -23,11 +23,14 @@ final class Gemma2ConfigReader {
         refuseUnsupported();
         ConfigFields.Heads heads = fields.heads(false);
         int nLayers = fields.positive("num_hidden_layers", ConfigFields.MAX_LAYERS);
-        return ModelConfig.gemma2(fields.positive("vocab_size", ConfigFields.MAX_WIDTH), fields.positive("hidden_size", ConfigFields.MAX_WIDTH), nLayers,
-            heads.query(), heads.keyValue(), fields.headDim(256), fields.positive("intermediate_size", ConfigFields.MAX_WIDTH), slidingWindow(),
-            fields.positiveDouble("query_pre_attn_scalar", 256), softcap("attn_logit_softcapping", 50), softcap("final_logit_softcapping", 30),
-            fields.positiveDouble("rms_norm_eps", 1e-6), ropeTheta(), fields.positive("max_position_embeddings", Integer.MAX_VALUE, 8192),
-            sliding(nLayers), fields.dtype(), fields.id("bos_token_id", 2), fields.eosIds(1), fields.id("pad_token_id", 0));
+        return ModelConfig.gemma2().vocabSize(fields.positive("vocab_size", ConfigFields.MAX_WIDTH))
+            .dModel(fields.positive("hidden_size", ConfigFields.MAX_WIDTH)).layers(nLayers).heads(heads.query(), heads.keyValue())
+            .headDim(fields.headDim(256)).dFf(fields.positive("intermediate_size", ConfigFields.MAX_WIDTH)).slidingWindow(slidingWindow())
+            .queryPreAttnScalar(fields.positiveDouble("query_pre_attn_scalar", 256))
+            .softcaps(softcap("attn_logit_softcapping", 50), softcap("final_logit_softcapping", 30))
+            .rmsNormEps(fields.positiveDouble("rms_norm_eps", 1e-6)).rope(ropeTheta(), new RopeScaling.None())
+            .maxPositionEmbeddings(fields.positive("max_position_embeddings", Integer.MAX_VALUE, 8192)).sliding(sliding(nLayers))
+            .checkpointDtype(fields.dtype()).tokens(fields.id("bos_token_id", 2), fields.eosIds(1), fields.id("pad_token_id", 0)).build();
     }
 
     private void refuseUnsupported() {

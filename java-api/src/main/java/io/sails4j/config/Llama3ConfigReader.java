@@ -1,7 +1,6 @@
 package io.sails4j.config;
 
 import io.sails4j.io.JsonObject;
-import java.util.Collections;
 import java.util.List;
 
 /** Reads Llama's {@code config.json}; sources: huggingface/transformers configuration_llama.py, versions 4 and 5. */
@@ -35,11 +34,12 @@ final class Llama3ConfigReader {
         int headDim = fields.headDim(dModel / heads.query());
         int nLayers = fields.positive("num_hidden_layers", ConfigFields.MAX_LAYERS);
         ConfigFields.RopeFields rope = fields.rope();
-        return new ModelConfig(ModelFamily.LLAMA, fields.positive("vocab_size", ConfigFields.MAX_WIDTH), dModel, nLayers, heads.query(),
-            heads.keyValue(), headDim, fields.positive("intermediate_size", ConfigFields.MAX_WIDTH), 0, headDim, 0, 0,
-            fields.positiveDouble("rms_norm_eps", 1e-6), rope.theta(), scaling(rope),
-            fields.positive("max_position_embeddings", Integer.MAX_VALUE, 2048), Collections.nCopies(nLayers, false),
-            json.optionalBoolean("tie_word_embeddings").orElse(false), fields.dtype(), fields.id("bos_token_id", 1), fields.eosIds(2), padId());
+        return ModelConfig.llama3().vocabSize(fields.positive("vocab_size", ConfigFields.MAX_WIDTH)).dModel(dModel).layers(nLayers)
+            .heads(heads.query(), heads.keyValue()).headDim(headDim).dFf(fields.positive("intermediate_size", ConfigFields.MAX_WIDTH))
+            .rmsNormEps(fields.positiveDouble("rms_norm_eps", 1e-6)).rope(rope.theta(), scaling(rope))
+            .maxPositionEmbeddings(fields.positive("max_position_embeddings", Integer.MAX_VALUE, 2048))
+            .tiedHead(json.optionalBoolean("tie_word_embeddings").orElse(false)).checkpointDtype(fields.dtype())
+            .tokens(fields.id("bos_token_id", 1), fields.eosIds(2), padId()).build();
     }
 
     private void refuseUnsupported() {

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The shape of a Gemma-2 (arXiv:2408.00118) or Llama-3 (arXiv:2407.21783) model, read from a Hugging Face {@code config.json}.
@@ -35,14 +36,26 @@ public record ModelConfig(
         eosIds = List.copyOf(eosIds);
     }
 
-    /** A Gemma-2 model: plain RoPE, tied. */
-    public static ModelConfig gemma2(long vocabSize, long dModel, int nLayers, int nHeads, int nKvHeads, int headDim, long dFf, int slidingWindow,
-                                     double queryPreAttnScalar, double attnLogitSoftcap, double finalLogitSoftcap, double rmsNormEps,
-                                     double ropeTheta, int maxPositionEmbeddings, List<Boolean> sliding, DType checkpointDtype, int bosId,
-                                     List<Integer> eosIds, int padId) {
-        return new ModelConfig(ModelFamily.GEMMA2, vocabSize, dModel, nLayers, nHeads, nKvHeads, headDim, dFf, slidingWindow, queryPreAttnScalar,
-            attnLogitSoftcap, finalLogitSoftcap, rmsNormEps, ropeTheta, new RopeScaling.None(), maxPositionEmbeddings, sliding, true,
-            checkpointDtype, bosId, eosIds, padId);
+    /** A Gemma-2 model: what its sizes are is to be said, all else is as in the published ones, with plain RoPE. */
+    public static Builder gemma2() {
+        Builder b = new Builder(ModelFamily.GEMMA2);
+        return b.slidingWindow(4096).softcaps(50, 30).rmsNormEps(1e-6).rope(10_000, new RopeScaling.None()).maxPositionEmbeddings(8192).tiedHead(true)
+            .checkpointDtype(DType.BF16).tokens(2, List.of(1), 0);
+    }
+
+    /** A Llama-3 model: what its sizes are is to be said, all else is as in the published ones, with RoPE that is not scaled. */
+    public static Builder llama3() {
+        Builder b = new Builder(ModelFamily.LLAMA);
+        return b.rmsNormEps(1e-5).rope(500_000, new RopeScaling.None()).maxPositionEmbeddings(131_072).checkpointDtype(DType.BF16)
+            .tokens(128_000, List.of(128_001, 128_008, 128_009), NO_ID);
+    }
+
+    /** This configuration, to be changed. */
+    public Builder toBuilder() {
+        return new Builder(family).vocabSize(vocabSize).dModel(dModel).layers(nLayers).heads(nHeads, nKvHeads).headDim(headDim).dFf(dFf)
+            .slidingWindow(slidingWindow).queryPreAttnScalar(queryPreAttnScalar).softcaps(attnLogitSoftcap, finalLogitSoftcap).rmsNormEps(rmsNormEps)
+            .rope(ropeTheta, ropeScaling).maxPositionEmbeddings(maxPositionEmbeddings).sliding(sliding).tiedHead(tiedHead)
+            .checkpointDtype(checkpointDtype).tokens(bosId, eosIds, padId);
     }
 
     /** Reads {@code config.json} of a model directory, in the spelling of transformers 4 or 5. */
@@ -100,14 +113,13 @@ public record ModelConfig(
     }
 
     private static ModelConfig published(long dModel, int nLayers, int nHeads, int nKvHeads, int headDim, long dFf, double scalar) {
-        return gemma2(256_000, dModel, nLayers, nHeads, nKvHeads, headDim, dFf, 4096, scalar, 50, 30, 1e-6, 10_000, 8192,
-            alternating(nLayers), DType.BF16, 2, List.of(1, 107), 0);
+        return gemma2().vocabSize(256_000).dModel(dModel).layers(nLayers).heads(nHeads, nKvHeads).headDim(headDim).dFf(dFf).queryPreAttnScalar(scalar)
+            .tokens(2, List.of(1, 107), 0).build();
     }
 
     private static ModelConfig llama3(long dModel, int nLayers, int nHeads, int nKvHeads, int headDim, long dFf, double factor, boolean tied) {
-        return new ModelConfig(ModelFamily.LLAMA, 128_256, dModel, nLayers, nHeads, nKvHeads, headDim, dFf, 0, headDim, 0, 0, 1e-5, 500_000,
-            new RopeScaling.Llama3(factor, 1, 4, 8192), 131_072, Collections.nCopies(nLayers, false), tied, DType.BF16, 128_000,
-            List.of(128_001, 128_008, 128_009), NO_ID);
+        return llama3().vocabSize(128_256).dModel(dModel).layers(nLayers).heads(nHeads, nKvHeads).headDim(headDim).dFf(dFf)
+            .rope(500_000, new RopeScaling.Llama3(factor, 1, 4, 8192)).tiedHead(tied).build();
     }
 
     /** Layers 0, 2, 4, ... slide (google/gemma_pytorch gemma/config.py, attn_types). */
@@ -121,21 +133,17 @@ public record ModelConfig(
 
     /** The same model with other control tokens: a tokenizer that was learnt for it has its own. */
     public ModelConfig withTokens(int bosId, List<Integer> eosIds, int padId) {
-        return new ModelConfig(family, vocabSize, dModel, nLayers, nHeads, nKvHeads, headDim, dFf, slidingWindow, queryPreAttnScalar, attnLogitSoftcap,
-            finalLogitSoftcap, rmsNormEps, ropeTheta, ropeScaling, maxPositionEmbeddings, sliding, tiedHead, checkpointDtype, bosId, eosIds, padId);
+        return toBuilder().tokens(bosId, eosIds, padId).build();
     }
 
     /** The lowest layers of the same model, for measurements. */
     public ModelConfig withLayers(int layers) {
-        return new ModelConfig(family, vocabSize, dModel, layers, nHeads, nKvHeads, headDim, dFf, slidingWindow, queryPreAttnScalar, attnLogitSoftcap,
-            finalLogitSoftcap, rmsNormEps, ropeTheta, ropeScaling, maxPositionEmbeddings, sliding.subList(0, layers), tiedHead, checkpointDtype, bosId,
-            eosIds, padId);
+        return toBuilder().layers(layers).sliding(sliding.subList(0, layers)).build();
     }
 
     /** The same layers with another vocabulary, for measurements. */
     public ModelConfig withVocabulary(long size) {
-        return new ModelConfig(family, size, dModel, nLayers, nHeads, nKvHeads, headDim, dFf, slidingWindow, queryPreAttnScalar, attnLogitSoftcap,
-            finalLogitSoftcap, rmsNormEps, ropeTheta, ropeScaling, maxPositionEmbeddings, sliding, tiedHead, checkpointDtype, bosId, eosIds, padId);
+        return toBuilder().vocabSize(size).build();
     }
 
     public long qWidth() {
@@ -167,5 +175,137 @@ public record ModelConfig(
     /** The configuration as transformers 4 writes it. */
     public ObjectNode toJson() {
         return ModelConfigJson.of(this);
+    }
+
+    /** A configuration in the making. Sizes have no default: vocabulary, width, layers, heads, head dimension and the MLP's width. */
+    public static final class Builder {
+        private final ModelFamily family;
+        private long vocabSize;
+        private long dModel;
+        private int nLayers;
+        private int nHeads;
+        private int nKvHeads;
+        private int headDim;
+        private long dFf;
+        private int slidingWindow;
+        private double queryPreAttnScalar;
+        private double attnLogitSoftcap;
+        private double finalLogitSoftcap;
+        private double rmsNormEps;
+        private double ropeTheta;
+        private RopeScaling ropeScaling = new RopeScaling.None();
+        private int maxPositionEmbeddings;
+        private @Nullable List<Boolean> sliding;
+        private boolean tiedHead;
+        private DType checkpointDtype = DType.BF16;
+        private int bosId = NO_ID;
+        private List<Integer> eosIds = List.of();
+        private int padId = NO_ID;
+
+        private Builder(ModelFamily family) {
+            this.family = family;
+        }
+
+        public Builder vocabSize(long vocabSize) {
+            this.vocabSize = vocabSize;
+            return this;
+        }
+
+        public Builder dModel(long dModel) {
+            this.dModel = dModel;
+            return this;
+        }
+
+        public Builder layers(int count) {
+            this.nLayers = count;
+            return this;
+        }
+
+        public Builder heads(int query, int keyValue) {
+            this.nHeads = query;
+            this.nKvHeads = keyValue;
+            return this;
+        }
+
+        public Builder headDim(int headDim) {
+            this.headDim = headDim;
+            return this;
+        }
+
+        public Builder dFf(long dFf) {
+            this.dFf = dFf;
+            return this;
+        }
+
+        /** 0 = no layer slides. */
+        public Builder slidingWindow(int slidingWindow) {
+            this.slidingWindow = slidingWindow;
+            return this;
+        }
+
+        /** Attention logits are divided by its root; without it the head dimension. */
+        public Builder queryPreAttnScalar(double queryPreAttnScalar) {
+            this.queryPreAttnScalar = queryPreAttnScalar;
+            return this;
+        }
+
+        /** 0 = none. */
+        public Builder softcaps(double attention, double head) {
+            this.attnLogitSoftcap = attention;
+            this.finalLogitSoftcap = head;
+            return this;
+        }
+
+        public Builder rmsNormEps(double rmsNormEps) {
+            this.rmsNormEps = rmsNormEps;
+            return this;
+        }
+
+        public Builder rope(double theta, RopeScaling scaling) {
+            this.ropeTheta = theta;
+            this.ropeScaling = scaling;
+            return this;
+        }
+
+        public Builder maxPositionEmbeddings(int maxPositionEmbeddings) {
+            this.maxPositionEmbeddings = maxPositionEmbeddings;
+            return this;
+        }
+
+        /** For each layer whether its attention slides; without it every other of a Gemma-2 model's, beginning with the first, and none of a Llama's. */
+        public Builder sliding(List<Boolean> layers) {
+            this.sliding = layers;
+            return this;
+        }
+
+        public Builder tiedHead(boolean tiedHead) {
+            this.tiedHead = tiedHead;
+            return this;
+        }
+
+        public Builder checkpointDtype(DType checkpointDtype) {
+            this.checkpointDtype = checkpointDtype;
+            return this;
+        }
+
+        /** {@link #NO_ID} = none. */
+        public Builder tokens(int bos, List<Integer> eos, int pad) {
+            this.bosId = bos;
+            this.eosIds = eos;
+            this.padId = pad;
+            return this;
+        }
+
+        /** @throws IllegalStateException where a size is missing */
+        public ModelConfig build() {
+            if (Math.min(Math.min(vocabSize, dModel), dFf) <= 0 || Math.min(Math.min(nLayers, nHeads), Math.min(nKvHeads, headDim)) <= 0) {
+                throw new IllegalStateException("a size of the model is missing: vocabulary " + vocabSize + ", d_model " + dModel + ", layers " + nLayers
+                    + ", heads " + nHeads + " and " + nKvHeads + ", head dimension " + headDim + ", d_ff " + dFf);
+            }
+            List<Boolean> slides = sliding != null ? sliding : family == ModelFamily.GEMMA2 ? alternating(nLayers) : Collections.nCopies(nLayers, false);
+            return new ModelConfig(family, vocabSize, dModel, nLayers, nHeads, nKvHeads, headDim, dFf, slidingWindow,
+                queryPreAttnScalar == 0 ? headDim : queryPreAttnScalar, attnLogitSoftcap, finalLogitSoftcap, rmsNormEps, ropeTheta, ropeScaling,
+                maxPositionEmbeddings, slides, tiedHead, checkpointDtype, bosId, eosIds, padId);
+        }
     }
 }

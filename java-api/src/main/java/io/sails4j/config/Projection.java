@@ -3,6 +3,7 @@ package io.sails4j.config;
 import io.sails4j.io.InputException;
 import io.sails4j.options.OptionValue;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.stream.Collectors;
 
 /** The seven linear maps of a block, by the names that PEFT uses. */
@@ -22,7 +23,7 @@ public enum Projection implements OptionValue {
 
     /** {@code q_proj} and so on. */
     public String peftName() {
-        return name().toLowerCase(java.util.Locale.ROOT);
+        return name().toLowerCase(Locale.ROOT);
     }
 
     /** {@code model.layers.N.self_attn.q_proj} and so on. */

@@ -42,7 +42,7 @@ public final class DataReport {
     public List<String> sentences() {
         List<String> sentences = new ArrayList<>();
         counts.forEach((reason, count) -> sentences.add(count + (count == 1 ? " pair" : " pairs") + " left out: " + reason + " (line "
-            + firstLines.getOrDefault(reason, List.of()).stream().map(String::valueOf).collect(java.util.stream.Collectors.joining(", "))
+            + firstLines.getOrDefault(reason, List.of()).stream().map(String::valueOf).collect(Collectors.joining(", "))
             + (count > MAX_LINES ? ", ..." : "") + ")"));
         return sentences;
     }

@@ -30,7 +30,7 @@ public final class PairTokenizer {
         int[] rejected = template.answer(pair.rejected());
         // One prompt for both answers: they are compared token by token after the same context.
         int[] prompt = fitted(pair.prompt(), Math.max(chosen.length, rejected.length));
-        return new TokenPair(sequence(prompt, chosen), sequence(prompt, rejected));
+        return new TokenPair(sequence(prompt, chosen, pair.origin()), sequence(prompt, rejected, pair.origin()));
     }
 
     public List<TokenPair> tokenize(List<PreferencePair> pairs) {
@@ -60,7 +60,7 @@ public final class PairTokenizer {
         return prompt;
     }
 
-    private TokenSequence sequence(int[] prompt, int[] answer) {
+    private TokenSequence sequence(int[] prompt, int[] answer, Origin origin) {
         int length = Math.min(maxLength, prompt.length + answer.length);
         if (length < prompt.length + answer.length) {
             cutAnswers++;
@@ -69,7 +69,7 @@ public final class PairTokenizer {
         System.arraycopy(answer, 0, ids, prompt.length, length - prompt.length);
         boolean[] counted = new boolean[length];
         Arrays.fill(counted, prompt.length, length, true);
-        return new TokenSequence(ids, counted);
+        return new TokenSequence(ids, counted, origin);
     }
 
     /** One sentence on what had to be cut, empty if nothing. */

@@ -8,9 +8,9 @@ import java.util.List;
  * @param prompt turns that end with the user's
  * @param chosen the aligned answer
  * @param rejected the unaligned answer
- * @param line where it stands in its file, from 1
+ * @param origin the line of its file
  */
-public record PreferencePair(List<Message> prompt, String chosen, String rejected, long line) {
+public record PreferencePair(List<Message> prompt, String chosen, String rejected, Origin origin) {
     public PreferencePair {
         prompt = List.copyOf(prompt);
     }

@@ -160,7 +160,7 @@ public final class PreferenceReader {
             throw new Unusable("chosen and rejected are the same");
         }
         requireTurns(a.prompt);
-        return new PreferencePair(a.prompt, a.answer.strip(), b.answer.strip(), line);
+        return new PreferencePair(a.prompt, a.answer.strip(), b.answer.strip(), Origin.line(path, line));
     }
 
     private record Dialogue(List<Message> prompt, String answer) {

@@ -42,7 +42,7 @@ public final class TokenPairs {
         int length = (int) shape.dim(1);
         List<TokenSequence> sequences = new ArrayList<>();
         for (int n = 0; n < shape.dim(0); n++) {
-            sequences.add(row(ids, mask, counted, n * length, length));
+            sequences.add(row(ids, mask, counted, n * length, length, Origin.row(file.path(), n + 1)));
         }
         return sequences;
     }
@@ -56,7 +56,7 @@ public final class TokenPairs {
     }
 
     /** Padding is left out; it comes back when batches are made. */
-    private static TokenSequence row(int[] ids, int[] mask, int[] counted, int from, int length) {
+    private static TokenSequence row(int[] ids, int[] mask, int[] counted, int from, int length, Origin origin) {
         int n = 0;
         for (int t = 0; t < length; t++) {
             n += mask[from + t] != 0 ? 1 : 0;
@@ -70,6 +70,6 @@ public final class TokenPairs {
                 marks[at++] = counted[from + t] != 0;
             }
         }
-        return new TokenSequence(kept, marks);
+        return new TokenSequence(kept, marks, origin);
     }
 }

@@ -1,11 +1,18 @@
 package io.sails4j.data;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * A tokenised dialogue.
  *
  * @param counted which tokens are the answer: they are trained on and their features are counted
+ * @param origin where in the data it comes from, null where nobody said
  */
-public record TokenSequence(int[] ids, boolean[] counted) {
+public record TokenSequence(int[] ids, boolean[] counted, @Nullable Origin origin) {
+    public TokenSequence(int[] ids, boolean[] counted) {
+        this(ids, counted, null);
+    }
+
     public TokenSequence {
         if (ids.length != counted.length) {
             throw new IllegalArgumentException(ids.length + " ids and " + counted.length + " marks");

@@ -3,7 +3,7 @@ package io.sails4j.model;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
 
-/** A batch on the device, in the model's memory. Closing gives that back, after the passes over the batch. */
+/** A batch on the device, in the memory of a session. Closing gives that back, after the passes over the batch. */
 public final class BatchTensors implements AutoCloseable {
     private final TokenBatch batch;
     private final Tensor segments;

@@ -12,6 +12,7 @@ import io.sails4j.tensor.TensorArena;
 import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -46,7 +47,7 @@ final class Block {
     /** A norm's input, null where it is computed again, and saved rstd [n] F32. */
     private record NormSaved(@Nullable Tensor x, Tensor rstd) {
         Tensor input() {
-            return java.util.Objects.requireNonNull(x, "a norm's input was not computed again");
+            return Objects.requireNonNull(x, "a norm's input was not computed again");
         }
     }
 
@@ -65,25 +66,25 @@ final class Block {
     }
 
     private final class Forward {
-        private final Step step;
+        private final PassState state;
         private final TensorArena memory;
-        private final Recomputation.Kind kind;
+        private final RecomputePlan.Kind kind;
         private final Map<Projection, Linear.Saved> saved = new EnumMap<>(Projection.class);
 
-        /** @param memory of what stays; the rest goes to the step's scratch memory */
-        Forward(Step step, TensorArena memory, Recomputation.Kind kind) {
-            this.step = step;
+        /** @param memory of what stays; the rest goes to the pass's scratch memory */
+        Forward(PassState state, TensorArena memory, RecomputePlan.Kind kind) {
+            this.state = state;
             this.memory = memory;
             this.kind = kind;
         }
 
         /** Whether the input that these projections share stays. */
         private boolean stays(Set<Projection> readers) {
-            return kind == Recomputation.Kind.NONE && needsInput(step, readers);
+            return kind == RecomputePlan.Kind.NONE && needsInput(state, readers);
         }
 
         Tensor linear(Projection projection, Tensor x, boolean stays, DType dtype) {
-            Linear.Result result = linears.get(projection).forward(step, x, dtype, memory);
+            Linear.Result result = linears.get(projection).forward(state, x, dtype, memory);
             saved.put(projection, stays ? result.saved() : result.saved().withX(null));
             return result.y();
         }
@@ -92,19 +93,19 @@ final class Block {
         Gated gated(Tensor x, boolean xStays, TensorArena actPlace) {
             Linear gateMap = linears.get(Projection.GATE_PROJ);
             Linear upMap = linears.get(Projection.UP_PROJ);
-            LinearMap gateSingle = gateMap.single(step.adapters());
-            LinearMap upSingle = upMap.single(step.adapters());
+            LinearMap gateSingle = gateMap.single(state.adapters());
+            LinearMap upSingle = upMap.single(state.adapters());
             if (gateSingle == null || upSingle == null) {
-                Tensor gate = linear(Projection.GATE_PROJ, x, xStays, step.computeDtype());
-                Tensor up = linear(Projection.UP_PROJ, x, xStays, step.computeDtype());
-                return new Gated(gate, up, activated(step, gate, up, actPlace));
+                Tensor gate = linear(Projection.GATE_PROJ, x, xStays, state.computeDtype());
+                Tensor up = linear(Projection.UP_PROJ, x, xStays, state.computeDtype());
+                return new Gated(gate, up, activated(state, gate, up, actPlace));
             }
-            Tensor gate = memory.allocate(step.computeDtype(), step.tokens(), config.dFf());
-            Tensor up = memory.allocate(step.computeDtype(), step.tokens(), config.dFf());
-            Tensor act = actPlace.allocate(step.computeDtype(), step.tokens(), config.dFf());
-            Linear.Saved gateSaved = gateMap.savedOfSingle(step, x, memory);
-            Linear.Saved upSaved = upMap.savedOfSingle(step, x, memory);
-            step.ops().linear().linearGluForward(act, new GluKept(gate, up, gateSaved.only(), upSaved.only()), x, gateSingle, upSingle,
+            Tensor gate = memory.allocate(state.computeDtype(), state.tokens(), config.dFf());
+            Tensor up = memory.allocate(state.computeDtype(), state.tokens(), config.dFf());
+            Tensor act = actPlace.allocate(state.computeDtype(), state.tokens(), config.dFf());
+            Linear.Saved gateSaved = gateMap.savedOfSingle(state, x, memory);
+            Linear.Saved upSaved = upMap.savedOfSingle(state, x, memory);
+            state.ops().linear().linearGluForward(act, new GluKept(gate, up, gateSaved.only(), upSaved.only()), x, gateSingle, upSingle,
                 config.family().activation());
             saved.put(Projection.GATE_PROJ, xStays ? gateSaved : gateSaved.withX(null));
             saved.put(Projection.UP_PROJ, xStays ? upSaved : upSaved.withX(null));
@@ -112,41 +113,41 @@ final class Block {
         }
 
         NormSaved saved(Tensor x) {
-            return new NormSaved(x, memory.allocate(DType.F32, step.tokens()));
+            return new NormSaved(x, memory.allocate(DType.F32, state.tokens()));
         }
 
         private TensorArena placeOf(boolean stays) {
-            return stays ? memory : step.scratch();
+            return stays ? memory : state.scratch();
         }
     }
 
-    private boolean needsInput(Step step, Set<Projection> readers) {
-        return readers.stream().anyMatch(p -> step.needsInput(new ModuleKey(layer, p)));
+    private boolean needsInput(PassState state, Set<Projection> readers) {
+        return readers.stream().anyMatch(p -> state.needsInput(new ModuleKey(layer, p)));
     }
 
     /** The norm of [n, d_model] F32 in the compute type. */
-    private Tensor norm(Step step, NormSaved norm, Tensor weight, TensorArena place) {
-        Tensor y = place.allocate(step.computeDtype(), step.tokens(), config.dModel());
-        step.ops().block().rmsnormForward(y, norm.rstd(), norm.input(), weight, null, (float) config.rmsNormEps(),
+    private Tensor norm(PassState state, NormSaved norm, Tensor weight, TensorArena place) {
+        Tensor y = place.allocate(state.computeDtype(), state.tokens(), config.dModel());
+        state.ops().block().rmsnormForward(y, norm.rstd(), norm.input(), weight, null, (float) config.rmsNormEps(),
             config.family().normOffset());
         return y;
     }
 
     /** residual + norm(x), or residual + x in x's place where the family has no norm there. */
-    private Tensor addTo(Step step, Tensor residual, Tensor x, @Nullable NormSaved norm, LayerWeights.@Nullable Norm weight, TensorArena place) {
+    private Tensor addTo(PassState state, Tensor residual, Tensor x, @Nullable NormSaved norm, LayerWeights.@Nullable Norm weight, TensorArena place) {
         if (norm == null || weight == null) {
-            step.ops().elementwise().axpby(x, residual, 1, 1);
+            state.ops().elementwise().axpby(x, residual, 1, 1);
             return x;
         }
-        Tensor y = place.allocate(DType.F32, step.tokens(), config.dModel());
-        step.ops().block().rmsnormForward(y, norm.rstd(), x, weight.weight(), residual, (float) config.rmsNormEps(),
+        Tensor y = place.allocate(DType.F32, state.tokens(), config.dModel());
+        state.ops().block().rmsnormForward(y, norm.rstd(), x, weight.weight(), residual, (float) config.rmsNormEps(),
             config.family().normOffset());
         return y;
     }
 
-    private Tensor activated(Step step, Tensor gate, Tensor up, TensorArena place) {
-        Tensor act = place.allocate(step.computeDtype(), step.tokens(), config.dFf());
-        step.ops().block().gluForward(act, gate, up, config.family().activation());
+    private Tensor activated(PassState state, Tensor gate, Tensor up, TensorArena place) {
+        Tensor act = place.allocate(state.computeDtype(), state.tokens(), config.dFf());
+        state.ops().block().gluForward(act, gate, up, config.family().activation());
         return act;
     }
 
@@ -155,56 +156,56 @@ final class Block {
      * @param memory where the result goes, and what is kept for the backward
      * @param kind NONE or SELECTIVE: what is kept
      */
-    Result forward(Step step, Tensor residPre, TensorArena memory, Recomputation.Kind kind, @Nullable TensorListener listener) {
-        Forward f = new Forward(step, memory, kind);
-        DType type = step.computeDtype();
+    Result forward(PassState state, Tensor residPre, TensorArena memory, RecomputePlan.Kind kind, @Nullable TensorListener listener) {
+        Forward f = new Forward(state, memory, kind);
+        DType type = state.computeDtype();
         NormSaved inputNorm = f.saved(residPre);
         boolean normedStays = f.stays(ATTENTION_INPUTS);
-        Tensor normed = norm(step, inputNorm, weights.inputNorm().weight(), f.placeOf(normedStays));
-        Tensor q = rotated(step, f.linear(Projection.Q_PROJ, normed, normedStays, type), config.nHeads());
-        Tensor k = rotated(step, f.linear(Projection.K_PROJ, normed, normedStays, type), config.nKvHeads());
+        Tensor normed = norm(state, inputNorm, weights.inputNorm().weight(), f.placeOf(normedStays));
+        Tensor q = rotated(state, f.linear(Projection.Q_PROJ, normed, normedStays, type), config.nHeads());
+        Tensor k = rotated(state, f.linear(Projection.K_PROJ, normed, normedStays, type), config.nKvHeads());
         Tensor v = f.linear(Projection.V_PROJ, normed, normedStays, type);
-        Tensor z = memory.allocate(type, step.tokens(), config.qWidth());
-        Tensor lse = memory.allocate(DType.F32, step.tokens(), config.nHeads());
-        attend(step, z, lse, q, k, v);
+        Tensor z = memory.allocate(type, state.tokens(), config.qWidth());
+        Tensor lse = memory.allocate(DType.F32, state.tokens(), config.nHeads());
+        attend(state, z, lse, q, k, v);
         Tensor attnOut = f.linear(Projection.O_PROJ, z, true, DType.F32);
-        notify(listener, "attn_out.", attnOut);
+        notify(listener, Site.ATTENTION_OUT, attnOut);
         NormSaved postAttentionNorm = weights.postAttentionNorm() == null ? null : f.saved(attnOut);
         // Where there is no norm the sum stands in the product's place and stays with it.
-        boolean midStays = kind == Recomputation.Kind.NONE || postAttentionNorm == null;
-        Tensor residMid = addTo(step, residPre, attnOut, postAttentionNorm, weights.postAttentionNorm(), f.placeOf(midStays));
-        notify(listener, "hidden.mid.", residMid);
+        boolean midStays = kind == RecomputePlan.Kind.NONE || postAttentionNorm == null;
+        Tensor residMid = addTo(state, residPre, attnOut, postAttentionNorm, weights.postAttentionNorm(), f.placeOf(midStays));
+        notify(listener, Site.MID, residMid);
         NormSaved preFeedforwardNorm = f.saved(residMid);
         boolean mlpInStays = f.stays(MLP_INPUTS);
-        Tensor mlpIn = norm(step, preFeedforwardNorm, weights.preFeedforwardNorm().weight(), f.placeOf(mlpInStays));
+        Tensor mlpIn = norm(state, preFeedforwardNorm, weights.preFeedforwardNorm().weight(), f.placeOf(mlpInStays));
         boolean actStays = f.stays(MLP_OUTPUT);
         Gated gated = f.gated(mlpIn, mlpInStays, f.placeOf(actStays));
         Tensor mlpOut = f.linear(Projection.DOWN_PROJ, gated.act(), actStays, DType.F32);
-        notify(listener, "mlp_out.", mlpOut);
+        notify(listener, Site.MLP_OUT, mlpOut);
         NormSaved postFeedforwardNorm = weights.postFeedforwardNorm() == null ? null : f.saved(mlpOut);
-        Tensor residPost = addTo(step, residMid, mlpOut, postFeedforwardNorm, weights.postFeedforwardNorm(), memory);
-        notify(listener, "hidden.layer.", residPost);
+        Tensor residPost = addTo(state, residMid, mlpOut, postFeedforwardNorm, weights.postFeedforwardNorm(), memory);
+        notify(listener, Site.LAYER, residPost);
         return new Result(residPost, new Saved(inputNorm, q, k, v, z, lse, postAttentionNorm,
             new NormSaved(midStays ? residMid : null, preFeedforwardNorm.rstd()), gated.gate(), gated.up(), postFeedforwardNorm, f.saved));
     }
 
     /** What a forward that kept SELECTIVEly has left out and the backward needs, computed again into {@code memory}. */
-    Saved restored(Step step, Tensor residPre, Saved s, TensorArena memory) {
+    Saved restored(PassState state, Tensor residPre, Saved s, TensorArena memory) {
         NormSaved preFeedforwardNorm = s.preFeedforwardNorm();
         NormSaved attnNorm = s.postAttentionNorm();
         if (preFeedforwardNorm.x() == null && attnNorm != null) {
-            preFeedforwardNorm = new NormSaved(addTo(step, residPre, attnNorm.input(), attnNorm, weights.postAttentionNorm(), memory),
+            preFeedforwardNorm = new NormSaved(addTo(state, residPre, attnNorm.input(), attnNorm, weights.postAttentionNorm(), memory),
                 preFeedforwardNorm.rstd());
         }
         Map<Projection, Linear.Saved> inputs = new EnumMap<>(s.linears());
-        if (needsInput(step, ATTENTION_INPUTS)) {
-            putInput(inputs, ATTENTION_INPUTS, norm(step, s.inputNorm(), weights.inputNorm().weight(), memory));
+        if (needsInput(state, ATTENTION_INPUTS)) {
+            putInput(inputs, ATTENTION_INPUTS, norm(state, s.inputNorm(), weights.inputNorm().weight(), memory));
         }
-        if (needsInput(step, MLP_INPUTS)) {
-            putInput(inputs, MLP_INPUTS, norm(step, preFeedforwardNorm, weights.preFeedforwardNorm().weight(), memory));
+        if (needsInput(state, MLP_INPUTS)) {
+            putInput(inputs, MLP_INPUTS, norm(state, preFeedforwardNorm, weights.preFeedforwardNorm().weight(), memory));
         }
-        if (needsInput(step, MLP_OUTPUT)) {
-            putInput(inputs, MLP_OUTPUT, activated(step, s.gate(), s.up(), memory));
+        if (needsInput(state, MLP_OUTPUT)) {
+            putInput(inputs, MLP_OUTPUT, activated(state, s.gate(), s.up(), memory));
         }
         return new Saved(s.inputNorm(), s.q(), s.k(), s.v(), s.z(), s.lse(), attnNorm, preFeedforwardNorm, s.gate(), s.up(), s.postFeedforwardNorm(), inputs);
     }
@@ -213,123 +214,123 @@ final class Block {
         readers.forEach(p -> linears.computeIfPresent(p, (_, saved) -> saved.withX(x)));
     }
 
-    private Tensor rotated(Step step, Tensor x, long heads) {
-        Tensor byHead = x.view(step.tokens(), heads, config.headDim());
-        step.ops().block().rope(byHead, byHead, step.ropeTable(), false);
+    private Tensor rotated(PassState state, Tensor x, long heads) {
+        Tensor byHead = x.view(state.tokens(), heads, config.headDim());
+        state.ops().block().rope(byHead, byHead, state.ropeTable(), false);
         return x;
     }
 
-    private void attend(Step step, Tensor z, Tensor lse, Tensor q, Tensor k, Tensor v) {
-        KvCache cache = step.cache();
+    private void attend(PassState state, Tensor z, Tensor lse, Tensor q, Tensor k, Tensor v) {
+        KvCache cache = state.cache();
         if (cache == null) {
-            step.ops().attention().attentionForward(z, lse, q, k, v, step.segments(), step.segments(), shape(step, step.batch().length(), 0,
-                step.batch().length() * config.kvWidth()));
+            state.ops().attention().attentionForward(z, lse, q, k, v, state.segments(), state.segments(), shape(state, state.batch().length(), 0,
+                state.batch().length() * config.kvWidth()));
         } else {
             cache.append(layer, k, v);
-            step.ops().attention().attentionForward(z, lse, q, cache.keys(layer), cache.values(layer), step.segments(), cache.keySegments(),
-                shape(step, cache.length() + step.batch().length(), cache.length(), cache.batchStride()));
+            state.ops().attention().attentionForward(z, lse, q, cache.keys(layer), cache.values(layer), state.segments(), cache.keySegments(),
+                shape(state, cache.length() + state.batch().length(), cache.length(), cache.batchStride()));
         }
     }
 
-    private AttentionShape shape(Step step, long nKeys, long queryOffset, long kvBatchStride) {
-        return new AttentionShape(step.batch().batch(), step.batch().length(), nKeys, config.nHeads(), config.nKvHeads(), config.headDim(),
+    private AttentionShape shape(PassState state, long nKeys, long queryOffset, long kvBatchStride) {
+        return new AttentionShape(state.batch().batch(), state.batch().length(), nKeys, config.nHeads(), config.nKvHeads(), config.headDim(),
             kvBatchStride, queryOffset, config.isSliding(layer) ? config.slidingWindow() : 0,
             (float) (1 / Math.sqrt(config.queryPreAttnScalar())), (float) config.attnLogitSoftcap());
     }
 
-    private void notify(@Nullable TensorListener listener, String name, Tensor value) {
+    private void notify(@Nullable TensorListener listener, Site site, Tensor value) {
         if (listener != null) {
-            listener.accept(name + layer, value);
+            listener.accept(site, layer, value);
         }
     }
 
     /** Turns the gradient of resid_post into that of resid_pre, in place: dResid [n, d_model] F32. */
-    void backward(Step step, Tensor dResid, Saved saved, BackwardTargets targets) {
-        TensorArena scratch = step.scratch();
+    void backward(PassState state, Tensor dResid, Saved saved, GradientTargets targets) {
+        TensorArena scratch = state.scratch();
         TensorArena.Mark mark = scratch.mark();
-        mlpBackward(step, dResid, saved, targets);
+        mlpBackward(state, dResid, saved, targets);
         scratch.release(mark);
         if (targets.listener() != null) {
-            targets.listener().accept("hidden.mid." + layer, dResid);
+            targets.listener().accept(Site.MID, layer, dResid);
         }
-        attentionBackward(step, dResid, saved, targets);
+        attentionBackward(state, dResid, saved, targets);
         scratch.release(mark);
     }
 
-    private void mlpBackward(Step step, Tensor dResid, Saved saved, BackwardTargets targets) {
-        TensorArena scratch = step.scratch();
-        long n = step.tokens();
-        Tensor dMlpOut = normBackward(step, dResid, saved.postFeedforwardNorm(), weights.postFeedforwardNorm(), targets);
-        Tensor dAct = scratch.allocate(linears.get(Projection.DOWN_PROJ).gradientType(step), n, config.dFf());
-        linearBackward(step, Projection.DOWN_PROJ, dAct, false, dMlpOut, saved, targets);
-        Tensor dActTyped = typed(step, dAct);
-        Tensor dGate = scratch.allocate(step.computeDtype(), n, config.dFf());
-        Tensor dUp = scratch.allocate(step.computeDtype(), n, config.dFf());
-        step.ops().block().gluBackward(dGate, dUp, dActTyped, saved.gate(), saved.up(), config.family().activation());
+    private void mlpBackward(PassState state, Tensor dResid, Saved saved, GradientTargets targets) {
+        TensorArena scratch = state.scratch();
+        long n = state.tokens();
+        Tensor dMlpOut = normBackward(state, dResid, saved.postFeedforwardNorm(), weights.postFeedforwardNorm(), targets);
+        Tensor dAct = scratch.allocate(linears.get(Projection.DOWN_PROJ).gradientType(state), n, config.dFf());
+        linearBackward(state, Projection.DOWN_PROJ, dAct, false, dMlpOut, saved, targets);
+        Tensor dActTyped = typed(state, dAct);
+        Tensor dGate = scratch.allocate(state.computeDtype(), n, config.dFf());
+        Tensor dUp = scratch.allocate(state.computeDtype(), n, config.dFf());
+        state.ops().block().gluBackward(dGate, dUp, dActTyped, saved.gate(), saved.up(), config.family().activation());
         Tensor dMlpIn = scratch.allocate(DType.F32, n, config.dModel());
-        linearBackward(step, Projection.GATE_PROJ, dMlpIn, false, dGate, saved, targets);
-        linearBackward(step, Projection.UP_PROJ, dMlpIn, true, dUp, saved, targets);
-        addNormBackward(step, dResid, dMlpIn, saved.preFeedforwardNorm(), weights.preFeedforwardNorm(), targets);
+        linearBackward(state, Projection.GATE_PROJ, dMlpIn, false, dGate, saved, targets);
+        linearBackward(state, Projection.UP_PROJ, dMlpIn, true, dUp, saved, targets);
+        addNormBackward(state, dResid, dMlpIn, saved.preFeedforwardNorm(), weights.preFeedforwardNorm(), targets);
     }
 
-    private void attentionBackward(Step step, Tensor dResid, Saved saved, BackwardTargets targets) {
-        TensorArena scratch = step.scratch();
-        long n = step.tokens();
-        Tensor dAttnOut = normBackward(step, dResid, saved.postAttentionNorm(), weights.postAttentionNorm(), targets);
-        Tensor dz = scratch.allocate(linears.get(Projection.O_PROJ).gradientType(step), n, config.qWidth());
-        linearBackward(step, Projection.O_PROJ, dz, false, dAttnOut, saved, targets);
-        Tensor dzTyped = typed(step, dz);
-        Tensor dq = scratch.allocate(step.computeDtype(), n, config.qWidth());
-        Tensor dk = scratch.allocate(step.computeDtype(), n, config.kvWidth());
-        Tensor dv = scratch.allocate(step.computeDtype(), n, config.kvWidth());
-        long length = step.batch().length();
-        step.ops().attention().attentionBackward(dq, dk, dv, dzTyped, saved.q(), saved.k(), saved.v(), saved.z(), saved.lse(),
-            step.segments(), step.segments(), shape(step, length, 0, length * config.kvWidth()));
-        unrotate(step, dq, config.nHeads());
-        unrotate(step, dk, config.nKvHeads());
+    private void attentionBackward(PassState state, Tensor dResid, Saved saved, GradientTargets targets) {
+        TensorArena scratch = state.scratch();
+        long n = state.tokens();
+        Tensor dAttnOut = normBackward(state, dResid, saved.postAttentionNorm(), weights.postAttentionNorm(), targets);
+        Tensor dz = scratch.allocate(linears.get(Projection.O_PROJ).gradientType(state), n, config.qWidth());
+        linearBackward(state, Projection.O_PROJ, dz, false, dAttnOut, saved, targets);
+        Tensor dzTyped = typed(state, dz);
+        Tensor dq = scratch.allocate(state.computeDtype(), n, config.qWidth());
+        Tensor dk = scratch.allocate(state.computeDtype(), n, config.kvWidth());
+        Tensor dv = scratch.allocate(state.computeDtype(), n, config.kvWidth());
+        long length = state.batch().length();
+        state.ops().attention().attentionBackward(dq, dk, dv, dzTyped, saved.q(), saved.k(), saved.v(), saved.z(), saved.lse(), state.segments(),
+            state.segments(), shape(state, length, 0, length * config.kvWidth()));
+        unrotate(state, dq, config.nHeads());
+        unrotate(state, dk, config.nKvHeads());
         Tensor dNormed = scratch.allocate(DType.F32, n, config.dModel());
-        linearBackward(step, Projection.Q_PROJ, dNormed, false, dq, saved, targets);
-        linearBackward(step, Projection.K_PROJ, dNormed, true, dk, saved, targets);
-        linearBackward(step, Projection.V_PROJ, dNormed, true, dv, saved, targets);
-        addNormBackward(step, dResid, dNormed, saved.inputNorm(), weights.inputNorm(), targets);
+        linearBackward(state, Projection.Q_PROJ, dNormed, false, dq, saved, targets);
+        linearBackward(state, Projection.K_PROJ, dNormed, true, dk, saved, targets);
+        linearBackward(state, Projection.V_PROJ, dNormed, true, dv, saved, targets);
+        addNormBackward(state, dResid, dNormed, saved.inputNorm(), weights.inputNorm(), targets);
     }
 
-    private void unrotate(Step step, Tensor dx, long heads) {
-        Tensor byHead = dx.view(step.tokens(), heads, config.headDim());
-        step.ops().block().rope(byHead, byHead, step.ropeTable(), true);
+    private void unrotate(PassState state, Tensor dx, long heads) {
+        Tensor byHead = dx.view(state.tokens(), heads, config.headDim());
+        state.ops().block().rope(byHead, byHead, state.ropeTable(), true);
     }
 
-    private void linearBackward(Step step, Projection projection, Tensor dx, boolean accumulate, Tensor dy, Saved saved, BackwardTargets targets) {
-        linears.get(projection).backward(step, dx, accumulate, typed(step, dy), saved.linears().get(projection), targets);
+    private void linearBackward(PassState state, Projection projection, Tensor dx, boolean accumulate, Tensor dy, Saved saved, GradientTargets targets) {
+        linears.get(projection).backward(state, dx, accumulate, typed(state, dy), saved.linears().get(projection), targets);
     }
 
     /** The gradient in the compute type, for the next matmul. */
-    private static Tensor typed(Step step, Tensor gradient) {
-        if (gradient.dtype() == step.computeDtype()) {
+    private static Tensor typed(PassState state, Tensor gradient) {
+        if (gradient.dtype() == state.computeDtype()) {
             return gradient;
         }
-        Tensor typed = step.scratch().allocate(step.computeDtype(), gradient.shape().toArray());
-        step.ops().elementwise().convert(typed, gradient);
+        Tensor typed = state.scratch().allocate(state.computeDtype(), gradient.shape().toArray());
+        state.ops().elementwise().convert(typed, gradient);
         return typed;
     }
 
     /** Through a norm whose output was added to the residual stream: gradient of its input, F32; dy itself where the family has no norm there. */
-    private Tensor normBackward(Step step, Tensor dy, @Nullable NormSaved saved, LayerWeights.@Nullable Norm norm, BackwardTargets targets) {
+    private Tensor normBackward(PassState state, Tensor dy, @Nullable NormSaved saved, LayerWeights.@Nullable Norm norm, GradientTargets targets) {
         if (saved == null || norm == null) {
             return dy;
         }
-        Tensor dx = step.scratch().allocate(DType.F32, step.tokens(), config.dModel());
-        normBackward(step, dx, false, dy, saved, norm, targets);
+        Tensor dx = state.scratch().allocate(DType.F32, state.tokens(), config.dModel());
+        normBackward(state, dx, false, dy, saved, norm, targets);
         return dx;
     }
 
     /** Through a norm that read the residual stream: its input's gradient is added to dResid. */
-    private void addNormBackward(Step step, Tensor dResid, Tensor dy, NormSaved saved, LayerWeights.Norm norm, BackwardTargets targets) {
-        normBackward(step, dResid, true, dy, saved, norm, targets);
+    private void addNormBackward(PassState state, Tensor dResid, Tensor dy, NormSaved saved, LayerWeights.Norm norm, GradientTargets targets) {
+        normBackward(state, dResid, true, dy, saved, norm, targets);
     }
 
-    private void normBackward(Step step, Tensor dx, boolean accumulate, Tensor dy, NormSaved saved, LayerWeights.Norm norm, BackwardTargets targets) {
-        step.ops().block().rmsnormBackward(dx, targets.parameters().get(norm.name()), dy, saved.input(), norm.weight(), saved.rstd(),
+    private void normBackward(PassState state, Tensor dx, boolean accumulate, Tensor dy, NormSaved saved, LayerWeights.Norm norm, GradientTargets targets) {
+        state.ops().block().rmsnormBackward(dx, targets.parameters().get(norm.name()), dy, saved.input(), norm.weight(), saved.rstd(),
             config.family().normOffset(), accumulate);
     }
 }

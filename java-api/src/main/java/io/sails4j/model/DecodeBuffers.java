@@ -5,6 +5,7 @@ import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,7 +31,7 @@ record DecodeBuffers(Tensor ids, Tensor positions, Tensor keyPosition, Tensor st
                      Tensor out, Tensor logits) {
     static DecodeBuffers allocate(ModelConfig c, DType type, int batch, int steps, boolean random, TensorArena memory) {
         int[] ones = new int[batch];
-        java.util.Arrays.fill(ones, 1);
+        Arrays.fill(ones, 1);
         return new DecodeBuffers(memory.allocate(DType.I32, batch), memory.allocate(DType.I32, batch), memory.allocate(DType.I32, 1),
             memory.allocate(DType.I32, 1), memory.of(ones, batch), memory.allocate(DType.I32, steps, batch),
             random ? memory.allocate(DType.F32, steps, batch) : null, random ? memory.allocate(DType.F32, 1, batch) : null,

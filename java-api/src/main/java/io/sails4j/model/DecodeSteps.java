@@ -9,6 +9,7 @@ import io.sails4j.tensor.Backend;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -47,8 +48,8 @@ final class DecodeSteps implements AutoCloseable {
             buffers.uniforms().upload(uniforms);
         }
         // Where the last token of the prompt stands: choosing the first new one moves on from there.
-        int longest = java.util.Arrays.stream(promptLengths).max().orElse(0);
-        buffers.positions().upload(java.util.Arrays.stream(promptLengths).map(n -> n - 1).toArray());
+        int longest = Arrays.stream(promptLengths).max().orElse(0);
+        buffers.positions().upload(Arrays.stream(promptLengths).map(n -> n - 1).toArray());
         buffers.keyPosition().upload(new int[] {longest - 1});
         buffers.step().upload(new int[] {0});
     }

@@ -10,7 +10,8 @@ import io.sails4j.tensor.Tensor;
 public final class DoraScale implements AutoCloseable {
     private final Tensor magnitude;
     private final Tensor norm;
-    private boolean current;
+    /** Sessions that share the adapter may each find it false: they then write the same lengths, in the device's order before any reads them. */
+    private volatile boolean current;
 
     /**
      * @param magnitude [d_out] F32
@@ -26,9 +27,9 @@ public final class DoraScale implements AutoCloseable {
     }
 
     /** The lengths [d_out] F32 of the rows of weight + scale * lora_B lora_A. */
-    Tensor norm(Ops ops, Tensor weight, LowRankAdapter adapter) {
+    Tensor norm(Ops ops, Tensor weight, Tensor loraA, Tensor loraB, float scale) {
         if (!current) {
-            ops.linear().doraNorm(norm, weight, adapter.loraA(), adapter.loraB(), adapter.scale());
+            ops.linear().doraNorm(norm, weight, loraA, loraB, scale);
             current = true;
         }
         return norm;

@@ -5,15 +5,14 @@ import org.jspecify.annotations.Nullable;
 /**
  * @param saveForBackward keep what the backward needs
  * @param lastLayer stop after this block (then there is no final norm), -1 = run all
- * @param listener receives {@code hidden.embed}, and for each block N {@code attn_out.N}, {@code hidden.mid.N}, {@code mlp_out.N},
- *     {@code hidden.layer.N}, all [batch * length, d_model] F32; then {@code hidden.final_norm} in the compute type
+ * @param listener receives each {@link Site} in the order of the model, [batch * length, d_model] F32, the final norm in the compute type
  * @param recompute what the backward computes again
  * @param frozenWeights the backward will ask for no gradient of the model's own parameters: inputs of linear maps without an adapter are not kept
  */
-public record ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable TensorListener listener, Recomputation recompute, boolean frozenWeights) {
+public record ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable TensorListener listener, RecomputePlan recompute, boolean frozenWeights) {
     /** Nothing is computed twice, and any gradient can be asked for. */
     public ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable TensorListener listener) {
-        this(saveForBackward, lastLayer, listener, Recomputation.none(), false);
+        this(saveForBackward, lastLayer, listener, RecomputePlan.none(), false);
     }
 
     public static ForwardOptions inference() {
@@ -21,10 +20,10 @@ public record ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable T
     }
 
     public static ForwardOptions training() {
-        return training(Recomputation.none(), false);
+        return training(RecomputePlan.none(), false);
     }
 
-    public static ForwardOptions training(Recomputation recompute, boolean frozenWeights) {
+    public static ForwardOptions training(RecomputePlan recompute, boolean frozenWeights) {
         return new ForwardOptions(true, -1, null, recompute, frozenWeights);
     }
 }

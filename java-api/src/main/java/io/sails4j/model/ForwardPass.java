@@ -5,9 +5,9 @@ import io.sails4j.tensor.TensorArena;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** The result of a forward. Closing gives its memory back to the model; passes close in the reverse order of their opening. */
+/** The result of a forward. Closing gives its memory back to the session; passes close in the reverse order of their opening. */
 public final class ForwardPass implements AutoCloseable {
-    private final Step step;
+    private final PassState state;
     private final TensorArena.Mark mark;
     private final List<SavedBlock> blocks;
     private final Tensor lastResidual;
@@ -16,12 +16,12 @@ public final class ForwardPass implements AutoCloseable {
     private boolean closed;
 
     /** What a block left: its input [n, d_model] F32, and what its backward needs, null where all of that is computed once more. */
-    record SavedBlock(Tensor residPre, Recomputation.Kind kind, Block.@Nullable Saved saved) {
+    record SavedBlock(Tensor residPre, RecomputePlan.Kind kind, Block.@Nullable Saved saved) {
     }
 
-    ForwardPass(Step step, TensorArena.Mark mark, List<SavedBlock> blocks, Tensor lastResidual, @Nullable Tensor finalNorm,
+    ForwardPass(PassState state, TensorArena.Mark mark, List<SavedBlock> blocks, Tensor lastResidual, @Nullable Tensor finalNorm,
                 @Nullable Tensor finalRstd) {
-        this.step = step;
+        this.state = state;
         this.mark = mark;
         this.blocks = blocks;
         this.lastResidual = lastResidual;
@@ -30,7 +30,7 @@ public final class ForwardPass implements AutoCloseable {
     }
 
     public TokenBatch batch() {
-        return step.batch();
+        return state.batch();
     }
 
     /** The input of the output matrix, [batch * length, d_model] in the compute type. */
@@ -41,9 +41,9 @@ public final class ForwardPass implements AutoCloseable {
         return finalNorm;
     }
 
-    Step step() {
+    PassState state() {
         requireOpen();
-        return step;
+        return state;
     }
 
     List<SavedBlock> blocks() {
@@ -71,7 +71,7 @@ public final class ForwardPass implements AutoCloseable {
     public void close() {
         if (!closed) {
             closed = true;
-            step.kept().release(mark);
+            state.kept().release(mark);
         }
     }
 }

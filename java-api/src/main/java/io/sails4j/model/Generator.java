@@ -6,7 +6,6 @@ import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.SplittableRandom;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -15,11 +14,14 @@ public final class Generator {
     /** Steps that are queued before the host looks at their tokens: at most so many are surplus when the last sequence has ended. */
     private static final int MOST_AHEAD = 16;
 
+    private final ModelSession session;
     private final CausalModel model;
     private final AdapterStack adapters;
 
-    public Generator(CausalModel model, AdapterStack adapters) {
-        this.model = model;
+    /** @param session whose memory the reading of prompts takes, and whose thread generates */
+    public Generator(ModelSession session, AdapterStack adapters) {
+        this.session = session;
+        this.model = session.model();
         this.adapters = adapters;
     }
 
@@ -70,7 +72,8 @@ public final class Generator {
         if (prompts.isEmpty()) {
             return chosen.results();
         }
-        try (KvCache cache = new KvCache(model, prompts.size(), longest + options.maxNewTokens());
+        try (KvCache cache = new KvCache(model.config(), model.computeDtype(), model.engine().device(), prompts.size(),
+                 longest + options.maxNewTokens());
              DecodeSteps steps = new DecodeSteps(model, adapters, cache, options, lengths, uniforms(prompts.size(), options))) {
             readPrompts(leftPadded(prompts, longest), cache, steps, chosen);
             int most = model.engine().backend() == Backend.CPU || listener != null && listener.readsLogits() ? 1 : MOST_AHEAD;
@@ -88,8 +91,8 @@ public final class Generator {
     private void readPrompts(TokenBatch tokens, KvCache cache, DecodeSteps steps, Chosen chosen) {
         int[] lastRows = new int[tokens.batch()];
         Arrays.setAll(lastRows, b -> (b + 1) * tokens.length() - 1);
-        try (ForwardPass pass = model.forward(tokens, adapters, ForwardOptions.inference(), cache)) {
-            Tensor logits = model.logits(pass, lastRows);
+        try (ForwardPass pass = session.forward(tokens, adapters, ForwardOptions.inference(), cache)) {
+            Tensor logits = session.logits(pass, lastRows);
             steps.first(logits);
             chosen.take(steps.chosen(0, 1), logits);
         }
@@ -159,8 +162,7 @@ public final class Generator {
         float[] uniforms = new float[options.temperature() == 0 ? 0 : options.maxNewTokens() * batch];
         for (int i = 0; i < uniforms.length; i++) {
             long mixed = options.seed() * 0x9E3779B97F4A7C15L + i % batch * 0xD1B54A32D192ED03L + i / batch;
-            // 24 bits: the largest float below 1 is representable, 1 is not reached.
-            uniforms[i] = (new SplittableRandom(mixed).nextInt() >>> 8) * 0x1p-24f;
+            uniforms[i] = CounterRandom.uniform(mixed);
         }
         return uniforms;
     }

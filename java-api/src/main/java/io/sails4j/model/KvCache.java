@@ -2,6 +2,7 @@ package io.sails4j.model;
 
 import io.sails4j.config.ModelConfig;
 import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Device;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
@@ -21,18 +22,19 @@ public final class KvCache implements AutoCloseable {
     private Tensor keySegments;
     private int length;
 
-    public KvCache(CausalModel model, int batch, int capacity) {
-        this.config = model.config();
+    /** @param dtype of keys and values: the compute type of the models that use the cache */
+    public KvCache(ModelConfig config, DType dtype, Device device, int batch, int capacity) {
+        this.config = config;
         this.batch = batch;
         this.capacity = capacity;
         this.segments = new int[batch * capacity];
-        this.segmentMemory = new TensorArena(model.engine().device());
+        this.segmentMemory = new TensorArena(device);
         this.keySegments = segmentMemory.allocate(DType.I32, 0);
-        this.placeSegments = model.engine().device().allocate(DType.I32, Shape.of(batch, capacity));
+        this.placeSegments = device.allocate(DType.I32, Shape.of(batch, capacity));
         Shape shape = Shape.of(batch, capacity, config.kvWidth());
         for (int layer = 0; layer < config.nLayers(); layer++) {
-            keys.add(model.engine().device().allocate(model.computeDtype(), shape));
-            values.add(model.engine().device().allocate(model.computeDtype(), shape));
+            keys.add(device.allocate(dtype, shape));
+            values.add(device.allocate(dtype, shape));
         }
     }
 

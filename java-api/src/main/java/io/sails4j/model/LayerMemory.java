@@ -73,7 +73,7 @@ final class LayerMemory {
     }
 
     /** What forward leaves for backward, and what the backward computes again of one layer at a time. */
-    long kept(Recomputation recompute) {
+    long kept(RecomputePlan recompute) {
         long kept = shared();
         long again = 0;
         for (int layer = 0; layer < config.nLayers(); layer++) {
@@ -98,7 +98,7 @@ final class LayerMemory {
     }
 
     /** What a mix takes longer, in operations for each position: the linear maps once more, or the memory that is moved. */
-    double cost(Recomputation recompute) {
+    double cost(RecomputePlan recompute) {
         double linear = 0;
         for (Projection p : Projection.values()) {
             linear += 2.0 * p.dIn(config) * p.dOut(config);

@@ -6,6 +6,8 @@ import io.sails4j.ops.Ops;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
+import java.util.Arrays;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** One linear map with its adapters: y = x W^T + sum of scale (x A^T) B^T; with DoRA the columns of that times magnitude / norm. */
@@ -32,11 +34,11 @@ final class Linear {
 
         /** The h of the only adapter, null where there is none. */
         @Nullable Tensor only() {
-            return java.util.Arrays.stream(h).filter(java.util.Objects::nonNull).findFirst().orElse(null);
+            return Arrays.stream(h).filter(Objects::nonNull).findFirst().orElse(null);
         }
 
         Tensor input() {
-            return java.util.Objects.requireNonNull(x, "the forward was told that nothing needs this input");
+            return Objects.requireNonNull(x, "the forward was told that nothing needs this input");
         }
     }
 
@@ -45,9 +47,9 @@ final class Linear {
     }
 
     /** y [n, d_out] of the given type, from {@code memory}. */
-    Result forward(Step step, Tensor x, DType yDtype, TensorArena memory) {
-        Tensor y = memory.allocate(yDtype, step.tokens(), weight.dim(0));
-        return new Result(y, into(step.ops(), y, x, step.adapters(), memory));
+    Result forward(PassState state, Tensor x, DType yDtype, TensorArena memory) {
+        Tensor y = memory.allocate(yDtype, state.tokens(), weight.dim(0));
+        return new Result(y, into(state.ops(), y, x, state.adapters(), memory));
     }
 
     /** The same into y. The first adapter is part of the product, others are added to it. */
@@ -68,7 +70,7 @@ final class Linear {
         Tensor u = dora == null ? y : memory.allocate(DType.F32, n, weight.dim(0));
         ops.linear().linearForward(u, h[fused], x, weight, null, null, adapter.loraA(), adapter.loraB(), adapter.scale());
         if (dora != null) {
-            ops.linear().doraForward(y, u, dora.magnitude(), dora.norm(ops, weight, adapter));
+            ops.linear().doraForward(y, u, dora.magnitude(), dora.norm(ops, weight, adapter.loraA(), adapter.loraB(), adapter.scale()));
             return new Saved(x, h, u);
         }
         for (int i = fused + 1; i < adapters.length; i++) {
@@ -87,53 +89,54 @@ final class Linear {
             return LinearMap.plain(weight);
         }
         LowRankAdapter adapter = adapters[only];
-        boolean alone = java.util.Arrays.stream(adapters).filter(java.util.Objects::nonNull).count() == 1;
+        boolean alone = Arrays.stream(adapters).filter(Objects::nonNull).count() == 1;
         return alone && adapter.dora() == null ? new LinearMap(weight, adapter.loraA(), adapter.loraB(), adapter.scale()) : null;
     }
 
     /** What the backward needs of a {@link #single} map whose adapter's x A^T [n, r] will lie in {@link Saved#only}. */
-    Saved savedOfSingle(Step step, Tensor x, TensorArena memory) {
-        LowRankAdapter[] adapters = step.adapters().partsOf(key);
+    Saved savedOfSingle(PassState state, Tensor x, TensorArena memory) {
+        LowRankAdapter[] adapters = state.adapters().partsOf(key);
         Tensor[] h = new Tensor[adapters.length];
         int only = first(adapters);
         if (only >= 0) {
-            h[only] = memory.allocate(DType.F32, step.tokens(), adapters[only].r());
+            h[only] = memory.allocate(DType.F32, state.tokens(), adapters[only].r());
         }
         return new Saved(x, h, null);
     }
 
     /** What {@link #backward} can write a gradient in that the next product takes in the compute type: that one where no adapter is added to it. */
-    DType gradientType(Step step) {
-        return first(step.adapters().partsOf(key)) < 0 ? step.computeDtype() : DType.F32;
+    DType gradientType(PassState state) {
+        return first(state.adapters().partsOf(key)) < 0 ? state.computeDtype() : DType.F32;
     }
 
     /** dx [n, d_in] F32, or of {@link #gradientType}, = or += dy W + adapters; gradients of the weight and of the trained adapter where asked for. */
-    void backward(Step step, Tensor dx, boolean accumulate, Tensor dy, Saved saved, BackwardTargets targets) {
+    void backward(PassState state, Tensor dx, boolean accumulate, Tensor dy, Saved saved, GradientTargets targets) {
         Tensor dWeight = targets.parameters().get(key.path() + ".weight");
         if (dWeight != null) {
-            step.ops().matmul().matmul(dWeight, dy, saved.input(), true, false, 1, 1);
+            state.ops().matmul().matmul(dWeight, dy, saved.input(), true, false, 1, 1);
         }
-        LowRankAdapter[] adapters = step.adapters().partsOf(key);
+        LowRankAdapter[] adapters = state.adapters().partsOf(key);
         int fused = first(adapters);
         if (fused < 0) {
-            step.ops().matmul().matmul(dx, dy, weight, false, false, 1, accumulate ? 1 : 0);
+            state.ops().matmul().matmul(dx, dy, weight, false, false, 1, accumulate ? 1 : 0);
             return;
         }
         LowRankAdapter adapter = adapters[fused];
         LowRankGradient gradient = gradientOf(fused, targets);
-        TensorArena.Mark mark = step.scratch().mark();
+        TensorArena.Mark mark = state.scratch().mark();
         if (adapter.dora() != null) {
-            Tensor du = step.scratch().allocate(dy.dtype(), dy.shape().toArray());
-            step.ops().linear().doraBackward(du, gradient == null ? null : gradient.dMagnitude(), dy,
-                java.util.Objects.requireNonNull(saved.u()), adapter.dora().magnitude(), adapter.dora().norm(step.ops(), weight, adapter));
+            Tensor du = state.scratch().allocate(dy.dtype(), dy.shape().toArray());
+            state.ops().linear().doraBackward(du, gradient == null ? null : gradient.dMagnitude(), dy, Objects.requireNonNull(saved.u()),
+                adapter.dora().magnitude(), adapter.dora().norm(state.ops(), weight, adapter.loraA(), adapter.loraB(),
+                    adapter.scale()));
             dy = du;
         }
-        step.ops().linear().linearBackward(dx, gradient == null ? null : gradient.dLoraA(), gradient == null ? null : gradient.dLoraB(),
+        state.ops().linear().linearBackward(dx, gradient == null ? null : gradient.dLoraA(), gradient == null ? null : gradient.dLoraB(),
             dy, saved.input(), weight, saved.h()[fused], adapter.loraA(), adapter.loraB(), adapter.scale(), accumulate);
-        step.scratch().release(mark);
+        state.scratch().release(mark);
         for (int i = fused + 1; i < adapters.length; i++) {
             if (adapters[i] != null) {
-                adapterBackward(step, dx, dy, saved.input(), saved.h()[i], adapters[i], gradientOf(i, targets));
+                adapterBackward(state, dx, dy, saved.input(), saved.h()[i], adapters[i], gradientOf(i, targets));
             }
         }
     }
@@ -148,16 +151,16 @@ final class Linear {
         return -1;
     }
 
-    private @Nullable LowRankGradient gradientOf(int adapter, BackwardTargets targets) {
+    private @Nullable LowRankGradient gradientOf(int adapter, GradientTargets targets) {
         return adapter == targets.trainedAdapter() ? targets.lora().get(key) : null;
     }
 
-    private void adapterBackward(Step step, Tensor dx, Tensor dy, Tensor x, Tensor h, LowRankAdapter adapter, @Nullable LowRankGradient gradient) {
-        TensorArena.Mark mark = step.scratch().mark();
+    private void adapterBackward(PassState state, Tensor dx, Tensor dy, Tensor x, Tensor h, LowRankAdapter adapter, @Nullable LowRankGradient gradient) {
+        TensorArena.Mark mark = state.scratch().mark();
         LowRankGradient target = gradient != null ? gradient
-            : new LowRankGradient(step.scratch().zeros(DType.F32, adapter.loraA().shape().toArray()),
-                step.scratch().zeros(DType.F32, adapter.loraB().shape().toArray()));
-        step.ops().linear().loraBackward(dx, target.dLoraA(), target.dLoraB(), dy, x, h, adapter.loraA(), adapter.loraB(), adapter.scale());
-        step.scratch().release(mark);
+            : new LowRankGradient(state.scratch().zeros(DType.F32, adapter.loraA().shape().toArray()),
+                state.scratch().zeros(DType.F32, adapter.loraB().shape().toArray()));
+        state.ops().linear().loraBackward(dx, target.dLoraA(), target.dLoraB(), dy, x, h, adapter.loraA(), adapter.loraB(), adapter.scale());
+        state.scratch().release(mark);
     }
 }

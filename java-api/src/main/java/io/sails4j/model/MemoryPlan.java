@@ -38,12 +38,12 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
      * @param recompute as in {@link ForwardOptions}
      * @param workspaceBytes of the operation that takes the most for these positions
      */
-    public static MemoryPlan of(ModelConfig config, DType computeDtype, Trained trained, long positions, Recomputation recompute,
+    public static MemoryPlan of(ModelConfig config, DType computeDtype, Trained trained, long positions, RecomputePlan recompute,
         long workspaceBytes) {
         return of(new LayerMemory(config, computeDtype.byteSize(), trained.shape), computeDtype, trained, positions, recompute, workspaceBytes);
     }
 
-    private static MemoryPlan of(LayerMemory layers, DType computeDtype, Trained trained, long positions, Recomputation recompute,
+    private static MemoryPlan of(LayerMemory layers, DType computeDtype, Trained trained, long positions, RecomputePlan recompute,
         long workspaceBytes) {
         ModelConfig config = layers.config();
         long head = positions * (F32 * config.dModel() + 3 * F32) + workspaceBytes;
@@ -57,13 +57,13 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
     }
 
     /** The mix of layers computed again that costs the least of those that fit into the budget; every layer where none does. */
-    public static Recomputation cheapest(ModelConfig config, DType computeDtype, Trained trained, long positions, long workspaceBytes, long budgetBytes) {
+    public static RecomputePlan cheapest(ModelConfig config, DType computeDtype, Trained trained, long positions, long workspaceBytes, long budgetBytes) {
         LayerMemory layers = new LayerMemory(config, computeDtype.byteSize(), trained.shape);
-        Recomputation best = new Recomputation(config.nLayers(), 0);
+        RecomputePlan best = new RecomputePlan(config.nLayers(), 0);
         long fixed = of(layers, computeDtype, trained, positions, best, workspaceBytes).totalBytes() - positions * layers.kept(best);
         for (int full = 0; full <= config.nLayers(); full++) {
             for (int selective = 0; selective <= config.nLayers() - full; selective++) {
-                Recomputation mix = new Recomputation(full, selective);
+                RecomputePlan mix = new RecomputePlan(full, selective);
                 if (fixed + positions * layers.kept(mix) <= budgetBytes && layers.cost(mix) < layers.cost(best)) {
                     best = mix;
                 }

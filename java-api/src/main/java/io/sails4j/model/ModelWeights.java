@@ -38,14 +38,16 @@ public final class ModelWeights implements AutoCloseable {
     private final SequencedMap<String, Tensor> parameters;
     private final List<LayerWeights> layers = new ArrayList<>();
     private final List<Tensor> owned;
+    private final boolean writable;
     private final @Nullable ShardedTensors mapped;
 
-    private ModelWeights(ModelConfig config, DType computeDtype, SequencedMap<String, Tensor> parameters, List<Tensor> owned,
+    private ModelWeights(ModelConfig config, DType computeDtype, SequencedMap<String, Tensor> parameters, List<Tensor> owned, boolean writable,
                           @Nullable ShardedTensors mapped) {
         this.config = config;
         this.computeDtype = computeDtype;
         this.parameters = parameters;
         this.owned = owned;
+        this.writable = writable;
         this.mapped = mapped;
         for (int layer = 0; layer < config.nLayers(); layer++) {
             layers.add(LayerWeights.of(config.family(), layer, this::parameter));
@@ -89,7 +91,7 @@ public final class ModelWeights implements AutoCloseable {
                 DType dtype = isNorm(entry.getValue()) ? DType.F32 : computeDtype;
                 parameters.put(entry.getKey(), loadTensor(checkpoint, entry.getKey(), entry.getValue(), engine, dtype, writable, owned));
             }
-            return new ModelWeights(config, computeDtype, parameters, owned, checkpoint);
+            return new ModelWeights(config, computeDtype, parameters, owned, writable, checkpoint);
         } catch (RuntimeException e) {
             owned.forEach(Tensor::close);
             checkpoint.close();
@@ -219,7 +221,7 @@ public final class ModelWeights implements AutoCloseable {
             owned.forEach(Tensor::close);
             throw e;
         }
-        return new ModelWeights(config, computeDtype, parameters, owned, null);
+        return new ModelWeights(config, computeDtype, parameters, owned, true, null);
     }
 
     /** Writes {@code config.json} and {@code model.safetensors} in the checkpoint's type into an existing directory. */
@@ -252,6 +254,11 @@ public final class ModelWeights implements AutoCloseable {
 
     public DType computeDtype() {
         return computeDtype;
+    }
+
+    /** Whether every parameter has memory of its own, which may be changed. */
+    public boolean writable() {
+        return writable;
     }
 
     /** All parameters by their names in the checkpoint. */

@@ -16,7 +16,7 @@ final class RandomWeights {
 
     RandomWeights(Engine engine, long seed) {
         this.engine = engine;
-        this.stream = mix(seed + 0x9E3779B97F4A7C15L);
+        this.stream = CounterRandom.bits(seed + 0x9E3779B97F4A7C15L);
     }
 
     /** A bell-shaped distribution with the given standard deviation (the sum of four uniform numbers). */
@@ -24,7 +24,7 @@ final class RandomWeights {
         // Each 16-bit uniform on [0, 1) has variance 1/12; four of them 1/3.
         float factor = (float) (std * Math.sqrt(3) / 65536);
         long start = stream;
-        stream = mix(stream + 1);
+        stream = CounterRandom.bits(stream + 1);
         float[] values = new float[(int) Math.min(CHUNK, tensor.numel())];
         Tensor flat = tensor.view(tensor.numel());
         try (Tensor staging = engine.device().allocate(DType.F32, Shape.of(values.length))) {
@@ -33,7 +33,7 @@ final class RandomWeights {
                 long base = start + at;
                 IntStream.range(0, Math.ceilDiv(count, BLOCK)).parallel().forEach(block -> {
                     for (int i = block * BLOCK, end = Math.min(count, i + BLOCK); i < end; i++) {
-                        long bits = mix(base + i);
+                        long bits = CounterRandom.bits(base + i);
                         long sum = (bits & 0xffff) + (bits >>> 16 & 0xffff) + (bits >>> 32 & 0xffff) + (bits >>> 48);
                         values[i] = (sum - 131070) * factor;
                     }
@@ -42,12 +42,5 @@ final class RandomWeights {
                 engine.ops().elementwise().convert(flat.rows(at, count), staging.rows(0, count));
             }
         }
-    }
-
-    /** The output function of SplitMix64 (Steele, Lea, Flood 2014). */
-    private static long mix(long z) {
-        z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
-        z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;
-        return z ^ (z >>> 31);
     }
 }

@@ -5,5 +5,6 @@ import io.sails4j.tensor.Tensor;
 /** Sees tensors as they are computed. A tensor is valid during the call only. */
 @FunctionalInterface
 public interface TensorListener {
-    void accept(String name, Tensor value);
+    /** @param layer of the site, {@link Site#NO_LAYER} where it is there once */
+    void accept(Site site, int layer, Tensor value);
 }

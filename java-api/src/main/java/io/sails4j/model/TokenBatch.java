@@ -1,18 +1,27 @@
 package io.sails4j.model;
 
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
 /**
- * Token ids of a batch, row-major [batch, length].
+ * Token ids of a batch on the host, row-major [batch, length].
  *
  * @param segments 0 = padding, otherwise the number of the document that the token belongs to (1 for an attention mask)
  * @param positionIds position of each token in its document, for RoPE
+ * @param targets the id that each position predicts, {@link Labels#IGNORE_INDEX} where it is not counted; null where no loss is asked for
  */
-public record TokenBatch(int batch, int length, int[] inputIds, int[] segments, int[] positionIds) {
+public record TokenBatch(int batch, int length, int[] inputIds, int[] segments, int[] positionIds, int @Nullable [] targets) {
     public TokenBatch {
         if (batch < 0 || length < 0 || inputIds.length != batch * length || segments.length != inputIds.length
-            || positionIds.length != inputIds.length) {
+            || positionIds.length != inputIds.length || targets != null && targets.length != inputIds.length) {
             throw new IllegalArgumentException("batch " + batch + " x " + length + " needs arrays of that many entries, got "
-                + inputIds.length + " ids, " + segments.length + " segments, " + positionIds.length + " positions");
+                + inputIds.length + " ids, " + segments.length + " segments, " + positionIds.length + " positions"
+                + (targets == null ? "" : ", " + targets.length + " targets"));
         }
+    }
+
+    public TokenBatch(int batch, int length, int[] inputIds, int[] segments, int[] positionIds) {
+        this(batch, length, inputIds, segments, positionIds, null);
     }
 
     /** Positions count the real tokens of each row, so left and right padding both work. */
@@ -30,8 +39,13 @@ public record TokenBatch(int batch, int length, int[] inputIds, int[] segments, 
     /** One sequence without padding. */
     public static TokenBatch of(int[] inputIds) {
         int[] mask = new int[inputIds.length];
-        java.util.Arrays.fill(mask, 1);
+        Arrays.fill(mask, 1);
         return of(1, inputIds.length, inputIds, mask);
+    }
+
+    /** The same tokens with a label each: position t of a row predicts labels[t + 1]. */
+    public TokenBatch withLabels(int[] labels) {
+        return new TokenBatch(batch, length, inputIds, segments, positionIds, Labels.shifted(batch, length, labels));
     }
 
     public int size() {

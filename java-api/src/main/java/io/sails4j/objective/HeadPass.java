@@ -1,5 +1,6 @@
 package io.sails4j.objective;
 
+import io.sails4j.data.SequenceBatch;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardPass;
 import io.sails4j.tensor.DType;
@@ -46,7 +47,7 @@ final class HeadPass {
         Tensor dHidden = context.memory().allocate(DType.F32, targets.numel(), model.config().dModel());
         model.engine().ops().head().headLoss(tokenLoss, dHidden, trainable.dHead(), pass.finalNorm(), model.weights().head(), targets,
             weights, softcap());
-        model.backward(pass, dHidden, trainable.targets());
+        context.session().backward(pass, dHidden, trainable.targets());
     }
 
     private float softcap() {

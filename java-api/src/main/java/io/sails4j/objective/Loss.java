@@ -1,8 +1,14 @@
 package io.sails4j.objective;
 
+import io.sails4j.data.Origin;
+import io.sails4j.data.SequenceBatch;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.trainable.Trainable;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
 import java.util.function.DoubleSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * An objective over a list of examples: L = sum of the examples' losses / sum of their weights, over the examples of one optimizer step.
@@ -20,12 +26,22 @@ public sealed interface Loss permits SftLoss, PreferenceLoss {
 
     /** The length of the longest of them. */
     default int length(int example) {
-        return java.util.Arrays.stream(lengths(example)).max().orElse(0);
+        return Arrays.stream(lengths(example)).max().orElse(0);
     }
 
     /** Real tokens of an example. */
     default int tokens(int example) {
-        return java.util.Arrays.stream(lengths(example)).sum();
+        return Arrays.stream(lengths(example)).sum();
+    }
+
+    /** Where an example comes from, null where nobody said. */
+    @Nullable Origin origin(int example);
+
+    /** Examples for a message: the lines of the user's file, or their numbers from 1 where those are not known. */
+    default String names(int[] examples) {
+        List<Origin> origins = Arrays.stream(examples).mapToObj(this::origin).filter(Objects::nonNull).toList();
+        return origins.size() == examples.length ? Origin.describe(origins)
+            : Origin.listed("example", Arrays.stream(examples).mapToObj(i -> i + 1L).toList());
     }
 
     /** An example's share of the denominator: its counted tokens for SFT, 1 for preferences. */

@@ -3,7 +3,8 @@ package io.sails4j.objective;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
-import io.sails4j.model.Recomputation;
+import io.sails4j.model.ModelSession;
+import io.sails4j.model.RecomputePlan;
 import io.sails4j.tensor.TensorArena;
 import io.sails4j.trainable.Trainable;
 import java.util.List;
@@ -11,31 +12,36 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where losses are computed: the model, and memory for their intermediate results, which each call gives back.
+ * Where losses are computed: the session of a model, and memory for their intermediate results, which each call gives back.
  *
+ * @param session stays the caller's
  * @param packing several sequences share a row of a batch
- * @param recompute as in {@link io.sails4j.model.ForwardOptions}
+ * @param recompute as in {@link ForwardOptions}
  * @param graphs where the pieces of training steps are recorded; null = they are called
  */
-public record PassContext(CausalModel model, TensorArena memory, boolean packing, Recomputation recompute, @Nullable StepGraphs graphs) implements AutoCloseable {
-    public static PassContext of(CausalModel model) {
-        return of(model, false);
+public record PassContext(ModelSession session, TensorArena memory, boolean packing, RecomputePlan recompute, @Nullable StepGraphs graphs) implements AutoCloseable {
+    public static PassContext of(ModelSession session) {
+        return of(session, false);
     }
 
-    public static PassContext of(CausalModel model, boolean packing) {
-        return of(model, packing, Recomputation.none());
+    public static PassContext of(ModelSession session, boolean packing) {
+        return of(session, packing, RecomputePlan.none());
     }
 
-    public static PassContext of(CausalModel model, boolean packing, Recomputation recompute) {
-        return new PassContext(model, new TensorArena(model.engine().device()), packing, recompute, null);
+    public static PassContext of(ModelSession session, boolean packing, RecomputePlan recompute) {
+        return new PassContext(session, new TensorArena(session.model().engine().device()), packing, recompute, null);
     }
 
     public PassContext withGraphs(Consumer<String> message) {
-        return new PassContext(model, memory, packing, recompute, new StepGraphs(model, memory, message));
+        return new PassContext(session, memory, packing, recompute, new StepGraphs(session, memory, message));
+    }
+
+    CausalModel model() {
+        return session.model();
     }
 
     /** Runs the parts of a training pass in their order. */
-    void run(StepGraphs.Pass pass, AdapterStack adapters, List<StepGraphs.Part> parts) {
+    void run(StepGraphs.Pass pass, AdapterStack adapters, List<StepGraphs.Segment> parts) {
         if (graphs == null) {
             parts.forEach(part -> part.body().run());
         } else {
@@ -48,11 +54,11 @@ public record PassContext(CausalModel model, TensorArena memory, boolean packing
      *
      * @param layout changes when memory has moved that {@code body} works in besides this context's and the model's
      */
-    public void run(StepGraphs.Around piece, long layout, Runnable body) {
+    public void run(StepGraphs.StepPhase piece, long layout, Runnable body) {
         if (graphs == null) {
             body.run();
         } else {
-            graphs.run(piece, layout, () -> { }, List.of(new StepGraphs.Part(body, false)));
+            graphs.run(piece, layout, () -> { }, List.of(new StepGraphs.Segment(body, false)));
         }
     }
 

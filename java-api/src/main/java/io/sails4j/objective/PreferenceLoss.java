@@ -1,5 +1,7 @@
 package io.sails4j.objective;
 
+import io.sails4j.data.Origin;
+import io.sails4j.data.SequenceBatch;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.model.AdapterStack;
@@ -14,6 +16,7 @@ import io.sails4j.trainable.Trainable;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.DoubleSupplier;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -57,8 +60,8 @@ public final class PreferenceLoss implements Loss {
         this.live = live;
         this.reference = new double[pairs.size()][];
         for (int i = 0; i < pairs.size(); i++) {
-            SftLoss.requireCounted(pairs.get(i).aligned(), "the aligned answer of pair " + (i + 1));
-            SftLoss.requireCounted(pairs.get(i).unaligned(), "the unaligned answer of pair " + (i + 1));
+            SftLoss.requireCounted(pairs.get(i).aligned(), "the aligned answer", "pair " + (i + 1));
+            SftLoss.requireCounted(pairs.get(i).unaligned(), "the unaligned answer", "pair " + (i + 1));
         }
     }
 
@@ -86,6 +89,11 @@ public final class PreferenceLoss implements Loss {
     @Override
     public int[] predicted(int example) {
         return new int[] {pairs.get(example).aligned().predictedCount(), pairs.get(example).unaligned().predictedCount()};
+    }
+
+    @Override
+    public @Nullable Origin origin(int example) {
+        return pairs.get(example).aligned().origin();
     }
 
     @Override
@@ -121,7 +129,7 @@ public final class PreferenceLoss implements Loss {
     /** The untrained model's log-probabilities, all aligned answers and then all unaligned ones. */
     private static double[] logps(PassContext context, SequenceBatch batch) {
         TensorArena.Mark mark = context.memory().mark();
-        try (ForwardPass pass = context.model().forward(batch.tokens(), AdapterStack.none(), ForwardOptions.inference())) {
+        try (ForwardPass pass = context.session().forward(batch.tokens(), AdapterStack.none(), ForwardOptions.inference())) {
             float[] losses = new HeadPass(context, pass, batch).tokenLosses();
             double[] logps = new double[batch.starts().length];
             for (int i = 0; i < logps.length; i++) {
@@ -136,7 +144,7 @@ public final class PreferenceLoss implements Loss {
     /** The reference's log-probabilities of a pair's aligned and unaligned answer; {@link #prepare} must have seen it. */
     public double[] referenceLogps(int example) {
         if (reference[example] == null) {
-            throw new IllegalStateException("the reference log-probabilities of pair " + (example + 1) + " were not prepared");
+            throw new IllegalStateException("the reference log-probabilities of " + names(new int[] {example}) + " were not prepared");
         }
         return reference[example].clone();
     }
@@ -155,7 +163,7 @@ public final class PreferenceLoss implements Loss {
         SequenceBatch batch = batch(examples, context.packing());
         TensorArena memory = context.memory();
         TensorArena.Mark mark = memory.mark();
-        try (BatchTensors in = context.model().upload(batch.tokens())) {
+        try (BatchTensors in = context.session().upload(batch.tokens())) {
             PairTensors pairs = PairTensors.of(memory, batch);
             Tensor logps = reference(context, examples);
             runReference(context, in, pairs, logps);
@@ -176,7 +184,7 @@ public final class PreferenceLoss implements Loss {
 
     private double[] results(PassContext context, AdapterStack adapters, BatchTensors in, PairTensors tensors, @Nullable Tensor logps) {
         TensorArena memory = context.memory();
-        try (ForwardPass pass = context.model().forward(in, adapters, ForwardOptions.inference())) {
+        try (ForwardPass pass = context.session().forward(in, adapters, ForwardOptions.inference())) {
             Tensor tokenLoss = memory.allocate(DType.F32, tensors.targets().numel());
             new HeadPass(context, pass, tensors.targets(), tokenLoss).forward();
             Tensor results = memory.allocate(DType.F64, tensors.count(), RESULTS);
@@ -209,17 +217,17 @@ public final class PreferenceLoss implements Loss {
         StepReadings.Reading results = readings.add(DType.F64, examples.length, RESULTS);
         TensorArena memory = context.memory();
         TensorArena.Mark mark = memory.mark();
-        try (BatchTensors in = context.model().upload(batch.tokens()); HeldPass held = new HeldPass()) {
+        try (BatchTensors in = context.session().upload(batch.tokens()); KeptForward kept = new KeptForward()) {
             PairTensors tensors = PairTensors.of(memory, batch);
             Tensor logps = reference(context, examples);
             Tensor tokenLoss = memory.allocate(DType.F32, batch.targets().length);
             Tensor weights = memory.allocate(DType.F32, batch.targets().length);
-            context.run(StepGraphs.Pass.of(batch), trainable.adapters(), List.of(new StepGraphs.Part(() -> {
+            context.run(StepGraphs.Pass.of(batch), trainable.adapters(), List.of(new StepGraphs.Segment(() -> {
                 runReference(context, in, tensors, logps);
-                held.pass = context.model().forward(in, trainable.adapters(), context.training(trainable));
-                new HeadPass(context, held.pass, tensors.targets(), tokenLoss).forward();
-            }, false), new StepGraphs.Part(() -> tensors.losses(context, results.tensor(), weights, tokenLoss, logps, kind, beta, 1 / totalWeight), true),
-                new StepGraphs.Part(() -> new HeadPass(context, held.pass(), tensors.targets(), tokenLoss).backward(trainable, weights), false)));
+                kept.pass = context.session().forward(in, trainable.adapters(), context.training(trainable));
+                new HeadPass(context, kept.pass, tensors.targets(), tokenLoss).forward();
+            }, false), new StepGraphs.Segment(() -> tensors.losses(context, results.tensor(), weights, tokenLoss, logps, kind, beta, 1 / totalWeight), true),
+                new StepGraphs.Segment(() -> new HeadPass(context, kept.pass(), tensors.targets(), tokenLoss).backward(trainable, weights), false)));
         } finally {
             memory.release(mark);
         }
@@ -233,11 +241,11 @@ public final class PreferenceLoss implements Loss {
     }
 
     /** A pass between two parts of a step; there is none where the parts are launched. */
-    private static final class HeldPass implements AutoCloseable {
+    private static final class KeptForward implements AutoCloseable {
         private @Nullable ForwardPass pass;
 
         ForwardPass pass() {
-            return java.util.Objects.requireNonNull(pass, "the forward comes first");
+            return Objects.requireNonNull(pass, "the forward comes first");
         }
 
         @Override
@@ -271,7 +279,7 @@ public final class PreferenceLoss implements Loss {
             return;
         }
         TensorArena.Mark mark = context.memory().mark();
-        try (ForwardPass pass = context.model().forward(in, AdapterStack.none(), ForwardOptions.inference())) {
+        try (ForwardPass pass = context.session().forward(in, AdapterStack.none(), ForwardOptions.inference())) {
             Tensor tokenLoss = context.memory().allocate(DType.F32, tensors.targets().numel());
             new HeadPass(context, pass, tensors.targets(), tokenLoss).forward();
             tensors.logps(context, logps, tokenLoss);

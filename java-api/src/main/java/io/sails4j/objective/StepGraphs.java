@@ -1,7 +1,8 @@
 package io.sails4j.objective;
 
 import io.sails4j.NativeException;
-import io.sails4j.model.CausalModel;
+import io.sails4j.data.SequenceBatch;
+import io.sails4j.model.ModelSession;
 import io.sails4j.ops.Graph;
 import io.sails4j.tensor.TensorArena;
 import java.util.ArrayList;
@@ -23,33 +24,33 @@ public final class StepGraphs implements AutoCloseable {
     /** A graph costs the host megabytes. Passes of shapes beyond these are run call by call. */
     private static final int MOST = 64;
 
-    private final CausalModel model;
+    private final ModelSession session;
     private final TensorArena memory;
     private final Consumer<String> message;
-    private final Map<Piece, Recording> recorded = new HashMap<>();
-    private final Set<Piece> seen = new HashSet<>();
+    private final Map<Recordable, Recording> recorded = new HashMap<>();
+    private final Set<Recordable> seen = new HashSet<>();
     private long layout;
     private long passes;
     private boolean failed;
 
     /** What is recorded once and launched again; equal pieces make the same calls. */
-    sealed interface Piece {
+    sealed interface Recordable {
     }
 
     /** A forward and backward pass, by what decides the sizes of all its tensors. */
-    record Pass(int batch, int length, int sequences) implements Piece {
+    record Pass(int batch, int length, int sequences) implements Recordable {
         static Pass of(SequenceBatch batch) {
             return new Pass(batch.tokens().batch(), batch.tokens().length(), batch.starts().length);
         }
     }
 
     /** What every step does before its passes, after them, and when the host has seen their numbers. */
-    public enum Around implements Piece {
+    public enum StepPhase implements Recordable {
         BEFORE, AFTER, UPDATE
     }
 
     /** A part of a piece, which neither waits nor copies from the host; {@code varies}: its scalars change, so that it is called each time. */
-    record Part(Runnable body, boolean varies) {
+    record Segment(Runnable body, boolean varies) {
     }
 
     /** @param layout of the memory that this piece alone works in */
@@ -59,9 +60,9 @@ public final class StepGraphs implements AutoCloseable {
         }
     }
 
-    /** @param memory where the passes allocate, besides the model's own */
-    public StepGraphs(CausalModel model, TensorArena memory, Consumer<String> message) {
-        this.model = model;
+    /** @param memory where the passes allocate, besides those of the session */
+    public StepGraphs(ModelSession session, TensorArena memory, Consumer<String> message) {
+        this.session = session;
         this.memory = memory;
         this.message = message;
     }
@@ -78,11 +79,11 @@ public final class StepGraphs implements AutoCloseable {
     /**
      * Runs the parts of a piece in their order, one way or another; the inputs are on the device.
      *
-     * @param own changes when memory has moved that this piece works in besides the passes' and the model's
+     * @param own changes when memory has moved that this piece works in besides the passes' and the session's
      * @param forget called before a recording: what the host believes to be up to date on the device would be missing in it
      */
-    void run(Piece piece, long own, Runnable forget, List<Part> parts) {
-        long now = model.memoryLayout() + memory.layout();
+    void run(Recordable piece, long own, Runnable forget, List<Segment> parts) {
+        long now = session.memoryLayout() + memory.layout();
         if (now != layout) {
             drop();
             layout = now;
@@ -103,10 +104,10 @@ public final class StepGraphs implements AutoCloseable {
         }
     }
 
-    private void launch(Piece piece, List<Graph> graphs, List<Part> parts) {
+    private void launch(Recordable piece, List<Graph> graphs, List<Segment> parts) {
         count(piece);
         int next = 0;
-        for (Part part : parts) {
+        for (Segment part : parts) {
             if (part.varies) {
                 part.body.run();
             } else {
@@ -115,13 +116,13 @@ public final class StepGraphs implements AutoCloseable {
         }
     }
 
-    private void count(Piece piece) {
+    private void count(Recordable piece) {
         passes += piece instanceof Pass ? 1 : 0;
     }
 
-    private void record(Piece piece, long own, List<Part> parts) {
+    private void record(Recordable piece, long own, List<Segment> parts) {
         List<Graph> graphs = new ArrayList<>();
-        for (Part part : parts) {
+        for (Segment part : parts) {
             Graph graph = part.varies || failed ? null : graphOf(part);
             if (graph == null) {
                 part.body.run();
@@ -139,14 +140,14 @@ public final class StepGraphs implements AutoCloseable {
     }
 
     /** Null where it cannot be recorded: then nothing has run, and the memory is as before. */
-    private @Nullable Graph graphOf(Part part) {
-        Runnable modelMemory = model.memoryMark();
+    private @Nullable Graph graphOf(Segment part) {
+        Runnable sessionMemory = session.memoryMark();
         TensorArena.Mark mark = memory.mark();
         try {
-            return model.engine().record(part.body);
+            return session.model().engine().record(part.body);
         } catch (NativeException e) {
             memory.release(mark);
-            modelMemory.run();
+            sessionMemory.run();
             failed = true;
             drop();
             message.accept("graphs: off from now on, a part of the step cannot be recorded: " + e.text());

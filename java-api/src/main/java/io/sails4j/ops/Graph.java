@@ -18,8 +18,19 @@ public final class Graph implements AutoCloseable {
         this.address = address;
     }
 
-    /** Records what {@code body} calls; whatever it throws ends the recording. */
+    /**
+     * Records what {@code body} calls; whatever it throws ends the recording. Other threads' calls wait for its end, since the device would record
+     * them too; the locks are taken in the order in which every operation takes them.
+     */
     static Graph record(NativeDevice device, Workspace workspace, Runnable body) {
+        synchronized (workspace) {
+            synchronized (device) {
+                return recordAlone(device, workspace, body);
+            }
+        }
+    }
+
+    private static Graph recordAlone(NativeDevice device, Workspace workspace, Runnable body) {
         device.graphBegin();
         boolean done = false;
         try {

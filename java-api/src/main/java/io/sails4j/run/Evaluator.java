@@ -1,6 +1,6 @@
 package io.sails4j.run;
 
-import io.sails4j.model.CausalModel;
+import io.sails4j.model.ModelSession;
 import io.sails4j.objective.Loss;
 import io.sails4j.objective.PassContext;
 import io.sails4j.objective.PreferenceLoss;
@@ -17,12 +17,13 @@ public final class Evaluator implements AutoCloseable {
     private final int[] all;
     private final PassContext context;
 
-    public Evaluator(CausalModel model, Trainable trainable, Loss loss, int microTokens, boolean packing) {
+    /** @param session between whose uses by others the evaluations run */
+    public Evaluator(ModelSession session, Trainable trainable, Loss loss, int microTokens, boolean packing) {
         this.trainable = trainable;
         this.loss = loss;
         this.microTokens = microTokens;
         this.all = IntStream.range(0, loss.size()).toArray();
-        this.context = PassContext.of(model, packing);
+        this.context = PassContext.of(session, packing);
     }
 
     /** Computes what the objective needs of the untrained model. */

@@ -14,12 +14,12 @@ public final class FeatureStatistics implements AutoCloseable {
     private static final int CLASSES = 2;
 
     private final Engine engine;
-    private final Pool pool;
+    private final Pooling pool;
     private final int dSae;
     private final Tensor sum;
     private final double[] weight = new double[CLASSES];
 
-    public FeatureStatistics(Engine engine, long dSae, Pool pool) {
+    public FeatureStatistics(Engine engine, long dSae, Pooling pool) {
         this.engine = engine;
         this.pool = pool;
         this.dSae = Math.toIntExact(dSae);
@@ -65,11 +65,11 @@ public final class FeatureStatistics implements AutoCloseable {
             last = counted[t] ? t : last;
         }
         for (int t = from; t < from + length; t++) {
-            boolean used = pool == Pool.LAST ? t == last : counted[t];
+            boolean used = pool == Pooling.LAST ? t == last : counted[t];
             tokenClass[t] = used ? sequenceClass : -1;
-            tokenWeight[t] = pool == Pool.SEQUENCE ? 1f / Math.max(1, n) : 1;
+            tokenWeight[t] = pool == Pooling.SEQUENCE ? 1f / Math.max(1, n) : 1;
         }
-        weight[sequenceClass] += pool == Pool.TOKEN ? n : n > 0 ? 1 : 0;
+        weight[sequenceClass] += pool == Pooling.TOKEN ? n : n > 0 ? 1 : 0;
     }
 
     /** The means so far; an error if a side has no counted token, for which no mean exists. */

@@ -16,7 +16,7 @@ public record SubspaceOptions(
     @Described(value = "share of the directions' variance that the subspace explains", label = "TAU") double variance,
     @Described("subtract the mean direction before the PCA") boolean centre,
     @Described("scale the directions to length 1 first") boolean unitRows,
-    @Described("average activations over tokens, sequences, or last tokens") Pool pool,
+    @Described("average activations over tokens, sequences, or last tokens") Pooling pool,
     @Described(value = "padded tokens in a batch of the pass that collects features", label = "N") int featureBatchTokens) {
 
     public SubspaceOptions {
@@ -27,7 +27,7 @@ public record SubspaceOptions(
 
     /** The paper's 64 features and 80 % of the variance, centred. */
     public static SubspaceOptions defaults() {
-        return new SubspaceOptions(64, 0.8, true, false, Pool.TOKEN, 4096);
+        return new SubspaceOptions(64, 0.8, true, false, Pooling.TOKEN, 4096);
     }
 
     public SubspaceOptions with(Consumer<Builder> change) {
@@ -42,7 +42,7 @@ public record SubspaceOptions(
         public double variance;
         public boolean centre;
         public boolean unitRows;
-        public Pool pool;
+        public Pooling pool;
         public int featureBatchTokens;
 
         private Builder(SubspaceOptions from) {

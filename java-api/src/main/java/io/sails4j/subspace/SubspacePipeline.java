@@ -1,20 +1,23 @@
 package io.sails4j.subspace;
 
-import io.sails4j.data.Batch;
 import io.sails4j.data.LengthBatches;
 import io.sails4j.data.Progress;
+import io.sails4j.data.SequenceBatch;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
+import io.sails4j.model.ModelSession;
+import io.sails4j.model.Site;
 import io.sails4j.sae.Sae;
 import io.sails4j.tensor.TensorArena;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -60,11 +63,11 @@ public final class SubspacePipeline {
         int[] lengths = sequences.stream().mapToInt(TokenSequence::length).toArray();
         SortedMap<Integer, FeatureStatistics> statistics = new TreeMap<>();
         saes.forEach((layer, sae) -> statistics.put(layer, new FeatureStatistics(model.engine(), sae.config().dSae(), options.pool())));
-        try (TensorArena memory = new TensorArena(model.engine().device())) {
+        try (ModelSession session = ModelSession.open(model); TensorArena memory = new TensorArena(model.engine().device())) {
             long tokens = 0;
             long done = 0;
             for (int[] batch : LengthBatches.byLength(lengths, options.featureBatchTokens())) {
-                tokens += addBatch(batch, sequences, pairs.size(), statistics, memory);
+                tokens += addBatch(session, batch, sequences, pairs.size(), statistics, memory);
                 done += batch.length;
                 progress.update(done, sequences.size(), tokens);
             }
@@ -76,28 +79,28 @@ public final class SubspacePipeline {
         }
     }
 
-    private long addBatch(int[] indices, List<TokenSequence> all, int nAligned, Map<Integer, FeatureStatistics> statistics, TensorArena memory) {
+    private long addBatch(ModelSession session, int[] indices, List<TokenSequence> all, int nAligned, Map<Integer, FeatureStatistics> statistics,
+        TensorArena memory) {
         List<TokenSequence> sequences = new ArrayList<>();
         int[] classes = new int[indices.length];
         for (int i = 0; i < indices.length; i++) {
             sequences.add(all.get(indices[i]));
             classes[i] = indices[i] < nAligned ? 0 : 1;
         }
-        Batch batch = Batch.rightPadded(sequences, model.config().fillerId());
-        boolean[] counted = new boolean[batch.labels().length];
-        for (int i = 0; i < counted.length; i++) {
-            counted[i] = batch.labels()[i] >= 0;
+        SequenceBatch batch = SequenceBatch.of(sequences, false);
+        boolean[] counted = new boolean[batch.tokens().size()];
+        for (int i = 0; i < sequences.size(); i++) {
+            System.arraycopy(sequences.get(i).counted(), 0, counted, batch.starts()[i], sequences.get(i).length());
         }
-        ForwardOptions forward = new ForwardOptions(false, saes.lastKey(), (name, value) -> {
-            Sae sae = name.startsWith("hidden.layer.") ? saes.get(Integer.parseInt(name.substring("hidden.layer.".length()))) : null;
+        ForwardOptions forward = new ForwardOptions(false, saes.lastKey(), (site, layer, value) -> {
+            Sae sae = site == Site.LAYER ? saes.get(layer) : null;
             if (sae != null) {
                 memory.reset();
-                statistics.get(Integer.parseInt(name.substring("hidden.layer.".length())))
-                    .add(sae, value, classes, counted, memory);
+                statistics.get(layer).add(sae, value, classes, counted, memory);
             }
         });
-        model.forward(batch.tokens(), AdapterStack.none(), forward).close();
-        return batch.realTokens();
+        session.forward(batch.tokens(), AdapterStack.none(), forward).close();
+        return sequences.stream().mapToLong(TokenSequence::length).sum();
     }
 
     /** Scores, kept features, PCA: the subspace of each SAE layer. */
@@ -141,7 +144,7 @@ public final class SubspacePipeline {
         provenance.put("variance", String.valueOf(options.variance()));
         provenance.put("centre", String.valueOf(options.centre()));
         provenance.put("unit_rows", String.valueOf(options.unitRows()));
-        provenance.put("pool", options.pool().name().toLowerCase(java.util.Locale.ROOT));
+        provenance.put("pool", options.pool().name().toLowerCase(Locale.ROOT));
         // The hash of a SAELens file covers its arrays only, not the cfg.json that says how they are used.
         saes.forEach((layer, sae) -> provenance.put("sae." + layer + ".config", sae.config().toString()));
         provenance.put("compute_dtype", model.computeDtype().name());

@@ -3,15 +3,17 @@ package io.sails4j.trace;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
-import io.sails4j.model.BackwardTargets;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
+import io.sails4j.model.GradientTargets;
+import io.sails4j.model.Labels;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.LowRankGradient;
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.model.TensorListener;
-import io.sails4j.objective.Targets;
+import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Ops;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Device;
@@ -40,17 +42,17 @@ public final class Trace {
     private final CausalModel model;
     private final AdapterStack adapters;
     private final SequencedMap<String, HostTensor> results = new LinkedHashMap<>();
-    private final TraceBatch batch;
+    private final TokenBatch batch;
 
-    private Trace(CausalModel model, AdapterStack adapters, TraceBatch batch) {
+    private Trace(CausalModel model, AdapterStack adapters, TokenBatch batch) {
         this.model = model;
         this.adapters = adapters;
         this.batch = batch;
     }
 
     /** Runs the batch. {@code LORA} is about the last adapter of the stack; {@code ALL} about every parameter of the model. */
-    public static SequencedMap<String, HostTensor> run(CausalModel model, AdapterStack adapters, TraceBatch batch, Gradients gradients) {
-        if (gradients != Gradients.NONE && batch.labels() == null) {
+    public static SequencedMap<String, HostTensor> run(CausalModel model, AdapterStack adapters, TokenBatch batch, Gradients gradients) {
+        if (gradients != Gradients.NONE && batch.targets() == null) {
             throw new InputException("gradients need 'labels' in the batch file; it has none");
         }
         if (gradients == Gradients.LORA && adapters.adapters().isEmpty()) {
@@ -62,9 +64,10 @@ public final class Trace {
         return trace.results;
     }
 
-    private static void requireLabels(TraceBatch batch, long vocabSize) {
-        if (batch.labels() != null) {
-            for (int label : batch.labels()) {
+    private static void requireLabels(TokenBatch batch, long vocabSize) {
+        int[] targets = batch.targets();
+        if (targets != null) {
+            for (int label : targets) {
                 if (label >= vocabSize) {
                     throw new InputException("the batch has the label " + label + ", outside the model's vocabulary of " + vocabSize);
                 }
@@ -73,24 +76,25 @@ public final class Trace {
     }
 
     private void run(Gradients gradients) {
-        try (TensorArena memory = new TensorArena(model.engine().device());
-             ForwardPass pass = model.forward(batch.tokens(), adapters,
+        try (ModelSession session = ModelSession.open(model); TensorArena memory = new TensorArena(model.engine().device());
+             ForwardPass pass = session.forward(batch, adapters,
                  new ForwardOptions(gradients != Gradients.NONE, -1, keepHidden("")))) {
-            Tensor logits = model.logits(pass, null);
+            Tensor logits = session.logits(pass, null);
             keep("logits", logits, model.config().vocabSize());
-            if (batch.labels() != null) {
-                loss(pass, logits, memory, gradients);
+            int[] targets = batch.targets();
+            if (targets != null) {
+                loss(session, pass, logits, targets, memory, gradients);
             }
         }
     }
 
     private TensorListener keepHidden(String prefix) {
-        return (name, value) -> keep(prefix + name, value, model.config().dModel());
+        return (site, layer, value) -> keep(prefix + site.title(layer), value, model.config().dModel());
     }
 
     private void keep(String name, Tensor value, long width) {
-        long batchSize = batch.tokens().batch();
-        Shape shape = Shape.of(batchSize, batch.tokens().length(), width);
+        long batchSize = batch.batch();
+        Shape shape = Shape.of(batchSize, batch.length(), width);
         results.put(name, new HostTensor(DType.F32, shape, toHost(value).data()));
     }
 
@@ -99,32 +103,31 @@ public final class Trace {
         return ModelWeights.toHost(model.engine(), value, DType.F32, Arena.ofAuto());
     }
 
-    private void loss(ForwardPass pass, Tensor logits, TensorArena memory, Gradients gradients) {
+    private void loss(ModelSession session, ForwardPass pass, Tensor logits, int[] targets, TensorArena memory, Gradients gradients) {
         Ops ops = model.engine().ops();
-        int n = batch.tokens().size();
-        int[] targets = Targets.shifted(batch.tokens().batch(), batch.tokens().length(), batch.labels());
-        int counted = Targets.count(targets);
+        int n = batch.size();
+        int counted = Labels.count(targets);
         if (counted == 0) {
-            throw new InputException("the batch counts no token: every label after the first column is -100");
+            throw new InputException("the batch counts no token: every label after the first column is " + Labels.IGNORE_INDEX);
         }
         Tensor tokenLoss = memory.allocate(DType.F32, n);
-        Tensor weight = memory.of(Targets.weights(targets, 1f / counted), n);
+        Tensor weight = memory.of(Labels.weights(targets, 1f / counted), n);
         Tensor targetIds = memory.of(targets, n);
         Tensor dLogits = gradients == Gradients.NONE ? null : memory.allocate(DType.F32, n, model.config().vocabSize());
         ops.head().crossEntropy(tokenLoss, dLogits, logits, targetIds, weight);
         float[] losses = tokenLoss.toFloatArray();
-        results.put("token_loss", HostTensor.ofFloats(losses, batch.tokens().batch(), batch.tokens().length()));
+        results.put("token_loss", HostTensor.ofFloats(losses, batch.batch(), batch.length()));
         double sum = 0;
         for (float loss : losses) {
             sum += loss;
         }
         results.put("mean_loss", HostTensor.ofFloats(new float[] {(float) (sum / counted)}, 1));
         if (dLogits != null) {
-            gradients(pass, logits, dLogits, memory, gradients);
+            gradients(session, pass, logits, dLogits, memory, gradients);
         }
     }
 
-    private void gradients(ForwardPass pass, Tensor logits, Tensor dLogits, TensorArena memory, Gradients gradients) {
+    private void gradients(ModelSession session, ForwardPass pass, Tensor logits, Tensor dLogits, TensorArena memory, Gradients gradients) {
         Ops ops = model.engine().ops();
         if (gradients == Gradients.HIDDEN) {
             keep("grad.logits", dLogits, model.config().vocabSize());
@@ -137,17 +140,17 @@ public final class Trace {
             typed = memory.allocate(model.computeDtype(), dLogits.shape().toArray());
             ops.elementwise().convert(typed, dLogits);
         }
-        Tensor dFinalNorm = memory.allocate(DType.F32, batch.tokens().size(), model.config().dModel());
+        Tensor dFinalNorm = memory.allocate(DType.F32, batch.size(), model.config().dModel());
         ops.matmul().matmul(dFinalNorm, typed, model.weights().head(), false, false, 1, 0);
         switch (gradients) {
             case NONE -> throw new IllegalStateException("no gradients were asked for");
-            case HIDDEN -> model.backward(pass, dFinalNorm, new BackwardTargets(Map.of(), -1, Map.of(), keepHidden("grad.")));
-            case LORA -> loraGradients(pass, dFinalNorm);
-            case ALL -> parameterGradients(pass, typed, dFinalNorm);
+            case HIDDEN -> session.backward(pass, dFinalNorm, new GradientTargets(Map.of(), -1, Map.of(), keepHidden("grad.")));
+            case LORA -> loraGradients(session, pass, dFinalNorm);
+            case ALL -> parameterGradients(session, pass, typed, dFinalNorm);
         }
     }
 
-    private void loraGradients(ForwardPass pass, Tensor dFinalNorm) {
+    private void loraGradients(ModelSession session, ForwardPass pass, Tensor dFinalNorm) {
         int last = adapters.adapters().size() - 1;
         Device device = model.engine().device();
         Map<ModuleKey, LowRankGradient> gradients = new TreeMap<>();
@@ -157,7 +160,7 @@ public final class Trace {
                     device.zeros(DType.F32, entry.getValue().loraB().shape()), entry.getValue().dora() == null ? null
                         : device.zeros(DType.F32, entry.getValue().dora().magnitude().shape())));
             }
-            model.backward(pass, dFinalNorm, new BackwardTargets(Map.of(), last, gradients, null));
+            session.backward(pass, dFinalNorm, new GradientTargets(Map.of(), last, gradients, null));
             gradients.forEach((module, g) -> {
                 results.put("grad." + module.path() + ".lora_A.weight", toHost(g.dLoraA()));
                 results.put("grad." + module.path() + ".lora_B.weight", toHost(g.dLoraB()));
@@ -176,14 +179,14 @@ public final class Trace {
         }
     }
 
-    private void parameterGradients(ForwardPass pass, Tensor dLogits, Tensor dFinalNorm) {
+    private void parameterGradients(ModelSession session, ForwardPass pass, Tensor dLogits, Tensor dFinalNorm) {
         Map<String, Tensor> gradients = new LinkedHashMap<>();
         try {
             ModelWeights.shapes(model.config()).forEach((name, shape) ->
                 gradients.put(name, model.engine().device().zeros(DType.F32, shape)));
             model.engine().ops().matmul().matmul(gradients.get(ModelWeights.headName(model.config())), dLogits, pass.finalNorm(), true,
                 false, 1, 1);
-            model.backward(pass, dFinalNorm, BackwardTargets.ofParameters(gradients));
+            session.backward(pass, dFinalNorm, GradientTargets.ofParameters(gradients));
             gradients.forEach((name, g) -> results.put("grad." + name, toHost(g)));
         } finally {
             gradients.values().forEach(Tensor::close);

@@ -79,9 +79,9 @@ public final class AdamwOptimizer implements AutoCloseable {
     /**
      * @param options its lr is that of {@link #step} with factor 1
      * @param maxGradNorm 0 = no clipping
-     * @param held the parameters that must stay in a subspace; empty: none
+     * @param projected the parameters that must stay in a subspace; empty: none
      */
-    public AdamwOptimizer(Trainable trainable, Device device, Ops ops, List<StepHook.Held> held, OptimizerOptions more) {
+    public AdamwOptimizer(Trainable trainable, Device device, Ops ops, List<StepHook.ProjectedParameter> projected, OptimizerOptions more) {
         this.ops = ops;
         this.options = more.adamw();
         this.maxGradNorm = more.maxGradNorm();
@@ -89,11 +89,11 @@ public final class AdamwOptimizer implements AutoCloseable {
         this.gradients = parameters.stream().map(Trainable.Parameter::gradient).toList();
         this.signedCode = more.state().in8bit() ? code(device, DynamicCode.signed()) : null;
         this.unsignedCode = more.state().in8bit() ? code(device, DynamicCode.unsigned()) : null;
-        Map<Tensor, StepHook.Held> subspaces = new IdentityHashMap<>();
-        held.forEach(h -> subspaces.put(h.value(), h));
+        Map<Tensor, StepHook.ProjectedParameter> subspaces = new IdentityHashMap<>();
+        projected.forEach(h -> subspaces.put(h.value(), h));
         Map<Rule, Group> byRule = new LinkedHashMap<>();
         for (Trainable.Parameter parameter : parameters) {
-            StepHook.Held subspace = subspaces.remove(parameter.value());
+            StepHook.ProjectedParameter subspace = subspaces.remove(parameter.value());
             boolean matrix = parameter.value().shape().rank() > 1;
             double lrFactor = parameter.name().contains(".lora_B.") ? more.loraPlusRatio() : 1;
             Rule rule = new Rule(subspace != null, lrFactor, matrix || more.decayVectors(), more.state().in8bit() && parameter.value().numel() >= LEAST_8BIT,
@@ -115,7 +115,7 @@ public final class AdamwOptimizer implements AutoCloseable {
         groups.forEach(_ -> rates.add(rates(device)));
         this.pieces = groups.stream().anyMatch(g -> g.rule.remainder) ? new RemainderPieces(device, ops) : null;
         if (!subspaces.isEmpty()) {
-            throw new IllegalArgumentException(subspaces.size() + " of " + held.size() + " held tensors are no parameters of the trainable");
+            throw new IllegalArgumentException(subspaces.size() + " of " + projected.size() + " held tensors are no parameters of the trainable");
         }
     }
 

@@ -1,6 +1,6 @@
 package io.sails4j.train;
 
-import io.sails4j.objective.SequenceBatch;
+import io.sails4j.data.SequenceBatch;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutorService;

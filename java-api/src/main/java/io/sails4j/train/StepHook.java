@@ -27,7 +27,7 @@ public interface StepHook {
     double penalty();
 
     /** Parameters that the optimizer holds to a subspace: each is projected in the step itself. */
-    List<Held> held();
+    List<ProjectedParameter> projected();
 
     /**
      * A parameter that starts inside a subspace and must not leave it.
@@ -35,7 +35,7 @@ public interface StepHook {
      * @param value F32 [d, n], or [n, d] where {@code right}; one of the trainable's parameters
      * @param basis F32 [d, r_s] with orthonormal columns
      */
-    record Held(Tensor value, Tensor basis, boolean right) {
+    record ProjectedParameter(Tensor value, Tensor basis, boolean right) {
     }
 
     /** Share of the update so far, before this step, that lies in the subspace, NaN where there is none. */
@@ -65,7 +65,7 @@ public interface StepHook {
             }
 
             @Override
-            public List<Held> held() {
+            public List<ProjectedParameter> projected() {
                 return List.of();
             }
 

@@ -35,7 +35,7 @@ final class StepUpdate implements AutoCloseable {
         this.hook = hook;
         this.context = context;
         this.readings = readings;
-        this.optimizer = new AdamwOptimizer(trainable, model.engine().device(), ops, hook.held(), options.optimizer());
+        this.optimizer = new AdamwOptimizer(trainable, model.engine().device(), ops, hook.projected(), options.optimizer());
         this.emaDecay = options.optimizer().emaDecay();
         if (emaDecay > 0) {
             trainable.parameters().forEach(p -> {
@@ -51,13 +51,13 @@ final class StepUpdate implements AutoCloseable {
         readings.begin();
         hook.allot(readings);
         norms = optimizer.allotNorms(readings);
-        context.run(StepGraphs.Around.BEFORE, 0, trainable::zeroGradients);
+        context.run(StepGraphs.StepPhase.BEFORE, 0, trainable::zeroGradients);
     }
 
     /** After the last pass, before the readings are read. */
     void collect() {
         Tensor squares = norms().tensor();
-        context.run(StepGraphs.Around.AFTER, readings.layout() + hook.memoryLayout(), () -> {
+        context.run(StepGraphs.StepPhase.AFTER, readings.layout() + hook.memoryLayout(), () -> {
             trainable.collectGradients();
             hook.beforeUpdate();
             optimizer.queueNorms(squares);
@@ -72,7 +72,7 @@ final class StepUpdate implements AutoCloseable {
      */
     double update(double factor) {
         double norm = optimizer.queueRates(factor, norms()::value);
-        context.run(StepGraphs.Around.UPDATE, 0, () -> {
+        context.run(StepGraphs.StepPhase.UPDATE, 0, () -> {
             optimizer.queueUpdate();
             trainable.queuePublish();
             updateAverage();

@@ -1,18 +1,19 @@
 package io.sails4j.train;
 
-import io.sails4j.model.TrainedShape;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.data.SequenceBatch;
 import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.MemoryPlan;
-import io.sails4j.model.Recomputation;
+import io.sails4j.model.ModelSession;
+import io.sails4j.model.RecomputePlan;
+import io.sails4j.model.TrainedShape;
 import io.sails4j.objective.Loss;
 import io.sails4j.objective.PassContext;
 import io.sails4j.objective.ReferenceCache;
-import io.sails4j.objective.SequenceBatch;
 import io.sails4j.objective.StepReadings;
 import io.sails4j.ops.Graphs;
 import io.sails4j.tensor.HostTensor;
@@ -47,8 +48,9 @@ public final class TrainingLoop implements AutoCloseable {
     private final StepHook hook;
     private final StepPlan plan;
     private final LongSupplier nanoClock;
-    private final Recomputation recomputation;
+    private final RecomputePlan recomputation;
     private final MemoryPlan memory;
+    private final ModelSession session;
     private final PassContext context;
     private final StepReadings readings;
     private final StepUpdate update;
@@ -77,7 +79,8 @@ public final class TrainingLoop implements AutoCloseable {
         this.recomputation = options.execution().recompute().of(model.config().nLayers(),
             budget -> MemoryPlan.cheapest(model.config(), model.computeDtype(), trained(), positions, workspace, budget));
         this.memory = MemoryPlan.of(model.config(), model.computeDtype(), trained(), positions, recomputation, workspace);
-        this.context = context(PassContext.of(model, options.batching().packing(), recomputation));
+        this.session = ModelSession.open(model);
+        this.context = context(PassContext.of(session, options.batching().packing(), recomputation));
         this.readings = new StepReadings(model.engine().device());
         this.update = new StepUpdate(model, trainable, options, hook, context, readings);
         this.prefetcher = new BatchPrefetcher(examples -> loss.batch(examples, options.batching().packing()));
@@ -109,13 +112,18 @@ public final class TrainingLoop implements AutoCloseable {
         return plan;
     }
 
+    /** Where the passes run; between two steps others may use it, and need no memory besides. */
+    public ModelSession session() {
+        return session;
+    }
+
     /** What a step needs, by its largest micro-batch. */
     public MemoryPlan memory() {
         return memory;
     }
 
     /** What is computed again in the backward. */
-    public Recomputation recomputation() {
+    public RecomputePlan recomputation() {
         return recomputation;
     }
 
@@ -145,13 +153,13 @@ public final class TrainingLoop implements AutoCloseable {
 
     /** Computes what the objective needs of the untrained model; before the first step, and before a state is put back. */
     public void prepare() {
-        model.reserve(memory);
+        session.reserve(memory);
         compute();
     }
 
     /** The same, with what an earlier run has left in {@code cache}; writes it where something was missing. */
     public void prepare(ReferenceCache cache, boolean useStored) {
-        model.reserve(memory);
+        session.reserve(memory);
         if (useStored) {
             cache.load(loss);
         }
@@ -230,7 +238,7 @@ public final class TrainingLoop implements AutoCloseable {
         try {
             return update.update(factor);
         } catch (TrainingException e) {
-            throw new TrainingException(e.getMessage() + " (examples " + numbers(plan.examples(done)) + ")");
+            throw new TrainingException(e.getMessage() + " (" + loss.names(plan.examples(done)) + ")");
         }
     }
 
@@ -240,7 +248,7 @@ public final class TrainingLoop implements AutoCloseable {
         }
         double limit = EXPLOSION * Math.max(1, firstLoss);
         if (value > limit) {
-            throw new TrainingException("the loss has exploded: it is " + value + " in step " + (done + 1) + " (examples " + numbers(plan.examples(done))
+            throw new TrainingException("the loss has exploded: it is " + value + " in step " + (done + 1) + " (" + loss.names(plan.examples(done))
                 + "), after " + firstLoss + " in the first step; lower the learning rate");
         }
     }
@@ -277,17 +285,11 @@ public final class TrainingLoop implements AutoCloseable {
             double part = parts.get(i).getAsDouble();
             if (!Double.isFinite(part)) {
                 throw new TrainingException("the loss is " + part + " in step " + (done + 1) + ", micro-batch " + (i + 1) + " of "
-                    + microBatches.size() + " (examples " + numbers(microBatches.get(i)) + "); lower the learning rate, or compute in f32");
+                    + microBatches.size() + " (" + loss.names(microBatches.get(i)) + "); lower the learning rate, or compute in f32");
             }
             sum += part;
         }
         return sum / loss.totalWeight(plan.examples(done));
-    }
-
-    private static String numbers(int[] examples) {
-        String first = java.util.Arrays.stream(examples).limit(8).mapToObj(i -> String.valueOf(i + 1))
-            .collect(java.util.stream.Collectors.joining(", "));
-        return examples.length > 8 ? first + " and " + (examples.length - 8) + " more" : first;
     }
 
     private long tokens(int step) {
@@ -358,6 +360,7 @@ public final class TrainingLoop implements AutoCloseable {
     public void close() {
         prefetcher.close();
         context.close();
+        session.close();
         update.close();
         readings.close();
     }

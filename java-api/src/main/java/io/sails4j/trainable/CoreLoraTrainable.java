@@ -3,7 +3,7 @@ package io.sails4j.trainable;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
-import io.sails4j.model.BackwardTargets;
+import io.sails4j.model.GradientTargets;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.LowRankGradient;
 import io.sails4j.model.TrainedShape;
@@ -103,7 +103,7 @@ public final class CoreLoraTrainable implements Trainable {
     }
 
     @Override
-    public BackwardTargets targets() {
+    public GradientTargets targets() {
         return whole.targets();
     }
 

@@ -2,10 +2,11 @@ package io.sails4j.trainable;
 
 import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
-import io.sails4j.model.BackwardTargets;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.GradientTargets;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.model.TrainedShape;
+import io.sails4j.model.WeightsClaim;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
@@ -19,6 +20,8 @@ import java.util.Map;
  */
 public final class FullTrainable implements Trainable {
     private final CausalModel model;
+    private final WeightsClaim claim;
+    private final boolean bf16Masters;
     private final List<Parameter> parameters = new ArrayList<>();
     private final Map<String, Tensor> gradients = new LinkedHashMap<>();
     private final List<Tensor> owned = new ArrayList<>();
@@ -29,26 +32,36 @@ public final class FullTrainable implements Trainable {
 
     /**
      * @param bf16Masters remainders instead of copies
-     * @throws InputException where the model is not in BF16
+     * @throws InputException where the model is not in BF16 and remainders are asked for
+     * @throws IllegalStateException where the model is not writable or has more than one session
      */
     public FullTrainable(CausalModel model, boolean bf16Masters) {
         if (bf16Masters && model.computeDtype() != DType.BF16) {
             throw new InputException("master=bf16 is for models that compute in bf16, and this one is in " + model.computeDtype() + "; use dtype=bf16");
         }
         this.model = model;
-        model.weights().parameters().forEach((name, weight) -> {
-            Tensor gradient = own(model.engine().device().zeros(DType.F32, weight.shape()));
-            Tensor value = weight;
-            Tensor remainder = null;
-            if (bf16Masters && weight.dtype() != DType.F32) {
-                remainder = own(model.engine().device().zeros(DType.BF16, weight.shape()));
-            } else if (weight.dtype() != DType.F32) {
-                value = own(model.engine().device().allocate(DType.F32, weight.shape()));
-                model.engine().ops().elementwise().convert(value, weight);
-            }
-            gradients.put(name, gradient);
-            parameters.add(new Parameter(name, value, gradient, remainder));
-        });
+        this.bf16Masters = bf16Masters;
+        this.claim = model.claimWeights();
+        try {
+            model.weights().parameters().forEach(this::add);
+        } catch (RuntimeException e) {
+            close();
+            throw e;
+        }
+    }
+
+    private void add(String name, Tensor weight) {
+        Tensor gradient = own(model.engine().device().zeros(DType.F32, weight.shape()));
+        Tensor value = weight;
+        Tensor remainder = null;
+        if (bf16Masters && weight.dtype() != DType.F32) {
+            remainder = own(model.engine().device().zeros(DType.BF16, weight.shape()));
+        } else if (weight.dtype() != DType.F32) {
+            value = own(model.engine().device().allocate(DType.F32, weight.shape()));
+            model.engine().ops().elementwise().convert(value, weight);
+        }
+        gradients.put(name, gradient);
+        parameters.add(new Parameter(name, value, gradient, remainder));
     }
 
     private Tensor own(Tensor tensor) {
@@ -72,8 +85,8 @@ public final class FullTrainable implements Trainable {
     }
 
     @Override
-    public BackwardTargets targets() {
-        return BackwardTargets.ofParameters(gradients);
+    public GradientTargets targets() {
+        return GradientTargets.ofParameters(gradients);
     }
 
     @Override
@@ -98,5 +111,6 @@ public final class FullTrainable implements Trainable {
     @Override
     public void close() {
         owned.forEach(Tensor::close);
+        claim.close();
     }
 }

@@ -3,7 +3,7 @@ package io.sails4j.trainable;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
-import io.sails4j.model.BackwardTargets;
+import io.sails4j.model.GradientTargets;
 import io.sails4j.model.LowRankGradient;
 import io.sails4j.model.TrainedShape;
 import io.sails4j.tensor.DType;
@@ -75,8 +75,8 @@ public final class LoraTrainable implements Trainable {
     }
 
     @Override
-    public BackwardTargets targets() {
-        return BackwardTargets.ofLora(gradients);
+    public GradientTargets targets() {
+        return GradientTargets.ofLora(gradients);
     }
 
     @Override

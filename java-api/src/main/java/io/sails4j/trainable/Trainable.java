@@ -1,7 +1,7 @@
 package io.sails4j.trainable;
 
 import io.sails4j.model.AdapterStack;
-import io.sails4j.model.BackwardTargets;
+import io.sails4j.model.GradientTargets;
 import io.sails4j.model.TrainedShape;
 import io.sails4j.tensor.Tensor;
 import java.util.List;
@@ -33,7 +33,7 @@ public sealed interface Trainable extends AutoCloseable permits LoraTrainable, C
     AdapterStack adapters();
 
     /** Where the backward puts the gradients. */
-    BackwardTargets targets();
+    GradientTargets targets();
 
     /** The output matrix's gradient, which the head adds to; null where it is frozen. */
     @Nullable Tensor dHead();

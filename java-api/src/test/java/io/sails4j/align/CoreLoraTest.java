@@ -11,6 +11,7 @@ import io.sails4j.config.Projection;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.LowRankAdapter;
+import io.sails4j.model.ModelSession;
 import io.sails4j.objective.Objective;
 import io.sails4j.objective.ObjectiveOptions;
 import io.sails4j.objective.PassContext;
@@ -18,12 +19,12 @@ import io.sails4j.objective.Reference;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.run.RunOptions;
 import io.sails4j.subspace.PcaSubspace;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.testing.Backends;
 import io.sails4j.testing.TinyModel;
 import io.sails4j.train.LrSchedule;
 import io.sails4j.train.ScheduleOptions;
@@ -44,7 +45,7 @@ import org.junit.jupiter.api.Test;
 /** Adapters whose facing factor is U C: they stay in the subspace, and train as projected updates do where the two agree. */
 class CoreLoraTest {
     private static final int D = 24;
-    private final Engine engine = Engine.open(new EngineOptions("cpu", 1, ""));
+    private final Engine engine = Backends.open("cpu", 1);
     private final CausalModel model = TinyModel.open(engine);
     private final SftLoss loss = new SftLoss(TinyModel.pairs(8, 4).stream().map(p -> p.aligned()).toList());
 
@@ -175,7 +176,7 @@ class CoreLoraTest {
     }
 
     private void backward(Trainable trainable) {
-        try (PassContext context = PassContext.of(model)) {
+        try (ModelSession session = ModelSession.open(model); PassContext context = PassContext.of(session)) {
             trainable.zeroGradients();
             loss.sumAndGradient(context, trainable, new int[] {0, 1, 2}, 10);
         }

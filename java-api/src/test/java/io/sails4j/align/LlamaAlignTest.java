@@ -21,6 +21,7 @@ import io.sails4j.model.ForwardPass;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
 import io.sails4j.model.ModelOptions;
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.objective.Objective;
@@ -60,8 +61,9 @@ class LlamaAlignTest {
     }
 
     private Path write(boolean tied) {
-        ModelConfig config = new ModelConfig(ModelFamily.LLAMA, TinyModel.CONFIG.vocabSize(), TinyModel.CONFIG.dModel(), 2, 3, 1, 8, 40, 0, 8, 0, 0, 1e-5,
-            10_000, new RopeScaling.Llama3(8, 1, 4, 64), 128, List.of(false, false), tied, DType.F32, 1, List.of(2, 3), ModelConfig.NO_ID);
+        ModelConfig config = ModelConfig.llama3().vocabSize(TinyModel.CONFIG.vocabSize()).dModel(TinyModel.CONFIG.dModel()).layers(2)
+            .heads(3, 1).headDim(8).dFf(40).rope(10_000, new RopeScaling.Llama3(8, 1, 4, 64)).maxPositionEmbeddings(128).tiedHead(tied)
+            .checkpointDtype(DType.F32).tokens(1, List.of(2, 3), ModelConfig.NO_ID).build();
         Path directory = temporary.resolve("base-" + tied);
         try (ModelWeights weights = ModelWeights.random(config, engine, DType.F32, 3)) {
             AtomicFiles.writeDirectory(directory, target -> weights.writeInto(target, engine));
@@ -78,9 +80,9 @@ class LlamaAlignTest {
     }
 
     private float[] logits(Path directory, AdapterStack adapters) {
-        try (CausalModel model = CausalModel.load(directory, engine, ModelOptions.of(DType.F32));
-             ForwardPass pass = model.forward(TokenBatch.of(IDS), adapters, ForwardOptions.inference())) {
-            return model.logits(pass, null).toFloatArray();
+        try (CausalModel model = CausalModel.load(directory, engine, ModelOptions.of(DType.F32)); ModelSession session = ModelSession.open(model);
+             ForwardPass pass = session.forward(TokenBatch.of(IDS), adapters, ForwardOptions.inference())) {
+            return session.logits(pass, null).toFloatArray();
         }
     }
 
@@ -133,12 +135,12 @@ class LlamaAlignTest {
     @Test
     void theCacheChangesNothing() {
         Path base = write(false);
-        try (CausalModel model = CausalModel.load(base, engine, ModelOptions.of(DType.F32))) {
-            int[] fresh = new Generator(model, AdapterStack.none()).generate(IDS, GenerationOptions.greedy(12, Set.of()), null);
+        try (CausalModel model = CausalModel.load(base, engine, ModelOptions.of(DType.F32)); ModelSession session = ModelSession.open(model)) {
+            int[] fresh = new Generator(session, AdapterStack.none()).generate(IDS, GenerationOptions.greedy(12, Set.of()), null);
             int[] all = java.util.stream.IntStream.concat(java.util.Arrays.stream(IDS), java.util.Arrays.stream(fresh)).toArray();
             int vocab = (int) model.config().vocabSize();
-            try (ForwardPass pass = model.forward(TokenBatch.of(all), AdapterStack.none(), ForwardOptions.inference())) {
-                float[] logits = model.logits(pass, null).toFloatArray();
+            try (ForwardPass pass = session.forward(TokenBatch.of(all), AdapterStack.none(), ForwardOptions.inference())) {
+                float[] logits = session.logits(pass, null).toFloatArray();
                 for (int t = IDS.length - 1; t + 1 < all.length; t++) {
                     float best = logits[t * vocab + all[t + 1]];
                     for (int v = 0; v < vocab; v++) {

@@ -8,7 +8,7 @@ import io.sails4j.data.DataOptions;
 import io.sails4j.io.InputException;
 import io.sails4j.options.Options;
 import io.sails4j.subspace.SubspaceOptions;
-import io.sails4j.train.Recompute;
+import io.sails4j.train.RecomputeOption;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -57,7 +57,7 @@ class OptionsTest {
 
     @Test
     void otherValuesByName() {
-        AlignOptions other = Options.with(DEFAULTS, Map.of("r", 4, "micro_batch_tokens", 7, "recompute", Recompute.lowest(3), "keep_checkpoints", 5));
+        AlignOptions other = Options.with(DEFAULTS, Map.of("r", 4, "micro_batch_tokens", 7, "recompute", RecomputeOption.lowest(3), "keep_checkpoints", 5));
         assertThat(other.adapter().r()).isEqualTo(4);
         assertThat(other.training().batching().microBatchTokens()).isEqualTo(7);
         assertThat(Options.json(other).get("recompute").asText()).isEqualTo("3");

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.io.Wrong;
+import io.sails4j.io.RefusedInput;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -31,7 +31,7 @@ class Gemma2ConfigReaderTest {
     }
 
     private void refused(Consumer<ObjectNode> change, String... parts) {
-        Wrong.input(() -> read(change), directory.resolve("config.json"), parts);
+        RefusedInput.input(() -> read(change), directory.resolve("config.json"), parts);
     }
 
     /** Tables 1 and 2 of arXiv:2408.00118: 590M + 2024M, 918M + 8324M, 1180M + 26047M parameters. */
@@ -136,6 +136,6 @@ class Gemma2ConfigReaderTest {
     void projections() {
         assertThat(Projection.parse("down_proj")).isEqualTo(Projection.DOWN_PROJ);
         assertThat(Projection.Q_PROJ.modulePath(3)).isEqualTo("model.layers.3.self_attn.q_proj");
-        Wrong.input(() -> Projection.parse("c_attn"), Path.of("c_attn"), "q_proj", "down_proj");
+        RefusedInput.input(() -> Projection.parse("c_attn"), Path.of("c_attn"), "q_proj", "down_proj");
     }
 }

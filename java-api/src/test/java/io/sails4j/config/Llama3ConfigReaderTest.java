@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.io.Wrong;
+import io.sails4j.io.RefusedInput;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,7 +29,7 @@ class Llama3ConfigReaderTest {
     }
 
     private void refused(Consumer<ObjectNode> change, String... parts) {
-        Wrong.input(() -> read(change), directory.resolve("config.json"), parts);
+        RefusedInput.input(() -> read(change), directory.resolve("config.json"), parts);
     }
 
     /** The parameter counts of the model cards' safetensors. */

@@ -2,6 +2,7 @@ package io.sails4j.data;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.sails4j.model.Labels;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -45,9 +46,9 @@ class LengthBatchesTest {
     void padsOnTheRightAndCountsOnlyAnswers() {
         TokenSequence a = new TokenSequence(new int[] {5, 6, 7}, new boolean[] {false, true, true});
         TokenSequence b = new TokenSequence(new int[] {8}, new boolean[] {false});
-        Batch batch = Batch.rightPadded(List.of(a, b), 0);
-        assertThat(batch.labels()).containsExactly(-100, 6, 7, -100, -100, -100);
+        SequenceBatch batch = SequenceBatch.of(List.of(a, b), false);
+        assertThat(batch.targets()).containsExactly(6, 7, Labels.IGNORE_INDEX, Labels.IGNORE_INDEX, Labels.IGNORE_INDEX, Labels.IGNORE_INDEX);
         assertThat(batch.tokens().inputIds()).containsExactly(5, 6, 7, 8, 0, 0);
-        assertThat(batch.realTokens()).isEqualTo(4);
+        assertThat(batch.tokens().segments()).containsExactly(1, 1, 1, 1, 0, 0);
     }
 }

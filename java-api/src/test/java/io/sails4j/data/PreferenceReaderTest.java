@@ -50,9 +50,10 @@ class PreferenceReaderTest {
     @Test
     void splitsADialogueAtItsLastAnswer() throws IOException {
         String shared = "\\n\\nHuman: a\\n\\nAssistant: b\\n\\nHuman: c\\n\\nAssistant:";
-        PreferenceSet set = PreferenceReader.read(file("a.jsonl", hh(shared + " yes", shared + " no")));
+        Path file = file("a.jsonl", hh(shared + " yes", shared + " no"));
+        PreferenceSet set = PreferenceReader.read(file);
         assertThat(set.pairs()).containsExactly(new PreferencePair(
-            List.of(new Message("user", "a"), new Message("assistant", "b"), new Message("user", "c")), "yes", "no", 1));
+            List.of(new Message("user", "a"), new Message("assistant", "b"), new Message("user", "c")), "yes", "no", Origin.line(file, 1)));
         assertThat(set.report().leftOut()).isEmpty();
     }
 
@@ -61,13 +62,14 @@ class PreferenceReaderTest {
         String user = "{\"role\": \"user\", \"content\": \"q\"}";
         String yes = "{\"role\": \"assistant\", \"content\": \"yes\"}";
         String no = "{\"role\": \"assistant\", \"content\": \"no\"}";
-        PreferenceSet set = PreferenceReader.read(file("a.jsonl", String.join("\n",
+        Path file = file("a.jsonl", String.join("\n",
             "{\"prompt\": \"q\", \"chosen\": \"yes\", \"rejected\": \"no\"}",
             "{\"prompt\": [" + user + "], \"chosen\": [" + yes + "], \"rejected\": [" + no + "]}",
-            "{\"chosen\": [" + user + "," + yes + "], \"rejected\": [" + user + "," + no + "]}")));
+            "{\"chosen\": [" + user + "," + yes + "], \"rejected\": [" + user + "," + no + "]}"));
+        PreferenceSet set = PreferenceReader.read(file);
         List<Message> prompt = List.of(new Message("user", "q"));
-        assertThat(set.pairs()).containsExactly(new PreferencePair(prompt, "yes", "no", 1), new PreferencePair(prompt, "yes", "no", 2),
-            new PreferencePair(prompt, "yes", "no", 3));
+        assertThat(set.pairs()).containsExactly(new PreferencePair(prompt, "yes", "no", Origin.line(file, 1)), new PreferencePair(prompt, "yes", "no", Origin.line(file, 2)),
+            new PreferencePair(prompt, "yes", "no", Origin.line(file, 3)));
     }
 
     @ParameterizedTest

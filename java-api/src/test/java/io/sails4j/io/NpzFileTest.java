@@ -49,7 +49,7 @@ class NpzFileTest {
     }
 
     private void refused(Path path, String... parts) {
-        Wrong.input(() -> {
+        RefusedInput.input(() -> {
             try (NpzFile file = NpzFile.open(path)) {
                 file.array("a");
             }

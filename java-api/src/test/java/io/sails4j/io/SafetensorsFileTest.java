@@ -45,7 +45,7 @@ class SafetensorsFileTest {
     }
 
     private void refused(Path path, String... parts) {
-        Wrong.input(() -> SafetensorsFile.open(path).close(), path, parts);
+        RefusedInput.input(() -> SafetensorsFile.open(path).close(), path, parts);
     }
 
     @Test
@@ -110,7 +110,7 @@ class SafetensorsFileTest {
     @Test
     void missingTensorNamesThoseThere() throws Exception {
         Path path = withHeader("{" + GOOD + "}", 8);
-        Wrong.input(() -> {
+        RefusedInput.input(() -> {
             try (SafetensorsFile file = SafetensorsFile.open(path)) {
                 file.tensor("b");
             }

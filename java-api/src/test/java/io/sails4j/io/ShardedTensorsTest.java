@@ -30,7 +30,7 @@ class ShardedTensorsTest {
     }
 
     private void refused(Path where, String... parts) {
-        Wrong.input(() -> ShardedTensors.open(directory).close(), where, parts);
+        RefusedInput.input(() -> ShardedTensors.open(directory).close(), where, parts);
     }
 
     @Test
@@ -66,7 +66,7 @@ class ShardedTensorsTest {
         refused(directory, "neither");
         Files.write(directory.resolve("pytorch_model-00001-of-00002.bin"), new byte[3]);
         refused(directory, "pickle", "safetensors");
-        Wrong.input(() -> ShardedTensors.open(directory.resolve("none")).close(), directory.resolve("none"), "does not exist");
+        RefusedInput.input(() -> ShardedTensors.open(directory.resolve("none")).close(), directory.resolve("none"), "does not exist");
     }
 
     @Test

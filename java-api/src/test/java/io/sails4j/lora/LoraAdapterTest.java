@@ -5,16 +5,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.io.SafetensorsFile;
-import io.sails4j.io.SafetensorsWriter;
-import io.sails4j.io.Wrong;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
+import io.sails4j.io.RefusedInput;
+import io.sails4j.io.SafetensorsFile;
+import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
+import io.sails4j.testing.Backends;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -34,8 +34,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** PEFT directories: written and read again, every setting that changes the meaning honoured or refused. */
 class LoraAdapterTest {
-    private static final ModelConfig MODEL = ModelConfig.gemma2(64, 16, 3, 2, 1, 6, 20, 4, 8, 50, 30, 1e-6, 10_000, 64,
-        ModelConfig.alternating(3), DType.F32, 2, List.of(1), 0);
+    private static final ModelConfig MODEL = ModelConfig.gemma2().vocabSize(64).dModel(16).layers(3).heads(2, 1).headDim(6).dFf(20)
+        .slidingWindow(4).queryPreAttnScalar(8).maxPositionEmbeddings(64).checkpointDtype(DType.F32).build();
     private static final String KEY = "base_model.model.model.layers.1.self_attn.o_proj.lora_";
     private static Engine engine;
 
@@ -45,7 +45,7 @@ class LoraAdapterTest {
 
     @BeforeAll
     static void open() {
-        engine = Engine.open(new EngineOptions("cpu", 1, ""));
+        engine = Backends.open("cpu", 1);
     }
 
     @AfterAll
@@ -97,7 +97,7 @@ class LoraAdapterTest {
     }
 
     private void refused(String... parts) {
-        Wrong.input(() -> load().close(), directory, parts);
+        RefusedInput.input(() -> load().close(), directory, parts);
     }
 
     private void refusedConfig(Consumer<ObjectNode> change, String... parts) throws IOException {
@@ -266,7 +266,7 @@ class LoraAdapterTest {
 
     @Test
     void missingFilesAndPickle() throws IOException {
-        Wrong.input(() -> LoraAdapter.load(root.resolve("none"), MODEL, engine).close(), root.resolve("none"), "PEFT");
+        RefusedInput.input(() -> LoraAdapter.load(root.resolve("none"), MODEL, engine).close(), root.resolve("none"), "PEFT");
         Files.delete(directory.resolve("adapter_model.safetensors"));
         refused("adapter_model.safetensors does not exist");
         Files.writeString(directory.resolve("adapter_model.bin"), "x");

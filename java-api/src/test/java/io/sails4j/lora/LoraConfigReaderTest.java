@@ -4,15 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.io.Wrong;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
+import io.sails4j.io.RefusedInput;
 import io.sails4j.tensor.DType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
@@ -23,8 +22,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Every field of PEFT's LoraConfig: honoured, without effect, refused by name, or unknown and said. */
 class LoraConfigReaderTest {
-    private static final ModelConfig MODEL = ModelConfig.gemma2(64, 16, 3, 2, 1, 6, 20, 4, 8, 50, 30, 1e-6, 10_000, 64,
-        ModelConfig.alternating(3), DType.F32, 2, List.of(1), 0);
+    private static final ModelConfig MODEL = ModelConfig.gemma2().vocabSize(64).dModel(16).layers(3).heads(2, 1).headDim(6).dFf(20)
+        .slidingWindow(4).queryPreAttnScalar(8).maxPositionEmbeddings(64).checkpointDtype(DType.F32).build();
     /** What PEFT 0.21 writes for {@code LoraConfig(r=2, target_modules=["q_proj", "down_proj"])}. */
     private static final String WRITTEN_BY_PEFT = """
         {"alora_invocation_tokens": null, "alpha_pattern": {}, "arrow_config": null, "auto_mapping": null, "base_model_name_or_path": "base",
@@ -56,7 +55,7 @@ class LoraConfigReaderTest {
     }
 
     private void refused(Consumer<ObjectNode> change, String... parts) {
-        Wrong.input(() -> read(change), directory.resolve("adapter_config.json"), parts);
+        RefusedInput.input(() -> read(change), directory.resolve("adapter_config.json"), parts);
     }
 
     private static SortedSet<ModuleKey> in(Set<Integer> layers, Projection... projections) {
@@ -189,6 +188,6 @@ class LoraConfigReaderTest {
         assertThat(config.scale(new ModuleKey(0, Projection.Q_PROJ))).isEqualTo(-0.5f);
         assertThat(config.scale(new ModuleKey(0, Projection.DOWN_PROJ))).isZero();
         Path huge = Files.writeString(directory.resolve("huge.json"), WRITTEN_BY_PEFT.replace("\"lora_alpha\": 8", "\"lora_alpha\": 1e999"));
-        Wrong.input(() -> LoraConfigReader.read(huge, MODEL), huge, "lora_alpha", "finite");
+        RefusedInput.input(() -> LoraConfigReader.read(huge, MODEL), huge, "lora_alpha", "finite");
     }
 }

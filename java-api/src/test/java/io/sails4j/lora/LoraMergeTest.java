@@ -5,19 +5,19 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.Projection;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.io.JsonFiles;
+import io.sails4j.io.RefusedInput;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
-import io.sails4j.io.Wrong;
-import io.sails4j.config.ModelConfig;
 import io.sails4j.model.ModelWeights;
-import io.sails4j.config.Projection;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Shape;
+import io.sails4j.testing.Backends;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -41,8 +41,8 @@ import org.junit.jupiter.api.io.TempDir;
  * in F32 and every difference is one of rounding to the type that is written.
  */
 class LoraMergeTest {
-    private static final ModelConfig MODEL = ModelConfig.gemma2(64, 16, 3, 2, 1, 6, 20, 4, 8, 50, 30, 1e-6, 10_000, 64,
-        ModelConfig.alternating(3), DType.BF16, 2, List.of(1), 0);
+    private static final ModelConfig MODEL = ModelConfig.gemma2().vocabSize(64).dModel(16).layers(3).heads(2, 1).headDim(6).dFf(20)
+        .slidingWindow(4).queryPreAttnScalar(8).maxPositionEmbeddings(64).build();
     private static final String INDEX = "model.safetensors.index.json";
     private static final Map<String, String> METADATA = Map.of("format", "pt", "licence", "a licence");
     private static Engine engine;
@@ -52,7 +52,7 @@ class LoraMergeTest {
 
     @BeforeAll
     static void open() {
-        engine = Engine.open(new EngineOptions("cpu", 1, ""));
+        engine = Backends.open("cpu", 1);
     }
 
     @AfterAll
@@ -262,15 +262,15 @@ class LoraMergeTest {
         Path half = checkpoint("half", DType.F16);
         assertSameLayout(half, merge(half, "good", null, new WeightedAdapter(adapter("adapter", 1, false), 1)), type -> type);
         Path large = adapter("large", 1e7f, false);
-        Wrong.input(() -> merge(half, "out", null, new WeightedAdapter(large, 1)), half, "model.layers.1.self_attn.o_proj.weight", "range of F16", "dtype=f32");
+        RefusedInput.input(() -> merge(half, "out", null, new WeightedAdapter(large, 1)), half, "model.layers.1.self_attn.o_proj.weight", "range of F16", "dtype=f32");
         Path dora = adapter("dora", 1, true);
-        Wrong.input(() -> merge(half, "out", null, new WeightedAdapter(dora, 1), new WeightedAdapter(large, 1)), Path.of("model.layers.1.self_attn.o_proj"), "DoRA");
-        Wrong.input(() -> merge(half, "out", null, new WeightedAdapter(dora, -1)), dora, "DoRA", "-1");
+        RefusedInput.input(() -> merge(half, "out", null, new WeightedAdapter(dora, 1), new WeightedAdapter(large, 1)), Path.of("model.layers.1.self_attn.o_proj"), "DoRA");
+        RefusedInput.input(() -> merge(half, "out", null, new WeightedAdapter(dora, -1)), dora, "DoRA", "-1");
         Path shard = half.resolve("model-00002-of-00003.safetensors");
         byte[] bytes = Files.readAllBytes(shard);
         java.util.Arrays.fill(bytes, bytes.length - 2, bytes.length, (byte) 0xFF);
         Files.write(shard, bytes);
-        Wrong.input(() -> merge(half, "out", null, new WeightedAdapter(root.resolve("adapter"), 1)), shard, "NaN", "damaged");
+        RefusedInput.input(() -> merge(half, "out", null, new WeightedAdapter(root.resolve("adapter"), 1)), shard, "NaN", "damaged");
         try (var files = Files.list(root)) {
             assertThat(files.map(f -> f.getFileName().toString())).noneMatch(n -> n.contains("out"));
         }

@@ -7,8 +7,11 @@ import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.IntStream;
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -17,17 +20,20 @@ import org.junit.jupiter.api.Test;
 class GeneratorTest {
     private Engine engine;
     private CausalModel model;
+    private ModelSession session;
 
     @BeforeEach
     void open() {
-        ModelConfig config = ModelConfig.gemma2(97, 24, 3, 4, 2, 6, 40, 5, 6, 50, 30, 1e-6, 10_000, 128, ModelConfig.alternating(3), DType.F32, 2,
-            List.of(1), 0);
+        ModelConfig config = ModelConfig.gemma2().vocabSize(97).dModel(24).layers(3).heads(4, 2).headDim(6).dFf(40).slidingWindow(5)
+            .maxPositionEmbeddings(128).checkpointDtype(DType.F32).build();
         engine = Engine.open(EngineOptions.defaults());
         model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 3), false);
+        session = ModelSession.open(model);
     }
 
     @AfterEach
     void close() {
+        session.close();
         model.close();
         engine.close();
     }
@@ -37,17 +43,17 @@ class GeneratorTest {
     void cacheAgreesWithFullForward() {
         int[] prompt = {2, 11, 12, 13, 14, 15, 16};
         List<float[]> logits = new ArrayList<>();
-        int[] fresh = new Generator(model, AdapterStack.none()).generate(prompt, GenerationOptions.greedy(9, Set.of()),
+        int[] fresh = new Generator(session, AdapterStack.none()).generate(prompt, GenerationOptions.greedy(9, Set.of()),
             (ids, row) -> logits.add(row.toFloatArray()));
-        int[] all = java.util.stream.IntStream.concat(java.util.Arrays.stream(prompt), java.util.Arrays.stream(fresh)).toArray();
+        int[] all = IntStream.concat(Arrays.stream(prompt), Arrays.stream(fresh)).toArray();
         float[] full;
-        try (ForwardPass pass = model.forward(TokenBatch.of(all), AdapterStack.none(), ForwardOptions.inference())) {
-            full = model.logits(pass, null).toFloatArray();
+        try (ForwardPass pass = session.forward(TokenBatch.of(all), AdapterStack.none(), ForwardOptions.inference())) {
+            full = session.logits(pass, null).toFloatArray();
         }
         for (int step = 0; step < fresh.length; step++) {
             for (int v = 0; v < 97; v++) {
                 // f32 sums of some hundred terms, in another order.
-                assertThat(logits.get(step)[v]).isCloseTo(full[(prompt.length - 1 + step) * 97 + v], org.assertj.core.data.Offset.offset(1e-4f));
+                assertThat(logits.get(step)[v]).isCloseTo(full[(prompt.length - 1 + step) * 97 + v], Offset.offset(1e-4f));
             }
         }
     }
@@ -56,7 +62,7 @@ class GeneratorTest {
     void batchGivesWhatEachPromptGivesAlone() {
         List<int[]> prompts = List.of(new int[] {2, 30}, new int[] {2, 40, 41, 42, 43, 44, 45, 46}, new int[] {2, 50, 51});
         GenerationOptions options = GenerationOptions.greedy(8, Set.of());
-        Generator generator = new Generator(model, AdapterStack.none());
+        Generator generator = new Generator(session, AdapterStack.none());
         List<int[]> together = generator.generate(prompts, options, null);
         for (int i = 0; i < prompts.size(); i++) {
             assertThat(together.get(i)).isEqualTo(generator.generate(prompts.get(i), options, null));
@@ -65,7 +71,7 @@ class GeneratorTest {
 
     @Test
     void samplingFollowsTheSeed() {
-        Generator generator = new Generator(model, AdapterStack.none());
+        Generator generator = new Generator(session, AdapterStack.none());
         int[] prompt = {2, 5, 6};
         int[] first = generator.generate(prompt, new GenerationOptions(12, 1.5, 0, 1, 7, Set.of()), null);
         assertThat(generator.generate(prompt, new GenerationOptions(12, 1.5, 0, 1, 7, Set.of()), null)).isEqualTo(first);
@@ -77,7 +83,7 @@ class GeneratorTest {
 
     @Test
     void stopTokenEndsASequence() {
-        Generator generator = new Generator(model, AdapterStack.none());
+        Generator generator = new Generator(session, AdapterStack.none());
         int[] prompt = {2, 5, 6};
         int[] free = generator.generate(prompt, GenerationOptions.greedy(6, Set.of()), null);
         int[] stopped = generator.generate(prompt, GenerationOptions.greedy(6, Set.of(free[0])), null);
@@ -89,7 +95,7 @@ class GeneratorTest {
         TokenBatch batch = TokenBatch.of(new int[] {2, 3, 4, 5, 6, 7});
         long before = 0;
         for (int i = 0; i < 6; i++) {
-            model.forward(batch, AdapterStack.none(), ForwardOptions.training()).close();
+            session.forward(batch, AdapterStack.none(), ForwardOptions.training()).close();
             if (i == 1) {
                 before = engine.device().allocatedBytes();
             }

@@ -5,14 +5,15 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sails4j.NativeException;
 import io.sails4j.config.ModelConfig;
+import io.sails4j.io.RefusedInput;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
-import io.sails4j.io.Wrong;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.testing.Backends;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
@@ -29,8 +30,8 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** Weights of a checkpoint directory: read in every stored type, refused where they are not the model's. */
 class ModelWeightsTest {
-    private static final ModelConfig CONFIG = ModelConfig.gemma2(37, 16, 1, 2, 1, 8, 24, 4, 8, 50, 30, 1e-6, 10_000, 64, List.of(true),
-        DType.F32, 2, List.of(1), 0);
+    private static final ModelConfig CONFIG = ModelConfig.gemma2().vocabSize(37).dModel(16).layers(1).heads(2, 1).headDim(8).dFf(24)
+        .slidingWindow(4).maxPositionEmbeddings(64).checkpointDtype(DType.F32).build();
     private static final String EMBED = ModelWeights.EMBED_TOKENS;
     private static Engine engine;
 
@@ -39,7 +40,7 @@ class ModelWeightsTest {
 
     @BeforeAll
     static void open() {
-        engine = Engine.open(new EngineOptions("cpu", 1, ""));
+        engine = Backends.open("cpu", 1);
     }
 
     @AfterAll
@@ -76,7 +77,7 @@ class ModelWeightsTest {
     }
 
     private void refused(String... parts) {
-        Wrong.input(() -> load(DType.F32, false).close(), directory, parts);
+        RefusedInput.input(() -> load(DType.F32, false).close(), directory, parts);
     }
 
     /** The values as stored in another type, and what they then are in F32. */
@@ -172,7 +173,8 @@ class ModelWeightsTest {
     @Test
     void weightsThatDoNotFitGiveBackWhatWasAllocated() {
         // The embedding fits into a MiB, the gate's weights beside it do not.
-        ModelConfig wide = ModelConfig.gemma2(8_000, 16, 1, 2, 1, 8, 20_000, 4, 8, 50, 30, 1e-6, 10_000, 64, List.of(true), DType.F32, 2, List.of(1), 0);
+        ModelConfig wide = ModelConfig.gemma2().vocabSize(8_000).dModel(16).layers(1).heads(2, 1).headDim(8).dFf(20_000).slidingWindow(4)
+            .maxPositionEmbeddings(64).checkpointDtype(DType.F32).build();
         try (Engine small = Engine.open(new EngineOptions("emulator", 1, "memory_mib=1"))) {
             assertThatThrownBy(() -> ModelWeights.random(wide, small, DType.F32, 1)).isInstanceOf(NativeException.class);
             assertThat(small.device().allocatedBytes()).isZero();

@@ -3,12 +3,12 @@ package io.sails4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sails4j.config.ModelConfig;
-import io.sails4j.io.Wrong;
+import io.sails4j.io.RefusedInput;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
+import io.sails4j.testing.Backends;
 import java.nio.file.Path;
-import java.util.List;
+import java.util.Arrays;
 import java.util.Set;
 import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.AfterAll;
@@ -17,39 +17,42 @@ import org.junit.jupiter.api.Test;
 
 /** Documents packed into one row against sequences alone, positions of padded rows, and batches that the model cannot take. */
 class TokenBatchTest {
-    private static final ModelConfig CONFIG = ModelConfig.gemma2(53, 24, 2, 2, 1, 8, 40, 3, 8, 50, 30, 1e-6, 10_000, 24, List.of(true, false),
-        DType.F32, 2, List.of(1), 0);
+    private static final ModelConfig CONFIG = ModelConfig.gemma2().vocabSize(53).dModel(24).layers(2).heads(2, 1).headDim(8).dFf(40)
+        .slidingWindow(3).maxPositionEmbeddings(24).checkpointDtype(DType.F32).build();
     /** Logits are capped at 30; what enters is of order one and passes two blocks of sums of at most 40 terms. */
     private static final Offset<Float> ROUNDING = Offset.offset(30 * 64 * 0x1p-24f);
     private static final int[] LONG = {2, 7, 11, 13, 5, 31, 8};
     private static final int[] SHORT = {2, 40, 3};
     private static Engine engine;
     private static CausalModel model;
+    private static ModelSession session;
 
     @BeforeAll
     static void open() {
-        engine = Engine.open(new EngineOptions("cpu", 1, ""));
+        engine = Backends.open("cpu", 1);
         model = new CausalModel(engine, ModelWeights.random(CONFIG, engine, DType.F32, 3), false);
+        session = ModelSession.open(model);
     }
 
     @AfterAll
     static void close() {
+        session.close();
         model.close();
         engine.close();
     }
 
     private static float[] logits(TokenBatch batch, int... rows) {
-        try (ForwardPass pass = model.forward(batch, AdapterStack.none(), ForwardOptions.inference())) {
-            return model.logits(pass, rows).toFloatArray();
+        try (ForwardPass pass = session.forward(batch, AdapterStack.none(), ForwardOptions.inference())) {
+            return session.logits(pass, rows).toFloatArray();
         }
     }
 
     private static Generator generator() {
-        return new Generator(model, AdapterStack.none());
+        return new Generator(session, AdapterStack.none());
     }
 
     private static int[] extended(int[] prompt, int[] more, int count) {
-        int[] ids = java.util.Arrays.copyOf(prompt, prompt.length + count);
+        int[] ids = Arrays.copyOf(prompt, prompt.length + count);
         System.arraycopy(more, 0, ids, prompt.length, count);
         return ids;
     }
@@ -65,16 +68,16 @@ class TokenBatchTest {
         }
         float[] packed = logits(new TokenBatch(1, ids.length, ids, segments, positions), LONG.length - 1, ids.length - 1);
         int vocab = (int) CONFIG.vocabSize();
-        assertThat(java.util.Arrays.copyOf(packed, vocab)).containsExactly(logits(TokenBatch.of(LONG), LONG.length - 1), ROUNDING);
-        assertThat(java.util.Arrays.copyOfRange(packed, vocab, 2 * vocab)).containsExactly(logits(TokenBatch.of(SHORT), SHORT.length - 1), ROUNDING);
+        assertThat(Arrays.copyOf(packed, vocab)).containsExactly(logits(TokenBatch.of(LONG), LONG.length - 1), ROUNDING);
+        assertThat(Arrays.copyOfRange(packed, vocab, 2 * vocab)).containsExactly(logits(TokenBatch.of(SHORT), SHORT.length - 1), ROUNDING);
     }
 
     @Test
     void limits() {
-        Wrong.input(() -> generator().generate(LONG, GenerationOptions.greedy(18, Set.of()), null), Path.of("7 tokens"), "18 new", "24");
+        RefusedInput.input(() -> generator().generate(LONG, GenerationOptions.greedy(18, Set.of()), null), Path.of("7 tokens"), "18 new", "24");
         assertThat(generator().generate(LONG, GenerationOptions.greedy(17, Set.of()), null)).hasSize(17);
-        Wrong.input(() -> generator().generate(new int[0], GenerationOptions.greedy(1, Set.of()), null), Path.of("no tokens"), "BOS");
-        Wrong.input(() -> generator().generate(new int[] {2, 53}, GenerationOptions.greedy(1, Set.of()), null), Path.of("token id 53"), "53");
+        RefusedInput.input(() -> generator().generate(new int[0], GenerationOptions.greedy(1, Set.of()), null), Path.of("no tokens"), "BOS");
+        RefusedInput.input(() -> generator().generate(new int[] {2, 53}, GenerationOptions.greedy(1, Set.of()), null), Path.of("token id 53"), "53");
     }
 
     @Test

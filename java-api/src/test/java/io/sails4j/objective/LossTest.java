@@ -1,5 +1,10 @@
 package io.sails4j.objective;
 
+import io.sails4j.data.Origin;
+import io.sails4j.data.SequenceBatch;
+import io.sails4j.model.ForwardOptions;
+import io.sails4j.model.ForwardPass;
+import io.sails4j.model.ModelSession;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
@@ -22,7 +27,9 @@ import io.sails4j.train.TrainingOptions;
 import io.sails4j.trainable.FullTrainable;
 import io.sails4j.trainable.LoraTrainable;
 import io.sails4j.trainable.Trainable;
+import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.function.Function;
 import java.util.stream.IntStream;
@@ -34,8 +41,9 @@ class LossTest {
     private final CausalModel model = TinyModel.open(engine);
     private final LoraAdapter adapter = TinyModel.randomAdapter(engine, 3);
     private final LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
-    private final PassContext context = PassContext.of(model);
-    private final PassContext packed = PassContext.of(model, true);
+    private final ModelSession session = ModelSession.open(model);
+    private final PassContext context = PassContext.of(session);
+    private final PassContext packed = PassContext.of(session, true);
 
     @AfterEach
     void close() {
@@ -43,6 +51,7 @@ class LossTest {
         packed.close();
         trainable.close();
         adapter.close();
+        session.close();
         model.close();
         engine.close();
     }
@@ -60,7 +69,7 @@ class LossTest {
         loss.prepare(context, all, 1000);
         Result whole = run(loss, List.of(all));
         Result single = run(loss, IntStream.range(0, loss.size()).mapToObj(i -> new int[] {i}).toList());
-        Result uneven = run(loss, List.of(java.util.Arrays.copyOfRange(all, 0, 3), java.util.Arrays.copyOfRange(all, 3, all.length)));
+        Result uneven = run(loss, List.of(Arrays.copyOfRange(all, 0, 3), Arrays.copyOfRange(all, 3, all.length)));
         for (Result other : List.of(single, uneven)) {
             // Sums of as many terms as there are tokens, in another order, in f32.
             double tolerance = 16 * Math.ulp(1f) * Math.sqrt(100);
@@ -91,7 +100,7 @@ class LossTest {
     @Test
     void aPackedDocumentSeesNothingOfItsNeighbours() {
         SftLoss loss = new SftLoss(TinyModel.sequences(9, 43));
-        List<io.sails4j.data.TokenSequence> sequences = TinyModel.sequences(9, 43);
+        List<TokenSequence> sequences = TinyModel.sequences(9, 43);
         float[] alone = tokenLosses(context, List.of(sequences.get(4)));
         float[] together = tokenLosses(packed, sequences);
         SequenceBatch batch = SequenceBatch.of(sequences, true);
@@ -176,9 +185,9 @@ class LossTest {
         }
     }
 
-    private float[] tokenLosses(PassContext where, List<io.sails4j.data.TokenSequence> sequences) {
+    private float[] tokenLosses(PassContext where, List<TokenSequence> sequences) {
         SequenceBatch batch = SequenceBatch.of(sequences, where.packing());
-        try (io.sails4j.model.ForwardPass pass = model.forward(batch.tokens(), trainable.adapters(), io.sails4j.model.ForwardOptions.inference())) {
+        try (ForwardPass pass = session.forward(batch.tokens(), trainable.adapters(), ForwardOptions.inference())) {
             return new HeadPass(where, pass, batch).tokenLosses();
         }
     }
@@ -192,7 +201,7 @@ class LossTest {
 
     private Result run(PassContext context, Loss loss, List<int[]> microBatches) {
         trainable.zeroGradients();
-        int[] all = microBatches.stream().flatMapToInt(java.util.Arrays::stream).toArray();
+        int[] all = microBatches.stream().flatMapToInt(Arrays::stream).toArray();
         double weight = loss.totalWeight(all);
         double sum = 0;
         for (int[] micro : microBatches) {
@@ -306,5 +315,7 @@ class LossTest {
     void anExampleWithNothingToLearnIsRefused() {
         TokenSequence none = new TokenSequence(new int[] {1, 2}, new boolean[] {true, false});
         assertThatThrownBy(() -> new SftLoss(List.of(none))).isInstanceOf(InputException.class).hasMessageContaining("example 1");
+        TokenSequence read = new TokenSequence(none.ids(), none.counted(), Origin.row(Path.of("pairs.safetensors"), 9));
+        assertThatThrownBy(() -> new SftLoss(List.of(read))).isInstanceOf(InputException.class).hasMessageContaining("row 9 of pairs.safetensors");
     }
 }

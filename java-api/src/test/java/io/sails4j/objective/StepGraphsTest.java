@@ -1,8 +1,10 @@
 package io.sails4j.objective;
 
+import io.sails4j.model.ModelSession;
 import io.sails4j.ops.Graphs;
-import io.sails4j.testing.TinyModel;
+import io.sails4j.testing.Backends;
 import io.sails4j.testing.StepVariant;
+import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -15,7 +17,6 @@ import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.ops.Ops;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
@@ -30,8 +31,11 @@ import io.sails4j.trainable.Trainable;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SequencedMap;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -47,7 +51,7 @@ class StepGraphsTest {
 
     private record Trained(List<Double> losses, List<Double> norms, List<Double> penalties, List<Double> shares, SequencedMap<String, HostTensor> state) {
         Trained() {
-            this(new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), new java.util.LinkedHashMap<>());
+            this(new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), new LinkedHashMap<>());
         }
 
         void add(StepMetrics m) {
@@ -72,7 +76,7 @@ class StepGraphsTest {
     }
 
     private static Engine emulator() {
-        return Engine.open(new EngineOptions("emulator", 2, ""));
+        return Backends.open("emulator", 2);
     }
 
     private static Trained train(StepVariant variant, boolean preference, int micro, Graphs graphs) {
@@ -189,14 +193,14 @@ class StepGraphsTest {
                 gradient.toFloatArray();
             }
             ops.elementwise().axpby(gradient, added, 1, 1);
-            ops.elementwise().sumOfSquares(java.util.Objects.requireNonNull(square).tensor(), List.of(gradient));
+            ops.elementwise().sumOfSquares(Objects.requireNonNull(square).tensor(), List.of(gradient));
         }
 
         /** What is added from now on, in another place. */
         void move(Engine engine, float value) {
             Tensor before = added;
             float[] values = new float[(int) before.numel()];
-            java.util.Arrays.fill(values, value);
+            Arrays.fill(values, value);
             added = engine.device().upload(HostTensor.ofFloats(values, before.shape().toArray()));
             before.close();
             layout++;
@@ -209,11 +213,11 @@ class StepGraphsTest {
 
         @Override
         public double penalty() {
-            return java.util.Objects.requireNonNull(square).value(0);
+            return Objects.requireNonNull(square).value(0);
         }
 
         @Override
-        public List<Held> held() {
+        public List<ProjectedParameter> projected() {
             return List.of();
         }
 
@@ -295,8 +299,8 @@ class StepGraphsTest {
 
     @Test
     void aPieceIsRecordedAgainWhenItsMemoryHasMoved() {
-        try (Engine engine = emulator(); CausalModel model = TinyModel.open(engine);
-             PassContext context = PassContext.of(model).withGraphs(text -> { }); Tensor one = engine.device().upload(HostTensor.ofFloats(new float[] {1}, 1));
+        try (Engine engine = emulator(); CausalModel model = TinyModel.open(engine); ModelSession session = ModelSession.open(model);
+             PassContext context = PassContext.of(session).withGraphs(text -> { }); Tensor one = engine.device().upload(HostTensor.ofFloats(new float[] {1}, 1));
              Tensor first = engine.device().zeros(DType.F32, one.shape()); Tensor second = engine.device().zeros(DType.F32, one.shape())) {
             Tensor[] sum = {first};
             int[] called = {0};
@@ -305,18 +309,18 @@ class StepGraphsTest {
                 engine.ops().elementwise().axpby(sum[0], one, 1, 1);
             };
             for (int i = 0; i < 4; i++) {
-                context.run(StepGraphs.Around.AFTER, 7, body);
+                context.run(StepGraphs.StepPhase.AFTER, 7, body);
             }
             assertThat(called[0]).as("once for its calls, once for the recording").isEqualTo(2);
             sum[0] = second;
-            context.run(StepGraphs.Around.AFTER, 8, body);
-            context.run(StepGraphs.Around.AFTER, 8, body);
+            context.run(StepGraphs.StepPhase.AFTER, 8, body);
+            context.run(StepGraphs.StepPhase.AFTER, 8, body);
             assertThat(called[0]).isEqualTo(3);
             assertThat(first.toFloatArray()).containsExactly(4);
             assertThat(second.toFloatArray()).containsExactly(2);
             // A larger pass moves the model's memory.
             new SftLoss(StepVariant.sequences()).sum(context, AdapterStack.none(), new int[] {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
-            context.run(StepGraphs.Around.AFTER, 8, body);
+            context.run(StepGraphs.StepPhase.AFTER, 8, body);
             assertThat(called[0]).isEqualTo(4);
             assertThat(second.toFloatArray()).containsExactly(3);
         }
@@ -324,7 +328,7 @@ class StepGraphsTest {
 
     @Test
     void readingsSayWhenTheyHaveMoved() {
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 1, "")); StepReadings readings = new StepReadings(engine.device())) {
+        try (Engine engine = Backends.open("cpu", 1); StepReadings readings = new StepReadings(engine.device())) {
             readings.begin();
             long start = TensorAddress.of(readings.add(DType.F32, 10).tensor());
             long layout = readings.layout();

@@ -12,6 +12,7 @@ import io.sails4j.tensor.Device;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
+import io.sails4j.testing.Backends;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -28,7 +29,7 @@ class OpsTest {
 
     @BeforeEach
     void open() {
-        engine = Engine.open(new EngineOptions("cpu", 0, ""));
+        engine = Backends.open("cpu");
         ops = engine.ops();
         arena = new TensorArena(engine.device());
     }
@@ -133,7 +134,7 @@ class OpsTest {
     @Test
     void aBackendThatIsNotThereIsNamed() {
         assumeFalse(NativeLibrary.isPresent("sails_emulator"), "this build has an emulator");
-        assertThatThrownBy(() -> Engine.open(new EngineOptions("emulator", 0, ""))).isInstanceOf(NativeException.class)
+        assertThatThrownBy(() -> Backends.open("emulator")).isInstanceOf(NativeException.class)
             .hasMessageContaining("backend emulator was asked for").hasMessageContaining("libsails_emulator.so");
     }
 

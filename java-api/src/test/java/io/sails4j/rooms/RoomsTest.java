@@ -33,7 +33,7 @@ class RoomsTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"io", "sae", "lora", "data"})
+    @ValueSource(strings = {"io", "sae", "lora", "data", "model", "trace"})
     void noCirclesBetweenClasses(String room) {
         Rooms.noCircleBetweenClassesOf(room).check(library);
     }

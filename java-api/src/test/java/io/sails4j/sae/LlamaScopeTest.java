@@ -9,9 +9,9 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.TensorArena;
+import io.sails4j.testing.Backends;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -91,7 +91,7 @@ class LlamaScopeTest {
     private void check(double scale, Mask mask) throws IOException {
         float[] x = SaeFixture.draw(new Random(22), TOKENS * D_IN);
         int active = 0;
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 2, "")); Sae sae = Sae.load(write(), engine);
+        try (Engine engine = Backends.open("cpu", 2); Sae sae = Sae.load(write(), engine);
              TensorArena memory = new TensorArena(engine.device())) {
             assertThat(sae.config().hookName()).isEqualTo("blocks.3.hook_resid_post");
             SparseCodes codes = sae.encode(memory.of(x, TOKENS, D_IN), memory);
@@ -156,7 +156,7 @@ class LlamaScopeTest {
         arrays.put("dataset_average_activation_norm.blocks.3.hook_resid_post", HostTensor.ofFloats(new float[] {(float) NORM_IN}, 1));
         check(SCALE, (scores, i) -> scores[i] > 0.8 * SCALE);
         Files.move(directory.resolve("checkpoints/final.safetensors"), directory.resolve("final.safetensors"));
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 2, "")); Sae sae = Sae.load(directory, engine)) {
+        try (Engine engine = Backends.open("cpu", 2); Sae sae = Sae.load(directory, engine)) {
             assertThat(sae.path()).isEqualTo(directory.resolve("final.safetensors"));
         }
     }
@@ -166,7 +166,7 @@ class LlamaScopeTest {
         broken.directory = directory;
         change.accept(broken);
         broken.write();
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 1, ""))) {
+        try (Engine engine = Backends.open("cpu", 1)) {
             assertThatThrownBy(() -> Sae.load(directory, engine).close()).isInstanceOf(InputException.class).hasMessageContainingAll(parts)
                 .hasMessageContaining(directory.toString());
         }

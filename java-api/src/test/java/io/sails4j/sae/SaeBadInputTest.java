@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sails4j.io.InputException;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
+import io.sails4j.testing.Backends;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,7 +24,7 @@ class SaeBadInputTest {
 
     @BeforeAll
     static void open() {
-        engine = Engine.open(new EngineOptions("cpu", 1, ""));
+        engine = Backends.open("cpu", 1);
     }
 
     @AfterAll

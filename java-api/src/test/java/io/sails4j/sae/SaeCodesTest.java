@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.TensorArena;
+import io.sails4j.testing.Backends;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Random;
@@ -56,7 +56,7 @@ class SaeCodesTest {
         float[] wDec = fixture.array("W_dec");
         float[] bDec = fixture.array("b_dec");
         int compared = 0;
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 2, "")); Sae sae = Sae.load(path, engine);
+        try (Engine engine = Backends.open("cpu", 2); Sae sae = Sae.load(path, engine);
              TensorArena memory = new TensorArena(engine.device())) {
             SparseCodes codes = sae.encode(memory.of(x, TOKENS, D_IN), memory);
             float[] acts = sae.densify(codes, memory).toFloatArray();

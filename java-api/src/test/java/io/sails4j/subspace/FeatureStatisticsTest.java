@@ -6,15 +6,15 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.sails4j.io.InputException;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.sae.SparseCodes;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
+import io.sails4j.testing.Backends;
 import org.junit.jupiter.api.Test;
 
 class FeatureStatisticsTest {
     /** Two sequences of three tokens; the last token of the second does not count and holds nonsense. */
-    private static FeatureScores scores(Pool pool, Engine engine) {
+    private static FeatureScores scores(Pooling pool, Engine engine) {
         boolean[] counted = {true, true, true, true, true, false};
         try (TensorArena memory = new TensorArena(engine.device()); FeatureStatistics statistics = new FeatureStatistics(engine, 4, pool)) {
             int[] indices = {1, 3, 1, 0, 1, 0, 2, 0, 2, 3, 2, 3};
@@ -32,15 +32,15 @@ class FeatureStatisticsTest {
 
     @Test
     void poolsAsDefined() {
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 1, ""))) {
-            FeatureScores token = scores(Pool.TOKEN, engine);
+        try (Engine engine = Backends.open("cpu", 1)) {
+            FeatureScores token = scores(Pooling.TOKEN, engine);
             assertThat(token.meanAligned()).containsExactly(new double[] {0, 9.5 / 4, 0, 13.0 / 4}, within(1e-12));
             assertThat(token.meanUnaligned()).containsExactly(new double[] {0, 0, 5, 0.5}, within(1e-12));
             assertThat(token.top(4)).as("feature 0 never differs").containsExactly(2, 3, 1);
             assertThat(token.top(1)).containsExactly(2);
             // The weight 1/3 is a float.
-            assertThat(scores(Pool.SEQUENCE, engine).meanAligned()).containsExactly(new double[] {0, 9.5 / 6, 0, (3 + 4) / 2.0}, within(1e-6));
-            FeatureScores last = scores(Pool.LAST, engine);
+            assertThat(scores(Pooling.SEQUENCE, engine).meanAligned()).containsExactly(new double[] {0, 9.5 / 6, 0, (3 + 4) / 2.0}, within(1e-6));
+            FeatureScores last = scores(Pooling.LAST, engine);
             assertThat(last.meanAligned()).containsExactly(0, 0.25, 0, 2);
             assertThat(last.meanUnaligned()).containsExactly(0, 0, 2, 1);
         }
@@ -53,7 +53,7 @@ class FeatureStatisticsTest {
 
     @Test
     void aSideWithoutTokensIsAnError() {
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 1, "")); FeatureStatistics statistics = new FeatureStatistics(engine, 4, Pool.TOKEN)) {
+        try (Engine engine = Backends.open("cpu", 1); FeatureStatistics statistics = new FeatureStatistics(engine, 4, Pooling.TOKEN)) {
             assertThatThrownBy(statistics::scores).isInstanceOf(InputException.class).hasMessageContaining("aligned answers have no counted token");
         }
     }

@@ -11,10 +11,10 @@ import io.sails4j.io.InputException;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.sae.Sae;
 import io.sails4j.sae.SaeFixture;
 import io.sails4j.tensor.DType;
+import io.sails4j.testing.Backends;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -42,9 +42,9 @@ class SubspacePipelineTest {
 
     @BeforeEach
     void open() {
-        engine = Engine.open(new EngineOptions("cpu", 1, ""));
-        ModelConfig config = ModelConfig.gemma2(40, D_MODEL, 4, 2, 1, 8, 32, 8, 8, 50, 30, 1e-6, 10_000, 64, ModelConfig.alternating(4), DType.F32,
-            2, List.of(1), 0);
+        engine = Backends.open("cpu", 1);
+        ModelConfig config = ModelConfig.gemma2().vocabSize(40).dModel(D_MODEL).layers(4).heads(2, 1).headDim(8).dFf(32).slidingWindow(8)
+            .maxPositionEmbeddings(64).checkpointDtype(DType.F32).build();
         model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 5), false);
     }
 
@@ -75,7 +75,7 @@ class SubspacePipelineTest {
     }
 
     private static SubspaceOptions options(int topK, int batchTokens) {
-        return new SubspaceOptions(topK, 0.8, true, false, Pool.TOKEN, batchTokens);
+        return new SubspaceOptions(topK, 0.8, true, false, Pooling.TOKEN, batchTokens);
     }
 
     private SubspacePipeline pipeline(Map<Integer, Sae> saes, SubspaceOptions options) {

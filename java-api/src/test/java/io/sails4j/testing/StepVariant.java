@@ -57,7 +57,8 @@ public enum StepVariant {
     private static final EnumSet<Projection> TARGETS = EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ, Projection.DOWN_PROJ);
 
     private static ModelConfig config(DType dtype) {
-        return ModelConfig.gemma2(61, D, 1, 2, 1, 8, 24, 6, 8, 50, 30, 1e-6, 10_000, 128, List.of(true), dtype, 2, List.of(1), 0);
+        return ModelConfig.gemma2().vocabSize(61).dModel(D).layers(1).heads(2, 1).headDim(8).dFf(24).slidingWindow(6)
+            .maxPositionEmbeddings(128).checkpointDtype(dtype).build();
     }
 
     private final Parts parts;

@@ -6,7 +6,6 @@ import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.CausalModel;
 import io.sails4j.config.ModelConfig;
-import io.sails4j.config.ModelFamily;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.config.Projection;
 import io.sails4j.config.RopeScaling;
@@ -21,12 +20,13 @@ import java.util.Set;
 
 /** A two-layer model with random weights, and data for it. */
 public final class TinyModel {
-    public static final ModelConfig CONFIG = ModelConfig.gemma2(61, 24, 2, 2, 1, 8, 40, 6, 8, 50, 30, 1e-6, 10_000, 128, List.of(true, false),
-        DType.F32, 2, List.of(1), 0);
+    public static final ModelConfig CONFIG = ModelConfig.gemma2().vocabSize(61).dModel(24).layers(2).heads(2, 1).headDim(8).dFf(40)
+        .slidingWindow(6).maxPositionEmbeddings(128).checkpointDtype(DType.F32).build();
 
     /** The same widths without norms behind attention and MLP, and with a head of its own. */
-    public static final ModelConfig LLAMA = new ModelConfig(ModelFamily.LLAMA, 61, 24, 2, 6, 2, 8, 40, 0, 8, 0, 0, 1e-5, 10_000, new RopeScaling.None(), 128,
-        List.of(false, false), false, DType.F32, 1, List.of(2), ModelConfig.NO_ID);
+    public static final ModelConfig LLAMA = ModelConfig.llama3().vocabSize(61).dModel(24).layers(2).heads(6, 2).headDim(8).dFf(40)
+        .rope(10_000, new RopeScaling.None()).maxPositionEmbeddings(128).checkpointDtype(DType.F32)
+        .tokens(1, List.of(2), ModelConfig.NO_ID).build();
 
     private TinyModel() {
     }

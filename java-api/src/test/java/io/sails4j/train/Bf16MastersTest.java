@@ -9,9 +9,9 @@ import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.testing.Backends;
 import io.sails4j.trainable.FullTrainable;
 import io.sails4j.trainable.RemainderPieces;
 import io.sails4j.trainable.Trainable;
@@ -25,8 +25,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class Bf16MastersTest {
     private static final int STEPS = 10;
     /** One embedding longer than a piece, which is cut. */
-    private static final ModelConfig CONFIG = ModelConfig.gemma2(RemainderPieces.PIECE / 64 + 100, 64, 1, 2, 1, 8, 40, 6, 8, 50, 30, 1e-6, 10_000, 128,
-        List.of(false), DType.BF16, 2, List.of(1), 0);
+    private static final ModelConfig CONFIG = ModelConfig.gemma2().vocabSize(RemainderPieces.PIECE / 64 + 100).dModel(64).layers(1)
+        .heads(2, 1).headDim(8).dFf(40).slidingWindow(6).maxPositionEmbeddings(128).sliding(List.of(false)).build();
 
     private static CausalModel model(Engine engine, DType dtype) {
         return new CausalModel(engine, ModelWeights.random(CONFIG, engine, dtype, 7), false);
@@ -63,7 +63,7 @@ class Bf16MastersTest {
     void smallStepsAddUpAsInF32(boolean in8bit) {
         // A hundredth of what BF16 alone would round away of a weight of 0.1.
         AdamwOptions adamw = new AdamwOptions(2e-6, 0.9, 0.999, 1e-8, 0);
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 0, "")); CausalModel a = model(engine, DType.BF16); CausalModel b = model(engine, DType.BF16);
+        try (Engine engine = Backends.open("cpu"); CausalModel a = model(engine, DType.BF16); CausalModel b = model(engine, DType.BF16);
              FullTrainable copies = new FullTrainable(a); FullTrainable remainders = new FullTrainable(b, true);
              AdamwOptimizer first = new AdamwOptimizer(copies, engine.device(), engine.ops(), List.of(), new OptimizerOptions(adamw, 0, 1, false, 0, new OptimizerState(in8bit, Master.F32)));
              AdamwOptimizer second = new AdamwOptimizer(remainders, engine.device(), engine.ops(), List.of(),
@@ -97,7 +97,7 @@ class Bf16MastersTest {
 
     @Test
     void aModelInF32HasNothingToRound() {
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 0, "")); CausalModel model = model(engine, DType.F32)) {
+        try (Engine engine = Backends.open("cpu"); CausalModel model = model(engine, DType.F32)) {
             assertThatThrownBy(() -> new FullTrainable(model, true)).isInstanceOf(InputException.class).hasMessageContaining("dtype=bf16");
         }
         assertThatThrownBy(() -> new OptimizerOptions(new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0), 0, 1, false, 0.9, new OptimizerState(false, Master.BF16))).isInstanceOf(InputException.class).hasMessageContaining("ema_decay");

@@ -1,5 +1,6 @@
 package io.sails4j.train;
 
+import io.sails4j.testing.Backends;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -27,7 +28,6 @@ import io.sails4j.objective.Reference;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.ops.Graphs;
 import io.sails4j.ops.PreferenceKind;
 import io.sails4j.run.RunOptions;
@@ -81,15 +81,15 @@ class GraphTrainingTest {
     private record Trained(List<float[]> parameters, List<Double> losses, long launches) {
     }
 
-    private static Trained train(String backend, String method, Loss loss, Recompute recompute, Graphs graphs) {
+    private static Trained train(String backend, String method, Loss loss, RecomputeOption recompute, Graphs graphs) {
         // A step is two pairs, a micro-batch one of them.
         TrainingOptions options = TrainingOptions.defaults().withBatching(b -> { b.epochs = 3; b.maxSteps = 10; b.batchTokens = 24; b.microBatchTokens = 1; }).withAdamw(_ -> new AdamwOptions(3e-3, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1); t.seed = 2; })
             .with(t -> t.execution = new Execution(recompute, t.execution.graphs())).with(t -> t.execution = new Execution(t.execution.recompute(), graphs));
-        try (Engine engine = Engine.open(new EngineOptions(backend, 0, "")); CausalModel model = TinyModel.open(engine);
+        try (Engine engine = Backends.open(backend); CausalModel model = TinyModel.open(engine);
              LoraAdapter adapter = adapter(model, method.equals("dora"));
              Trainable trainable = method.equals("full") ? new FullTrainable(model) : new LoraTrainable(adapter, engine.device());
              TrainingLoop loop = new TrainingLoop(model, trainable, loss, options, StepHook.none(), System::nanoTime);
-             PassContext other = PassContext.of(model)) {
+             PassContext other = PassContext.of(loop.session())) {
             loop.prepare();
             List<Double> losses = new ArrayList<>();
             while (!loop.finished()) {
@@ -97,7 +97,7 @@ class GraphTrainingTest {
                 losses.add(loop.step(() -> false).loss());
                 assertThat(engine.device().waits() - waits).as("waits of step " + loop.steps()).isEqualTo(1);
                 if (loop.steps() == 5) {
-                    // A pass that is larger than any of the training moves the model's memory.
+                    // A pass that is larger than any of the training moves the session's memory.
                     new SftLoss(List.of(sequence(40, 1), sequence(40, 2))).sum(other, AdapterStack.none(), new int[] {0, 1});
                 }
             }
@@ -108,11 +108,11 @@ class GraphTrainingTest {
     @ParameterizedTest
     @CsvSource({"lora, sft, off", "lora, dpo, selective", "lora, live, full", "dora, orpo, off", "full, sft, selective", "full, dpo, 1"})
     void theBitsAreTheSame(String method, String objective, String recompute) {
-        Recompute again = switch (recompute) {
-            case "off" -> Recompute.off();
-            case "selective" -> Recompute.selective();
-            case "full" -> Recompute.full();
-            default -> Recompute.lowest(1);
+        RecomputeOption again = switch (recompute) {
+            case "off" -> RecomputeOption.off();
+            case "selective" -> RecomputeOption.selective();
+            case "full" -> RecomputeOption.full();
+            default -> RecomputeOption.lowest(1);
         };
         Trained called = train("emulator", method, loss(objective), again, Graphs.OFF);
         Trained launched = train("emulator", method, loss(objective), again, Graphs.AUTO);
@@ -126,8 +126,8 @@ class GraphTrainingTest {
 
     @Test
     void aBackendThatRecordsNothingSaysSoOrRunsWithout() {
-        assertThat(train("cpu", "lora", loss("sft"), Recompute.off(), Graphs.AUTO).launches).isZero();
-        assertThatThrownBy(() -> train("cpu", "lora", loss("sft"), Recompute.off(), Graphs.ON)).isInstanceOf(InputException.class)
+        assertThat(train("cpu", "lora", loss("sft"), RecomputeOption.off(), Graphs.AUTO).launches).isZero();
+        assertThatThrownBy(() -> train("cpu", "lora", loss("sft"), RecomputeOption.off(), Graphs.ON)).isInstanceOf(InputException.class)
             .hasMessageContaining("cpu").hasMessageContaining("graphs=auto");
     }
 }

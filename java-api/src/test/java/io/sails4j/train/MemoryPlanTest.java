@@ -1,6 +1,8 @@
 package io.sails4j.train;
 
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.TrainedShape;
+import io.sails4j.testing.Backends;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
@@ -12,7 +14,7 @@ import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.ModelWeights;
-import io.sails4j.model.Recomputation;
+import io.sails4j.model.RecomputePlan;
 import io.sails4j.objective.PassContext;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
@@ -34,8 +36,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** The plan against what a run takes, and recomputation against keeping. */
 class MemoryPlanTest {
     /** Weights of about 130 MB and activations of about as much: what is fixed (chunks, small vectors) is little beside them. */
-    private static final ModelConfig CONFIG = ModelConfig.gemma2(4000, 512, 6, 8, 4, 64, 2048, 32, 64, 50, 30, 1e-6, 10_000, 256,
-        ModelConfig.alternating(6), DType.F32, 2, List.of(1), 0);
+    private static final ModelConfig CONFIG = ModelConfig.gemma2().vocabSize(4000).dModel(512).layers(6).heads(8, 4).headDim(64).dFf(2048)
+        .slidingWindow(32).maxPositionEmbeddings(256).checkpointDtype(DType.F32).build();
 
     private static List<TokenSequence> sequences(int count, int length) {
         List<TokenSequence> sequences = new ArrayList<>();
@@ -51,24 +53,24 @@ class MemoryPlanTest {
         return sequences;
     }
 
-    private static Recompute recompute(String name) {
+    private static RecomputeOption recompute(String name) {
         return switch (name) {
-            case "off" -> Recompute.off();
-            case "selective" -> Recompute.selective();
-            case "full" -> Recompute.full();
-            default -> Recompute.lowest(Integer.parseInt(name));
+            case "off" -> RecomputeOption.off();
+            case "selective" -> RecomputeOption.selective();
+            case "full" -> RecomputeOption.full();
+            default -> RecomputeOption.lowest(Integer.parseInt(name));
         };
     }
 
-    private static TrainingOptions options(Recompute recompute, boolean bf16Masters) {
+    private static TrainingOptions options(RecomputeOption recompute, boolean bf16Masters) {
         return TrainingOptions.defaults().withBatching(b -> { b.epochs = 1; b.maxSteps = 2; b.batchTokens = 1024; b.microBatchTokens = 1024; }).withAdamw(_ -> new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0); t.seed = 1; })
             .with(t -> t.execution = new Execution(recompute, t.execution.graphs())).withOptimizer(o -> { o.loraPlusRatio = 1; o.decayVectors = false; o.emaDecay = 0; o.state = new OptimizerState(false, bf16Masters ? Master.BF16 : Master.F32); });
     }
 
     @Test
     void theWorkspaceIsThatOfTheHungriestOperation() {
-        ModelConfig wide = ModelConfig.gemma2(1000, 3584, 2, 16, 8, 256, 14_336, 256, 4096, 50, 30, 1e-6, 10_000, 8192, ModelConfig.alternating(2),
-            DType.BF16, 2, List.of(1), 0);
+        ModelConfig wide = ModelConfig.gemma2().vocabSize(1000).dModel(3584).layers(2).heads(16, 8).headDim(256).dFf(14_336)
+            .slidingWindow(256).queryPreAttnScalar(4096).build();
         try (Engine card = Engine.open(new EngineOptions("emulator", 0, "kernels=hopper"))) {
             long head = card.ops().head().headLossWorkspaceBytes(4096, 3584, 1000, DType.BF16);
             long attention = card.ops().attention().attentionBackwardWorkspaceBytes(1, 4096, 16, 8, 256, DType.BF16);
@@ -84,7 +86,7 @@ class MemoryPlanTest {
     void theMeasuredPeakIsThatOfThePlan(DType dtype, String trained, String recompute) {
         boolean full = trained.startsWith("full");
         EnumSet<Projection> targets = trained.equals("all") ? EnumSet.allOf(Projection.class) : EnumSet.of(Projection.Q_PROJ, Projection.V_PROJ, Projection.O_PROJ);
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 0, ""));
+        try (Engine engine = Backends.open("cpu");
              CausalModel model = new CausalModel(engine, ModelWeights.random(CONFIG, engine, dtype, 3), false);
              LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(CONFIG, targets, 8, 8, "plan"), CONFIG, engine.device());
              Trainable trainable = full ? new FullTrainable(model, trained.endsWith("masters")) : new LoraTrainable(adapter, engine.device());
@@ -103,9 +105,9 @@ class MemoryPlanTest {
     void whatIsComputedAgainHasTheSameBits() {
         for (String trained : List.of("full", "all", "attention")) {
             for (ModelConfig config : List.of(TinyModel.CONFIG, TinyModel.LLAMA)) {
-                float[] kept = gradients(config, trained, Recomputation.none());
-                for (Recomputation again : List.of(new Recomputation(1, 0), new Recomputation(2, 0), new Recomputation(0, 1), new Recomputation(0, 2),
-                    new Recomputation(1, 1))) {
+                float[] kept = gradients(config, trained, RecomputePlan.none());
+                for (RecomputePlan again : List.of(new RecomputePlan(1, 0), new RecomputePlan(2, 0), new RecomputePlan(0, 1), new RecomputePlan(0, 2),
+                    new RecomputePlan(1, 1))) {
                     assertThat(gradients(config, trained, again)).as(trained + " " + again).containsExactly(kept);
                 }
             }
@@ -116,12 +118,12 @@ class MemoryPlanTest {
         return trained.equals("full") ? new FullTrainable(model) : new LoraTrainable(adapter, model.engine().device());
     }
 
-    private static float[] gradients(ModelConfig config, String trained, Recomputation again) {
+    private static float[] gradients(ModelConfig config, String trained, RecomputePlan again) {
         EnumSet<Projection> targets = trained.equals("all") ? EnumSet.allOf(Projection.class) : EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ);
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 1, ""));
+        try (Engine engine = Backends.open("cpu", 1);
              CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 7), false);
              LoraAdapter adapter = TinyModel.randomAdapter(engine, 5, config, targets); Trainable trainable = trainable(trained, model, adapter);
-             PassContext context = PassContext.of(model, false, again)) {
+             ModelSession session = ModelSession.open(model); PassContext context = PassContext.of(session, false, again)) {
             SftLoss loss = new SftLoss(TinyModel.sequences(4, 3));
             loss.sumAndGradient(context, trainable, new int[] {0, 1, 2, 3}, 1);
             List<float[]> all = trainable.parameters().stream().map(p -> p.gradient().toFloatArray()).toList();
@@ -138,12 +140,12 @@ class MemoryPlanTest {
     @Test
     void aBudgetDecidesHowManyLayersAreComputedAgain() {
         MemoryPlan.Trained lora = new MemoryPlan.Trained(TrainedShape.ofAll(), false, false, false);
-        long all = total(CONFIG, DType.F32, lora, Recomputation.none());
-        long least = total(CONFIG, DType.F32, lora, new Recomputation(6, 0));
-        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, all)).isEqualTo(Recomputation.none());
-        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, least)).isEqualTo(new Recomputation(6, 0));
-        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, 1)).as("nothing fits").isEqualTo(new Recomputation(6, 0));
-        Recomputation between = MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, (all + least) / 2);
+        long all = total(CONFIG, DType.F32, lora, RecomputePlan.none());
+        long least = total(CONFIG, DType.F32, lora, new RecomputePlan(6, 0));
+        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, all)).isEqualTo(RecomputePlan.none());
+        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, least)).isEqualTo(new RecomputePlan(6, 0));
+        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, 1)).as("nothing fits").isEqualTo(new RecomputePlan(6, 0));
+        RecomputePlan between = MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, (all + least) / 2);
         assertThat(between.full()).isBetween(1, 5);
         assertThat(total(CONFIG, DType.F32, lora, between)).isLessThanOrEqualTo((all + least) / 2);
     }
@@ -153,20 +155,20 @@ class MemoryPlanTest {
     void theCheapPartsGoFirst() {
         ModelConfig config = ModelConfig.gemma2_2b();
         MemoryPlan.Trained full = new MemoryPlan.Trained(TrainedShape.ofAll(), false, false, false);
-        long all = total(config, DType.BF16, full, Recomputation.none());
-        long selective = total(config, DType.BF16, full, new Recomputation(0, 26));
-        long least = total(config, DType.BF16, full, new Recomputation(26, 0));
+        long all = total(config, DType.BF16, full, RecomputePlan.none());
+        long selective = total(config, DType.BF16, full, new RecomputePlan(0, 26));
+        long least = total(config, DType.BF16, full, new RecomputePlan(26, 0));
         assertThat(selective).isBetween(least, all);
-        Recomputation some = MemoryPlan.cheapest(config, DType.BF16, full, 4096, 0, (all + selective) / 2);
+        RecomputePlan some = MemoryPlan.cheapest(config, DType.BF16, full, 4096, 0, (all + selective) / 2);
         assertThat(some.full()).isZero();
         assertThat(some.selective()).isBetween(10, 20);
-        Recomputation mix = MemoryPlan.cheapest(config, DType.BF16, full, 4096, 0, (selective + least) / 2);
+        RecomputePlan mix = MemoryPlan.cheapest(config, DType.BF16, full, 4096, 0, (selective + least) / 2);
         assertThat(mix.full()).isBetween(5, 20);
         assertThat(mix.selective()).isBetween(5, 21);
         assertThat(mix.describe(26)).contains("of 26 layers computed again").contains("of 26 layers selectively");
     }
 
-    private static long total(ModelConfig config, DType dtype, MemoryPlan.Trained trained, Recomputation recompute) {
+    private static long total(ModelConfig config, DType dtype, MemoryPlan.Trained trained, RecomputePlan recompute) {
         return MemoryPlan.of(config, dtype, trained, 4096, recompute, 0).totalBytes();
     }
 

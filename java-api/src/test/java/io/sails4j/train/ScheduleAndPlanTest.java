@@ -4,7 +4,7 @@ import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import io.sails4j.objective.SequenceBatch;
+import io.sails4j.data.SequenceBatch;
 import io.sails4j.objective.SftLoss;
 import java.util.Arrays;
 import java.util.List;

@@ -1,12 +1,12 @@
 package io.sails4j.train;
 
+import io.sails4j.testing.Backends;
 import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.sails4j.config.ModelConfig;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.ops.MatmulPeak;
 import io.sails4j.tensor.DType;
 import org.junit.jupiter.api.Test;
@@ -74,7 +74,7 @@ class TrainingFlopsTest {
 
     @Test
     void thePeakIsMeasuredByALargeProductOrGiven() {
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 0, ""))) {
+        try (Engine engine = Backends.open("cpu")) {
             MatmulPeak peak = MatmulPeak.measure(engine, DType.F32);
             assertThat(peak.flopsPerSecond()).isBetween(1e8, 1e14);
             assertThat(peak.source()).matches("measured in this run, product of (\\d+) x \\1 x \\1 in F32");

@@ -5,11 +5,11 @@ import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
 import io.sails4j.config.ModelConfig;
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
-import java.util.List;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -38,19 +38,22 @@ public class DecodedTokenBench {
 
     private Engine engine;
     private CausalModel model;
+    private ModelSession session;
     private Generator generator;
 
     @Setup
     public void setUp() {
-        ModelConfig config = ModelConfig.gemma2(61, 24, 2, 2, 1, 8, 40, 6, 8, 50, 30, 1e-6, 10_000, 128, List.of(true, false), DType.F32, 2,
-            List.of(1), 0);
+        ModelConfig config = ModelConfig.gemma2().vocabSize(61).dModel(24).layers(2).heads(2, 1).headDim(8).dFf(40).slidingWindow(6)
+            .maxPositionEmbeddings(128).checkpointDtype(DType.F32).build();
         engine = Engine.open(new EngineOptions("cpu", 1, ""));
         model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 7), false);
-        generator = new Generator(model, AdapterStack.none());
+        session = ModelSession.open(model);
+        generator = new Generator(session, AdapterStack.none());
     }
 
     @TearDown
     public void tearDown() {
+        session.close();
         model.close();
         engine.close();
     }

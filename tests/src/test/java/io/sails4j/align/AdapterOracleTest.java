@@ -6,10 +6,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.sails4j.backends.LlamaOracle;
 import io.sails4j.config.ModelConfig;
-import io.sails4j.config.ModelFamily;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
-import io.sails4j.config.RopeScaling;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.io.InputException;
 import io.sails4j.lora.LoraAdapter;
@@ -18,6 +16,7 @@ import io.sails4j.lora.WeightedAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.LowRankAdapter;
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.objective.PassContext;
 import io.sails4j.objective.SftLoss;
@@ -27,6 +26,8 @@ import io.sails4j.subspace.PcaSubspace;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.testing.Backends;
+import io.sails4j.testing.TinyModel;
 import io.sails4j.trainable.CoreLoraTrainable;
 import io.sails4j.trainable.LoraTrainable;
 import io.sails4j.trainable.Trainable;
@@ -55,8 +56,7 @@ class AdapterOracleTest {
     private static final int[] IDS = new Random(4).ints(40, 0, 41).toArray();
     private static final double STEP = 1e-5;
     private static final int D = 24;
-    private static final ModelConfig CONFIG = new ModelConfig(ModelFamily.LLAMA, 41, D, 2, 6, 2, 8, 36, 0, 8, 0, 0, 1e-5, 10_000, new RopeScaling.None(),
-        128, List.of(false, false), false, DType.F32, 1, List.of(2), ModelConfig.NO_ID);
+    private static final ModelConfig CONFIG = TinyModel.LLAMA.toBuilder().vocabSize(41).dModel(D).dFf(36).build();
 
     @TempDir
     private Path temporary;
@@ -217,8 +217,8 @@ class AdapterOracleTest {
         kinds.put("PiSSA", AdapterOracleTest::pissa);
         kinds.put("core", AdapterOracleTest::core);
         for (Map.Entry<String, Function<CausalModel, Kind>> entry : kinds.entrySet()) {
-            try (Engine engine = Engine.open(new EngineOptions(backend, 0, "")); CausalModel model = model(engine); Kind kind = entry.getValue().apply(model);
-                 PassContext context = PassContext.of(model)) {
+            try (Engine engine = Backends.open(backend); CausalModel model = model(engine); Kind kind = entry.getValue().apply(model);
+                 ModelSession session = ModelSession.open(model); PassContext context = PassContext.of(session)) {
                 check(entry.getKey(), kind, context);
             }
         }
@@ -283,7 +283,7 @@ class AdapterOracleTest {
     private static double loss(CausalModel model, AdapterStack adapters) {
         boolean[] counted = new boolean[IDS.length];
         Arrays.fill(counted, true);
-        try (PassContext context = PassContext.of(model)) {
+        try (ModelSession session = ModelSession.open(model); PassContext context = PassContext.of(session)) {
             return new SftLoss(List.of(new TokenSequence(IDS, counted))).mean(context, adapters, new int[] {0}, 1000);
         }
     }

@@ -6,10 +6,11 @@ import io.sails4j.align.Constraint;
 import io.sails4j.config.ModelFamily;
 import io.sails4j.objective.Objective;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
+import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.testing.Backends;
 import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.Map;
@@ -49,9 +50,9 @@ class BackendsAgreeTest {
 
     @Test
     void twoBackendsAreOpenAtOnce() {
-        try (Engine cpu = Engine.open(new EngineOptions("cpu", 0, "")); Engine emulator = Engine.open(new EngineOptions("emulator", 0, ""));
-             Tensor x = cpu.device().upload(io.sails4j.tensor.HostTensor.ofFloats(new float[] {1, 2, 3, 4, 5, 6}, 2, 3));
-             Tensor y = emulator.device().upload(io.sails4j.tensor.HostTensor.ofFloats(new float[] {1, 2, 3, 4, 5, 6}, 2, 3));
+        try (Engine cpu = Backends.open("cpu"); Engine emulator = Backends.open("emulator");
+             Tensor x = cpu.device().upload(HostTensor.ofFloats(new float[] {1, 2, 3, 4, 5, 6}, 2, 3));
+             Tensor y = emulator.device().upload(HostTensor.ofFloats(new float[] {1, 2, 3, 4, 5, 6}, 2, 3));
              Tensor xx = cpu.device().zeros(DType.F32, Shape.of(2, 2)); Tensor yy = emulator.device().zeros(DType.F32, Shape.of(2, 2))) {
             cpu.ops().matmul().matmul(xx, x, x, false, true, 1, 0);
             emulator.ops().matmul().matmul(yy, y, y, false, true, 1, 0);

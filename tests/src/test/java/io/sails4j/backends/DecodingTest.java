@@ -14,24 +14,27 @@ import io.sails4j.model.Generator;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModelFamily;
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
 import io.sails4j.config.RopeScaling;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.ops.Graphs;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.testing.Backends;
 import java.util.ArrayList;
-import java.util.Collections;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -47,15 +50,13 @@ class DecodingTest {
     /** What stands beside the weights. */
     enum Adapters { NONE, ONE, TWO, DORA }
 
-    private static Engine open(String backend) {
-        return Engine.open(new EngineOptions(backend, 0, ""));
-    }
-
     private static CausalModel model(Engine engine, ModelFamily family, DType dtype) {
         ModelConfig config = family == ModelFamily.GEMMA2
-            ? ModelConfig.gemma2(VOCAB, 24, LAYERS, 4, 2, 6, 40, 5, 6, 50, 30, 1e-6, 10_000, 128, ModelConfig.alternating(LAYERS), DType.F32, 2, List.of(1), 0)
-            : new ModelConfig(family, VOCAB, 24, LAYERS, 4, 2, 6, 40, 0, 6, 0, 0, 1e-5, 10_000, new RopeScaling.None(), 128,
-                Collections.nCopies(LAYERS, false), false, DType.F32, 2, List.of(1), 0);
+            ? ModelConfig.gemma2().vocabSize(VOCAB).dModel(24).layers(LAYERS).heads(4, 2).headDim(6).dFf(40).slidingWindow(5)
+                .maxPositionEmbeddings(128).checkpointDtype(DType.F32).build()
+            : ModelConfig.llama3().vocabSize(VOCAB).dModel(24).layers(LAYERS).heads(4, 2).headDim(6).dFf(40)
+                .rope(10_000, new RopeScaling.None()).maxPositionEmbeddings(128).checkpointDtype(DType.F32).tokens(2, List.of(1), 0)
+                .build();
         return new CausalModel(engine, ModelWeights.random(config, engine, dtype, 3), false);
     }
 
@@ -107,9 +108,9 @@ class DecodingTest {
     private record Run(List<int[]> tokens, List<float[]> logits) {
     }
 
-    private static Run run(CausalModel model, AdapterStack stack, GenerationOptions options) {
+    private static Run run(ModelSession session, AdapterStack stack, GenerationOptions options) {
         List<float[]> logits = new ArrayList<>();
-        List<int[]> tokens = new Generator(model, stack).generate(PROMPTS, options, (ids, row) -> logits.add(row.toFloatArray()));
+        List<int[]> tokens = new Generator(session, stack).generate(PROMPTS, options, (ids, row) -> logits.add(row.toFloatArray()));
         return new Run(tokens, logits);
     }
 
@@ -129,13 +130,14 @@ class DecodingTest {
         for (ModelFamily family : ModelFamily.values()) {
             DType dtype = family == ModelFamily.GEMMA2 ? DType.BF16 : DType.F32;
             List<Tensor> owned = new ArrayList<>();
-            try (Engine engine = open("emulator"); CausalModel model = model(engine, family, dtype)) {
+            try (Engine engine = Backends.open("emulator"); CausalModel model = model(engine, family, dtype);
+                 ModelSession session = ModelSession.open(model)) {
                 AdapterStack stack = stack(model, adapters, owned);
                 for (GenerationOptions options : List.of(greedy, sampled)) {
-                    Run plain = run(model, stack, options.withGraphs(Graphs.OFF));
-                    assertSame(run(model, stack, options.withGraphs(Graphs.ON)), plain);
+                    Run plain = run(session, stack, options.withGraphs(Graphs.OFF));
+                    assertSame(run(session, stack, options.withGraphs(Graphs.ON)), plain);
                     // Without a listener steps are queued some at a time.
-                    assertThat(new Generator(model, stack).generate(PROMPTS, options, null)).containsExactlyElementsOf(plain.tokens);
+                    assertThat(new Generator(session, stack).generate(PROMPTS, options, null)).containsExactlyElementsOf(plain.tokens);
                 }
                 owned.forEach(Tensor::close);
             }
@@ -148,28 +150,29 @@ class DecodingTest {
     void stepsAgreeWithAForwardOverEverything(String backend) {
         for (ModelFamily family : ModelFamily.values()) {
             List<Tensor> owned = new ArrayList<>();
-            try (Engine engine = open(backend); CausalModel model = model(engine, family, DType.F32)) {
+            try (Engine engine = Backends.open(backend); CausalModel model = model(engine, family, DType.F32);
+                 ModelSession session = ModelSession.open(model)) {
                 AdapterStack stack = stack(model, Adapters.ONE, owned);
-                Run run = run(model, stack, GenerationOptions.greedy(7, Set.of()));
+                Run run = run(session, stack, GenerationOptions.greedy(7, Set.of()));
                 for (int b = 0; b < PROMPTS.size(); b++) {
-                    assertAgrees(model, stack, run, b);
+                    assertAgrees(session, stack, run, b);
                 }
                 owned.forEach(Tensor::close);
             }
         }
     }
 
-    private static void assertAgrees(CausalModel model, AdapterStack stack, Run run, int b) {
+    private static void assertAgrees(ModelSession session, AdapterStack stack, Run run, int b) {
         int[] prompt = PROMPTS.get(b);
         int[] fresh = run.tokens.get(b);
-        int[] all = java.util.stream.IntStream.concat(java.util.Arrays.stream(prompt), java.util.Arrays.stream(fresh)).toArray();
-        try (ForwardPass pass = model.forward(TokenBatch.of(all), stack, ForwardOptions.inference())) {
-            float[] full = model.logits(pass, null).toFloatArray();
+        int[] all = IntStream.concat(Arrays.stream(prompt), Arrays.stream(fresh)).toArray();
+        try (ForwardPass pass = session.forward(TokenBatch.of(all), stack, ForwardOptions.inference())) {
+            float[] full = session.logits(pass, null).toFloatArray();
             for (int step = 0; step < fresh.length; step++) {
                 for (int v = 0; v < VOCAB; v++) {
                     // f32 sums of some hundred terms, in another order.
                     assertThat(run.logits.get(step)[b * VOCAB + v])
-                        .isCloseTo(full[(prompt.length - 1 + step) * VOCAB + v], org.assertj.core.data.Offset.offset(1e-4f));
+                        .isCloseTo(full[(prompt.length - 1 + step) * VOCAB + v], Offset.offset(1e-4f));
                 }
             }
         }
@@ -178,12 +181,13 @@ class DecodingTest {
     /** More rows than the decoding kernels of a GPU take. */
     @Test
     void aLargeBatchGivesWhatEachPromptGivesAlone() {
-        try (Engine engine = open("emulator"); CausalModel model = model(engine, ModelFamily.GEMMA2, DType.F32)) {
+        try (Engine engine = Backends.open("emulator"); CausalModel model = model(engine, ModelFamily.GEMMA2, DType.F32);
+             ModelSession session = ModelSession.open(model)) {
             List<int[]> prompts = new ArrayList<>();
             for (int i = 0; i < 10; i++) {
-                prompts.add(java.util.Arrays.copyOf(new int[] {2, 20 + i, 30, 40 + i}, 2 + i % 3));
+                prompts.add(Arrays.copyOf(new int[] {2, 20 + i, 30, 40 + i}, 2 + i % 3));
             }
-            Generator generator = new Generator(model, AdapterStack.none());
+            Generator generator = new Generator(session, AdapterStack.none());
             List<int[]> together = generator.generate(prompts, GenerationOptions.greedy(5, Set.of()), null);
             for (int i : new int[] {0, 4, 9}) {
                 assertThat(together.get(i)).isEqualTo(generator.generate(prompts.get(i), GenerationOptions.greedy(5, Set.of()), null));
@@ -194,8 +198,9 @@ class DecodingTest {
     /** Steps that were queued before the host saw the last sequence end leave nothing behind. */
     @Test
     void surplusStepsAreDropped() {
-        try (Engine engine = open("emulator"); CausalModel model = model(engine, ModelFamily.GEMMA2, DType.F32)) {
-            Generator generator = new Generator(model, AdapterStack.none());
+        try (Engine engine = Backends.open("emulator"); CausalModel model = model(engine, ModelFamily.GEMMA2, DType.F32);
+             ModelSession session = ModelSession.open(model)) {
+            Generator generator = new Generator(session, AdapterStack.none());
             int[] prompt = PROMPTS.getFirst();
             GenerationOptions free = new GenerationOptions(40, 1.5, 0, 1, 4, Set.of());
             int[] tokens = generator.generate(prompt, free, null);
@@ -207,15 +212,16 @@ class DecodingTest {
             }
             List<int[]> seen = new ArrayList<>();
             int[] stopped = generator.generate(prompt, new GenerationOptions(40, 1.5, 0, 1, 4, stop), Generator.StepListener.ofTokens(seen::add));
-            assertThat(stopped).isEqualTo(java.util.Arrays.copyOf(tokens, end + 1));
+            assertThat(stopped).isEqualTo(Arrays.copyOf(tokens, end + 1));
             assertThat(seen).hasSize(end + 1);
         }
     }
 
     @Test
     void theCpuRecordsNothing() {
-        try (Engine engine = open("cpu"); CausalModel model = model(engine, ModelFamily.GEMMA2, DType.F32)) {
-            Generator generator = new Generator(model, AdapterStack.none());
+        try (Engine engine = Backends.open("cpu"); CausalModel model = model(engine, ModelFamily.GEMMA2, DType.F32);
+             ModelSession session = ModelSession.open(model)) {
+            Generator generator = new Generator(session, AdapterStack.none());
             GenerationOptions options = GenerationOptions.greedy(3, Set.of());
             assertThatThrownBy(() -> generator.generate(PROMPTS, options.withGraphs(Graphs.ON), null)).isInstanceOf(InputException.class)
                 .hasMessageContaining("cpu").hasMessageContaining("auto or off");

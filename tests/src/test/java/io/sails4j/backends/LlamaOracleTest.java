@@ -6,18 +6,17 @@ import static org.assertj.core.api.Assertions.within;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.config.ModelConfig;
-import io.sails4j.config.ModelFamily;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.config.RopeScaling;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
+import io.sails4j.testing.Backends;
+import io.sails4j.testing.TinyModel;
 import io.sails4j.trace.Trace;
-import io.sails4j.trace.TraceBatch;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.IntStream;
@@ -32,20 +31,19 @@ class LlamaOracleTest {
     /** Frequencies 1, 0.1 (kept), 0.01 (blended), 0.001 (stretched) where the scaling is on. */
     private static ModelConfig config(boolean tied, boolean scaled) {
         RopeScaling scaling = scaled ? new RopeScaling.Llama3(8, 1, 4, 900) : new RopeScaling.None();
-        return new ModelConfig(ModelFamily.LLAMA, 41, 24, 2, 6, 2, 8, 36, 0, 8, 0, 0, 1e-5, 10_000, scaling, 128, List.of(false, false), tied,
-            DType.F32, 1, List.of(2), ModelConfig.NO_ID);
+        return TinyModel.LLAMA.toBuilder().vocabSize(41).dFf(36).rope(10_000, scaling).tiedHead(tied).build();
     }
 
     @ParameterizedTest
     @CsvSource({"cpu, false, true", "cpu, true, false", "emulator, true, true", "emulator, false, false"})
     void everyGradient(String backend, boolean tied, boolean scaled) {
         ModelConfig config = config(tied, scaled);
-        try (Engine engine = Engine.open(new EngineOptions(backend, 0, ""));
+        try (Engine engine = Backends.open(backend);
              CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 11), false)) {
             Map<String, double[]> weights = weights(model);
             LlamaOracle oracle = new LlamaOracle(config, weights);
-            Map<String, HostTensor> trace = Trace.run(model, AdapterStack.none(), new TraceBatch(TokenBatch.of(IDS), IDS), Trace.Gradients.ALL);
-            double[] expected = java.util.Arrays.stream(oracle.logits(IDS)).flatMapToDouble(java.util.Arrays::stream).toArray();
+            Map<String, HostTensor> trace = Trace.run(model, AdapterStack.none(), TokenBatch.of(IDS).withLabels(IDS), Trace.Gradients.ALL);
+            double[] expected = Arrays.stream(oracle.logits(IDS)).flatMapToDouble(Arrays::stream).toArray();
             assertThat(relativeError(trace.get("logits").toFloatArray(), expected)).as("logits").isLessThan(1e-5);
             assertThat((double) trace.get("mean_loss").toFloatArray()[0]).isEqualTo(oracle.loss(IDS), within(1e-5));
             assertThat(weights).containsOnlyKeys(ModelWeights.shapes(config).keySet());
@@ -80,7 +78,7 @@ class LlamaOracleTest {
         }
         for (int trial = 0; trial < 3; trial++) {
             double[] direction = random.doubles(weight.length, -1, 1).toArray();
-            double length = Math.sqrt(java.util.Arrays.stream(direction).map(v -> v * v).sum());
+            double length = Math.sqrt(Arrays.stream(direction).map(v -> v * v).sum());
             double product = 0;
             for (int i = 0; i < weight.length; i++) {
                 direction[i] /= length;

@@ -17,22 +17,24 @@ import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
+import io.sails4j.model.Labels;
 import io.sails4j.model.ModelOptions;
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.objective.Objective;
 import io.sails4j.objective.ObjectiveOptions;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.run.RunOptions;
 import io.sails4j.run.RunOrigin;
-import io.sails4j.subspace.Pool;
 import io.sails4j.sae.Sae;
+import io.sails4j.subspace.Pooling;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.subspace.SubspaceOptions;
 import io.sails4j.subspace.SubspacePipeline;
 import io.sails4j.tensor.DType;
+import io.sails4j.testing.Backends;
 import io.sails4j.trace.Trace;
-import io.sails4j.trace.TraceBatch;
+import io.sails4j.train.LrSchedule;
 import io.sails4j.train.ScheduleOptions;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -57,17 +59,12 @@ final class TinyWorld {
 
     static TinyWorld make(ModelFamily family, Path root) {
         DemoWorld world = new DemoWorld(root);
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 0, ""))) {
+        try (Engine engine = Backends.open("cpu")) {
             world.make(engine, family, new DemoWorld.Size(64, 3, 16, 96, 300, SAE_LAYER, 96, 8), 24, 5, SILENT);
         }
         try (Tokenizer tokenizer = Tokenizer.load(world.model())) {
             return new TinyWorld(world, new PairTokenizer(tokenizer, 40).tokenize(PreferenceReader.read(world.data()).pairs()));
         }
-    }
-
-    private static Engine open(String backend) {
-        String[] parts = backend.split(":", 2);
-        return Engine.open(new EngineOptions(parts[0], 0, parts.length > 1 ? parts[1] : ""));
     }
 
     /** Logits, losses and all gradients of a batch of two padded answers. */
@@ -76,7 +73,7 @@ final class TinyWorld {
         int[] ids = new int[2 * length];
         int[] mask = new int[2 * length];
         int[] labels = new int[2 * length];
-        Arrays.fill(labels, -100);
+        Arrays.fill(labels, Labels.IGNORE_INDEX);
         int[][] rows = {pairs.get(0).aligned().ids(), pairs.get(1).unaligned().ids()};
         for (int b = 0; b < 2; b++) {
             for (int t = 0; t < rows[b].length; t++) {
@@ -85,9 +82,9 @@ final class TinyWorld {
                 labels[b * length + t] = rows[b][t];
             }
         }
-        TraceBatch batch = new TraceBatch(TokenBatch.of(2, length, ids, mask), labels);
+        TokenBatch batch = TokenBatch.of(2, length, ids, mask).withLabels(labels);
         Map<String, float[]> values = new LinkedHashMap<>();
-        try (Engine engine = open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(dtype))) {
+        try (Engine engine = Backends.open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(dtype))) {
             Trace.run(model, AdapterStack.none(), batch, Trace.Gradients.ALL).forEach((name, value) -> values.put(name, value.toFloatArray()));
         }
         return values;
@@ -96,8 +93,9 @@ final class TinyWorld {
     /** Greedy tokens after the first pair's prompt. */
     int[] generate(String backend) {
         int[] prompt = Arrays.copyOf(pairs.getFirst().aligned().ids(), 12);
-        try (Engine engine = open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(DType.F32))) {
-            return new Generator(model, AdapterStack.none()).generate(prompt, GenerationOptions.greedy(16, Set.of()), null);
+        try (Engine engine = Backends.open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(DType.F32));
+             ModelSession session = ModelSession.open(model)) {
+            return new Generator(session, AdapterStack.none()).generate(prompt, GenerationOptions.greedy(16, Set.of()), null);
         }
     }
 
@@ -121,9 +119,9 @@ final class TinyWorld {
                 t.seed = 1;
             });
         });
-        try (Engine engine = open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(DType.F32));
+        try (Engine engine = Backends.open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(DType.F32));
              Sae sae = Sae.load(world.sae(), engine)) {
-            SubspaceOptions subspaceOptions = new SubspaceOptions(16, 0.8, true, false, Pool.TOKEN, 1024);
+            SubspaceOptions subspaceOptions = new SubspaceOptions(16, 0.8, true, false, Pooling.TOKEN, 1024);
             SafetySubspace subspace = new SubspacePipeline(model, world.model(), new TreeMap<>(Map.of(SAE_LAYER, sae)), subspaceOptions)
                 .build(pairs, Map.of(), SILENT);
             new AlignRun(model, world.model(), options, subspace, RunOrigin.unknown()).run(pairs, out, SILENT);

@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.testing.Backends;
 import java.lang.foreign.MemorySegment;
 import org.junit.jupiter.api.Test;
 
@@ -19,7 +19,7 @@ class BeyondTwoGigaTest {
     @Test
     void elementsBeyondTwoToThe31AreReachedByRowAndByIndex() {
         assumeTrue(Boolean.getBoolean("sails.slow"), "skipped: -Dsails.slow=true runs it");
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 0, ""));
+        try (Engine engine = Backends.open("cpu");
             Tensor x = engine.device().zeros(DType.BF16, Shape.of(ROWS, COLS));
             Tensor rows = engine.device().allocate(DType.I32, Shape.of(2));
             Tensor y = engine.device().allocate(DType.BF16, Shape.of(2, COLS))) {

@@ -9,6 +9,7 @@ import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.ops.MatmulPeak;
 import io.sails4j.tensor.DType;
+import io.sails4j.testing.Backends;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -56,7 +57,7 @@ class CublasLtTest {
     @Test
     void theFasterOfBothIsTheCeiling() {
         EngineOptions other = new EngineOptions("emulator", 0, "matmul=cublaslt,cublaslt=" + library);
-        try (Engine engine = Engine.open(new EngineOptions("emulator", 0, ""))) {
+        try (Engine engine = Backends.open("emulator")) {
             MatmulPeak peak = Ceilings.measure(engine, other, BenchSize.quick()).matmul().get(DType.BF16);
             Matcher both = Pattern.compile(", by (own kernels|cuBLASLt); own kernels (\\S+), cuBLASLt (\\S+) TFLOP/s").matcher(peak.source());
             assertThat(both.find()).as(peak.source()).isTrue();

@@ -5,11 +5,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sails4j.NativeException;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.ops.Graph;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.testing.Backends;
 import org.junit.jupiter.api.Test;
 
 /** Recorded operations: what a launch computes, and what cannot be recorded. */
@@ -27,7 +27,7 @@ class GraphTest {
 
     @Test
     void aLaunchComputesWhatTheCallsWould() {
-        try (Engine engine = Engine.open(new EngineOptions("emulator", 0, ""));
+        try (Engine engine = Backends.open("emulator");
             Tensor x = engine.device().allocate(DType.F32, Shape.of(ROWS, COLS));
             Tensor product = engine.device().zeros(DType.F32, Shape.of(ROWS, ROWS));
             Tensor total = engine.device().zeros(DType.F32, Shape.of(ROWS, ROWS))) {
@@ -61,7 +61,7 @@ class GraphTest {
 
     @Test
     void whatWaitsOrAllocatesIsNotRecorded() {
-        try (Engine engine = Engine.open(new EngineOptions("emulator", 0, "")); Tensor x = engine.device().zeros(DType.F32, Shape.of(8))) {
+        try (Engine engine = Backends.open("emulator"); Tensor x = engine.device().zeros(DType.F32, Shape.of(8))) {
             assertThatThrownBy(() -> engine.record(() -> engine.device().zeros(DType.F32, Shape.of(4)))).isInstanceOf(NativeException.class)
                 .hasMessageContaining("recording");
             assertThatThrownBy(() -> engine.record(x::toFloatArray)).isInstanceOf(NativeException.class).hasMessageContaining("recording");
@@ -76,7 +76,7 @@ class GraphTest {
 
     @Test
     void theCpuSaysThatItRecordsNothing() {
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 0, ""))) {
+        try (Engine engine = Backends.open("cpu")) {
             assertThatThrownBy(() -> engine.record(() -> { })).isInstanceOfSatisfying(NativeException.class,
                 e -> assertThat(e.code()).isEqualTo(NativeException.UNSUPPORTED));
         }

@@ -3,7 +3,7 @@ package io.sails4j.crash;
 import io.sails4j.data.Progress;
 import io.sails4j.demo.DemoWorld;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
+import io.sails4j.testing.Backends;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -24,7 +24,7 @@ final class TrainingProcess {
 
     /** Makes the model and the data. */
     static void makeWorld(Path root) {
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 1, ""))) {
+        try (Engine engine = Backends.open("cpu", 1)) {
             new DemoWorld(root).make(engine, new DemoWorld.Size(32, 2, 16, 48, 280, 1, 32, 2), 24, 5, Progress.none());
         }
     }

@@ -146,7 +146,7 @@ class TokenizerTest {
     @Test
     void cutsTurnsFirstAndKeepsTheAnswer() {
         List<Message> prompt = List.of(new Message("user", "the user asks ".repeat(20)), new Message("assistant", "help"), new Message("user", "bread?"));
-        PreferencePair pair = new PreferencePair(prompt, "I can help", "I cannot", 1);
+        PreferencePair pair = new PreferencePair(prompt, "I can help", "I cannot", Origin.line(Path.of("data.jsonl"), 1));
         PairTokenizer pairs = new PairTokenizer(tokenizer, 64);
         TokenPair tokens = pairs.tokenize(pair);
         int[] shortPrompt = template.prompt(prompt.subList(2, 3));
@@ -159,7 +159,7 @@ class TokenizerTest {
     @Test
     void cutsTheEndOfAnAnswerThatIsTooLong() {
         PairTokenizer pairs = new PairTokenizer(tokenizer, 32);
-        TokenPair tokens = pairs.tokenize(new PreferencePair(List.of(new Message("user", "bread")), "help ".repeat(100), "no", 1));
+        TokenPair tokens = pairs.tokenize(new PreferencePair(List.of(new Message("user", "bread")), "help ".repeat(100), "no", Origin.line(Path.of("data.jsonl"), 1)));
         assertThat(tokens.aligned().length()).isEqualTo(32);
         assertThat(tokens.aligned().countedTokens()).isPositive();
         assertThat(tokens.unaligned().countedTokens()).isEqualTo(template.answer("no").length);

@@ -11,11 +11,12 @@ import io.sails4j.model.CausalModel;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.config.ModuleKey;
+import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
+import io.sails4j.testing.Backends;
 import io.sails4j.trace.Trace;
-import io.sails4j.trace.TraceBatch;
+import io.sails4j.trace.BatchFile;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -62,9 +63,9 @@ class PeftParityTest {
     @ParameterizedTest
     @MethodSource("io.sails4j.parity.ParityTests#backends")
     void logits(String backend) throws URISyntaxException {
-        TraceBatch batch = TraceBatch.read(folder().resolve("batch.safetensors"));
+        TokenBatch batch = BatchFile.read(folder().resolve("batch.safetensors"));
         ParityTable table = new ParityTable("adapters written by PEFT, " + backend);
-        try (Engine engine = Engine.open(new EngineOptions(backend, 0, "")); SafetensorsFile expected = SafetensorsFile.open(folder().resolve("expected.safetensors"))) {
+        try (Engine engine = Backends.open(backend); SafetensorsFile expected = SafetensorsFile.open(folder().resolve("expected.safetensors"))) {
             for (Map.Entry<String, List<String>> one : cases().entrySet()) {
                 try (CausalModel model = CausalModel.load(folder().resolve(one.getValue().getFirst()), engine, ModelOptions.of(DType.F32))) {
                     float[] actual = logits(model, adapters(one.getValue()), batch, engine);
@@ -75,7 +76,7 @@ class PeftParityTest {
         ParityTests.finish(table);
     }
 
-    private static float[] logits(CausalModel model, List<WeightedAdapter> asked, TraceBatch batch, Engine engine) {
+    private static float[] logits(CausalModel model, List<WeightedAdapter> asked, TokenBatch batch, Engine engine) {
         List<LoraAdapter> opened = new ArrayList<>();
         try {
             List<Map<ModuleKey, LowRankAdapter>> modules = new ArrayList<>();
@@ -94,9 +95,9 @@ class PeftParityTest {
     @ParameterizedTest
     @MethodSource("io.sails4j.parity.ParityTests#backends")
     void merged(String backend) throws URISyntaxException {
-        TraceBatch batch = TraceBatch.read(folder().resolve("batch.safetensors"));
+        TokenBatch batch = BatchFile.read(folder().resolve("batch.safetensors"));
         ParityTable table = new ParityTable("adapters written by PEFT, merged, " + backend);
-        try (Engine engine = Engine.open(new EngineOptions(backend, 0, "")); SafetensorsFile expected = SafetensorsFile.open(folder().resolve("expected.safetensors"))) {
+        try (Engine engine = Backends.open(backend); SafetensorsFile expected = SafetensorsFile.open(folder().resolve("expected.safetensors"))) {
             for (Map.Entry<String, List<String>> one : cases().sequencedEntrySet().stream().skip(2).toList()) {
                 Path target = temporary.resolve(backend + one.getKey());
                 LoraMerge.merge(folder().resolve(one.getValue().getFirst()), adapters(one.getValue()), target, engine);

@@ -3,7 +3,7 @@ package io.sails4j.parity;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
+import io.sails4j.testing.Backends;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -21,7 +21,7 @@ class ReferenceParityTest {
     @MethodSource("parts")
     void agrees(ParitySuite part, String backend) {
         Reference reference = ParityTests.referenceOrSkip();
-        try (Engine engine = Engine.open(new EngineOptions(backend, 0, ""))) {
+        try (Engine engine = Backends.open(backend)) {
             ParityTests.finish(part.run(engine, reference));
         }
     }

@@ -8,21 +8,21 @@ package io.sails4j.model;
  * @param full so many layers, from the lowest on
  * @param selective so many above those
  */
-public record Recomputation(int full, int selective) {
-    private static final Recomputation NONE = new Recomputation(0, 0);
+public record RecomputePlan(int full, int selective) {
+    private static final RecomputePlan NONE = new RecomputePlan(0, 0);
 
     /** How one layer does it. */
     public enum Kind {
         NONE, SELECTIVE, FULL
     }
 
-    public Recomputation {
+    public RecomputePlan {
         if (full < 0 || selective < 0) {
             throw new IllegalArgumentException(full + " layers in full and " + selective + " selectively, expected 0 or more");
         }
     }
 
-    public static Recomputation none() {
+    public static RecomputePlan none() {
         return NONE;
     }
 

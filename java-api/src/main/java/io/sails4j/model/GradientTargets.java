@@ -12,15 +12,15 @@ import org.jspecify.annotations.Nullable;
  *     is computed or stored
  * @param trainedAdapter index in the {@link AdapterStack} of the adapter that {@code lora} belongs to, -1 = none
  * @param lora gradients of that adapter, accumulated
- * @param listener receives the gradients of {@code hidden.*}, [batch * length, d_model] F32
+ * @param listener receives the gradients of the residual stream's sites and of the final norm, [batch * length, d_model] F32
  */
-public record BackwardTargets(Map<String, Tensor> parameters, int trainedAdapter, Map<ModuleKey, LowRankGradient> lora,
+public record GradientTargets(Map<String, Tensor> parameters, int trainedAdapter, Map<ModuleKey, LowRankGradient> lora,
                               @Nullable TensorListener listener) {
-    public static BackwardTargets ofLora(Map<ModuleKey, LowRankGradient> gradients) {
-        return new BackwardTargets(Map.of(), 0, gradients, null);
+    public static GradientTargets ofLora(Map<ModuleKey, LowRankGradient> gradients) {
+        return new GradientTargets(Map.of(), 0, gradients, null);
     }
 
-    public static BackwardTargets ofParameters(Map<String, Tensor> gradients) {
-        return new BackwardTargets(gradients, -1, Map.of(), null);
+    public static GradientTargets ofParameters(Map<String, Tensor> gradients) {
+        return new GradientTargets(gradients, -1, Map.of(), null);
     }
 }

@@ -10,7 +10,7 @@ import io.sails4j.tensor.TensorArena;
 import org.jspecify.annotations.Nullable;
 
 /** What all blocks of one forward and backward share. Memory: {@code kept} lives until the pass is closed, {@code scratch} within a block. */
-record Step(Engine engine, ModelConfig config, DType computeDtype, TensorArena kept, TensorArena scratch, AdapterStack adapters,
+record PassState(Engine engine, ModelConfig config, DType computeDtype, TensorArena kept, TensorArena scratch, AdapterStack adapters,
             BatchTensors in, Tensor ropeTable, @Nullable KvCache cache, boolean frozenWeights) {
     Ops ops() {
         return engine.ops();

@@ -1,24 +1,30 @@
-package io.sails4j.objective;
+package io.sails4j.data;
 
-import io.sails4j.data.TokenSequence;
+import io.sails4j.model.Labels;
 import io.sails4j.model.TokenBatch;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.IntStream;
 
 /**
  * Sequences in the rows of a batch: one a row, padded on the right to the longest, or several a row one behind the other (packed), where attention
  * stays within each and positions start anew.
  *
- * @param targets [batch, length]: the id that each position predicts, -100 where it is not counted; no sequence predicts the next one's start
+ * @param tokens with targets; no sequence predicts the next one's start
  * @param starts for each sequence the place of its first token in [batch * length]
  * @param ends the place after its last token
  */
-public record SequenceBatch(TokenBatch tokens, int[] targets, int[] starts, int[] ends) {
+public record SequenceBatch(TokenBatch tokens, int[] starts, int[] ends) {
     public static SequenceBatch of(List<TokenSequence> sequences, boolean packed) {
         int[] lengths = sequences.stream().mapToInt(TokenSequence::length).toArray();
         return placed(sequences, packed ? pack(lengths) : IntStream.range(0, lengths.length).toArray());
+    }
+
+    /** Those of the tokens. */
+    public int[] targets() {
+        return Objects.requireNonNull(tokens.targets());
     }
 
     /** The row of each sequence: the longest first, each to the first row that has room, in rows as long as the longest sequence. */
@@ -44,7 +50,7 @@ public record SequenceBatch(TokenBatch tokens, int[] targets, int[] starts, int[
         int[] segments = new int[batch * length];
         int[] positions = new int[batch * length];
         int[] targets = new int[batch * length];
-        Arrays.fill(targets, Targets.IGNORED);
+        Arrays.fill(targets, Labels.IGNORE_INDEX);
         int[] used = new int[batch];
         int[] documents = new int[batch];
         int[] starts = new int[rows.length];
@@ -66,6 +72,6 @@ public record SequenceBatch(TokenBatch tokens, int[] targets, int[] starts, int[
                 }
             }
         }
-        return new SequenceBatch(new TokenBatch(batch, length, ids, segments, positions), targets, starts, ends);
+        return new SequenceBatch(new TokenBatch(batch, length, ids, segments, positions, targets), starts, ends);
     }
 }

@@ -1,15 +1,18 @@
 package io.sails4j.trace;
 
+import io.sails4j.model.TokenBatch;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Shape;
+import io.sails4j.testing.Backends;
 import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sails4j.io.SafetensorsWriter;
-import io.sails4j.io.Wrong;
+import io.sails4j.io.RefusedInput;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.ops.Engine;
-import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.HostTensor;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -21,7 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Batch files, and what a trace of one needs. */
-class TraceBatchTest {
+class BatchFileTest {
     @TempDir
     private Path directory;
 
@@ -38,16 +41,16 @@ class TraceBatchTest {
 
     private void refused(Consumer<SequencedMap<String, HostTensor>> change, String... parts) {
         Path path = file(change);
-        Wrong.input(() -> TraceBatch.read(path), path, parts);
+        RefusedInput.input(() -> BatchFile.read(path), path, parts);
     }
 
     @Test
     void read() {
-        TraceBatch batch = TraceBatch.read(file(t -> { }));
-        assertThat(batch.tokens().positionIds()).containsExactly(0, 1, 2, 0, 1, 1);
-        assertThat(batch.labels()).containsExactly(-100, 3, 4, -100, 5, -100);
-        assertThat(TraceBatch.read(file(t -> t.remove("labels"))).labels()).isNull();
-        assertThat(TraceBatch.read(file(t -> t.put("position_ids", HostTensor.ofInts(new int[] {4, 5, 6, 0, 1, 2}, 2, 3)))).tokens().positionIds())
+        TokenBatch batch = BatchFile.read(file(t -> { }));
+        assertThat(batch.positionIds()).containsExactly(0, 1, 2, 0, 1, 1);
+        assertThat(batch.targets()).as("position t predicts label t + 1").containsExactly(3, 4, -100, 5, -100, -100);
+        assertThat(BatchFile.read(file(t -> t.remove("labels"))).targets()).isNull();
+        assertThat(BatchFile.read(file(t -> t.put("position_ids", HostTensor.ofInts(new int[] {4, 5, 6, 0, 1, 2}, 2, 3)))).positionIds())
             .containsExactly(4, 5, 6, 0, 1, 2);
     }
 
@@ -63,23 +66,23 @@ class TraceBatchTest {
         refused(t -> t.put("labels", HostTensor.ofInts(new int[3], 3)), "labels", "[3]");
         refused(t -> t.put("labels", HostTensor.ofInts(new int[] {-100, 3, -7, -100, 5, -100}, 2, 3)), "labels", "-7", "-100");
         refused(t -> t.put("position_ids", HostTensor.ofInts(new int[] {0, -1, 2, 0, 1, 2}, 2, 3)), "position_ids", "-1");
-        refused(t -> t.put("labels", new HostTensor(io.sails4j.tensor.DType.I64, io.sails4j.tensor.Shape.of(2, 3),
+        refused(t -> t.put("labels", new HostTensor(DType.I64, Shape.of(2, 3),
             MemorySegment.ofArray(new long[] {1L << 40, 0, 0, 0, 0, 0}))), "labels", "32 bits");
     }
 
     @Test
     void whatTracesNeed() {
-        try (Engine engine = Engine.open(new EngineOptions("cpu", 1, "")); CausalModel model = TinyModel.open(engine);
+        try (Engine engine = Backends.open("cpu", 1); CausalModel model = TinyModel.open(engine);
              LoraAdapter adapter = TinyModel.randomAdapter(engine, 1)) {
-            TraceBatch good = TraceBatch.read(file(t -> { }));
-            TraceBatch unlabelled = TraceBatch.read(file(t -> t.remove("labels")));
-            TraceBatch uncounted = TraceBatch.read(file(t -> t.put("labels", HostTensor.ofInts(new int[] {3, -100, -100, 4, -100, -100}, 2, 3))));
-            TraceBatch foreign = TraceBatch.read(file(t -> t.put("labels", HostTensor.ofInts(new int[] {-100, 3, 61, -100, 5, -100}, 2, 3))));
+            TokenBatch good = BatchFile.read(file(t -> { }));
+            TokenBatch unlabelled = BatchFile.read(file(t -> t.remove("labels")));
+            TokenBatch uncounted = BatchFile.read(file(t -> t.put("labels", HostTensor.ofInts(new int[] {3, -100, -100, 4, -100, -100}, 2, 3))));
+            TokenBatch foreign = BatchFile.read(file(t -> t.put("labels", HostTensor.ofInts(new int[] {-100, 3, 61, -100, 5, -100}, 2, 3))));
             Path place = Path.of("label");
-            Wrong.input(() -> Trace.run(model, AdapterStack.none(), unlabelled, Trace.Gradients.ALL), place, "gradients");
-            Wrong.input(() -> Trace.run(model, AdapterStack.none(), uncounted, Trace.Gradients.NONE), place, "-100");
-            Wrong.input(() -> Trace.run(model, AdapterStack.none(), foreign, Trace.Gradients.NONE), place, "61");
-            Wrong.input(() -> Trace.run(model, AdapterStack.none(), good, Trace.Gradients.LORA), Path.of("adapter"), "name an adapter");
+            RefusedInput.input(() -> Trace.run(model, AdapterStack.none(), unlabelled, Trace.Gradients.ALL), place, "gradients");
+            RefusedInput.input(() -> Trace.run(model, AdapterStack.none(), uncounted, Trace.Gradients.NONE), place, "-100");
+            RefusedInput.input(() -> Trace.run(model, AdapterStack.none(), foreign, Trace.Gradients.NONE), place, "61");
+            RefusedInput.input(() -> Trace.run(model, AdapterStack.none(), good, Trace.Gradients.LORA), Path.of("adapter"), "name an adapter");
             Map<String, HostTensor> plain = Trace.run(model, AdapterStack.none(), good, Trace.Gradients.NONE);
             assertThat(plain).containsKeys("hidden.embed", "hidden.layer.1", "hidden.final_norm", "logits", "token_loss", "mean_loss");
             assertThat(plain.keySet()).noneMatch(name -> name.startsWith("grad."));

@@ -14,13 +14,13 @@ import java.util.Map;
  * @param bytes that one call must move at least
  * @param more numbers that only this group has, by their JSON names
  */
-public record Line(String group, String operation, String shape, DType dtype, double seconds, double flops, double bytes, Share share,
+public record BenchResult(String group, String operation, String shape, DType dtype, double seconds, double flops, double bytes, Share share,
                    Map<String, Double> more) {
     /** What the ceilings allow over what was needed, and the ceiling that says so. */
     public record Share(double value, String of) {
     }
 
-    public Line {
+    public BenchResult {
         more = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(more));
     }
 

@@ -2,20 +2,22 @@ package io.sails4j.trace;
 
 import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsFile;
+import io.sails4j.model.Labels;
 import io.sails4j.model.TokenBatch;
-import io.sails4j.objective.Targets;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Shape;
 import java.nio.file.Path;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A batch file: safetensors with {@code input_ids [B, T]}, {@code attention_mask [B, T]} and optionally {@code labels [B, T]}
  * (-100 = not counted) and {@code position_ids [B, T]}, all integers.
  */
-public record TraceBatch(TokenBatch tokens, int @Nullable [] labels) {
+public final class BatchFile {
+    private BatchFile() {
+    }
 
-    public static TraceBatch read(Path path) {
+    /** The batch, with targets where the file has labels. */
+    public static TokenBatch read(Path path) {
         try (SafetensorsFile file = SafetensorsFile.open(path)) {
             Shape shape = file.tensor("input_ids").shape();
             if (shape.rank() != 2 || shape.numel() == 0 || shape.numel() > Integer.MAX_VALUE) {
@@ -28,7 +30,7 @@ public record TraceBatch(TokenBatch tokens, int @Nullable [] labels) {
             if (file.contains("position_ids")) {
                 tokens = new TokenBatch(batch, length, ids, tokens.segments(), notNegative(file, "position_ids", shape, false));
             }
-            return new TraceBatch(tokens, file.contains("labels") ? notNegative(file, "labels", shape, true) : null);
+            return file.contains("labels") ? tokens.withLabels(notNegative(file, "labels", shape, true)) : tokens;
         }
     }
 
@@ -45,9 +47,9 @@ public record TraceBatch(TokenBatch tokens, int @Nullable [] labels) {
     private static int[] notNegative(SafetensorsFile file, String name, Shape shape, boolean ignoreIndex) {
         int[] values = ints(file, name, shape);
         for (int value : values) {
-            if (value < 0 && !(ignoreIndex && value == Targets.IGNORED)) {
+            if (value < 0 && !(ignoreIndex && value == Labels.IGNORE_INDEX)) {
                 throw new InputException(file.path() + ": " + name + " holds " + value + ", expected 0 or more"
-                    + (ignoreIndex ? ", or -100 for a token that is not counted" : ""));
+                    + (ignoreIndex ? ", or " + Labels.IGNORE_INDEX + " for a token that is not counted" : ""));
             }
         }
         return values;

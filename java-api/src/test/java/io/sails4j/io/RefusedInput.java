@@ -6,8 +6,8 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import java.nio.file.Path;
 
 /** What every refused input has in common: one sentence that names the place and the decisive parts. */
-public final class Wrong {
-    private Wrong() {
+public final class RefusedInput {
+    private RefusedInput() {
     }
 
     /** A piece of work that must be refused. */

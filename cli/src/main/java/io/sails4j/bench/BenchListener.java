@@ -3,8 +3,8 @@ package io.sails4j.bench;
 import io.sails4j.NativeException;
 
 /** Sees the benchmarks' results as they come. */
-public interface Listener {
-    void measured(Line line);
+public interface BenchListener {
+    void measured(BenchResult line);
 
     /** @param sentence what does not fit into the device's memory, and the device's numbers */
     void tooLarge(String sentence);

@@ -1,0 +1,55 @@
+package io.sails4j.data;
+
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.stream.Collectors;
+
+/**
+ * Where an example stands in the user's data, for messages.
+ *
+ * @param unit what the file is counted in
+ * @param number from 1
+ */
+public record Origin(Path file, Unit unit, long number) {
+    /** More than these are counted, not listed. */
+    private static final int LISTED = 8;
+
+    /** Of a text file, or of the tensors of a file of tokens. */
+    public enum Unit {
+        LINE("line"), ROW("row");
+
+        private final String word;
+
+        Unit(String word) {
+            this.word = word;
+        }
+    }
+
+    public static Origin line(Path file, long number) {
+        return new Origin(file, Unit.LINE, number);
+    }
+
+    public static Origin row(Path file, long number) {
+        return new Origin(file, Unit.ROW, number);
+    }
+
+    /** For example {@code line 7 of data.jsonl}. */
+    @Override
+    public String toString() {
+        return listed(unit.word, List.of(number)) + " of " + file;
+    }
+
+    /** For example {@code lines 7, 12 of data.jsonl}; of several files one after another. */
+    public static String describe(List<Origin> origins) {
+        return origins.stream().collect(Collectors.groupingBy(o -> new Origin(o.file, o.unit, 0), LinkedHashMap::new,
+            Collectors.mapping(Origin::number, Collectors.toList()))).entrySet().stream()
+            .map(e -> listed(e.getKey().unit.word, e.getValue()) + " of " + e.getKey().file).collect(Collectors.joining(", "));
+    }
+
+    /** The numbers rising behind the word that they count, for example {@code lines 7, 12}. */
+    public static String listed(String word, List<Long> numbers) {
+        String first = numbers.stream().sorted().limit(LISTED).map(String::valueOf).collect(Collectors.joining(", "));
+        return word + (numbers.size() == 1 ? " " : "s ") + first + (numbers.size() > LISTED ? " and " + (numbers.size() - LISTED) + " more" : "");
+    }
+}
