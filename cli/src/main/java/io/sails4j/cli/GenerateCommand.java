@@ -73,9 +73,9 @@ final class GenerateCommand implements Callable<Integer> {
         try (Engine engine = common.openEngine(); CausalModel model = arguments.load(engine, common);
              ModelSession session = ModelSession.open(model);
              ModelArguments.Opened adapters = arguments.openAdapters(model.config(), engine, common)) {
-            boolean withText = prompt.tokens == null || Files.exists(arguments.model().resolve("tokenizer.json"));
-            if (!withText) {
-                print(new Generator(session, adapters.stack()), model, null, check, prompt.tokens.stream().mapToInt(i -> i).toArray());
+            List<Integer> ids = prompt.tokens;
+            if (ids != null && !Files.exists(arguments.model().resolve("tokenizer.json"))) {
+                print(new Generator(session, adapters.stack()), model, null, check, ids.stream().mapToInt(i -> i).toArray());
                 return 0;
             }
             try (Tokenizer tokenizer = Tokenizer.load(arguments.model())) {

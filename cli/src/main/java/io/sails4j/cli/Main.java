@@ -1,5 +1,8 @@
 package io.sails4j.cli;
 
+import picocli.CommandLine.Model.CommandSpec;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import io.sails4j.NativeException;
 import io.sails4j.data.DataOptions;
 import io.sails4j.io.InputException;
@@ -47,13 +50,17 @@ public final class Main {
 
     static CommandLine commandLine() {
         CommandLine sails = new CommandLine(new Main());
-        OptionFlags.addTo(sails.getSubcommands().get("align").getCommandSpec(), AllOptions.defaults().toArray(Record[]::new));
-        OptionFlags.addTo(sails.getSubcommands().get("subspace").getCommandSpec(), DataOptions.defaults(), SubspaceOptions.defaults());
+        OptionFlags.addTo(command(sails, "align"), AllOptions.defaults().toArray(Record[]::new));
+        OptionFlags.addTo(command(sails, "subspace"), DataOptions.defaults(), SubspaceOptions.defaults());
         return sails
             .setCaseInsensitiveEnumValuesAllowed(true)
             .setUsageHelpWidth(110)
             .setParameterExceptionHandler(Main::wrongOptions)
             .setExecutionExceptionHandler(Main::failed);
+    }
+
+    private static CommandSpec command(CommandLine sails, String name) {
+        return Objects.requireNonNull(sails.getSubcommands().get(name)).getCommandSpec();
     }
 
     private static int wrongOptions(CommandLine.ParameterException e, String[] args) {
@@ -94,11 +101,12 @@ public final class Main {
 
     /** The outer message where it says more than the exception below, which names a file at most. */
     private static int ioFailed(UncheckedIOException e, PrintWriter err) {
-        if (e.getMessage() != null && !e.getMessage().equals(e.getCause().toString())) {
+        IOException cause = Objects.requireNonNull(e.getCause());
+        if (e.getMessage() != null && !e.getMessage().equals(cause.toString())) {
             err.println("sails: " + OptionFlags.inSentence(oneLine(e.getMessage())));
             return FAILED;
         }
-        return ioFailed(e.getCause(), err);
+        return ioFailed(cause, err);
     }
 
     private static int ioFailed(IOException e, PrintWriter err) {
@@ -109,7 +117,7 @@ public final class Main {
         return FAILED;
     }
 
-    private static String oneLine(String text) {
+    private static String oneLine(@Nullable String text) {
         return text == null ? "no message" : text.replaceAll("\\s*\\R\\s*", " ");
     }
 }

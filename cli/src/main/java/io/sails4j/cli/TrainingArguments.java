@@ -66,7 +66,7 @@ final class TrainingArguments {
         try {
             return Options.with(defaults, given);
         } catch (IllegalArgumentException e) {
-            throw new InputException(e.getMessage(), e);
+            throw new InputException(String.valueOf(e.getMessage()), e);
         }
     }
 }

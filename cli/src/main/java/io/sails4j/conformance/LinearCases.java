@@ -1,5 +1,6 @@
 package io.sails4j.conformance;
 
+import java.util.Objects;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
@@ -79,17 +80,17 @@ public final class LinearCases {
                 for (int t = 0; t < n; t++) {
                     Sum[] hidden = new Sum[r];
                     for (int l = 0; l < r; l++) {
-                        hidden[l] = LoraCases.dot(x.values(), t, loraA.values(), l, dIn);
-                        h.expect(t * r + l, hidden[l].value(), hidden[l].error());
+                        hidden[l] = LoraCases.dot(x.values(), t, needed(loraA).values(), l, dIn);
+                        needed(h).expect(t * r + l, hidden[l].value(), hidden[l].error());
                     }
                     for (int o = 0; o < dOut; o++) {
                         Sum sum = LoraCases.dot(x.values(), t, weight.values(), o, dIn);
                         for (int l = 0; l < r; l++) {
-                            double b = SCALE * loraB.value(o * r + l);
+                            double b = SCALE * needed(loraB).value(o * r + l);
                             sum.add(hidden[l].value() * b, hidden[l].error() * Math.abs(b));
                         }
-                        sum.add(added ? old.value(t * dOut + o) : 0);
-                        sum.add(bias ? biases.value(o) : 0);
+                        sum.add(added ? needed(old).value(t * dOut + o) : 0);
+                        sum.add(bias ? needed(biases).value(o) : 0);
                         out.expect(t * dOut + o, sum.value(), sum.error());
                     }
                 }
@@ -132,7 +133,7 @@ public final class LinearCases {
             Operand da = gradients ? f.updated("dlora_a", DType.F32, Draw.normal(1), r, dIn) : null;
             Operand db = gradients ? f.updated("dlora_b", DType.F32, Draw.normal(1), dOut, r) : null;
             f.oracle(() -> {
-                Sum[] low = adapter ? lowRank(dy, x, h, loraA, loraB) : new Sum[0];
+                Sum[] low = adapter ? lowRank(dy, x, h, needed(loraA), needed(loraB)) : new Sum[0];
                 for (int t = 0; t < n; t++) {
                     for (int i = 0; i < dIn; i++) {
                         Sum sum = new Sum();
@@ -147,8 +148,8 @@ public final class LinearCases {
                     }
                 }
                 if (gradients) {
-                    expect(da, low, n * dIn);
-                    expect(db, low, n * dIn + r * dIn);
+                    expect(needed(da), low, n * dIn);
+                    expect(needed(db), low, n * dIn + r * dIn);
                 }
             });
             return () -> f.ops().linear().linearBackward(dx.tensor(), tensor(da), tensor(db), dy.tensor(), tensor(x), weight.tensor(),
@@ -169,5 +170,10 @@ public final class LinearCases {
                 operand.expect(i, sum.value(), sum.error());
             }
         }
+    }
+
+    /** An operand that this case has. */
+    private static Operand needed(@Nullable Operand operand) {
+        return Objects.requireNonNull(operand);
     }
 }

@@ -65,7 +65,10 @@ public final class LinearSetCases {
         /** Output o of row t. */
         Sum at(Operand x, int t, int o, int dIn) {
             Sum sum = LoraCases.dot(x.values(), t, weight.values(), o, dIn);
-            int r = loraA == null ? 0 : (int) loraA.tensor().dim(0);
+            if (loraA == null || loraB == null) {
+                return sum;
+            }
+            int r = (int) loraA.tensor().dim(0);
             for (int l = 0; l < r; l++) {
                 Sum hidden = LoraCases.dot(x.values(), t, loraA.values(), l, dIn);
                 double b = SCALE * loraB.value(o * r + l);

@@ -1,5 +1,6 @@
 package io.sails4j.conformance;
 
+import java.util.Objects;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.DeviceBuffer;
 import io.sails4j.tensor.Device;
@@ -155,8 +156,8 @@ public final class Operand {
         if (expected == null || tolerance == null) {
             expectUntouched();
         }
-        expected[i] = value;
-        tolerance[i] = limit;
+        Objects.requireNonNull(expected)[i] = value;
+        Objects.requireNonNull(tolerance)[i] = limit;
     }
 
     /** Elements of which nothing else is said must not be written. */

@@ -126,7 +126,7 @@ final class ModelParity {
             String file = files.expected() + "/leftpad.safetensors";
             if (reference.has(file)) {
                 TokenBatch batch = BatchFile.read(reference.path(file));
-                table.compare(file, "logits", logits(session, batch), reference.load(file).get("logits"), batch.segments(),
+                table.compare(file, "logits", logits(session, batch), Reference.tensor(reference.load(file), "logits"), batch.segments(),
                     limit(file, "logits", false));
                 // Positions derived from the mask must be those that are stored.
                 TokenBatch t = batch;
@@ -164,7 +164,7 @@ final class ModelParity {
                  LoraAdapter adapter = LoraAdapter.load(files.adapter(), config, engine)) {
                 LoraMerge.apply(weights, adapter.modules(), engine);
                 TokenBatch batch = BatchFile.read(reference.path(files.expected() + "/forward.safetensors"));
-                table.compare(file, "merged_logits", logits(session, batch), reference.load(file).get("merged_logits"),
+                table.compare(file, "merged_logits", logits(session, batch), Reference.tensor(reference.load(file), "merged_logits"),
                     batch.segments(), limit(file, "merged_logits", false));
             }
         }
@@ -172,12 +172,12 @@ final class ModelParity {
         private void greedy(ModelSession session, AdapterStack adapters, String which) {
             String file = files.expected() + "/greedy.safetensors";
             Map<String, HostTensor> stored = reference.load(file);
-            int[] expectedIds = stored.get(which + ".new_ids").toIntArray();
-            float[] expectedLogits = stored.get(which + ".logits").toFloatArray();
-            float[] gaps = stored.get(which + ".gaps").toFloatArray();
+            int[] expectedIds = Reference.tensor(stored, which + ".new_ids").toIntArray();
+            float[] expectedLogits = Reference.tensor(stored, which + ".logits").toFloatArray();
+            float[] gaps = Reference.tensor(stored, which + ".gaps").toFloatArray();
             int vocab = (int) session.model().config().vocabSize();
             List<float[]> logits = new ArrayList<>();
-            int[] ids = new Generator(session, adapters).generate(stored.get("prompt").toIntArray(),
+            int[] ids = new Generator(session, adapters).generate(Reference.tensor(stored, "prompt").toIntArray(),
                 GenerationOptions.greedy(expectedIds.length, Set.of()), (chosen, row) -> logits.add(row.toFloatArray()));
             if (dtype == DType.F32) {
                 table.equal(file, which + ".new_ids", ids, expectedIds);

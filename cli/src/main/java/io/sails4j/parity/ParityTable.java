@@ -49,9 +49,9 @@ public final class ParityTable {
     public void check(String file, String name, double error, double limit) {
         comparisons++;
         Row row = rows.get(file);
-        boolean worse = row == null || !(error / limit <= row.error() / row.limit());
-        rows.put(file, new Row(worse ? name : row.tensor(), worse ? error : row.error(), worse ? limit : row.limit(),
-            row == null ? 1 : row.count() + 1));
+        int count = row == null ? 1 : row.count() + 1;
+        rows.put(file, row == null || !(error / limit <= row.error() / row.limit()) ? new Row(name, error, limit, count)
+            : new Row(row.tensor(), row.error(), row.limit(), count));
         if (!(error <= limit)) {
             failures.add(String.format(Locale.ROOT, "%s %s: error %.3g, limit %.3g", file, name, error, limit));
         }

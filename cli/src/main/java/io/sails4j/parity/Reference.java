@@ -109,4 +109,13 @@ public final class Reference {
         }
         return tensors;
     }
+
+    /** One of the tensors that {@link #load} gave. */
+    static HostTensor tensor(Map<String, HostTensor> stored, String name) {
+        HostTensor tensor = stored.get(name);
+        if (tensor == null) {
+            throw new InputException("the reference data has no tensor '" + name + "', expected one beside " + stored.keySet());
+        }
+        return tensor;
+    }
 }

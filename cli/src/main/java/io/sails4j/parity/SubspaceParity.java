@@ -1,5 +1,6 @@
 package io.sails4j.parity;
 
+import java.util.Objects;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenPairs;
@@ -62,7 +63,7 @@ final class SubspaceParity {
 
     private void featureScores(ParityTable table, Engine engine) {
         Map<String, HostTensor> stored = reference.load(SCORES);
-        HostTensor aligned = stored.get("acts_aligned");
+        HostTensor aligned = Reference.tensor(stored, "acts_aligned");
         int sequences = (int) aligned.shape().dim(0);
         int width = (int) aligned.shape().dim(2);
         for (Pooling pool : Pooling.values()) {
@@ -72,12 +73,12 @@ final class SubspaceParity {
                 for (String which : List.of("aligned", "unaligned")) {
                     int[] classes = new int[sequences];
                     Arrays.fill(classes, side++);
-                    statistics.add(codes(stored.get("acts_" + which).toFloatArray(), width, memory), classes,
-                        booleans(stored.get("mask_" + which).toIntArray()), memory);
+                    statistics.add(codes(Reference.tensor(stored, "acts_" + which).toFloatArray(), width, memory), classes,
+                        booleans(Reference.tensor(stored, "mask_" + which).toIntArray()), memory);
                 }
                 FeatureScores scores = statistics.scores();
-                table.compare(SCORES, "score_" + name, floats(scores.scores()), stored.get("score_" + name), null, 1e-5);
-                int[] top = stored.get("top_" + name).toIntArray();
+                table.compare(SCORES, "score_" + name, floats(scores.scores()), Reference.tensor(stored, "score_" + name), null, 1e-5);
+                int[] top = Reference.tensor(stored, "top_" + name).toIntArray();
                 table.equal(SCORES, "top_" + name, scores.top(top.length), top);
             }
         }
@@ -88,7 +89,7 @@ final class SubspaceParity {
         JsonNode entry = reference.file(PCA);
         for (Map.Entry<String, JsonNode> named : entry.get("cases").properties()) {
             String[] parts = named.getKey().split("\\.");
-            float[][] directions = rows(stored.get(parts[0] + ".directions"));
+            float[][] directions = rows(Reference.tensor(stored, parts[0] + ".directions"));
             float[][] used = parts[1].equals("unit") ? PcaSubspace.unitRows(directions) : directions;
             boolean centre = parts[2].equals("centred");
             PcaSubspace subspace = PcaSubspace.of(used, entry.get("tau").asDouble(), centre);
@@ -97,23 +98,23 @@ final class SubspaceParity {
             named.getValue().get("components_at").properties().forEach(at -> table.equal(PCA, named.getKey() + ".components_at " + at.getKey(),
                 PcaSubspace.of(used, Double.parseDouble(at.getKey()), centre).components(), at.getValue().asInt()));
             table.compare(PCA, named.getKey() + ".singular_values", floats(subspace.singularValues()),
-                stored.get(named.getKey() + ".singular_values"), null, 1e-5);
+                Reference.tensor(stored, named.getKey() + ".singular_values"), null, 1e-5);
             checkProjections(table, engine, PCA, named.getKey(), subspace, stored);
         }
     }
 
     private void checkProjections(ParityTable table, Engine engine, String file, String key, PcaSubspace subspace, Map<String, HostTensor> stored) {
-        table.compare(file, key + ".projector", projector(subspace), stored.get(key + ".projector"), null, 1e-5);
-        table.compare(file, key + ".projected_lora_A", project(engine, subspace, stored.get("grad_lora_A"), true),
-            stored.get(key + ".projected_lora_A"), null, 1e-4);
-        table.compare(file, key + ".projected_lora_B", project(engine, subspace, stored.get("grad_lora_B"), false),
-            stored.get(key + ".projected_lora_B"), null, 1e-4);
+        table.compare(file, key + ".projector", projector(subspace), Reference.tensor(stored, key + ".projector"), null, 1e-5);
+        table.compare(file, key + ".projected_lora_A", project(engine, subspace, Reference.tensor(stored, "grad_lora_A"), true),
+            Reference.tensor(stored, key + ".projected_lora_A"), null, 1e-4);
+        table.compare(file, key + ".projected_lora_B", project(engine, subspace, Reference.tensor(stored, "grad_lora_B"), false),
+            Reference.tensor(stored, key + ".projected_lora_B"), null, 1e-4);
     }
 
     private void angles(ParityTable table) {
         Map<String, HostTensor> stored = reference.load(ANGLES);
         for (Map.Entry<String, JsonNode> named : reference.file(ANGLES).get("cases").properties()) {
-            double[] angles = PrincipalAngles.between(doubles(stored.get(named.getKey() + ".a")), doubles(stored.get(named.getKey() + ".b")));
+            double[] angles = PrincipalAngles.between(doubles(Reference.tensor(stored, named.getKey() + ".a")), doubles(Reference.tensor(stored, named.getKey() + ".b")));
             JsonNode expected = named.getValue().get("angles");
             table.equal(ANGLES, named.getKey() + " count", angles.length, expected.size());
             for (int i = 0; i < angles.length; i++) {
@@ -135,17 +136,17 @@ final class SubspaceParity {
             }
             List<TokenPair> pairs = TokenPairs.read(reference.path(CHAIN));
             SubspaceOptions options = SubspaceOptions.defaults();
-            FeatureScores scores = new SubspacePipeline(model, files.weights(),
-                new TreeMap<>(Map.of(layer, sae)), options).scores(pairs, (d, t, n) -> { }).get(layer);
-            table.compare(CHAIN, "score", floats(scores.scores()), stored.get("score"), null, Math.max(1e-5, 3 * reference.floatError(CHAIN, "score")));
+            FeatureScores scores = Objects.requireNonNull(new SubspacePipeline(model, files.weights(),
+                new TreeMap<>(Map.of(layer, sae)), options).scores(pairs, (d, t, n) -> { }).get(layer));
+            table.compare(CHAIN, "score", floats(scores.scores()), Reference.tensor(stored, "score"), null, Math.max(1e-5, 3 * reference.floatError(CHAIN, "score")));
             int[] top = scores.top(entry.get("top_k").asInt());
-            table.equal(CHAIN, "top_ids", top, stored.get("top_ids").toIntArray());
+            table.equal(CHAIN, "top_ids", top, Reference.tensor(stored, "top_ids").toIntArray());
             float[][] directions = sae.decoderRows(top);
-            table.compare(CHAIN, "directions", flat(directions), stored.get("directions"), null, 1e-5);
+            table.compare(CHAIN, "directions", flat(directions), Reference.tensor(stored, "directions"), null, 1e-5);
             for (String kind : List.of("centred", "uncentred")) {
                 PcaSubspace subspace = PcaSubspace.of(directions, entry.get("tau").asDouble(), kind.equals("centred"));
                 table.equal(CHAIN, kind + ".components", subspace.components(), entry.get(kind).get("components").asInt());
-                table.compare(CHAIN, kind + ".projector", projector(subspace), stored.get(kind + ".projector"), null, 1e-5);
+                table.compare(CHAIN, kind + ".projector", projector(subspace), Reference.tensor(stored, kind + ".projector"), null, 1e-5);
                 projectedGradients(table, engine, files, kind + ".projected.", subspace, stored);
             }
         }
@@ -156,22 +157,22 @@ final class SubspaceParity {
         Map<String, HostTensor> gradients = reference.load(files.expected() + "/lora.safetensors");
         stored.forEach((name, expected) -> {
             if (name.startsWith(prefix)) {
-                HostTensor gradient = gradients.get("grad." + name.substring(prefix.length()));
+                HostTensor gradient = Reference.tensor(gradients, "grad." + name.substring(prefix.length()));
                 table.compare(CHAIN, name, project(engine, subspace, gradient, name.endsWith("lora_A.weight")), expected, null, 1e-4);
             }
         });
     }
 
     private void residualAndActs(ParityTable table, ModelSession session, Sae sae, int layer, String side, Map<String, HostTensor> stored) {
-        HostTensor ids = stored.get(side + ".input_ids");
-        int[] mask = stored.get(side + ".attention_mask").toIntArray();
+        HostTensor ids = Reference.tensor(stored, side + ".input_ids");
+        int[] mask = Reference.tensor(stored, side + ".attention_mask").toIntArray();
         TokenBatch batch = TokenBatch.of((int) ids.shape().dim(0), (int) ids.shape().dim(1), ids.toIntArray(), mask);
         try (TensorArena memory = new TensorArena(session.model().engine().device())) {
             session.forward(batch, AdapterStack.none(), new ForwardOptions(false, layer, (site, at, value) -> {
                 if (site == Site.LAYER && at == layer) {
-                    table.compare(CHAIN, side + ".resid_post", value.toFloatArray(), stored.get(side + ".resid_post"), mask, 1e-5);
+                    table.compare(CHAIN, side + ".resid_post", value.toFloatArray(), Reference.tensor(stored, side + ".resid_post"), mask, 1e-5);
                     float[] acts = sae.densify(sae.encode(value, memory), memory).toFloatArray();
-                    table.compare(CHAIN, side + ".feature_acts", acts, stored.get(side + ".feature_acts"), mask, 1e-5);
+                    table.compare(CHAIN, side + ".feature_acts", acts, Reference.tensor(stored, side + ".feature_acts"), mask, 1e-5);
                 }
             })).close();
         }

@@ -1,5 +1,6 @@
 package io.sails4j.parity;
 
+import java.util.Objects;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
@@ -105,8 +106,8 @@ final class TrainingParity {
                 }
                 losses[count] = (float) loss.mean(context, trainable.adapters(), all, Integer.MAX_VALUE);
             }
-            table.compare(file, "losses", losses, stored.get("losses"), null, limit(file, "losses", 1e-5));
-            table.compare(file, "grad_norms", norms, stored.get("grad_norms"), null,
+            table.compare(file, "losses", losses, Reference.tensor(stored, "losses"), null, limit(file, "losses", 1e-5));
+            table.compare(file, "grad_norms", norms, Reference.tensor(stored, "grad_norms"), null,
                 dtype == DType.F32 ? limit(file, "grad_norms", 1e-4) : 3 * worstTorchBfloat16());
         }
 
@@ -120,9 +121,9 @@ final class TrainingParity {
                 String name = prefix + parameter.name();
                 float[] found = parameter.value().toFloatArray();
                 table.compare(file, name, found, value, null, limit(file, name, 1e-3));
-                float[] change = minus(found, start.get(parameter.name()));
+                float[] change = minus(found, Objects.requireNonNull(start.get(parameter.name())));
                 HostTensor storedChange = new HostTensor(DType.F32, value.shape(),
-                    MemorySegment.ofArray(minus(value.toFloatArray(), start.get(parameter.name()))));
+                    MemorySegment.ofArray(minus(value.toFloatArray(), Objects.requireNonNull(start.get(parameter.name())))));
                 double recorded = reference.file(file).path("tensors").path(name).path("float32_rel_error_of_change").asDouble(0);
                 table.compare(file, name + " (change)", change, storedChange, null, Math.max(5e-3, 3 * recorded));
             }
@@ -154,7 +155,7 @@ final class TrainingParity {
                 loss.prepare(context, all, Integer.MAX_VALUE);
                 dpoValues(file, stored, loss, loss.evaluate(context, AdapterStack.of(adapter.modules()), all));
                 double mean = loss.sumAndGradient(context, trainable, all, n) / n;
-                check(file, stored, "mean_loss", new float[] {(float) mean}, dtype == DType.F32 ? 1e-5 : meanOfPairsLimit(stored.get("pair_loss")));
+                check(file, stored, "mean_loss", new float[] {(float) mean}, dtype == DType.F32 ? 1e-5 : meanOfPairsLimit(Reference.tensor(stored, "pair_loss")));
                 for (Trainable.Parameter parameter : trainable.parameters()) {
                     check(file, stored, "grad." + parameter.name(), parameter.gradient().toFloatArray(),
                         dtype == DType.F32 ? 1e-4 : 3 * torchBfloat16(parameter.name()));
@@ -202,7 +203,7 @@ final class TrainingParity {
             check(file, stored, "reference_logps", ref, values);
             check(file, stored, "policy_logps", policy, values);
             // Rewards are differences of log-probabilities: their error is that of the log-probabilities, by the ratio of the norms.
-            double cancellation = reference.file(file).get("beta").asDouble() * norm(stored.get("policy_logps")) / norm(stored.get("rewards"));
+            double cancellation = reference.file(file).get("beta").asDouble() * norm(Reference.tensor(stored, "policy_logps")) / norm(Reference.tensor(stored, "rewards"));
             check(file, stored, "rewards", rewards, values * Math.max(1, cancellation));
             check(file, stored, "pair_loss", losses, dtype == DType.F32 ? 1e-5 : 3 * torchPairLossError());
         }
@@ -216,7 +217,7 @@ final class TrainingParity {
         }
 
         private void check(String file, Map<String, HostTensor> stored, String name, float[] found, double limit) {
-            HostTensor value = stored.get(name);
+            HostTensor value = Reference.tensor(stored, name);
             if (value == null) {
                 table.fail(file, name, "is not in the reference");
             } else {
@@ -245,11 +246,11 @@ final class TrainingParity {
         /** The rows of a stored batch without their padding; a token counts where {@code marks} is 1, or a label. */
         private List<TokenSequence> sequences(String file, String marks) {
             Map<String, HostTensor> stored = reference.load(file);
-            int batch = (int) stored.get("input_ids").shape().dim(0);
-            int length = (int) stored.get("input_ids").shape().dim(1);
-            int[] ids = stored.get("input_ids").toIntArray();
-            int[] mask = stored.get("attention_mask").toIntArray();
-            int[] mark = stored.get(marks).toIntArray();
+            int batch = (int) Reference.tensor(stored, "input_ids").shape().dim(0);
+            int length = (int) Reference.tensor(stored, "input_ids").shape().dim(1);
+            int[] ids = Reference.tensor(stored, "input_ids").toIntArray();
+            int[] mask = Reference.tensor(stored, "attention_mask").toIntArray();
+            int[] mark = Reference.tensor(stored, marks).toIntArray();
             boolean labels = marks.equals("labels");
             List<TokenSequence> rows = new ArrayList<>();
             for (int b = 0; b < batch; b++) {

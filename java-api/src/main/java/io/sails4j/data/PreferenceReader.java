@@ -1,5 +1,6 @@
 package io.sails4j.data;
 
+import java.util.Objects;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.io.InputException;
 import io.sails4j.io.JsonFiles;
@@ -50,8 +51,15 @@ public final class PreferenceReader {
     private static final class Unusable extends Exception {
         private static final long serialVersionUID = 1;
 
+        private final String reason;
+
         Unusable(String reason) {
             super(reason, null, false, false);
+            this.reason = reason;
+        }
+
+        String reason() {
+            return reason;
         }
     }
 
@@ -131,7 +139,7 @@ public final class PreferenceReader {
         try {
             pairs.add(usable(prompt, chosen, rejected, line));
         } catch (Unusable e) {
-            report.leaveOut(e.getMessage(), line);
+            report.leaveOut(e.reason(), line);
         }
     }
 

@@ -41,7 +41,7 @@ public record AdapterStack(List<Map<ModuleKey, LowRankAdapter>> adapters) {
 
     /** The adapters' parts for one module, in the order of the stack; null where an adapter leaves the module alone. */
     @Nullable LowRankAdapter[] partsOf(ModuleKey module) {
-        LowRankAdapter[] found = new LowRankAdapter[adapters.size()];
+        @Nullable LowRankAdapter[] found = new @Nullable LowRankAdapter[adapters.size()];
         for (int i = 0; i < found.length; i++) {
             Map<ModuleKey, LowRankAdapter> adapter = adapters.get(i);
             found[i] = adapter.get(module);

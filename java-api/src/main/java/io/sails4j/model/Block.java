@@ -84,15 +84,15 @@ final class Block {
         }
 
         Tensor linear(Projection projection, Tensor x, boolean stays, DType dtype) {
-            Linear.Result result = linears.get(projection).forward(state, x, dtype, memory);
+            Linear.Result result = mapOf(projection).forward(state, x, dtype, memory);
             saved.put(projection, stays ? result.saved() : result.saved().withX(null));
             return result.y();
         }
 
         /** Gate, up and act(gate) * up, in one pass over the input where neither map has more than one adapter. */
         Gated gated(Tensor x, boolean xStays, TensorArena actPlace) {
-            Linear gateMap = linears.get(Projection.GATE_PROJ);
-            Linear upMap = linears.get(Projection.UP_PROJ);
+            Linear gateMap = mapOf(Projection.GATE_PROJ);
+            Linear upMap = mapOf(Projection.UP_PROJ);
             LinearMap gateSingle = gateMap.single(state.adapters());
             LinearMap upSingle = upMap.single(state.adapters());
             if (gateSingle == null || upSingle == null) {
@@ -210,6 +210,11 @@ final class Block {
         return new Saved(s.inputNorm(), s.q(), s.k(), s.v(), s.z(), s.lse(), attnNorm, preFeedforwardNorm, s.gate(), s.up(), s.postFeedforwardNorm(), inputs);
     }
 
+    /** A block has every projection. */
+    private Linear mapOf(Projection projection) {
+        return Objects.requireNonNull(linears.get(projection));
+    }
+
     private static void putInput(Map<Projection, Linear.Saved> linears, Set<Projection> readers, Tensor x) {
         readers.forEach(p -> linears.computeIfPresent(p, (_, saved) -> saved.withX(x)));
     }
@@ -261,7 +266,7 @@ final class Block {
         TensorArena scratch = state.scratch();
         long n = state.tokens();
         Tensor dMlpOut = normBackward(state, dResid, saved.postFeedforwardNorm(), weights.postFeedforwardNorm(), targets);
-        Tensor dAct = scratch.allocate(linears.get(Projection.DOWN_PROJ).gradientType(state), n, config.dFf());
+        Tensor dAct = scratch.allocate(mapOf(Projection.DOWN_PROJ).gradientType(state), n, config.dFf());
         linearBackward(state, Projection.DOWN_PROJ, dAct, false, dMlpOut, saved, targets);
         Tensor dActTyped = typed(state, dAct);
         Tensor dGate = scratch.allocate(state.computeDtype(), n, config.dFf());
@@ -277,7 +282,7 @@ final class Block {
         TensorArena scratch = state.scratch();
         long n = state.tokens();
         Tensor dAttnOut = normBackward(state, dResid, saved.postAttentionNorm(), weights.postAttentionNorm(), targets);
-        Tensor dz = scratch.allocate(linears.get(Projection.O_PROJ).gradientType(state), n, config.qWidth());
+        Tensor dz = scratch.allocate(mapOf(Projection.O_PROJ).gradientType(state), n, config.qWidth());
         linearBackward(state, Projection.O_PROJ, dz, false, dAttnOut, saved, targets);
         Tensor dzTyped = typed(state, dz);
         Tensor dq = scratch.allocate(state.computeDtype(), n, config.qWidth());
@@ -301,7 +306,7 @@ final class Block {
     }
 
     private void linearBackward(PassState state, Projection projection, Tensor dx, boolean accumulate, Tensor dy, Saved saved, GradientTargets targets) {
-        linears.get(projection).backward(state, dx, accumulate, typed(state, dy), saved.linears().get(projection), targets);
+        mapOf(projection).backward(state, dx, accumulate, typed(state, dy), Objects.requireNonNull(saved.linears().get(projection)), targets);
     }
 
     /** The gradient in the compute type, for the next matmul. */

@@ -1,5 +1,6 @@
 package io.sails4j.model;
 
+import java.util.Objects;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.Projection;
 import io.sails4j.ops.LinearMap;
@@ -65,7 +66,7 @@ final class DecodeBlock {
     private void maps(Ops ops, Tensor x, TensorArena scratch, List<Projection> projections, List<Tensor> ys) {
         List<LinearMap> maps = new ArrayList<>();
         for (Projection projection : projections) {
-            LinearMap map = linears.get(projection).single(adapters);
+            LinearMap map = linear(projection).single(adapters);
             if (map != null) {
                 maps.add(map);
             }
@@ -81,13 +82,13 @@ final class DecodeBlock {
 
     private void one(Ops ops, Projection projection, Tensor y, Tensor x, TensorArena scratch) {
         TensorArena.Mark mark = scratch.mark();
-        linears.get(projection).into(ops, y, x, adapters, scratch);
+        linear(projection).into(ops, y, x, adapters, scratch);
         scratch.release(mark);
     }
 
     private void gated(Ops ops, DecodeBuffers b, TensorArena scratch) {
-        LinearMap gate = linears.get(Projection.GATE_PROJ).single(adapters);
-        LinearMap up = linears.get(Projection.UP_PROJ).single(adapters);
+        LinearMap gate = linear(Projection.GATE_PROJ).single(adapters);
+        LinearMap up = linear(Projection.UP_PROJ).single(adapters);
         if (gate != null && up != null) {
             ops.linear().linearGluForward(b.act(), b.normed(), gate, up, config.family().activation());
             return;
@@ -99,5 +100,10 @@ final class DecodeBlock {
         one(ops, Projection.UP_PROJ, other, b.normed(), scratch);
         ops.block().gluForward(b.act(), b.act(), other, config.family().activation());
         scratch.release(mark);
+    }
+
+    /** A block has every projection. */
+    private Linear linear(Projection projection) {
+        return Objects.requireNonNull(linears.get(projection));
     }
 }

@@ -55,8 +55,8 @@ final class Linear {
     /** The same into y. The first adapter is part of the product, others are added to it. */
     Saved into(Ops ops, Tensor y, Tensor x, AdapterStack stack, TensorArena memory) {
         long n = y.dim(0);
-        LowRankAdapter[] adapters = stack.partsOf(key);
-        Tensor[] h = new Tensor[adapters.length];
+        @Nullable LowRankAdapter[] adapters = stack.partsOf(key);
+        @Nullable Tensor[] h = new @Nullable Tensor[adapters.length];
         int fused = first(adapters);
         for (int i = 0; i < adapters.length; i++) {
             h[i] = adapters[i] == null ? null : memory.allocate(DType.F32, n, adapters[i].r());
@@ -65,7 +65,7 @@ final class Linear {
             ops.matmul().matmul(y, x, weight, false, true, 1, 0);
             return new Saved(x, h, null);
         }
-        LowRankAdapter adapter = adapters[fused];
+        LowRankAdapter adapter = Objects.requireNonNull(adapters[fused]);
         DoraScale dora = adapter.dora();
         Tensor u = dora == null ? y : memory.allocate(DType.F32, n, weight.dim(0));
         ops.linear().linearForward(u, h[fused], x, weight, null, null, adapter.loraA(), adapter.loraB(), adapter.scale());
@@ -75,7 +75,7 @@ final class Linear {
         }
         for (int i = fused + 1; i < adapters.length; i++) {
             if (adapters[i] != null) {
-                ops.linear().loraForward(y, h[i], x, adapters[i].loraA(), adapters[i].loraB(), adapters[i].scale());
+                ops.linear().loraForward(y, Objects.requireNonNull(h[i]), x, adapters[i].loraA(), adapters[i].loraB(), adapters[i].scale());
             }
         }
         return new Saved(x, h, null);
@@ -83,23 +83,23 @@ final class Linear {
 
     /** The map for an operation that does more than this one: with its only adapter or none; null where it has several, or one with a DoRA scale. */
     @Nullable LinearMap single(AdapterStack stack) {
-        LowRankAdapter[] adapters = stack.partsOf(key);
+        @Nullable LowRankAdapter[] adapters = stack.partsOf(key);
         int only = first(adapters);
         if (only < 0) {
             return LinearMap.plain(weight);
         }
-        LowRankAdapter adapter = adapters[only];
+        LowRankAdapter adapter = Objects.requireNonNull(adapters[only]);
         boolean alone = Arrays.stream(adapters).filter(Objects::nonNull).count() == 1;
         return alone && adapter.dora() == null ? new LinearMap(weight, adapter.loraA(), adapter.loraB(), adapter.scale()) : null;
     }
 
     /** What the backward needs of a {@link #single} map whose adapter's x A^T [n, r] will lie in {@link Saved#only}. */
     Saved savedOfSingle(PassState state, Tensor x, TensorArena memory) {
-        LowRankAdapter[] adapters = state.adapters().partsOf(key);
-        Tensor[] h = new Tensor[adapters.length];
+        @Nullable LowRankAdapter[] adapters = state.adapters().partsOf(key);
+        @Nullable Tensor[] h = new @Nullable Tensor[adapters.length];
         int only = first(adapters);
         if (only >= 0) {
-            h[only] = memory.allocate(DType.F32, state.tokens(), adapters[only].r());
+            h[only] = memory.allocate(DType.F32, state.tokens(), Objects.requireNonNull(adapters[only]).r());
         }
         return new Saved(x, h, null);
     }
@@ -115,13 +115,13 @@ final class Linear {
         if (dWeight != null) {
             state.ops().matmul().matmul(dWeight, dy, saved.input(), true, false, 1, 1);
         }
-        LowRankAdapter[] adapters = state.adapters().partsOf(key);
+        @Nullable LowRankAdapter[] adapters = state.adapters().partsOf(key);
         int fused = first(adapters);
         if (fused < 0) {
             state.ops().matmul().matmul(dx, dy, weight, false, false, 1, accumulate ? 1 : 0);
             return;
         }
-        LowRankAdapter adapter = adapters[fused];
+        LowRankAdapter adapter = Objects.requireNonNull(adapters[fused]);
         LowRankGradient gradient = gradientOf(fused, targets);
         TensorArena.Mark mark = state.scratch().mark();
         if (adapter.dora() != null) {
@@ -136,13 +136,13 @@ final class Linear {
         state.scratch().release(mark);
         for (int i = fused + 1; i < adapters.length; i++) {
             if (adapters[i] != null) {
-                adapterBackward(state, dx, dy, saved.input(), saved.h()[i], adapters[i], gradientOf(i, targets));
+                adapterBackward(state, dx, dy, saved.input(), Objects.requireNonNull(saved.h()[i]), adapters[i], gradientOf(i, targets));
             }
         }
     }
 
     /** The first adapter of the stack that has a part here, -1 if none. */
-    private static int first(LowRankAdapter[] adapters) {
+    private static int first(@Nullable LowRankAdapter[] adapters) {
         for (int i = 0; i < adapters.length; i++) {
             if (adapters[i] != null) {
                 return i;

@@ -1,5 +1,6 @@
 package io.sails4j.subspace;
 
+import java.util.Objects;
 import io.sails4j.data.LengthBatches;
 import io.sails4j.data.Progress;
 import io.sails4j.data.SequenceBatch;
@@ -96,7 +97,7 @@ public final class SubspacePipeline {
             Sae sae = site == Site.LAYER ? saes.get(layer) : null;
             if (sae != null) {
                 memory.reset();
-                statistics.get(layer).add(sae, value, classes, counted, memory);
+                Objects.requireNonNull(statistics.get(layer)).add(sae, value, classes, counted, memory);
             }
         });
         session.forward(batch.tokens(), AdapterStack.none(), forward).close();
@@ -111,7 +112,7 @@ public final class SubspacePipeline {
     }
 
     private SafetySubspace.Layer layer(int layer, FeatureScores scores) {
-        Sae sae = saes.get(layer);
+        Sae sae = Objects.requireNonNull(saes.get(layer));
         int[] kept = scores.top(options.topK());
         if (kept.length == 0) {
             throw new InputException("no feature of " + sae.path() + " tells aligned from unaligned answers on layer " + layer

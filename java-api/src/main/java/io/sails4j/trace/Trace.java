@@ -1,5 +1,6 @@
 package io.sails4j.trace;
 
+import java.util.Objects;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
@@ -184,7 +185,7 @@ public final class Trace {
         try {
             ModelWeights.shapes(model.config()).forEach((name, shape) ->
                 gradients.put(name, model.engine().device().zeros(DType.F32, shape)));
-            model.engine().ops().matmul().matmul(gradients.get(ModelWeights.headName(model.config())), dLogits, pass.finalNorm(), true,
+            model.engine().ops().matmul().matmul(Objects.requireNonNull(gradients.get(ModelWeights.headName(model.config()))), dLogits, pass.finalNorm(), true,
                 false, 1, 1);
             session.backward(pass, dFinalNorm, GradientTargets.ofParameters(gradients));
             gradients.forEach((name, g) -> results.put("grad." + name, toHost(g)));
