@@ -80,9 +80,15 @@ public final class TrainingLoop implements AutoCloseable {
             budget -> MemoryPlan.cheapest(model.config(), model.computeDtype(), trained(), positions, workspace, budget));
         this.memory = MemoryPlan.of(model.config(), model.computeDtype(), trained(), positions, recomputation, workspace);
         this.session = ModelSession.open(model);
-        this.context = context(PassContext.of(session, options.batching().packing(), recomputation));
-        this.readings = new StepReadings(model.engine().device());
-        this.update = new StepUpdate(model, trainable, options, hook, context, readings);
+        try {
+            this.context = context(PassContext.of(session, options.batching().packing(), recomputation));
+            this.readings = new StepReadings(model.engine().device());
+            this.update = new StepUpdate(model, trainable, options, hook, context, readings);
+        } catch (RuntimeException e) {
+            // A session that nobody closes would keep the model open.
+            session.close();
+            throw e;
+        }
         this.prefetcher = new BatchPrefetcher(examples -> loss.batch(examples, options.batching().packing()));
         this.start = nanoClock.getAsLong();
     }

@@ -130,4 +130,19 @@ class GraphTrainingTest {
         assertThatThrownBy(() -> train("cpu", "lora", loss("sft"), RecomputeOption.off(), Graphs.ON)).isInstanceOf(InputException.class)
             .hasMessageContaining("cpu").hasMessageContaining("graphs=auto");
     }
+
+    @Test
+    void aLoopThatCannotBeMadeLeavesNoSession() {
+        TrainingOptions options = TrainingOptions.defaults().with(t -> t.execution = new Execution(RecomputeOption.off(), Graphs.ON));
+        try (Engine engine = Backends.open("cpu")) {
+            CausalModel model = TinyModel.open(engine);
+            try (LoraAdapter adapter = adapter(model, false); LoraTrainable trainable = new LoraTrainable(adapter, engine.device())) {
+                assertThatThrownBy(() -> new TrainingLoop(model, trainable, loss("sft"), options, StepHook.none(), System::nanoTime))
+                    .isInstanceOf(InputException.class);
+            }
+            assertThat(engine.device().allocatedBytes()).as("the weights").isPositive();
+            model.close();
+            assertThat(engine.device().allocatedBytes()).isZero();
+        }
+    }
 }
