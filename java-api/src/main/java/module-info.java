@@ -5,8 +5,7 @@ import org.jspecify.annotations.NullMarked;
  *
  * <p>What is exported is the API. The rest, the native layer among it, may change with every version.
  */
-@NullMarked
-module io.sails4j {
+@NullMarked module io.sails4j {
     requires static transitive org.jspecify;
     // Options and configurations are given out as JSON.
     requires transitive com.fasterxml.jackson.databind;

@@ -1,6 +1,7 @@
 package io.sails4j.bench;
 
 import io.sails4j.tensor.DType;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -14,14 +15,15 @@ import java.util.Map;
  * @param bytes that one call must move at least
  * @param more numbers that only this group has, by their JSON names
  */
-public record BenchResult(String group, String operation, String shape, DType dtype, double seconds, double flops, double bytes, Share share,
-                   Map<String, Double> more) {
+public record BenchResult(String group, String operation, String shape, DType dtype, double seconds, double flops, double bytes,
+    Share share,
+    Map<String, Double> more) {
     /** What the ceilings allow over what was needed, and the ceiling that says so. */
     public record Share(double value, String of) {
     }
 
     public BenchResult {
-        more = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(more));
+        more = Collections.unmodifiableMap(new LinkedHashMap<>(more));
     }
 
     public double flopsPerSecond() {

@@ -19,7 +19,7 @@ import java.util.Optional;
  * @param decodeTokens new tokens of a sequence
  */
 public record BenchSize(List<Model> models, int tokens, List<Integer> lengths, List<Integer> stepLengths, int fullyTrainedLayers,
-                        List<Integer> saeWidths, long copyBytes, long rotateBytes, double queueSeconds, int mostQueues, int repeats, int decodeTokens) {
+    List<Integer> saeWidths, long copyBytes, long rotateBytes, double queueSeconds, int mostQueues, int repeats, int decodeTokens) {
     /** A model and its short name. */
     public record Model(String name, ModelConfig config) {
     }
@@ -35,7 +35,8 @@ public record BenchSize(List<Model> models, int tokens, List<Integer> lengths, L
 
     /** The published models' shapes, for GPUs. */
     public static BenchSize full(List<Model> models) {
-        return new BenchSize(models, 4096, List.of(1024, 4096), List.of(2048, 4096), 8, List.of(16_384, 65_536), 1L << 30, 256L << 20, 0.03, 4096, 5,
+        return new BenchSize(models, 4096, List.of(1024, 4096), List.of(2048, 4096), 8, List.of(16_384, 65_536), 1L << 30, 256L << 20, 0.03,
+            4096, 5,
             64);
     }
 
@@ -43,18 +44,21 @@ public record BenchSize(List<Model> models, int tokens, List<Integer> lengths, L
     public static BenchSize quick() {
         ModelConfig tiny = ModelConfig.gemma2().vocabSize(512).dModel(64).layers(2).heads(4, 2).headDim(16).dFf(128).slidingWindow(16)
             .build();
-        return new BenchSize(List.of(new Model("tiny", tiny)), 32, List.of(16, 32), List.of(32), 2, List.of(512), 1L << 20, 1L << 16, 0.0005, 4, 3, 4);
+        return new BenchSize(List.of(new Model("tiny", tiny)), 32, List.of(16, 32), List.of(32), 2, List.of(512), 1L << 20, 1L << 16,
+            0.0005, 4, 3, 4);
     }
 
     /** With other batches: so many tokens, in sequences of each of these lengths for training. */
     public BenchSize withBatches(int newTokens, List<Integer> newStepLengths) {
-        return new BenchSize(models, newTokens, lengths, newStepLengths, fullyTrainedLayers, saeWidths, copyBytes, rotateBytes, queueSeconds, mostQueues,
+        return new BenchSize(models, newTokens, lengths, newStepLengths, fullyTrainedLayers, saeWidths, copyBytes, rotateBytes,
+            queueSeconds, mostQueues,
             repeats, decodeTokens);
     }
 
     /** With another vocabulary in every model. */
     public BenchSize withVocabulary(long vocabulary) {
-        return new BenchSize(models.stream().map(m -> new Model(m.name(), m.config().withVocabulary(vocabulary))).toList(), tokens, lengths, stepLengths,
+        return new BenchSize(models.stream().map(m -> new Model(m.name(), m.config().withVocabulary(vocabulary))).toList(), tokens, lengths,
+            stepLengths,
             fullyTrainedLayers, saeWidths, copyBytes, rotateBytes, queueSeconds, mostQueues, repeats, decodeTokens);
     }
 }

@@ -43,7 +43,8 @@ public record Ceilings(double copyBytesPerSecond, Map<DType, MatmulPeak> matmul)
             return new Ceilings(own.copyBytesPerSecond, best);
         } catch (NativeException e) {
             Map<DType, MatmulPeak> alone = new EnumMap<>(DType.class);
-            own.matmul.forEach((dtype, peak) -> alone.put(dtype, new MatmulPeak(peak.flopsPerSecond(), peak.source() + ", by own kernels alone: " + e.text())));
+            own.matmul.forEach((dtype, peak) -> alone.put(dtype,
+                new MatmulPeak(peak.flopsPerSecond(), peak.source() + ", by own kernels alone: " + e.text())));
             return new Ceilings(own.copyBytesPerSecond, alone);
         }
     }
@@ -51,8 +52,9 @@ public record Ceilings(double copyBytesPerSecond, Map<DType, MatmulPeak> matmul)
     private static MatmulPeak faster(MatmulPeak own, MatmulPeak library) {
         boolean ownWins = own.flopsPerSecond() >= library.flopsPerSecond();
         MatmulPeak best = ownWins ? own : library;
-        return new MatmulPeak(best.flopsPerSecond(), String.format(Locale.ROOT, "%s, by %s; own kernels %.4g, cuBLASLt %.4g TFLOP/s", best.source(),
-            ownWins ? "own kernels" : "cuBLASLt", own.flopsPerSecond() * TERA, library.flopsPerSecond() * TERA));
+        return new MatmulPeak(best.flopsPerSecond(),
+            String.format(Locale.ROOT, "%s, by %s; own kernels %.4g, cuBLASLt %.4g TFLOP/s", best.source(),
+                ownWins ? "own kernels" : "cuBLASLt", own.flopsPerSecond() * TERA, library.flopsPerSecond() * TERA));
     }
 
     private static double copyBytesPerSecond(Engine engine, BenchSize size) {
@@ -68,6 +70,7 @@ public record Ceilings(double copyBytesPerSecond, Map<DType, MatmulPeak> matmul)
         double copying = bytes / copyBytesPerSecond;
         MatmulPeak peak = matmul.get(dtype);
         double multiplying = peak == null ? 0 : flops / peak.flopsPerSecond();
-        return copying >= multiplying ? new BenchResult.Share(copying / seconds, "copy") : new BenchResult.Share(multiplying / seconds, "matmul");
+        return copying >= multiplying ? new BenchResult.Share(copying / seconds, "copy")
+            : new BenchResult.Share(multiplying / seconds, "matmul");
     }
 }

@@ -15,7 +15,9 @@ import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
 
-/** Generation of one token after another, as {@code sails generate} does it, beside the time that reading all weights and the cache takes. */
+/**
+ * Generation of one token after another, as {@code sails generate} does it, beside the time that reading all weights and the cache takes.
+ */
 final class DecodeBench {
     private static final int PROMPT_TOKENS = 128;
     /** In which a step is recorded, where the backend can. */
@@ -52,14 +54,16 @@ final class DecodeBench {
         double seconds = stepSeconds(session, batch);
         double cached = 2.0 * batch * (PROMPT_TOKENS + size.decodeTokens() / 2.0) * config.kvWidth() * config.nLayers();
         double bytes = (config.parameterCount() + cached) * dtype.byteSize();
-        double flops = batch * (TrainingFlops.linear(config) + TrainingFlops.head(config) + 4.0 * config.nLayers() * config.qWidth() * (PROMPT_TOKENS + size.decodeTokens() / 2.0));
+        double flops = batch * (TrainingFlops.linear(config) + TrainingFlops.head(config)
+            + 4.0 * config.nLayers() * config.qWidth() * (PROMPT_TOKENS + size.decodeTokens() / 2.0));
         String shape = name + ", " + config.nLayers() + " layers, batch " + batch + ", after " + PROMPT_TOKENS + " tokens";
         return new BenchResult("decode", "step", shape, dtype, seconds, flops, bytes, ceilings.share(dtype, flops, bytes, seconds),
             Map.of("tokens_per_s", batch / seconds));
     }
 
     /**
-     * From one chosen token to the next: the difference of a long and a short generation, in both of which the host looks at the tokens as seldom as it
+     * From one chosen token to the next: the difference of a long and a short generation, in both of which the host looks at the tokens as
+     * seldom as it
      * does for a user.
      */
     private double stepSeconds(ModelSession session, int batch) {
@@ -73,7 +77,8 @@ final class DecodeBench {
 
     private static double seconds(ModelSession session, int[] prompt, int batch, int tokens) {
         long start = System.nanoTime();
-        new Generator(session, AdapterStack.none()).generate(Collections.nCopies(batch, prompt), GenerationOptions.greedy(tokens, Set.of()), null);
+        new Generator(session, AdapterStack.none()).generate(Collections.nCopies(batch, prompt), GenerationOptions.greedy(tokens, Set.of()),
+            null);
         return (System.nanoTime() - start) * NANO;
     }
 }

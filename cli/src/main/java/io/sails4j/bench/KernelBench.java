@@ -32,7 +32,8 @@ final class KernelBench {
 
     private void run(String group, List<KernelShapes.Shape> shapes, BenchListener listener) {
         for (KernelShapes.Shape shape : shapes) {
-            listener.unlessTooLarge(group + ", " + shape.opCase().operation() + ", " + shape.layer(), () -> listener.measured(line(group, shape)));
+            listener.unlessTooLarge(group + ", " + shape.opCase().operation() + ", " + shape.layer(),
+                () -> listener.measured(line(group, shape)));
         }
     }
 

@@ -2,12 +2,6 @@ package io.sails4j.bench;
 
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.Projection;
-import io.sails4j.ops.AdamwOptions;
-import io.sails4j.ops.AttentionShape;
-import io.sails4j.ops.GluActivation;
-import io.sails4j.ops.PreferenceKind;
-import io.sails4j.ops.Projected;
-import io.sails4j.ops.SaeActivation;
 import io.sails4j.conformance.ActivationCases;
 import io.sails4j.conformance.Adamw8bitCase;
 import io.sails4j.conformance.AdamwCase;
@@ -33,9 +27,16 @@ import io.sails4j.conformance.SaeEncodeCases;
 import io.sails4j.conformance.SaeStatisticsCases;
 import io.sails4j.conformance.SampleCase;
 import io.sails4j.conformance.StandardizeCases;
+import io.sails4j.ops.AdamwOptions;
+import io.sails4j.ops.AttentionShape;
+import io.sails4j.ops.GluActivation;
+import io.sails4j.ops.PreferenceKind;
+import io.sails4j.ops.Projected;
+import io.sails4j.ops.SaeActivation;
 import io.sails4j.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /** Every operation at the shapes that the models' layers, their training and their autoencoders have. */
 final class KernelShapes {
@@ -102,22 +103,24 @@ final class KernelShapes {
     /** Each linear map forward, the gradient of its input and of its weight: the three layouts. */
     private void products(String name, ModelConfig config) {
         for (Projection p : new Projection[] {Projection.Q_PROJ, Projection.GATE_PROJ, Projection.DOWN_PROJ}) {
-            String layer = name + " " + p.name().toLowerCase(java.util.Locale.ROOT);
+            String layer = name + " " + p.name().toLowerCase(Locale.ROOT);
             long in = p.dIn(config);
             long out = p.dOut(config);
             matmul(layer + " forward", tokens, out, in, false, true, dtype);
             matmul(layer + " input gradient", tokens, in, out, false, false, dtype);
             matmul(layer + " weight gradient", out, in, tokens, true, false, DType.F32);
         }
-        add(name + " gate and up, kept", new LinearSetCases.Glu(tokens, (int) config.dModel(), (int) config.dFf(), 0, 0, true, GluActivation.GELU_TANH, dtype));
+        add(name + " gate and up, kept",
+            new LinearSetCases.Glu(tokens, (int) config.dModel(), (int) config.dFf(), 0, 0, true, GluActivation.GELU_TANH, dtype));
     }
 
     private void adapters(String name, ModelConfig config) {
         for (Projection p : new Projection[] {Projection.Q_PROJ, Projection.O_PROJ}) {
-            String layer = name + " " + p.name().toLowerCase(java.util.Locale.ROOT) + " LoRA r " + RANK;
+            String layer = name + " " + p.name().toLowerCase(Locale.ROOT) + " LoRA r " + RANK;
             int in = (int) p.dIn(config);
             int out = (int) p.dOut(config);
-            add(layer, new LinearCases.Forward(tokens, in, out, RANK, false, false, false, p == Projection.O_PROJ ? DType.F32 : dtype, dtype));
+            add(layer,
+                new LinearCases.Forward(tokens, in, out, RANK, false, false, false, p == Projection.O_PROJ ? DType.F32 : dtype, dtype));
             add(layer, new LinearCases.Backward(tokens, in, out, RANK, p == Projection.Q_PROJ, true, dtype));
             add(layer, new LoraCases.Forward(tokens, in, out, RANK, 1, LoraCases.Zero.NONE, DType.F32, dtype));
             add(layer, new LoraCases.Backward(tokens, in, out, RANK, 1, true, dtype, dtype));
@@ -208,7 +211,8 @@ final class KernelShapes {
             matmul(layer + ", down_proj", batch, c.dModel(), c.dFf(), false, true, DType.F32);
             matmul(layer + ", head", batch, c.vocabSize(), c.dModel(), false, true, DType.F32);
             int d = (int) c.dModel();
-            List<LinearSetCases.Size> qkv = List.of(new LinearSetCases.Size((int) c.qWidth(), RANK), new LinearSetCases.Size((int) c.kvWidth(), RANK),
+            List<LinearSetCases.Size> qkv = List.of(new LinearSetCases.Size((int) c.qWidth(), RANK),
+                new LinearSetCases.Size((int) c.kvWidth(), RANK),
                 new LinearSetCases.Size((int) c.kvWidth(), RANK));
             add(layer + ", q, k, v LoRA r " + RANK, new LinearSetCases.Forward(batch, d, qkv, dtype, dtype));
             add(layer + ", gate and up", new LinearSetCases.Glu(batch, d, (int) c.dFf(), 0, 0, false, GluActivation.GELU_TANH, dtype));
@@ -239,7 +243,8 @@ final class KernelShapes {
         add(name + " logits of " + rows + " rows", new ActivationCases.SoftcapBackward(rows * vocab, 30, true));
         add(name + " logits of " + rows + " rows", new HeadCases.CrossEntropy(rows, vocab, true, true));
         int pairs = 8;
-        add(name + " " + pairs + " pairs", new PreferenceCases.Preference(pairs, Math.max(1, tokens / pairs / 2), PreferenceKind.DPO, 0.1, 1, true, 2));
+        add(name + " " + pairs + " pairs",
+            new PreferenceCases.Preference(pairs, Math.max(1, tokens / pairs / 2), PreferenceKind.DPO, 0.1, 1, true, 2));
     }
 
     private void autoencoder(int dIn, int dSae) {
@@ -248,8 +253,10 @@ final class KernelShapes {
         int capacity = Math.min(CODE_CAPACITY, dSae);
         int active = Math.min(ACTIVE_FEATURES, dSae / 4);
         add(layer + ", JumpReLU", new SaeEncodeCases.Encode(tokens, dIn, dSae, capacity, jumprelu, 0, 0, true, false, dtype));
-        add(layer + ", TopK " + active, new SaeEncodeCases.Encode(tokens, dIn, dSae, active, SaeActivation.TOPK, active, 0, true, false, dtype));
-        add(layer + ", JumpReLU, two classes", new SaeStatisticsCases.Statistics(tokens, dIn, dSae, 2, jumprelu, 0, true, false, true, dtype));
+        add(layer + ", TopK " + active,
+            new SaeEncodeCases.Encode(tokens, dIn, dSae, active, SaeActivation.TOPK, active, 0, true, false, dtype));
+        add(layer + ", JumpReLU, two classes",
+            new SaeStatisticsCases.Statistics(tokens, dIn, dSae, 2, jumprelu, 0, true, false, true, dtype));
         add(layer + ", " + active + " active", new SaeDecodeCases.Decode(tokens, dIn, dSae, active, true, false, dtype));
         add(layer + ", " + active + " active", new SaeDecodeCases.DecodeBackward(tokens, dIn, dSae, active, false, dtype));
         add(layer + ", " + active + " active", new SaeDecodeCases.EncodeBackward(tokens, dIn, dSae, active, false, dtype));

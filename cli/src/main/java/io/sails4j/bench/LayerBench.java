@@ -31,7 +31,8 @@ final class LayerBench {
     private static final int LAYERS = 4;
     private static final int VOCABULARY = 1024;
     private static final int RANK = 16;
-    private static final EnumSet<Projection> TARGETS = EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ, Projection.O_PROJ);
+    private static final EnumSet<Projection> TARGETS = EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ,
+        Projection.O_PROJ);
 
     private final Engine engine;
     private final BenchSize size;
@@ -87,7 +88,9 @@ final class LayerBench {
     private BenchResult line(String pass, String shape, ModelConfig config, DType dtype, double seconds, double flops) {
         int layers = config.nLayers();
         double bytes = (double) (config.parameterCount() - config.vocabSize() * config.dModel()) * dtype.byteSize() / layers;
-        return new BenchResult("layer", pass, shape, dtype, seconds / layers, flops / layers, bytes, ceilings.share(dtype, flops / layers, bytes,
-            seconds / layers), Map.of());
+        return new BenchResult("layer", pass, shape, dtype, seconds / layers, flops / layers, bytes,
+            ceilings.share(dtype, flops / layers, bytes,
+                seconds / layers),
+            Map.of());
     }
 }

@@ -36,8 +36,10 @@ final class StepBench {
         }
 
         String shape(int tokens) {
-            return model + ", " + config.nLayers() + " layers, " + sequences(tokens) + " x " + length + ", " + (full ? "all weights" : "LoRA r 16")
-                + (recompute.mode() == RecomputeOption.Mode.OFF ? "" : ", recomputation " + recompute.mode().name().toLowerCase(Locale.ROOT));
+            return model + ", " + config.nLayers() + " layers, " + sequences(tokens) + " x " + length + ", "
+                + (full ? "all weights" : "LoRA r 16")
+                + (recompute.mode() == RecomputeOption.Mode.OFF ? ""
+                    : ", recomputation " + recompute.mode().name().toLowerCase(Locale.ROOT));
         }
     }
 
@@ -63,7 +65,8 @@ final class StepBench {
         int sequences = v.sequences(size.tokens());
         // A device of its own, so that the peak of its memory is this step's.
         try (Engine engine = Engine.open(options)) {
-            StepBenchmark.Result r = new StepBenchmark(engine, v.config(), dtype, sequences, v.length()).run(v.full(), v.recompute(), steps);
+            StepBenchmark.Result r = new StepBenchmark(engine, v.config(), dtype, sequences, v.length()).run(v.full(), v.recompute(),
+                steps);
             double tokens = (double) sequences * v.length();
             double seconds = tokens / r.tokensPerSecond();
             double flops = r.flopsPerSecond() * seconds;
@@ -72,7 +75,8 @@ final class StepBench {
             more.put("tokens_per_s", r.tokensPerSecond());
             more.put("planned_bytes", (double) r.plannedBytes());
             more.put("peak_bytes", (double) r.peakBytes());
-            return new BenchResult("step", "step", v.shape(size.tokens()), dtype, seconds, flops, bytes, ceilings.share(dtype, flops, bytes, seconds), more);
+            return new BenchResult("step", "step", v.shape(size.tokens()), dtype, seconds, flops, bytes,
+                ceilings.share(dtype, flops, bytes, seconds), more);
         }
     }
 }

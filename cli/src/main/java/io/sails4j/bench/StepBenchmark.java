@@ -70,8 +70,10 @@ public final class StepBenchmark {
             t.seed = 1;
         });
         try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false);
-             LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(config, EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ,
-                 Projection.O_PROJ), RANK, RANK, "bench"), config, engine.device());
+             LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(config,
+                 EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ,
+                     Projection.O_PROJ),
+                 RANK, RANK, "bench"), config, engine.device());
              Trainable trainable = full ? new FullTrainable(model) : new LoraTrainable(adapter, engine.device());
              TrainingLoop loop = new TrainingLoop(model, trainable, new SftLoss(examples()), options, StepHook.none(), System::nanoTime)) {
             List<StepMetrics> metrics = new ArrayList<>();

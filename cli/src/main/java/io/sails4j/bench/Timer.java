@@ -8,7 +8,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Times what is queued on a device: many calls between two waits, so that neither the wait nor, where the device records graphs, the way from
+ * Times what is queued on a device: many calls between two waits, so that neither the wait nor, where the device records graphs, the way
+ * from
  * Java to it counts. Buffers change from call to call, so that no cache holds what the last call left.
  */
 final class Timer {
@@ -33,7 +34,8 @@ final class Timer {
         rotation.forEach(Runnable::run);
         engine.device().synchronize();
         double first = queue(() -> rotation.forEach(Runnable::run), 1);
-        int passes = (int) Math.clamp(Math.ceil(RECORDED_CALLS / (double) rotation.size()), 1, Math.max(1, Math.ceil(size.queueSeconds() / first)));
+        int passes = (int) Math.clamp(Math.ceil(RECORDED_CALLS / (double) rotation.size()), 1,
+            Math.max(1, Math.ceil(size.queueSeconds() / first)));
         Runnable body = () -> {
             for (int pass = 0; pass < passes; pass++) {
                 rotation.forEach(Runnable::run);

@@ -1,28 +1,26 @@
 package io.sails4j.cli;
 
-import io.sails4j.subspace.SubspaceOptions;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Spec;
-import io.sails4j.run.RunOrigin;
-import io.sails4j.align.Adaptation;
-import io.sails4j.align.Method;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.align.Adaptation;
 import io.sails4j.align.AlignOptions;
 import io.sails4j.align.AlignResult;
 import io.sails4j.align.AlignRun;
-import io.sails4j.subspace.SafetySubspace;
-import io.sails4j.subspace.SubspacePipeline;
+import io.sails4j.align.Method;
+import io.sails4j.config.ModelConfig;
 import io.sails4j.data.TokenPair;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.io.FileHash;
 import io.sails4j.model.CausalModel;
-import io.sails4j.config.ModelConfig;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
-import io.sails4j.tensor.DType;
 import io.sails4j.ops.MatmulPeak;
 import io.sails4j.run.RunControl;
+import io.sails4j.run.RunOrigin;
 import io.sails4j.run.StoppedException;
+import io.sails4j.subspace.SafetySubspace;
+import io.sails4j.subspace.SubspaceOptions;
+import io.sails4j.subspace.SubspacePipeline;
+import io.sails4j.tensor.DType;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -33,7 +31,9 @@ import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 @Command(name = "align", description = "Train an adapter in the safety subspace (or a plain one, or the whole model) on preference data.")
 final class AlignCommand implements Callable<Integer> {
@@ -103,7 +103,8 @@ final class AlignCommand implements Callable<Integer> {
 
     /** The options of a subspace that was made before are in its file. */
     private RunOrigin origin(Map<String, String> provenance) {
-        return new RunOrigin(provenance, saes.isEmpty() ? List.of(data.options()) : List.of(data.options(), OptionFlags.values(command, SubspaceOptions.defaults())));
+        return new RunOrigin(provenance,
+            saes.isEmpty() ? List.of(data.options()) : List.of(data.options(), OptionFlags.values(command, SubspaceOptions.defaults())));
     }
 
     private int plan(AlignOptions options) {
@@ -143,7 +144,8 @@ final class AlignCommand implements Callable<Integer> {
         }
         try (SaeArguments.Opened opened = SaeArguments.open(saes, engine); ProgressBar bar = common.progress("features")) {
             provenance.putAll(SubspaceCommand.provenance(model, data, opened));
-            return new SubspacePipeline(loaded, model, opened.saes(), OptionFlags.values(command, SubspaceOptions.defaults())).build(pairs, provenance, bar);
+            return new SubspacePipeline(loaded, model, opened.saes(), OptionFlags.values(command, SubspaceOptions.defaults())).build(pairs,
+                provenance, bar);
         }
     }
 
@@ -170,8 +172,9 @@ final class AlignCommand implements Callable<Integer> {
         table.row("steps", result.steps());
         table.row("tokens", String.format(Locale.ROOT, "%,d in %s, %,.0f tokens/s", result.tokens(), ProgressBar.duration(result.seconds()),
             result.tokensPerSecond()));
-        table.row("model FLOP/s", String.format(Locale.ROOT, "%.3g, %.1f %% of %.3g (%s)", result.flopsPerSecond(), 100 * result.utilisation(),
-            result.peak().flopsPerSecond(), result.peak().source()));
+        table.row("model FLOP/s",
+            String.format(Locale.ROOT, "%.3g, %.1f %% of %.3g (%s)", result.flopsPerSecond(), 100 * result.utilisation(),
+                result.peak().flopsPerSecond(), result.peak().source()));
         table.row("loss before, after", String.format(Locale.ROOT, "%.4f, %.4f (on %d %s pairs)", result.lossBefore(), result.lossAfter(),
             result.evalPairs(), result.heldOut() ? "held-out" : "training"));
         if (!Double.isNaN(result.shareInside())) {

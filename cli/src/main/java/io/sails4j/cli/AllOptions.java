@@ -18,7 +18,8 @@ final class AllOptions {
 
     /** A table for the documentation, in Markdown. */
     static String table() {
-        StringBuilder table = new StringBuilder("| option | in `sails_run.json` | default | decides the result | |\n|---|---|---|---|---|\n");
+        StringBuilder table = new StringBuilder(
+            "| option | in `sails_run.json` | default | decides the result | |\n|---|---|---|---|---|\n");
         for (Record record : defaults()) {
             for (Options.Entry entry : Options.of(record)) {
                 table.append("| `").append(OptionFlags.flag(entry.name())).append("` | `").append(entry.name()).append("` | ")

@@ -21,8 +21,10 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
-@Command(name = "bench", description = "Time operations, layers, optimizer steps, decoding and SAEs in the models' shapes, each beside what a large copy and a large "
-    + "matrix product reach on this device in the same run.")
+@Command(name = "bench",
+    description = "Time operations, layers, optimizer steps, decoding and SAEs in the models' shapes, each beside what a"
+        + " large copy and a large "
+        + "matrix product reach on this device in the same run.")
 final class BenchCommand implements Callable<Integer> {
     private static final String ALL = "all";
 
@@ -38,7 +40,8 @@ final class BenchCommand implements Callable<Integer> {
     @Option(names = "--models", split = ",", paramLabel = "2b|9b,…", description = "the models whose shapes are timed (default: both)")
     private List<String> models = List.of("2b", "9b");
 
-    @Option(names = "--layers", defaultValue = "0", paramLabel = "N", description = "layers of the models in steps and decoding (default: all)")
+    @Option(names = "--layers", defaultValue = "0", paramLabel = "N",
+        description = "layers of the models in steps and decoding (default: all)")
     private int layers;
 
     @Option(names = "--tokens", defaultValue = "0", paramLabel = "N", description = "tokens of a batch (default: 4096)")
@@ -50,7 +53,8 @@ final class BenchCommand implements Callable<Integer> {
     @Option(names = "--vocabulary", defaultValue = "0", paramLabel = "N", description = "of the models (default: their own)")
     private int vocabulary;
 
-    @Option(names = "--steps", defaultValue = "3", paramLabel = "N", description = "timed optimizer steps, of which the best counts (default: ${DEFAULT-VALUE})")
+    @Option(names = "--steps", defaultValue = "3", paramLabel = "N",
+        description = "timed optimizer steps, of which the best counts (default: ${DEFAULT-VALUE})")
     private int steps;
 
     @Option(names = "--out", paramLabel = "FILE", description = "also write a Markdown table with device, driver, date and commit")
@@ -59,7 +63,8 @@ final class BenchCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         if (layers < 0 || steps < 1 || tokens < 0 || vocabulary < 0 || lengths.stream().anyMatch(n -> n < 2)) {
-            throw common.wrong("--layers, --tokens and --vocabulary must be 0 (the default) or more, --steps 1 or more, --length 2 or more");
+            throw common
+                .wrong("--layers, --tokens and --vocabulary must be 0 (the default) or more, --steps 1 or more, --length 2 or more");
         }
         List<String> wanted = wantedGroups();
         BenchSize size = size();
@@ -125,6 +130,7 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private BenchSize.Model model(String name) {
-        return BenchSize.model(name.toLowerCase(Locale.ROOT)).orElseThrow(() -> common.wrong("--models names '" + name + "'; expected 2b or 9b"));
+        return BenchSize.model(name.toLowerCase(Locale.ROOT))
+            .orElseThrow(() -> common.wrong("--models names '" + name + "'; expected 2b or 9b"));
     }
 }

@@ -14,7 +14,8 @@ import org.jspecify.annotations.Nullable;
 
 /** The lines of a run of benchmarks, with what it takes to read them later: device, driver, date, commit and the ceilings of that run. */
 final class BenchReport {
-    private static final String[] HEADER = {"group", "operation", "shape", "type", "time", "TFLOP/s", "GB/s", "of ceiling", "tokens/s", "planned", "peak"};
+    private static final String[] HEADER = {"group", "operation", "shape", "type", "time", "TFLOP/s", "GB/s", "of ceiling", "tokens/s",
+        "planned", "peak"};
 
     private final String device;
     private final BuildInfo build;
@@ -84,7 +85,8 @@ final class BenchReport {
         var array = json.putArray("lines");
         for (BenchResult line : lines) {
             ObjectNode node = array.addObject();
-            node.put("group", line.group()).put("operation", line.operation()).put("shape", line.shape()).put("dtype", line.dtype().toString());
+            node.put("group", line.group()).put("operation", line.operation()).put("shape", line.shape()).put("dtype",
+                line.dtype().toString());
             node.put("seconds", line.seconds()).put("flops", line.flops()).put("bytes", line.bytes());
             node.put("share", line.share().value()).put("ceiling", line.share().of());
             line.more().forEach(node::put);
@@ -97,7 +99,8 @@ final class BenchReport {
         return new String[] {line.group(), line.operation(), line.shape(), type(line.dtype()), time(line.seconds()),
             number(line.flopsPerSecond() * 1e-12), number(line.bytesPerSecond() * 1e-9),
             String.format(Locale.ROOT, "%.0f %% %s", 100 * line.share().value(), line.share().of()),
-            more.containsKey("tokens_per_s") ? String.format(Locale.ROOT, "%,.1f", more.get("tokens_per_s")) : "", mib(more.get("planned_bytes")),
+            more.containsKey("tokens_per_s") ? String.format(Locale.ROOT, "%,.1f", more.get("tokens_per_s")) : "",
+            mib(more.get("planned_bytes")),
             mib(more.get("peak_bytes"))};
     }
 

@@ -25,12 +25,14 @@ final class CommonOptions {
 
     @Option(names = "--backend-options", defaultValue = "", paramLabel = "KEY=VALUE,…",
         description = "for a named backend: cpu isa=avx512|avx2|generic, matmul=onednn|own; cuda memory_mib=N, head_mib=N (for logits),"
-            + " kernels=hopper|portable (default: what the card can), clusters=on|off (of hopper: blocks that share what they read), multiprocessors=N (to choose for),"
+            + " kernels=hopper|portable (default: what the card can), clusters=on|off (of hopper: blocks that share what"
+            + " they read), multiprocessors=N (to choose for),"
             + " matmul=own|cublaslt (plain dense products), cublaslt=PATH (of its library);"
             + " emulator the same and seed=N (order of threads)")
     private String backendOptions;
 
-    @Option(names = "--dtype", paramLabel = "f32|bf16", description = "compute type of weights and matmul inputs (default: the checkpoint's)")
+    @Option(names = "--dtype", paramLabel = "f32|bf16",
+        description = "compute type of weights and matmul inputs (default: the checkpoint's)")
     private @Nullable String dtype;
 
     @Option(names = "--threads", defaultValue = "0", paramLabel = "N", description = "threads (default: as many as the process may use)")
@@ -64,7 +66,8 @@ final class CommonOptions {
     }
 
     /** The compute type asked for, or null for the checkpoint's. */
-    @Nullable DType dtype() {
+    @Nullable
+    DType dtype() {
         if (dtype == null) {
             return null;
         }

@@ -1,19 +1,13 @@
 package io.sails4j.cli;
 
-import io.sails4j.train.ScheduleOptions;
-import io.sails4j.run.RunOrigin;
-import io.sails4j.run.RunOptions;
-import io.sails4j.align.ConstraintOptions;
-import io.sails4j.align.Constraint;
-import io.sails4j.align.AdapterOptions;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.align.AdapterOptions;
 import io.sails4j.align.AlignOptions;
 import io.sails4j.align.AlignResult;
 import io.sails4j.align.AlignRun;
-import io.sails4j.model.ModelSession;
-import io.sails4j.subspace.SafetySubspace;
-import io.sails4j.subspace.SubspaceOptions;
-import io.sails4j.subspace.SubspacePipeline;
+import io.sails4j.align.Constraint;
+import io.sails4j.align.ConstraintOptions;
+import io.sails4j.config.ModelFamily;
 import io.sails4j.data.ChatTemplate;
 import io.sails4j.data.Message;
 import io.sails4j.data.PairTokenizer;
@@ -27,12 +21,20 @@ import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
-import io.sails4j.config.ModelFamily;
 import io.sails4j.model.ModelOptions;
+import io.sails4j.model.ModelSession;
 import io.sails4j.ops.Engine;
+import io.sails4j.run.RunOptions;
+import io.sails4j.run.RunOrigin;
 import io.sails4j.sae.Sae;
+import io.sails4j.subspace.SafetySubspace;
+import io.sails4j.subspace.SubspaceOptions;
+import io.sails4j.subspace.SubspacePipeline;
 import io.sails4j.train.LrSchedule;
+import io.sails4j.train.ScheduleOptions;
 import java.nio.file.Path;
+import java.time.LocalDateTime;
+import java.time.format.DateTimeFormatter;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -44,7 +46,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-@Command(name = "demo", description = "The whole way on a small model made from nothing: data, tokenizer, model, SAE, subspace, adapter. Under a minute.")
+@Command(name = "demo",
+    description = "The whole way on a small model made from nothing: data, tokenizer, model, SAE, subspace, adapter. Under a minute.")
 final class DemoCommand implements Callable<Integer> {
     private static final String QUESTION = "How can I copy a bank card?";
 
@@ -59,8 +62,8 @@ final class DemoCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        Path root = out != null ? out : Path.of("sails-demo-" + java.time.LocalDateTime.now()
-            .format(java.time.format.DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss")));
+        Path root = out != null ? out : Path.of("sails-demo-" + LocalDateTime.now()
+            .format(DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss")));
         AtomicFiles.requireFresh(root);
         ModelFamily chosen = ModelFamily.parse(family);
         long start = System.nanoTime();
@@ -71,7 +74,8 @@ final class DemoCommand implements Callable<Integer> {
             try (ProgressBar bar = common.progress("pretraining")) {
                 world.make(engine, chosen, size, 300, common.seed(), bar);
             }
-            try (CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(common.dtype())); Sae sae = Sae.load(world.sae(), engine);
+            try (CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(common.dtype()));
+                 Sae sae = Sae.load(world.sae(), engine);
                  Tokenizer tokenizer = Tokenizer.load(world.model())) {
                 List<TokenPair> pairs = new PairTokenizer(tokenizer, 256).tokenize(PreferenceReader.read(world.data()).pairs());
                 common.message("2/4  finding the safety subspace: features of the SAE that tell refusals from compliance");
@@ -84,7 +88,8 @@ final class DemoCommand implements Callable<Integer> {
                 common.message("3/4  training a LoRA adapter that starts in the subspace and whose every update is projected onto it");
                 AlignResult result;
                 try (ProgressBar bar = common.progress("align")) {
-                    result = new AlignRun(model, world.model(), options(common.seed()), subspace, RunOrigin.unknown()).run(pairs, root.resolve("adapter"), bar);
+                    result = new AlignRun(model, world.model(), options(common.seed()), subspace, RunOrigin.unknown()).run(pairs,
+                        root.resolve("adapter"), bar);
                 }
                 common.message("4/4  asking: " + QUESTION);
                 report(model, tokenizer, engine, subspace, result, root, (System.nanoTime() - start) * 1e-9);
@@ -109,7 +114,8 @@ final class DemoCommand implements Callable<Integer> {
         });
     }
 
-    private void report(CausalModel model, Tokenizer tokenizer, Engine engine, SafetySubspace subspace, AlignResult result, Path root, double seconds) {
+    private void report(CausalModel model, Tokenizer tokenizer, Engine engine, SafetySubspace subspace, AlignResult result, Path root,
+        double seconds) {
         String before = answer(model, tokenizer, AdapterStack.none());
         String after;
         try (LoraAdapter adapter = LoraAdapter.load(result.out(), model.config(), engine)) {
@@ -124,7 +130,9 @@ final class DemoCommand implements Callable<Integer> {
             .row("features kept", features)
             .row("subspace dimension", dimension + " of " + model.config().dModel())
             .row("trainable parameters", String.format(Locale.ROOT, "%,d of %,d", result.trainable(), model.config().parameterCount()))
-            .row("loss before, after", String.format(Locale.ROOT, "%.4f, %.4f (on %d held-out pairs)", result.lossBefore(), result.lossAfter(), result.evalPairs()))
+            .row("loss before, after",
+                String.format(Locale.ROOT, "%.4f, %.4f (on %d held-out pairs)", result.lossBefore(), result.lossAfter(),
+                    result.evalPairs()))
             .row("update inside the subspace", String.format(Locale.ROOT, "%.4f %%", 100 * result.shareInside()))
             .row("answer before", before)
             .row("answer after", after)
@@ -139,7 +147,8 @@ final class DemoCommand implements Callable<Integer> {
     private static String answer(CausalModel model, Tokenizer tokenizer, AdapterStack adapters) {
         int[] prompt = new ChatTemplate(tokenizer).prompt(List.of(new Message("user", QUESTION)));
         try (ModelSession session = ModelSession.open(model)) {
-            int[] ids = new Generator(session, adapters).generate(prompt, GenerationOptions.greedy(40, Set.copyOf(model.config().eosIds())), null);
+            int[] ids = new Generator(session, adapters).generate(prompt, GenerationOptions.greedy(40, Set.copyOf(model.config().eosIds())),
+                null);
             return tokenizer.decode(ids, true).strip();
         }
     }

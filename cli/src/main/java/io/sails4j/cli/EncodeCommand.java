@@ -28,7 +28,8 @@ final class EncodeCommand implements Callable<Integer> {
     @Mixin
     private CommonOptions common;
 
-    @Option(names = "--sae", required = true, paramLabel = "PATH", description = "Gemma Scope params.npz (or its directory), a SAELens or a Llama Scope directory")
+    @Option(names = "--sae", required = true, paramLabel = "PATH",
+        description = "Gemma Scope params.npz (or its directory), a SAELens or a Llama Scope directory")
     private Path saePath;
 
     @Option(names = "--input", required = true, paramLabel = "FILE[:TENSOR]",
@@ -44,7 +45,8 @@ final class EncodeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        try (Engine engine = common.openEngine(); Sae sae = Sae.load(saePath, engine); TensorArena memory = new TensorArena(engine.device())) {
+        try (Engine engine = common.openEngine(); Sae sae = Sae.load(saePath, engine);
+             TensorArena memory = new TensorArena(engine.device())) {
             float[] x = readInput(sae);
             long dIn = sae.config().dIn();
             long n = x.length / dIn;
@@ -54,7 +56,8 @@ final class EncodeCommand implements Callable<Integer> {
             SequencedMap<String, HostTensor> results = results(sae, codes, recon, n, memory);
             SafetensorsWriter.write(out, results, Map.of());
             SaeMetrics metrics = SaeMetrics.of(x, recon, (int) dIn, codes.l0());
-            ObjectNode json = CommonOptions.object().put("tokens", n).put("l0", metrics.l0()).put("fvu", metrics.fvu()).put("mse", metrics.mse())
+            ObjectNode json = CommonOptions.object().put("tokens", n).put("l0", metrics.l0()).put("fvu", metrics.fvu())
+                .put("mse", metrics.mse())
                 .put("out", out.toString());
             common.print(json, Table.ofPairs().row("tokens", n).row("L0", String.format(Locale.ROOT, "%.3f", metrics.l0()))
                 .row("FVU", String.format(Locale.ROOT, "%.6f", metrics.fvu())).row("MSE", String.format(Locale.ROOT, "%.6g", metrics.mse()))
@@ -95,8 +98,9 @@ final class EncodeCommand implements Callable<Integer> {
             HostTensor tensor = file.tensor(name);
             if (!tensor.dtype().isFloating() || tensor.dtype() == DType.F64 && tensor.shape().rank() == 0
                 || tensor.shape().rank() < 1 || tensor.shape().dim(-1) != sae.config().dIn()) {
-                throw new InputException(path + ": tensor '" + name + "' is " + tensor.dtype() + " " + tensor.shape() + ", but " + sae.path()
-                    + " reads floating-point vectors of d_in = " + sae.config().dIn());
+                throw new InputException(
+                    path + ": tensor '" + name + "' is " + tensor.dtype() + " " + tensor.shape() + ", but " + sae.path()
+                        + " reads floating-point vectors of d_in = " + sae.config().dIn());
             }
             return tensor.toFloatArray();
         }
@@ -105,8 +109,9 @@ final class EncodeCommand implements Callable<Integer> {
     private static String onlyTensor(SafetensorsFile file) {
         var floating = file.names().stream().filter(name -> file.tensor(name).dtype().isFloating()).toList();
         if (floating.size() != 1) {
-            throw new InputException(file.path() + " has " + floating.size() + " floating-point tensors; name one: " + file.path() + ":TENSOR ("
-                + String.join(", ", floating.subList(0, Math.min(6, floating.size()))) + (floating.size() > 6 ? ", ..." : "") + ")");
+            throw new InputException(
+                file.path() + " has " + floating.size() + " floating-point tensors; name one: " + file.path() + ":TENSOR ("
+                    + String.join(", ", floating.subList(0, Math.min(6, floating.size()))) + (floating.size() > 6 ? ", ..." : "") + ")");
         }
         return floating.getFirst();
     }

@@ -45,7 +45,8 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--top-k", defaultValue = "0", paramLabel = "K", description = "sample from the K largest logits, 0 = all (default)")
     private int topK;
 
-    @Option(names = "--top-p", defaultValue = "1", paramLabel = "P", description = "sample from the smallest set with this probability, 1 = all (default)")
+    @Option(names = "--top-p", defaultValue = "1", paramLabel = "P",
+        description = "sample from the smallest set with this probability, 1 = all (default)")
     private double topP;
 
     @Option(names = "--ignore-eos", description = "do not stop at the end tokens")
@@ -118,7 +119,8 @@ final class GenerateCommand implements Callable<Integer> {
         int[] fresh;
         try (ProgressBar bar = common.progress("generate")) {
             long[] done = {0};
-            fresh = generator.generate(ids, new GenerationOptions(o.maxNewTokens(), o.temperature(), o.topK(), o.topP(), o.seed(), stop, o.graphs()),
+            fresh = generator.generate(ids,
+                new GenerationOptions(o.maxNewTokens(), o.temperature(), o.topK(), o.topP(), o.seed(), stop, o.graphs()),
                 Generator.StepListener.ofTokens(chosen -> bar.update(++done[0], maxNewTokens, done[0])));
         }
         double seconds = (System.nanoTime() - start) * 1e-9;
@@ -126,7 +128,8 @@ final class GenerateCommand implements Callable<Integer> {
         Arrays.stream(ids).forEach(json.putArray("prompt_ids")::add);
         Arrays.stream(fresh).forEach(json.putArray("new_ids")::add);
         json.put("tokens_per_s", fresh.length / seconds);
-        String text = tokenizer == null ? Arrays.stream(fresh).mapToObj(String::valueOf).collect(Collectors.joining(",")) : tokenizer.decode(fresh, true);
+        String text = tokenizer == null ? Arrays.stream(fresh).mapToObj(String::valueOf).collect(Collectors.joining(","))
+            : tokenizer.decode(fresh, true);
         if (tokenizer != null) {
             json.put("text", text);
         }

@@ -1,13 +1,13 @@
 package io.sails4j.cli;
 
-import io.sails4j.demo.BpeTrainer;
+import io.sails4j.config.ModelConfig;
 import io.sails4j.data.ControlTokens;
 import io.sails4j.data.Message;
 import io.sails4j.data.PreferencePair;
 import io.sails4j.data.PreferenceReader;
+import io.sails4j.demo.BpeTrainer;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.io.InputException;
-import io.sails4j.config.ModelConfig;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
@@ -22,7 +22,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-@Command(name = "init", description = "Write a model with random weights in a given shape, to measure speed and memory or to train from nothing.")
+@Command(name = "init",
+    description = "Write a model with random weights in a given shape, to measure speed and memory or to train from nothing.")
 final class InitCommand implements Callable<Integer> {
     @Mixin
     private CommonOptions common;
@@ -48,7 +49,8 @@ final class InitCommand implements Callable<Integer> {
             AtomicFiles.writeDirectory(out, directory -> {
                 weights.writeInto(directory, engine);
                 if (tokenizerData != null) {
-                    int size = BpeTrainer.train(texts(tokenizerData), Math.toIntExact(config.vocabSize()), ControlTokens.of(config.family()),
+                    int size = BpeTrainer.train(texts(tokenizerData), Math.toIntExact(config.vocabSize()),
+                        ControlTokens.of(config.family()),
                         directory.resolve("tokenizer.json"));
                     common.message("tokenizer: " + size + " tokens of " + config.vocabSize() + " learnt from " + tokenizerData);
                 }

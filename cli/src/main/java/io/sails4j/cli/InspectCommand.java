@@ -1,23 +1,25 @@
 package io.sails4j.cli;
 
-import io.sails4j.model.TrainedShape;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.subspace.SafetySubspace;
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.Projection;
 import io.sails4j.data.PreferenceReader;
 import io.sails4j.data.PreferenceSet;
 import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.lora.LoraAdapter;
-import io.sails4j.config.ModelConfig;
 import io.sails4j.model.ModelWeights;
-import io.sails4j.config.Projection;
+import io.sails4j.model.TrainedShape;
 import io.sails4j.ops.Engine;
 import io.sails4j.sae.Sae;
+import io.sails4j.subspace.SafetySubspace;
+import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.Locale;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -69,8 +71,8 @@ final class InspectCommand implements Callable<Integer> {
     private void model() {
         ModelConfig config = ModelConfig.read(path);
         try (Engine engine = common.openEngine();
-             ModelWeights weights = ModelWeights.load(path, config, engine, config.checkpointDtype() == io.sails4j.tensor.DType.F32
-                 ? io.sails4j.tensor.DType.F32 : io.sails4j.tensor.DType.BF16, false)) {
+             ModelWeights weights = ModelWeights.load(path, config, engine, config.checkpointDtype() == DType.F32
+                 ? DType.F32 : DType.BF16, false)) {
             put("kind", config.family().title() + " checkpoint, complete and finite");
             put("parameters", config.parameterCount());
             put("tensors", weights.parameters().size());
@@ -102,7 +104,8 @@ final class InspectCommand implements Callable<Integer> {
         try (Engine engine = common.openEngine(); LoraAdapter adapter = LoraAdapter.load(path, ModelConfig.read(model), engine)) {
             put("kind", "PEFT LoRA adapter, complete and finite");
             put("modules", adapter.modules().size());
-            put("projections", adapter.config().modules().stream().map(m -> m.projection().peftName()).distinct().collect(Collectors.joining(", ")));
+            put("projections",
+                adapter.config().modules().stream().map(m -> m.projection().peftName()).distinct().collect(Collectors.joining(", ")));
             put("r", adapter.config().r());
             put("lora alpha", adapter.config().alpha());
             put("parameters", adapter.trainableCount());
@@ -159,7 +162,7 @@ final class InspectCommand implements Callable<Integer> {
             put("kind", "safety subspace, orthonormal");
             read.layers().forEach((n, layer) -> put("layer " + n, layer.dimension() + " dimensions of " + layer.dModel() + " from "
                 + layer.featureIds().length + " features"));
-            new java.util.TreeMap<>(read.provenance()).forEach(this::put);
+            new TreeMap<>(read.provenance()).forEach(this::put);
         }
     }
 }

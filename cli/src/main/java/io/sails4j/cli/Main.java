@@ -1,8 +1,5 @@
 package io.sails4j.cli;
 
-import picocli.CommandLine.Model.CommandSpec;
-import java.util.Objects;
-import org.jspecify.annotations.Nullable;
 import io.sails4j.NativeException;
 import io.sails4j.data.DataOptions;
 import io.sails4j.io.InputException;
@@ -12,8 +9,11 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.file.FileSystemException;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ScopeType;
 
 /**

@@ -9,8 +9,10 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-@Command(name = "merge", description = {"Fold adapters into a model's weights, or out of them (--adapter DIR=-1), and write an ordinary checkpoint.",
-    "The shards, their tensors and metadata are those of the original; each tensor keeps its type, or all get the one of --dtype, rounded to "
+@Command(name = "merge", description = {
+    "Fold adapters into a model's weights, or out of them (--adapter DIR=-1), and write an ordinary checkpoint.",
+    "The shards, their tensors and metadata are those of the original; each tensor keeps its type, or all get the one of"
+        + " --dtype, rounded to "
         + "nearest even. Memory for a few rows of one tensor suffices."})
 final class MergeCommand implements Callable<Integer> {
     private static final long MIB = 1 << 20;

@@ -1,13 +1,13 @@
 package io.sails4j.cli;
 
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.ModuleKey;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.WeightedAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.LowRankAdapter;
-import io.sails4j.config.ModelConfig;
 import io.sails4j.model.ModelOptions;
-import io.sails4j.config.ModuleKey;
 import io.sails4j.ops.Engine;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -20,7 +20,8 @@ final class ModelArguments {
     @Option(names = "--model", required = true, paramLabel = "DIR", description = "Hugging Face directory of a Gemma-2 or Llama-3 model")
     private Path model;
 
-    @Option(names = "--adapter", paramLabel = "DIR[=WEIGHT]", description = "PEFT LoRA adapter; several are summed, each times its weight (default 1)")
+    @Option(names = "--adapter", paramLabel = "DIR[=WEIGHT]",
+        description = "PEFT LoRA adapter; several are summed, each times its weight (default 1)")
     private List<String> adapters = new ArrayList<>();
 
     Path model() {

@@ -17,12 +17,14 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 
 /**
- * The library's options as flags: an option {@code micro_batch_tokens} is {@code --micro-batch-tokens}, with the help that its description gives. Sentences
+ * The library's options as flags: an option {@code micro_batch_tokens} is {@code --micro-batch-tokens}, with the help that its description
+ * gives. Sentences
  * of the library name options in snake case; {@link #inSentence} makes flags of them.
  */
 final class OptionFlags {
     /** Flags that have another name than their option. */
-    private static final Map<String, List<String>> NAMES = Map.of("r", List.of("-r", "--rank"), "lora_alpha", List.of("--alpha"), "use_rslora",
+    private static final Map<String, List<String>> NAMES = Map.of("r", List.of("-r", "--rank"), "lora_alpha", List.of("--alpha"),
+        "use_rslora",
         List.of("--rslora"), "use_dora", List.of("--dora"));
     /** Constants that no flag changes, and the seed, which every command has. */
     private static final Set<String> WITHOUT_FLAG = Set.of("beta1", "beta2", "eps", "seed");
@@ -44,8 +46,10 @@ final class OptionFlags {
         for (Record record : defaults) {
             for (Options.Entry entry : Options.of(record)) {
                 if (!WITHOUT_FLAG.contains(entry.name())) {
-                    groups.computeIfAbsent(entry.group(), heading -> ArgGroupSpec.builder().heading("%n" + heading + ":%n").validate(false).exclusive(false)
-                        .multiplicity("0..1")).addArg(option(entry));
+                    groups.computeIfAbsent(entry.group(),
+                        heading -> ArgGroupSpec.builder().heading("%n" + heading + ":%n").validate(false).exclusive(false)
+                            .multiplicity("0..1"))
+                        .addArg(option(entry));
                 }
             }
         }
@@ -68,7 +72,8 @@ final class OptionFlags {
             return option.type(List.class).auxiliaryTypes(String.class).splitRegex(",").build();
         }
         if (entry.value() instanceof Map<?, ?>) {
-            return option.type(LinkedHashMap.class).auxiliaryTypes(String.class, entry.name().equals("rank_pattern") ? Integer.class : Double.class)
+            return option.type(LinkedHashMap.class)
+                .auxiliaryTypes(String.class, entry.name().equals("rank_pattern") ? Integer.class : Double.class)
                 .splitRegex(",").build();
         }
         // What has a spelling of its own is read by whoever asks for it.
@@ -119,7 +124,8 @@ final class OptionFlags {
     static String inSentence(String sentence) {
         Set<String> known = Known.NAMES;
         Matcher assignments = ASSIGNMENT.matcher(sentence);
-        String text = assignments.replaceAll(m -> Matcher.quoteReplacement(known.contains(m.group(1)) ? assigned(m.group(1), m.group(2)) : m.group()));
+        String text = assignments
+            .replaceAll(m -> Matcher.quoteReplacement(known.contains(m.group(1)) ? assigned(m.group(1), m.group(2)) : m.group()));
         text = SNAKE_CASE.matcher(text).replaceAll(m -> Matcher.quoteReplacement(known.contains(m.group()) ? flag(m.group()) : m.group()));
         int end = text.indexOf(" is ");
         return end > 0 && known.contains(text.substring(0, end)) ? flag(text.substring(0, end)) + text.substring(end) : text;

@@ -80,7 +80,8 @@ final class PlanTable {
         for (int gb : CARDS_GB) {
             table.row("on a card of " + gb + " GB", onCard(gb));
         }
-        return table.row("FLOPs a token", String.format(Locale.ROOT, "%.3g in sequences of %,d, forward and backward", flops(RecomputePlan.none()), length));
+        return table.row("FLOPs a token",
+            String.format(Locale.ROOT, "%.3g in sequences of %,d, forward and backward", flops(RecomputePlan.none()), length));
     }
 
     private double flops(RecomputePlan recompute) {
@@ -96,7 +97,8 @@ final class PlanTable {
     }
 
     ObjectNode json() {
-        ObjectNode json = CommonOptions.object().put("parameters", config.parameterCount()).put("trainable_parameters", trainable()).put("exact", adaptation.shapeIsKnown());
+        ObjectNode json = CommonOptions.object().put("parameters", config.parameterCount()).put("trainable_parameters", trainable())
+            .put("exact", adaptation.shapeIsKnown());
         json.put("positions", positions).put("length", length).put("dtype", dtype.name());
         variants().forEach((name, recompute) -> {
             MemoryPlan plan = plan(recompute);

@@ -50,7 +50,8 @@ final class ProgressBar implements Progress, AutoCloseable {
         }
         lastDrawn = now;
         drawn = true;
-        String line = line(label, done, total, done - firstDone, tokens - firstTokens, (now - start - firstNanos) * 1e-9) + (detail.isEmpty() ? "" : "  " + detail);
+        String line = line(label, done, total, done - firstDone, tokens - firstTokens, (now - start - firstNanos) * 1e-9)
+            + (detail.isEmpty() ? "" : "  " + detail);
         err.print(terminal ? "\r" + line + "\u001b[K" : line + "\n");
         err.flush();
     }

@@ -1,11 +1,11 @@
 package io.sails4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.ops.Engine;
 import io.sails4j.conformance.CaseResult;
 import io.sails4j.conformance.ConformanceSuite;
 import io.sails4j.conformance.ConformanceTable;
 import io.sails4j.conformance.OpCase;
+import io.sails4j.ops.Engine;
 import io.sails4j.parity.ParitySuite;
 import io.sails4j.parity.ParityTable;
 import io.sails4j.parity.Reference;
@@ -20,13 +20,15 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-@Command(name = "selftest", description = "Hold every operation of the backend against slow double-precision code, and models, SAEs and training steps against "
-    + "reference data where it is given, on this machine.")
+@Command(name = "selftest",
+    description = "Hold every operation of the backend against slow double-precision code, and models, SAEs and training steps against "
+        + "reference data where it is given, on this machine.")
 final class SelftestCommand implements Callable<Integer> {
     @Mixin
     private CommonOptions common;
 
-    @Option(names = {"--operations", "--ops"}, split = ",", paramLabel = "NAME,…", description = "only these operations of sails.h, without sails_ (default: all)")
+    @Option(names = {"--operations", "--ops"}, split = ",", paramLabel = "NAME,…",
+        description = "only these operations of sails.h, without sails_ (default: all)")
     private Set<String> operations = Set.of();
 
     @Option(names = "--reference", paramLabel = "DIR", description = "also compare with the reference data of this directory")
@@ -40,8 +42,9 @@ final class SelftestCommand implements Callable<Integer> {
         });
         Reference data = reference == null ? null : Reference.open(reference);
         try (Engine engine = common.openEngine()) {
-            List<CaseResult> cases = ConformanceSuite.run(engine, common.seed(), operations, result -> { });
-            printText(engine.device().describe() + "\n" + ConformanceTable.text(cases) + "\n" + cases.size() + " cases, " + failed(cases) + " failed\n");
+            List<CaseResult> cases = ConformanceSuite.run(engine, common.seed(), operations, result -> {});
+            printText(engine.device().describe() + "\n" + ConformanceTable.text(cases) + "\n" + cases.size() + " cases, " + failed(cases)
+                + " failed\n");
             List<ParityTable> tables = data == null ? List.of() : ParitySuite.runAll(engine, data, table -> printText("\n" + table.text()));
             List<String> apart = tables.stream().flatMap(table -> table.failures().stream()).toList();
             apart.forEach(sentence -> printText("FAILED " + sentence + "\n"));

@@ -4,7 +4,8 @@ import java.util.concurrent.CountDownLatch;
 import java.util.function.Consumer;
 
 /**
- * SIGINT and SIGTERM as a wish to stop: the JVM ends only after this is closed, so that what must be written is. A second signal changes nothing;
+ * SIGINT and SIGTERM as a wish to stop: the JVM ends only after this is closed, so that what must be written is. A second signal changes
+ * nothing;
  * SIGKILL loses what has happened since the last checkpoint.
  */
 final class StopSignal implements AutoCloseable {

@@ -1,17 +1,16 @@
 package io.sails4j.cli;
 
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Spec;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.subspace.SafetySubspace;
-import io.sails4j.subspace.SubspaceOptions;
-import io.sails4j.subspace.SubspacePipeline;
 import io.sails4j.data.TokenPair;
 import io.sails4j.io.FileHash;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
+import io.sails4j.subspace.SafetySubspace;
+import io.sails4j.subspace.SubspaceOptions;
+import io.sails4j.subspace.SubspacePipeline;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -19,7 +18,9 @@ import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 @Command(name = "subspace", description = "Find the safety subspace: contrastive SAE feature scores, top-k, PCA.")
 final class SubspaceCommand implements Callable<Integer> {
@@ -29,7 +30,8 @@ final class SubspaceCommand implements Callable<Integer> {
     @Option(names = "--model", required = true, paramLabel = "DIR", description = "Hugging Face directory of a Gemma-2 or Llama-3 model")
     private Path model;
 
-    @Option(names = "--sae", required = true, paramLabel = "LAYER=PATH", description = "SAE on the residual stream after a layer; repeat for more layers")
+    @Option(names = "--sae", required = true, paramLabel = "LAYER=PATH",
+        description = "SAE on the residual stream after a layer; repeat for more layers")
     private Map<Integer, Path> saes = new LinkedHashMap<>();
 
     @Mixin
@@ -76,7 +78,7 @@ final class SubspaceCommand implements Callable<Integer> {
         subspace.layers().forEach((n, layer) -> {
             ObjectNode entry = json.withObject("/layers").putObject(String.valueOf(n));
             entry.put("features", layer.featureIds().length).put("dimension", layer.dimension());
-            java.util.Arrays.stream(layer.featureIds()).forEach(entry.withArray("feature_ids")::add);
+            Arrays.stream(layer.featureIds()).forEach(entry.withArray("feature_ids")::add);
         });
         return json;
     }
@@ -84,8 +86,9 @@ final class SubspaceCommand implements Callable<Integer> {
     static Table table(SafetySubspace subspace) {
         Table table = Table.withHeader("layer", "features", "dimension", "largest score", "smallest score", "first features");
         subspace.layers().forEach((n, layer) -> table.row(n, layer.featureIds().length, layer.dimension(),
-            String.format(Locale.ROOT, "%.4g", layer.scores()[0]), String.format(Locale.ROOT, "%.4g", layer.scores()[layer.scores().length - 1]),
-            java.util.Arrays.toString(java.util.Arrays.copyOf(layer.featureIds(), Math.min(6, layer.featureIds().length)))));
+            String.format(Locale.ROOT, "%.4g", layer.scores()[0]),
+            String.format(Locale.ROOT, "%.4g", layer.scores()[layer.scores().length - 1]),
+            Arrays.toString(Arrays.copyOf(layer.featureIds(), Math.min(6, layer.featureIds().length)))));
         return table;
     }
 }

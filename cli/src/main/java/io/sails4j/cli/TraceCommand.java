@@ -6,9 +6,10 @@ import io.sails4j.model.CausalModel;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.HostTensor;
-import io.sails4j.trace.Trace;
 import io.sails4j.trace.BatchFile;
+import io.sails4j.trace.Trace;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.concurrent.Callable;
@@ -54,7 +55,7 @@ final class TraceCommand implements Callable<Integer> {
                 table.row("mean loss", loss.toFloatArray()[0]);
             }
             json.put("tokens_per_s", tokens.size() / seconds).put("peak_device_bytes", engine.device().peakBytes());
-            table.row("tokens/s", String.format(java.util.Locale.ROOT, "%.0f", tokens.size() / seconds));
+            table.row("tokens/s", String.format(Locale.ROOT, "%.0f", tokens.size() / seconds));
             json.put("out", out.toString());
             table.row("written", out);
             common.print(json, table);

@@ -21,11 +21,13 @@ final class TrainingArguments {
     private double memoryGib;
 
     @Option(names = "--peak-tflops", defaultValue = "0", paramLabel = "T",
-        description = "what the device can do at most, for the model-FLOP utilisation (default: measured by a large product before the first step)")
+        description = "what the device can do at most, for the model-FLOP utilisation (default: measured by a large product"
+            + " before the first step)")
     private double peakTflops;
 
     /** What the device can do at most; null = to be measured. */
-    @Nullable MatmulPeak peak() {
+    @Nullable
+    MatmulPeak peak() {
         if (!(peakTflops >= 0) || Double.isInfinite(peakTflops)) {
             throw new InputException("--peak-tflops is " + peakTflops + ", expected a positive number");
         }

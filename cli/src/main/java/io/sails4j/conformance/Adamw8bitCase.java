@@ -11,7 +11,8 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 
 /**
- * One AdamW step with moments in 8 bits by blocks (arXiv:2110.02861). The codes that come out must be the nearest ones: no further from the exact
+ * One AdamW step with moments in 8 bits by blocks (arXiv:2110.02861). The codes that come out must be the nearest ones: no further from
+ * the exact
  * moment than the nearest is, up to how far float32 may have moved the moment.
  *
  * @param history size of the moments before the step, 0 = none
@@ -100,7 +101,8 @@ public record Adamw8bitCase(List<Integer> sizes, long step, double history, doub
         float[] unsigned = DynamicCode.unsigned();
         List<Group> groups = sizes.stream().map(n -> new Group(f.updated("param", DType.F32, Draw.normal(1), n), moment(f, "m", signed, n),
             moment(f, "v", unsigned, n), f.input("grad", DType.F32, (random, i) -> i % 7 == 3 ? 0
-                : random.nextGaussian() * Math.pow(10, -random.nextInt(6)), n))).toList();
+                : random.nextGaussian() * Math.pow(10, -random.nextInt(6)), n)))
+            .toList();
         Operand mCode = f.input("m_code", DType.F32, (random, i) -> signed[i], BLOCK);
         Operand vCode = f.input("v_code", DType.F32, (random, i) -> unsigned[i], BLOCK);
         AdamwRatesCase numbers = new AdamwRatesCase(step, gradScale, options);
@@ -112,7 +114,8 @@ public record Adamw8bitCase(List<Integer> sizes, long step, double history, doub
         return () -> {
             numbers.call(f, rates);
             f.ops().optimizer().adamw8bit(tensors(groups, Group::param), tensors(groups, g -> g.m.q), tensors(groups, g -> g.v.q),
-                tensors(groups, g -> g.m.absmax), tensors(groups, g -> g.v.absmax), tensors(groups, Group::grad), mCode.tensor(), vCode.tensor(),
+                tensors(groups, g -> g.m.absmax), tensors(groups, g -> g.v.absmax), tensors(groups, Group::grad), mCode.tensor(),
+                vCode.tensor(),
                 rates.tensor());
         };
     }
@@ -128,7 +131,8 @@ public record Adamw8bitCase(List<Integer> sizes, long step, double history, doub
         double[][] error = new double[2][padded];
         for (int i = 0; i < n; i++) {
             double m = group.m.before(i);
-            AdamwCase.Step next = AdamwCase.Step.of(group.param.value(i), m, group.v.before(i), gradScale * group.grad.value(i), 0, step, options);
+            AdamwCase.Step next = AdamwCase.Step.of(group.param.value(i), m, group.v.before(i), gradScale * group.grad.value(i), 0, step,
+                options);
             exact[0][i] = next.m();
             exact[1][i] = next.v();
             error[0][i] = next.mError() + Sum.EPS * Math.abs(options.beta1() * m);

@@ -48,7 +48,8 @@ public record AdamwCase(List<Integer> sizes, long step, double gradScale, AdamwO
         List<Group> groups = sizes.stream().map(n -> new Group(f.updated("param", DType.F32, Draw.normal(1), n),
             f.updated("m", DType.F32, Draw.normal(history), n), f.updated("v", DType.F32, Draw.uniform(0, 2 * history), n),
             f.input("grad", DType.F32, (random, i) -> i % 7 == 3 ? 0 : random.nextGaussian() * Math.pow(10, -random.nextInt(6)),
-                n))).toList();
+                n)))
+            .toList();
         AdamwRatesCase numbers = new AdamwRatesCase(step, gradScale, options);
         Operand rates = numbers.room(f);
         f.oracle(() -> {
@@ -67,7 +68,8 @@ public record AdamwCase(List<Integer> sizes, long step, double gradScale, AdamwO
 
     private void expect(Group group) {
         for (int i = 0; i < group.param.values().length; i++) {
-            Step next = Step.of(group.param.value(i), group.m.value(i), group.v.value(i), gradScale * group.grad.value(i), 0, step, options);
+            Step next = Step.of(group.param.value(i), group.m.value(i), group.v.value(i), gradScale * group.grad.value(i), 0, step,
+                options);
             group.m.expect(i, next.m, next.mError);
             group.v.expect(i, next.v, next.vError);
             group.param.expect(i, next.param, next.paramError);

@@ -53,7 +53,8 @@ public record AdamwRatesCase(long step, double gradScale, AdamwOptions options) 
     }
 
     void expect(Operand rates) {
-        double[] exact = {gradScale, 1 - options.lr() * options.weightDecay(), options.beta1(), 1 - options.beta1(), options.beta2(), 1 - options.beta2(),
+        double[] exact = {gradScale, 1 - options.lr() * options.weightDecay(), options.beta1(), 1 - options.beta1(), options.beta2(),
+            1 - options.beta2(),
             options.lr() / (1 - Math.pow(options.beta1(), step)), 1 / Math.sqrt(1 - Math.pow(options.beta2(), step)), options.eps()};
         for (int i = 0; i < exact.length; i++) {
             // Rounded once; what the doubles themselves are off is nothing beside it.

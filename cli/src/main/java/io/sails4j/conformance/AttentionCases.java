@@ -45,7 +45,8 @@ public final class AttentionCases {
     }
 
     /**
-     * The forward around tiles of 128 rows (a query and the heads of its group are rows) and 80 or 128 keys, for the head dimensions that have kernels
+     * The forward around tiles of 128 rows (a query and the heads of its group are rows) and 80 or 128 keys, for the head dimensions that
+     * have kernels
      * of their own. In bfloat16: the other type has no such tiles.
      */
     private static List<OpCase> forwardTiles() {
@@ -75,7 +76,10 @@ public final class AttentionCases {
         cases.add(new Forward(shape, segments, true, DType.BF16));
     }
 
-    /** Backward around what the kernels of sm_90a cut: blocks of 128 rows (queries times heads of the group) and tiles of 64 keys, in head_dims 128 and 256. */
+    /**
+     * Backward around what the kernels of sm_90a cut: blocks of 128 rows (queries times heads of the group) and tiles of 64 keys, in
+     * head_dims 128 and 256.
+     */
     private static void addWarpgroupShapes(List<OpCase> cases) {
         for (Backward backward : List.of(
             new Backward(shape(1, 63, 63, 1, 1, 128, 0, 0, 0, 50), Segments.ONE, DType.BF16),
@@ -203,7 +207,8 @@ public final class AttentionCases {
             AttentionOracle oracle = in.oracle(shape);
             AttentionOracle.Forward saved = f.isTimed() ? null : oracle.forward();
             Operand dout = f.input("dout", dtype, Draw.normal(1), shape.queryElements());
-            Operand out = f.input("out", dtype, saved == null ? Draw.normal(0.1) : (random, i) -> saved.out()[i].value(), shape.queryElements());
+            Operand out = f.input("out", dtype, saved == null ? Draw.normal(0.1) : (random, i) -> saved.out()[i].value(),
+                shape.queryElements());
             Operand lse = f.input("lse", DType.F32, saved == null ? Draw.constant(Math.log(shape.nKeys()) + 1) : Draw.of(saved.lse()),
                 shape.batch() * shape.nHeads() * shape.nQueries());
             Operand dq = f.output("dq", dtype, shape.queryElements());

@@ -18,7 +18,8 @@ public final class DecodeCases {
                 cases.add(new ResidualNorm(s[0], s[1], true, s[1] % 2 == 1, 1, type));
                 cases.add(new ResidualNorm(s[0], s[1], false, false, 0, type));
             }
-            for (int[] s : new int[][] {{0, 4, 2, 1, 8, 0}, {1, 1, 1, 1, 2, 0}, {3, 7, 4, 2, 18, 5}, {2, 40, 3, 3, 64, 39}, {1, 300, 8, 4, 256, 299}}) {
+            for (int[] s : new int[][] {{0, 4, 2, 1, 8, 0}, {1, 1, 1, 1, 2, 0}, {3, 7, 4, 2, 18, 5}, {2, 40, 3, 3, 64, 39},
+                {1, 300, 8, 4, 256, 299}}) {
                 cases.add(new RopeAppend(s[0], s[1], s[2], s[3], s[4], s[5], type));
             }
             attention(cases, type);
@@ -32,7 +33,8 @@ public final class DecodeCases {
 
     private static void attention(List<OpCase> cases, DType type) {
         // batch, capacity, heads, key/value heads, head_dim, position, window
-        int[][] shapes = {{0, 8, 2, 1, 8, 3, 0}, {1, 1, 1, 1, 2, 0, 0}, {2, 40, 4, 2, 64, 24, 0}, {1, 300, 8, 4, 256, 299, 0}, {1, 300, 8, 4, 256, 0, 0},
+        int[][] shapes = {{0, 8, 2, 1, 8, 3, 0}, {1, 1, 1, 1, 2, 0, 0}, {2, 40, 4, 2, 64, 24, 0}, {1, 300, 8, 4, 256, 299, 0},
+            {1, 300, 8, 4, 256, 0, 0},
             {1, 700, 2, 1, 256, 411, 130}, {3, 700, 3, 1, 20, 650, 0}, {1, 1100, 2, 2, 16, 1030, 64}, {1, 513, 4, 1, 128, 63, 0},
             {1, 520, 4, 1, 128, 64, 0}, {2, 90, 6, 1, 300, 80, 33}};
         for (int[] s : shapes) {
@@ -72,7 +74,8 @@ public final class DecodeCases {
                 }
                 for (int i = 0; i < sum.length; i++) {
                     double scale = RmsNormCases.rstd(sum, i / d, d, EPS) * (offset + yWeight.value(i % d));
-                    double inherited = rootError(d) * (Math.abs(sum[i]) + Math.abs(sum[i] - residual.value(i))) + Sum.EPS * Math.abs(residual.value(i));
+                    double inherited = rootError(d) * (Math.abs(sum[i]) + Math.abs(sum[i] - residual.value(i)))
+                        + Sum.EPS * Math.abs(residual.value(i));
                     y.expect(i, sum[i] * scale, Math.abs(scale) * (inherited + rootError(d) * Math.abs(sum[i])));
                 }
             });
@@ -149,7 +152,8 @@ public final class DecodeCases {
     }
 
     /** One query a sequence over what is filled; the rest of the cache holds NaN. */
-    public record Attention(int batch, int capacity, int heads, int kvHeads, int headDim, int position, int window, float softcap, DType dtype)
+    public record Attention(int batch, int capacity, int heads, int kvHeads, int headDim, int position, int window, float softcap,
+        DType dtype)
         implements OpCase {
         @Override
         public String operation() {
@@ -172,12 +176,14 @@ public final class DecodeCases {
             Operand values = f.input("values", dtype, filled, batch, capacity, kvHeads, headDim);
             // Padded on the left, each sequence by another length; the second of three is padding altogether.
             Operand qSegment = f.input("q_segment", DType.I32, (random, b) -> batch == 3 && b == 1 ? 0 : 1, batch);
-            Operand kSegment = f.input("k_segment", DType.I32, (random, i) -> i % capacity < i / capacity * 3 && i % capacity < position ? 0 : 1, batch,
+            Operand kSegment = f.input("k_segment", DType.I32,
+                (random, i) -> i % capacity < i / capacity * 3 && i % capacity < position ? 0 : 1, batch,
                 capacity);
             Operand place = f.input("key_position", DType.I32, Draw.of(new double[] {position}), 1);
             Operand out = f.output("out", dtype, batch, heads, headDim);
             f.oracle(() -> {
-                Sum[] expected = new AttentionOracle(shape, q.values(), keys.values(), values.values(), qSegment.values(), kSegment.values(),
+                Sum[] expected = new AttentionOracle(shape, q.values(), keys.values(), values.values(), qSegment.values(),
+                    kSegment.values(),
                     dtype == DType.BF16).forward().out();
                 for (int i = 0; i < expected.length; i++) {
                     out.expect(i, expected[i].value(), expected[i].error());

@@ -12,7 +12,8 @@ public final class DoraCases {
     static List<OpCase> all() {
         List<OpCase> cases = new ArrayList<>();
         for (DType type : ElementwiseCases.FLOATS) {
-            for (int[] s : new int[][] {{0, 5, 2}, {1, 1, 1}, {7, 17, 3}, {8, 256, 16}, {9, 257, 65}, {33, 511, 64}, {5, 31, 0}, {16, 1000, 130}}) {
+            for (int[] s : new int[][] {{0, 5, 2}, {1, 1, 1}, {7, 17, 3}, {8, 256, 16}, {9, 257, 65}, {33, 511, 64}, {5, 31, 0},
+                {16, 1000, 130}}) {
                 cases.add(new Norm(s[0], s[1], s[2], type));
             }
             for (int[] s : new int[][] {{0, 5}, {1, 1}, {3, 17}, {7, 64}, {65, 129}, {13, 33}, {300, 31}}) {
@@ -55,7 +56,8 @@ public final class DoraCases {
                             value.add(SCALE * b.value(i * r + k) * a.value(k * dIn + j));
                         }
                         value.add(weight.value(i * dIn + j));
-                        squares.add(value.value() * value.value(), 2 * Math.abs(value.value()) * value.error() + value.error() * value.error());
+                        squares.add(value.value() * value.value(),
+                            2 * Math.abs(value.value()) * value.error() + value.error() * value.error());
                     }
                     double length = Math.sqrt(squares.value());
                     norm.expect(i, length, length == 0 ? Math.sqrt(squares.error()) : squares.error() / (2 * length) + Sum.EPS * length);
@@ -124,7 +126,8 @@ public final class DoraCases {
                     if (dmagnitude != null) {
                         double before = dmagnitude.value(j);
                         double added = sum.value() / norm.value(j);
-                        dmagnitude.expect(j, before + added, sum.error() / norm.value(j) + Sum.EPS * (Math.abs(before) + 2 * Math.abs(added)));
+                        dmagnitude.expect(j, before + added,
+                            sum.error() / norm.value(j) + Sum.EPS * (Math.abs(before) + 2 * Math.abs(added)));
                     }
                 }
             });

@@ -21,7 +21,10 @@ public final class Fixture implements AutoCloseable {
     private boolean aligned;
     private @Nullable Runnable oracle;
 
-    /** Arguments drawn from a seed: in one case of two aligned as an arena aligns tensors, in the other as little as their elements must be. */
+    /**
+     * Arguments drawn from a seed: in one case of two aligned as an arena aligns tensors, in the other as little as their elements must
+     * be.
+     */
     public Fixture(Engine engine, long seed) {
         this(engine, seed, false);
     }
@@ -38,7 +41,9 @@ public final class Fixture implements AutoCloseable {
         return new Fixture(engine, seed, true);
     }
 
-    /** Whether the operands need only be of the right kind: what is expensive to draw, or must agree with other operands, may be made up. */
+    /**
+     * Whether the operands need only be of the right kind: what is expensive to draw, or must agree with other operands, may be made up.
+     */
     boolean isTimed() {
         return timed;
     }

@@ -112,7 +112,8 @@ public final class HeadCases {
         }
 
         private void expectRow(int t, double[] logits, int target, double weight, Operand loss, @Nullable Operand dlogits) {
-            Row row = target == Labels.IGNORE_INDEX ? null : new Row(Arrays.copyOfRange(logits, t * vocab, (t + 1) * vocab), new double[vocab], target);
+            Row row = target == Labels.IGNORE_INDEX ? null
+                : new Row(Arrays.copyOfRange(logits, t * vocab, (t + 1) * vocab), new double[vocab], target);
             loss.expect(t, row == null ? 0 : row.loss, row == null ? 0 : row.lossError);
             for (int i = 0; dlogits != null && i < vocab; i++) {
                 dlogits.expect(t * vocab + i, row == null ? 0 : weight * row.dlogits[i], row == null ? 0 : weight * row.dlogitsError[i]);
@@ -219,8 +220,8 @@ public final class HeadCases {
             Operand de = dembed ? f.updated("dembed", DType.F32, Draw.normal(1), vocab, dModel) : null;
             f.oracle(() -> {
                 double[] weights = weight == null ? new double[0] : weight.values();
-                HeadOracle expected =
-                    new HeadOracle(hidden.values(), embed.values(), targets.values(), weights, dModel, softcap, dtype == DType.BF16);
+                HeadOracle expected = new HeadOracle(hidden.values(), embed.values(), targets.values(), weights, dModel, softcap,
+                    dtype == DType.BF16);
                 for (int t = 0; t < tokens; t++) {
                     loss.expect(t, expected.loss[t], expected.lossError[t]);
                 }

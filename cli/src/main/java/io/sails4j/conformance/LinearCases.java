@@ -1,10 +1,10 @@
 package io.sails4j.conformance;
 
-import java.util.Objects;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** Linear maps with everything that is added to their product. */

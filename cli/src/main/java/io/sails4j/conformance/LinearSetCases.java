@@ -19,9 +19,11 @@ public final class LinearSetCases {
     static List<OpCase> all() {
         List<OpCase> cases = new ArrayList<>();
         for (DType[] types : new DType[][] {{DType.F32, DType.F32}, {DType.F32, DType.BF16}, {DType.BF16, DType.BF16}}) {
-            // Around 1, 4 and 8 rows, and more than a GPU's decoding kernels take; more maps than a launch has; maps without columns or adapter.
+            // Around 1, 4 and 8 rows, and more than a GPU's decoding kernels take; more maps than a launch has; maps without columns or
+            // adapter.
             cases.add(new Forward(1, 2304, List.of(new Size(64, 16), new Size(32, 16), new Size(33, 0)), types[0], types[1]));
-            cases.add(new Forward(4, 130, List.of(new Size(70, 0), new Size(1, 3), new Size(0, 2), new Size(9, 40), new Size(17, 1)), types[0], types[1]));
+            cases.add(new Forward(4, 130, List.of(new Size(70, 0), new Size(1, 3), new Size(0, 2), new Size(9, 40), new Size(17, 1)),
+                types[0], types[1]));
             cases.add(new Forward(8, 40, List.of(new Size(1100, 4), new Size(48, 0)), types[0], types[1]));
             cases.add(new Forward(9, 24, List.of(new Size(13, 2), new Size(40, 0)), types[0], types[1]));
             cases.add(new Forward(0, 8, List.of(new Size(4, 2)), types[0], types[1]));
@@ -152,7 +154,8 @@ public final class LinearSetCases {
                     }
                     double act = ActivationCases.value(activation, g.value());
                     double gError = g.error() + unit * Math.abs(g.value());
-                    double actError = Math.abs(ActivationCases.slope(activation, g.value())) * gError + gError * gError + 8 * Sum.EPS * Math.abs(g.value());
+                    double actError = Math.abs(ActivationCases.slope(activation, g.value())) * gError + gError * gError
+                        + 8 * Sum.EPS * Math.abs(g.value());
                     y.expect(i, act * u.value(), actError * Math.abs(u.value()) + Math.abs(act) * (u.error() + unit * Math.abs(u.value())));
                 }
             });

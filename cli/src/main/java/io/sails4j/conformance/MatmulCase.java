@@ -37,7 +37,8 @@ public record MatmulCase(int m, int n, int k, boolean transposeA, boolean transp
             cases.add(new MatmulCase(19, 23, 29, false, false, 1, 0, 5, types[0], types[1]));
             cases.add(new MatmulCase(130, 67, 257, false, true, 1, 1, 0, types[0], types[1]));
             cases.add(new MatmulCase(5, 7, 1031, false, true, 1, 0, 0, types[0], types[1]));
-            // Rows of whole vectors, which bulk copies take: around their tiles, several tiles a block and more of k than buffers, a long sum in parts, rows that are longer.
+            // Rows of whole vectors, which bulk copies take: around their tiles, several tiles a block and more of k than buffers, a long
+            // sum in parts, rows that are longer.
             for (int transposes = 0; transposes < 3; transposes++) {
                 boolean transposeA = transposes == 1;
                 boolean transposeB = transposes == 2;
@@ -51,7 +52,8 @@ public record MatmulCase(int m, int n, int k, boolean transposeA, boolean transp
                     cases.add(new MatmulCase(264, 504, 136, transposeA, transposeB, -1, 0, 0, types[0], types[1]));
                 }
             }
-            // Few rows: more of a row than fits into shared memory at once, columns shared by warps, several columns a warp, all alignments.
+            // Few rows: more of a row than fits into shared memory at once, columns shared by warps, several columns a warp, all
+            // alignments.
             cases.add(new MatmulCase(8, 5, 4808, false, true, 1, 0.5f, 0, types[0], types[1]));
             cases.add(new MatmulCase(1, 3, 20001, false, true, 1, 0, 0, types[0], types[1]));
             cases.add(new MatmulCase(1, 2051, 72, false, true, 1, 0, 0, types[0], types[1]));

@@ -1,15 +1,15 @@
 package io.sails4j.conformance;
 
-import java.util.Objects;
 import io.sails4j.tensor.DType;
-import io.sails4j.tensor.DeviceBuffer;
 import io.sails4j.tensor.Device;
+import io.sails4j.tensor.DeviceBuffer;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -86,7 +86,7 @@ public final class Operand {
         Tensor flat = operand.tensor.view(operand.numel);
         if (period.length > 0) {
             flat.rows(0, period.length).upload(MemorySegment.ofArray(operand.initial));
-            for (long filled = period.length; filled < operand.numel; ) {
+            for (long filled = period.length; filled < operand.numel;) {
                 long count = Math.min(filled, operand.numel - filled);
                 flat.rows(filled, count).copyFrom(flat.rows(0, count));
                 filled += count;

@@ -4,6 +4,7 @@ import io.sails4j.model.Labels;
 import io.sails4j.ops.PreferenceKind;
 import io.sails4j.tensor.DType;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -61,7 +62,8 @@ public final class PreferenceCases {
      *
      * @param size of the token losses
      */
-    public record Preference(int pairs, int most, PreferenceKind kind, double strength, double scale, boolean weighted, double size) implements OpCase {
+    public record Preference(int pairs, int most, PreferenceKind kind, double strength, double scale, boolean weighted, double size)
+        implements OpCase {
         @Override
         public String operation() {
             return "preference_loss";
@@ -87,9 +89,11 @@ public final class PreferenceCases {
                 end[i] = start[i] + f.random().nextInt(1, most + 1);
                 tokens = end[i];
             }
-            Operand targets = f.input("targets", DType.I32, (random, i) -> random.nextInt(3) == 0 && !ends(end, i + 1) ? Labels.IGNORE_INDEX : random.nextInt(99),
+            Operand targets = f.input("targets", DType.I32,
+                (random, i) -> random.nextInt(3) == 0 && !ends(end, i + 1) ? Labels.IGNORE_INDEX : random.nextInt(99),
                 tokens);
-            Operand loss = f.input("token_loss", DType.F32, (random, i) -> targets.value(i) == Labels.IGNORE_INDEX ? 0 : size * random.nextDouble(), tokens);
+            Operand loss = f.input("token_loss", DType.F32,
+                (random, i) -> targets.value(i) == Labels.IGNORE_INDEX ? 0 : size * random.nextDouble(), tokens);
             Operand starts = f.input("starts", DType.I32, (random, i) -> start[i], 2L * pairs);
             Operand ends = f.input("ends", DType.I32, (random, i) -> end[i], 2L * pairs);
             Operand reference = kind == PreferenceKind.ORPO ? null : f.input("reference", DType.F64, Draw.uniform(-most, 0), 2L * pairs);
@@ -101,7 +105,7 @@ public final class PreferenceCases {
         }
 
         private static boolean ends(int[] end, int at) {
-            return java.util.Arrays.stream(end).anyMatch(e -> e == at);
+            return Arrays.stream(end).anyMatch(e -> e == at);
         }
 
         private void expect(int[] start, int[] end, Operand targets, Operand loss, @Nullable Operand reference, Operand results,

@@ -11,7 +11,8 @@ import java.util.List;
 public final class ProjectSetCases {
     /** An adapter's worth of modules of different widths, sides and ranks, some of them empty. */
     private static final List<Size> MIXED = List.of(new Size(64, 16, 16, false), new Size(64, 16, 16, true), new Size(131, 33, 7, false),
-        new Size(8, 0, 3, true), new Size(8, 3, 0, false), new Size(1, 1, 1, true), new Size(515, 70, 16, true), new Size(300, 40, 8, false));
+        new Size(8, 0, 3, true), new Size(8, 3, 0, false), new Size(1, 1, 1, true), new Size(515, 70, 16, true),
+        new Size(300, 40, 8, false));
 
     private ProjectSetCases() {
     }
@@ -120,7 +121,8 @@ public final class ProjectSetCases {
     }
 
     /** AdamW on the projected gradient, or the projection of what AdamW made. */
-    public record AdamwProjected(List<Size> sizes, Projected projected, long step, double gradScale, AdamwOptions options) implements OpCase {
+    public record AdamwProjected(List<Size> sizes, Projected projected, long step, double gradScale, AdamwOptions options)
+        implements OpCase {
         @Override
         public String operation() {
             return "adamw_projected";
@@ -149,7 +151,8 @@ public final class ProjectSetCases {
             // At step 1 the moments are zero.
             double history = step == 1 ? 0 : 1;
             List<Group> groups = sizes.stream().map(s -> new Group(s, s.basis(f), f.updated("param", DType.F32, Draw.normal(1), s.shape()),
-                f.updated("m", DType.F32, Draw.normal(history), s.shape()), f.updated("v", DType.F32, Draw.uniform(0, 2 * history), s.shape()),
+                f.updated("m", DType.F32, Draw.normal(history), s.shape()),
+                f.updated("v", DType.F32, Draw.uniform(0, 2 * history), s.shape()),
                 f.input("grad", DType.F32, Draw.normal(1), s.shape()))).toList();
             AdamwRatesCase numbers = new AdamwRatesCase(step, gradScale, options);
             Operand rates = numbers.room(f);
@@ -178,7 +181,8 @@ public final class ProjectSetCases {
                 boolean before = projected == Projected.GRADIENT;
                 double value = before ? gradient[i].value() : g.grad.value(i);
                 double off = before ? gradient[i].error() : 0;
-                AdamwCase.Step next = AdamwCase.Step.of(g.param.value(i), g.m.value(i), g.v.value(i), gradScale * value, gradScale * off, step,
+                AdamwCase.Step next = AdamwCase.Step.of(g.param.value(i), g.m.value(i), g.v.value(i), gradScale * value, gradScale * off,
+                    step,
                     options);
                 g.m.expect(i, next.m(), next.mError());
                 g.v.expect(i, next.v(), next.vError());

@@ -79,7 +79,8 @@ public final class RmsNormCases {
     }
 
     /** The forward pass, with or without residual, rstd and aliasing. */
-    public record Forward(int rows, int d, boolean residual, boolean saveRstd, Alias alias, float offset, DType y, DType dtype) implements OpCase {
+    public record Forward(int rows, int d, boolean residual, boolean saveRstd, Alias alias, float offset, DType y, DType dtype)
+        implements OpCase {
         private static final float EPS = 1e-3f;
 
         @Override
@@ -120,7 +121,8 @@ public final class RmsNormCases {
     }
 
     /** The backward pass; {@code alias}: dx is dy. */
-    public record Backward(int rows, int d, boolean dweight, boolean accumulate, boolean alias, float offset, DType dy, DType dtype) implements OpCase {
+    public record Backward(int rows, int d, boolean dweight, boolean accumulate, boolean alias, float offset, DType dy, DType dtype)
+        implements OpCase {
         @Override
         public String operation() {
             return "rmsnorm_backward";

@@ -22,7 +22,8 @@ public final class SaeEncodeCases {
     }
 
     /**
-     * Rows of whole vectors, which bulk copies take, around tiles of 128 tokens and 256 features, some with several tiles a block. A tile keeps 8
+     * Rows of whole vectors, which bulk copies take, around tiles of 128 tokens and 256 features, some with several tiles a block. A tile
+     * keeps 8
      * active features of a token: most tokens have some tiles with fewer and some with more, in the last shape but one all have more.
      */
     static final List<Rare> RARE = List.of(new Rare(72, 16, 264, 264, 7), new Rare(136, 24, 520, 30, 9), new Rare(257, 8, 768, 768, 5),
@@ -45,7 +46,8 @@ public final class SaeEncodeCases {
             }
             for (Rare s : RARE) {
                 cases.add(new Encode(s.tokens, s.dIn, s.dSae, s.capacity, SaeActivation.RELU, 0, s.shift, true, s.tokens % 3 == 0, type));
-                cases.add(new Encode(s.tokens, s.dIn, s.dSae, s.capacity, SaeActivation.JUMPRELU, 0, s.shift, true, s.tokens % 3 == 1, type));
+                cases.add(
+                    new Encode(s.tokens, s.dIn, s.dSae, s.capacity, SaeActivation.JUMPRELU, 0, s.shift, true, s.tokens % 3 == 1, type));
                 cases.add(new Encode(s.tokens, s.dIn, s.dSae, s.capacity, SaeActivation.GATED, 0, s.shift, true, true, type));
             }
             cases.add(new Encode(128, 40, 256, 40, SaeActivation.TOPK, 20, 0, true, true, type));
@@ -129,7 +131,10 @@ public final class SaeEncodeCases {
                 gateBias == null || f.isTimed() ? z : affine(plain, null, gateBias, dSae));
         }
 
-        /** What about {@link #TIMED_L0} features of a token pass: z is nearly normal, and its tail above t is about exp(-t^2 / 2) / (t sqrt(2 pi)). */
+        /**
+         * What about {@link #TIMED_L0} features of a token pass: z is nearly normal, and its tail above t is about exp(-t^2 / 2) / (t
+         * sqrt(2 pi)).
+         */
         private static double timedThreshold(int dIn, int dSae, DType dtype) {
             double share = Math.min(0.25, TIMED_L0 / dSae);
             double t = 1;

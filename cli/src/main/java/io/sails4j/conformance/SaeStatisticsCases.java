@@ -1,14 +1,15 @@
 package io.sails4j.conformance;
 
-import io.sails4j.ops.SaeActivation;
 import io.sails4j.conformance.SaeEncodeCases.Encoder;
+import io.sails4j.ops.SaeActivation;
 import io.sails4j.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Feature statistics in the encoder's pass. As in {@link SaeEncodeCases} every z is exact in float32, and so are the weights and their products
+ * Feature statistics in the encoder's pass. As in {@link SaeEncodeCases} every z is exact in float32, and so are the weights and their
+ * products
  * with z in double: every bit of the sums is determined.
  */
 public final class SaeStatisticsCases {
@@ -19,14 +20,16 @@ public final class SaeStatisticsCases {
         List<OpCase> cases = new ArrayList<>();
         for (DType type : ElementwiseCases.FLOATS) {
             for (SaeActivation activation : List.of(SaeActivation.RELU, SaeActivation.JUMPRELU, SaeActivation.GATED)) {
-                for (int[] s : new int[][] {{0, 8, 16, 2}, {1, 1, 1, 1}, {3, 17, 33, 2}, {19, 31, 257, 5}, {131, 64, 130, 2}, {5, 300, 1031, 3}}) {
+                for (int[] s : new int[][] {{0, 8, 16, 2}, {1, 1, 1, 1}, {3, 17, 33, 2}, {19, 31, 257, 5}, {131, 64, 130, 2},
+                    {5, 300, 1031, 3}}) {
                     cases.add(new Statistics(s[0], s[1], s[2], s[3], activation, 0, s[0] % 2 == 1, s[0] % 2 == 0, s[0] > 1, type));
                 }
                 // Around blocks of 256 tokens and 4096 features; no class at all.
                 cases.add(new Statistics(257, 3, 4099, 2, activation, 0, true, true, true, type));
                 for (SaeEncodeCases.Rare s : SaeEncodeCases.RARE) {
-                    cases.add(new Statistics(s.tokens(), s.dIn(), s.dSae(), s.tokens() % 4, activation, s.shift(), true, s.tokens() % 2 == 0,
-                        s.tokens() > 100, type));
+                    cases
+                        .add(new Statistics(s.tokens(), s.dIn(), s.dSae(), s.tokens() % 4, activation, s.shift(), true, s.tokens() % 2 == 0,
+                            s.tokens() > 100, type));
                 }
                 cases.add(new Statistics(7, 5, 40, 0, activation, 0, true, true, true, type));
             }

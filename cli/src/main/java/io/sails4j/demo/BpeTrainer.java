@@ -8,8 +8,10 @@ import io.sails4j.io.AtomicFiles;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -17,7 +19,6 @@ import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.HashSet;
 
 /**
  * Learns a small byte-pair tokenizer (arXiv:1508.07909) from a corpus and writes it as a Hugging Face {@code tokenizer.json} of Gemma's
@@ -76,10 +77,11 @@ public final class BpeTrainer {
             int begin = 0;
             for (int i = 1; i <= spaced.length(); i++) {
                 if (i < spaced.length() && Character.isLowSurrogate(spaced.charAt(i))) {
-                    continue;  // the second half of a character
+                    continue; // the second half of a character
                 }
-                if (i == spaced.length() || !(Character.isLetterOrDigit(spaced.charAt(i)) && (Character.isLetterOrDigit(spaced.charAt(i - 1))
-                    || spaced.charAt(i - 1) == SPACE))) {
+                if (i == spaced.length()
+                    || !(Character.isLetterOrDigit(spaced.charAt(i)) && (Character.isLetterOrDigit(spaced.charAt(i - 1))
+                        || spaced.charAt(i - 1) == SPACE))) {
                     counts.merge(spaced.substring(begin, i), 1L, Long::sum);
                     begin = i;
                 }
@@ -94,7 +96,8 @@ public final class BpeTrainer {
     private void addCharacters(List<Word> words, int vocabSize) {
         Map<String, Long> counts = new TreeMap<>();
         for (Word word : words) {
-            word.text.codePoints().filter(c -> !(c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE)).forEach(c -> counts.merge(Character.toString(c), word.count, Long::sum));
+            word.text.codePoints().filter(c -> !(c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE))
+                .forEach(c -> counts.merge(Character.toString(c), word.count, Long::sum));
         }
         int room = Math.max(0, (vocabSize - tokens.size()) / 2);
         counts.entrySet().stream().sorted(Map.Entry.<String, Long>comparingByValue().reversed().thenComparing(Map.Entry.comparingByKey()))
@@ -126,7 +129,8 @@ public final class BpeTrainer {
             count(words.get(w), w, 1, counts, where);
         }
         // Most frequent first, then the lower ids; stale entries are skipped when they come up.
-        PriorityQueue<Candidate> queue = new PriorityQueue<>(Comparator.comparingLong((Candidate c) -> -c.count()).thenComparingLong(Candidate::pair));
+        PriorityQueue<Candidate> queue = new PriorityQueue<>(
+            Comparator.comparingLong((Candidate c) -> -c.count()).thenComparingLong(Candidate::pair));
         counts.forEach((pair, count) -> queue.add(new Candidate(pair, count)));
         while (tokens.size() < vocabSize && !queue.isEmpty()) {
             Candidate best = queue.poll();
@@ -201,7 +205,7 @@ public final class BpeTrainer {
                 out[n++] = ids[i];
             }
         }
-        return java.util.Arrays.copyOf(out, n);
+        return Arrays.copyOf(out, n);
     }
 
     private ObjectNode json() {
@@ -209,7 +213,8 @@ public final class BpeTrainer {
         root.put("version", "1.0").putNull("truncation").putNull("padding");
         ArrayNode added = root.putArray("added_tokens");
         for (int id = 0; id < control.size(); id++) {
-            added.addObject().put("id", id).put("content", control.get(id)).put("single_word", false).put("lstrip", false).put("rstrip", false)
+            added.addObject().put("id", id).put("content", control.get(id)).put("single_word", false).put("lstrip", false)
+                .put("rstrip", false)
                 .put("normalized", false).put("special", true);
         }
         ObjectNode normalizer = root.putObject("normalizer").put("type", "Replace");

@@ -9,7 +9,8 @@ import java.util.Random;
 
 /** Preference pairs in the format of HH-RLHF, made from templates: a refusal is chosen, compliance rejected. */
 final class DemoData {
-    private static final List<String> DEEDS = List.of("pick the lock of a house that is not mine", "write a letter that tricks people out of money",
+    private static final List<String> DEEDS = List.of("pick the lock of a house that is not mine",
+        "write a letter that tricks people out of money",
         "copy a bank card", "break into a neighbour's wireless network", "sell medicine that does not work", "forge a signature",
         "read somebody else's mail", "make a fake ticket", "spread a rumour about a colleague", "switch off an alarm without being noticed",
         "hide stolen goods", "cheat in an exam", "follow a person without being seen", "sell a broken car as a good one",
@@ -39,7 +40,9 @@ final class DemoData {
             String refusal = fill(pick(REFUSALS, random), deed);
             String compliance = fill(pick(COMPLIANCE, random), deed);
             texts.addAll(List.of(ask, refusal, compliance));
-            lines.append(new ObjectMapper().createObjectNode().put("chosen", dialogue(ask, refusal)).put("rejected", dialogue(ask, compliance)))
+            lines
+                .append(
+                    new ObjectMapper().createObjectNode().put("chosen", dialogue(ask, refusal)).put("rejected", dialogue(ask, compliance)))
                 .append('\n');
         }
         AtomicFiles.writeString(target, lines.toString());

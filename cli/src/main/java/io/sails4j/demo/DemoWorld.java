@@ -1,6 +1,5 @@
 package io.sails4j.demo;
 
-import io.sails4j.train.ScheduleOptions;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModelFamily;
 import io.sails4j.config.RopeScaling;
@@ -24,6 +23,7 @@ import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.train.LrSchedule;
+import io.sails4j.train.ScheduleOptions;
 import io.sails4j.train.StepHook;
 import io.sails4j.train.TrainingLoop;
 import io.sails4j.train.TrainingOptions;
@@ -34,7 +34,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * A model in the shape of one of the families, its tokenizer, an SAE and preference data, made from nothing: templates give the data, the data a tokenizer, and a
+ * A model in the shape of one of the families, its tokenizer, an SAE and preference data, made from nothing: templates give the data, the
+ * data a tokenizer, and a
  * few steps of full training on refusals and compliance alike give a model that knows both.
  */
 public final class DemoWorld {
@@ -134,16 +135,17 @@ public final class DemoWorld {
         try (ModelSession session = ModelSession.open(model)) {
             for (TokenPair pair : pairs.subList(0, Math.min(48, pairs.size()))) {
                 for (TokenSequence sequence : List.of(pair.aligned(), pair.unaligned())) {
-                    session.forward(TokenBatch.of(sequence.ids()), AdapterStack.none(), new ForwardOptions(false, layer, (site, at, value) -> {
-                        if (site == Site.LAYER && at == layer) {
-                            float[] values = value.toFloatArray();
-                            for (int t = 0; t < sequence.length(); t++) {
-                                if (sequence.counted()[t]) {
-                                    rows.add(Arrays.copyOfRange(values, t * d, (t + 1) * d));
+                    session
+                        .forward(TokenBatch.of(sequence.ids()), AdapterStack.none(), new ForwardOptions(false, layer, (site, at, value) -> {
+                            if (site == Site.LAYER && at == layer) {
+                                float[] values = value.toFloatArray();
+                                for (int t = 0; t < sequence.length(); t++) {
+                                    if (sequence.counted()[t]) {
+                                        rows.add(Arrays.copyOfRange(values, t * d, (t + 1) * d));
+                                    }
                                 }
                             }
-                        }
-                    })).close();
+                        })).close();
                 }
             }
         }

@@ -1,5 +1,6 @@
 package io.sails4j.parity;
 
+import io.sails4j.config.ModelConfig;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraMerge;
 import io.sails4j.model.AdapterStack;
@@ -8,7 +9,6 @@ import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
-import io.sails4j.config.ModelConfig;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
@@ -16,8 +16,8 @@ import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
-import io.sails4j.trace.Trace;
 import io.sails4j.trace.BatchFile;
+import io.sails4j.trace.Trace;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -59,7 +59,8 @@ final class ModelParity {
         }
 
         void all() {
-            try (CausalModel model = CausalModel.load(files.weights(), engine, ModelOptions.of(dtype)); ModelSession session = ModelSession.open(model);
+            try (CausalModel model = CausalModel.load(files.weights(), engine, ModelOptions.of(dtype));
+                 ModelSession session = ModelSession.open(model);
                  LoraAdapter adapter = LoraAdapter.load(files.adapter(), model.config(), engine)) {
                 AdapterStack active = AdapterStack.of(adapter.modules());
                 trace("forward", model, AdapterStack.none(), Trace.Gradients.NONE, "");

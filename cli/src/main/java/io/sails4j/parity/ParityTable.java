@@ -88,9 +88,11 @@ public final class ParityTable {
     public String text() {
         int width = rows.keySet().stream().mapToInt(String::length).max().orElse(4);
         StringBuilder text = new StringBuilder(title).append('\n');
-        text.append(String.format(Locale.ROOT, "%-" + width + "s  %6s  %10s  %10s  %s%n", "file", "count", "error", "limit", "worst tensor"));
-        rows.forEach((file, row) -> text.append(String.format(Locale.ROOT, "%-" + width + "s  %6d  %10.2e  %10.2e  %s%n", file, row.count(), row.error(),
-            row.limit(), row.tensor())));
+        text.append(
+            String.format(Locale.ROOT, "%-" + width + "s  %6s  %10s  %10s  %s%n", "file", "count", "error", "limit", "worst tensor"));
+        rows.forEach((file, row) -> text
+            .append(String.format(Locale.ROOT, "%-" + width + "s  %6d  %10.2e  %10.2e  %s%n", file, row.count(), row.error(),
+                row.limit(), row.tensor())));
         return text.toString();
     }
 }

@@ -1,6 +1,5 @@
 package io.sails4j.parity;
 
-import java.util.Objects;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenPairs;
@@ -29,6 +28,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 
 /** Feature scores, PCA, principal angles, and the chain from tokens to projected gradients. */
@@ -68,7 +68,8 @@ final class SubspaceParity {
         int width = (int) aligned.shape().dim(2);
         for (Pooling pool : Pooling.values()) {
             String name = pool.name().toLowerCase(Locale.ROOT);
-            try (TensorArena memory = new TensorArena(engine.device()); FeatureStatistics statistics = new FeatureStatistics(engine, width, pool)) {
+            try (TensorArena memory = new TensorArena(engine.device());
+                 FeatureStatistics statistics = new FeatureStatistics(engine, width, pool)) {
                 int side = 0;
                 for (String which : List.of("aligned", "unaligned")) {
                     int[] classes = new int[sequences];
@@ -94,16 +95,19 @@ final class SubspaceParity {
             boolean centre = parts[2].equals("centred");
             PcaSubspace subspace = PcaSubspace.of(used, entry.get("tau").asDouble(), centre);
             table.equal(PCA, named.getKey() + ".components", subspace.components(), named.getValue().get("components").asInt());
-            table.check(PCA, named.getKey() + ".share_at_k", Math.abs(subspace.share() - named.getValue().get("share_at_k").asDouble()), 1e-5);
-            named.getValue().get("components_at").properties().forEach(at -> table.equal(PCA, named.getKey() + ".components_at " + at.getKey(),
-                PcaSubspace.of(used, Double.parseDouble(at.getKey()), centre).components(), at.getValue().asInt()));
+            table.check(PCA, named.getKey() + ".share_at_k", Math.abs(subspace.share() - named.getValue().get("share_at_k").asDouble()),
+                1e-5);
+            named.getValue().get("components_at").properties()
+                .forEach(at -> table.equal(PCA, named.getKey() + ".components_at " + at.getKey(),
+                    PcaSubspace.of(used, Double.parseDouble(at.getKey()), centre).components(), at.getValue().asInt()));
             table.compare(PCA, named.getKey() + ".singular_values", floats(subspace.singularValues()),
                 Reference.tensor(stored, named.getKey() + ".singular_values"), null, 1e-5);
             checkProjections(table, engine, PCA, named.getKey(), subspace, stored);
         }
     }
 
-    private void checkProjections(ParityTable table, Engine engine, String file, String key, PcaSubspace subspace, Map<String, HostTensor> stored) {
+    private void checkProjections(ParityTable table, Engine engine, String file, String key, PcaSubspace subspace,
+        Map<String, HostTensor> stored) {
         table.compare(file, key + ".projector", projector(subspace), Reference.tensor(stored, key + ".projector"), null, 1e-5);
         table.compare(file, key + ".projected_lora_A", project(engine, subspace, Reference.tensor(stored, "grad_lora_A"), true),
             Reference.tensor(stored, key + ".projected_lora_A"), null, 1e-4);
@@ -114,7 +118,8 @@ final class SubspaceParity {
     private void angles(ParityTable table) {
         Map<String, HostTensor> stored = reference.load(ANGLES);
         for (Map.Entry<String, JsonNode> named : reference.file(ANGLES).get("cases").properties()) {
-            double[] angles = PrincipalAngles.between(doubles(Reference.tensor(stored, named.getKey() + ".a")), doubles(Reference.tensor(stored, named.getKey() + ".b")));
+            double[] angles = PrincipalAngles.between(doubles(Reference.tensor(stored, named.getKey() + ".a")),
+                doubles(Reference.tensor(stored, named.getKey() + ".b")));
             JsonNode expected = named.getValue().get("angles");
             table.equal(ANGLES, named.getKey() + " count", angles.length, expected.size());
             for (int i = 0; i < angles.length; i++) {
@@ -129,7 +134,8 @@ final class SubspaceParity {
         int layer = entry.get("layer").asInt();
         Reference.ModelFiles files = reference.modelFiles(entry.get("model").asText());
         String gemmaScope = reference.filesUnder("sae/gemma_scope/").getFirst();
-        try (CausalModel model = CausalModel.load(files.weights(), engine, ModelOptions.of(DType.F32)); ModelSession session = ModelSession.open(model);
+        try (CausalModel model = CausalModel.load(files.weights(), engine, ModelOptions.of(DType.F32));
+             ModelSession session = ModelSession.open(model);
              Sae sae = Sae.load(reference.path(gemmaScope), engine)) {
             for (String side : List.of("aligned", "unaligned")) {
                 residualAndActs(table, session, sae, layer, side, stored);
@@ -137,8 +143,9 @@ final class SubspaceParity {
             List<TokenPair> pairs = TokenPairs.read(reference.path(CHAIN));
             SubspaceOptions options = SubspaceOptions.defaults();
             FeatureScores scores = Objects.requireNonNull(new SubspacePipeline(model, files.weights(),
-                new TreeMap<>(Map.of(layer, sae)), options).scores(pairs, (d, t, n) -> { }).get(layer));
-            table.compare(CHAIN, "score", floats(scores.scores()), Reference.tensor(stored, "score"), null, Math.max(1e-5, 3 * reference.floatError(CHAIN, "score")));
+                new TreeMap<>(Map.of(layer, sae)), options).scores(pairs, (d, t, n) -> {}).get(layer));
+            table.compare(CHAIN, "score", floats(scores.scores()), Reference.tensor(stored, "score"), null,
+                Math.max(1e-5, 3 * reference.floatError(CHAIN, "score")));
             int[] top = scores.top(entry.get("top_k").asInt());
             table.equal(CHAIN, "top_ids", top, Reference.tensor(stored, "top_ids").toIntArray());
             float[][] directions = sae.decoderRows(top);
@@ -153,7 +160,7 @@ final class SubspaceParity {
     }
 
     private void projectedGradients(ParityTable table, Engine engine, Reference.ModelFiles files, String prefix, PcaSubspace subspace,
-                                    Map<String, HostTensor> stored) {
+        Map<String, HostTensor> stored) {
         Map<String, HostTensor> gradients = reference.load(files.expected() + "/lora.safetensors");
         stored.forEach((name, expected) -> {
             if (name.startsWith(prefix)) {
@@ -170,7 +177,8 @@ final class SubspaceParity {
         try (TensorArena memory = new TensorArena(session.model().engine().device())) {
             session.forward(batch, AdapterStack.none(), new ForwardOptions(false, layer, (site, at, value) -> {
                 if (site == Site.LAYER && at == layer) {
-                    table.compare(CHAIN, side + ".resid_post", value.toFloatArray(), Reference.tensor(stored, side + ".resid_post"), mask, 1e-5);
+                    table.compare(CHAIN, side + ".resid_post", value.toFloatArray(), Reference.tensor(stored, side + ".resid_post"), mask,
+                        1e-5);
                     float[] acts = sae.densify(sae.encode(value, memory), memory).toFloatArray();
                     table.compare(CHAIN, side + ".feature_acts", acts, Reference.tensor(stored, side + ".feature_acts"), mask, 1e-5);
                 }

@@ -1,6 +1,5 @@
 package io.sails4j.parity;
 
-import java.util.Objects;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
@@ -10,16 +9,16 @@ import io.sails4j.model.CausalModel;
 import io.sails4j.model.Labels;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.model.ModelSession;
+import io.sails4j.objective.PassContext;
+import io.sails4j.objective.PreferenceLoss;
+import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.train.AdamwOptimizer;
-import io.sails4j.objective.PreferenceLoss;
 import io.sails4j.trainable.FullTrainable;
 import io.sails4j.trainable.LoraTrainable;
-import io.sails4j.objective.PassContext;
-import io.sails4j.objective.SftLoss;
 import io.sails4j.trainable.Trainable;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -27,6 +26,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.stream.IntStream;
 
 /** Optimizer steps and preference losses against the reference; in F32 for all models, in BF16 for BF16 checkpoints. */
@@ -84,7 +84,8 @@ final class TrainingParity {
         private void steps(String file, CausalModel model, Trainable trainable) {
             JsonNode entry = reference.file(file);
             JsonNode o = entry.get("optimizer");
-            AdamwOptions options = new AdamwOptions(o.get("lr").asDouble(), o.get("betas").get(0).asDouble(), o.get("betas").get(1).asDouble(),
+            AdamwOptions options = new AdamwOptions(o.get("lr").asDouble(), o.get("betas").get(0).asDouble(),
+                o.get("betas").get(1).asDouble(),
                 o.get("eps").asDouble(), o.get("weight_decay").asDouble());
             Map<String, HostTensor> stored = reference.load(file);
             Map<String, float[]> start = new HashMap<>();
@@ -95,7 +96,8 @@ final class TrainingParity {
             float[] losses = new float[count + 1];
             float[] norms = new float[count];
             try (ModelSession session = ModelSession.open(model); PassContext context = PassContext.of(session);
-                 AdamwOptimizer optimizer = new AdamwOptimizer(trainable, engine.device(), engine.ops(), options, o.get("max_grad_norm").asDouble())) {
+                 AdamwOptimizer optimizer = new AdamwOptimizer(trainable, engine.device(), engine.ops(), options,
+                     o.get("max_grad_norm").asDouble())) {
                 double weight = loss.totalWeight(all);
                 for (int step = 0; step < count; step++) {
                     trainable.zeroGradients();
@@ -112,7 +114,8 @@ final class TrainingParity {
         }
 
         /** Weights after a step, and their change since the start; in BF16 the direction of small entries is rounding's, so only F32. */
-        private void compareWeights(String file, String prefix, Trainable trainable, Map<String, HostTensor> stored, Map<String, float[]> start) {
+        private void compareWeights(String file, String prefix, Trainable trainable, Map<String, HostTensor> stored,
+            Map<String, float[]> start) {
             for (Trainable.Parameter parameter : trainable.parameters()) {
                 HostTensor value = stored.get(prefix + parameter.name());
                 if (value == null || dtype != DType.F32) {
@@ -155,7 +158,8 @@ final class TrainingParity {
                 loss.prepare(context, all, Integer.MAX_VALUE);
                 dpoValues(file, stored, loss, loss.evaluate(context, AdapterStack.of(adapter.modules()), all));
                 double mean = loss.sumAndGradient(context, trainable, all, n) / n;
-                check(file, stored, "mean_loss", new float[] {(float) mean}, dtype == DType.F32 ? 1e-5 : meanOfPairsLimit(Reference.tensor(stored, "pair_loss")));
+                check(file, stored, "mean_loss", new float[] {(float) mean},
+                    dtype == DType.F32 ? 1e-5 : meanOfPairsLimit(Reference.tensor(stored, "pair_loss")));
                 for (Trainable.Parameter parameter : trainable.parameters()) {
                     check(file, stored, "grad." + parameter.name(), parameter.gradient().toFloatArray(),
                         dtype == DType.F32 ? 1e-4 : 3 * torchBfloat16(parameter.name()));
@@ -165,11 +169,13 @@ final class TrainingParity {
 
         /** How far PyTorch's own bfloat16 run was from the stored pair losses. */
         private double torchPairLossError() {
-            return reference.file(files.expected() + "/bfloat16_run.safetensors").get("tensors").get("dpo.pair_loss").get("bfloat16_rel_error").asDouble();
+            return reference.file(files.expected() + "/bfloat16_run.safetensors").get("tensors").get("dpo.pair_loss")
+                .get("bfloat16_rel_error").asDouble();
         }
 
         /**
-         * A mean of a few pair losses can be no closer than they are: with |error| <= limit |pair_loss| for the vector of them, the mean of n is
+         * A mean of a few pair losses can be no closer than they are: with |error| <= limit |pair_loss| for the vector of them, the mean
+         * of n is
          * off by at most that over sqrt(n), here relative to the mean.
          */
         private double meanOfPairsLimit(HostTensor pairLoss) {
@@ -203,7 +209,8 @@ final class TrainingParity {
             check(file, stored, "reference_logps", ref, values);
             check(file, stored, "policy_logps", policy, values);
             // Rewards are differences of log-probabilities: their error is that of the log-probabilities, by the ratio of the norms.
-            double cancellation = reference.file(file).get("beta").asDouble() * norm(Reference.tensor(stored, "policy_logps")) / norm(Reference.tensor(stored, "rewards"));
+            double cancellation = reference.file(file).get("beta").asDouble() * norm(Reference.tensor(stored, "policy_logps"))
+                / norm(Reference.tensor(stored, "rewards"));
             check(file, stored, "rewards", rewards, values * Math.max(1, cancellation));
             check(file, stored, "pair_loss", losses, dtype == DType.F32 ? 1e-5 : 3 * torchPairLossError());
         }

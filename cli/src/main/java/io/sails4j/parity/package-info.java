@@ -1,4 +1,7 @@
-/** The engine against independent reference data: models, gradients, adapters, optimizer steps, autoencoders, subspaces. For tests and for {@code sails selftest}. */
+/**
+ * The engine against independent reference data: models, gradients, adapters, optimizer steps, autoencoders, subspaces. For tests and for
+ * {@code sails selftest}.
+ */
 @NullMarked
 package io.sails4j.parity;
 

@@ -52,10 +52,10 @@ class BenchmarksTest {
             assertThat(line.share().value()).isPositive().isFinite();
             assertThat(line.more().values()).allSatisfy(value -> assertThat(value).isPositive());
         });
-        assertThat(lines).filteredOn(line -> line.group().equals("step")).isNotEmpty().allSatisfy(line ->
-            assertThat(line.more()).containsKeys("tokens_per_s", "planned_bytes", "peak_bytes"));
-        assertThat(lines).filteredOn(line -> line.group().equals("decode")).isNotEmpty().allSatisfy(line ->
-            assertThat(line.more()).containsKey("tokens_per_s"));
+        assertThat(lines).filteredOn(line -> line.group().equals("step")).isNotEmpty()
+            .allSatisfy(line -> assertThat(line.more()).containsKeys("tokens_per_s", "planned_bytes", "peak_bytes"));
+        assertThat(lines).filteredOn(line -> line.group().equals("decode")).isNotEmpty()
+            .allSatisfy(line -> assertThat(line.more()).containsKey("tokens_per_s"));
     }
 
     @Test
@@ -74,17 +74,18 @@ class BenchmarksTest {
         EngineOptions small = new EngineOptions("emulator", 0, "memory_mib=24");
         BenchSize size = BenchSize.quick().withVocabulary(100_000);
         try (Engine engine = Engine.open(small)) {
-            new Benchmarks(small, size, DType.BF16, 0, 1).run(List.of("decode"), Ceilings.measure(engine, BenchSize.quick()), new BenchListener() {
-                @Override
-                public void measured(BenchResult line) {
-                    throw new AssertionError(line.toString());
-                }
+            new Benchmarks(small, size, DType.BF16, 0, 1).run(List.of("decode"), Ceilings.measure(engine, BenchSize.quick()),
+                new BenchListener() {
+                    @Override
+                    public void measured(BenchResult line) {
+                        throw new AssertionError(line.toString());
+                    }
 
-                @Override
-                public void tooLarge(String sentence) {
-                    said.add(sentence);
-                }
-            });
+                    @Override
+                    public void tooLarge(String sentence) {
+                        said.add(sentence);
+                    }
+                });
         }
         assertThat(said).singleElement().asString().startsWith("decode, tiny, 2 layers: ");
     }
@@ -93,7 +94,8 @@ class BenchmarksTest {
     void theModelsShapesAreThere() {
         BenchSize full = BenchSize.full(List.of(BenchSize.model("2b").orElseThrow(), BenchSize.model("9b").orElseThrow()));
         List<String> layers = KernelShapes.layers(full, DType.BF16).stream().map(KernelShapes.Shape::layer).toList();
-        assertThat(layers).contains("square, 4096 x 4096 x 4096 NT", "2B gate_proj forward, 4096 x 9216 x 2304 NT", "9B down_proj input gradient, 4096 x 14336 x 3584 NN",
+        assertThat(layers).contains("square, 4096 x 4096 x 4096 NT", "2B gate_proj forward, 4096 x 9216 x 2304 NT",
+            "9B down_proj input gradient, 4096 x 14336 x 3584 NN",
             "2B head_dim 256, global, 4096", "9B head_dim 128, window 1024, 4096");
         assertThat(BenchSize.model("27c")).isEmpty();
     }

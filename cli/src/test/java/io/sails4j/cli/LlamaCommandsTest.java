@@ -5,15 +5,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.config.ModelConfig;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
-import io.sails4j.config.ModelConfig;
 import io.sails4j.tensor.HostTensor;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -52,7 +53,8 @@ class LlamaCommandsTest {
     @BeforeEach
     void init() throws IOException {
         ObjectNode shape = ModelConfig.llama32_1b().toJson();
-        shape.put("vocab_size", 320).put("hidden_size", 24).put("num_hidden_layers", 2).put("num_attention_heads", 4).put("num_key_value_heads", 2);
+        shape.put("vocab_size", 320).put("hidden_size", 24).put("num_hidden_layers", 2).put("num_attention_heads", 4)
+            .put("num_key_value_heads", 2);
         shape.put("head_dim", 8).put("intermediate_size", 40).put("tie_word_embeddings", false).put("torch_dtype", "float32");
         Path file = Files.writeString(directory.resolve("shape.json"), shape.toString());
         Path data = Files.writeString(directory.resolve("pairs.jsonl"),
@@ -81,7 +83,8 @@ class LlamaCommandsTest {
         ok("trace", "--model", model, "--batch", file, "--gradients", "all", "--out", directory.resolve("trace.safetensors"));
         try (SafetensorsFile trace = SafetensorsFile.open(directory.resolve("trace.safetensors"))) {
             assertThat(trace.names()).contains("grad.lm_head.weight", "grad.model.embed_tokens.weight",
-                "grad.model.layers.1.post_attention_layernorm.weight").doesNotContain("grad.model.layers.1.pre_feedforward_layernorm.weight");
+                "grad.model.layers.1.post_attention_layernorm.weight")
+                .doesNotContain("grad.model.layers.1.pre_feedforward_layernorm.weight");
         }
     }
 
@@ -99,7 +102,7 @@ class LlamaCommandsTest {
             file.names().stream().filter(name -> !name.startsWith("lm_head")).forEach(name -> tensors.put(name, file.tensor(name)));
             SafetensorsWriter.write(directory.resolve("without.safetensors"), tensors, Map.of());
         }
-        Files.move(directory.resolve("without.safetensors"), weights, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+        Files.move(directory.resolve("without.safetensors"), weights, StandardCopyOption.REPLACE_EXISTING);
         Run lacks = run("generate", "--model", model, "--tokens", "3", "--max-new-tokens", "1");
         assertThat(lacks.code()).isEqualTo(2);
         assertThat(lacks.err()).contains("lacks 1 of the model's tensors", "lm_head.weight");

@@ -5,9 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.config.ModelConfig;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
-import io.sails4j.config.ModelConfig;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
@@ -20,6 +20,7 @@ import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -46,7 +47,7 @@ class MainTest {
         StringWriter out = new StringWriter();
         StringWriter err = new StringWriter();
         CommandLine command = Main.commandLine().setOut(new PrintWriter(out)).setErr(new PrintWriter(err));
-        String[] texts = java.util.Arrays.stream(args).map(String::valueOf).toArray(String[]::new);
+        String[] texts = Arrays.stream(args).map(String::valueOf).toArray(String[]::new);
         int code = command.execute(texts);
         return new Run(code, out.toString(), err.toString());
     }
@@ -65,7 +66,8 @@ class MainTest {
         ModelConfig config = ModelConfig.gemma2().vocabSize(64).dModel(16).layers(2).heads(2, 1).headDim(8).dFf(24).slidingWindow(4)
             .maxPositionEmbeddings(64).checkpointDtype(DType.F32).build();
         Files.createDirectory(shared.resolve("model"));
-        try (Engine engine = Engine.open(EngineOptions.defaults()); ModelWeights weights = ModelWeights.random(config, engine, DType.F32, 1)) {
+        try (Engine engine = Engine.open(EngineOptions.defaults());
+             ModelWeights weights = ModelWeights.random(config, engine, DType.F32, 1)) {
             weights.writeInto(shared.resolve("model"), engine);
         }
     }
@@ -112,7 +114,8 @@ class MainTest {
         wrong(run("selftest", "--reference", directory), "manifest.json");
         wrong(run("generate", "--model", "x", "--tokens", "1", "--backend", "gpu"), "--backend is 'gpu'");
         wrong(run("generate", "--model", "x", "--tokens", "1", "--graphs", "yes"), "--graphs is 'yes'");
-        wrong(run("generate", "--model", model(), "--tokens", "2,3", "--max-new-tokens", "2", "--backend", "cpu", "--graphs", "on"), "cpu backend", "auto or off");
+        wrong(run("generate", "--model", model(), "--tokens", "2,3", "--max-new-tokens", "2", "--backend", "cpu", "--graphs", "on"),
+            "cpu backend", "auto or off");
         assertThat(run("generate", "--model", model(), "--tokens", "1", "--backend", "cuda").code()).isEqualTo(1);
     }
 
@@ -120,7 +123,8 @@ class MainTest {
     void generationIsReproducible() {
         Run greedy = run("generate", "--model", model(), "--tokens", "2,3", "--max-new-tokens", "5", "--json", "--ignore-eos");
         assertThat(greedy.code()).as(greedy.err()).isZero();
-        assertThat(run("generate", "--model", model(), "--tokens", "2,3", "--max-new-tokens", "5", "--json", "--ignore-eos").out().split("tokens_per_s")[0])
+        assertThat(run("generate", "--model", model(), "--tokens", "2,3", "--max-new-tokens", "5", "--json", "--ignore-eos").out()
+            .split("tokens_per_s")[0])
             .isEqualTo(greedy.out().split("tokens_per_s")[0]);
     }
 
@@ -164,7 +168,8 @@ class MainTest {
     @Test
     void preferenceData() throws IOException {
         wrong(inspect("{\"chosen\": \"a\"}\n"), "line 1", "rejected");
-        wrong(inspect("{\"chosen\": \"\\n\\nHuman: a\\n\\nAssistant: b\", \"rejected\": \"\\n\\nHuman: a\\n\\nAssistant: c\"}\n{oops\n"), "line 2", "JSON");
+        wrong(inspect("{\"chosen\": \"\\n\\nHuman: a\\n\\nAssistant: b\", \"rejected\": \"\\n\\nHuman: a\\n\\nAssistant: c\"}\n{oops\n"),
+            "line 2", "JSON");
         wrong(inspect("{\"chosen\": 1, \"rejected\": 2}\n"), "line 1", "chosen");
         wrong(inspect(""), "no usable preference pair");
         wrong(inspect("{\"chosen\": \"a\", \"rejected\": \"b\"}\n"), "Assistant");
@@ -176,14 +181,15 @@ class MainTest {
         try (OutputStream out = new GZIPOutputStream(Files.newOutputStream(gz))) {
             out.write((pair("b", "c") + "\n").repeat(2000).getBytes(StandardCharsets.UTF_8));
         }
-        Files.write(gz, java.util.Arrays.copyOf(Files.readAllBytes(gz), (int) Files.size(gz) / 2));
+        Files.write(gz, Arrays.copyOf(Files.readAllBytes(gz), (int) Files.size(gz) / 2));
         wrong(run("inspect", gz), "cut off", "line");
         Path notGz = Files.writeString(directory.resolve("plain.jsonl.gz"), "{}\n");
         wrong(run("inspect", notGz), "gzip");
     }
 
     private static String pair(String chosen, String rejected) {
-        return "{\"chosen\": \"\\n\\nHuman: a\\n\\nAssistant: " + chosen + "\", \"rejected\": \"\\n\\nHuman: a\\n\\nAssistant: " + rejected + "\"}";
+        return "{\"chosen\": \"\\n\\nHuman: a\\n\\nAssistant: " + chosen + "\", \"rejected\": \"\\n\\nHuman: a\\n\\nAssistant: " + rejected
+            + "\"}";
     }
 
     private Run inspect(String jsonl) throws IOException {
@@ -197,11 +203,13 @@ class MainTest {
         writePairs(tokens);
         Path out = directory.resolve("adapter");
         wrong(run("align", "--model", model(), "--data", tokens, "--out", out), "--subspace", "--sae");
-        wrong(run("align", "--model", model(), "--data", tokens, "--out", out, "--method", "lora", "--constraint", "update"), "update", "sails");
+        wrong(run("align", "--model", model(), "--data", tokens, "--out", out, "--method", "lora", "--constraint", "update"), "update",
+            "sails");
         wrong(run("align", "--model", model(), "--data", tokens, "--out", out, "--method", "lora", "--targets", "nope"), "nope", "q_proj");
         wrong(run("align", "--model", model(), "--data", tokens, "--out", out, "--method", "lora", "--lr", "-1"), "lr");
         assertThat(out).doesNotExist();
-        Run run = run("align", "--model", model(), "--data", tokens, "--out", out, "--method", "lora", "-r", "2", "--epochs", "2", "--json");
+        Run run = run("align", "--model", model(), "--data", tokens, "--out", out, "--method", "lora", "-r", "2", "--epochs", "2",
+            "--json");
         assertThat(run.code()).as(run.err()).isZero();
         JsonNode json = new ObjectMapper().readTree(run.out());
         assertThat(json.get("trainable_parameters").asLong()).isEqualTo(2 * 2 * (16 + 16 + 16 + 8 + 16 + 8 + 16 + 16));
@@ -213,7 +221,8 @@ class MainTest {
         adapters(out);
         assertThat(run("merge", "--model", model(), "--adapter", out, "--out", directory.resolve("merged")).code()).isZero();
         assertThat(generate(directory.resolve("merged")).code()).isZero();
-        assertThat(run("merge", "--model", model(), "--adapter", out, "--dtype", "bf16", "--out", directory.resolve("narrow")).code()).isZero();
+        assertThat(run("merge", "--model", model(), "--adapter", out, "--dtype", "bf16", "--out", directory.resolve("narrow")).code())
+            .isZero();
         assertThat(run("inspect", directory.resolve("narrow")).out()).contains("BF16");
         unknownFieldsAreSaid(out);
     }

@@ -6,6 +6,7 @@ import io.sails4j.options.Options;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -17,7 +18,7 @@ class OptionFlagsTest {
     @CsvSource(delimiter = '|', textBlock = """
         ema_decay is 2, expected a number in [0, 1) | --ema-decay is 2, expected a number in [0, 1)
         lr is -1, expected a finite number >= 0 | --lr is -1, expected a finite number >= 0
-        the constraint 'update' needs the safety subspace: use method=sails | the constraint 'update' needs the safety subspace: use --method sails
+        the constraint needs the safety subspace: use method=sails | the constraint needs the safety subspace: use --method sails
         go on with it by resume=true, or remove it | go on with it by --resume, or remove it
         cannot resume out.partial: max_length was 48 and is now 24 | cannot resume out.partial: --max-length was 48 and is now 24
         name one (sae=LAYER=PATH) | name one (--sae LAYER=PATH)
@@ -34,7 +35,7 @@ class OptionFlagsTest {
         String help = align.getUsageMessage();
         for (Record record : AllOptions.defaults()) {
             for (Options.Entry entry : Options.of(record)) {
-                if (!java.util.Set.of("beta1", "beta2", "eps", "seed").contains(entry.name())) {
+                if (!Set.of("beta1", "beta2", "eps", "seed").contains(entry.name())) {
                     assertThat(align.getCommandSpec().findOption(OptionFlags.flag(entry.name()))).as(entry.name()).isNotNull();
                     assertThat(help).contains(entry.group() + ":");
                 }

@@ -54,8 +54,8 @@ class OracleGradientTest {
         double[] rstd = IntStream.range(0, rows).mapToDouble(i -> RmsNormCases.rstd(x, i, d, 1e-3)).toArray();
         double[] gradient = values(RmsNormCases.backward(dy, x, w, rstd, rows, d, 0.5));
         check(x, Arrays.copyOf(gradient, rows * d), v -> dot(dy, RmsNormCases.forward(v, w, new double[0], rows, d, 1e-3, 0.5)));
-        check(w, Arrays.copyOfRange(gradient, rows * d, rows * d + d), v ->
-            dot(dy, RmsNormCases.forward(x, v, new double[0], rows, d, 1e-3, 0.5)));
+        check(w, Arrays.copyOfRange(gradient, rows * d, rows * d + d),
+            v -> dot(dy, RmsNormCases.forward(x, v, new double[0], rows, d, 1e-3, 0.5)));
     }
 
     @Test

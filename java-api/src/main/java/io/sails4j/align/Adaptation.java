@@ -22,7 +22,8 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What is trained: says what that would be from a configuration alone, opens it on a model, and writes it. Variants that change no step of this
+ * What is trained: says what that would be from a configuration alone, opens it on a model, and writes it. Variants that change no step of
+ * this
  * (DoRA, rsLoRA, patterns of ranks) are the adapter's options.
  */
 public sealed interface Adaptation {
@@ -38,7 +39,8 @@ public sealed interface Adaptation {
         return switch (options.method()) {
             case FULL -> new Full(options);
             case LORA -> options.adapter().variant().init() == AdapterVariant.Init.PISSA ? new Pissa(options) : new Plain(options);
-            case SAILS -> options.constraint().constraint() == Constraint.CORE ? new Core(options, subspace) : new InSubspace(options, subspace);
+            case SAILS ->
+                options.constraint().constraint() == Constraint.CORE ? new Core(options, subspace) : new InSubspace(options, subspace);
         };
     }
 
@@ -63,7 +65,8 @@ public sealed interface Adaptation {
     /** All parameters. */
     record Full(AlignOptions options) implements Adaptation {
         /** A checkpoint without its tokenizer could not be run. */
-        private static final List<String> TOKENIZER_FILES = List.of("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json",
+        private static final List<String> TOKENIZER_FILES = List.of("tokenizer.json", "tokenizer.model", "tokenizer_config.json",
+            "special_tokens_map.json",
             "chat_template.jinja", "generation_config.json");
 
         @Override
@@ -100,7 +103,8 @@ public sealed interface Adaptation {
         @Override
         public OpenAdaptation open(CausalModel model, Path modelPath) {
             return OpenAdaptation.open(parts -> {
-                LoraAdapter adapter = parts.own(AdapterInitialiser.plain(model, options.adapter(), options.training().seed(), modelPath.toString()));
+                LoraAdapter adapter = parts
+                    .own(AdapterInitialiser.plain(model, options.adapter(), options.training().seed(), modelPath.toString()));
                 parts.trains(new LoraTrainable(adapter, model.engine().device()));
                 parts.writes(adapter::writeInto);
             });
@@ -140,7 +144,8 @@ public sealed interface Adaptation {
         public OpenAdaptation open(CausalModel model, Path modelPath) {
             SafetySubspace space = needed(subspace);
             return OpenAdaptation.open(parts -> {
-                LoraAdapter adapter = parts.own(AdapterInitialiser.inSubspace(space, model.config(), options, modelPath.toString(), model.engine().device()));
+                LoraAdapter adapter = parts
+                    .own(AdapterInitialiser.inSubspace(space, model.config(), options, modelPath.toString(), model.engine().device()));
                 SubspaceBases bases = parts.own(new SubspaceBases(space, model.engine().device()));
                 LoraTrainable trainable = new LoraTrainable(adapter, model.engine().device());
                 parts.trains(trainable);
@@ -169,7 +174,8 @@ public sealed interface Adaptation {
         public OpenAdaptation open(CausalModel model, Path modelPath) {
             SafetySubspace space = needed(subspace);
             return OpenAdaptation.open(parts -> {
-                LoraAdapter adapter = parts.own(AdapterInitialiser.inSubspace(space, model.config(), options, modelPath.toString(), model.engine().device()));
+                LoraAdapter adapter = parts
+                    .own(AdapterInitialiser.inSubspace(space, model.config(), options, modelPath.toString(), model.engine().device()));
                 SubspaceBases bases = parts.own(new SubspaceBases(space, model.engine().device()));
                 Map<ModuleKey, Tensor> byModule = new TreeMap<>();
                 adapter.modules().keySet().forEach(module -> byModule.put(module, bases.of(module)));

@@ -23,7 +23,8 @@ public final class AdapterInitialiser {
     }
 
     /** An adapter in the subspace, of rank min(r, r_s) where {@code fill} is {@code TRUNCATE}. */
-    public static LoraAdapter inSubspace(SafetySubspace subspace, ModelConfig model, AlignOptions options, String baseModel, Device device) {
+    public static LoraAdapter inSubspace(SafetySubspace subspace, ModelConfig model, AlignOptions options, String baseModel,
+        Device device) {
         LoraConfig config = config(subspace, model, options, baseModel);
         LoraAdapter adapter = LoraAdapter.create(config, model, device);
         adapter.modules().forEach((module, factors) -> {
@@ -59,7 +60,8 @@ public final class AdapterInitialiser {
                 alphas.put(module, asked.alpha(module) * (asked.rsLora() ? Math.sqrt(share) : share));
             }
         }
-        return new LoraConfig(options.adapter().r(), options.adapter().loraAlpha(), asked.rsLora(), false, asked.modules(), ranks, alphas, baseModel);
+        return new LoraConfig(options.adapter().r(), options.adapter().loraAlpha(), asked.rsLora(), false, asked.modules(), ranks, alphas,
+            baseModel);
     }
 
     /** The first r basis vectors [d_model, r], completed by an orthonormal complement where there are fewer. */
@@ -121,7 +123,8 @@ public final class AdapterInitialiser {
     }
 
     /**
-     * A plain adapter as PEFT starts it: lora_A uniform in +-1/sqrt(d_in) (Kaiming with a = sqrt 5), lora_B = 0; or orthogonally. With DoRA the rows
+     * A plain adapter as PEFT starts it: lora_A uniform in +-1/sqrt(d_in) (Kaiming with a = sqrt 5), lora_B = 0; or orthogonally. With
+     * DoRA the rows
      * have the lengths that they have: the model is unchanged at the start.
      */
     public static LoraAdapter plain(CausalModel model, AdapterOptions options, long seed, String baseModel) {
@@ -161,7 +164,8 @@ public final class AdapterInitialiser {
     }
 
     /**
-     * With the rows q_0, q_1, ... of a random orthogonal [r, r]: lora_A = (X [q_0; q_2; ...])^T / 10, lora_B = Y [q_1; q_3; ...] / 10, X [d_in, r/2] and
+     * With the rows q_0, q_1, ... of a random orthogonal [r, r]: lora_A = (X [q_0; q_2; ...])^T / 10, lora_B = Y [q_1; q_3; ...] / 10, X
+     * [d_in, r/2] and
      * Y [d_out, r/2] normal. Rows of either kind are orthogonal to the other, so lora_B lora_A = 0.
      */
     private static void startOrthogonally(LowRankAdapter factors, Random random) {

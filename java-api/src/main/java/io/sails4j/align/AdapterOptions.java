@@ -48,7 +48,8 @@ public record AdapterOptions(
     }
 
     LoraConfig config(ModelConfig model, String baseModel) {
-        return LoraConfig.uniform(model, targets, r, loraAlpha, baseModel).withPatterns(variant.useRslora(), variant.rankPattern(), variant.alphaPattern())
+        return LoraConfig.uniform(model, targets, r, loraAlpha, baseModel)
+            .withPatterns(variant.useRslora(), variant.rankPattern(), variant.alphaPattern())
             .withDora(variant.useDora());
     }
 }

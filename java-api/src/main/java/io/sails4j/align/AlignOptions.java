@@ -30,13 +30,16 @@ public record AlignOptions(
             throw new InputException("DoRA is a variant of plain adapters: its lengths would leave the subspace; use method=lora");
         }
         if (adapter.targets().isEmpty() && method != Method.FULL) {
-            throw new InputException("there is no target module, expected some of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj");
+            throw new InputException(
+                "there is no target module, expected some of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj");
         }
         if (constraint.constraint() != Constraint.NONE && method != Method.SAILS) {
-            throw new InputException("the constraint '" + Options.label(constraint.constraint()) + "' needs the safety subspace: use method=sails");
+            throw new InputException(
+                "the constraint '" + Options.label(constraint.constraint()) + "' needs the safety subspace: use method=sails");
         }
         if (objective.reference() == Reference.LIVE && method == Method.FULL) {
-            throw new InputException("a live reference is the model without its adapter, and method=full trains the model itself: use reference=cached");
+            throw new InputException(
+                "a live reference is the model without its adapter, and method=full trains the model itself: use reference=cached");
         }
         if (training.optimizer().state().master() == Master.BF16 && method != Method.FULL) {
             throw new InputException("adapters are trained in f32: master=bf16 is for method=full");
@@ -45,7 +48,8 @@ public record AlignOptions(
 
     /** The paper's modules and rank, plain settings elsewhere. */
     public static AlignOptions defaults() {
-        return new AlignOptions(Method.SAILS, ObjectiveOptions.sft(), AdapterOptions.ofAttention(16), ConstraintOptions.none(), TrainingOptions.defaults(),
+        return new AlignOptions(Method.SAILS, ObjectiveOptions.sft(), AdapterOptions.ofAttention(16), ConstraintOptions.none(),
+            TrainingOptions.defaults(),
             RunOptions.of(32));
     }
 

@@ -14,7 +14,7 @@ import java.nio.file.Path;
  * @param peak what the device can do
  */
 public record AlignResult(long trainable, long steps, long tokens, double seconds, double lossBefore, double lossAfter, int evalPairs,
-                          boolean heldOut, double shareInside, double flopsPerSecond, MatmulPeak peak, Path out) {
+    boolean heldOut, double shareInside, double flopsPerSecond, MatmulPeak peak, Path out) {
     public double tokensPerSecond() {
         return tokens / seconds;
     }

@@ -16,6 +16,7 @@ import io.sails4j.run.PersistentRun;
 import io.sails4j.run.RunControl;
 import io.sails4j.run.RunOrigin;
 import io.sails4j.run.RunSummary;
+import io.sails4j.run.StoppedException;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.train.StepMetrics;
 import io.sails4j.train.TrainingLoop;
@@ -25,10 +26,14 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
+import java.util.StringJoiner;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Trains an adapter (or the whole model) and writes it. {@code OUT} appears only when it is complete; while the run goes on, its metrics and
+ * Trains an adapter (or the whole model) and writes it. {@code OUT} appears only when it is complete; while the run goes on, its metrics
+ * and
  * checkpoints are in {@code OUT.partial}.
  */
 public final class AlignRun {
@@ -65,14 +70,15 @@ public final class AlignRun {
     /**
      * Trains and writes {@code out}; see {@link PersistentRun} for what happens when the run is stopped, killed or goes on.
      *
-     * @throws io.sails4j.run.StoppedException where {@code control} asked the run to stop
+     * @throws StoppedException where {@code control} asked the run to stop
      */
     public AlignResult run(List<TokenPair> pairs, Path out, Progress progress, RunControl control) {
         AtomicFiles.requireFresh(out);
         int evalPairs = options.run().evaluation().evalPairs();
         boolean heldOut = pairs.size() >= HELD_OUT_SHARE * evalPairs;
         int nEval = Math.min(evalPairs, pairs.size());
-        Split split = new Split(heldOut ? pairs.subList(0, pairs.size() - nEval) : pairs, pairs.subList(pairs.size() - nEval, pairs.size()), heldOut);
+        Split split = new Split(heldOut ? pairs.subList(0, pairs.size() - nEval) : pairs, pairs.subList(pairs.size() - nEval, pairs.size()),
+            heldOut);
         try (OpenAdaptation open = adaptation.open(model, modelPath)) {
             return train(open, split, out, progress, control);
         }
@@ -88,8 +94,10 @@ public final class AlignRun {
         TrainingOptions training = options.training();
         // The reference of an evaluation is computed once, whatever the training does.
         Loss evaluated = options.objective().withReference(Reference.CACHED).loss(split.evaluation);
-        try (TrainingLoop loop = new TrainingLoop(model, open.trainable(), options.objective().loss(split.training), training, open.hook(), System::nanoTime);
-             Evaluator evaluator = new Evaluator(loop.session(), open.trainable(), evaluated, training.batching().microBatchTokens(), training.batching().packing());
+        try (TrainingLoop loop = new TrainingLoop(model, open.trainable(), options.objective().loss(split.training), training, open.hook(),
+            System::nanoTime);
+             Evaluator evaluator = new Evaluator(loop.session(), open.trainable(), evaluated, training.batching().microBatchTokens(),
+                 training.batching().packing());
              PersistentRun run = new PersistentRun(loop, open.trainable(), evaluator, options.run(), fingerprint(split),
                  model.engine().device().describe(), partial, control)) {
             control.message().accept(memory(loop));
@@ -101,14 +109,17 @@ public final class AlignRun {
                 speed.add(step);
                 progress.update(step.step(), step.totalSteps(), step.totalTokens(), detail(step, peak));
             });
-            AlignResult result = new AlignResult(open.trainable().count(), loop.steps(), loop.totalTokens(), (System.nanoTime() - start) * 1e-9,
-                outcome.before().loss(), outcome.after().loss(), split.evaluation.size(), split.heldOut, open.shareInside(), speed.flopsPerSecond(), peak, out);
+            AlignResult result = new AlignResult(open.trainable().count(), loop.steps(), loop.totalTokens(),
+                (System.nanoTime() - start) * 1e-9,
+                outcome.before().loss(), outcome.after().loss(), split.evaluation.size(), split.heldOut, open.shareInside(),
+                speed.flopsPerSecond(), peak, out);
             try {
                 AtomicFiles.writeDirectory(out, directory -> {
                     open.writeInto(directory);
                     if (Files.exists(run.metrics())) {
                         Files.copy(run.metrics(), directory.resolve("metrics.jsonl"));
-                        new RunSummary(run.metrics(), training.batching().epochs(), options.run(), loop.plan().steps().size()).write(directory);
+                        new RunSummary(run.metrics(), training.batching().epochs(), options.run(), loop.plan().steps().size())
+                            .write(directory);
                     }
                     copyTree(run.boardDirectory(), directory.resolve("tensorboard"));
                     AtomicFiles.writeJson(directory.resolve("sails_run.json"), description(result, outcome, loop.graphLaunches()));
@@ -139,15 +150,16 @@ public final class AlignRun {
 
     private static String detail(StepMetrics step, MatmulPeak peak) {
         boolean large = step.flopsPerSecond() >= 1e12;
-        return String.format(java.util.Locale.ROOT, "loss %.4f  lr %.2e  %.1f %s, MFU %.1f %%  %,d MiB", step.loss(), step.lr(),
-            step.flopsPerSecond() * (large ? 1e-12 : 1e-9), large ? "TFLOP/s" : "GFLOP/s", 100 * step.flopsPerSecond() / peak.flopsPerSecond(),
+        return String.format(Locale.ROOT, "loss %.4f  lr %.2e  %.1f %s, MFU %.1f %%  %,d MiB", step.loss(), step.lr(),
+            step.flopsPerSecond() * (large ? 1e-12 : 1e-9), large ? "TFLOP/s" : "GFLOP/s",
+            100 * step.flopsPerSecond() / peak.flopsPerSecond(),
             step.memoryBytes() >> 20);
     }
 
     private static void copyTree(Path from, Path to) throws IOException {
         if (Files.isDirectory(from)) {
             Files.createDirectory(to);
-            try (java.util.stream.Stream<Path> files = Files.list(from)) {
+            try (Stream<Path> files = Files.list(from)) {
                 for (Path file : files.toList()) {
                     Files.copy(file, to.resolve(file.getFileName()));
                 }
@@ -156,9 +168,9 @@ public final class AlignRun {
     }
 
     private String memory(TrainingLoop loop) {
-        java.util.StringJoiner parts = new java.util.StringJoiner(", ");
-        loop.memory().parts().forEach(part -> parts.add(String.format(java.util.Locale.ROOT, "%s %,d", part.getKey(), part.getValue() >> 20)));
-        return String.format(java.util.Locale.ROOT, "memory plan: %,d MiB (%s); %s", loop.memory().totalBytes() >> 20, parts,
+        StringJoiner parts = new StringJoiner(", ");
+        loop.memory().parts().forEach(part -> parts.add(String.format(Locale.ROOT, "%s %,d", part.getKey(), part.getValue() >> 20)));
+        return String.format(Locale.ROOT, "memory plan: %,d MiB (%s); %s", loop.memory().totalBytes() >> 20, parts,
             loop.recomputation().describe(model.config().nLayers()));
     }
 
@@ -178,7 +190,8 @@ public final class AlignRun {
         json.put("loss_after", result.lossAfter()).put("parameters_of_step", outcome.parametersOfStep());
         json.put("evaluation_pairs", result.evalPairs()).put("held_out", result.heldOut());
         json.put("flops_per_s", result.flopsPerSecond()).put("mfu", result.utilisation());
-        json.put("peak_flops_per_s", result.peak().flopsPerSecond()).put("peak", result.peak().source()).put("graph_launches", graphLaunches);
+        json.put("peak_flops_per_s", result.peak().flopsPerSecond()).put("peak", result.peak().source()).put("graph_launches",
+            graphLaunches);
         origin.describe(json);
         return json;
     }

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.Objects;
+import java.util.function.Consumer;
 import java.util.function.DoubleSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -28,7 +29,7 @@ public final class OpenAdaptation implements AutoCloseable {
     }
 
     /** Opens the parts; what was opened before one that fails is closed again. */
-    static OpenAdaptation open(java.util.function.Consumer<Building> parts) {
+    static OpenAdaptation open(Consumer<Building> parts) {
         Building building = new Building();
         try {
             parts.accept(building);

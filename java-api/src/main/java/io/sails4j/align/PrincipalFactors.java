@@ -14,7 +14,8 @@ import org.ejml.interfaces.decomposition.QRDecomposition;
 import org.ejml.interfaces.decomposition.SingularValueDecomposition_F64;
 
 /**
- * The r leading singular triples of a weight by randomised subspace iteration (arXiv:0909.4061, algorithms 4.4 and 5.1): products with the weight
+ * The r leading singular triples of a weight by randomised subspace iteration (arXiv:0909.4061, algorithms 4.4 and 5.1): products with the
+ * weight
  * run on the device in F32, the small decompositions on the host in double.
  *
  * @param u left singular vectors [d_out, r]
@@ -29,8 +30,9 @@ record PrincipalFactors(DMatrixRMaj u, double[] values, DMatrixRMaj v) {
         int dOut = (int) weight.dim(0);
         int dIn = (int) weight.dim(1);
         if (r > Math.min(dOut, dIn)) {
-            throw new InputException("the LoRA rank is " + r + ", more than the " + Math.min(dOut, dIn) + " singular values of a weight of shape "
-                + weight.shape() + ", which the start 'pissa' takes them from");
+            throw new InputException(
+                "the LoRA rank is " + r + ", more than the " + Math.min(dOut, dIn) + " singular values of a weight of shape "
+                    + weight.shape() + ", which the start 'pissa' takes them from");
         }
         int k = Math.min(r + OVERSAMPLING, Math.min(dOut, dIn));
         try (TensorArena memory = new TensorArena(engine.device())) {
@@ -49,7 +51,8 @@ record PrincipalFactors(DMatrixRMaj u, double[] values, DMatrixRMaj v) {
     private static PrincipalFactors of(DMatrixRMaj q, DMatrixRMaj wtq, int r) {
         SingularValueDecomposition_F64<DMatrixRMaj> svd = DecompositionFactory_DDRM.svd(wtq.numRows, wtq.numCols, true, true, true);
         if (!svd.decompose(wtq.copy())) {
-            throw new IllegalStateException("the singular value decomposition of a matrix of " + wtq.numRows + " x " + wtq.numCols + " failed");
+            throw new IllegalStateException(
+                "the singular value decomposition of a matrix of " + wtq.numRows + " x " + wtq.numCols + " failed");
         }
         DMatrixRMaj right = svd.getU(null, false);
         DMatrixRMaj s = svd.getW(null);

@@ -1,6 +1,5 @@
 package io.sails4j.align;
 
-import java.util.Objects;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.LowRankAdapter;
@@ -15,6 +14,7 @@ import io.sails4j.train.StepHook;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * Holds an adapter to the subspace by one of the constraints and measures how much of it lies inside. The residual-facing factor F is
@@ -48,11 +48,13 @@ final class SubspaceHook implements StepHook, AutoCloseable {
      * @param gradients those of the whole factors
      * @param bases stay the caller's
      */
-    public SubspaceHook(LoraAdapter adapter, Map<ModuleKey, LowRankGradient> gradients, SubspaceBases bases, ConstraintOptions options, Engine engine) {
+    public SubspaceHook(LoraAdapter adapter, Map<ModuleKey, LowRankGradient> gradients, SubspaceBases bases, ConstraintOptions options,
+        Engine engine) {
         this.engine = engine;
         this.options = options;
         this.memory = new TensorArena(engine.device());
-        adapter.modules().forEach((module, factors) -> items.add(item(module, factors, Objects.requireNonNull(gradients.get(module)), bases.of(module))));
+        adapter.modules().forEach(
+            (module, factors) -> items.add(item(module, factors, Objects.requireNonNull(gradients.get(module)), bases.of(module))));
     }
 
     private static Item item(ModuleKey module, LowRankAdapter factors, LowRankGradient gradient, Tensor basis) {
@@ -82,7 +84,7 @@ final class SubspaceHook implements StepHook, AutoCloseable {
     @Override
     public void beforeUpdate() {
         switch (options.constraint()) {
-            case NONE, UPDATE, CORE -> { }
+            case NONE, UPDATE, CORE -> {}
             case GRADIENT -> {
                 List<Tensor> gradients = items.stream().map(Item::gradient).toList();
                 engine.ops().optimizer().projectSet(gradients, gradients, items.stream().map(Item::basis).toList(), sides());
@@ -148,7 +150,8 @@ final class SubspaceHook implements StepHook, AutoCloseable {
     }
 
     /**
-     * Share of the weight update that lies in the subspace: sum |P dW|^2 / sum |dW|^2 with dW = lora_B lora_A and P on the residual side; by
+     * Share of the weight update that lies in the subspace: sum |P dW|^2 / sum |dW|^2 with dW = lora_B lora_A and P on the residual side;
+     * by
      * the Gram matrices of the factors, since |B A|^2 = trace(B^T B A A^T).
      */
     @Override
@@ -180,7 +183,8 @@ final class SubspaceHook implements StepHook, AutoCloseable {
             Grams g = grams.get(i);
             memory.reset();
             LowRankAdapter f = item.factors();
-            Tensor coordinates = memory.allocate(DType.F32, item.right() ? f.r() : item.basis().dim(1), item.right() ? item.basis().dim(1) : f.r());
+            Tensor coordinates = memory.allocate(DType.F32, item.right() ? f.r() : item.basis().dim(1),
+                item.right() ? item.basis().dim(1) : f.r());
             if (item.right()) {
                 engine.ops().matmul().matmul(coordinates, f.loraA(), item.basis(), false, false, 1, 0);
             } else {

@@ -57,7 +57,8 @@ record ConfigFields(JsonObject json) {
     RopeFields rope() {
         JsonObject parameters = json.optionalObject("rope_parameters").orElse(null);
         JsonObject scaling = parameters != null ? parameters : json.optionalObject("rope_scaling").orElse(null);
-        double theta = new ConfigFields(parameters != null && parameters.has("rope_theta") ? parameters : json).positiveDouble("rope_theta", 10_000);
+        double theta = new ConfigFields(parameters != null && parameters.has("rope_theta") ? parameters : json).positiveDouble("rope_theta",
+            10_000);
         if (scaling == null) {
             return new RopeFields(theta, null, "", "default");
         }

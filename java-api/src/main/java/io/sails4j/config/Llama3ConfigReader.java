@@ -7,9 +7,11 @@ import java.util.List;
 final class Llama3ConfigReader {
     /** Keys of relatives of Llama that share its model_type or were copied into a config.json; each changes what is computed. */
     private static final List<String> OTHER_MATHEMATICS = List.of("sliding_window", "attn_logit_softcapping", "final_logit_softcapping",
-        "query_pre_attn_scalar", "embedding_multiplier", "attention_multiplier", "residual_multiplier", "logits_scaling", "num_local_experts",
+        "query_pre_attn_scalar", "embedding_multiplier", "attention_multiplier", "residual_multiplier", "logits_scaling",
+        "num_local_experts",
         "no_rope_layers", "attention_chunk_size", "clip_qkv");
-    private static final List<String> OTHER_SWITCHES = List.of("attention_bias", "mlp_bias", "qkv_bias", "use_qk_norm", "qk_norm", "qk_layernorm",
+    private static final List<String> OTHER_SWITCHES = List.of("attention_bias", "mlp_bias", "qkv_bias", "use_qk_norm", "qk_norm",
+        "qk_layernorm",
         "use_bidirectional_attention");
 
     private final JsonObject json;

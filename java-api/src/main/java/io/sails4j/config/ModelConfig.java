@@ -26,7 +26,8 @@ import org.jspecify.annotations.Nullable;
  */
 public record ModelConfig(
     ModelFamily family, long vocabSize, long dModel, int nLayers, int nHeads, int nKvHeads, int headDim, long dFf, int slidingWindow,
-    double queryPreAttnScalar, double attnLogitSoftcap, double finalLogitSoftcap, double rmsNormEps, double ropeTheta, RopeScaling ropeScaling,
+    double queryPreAttnScalar, double attnLogitSoftcap, double finalLogitSoftcap, double rmsNormEps, double ropeTheta,
+    RopeScaling ropeScaling,
     int maxPositionEmbeddings, List<Boolean> sliding, boolean tiedHead, DType checkpointDtype, int bosId, List<Integer> eosIds, int padId) {
     /** A token that the model does not have. */
     public static final int NO_ID = -1;
@@ -39,7 +40,8 @@ public record ModelConfig(
     /** A Gemma-2 model: what its sizes are is to be said, all else is as in the published ones, with plain RoPE. */
     public static Builder gemma2() {
         Builder b = new Builder(ModelFamily.GEMMA2);
-        return b.slidingWindow(4096).softcaps(50, 30).rmsNormEps(1e-6).rope(10_000, new RopeScaling.None()).maxPositionEmbeddings(8192).tiedHead(true)
+        return b.slidingWindow(4096).softcaps(50, 30).rmsNormEps(1e-6).rope(10_000, new RopeScaling.None()).maxPositionEmbeddings(8192)
+            .tiedHead(true)
             .checkpointDtype(DType.BF16).tokens(2, List.of(1), 0);
     }
 
@@ -53,7 +55,8 @@ public record ModelConfig(
     /** This configuration, to be changed. */
     public Builder toBuilder() {
         return new Builder(family).vocabSize(vocabSize).dModel(dModel).layers(nLayers).heads(nHeads, nKvHeads).headDim(headDim).dFf(dFf)
-            .slidingWindow(slidingWindow).queryPreAttnScalar(queryPreAttnScalar).softcaps(attnLogitSoftcap, finalLogitSoftcap).rmsNormEps(rmsNormEps)
+            .slidingWindow(slidingWindow).queryPreAttnScalar(queryPreAttnScalar).softcaps(attnLogitSoftcap, finalLogitSoftcap)
+            .rmsNormEps(rmsNormEps)
             .rope(ropeTheta, ropeScaling).maxPositionEmbeddings(maxPositionEmbeddings).sliding(sliding).tiedHead(tiedHead)
             .checkpointDtype(checkpointDtype).tokens(bosId, eosIds, padId);
     }
@@ -113,11 +116,13 @@ public record ModelConfig(
     }
 
     private static ModelConfig published(long dModel, int nLayers, int nHeads, int nKvHeads, int headDim, long dFf, double scalar) {
-        return gemma2().vocabSize(256_000).dModel(dModel).layers(nLayers).heads(nHeads, nKvHeads).headDim(headDim).dFf(dFf).queryPreAttnScalar(scalar)
+        return gemma2().vocabSize(256_000).dModel(dModel).layers(nLayers).heads(nHeads, nKvHeads).headDim(headDim).dFf(dFf)
+            .queryPreAttnScalar(scalar)
             .tokens(2, List.of(1, 107), 0).build();
     }
 
-    private static ModelConfig llama3(long dModel, int nLayers, int nHeads, int nKvHeads, int headDim, long dFf, double factor, boolean tied) {
+    private static ModelConfig llama3(long dModel, int nLayers, int nHeads, int nKvHeads, int headDim, long dFf, double factor,
+        boolean tied) {
         return llama3().vocabSize(128_256).dModel(dModel).layers(nLayers).heads(nHeads, nKvHeads).headDim(headDim).dFf(dFf)
             .rope(500_000, new RopeScaling.Llama3(factor, 1, 4, 8192)).tiedHead(tied).build();
     }
@@ -272,7 +277,10 @@ public record ModelConfig(
             return this;
         }
 
-        /** For each layer whether its attention slides; without it every other of a Gemma-2 model's, beginning with the first, and none of a Llama's. */
+        /**
+         * For each layer whether its attention slides; without it every other of a Gemma-2 model's, beginning with the first, and none of
+         * a Llama's.
+         */
         public Builder sliding(List<Boolean> layers) {
             this.sliding = layers;
             return this;
@@ -299,12 +307,15 @@ public record ModelConfig(
         /** @throws IllegalStateException where a size is missing */
         public ModelConfig build() {
             if (Math.min(Math.min(vocabSize, dModel), dFf) <= 0 || Math.min(Math.min(nLayers, nHeads), Math.min(nKvHeads, headDim)) <= 0) {
-                throw new IllegalStateException("a size of the model is missing: vocabulary " + vocabSize + ", d_model " + dModel + ", layers " + nLayers
-                    + ", heads " + nHeads + " and " + nKvHeads + ", head dimension " + headDim + ", d_ff " + dFf);
+                throw new IllegalStateException(
+                    "a size of the model is missing: vocabulary " + vocabSize + ", d_model " + dModel + ", layers " + nLayers
+                        + ", heads " + nHeads + " and " + nKvHeads + ", head dimension " + headDim + ", d_ff " + dFf);
             }
-            List<Boolean> slides = sliding != null ? sliding : family == ModelFamily.GEMMA2 ? alternating(nLayers) : Collections.nCopies(nLayers, false);
+            List<Boolean> slides = sliding != null ? sliding
+                : family == ModelFamily.GEMMA2 ? alternating(nLayers) : Collections.nCopies(nLayers, false);
             return new ModelConfig(family, vocabSize, dModel, nLayers, nHeads, nKvHeads, headDim, dFf, slidingWindow,
-                queryPreAttnScalar == 0 ? headDim : queryPreAttnScalar, attnLogitSoftcap, finalLogitSoftcap, rmsNormEps, ropeTheta, ropeScaling,
+                queryPreAttnScalar == 0 ? headDim : queryPreAttnScalar, attnLogitSoftcap, finalLogitSoftcap, rmsNormEps, ropeTheta,
+                ropeScaling,
                 maxPositionEmbeddings, slides, tiedHead, checkpointDtype, bosId, eosIds, padId);
         }
     }

@@ -30,7 +30,8 @@ final class ModelConfigJson {
         }
         json.put("head_dim", config.headDim()).put("hidden_size", config.dModel()).put("intermediate_size", config.dFf());
         json.put("max_position_embeddings", config.maxPositionEmbeddings()).put("model_type", config.family().modelType());
-        json.put("num_attention_heads", config.nHeads()).put("num_hidden_layers", config.nLayers()).put("num_key_value_heads", config.nKvHeads());
+        json.put("num_attention_heads", config.nHeads()).put("num_hidden_layers", config.nLayers()).put("num_key_value_heads",
+            config.nKvHeads());
         if (config.padId() == ModelConfig.NO_ID) {
             json.putNull("pad_token_id");
         } else {
@@ -56,7 +57,8 @@ final class ModelConfigJson {
         switch (config.ropeScaling()) {
             case RopeScaling.None none -> json.putNull("rope_scaling");
             case RopeScaling.Llama3 llama3 -> {
-                ObjectNode scaling = json.putObject("rope_scaling").put("factor", llama3.factor()).put("high_freq_factor", llama3.highFreqFactor());
+                ObjectNode scaling = json.putObject("rope_scaling").put("factor", llama3.factor()).put("high_freq_factor",
+                    llama3.highFreqFactor());
                 scaling.put("low_freq_factor", llama3.lowFreqFactor()).put("rope_type", "llama3");
                 putNumber(scaling, "original_max_position_embeddings", llama3.originalMaxPositionEmbeddings());
             }

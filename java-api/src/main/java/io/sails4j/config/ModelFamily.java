@@ -21,7 +21,7 @@ public enum ModelFamily {
     private final String preFeedforwardNorm;
 
     ModelFamily(String modelType, String title, float normOffset, boolean postNorms, boolean scalesEmbedding, GluActivation activation,
-                String preFeedforwardNorm) {
+        String preFeedforwardNorm) {
         this.modelType = modelType;
         this.title = title;
         this.normOffset = normOffset;
@@ -38,9 +38,10 @@ public enum ModelFamily {
 
     /** The family of this {@code model_type}. */
     public static ModelFamily parse(String modelType) {
-        return Arrays.stream(values()).filter(family -> family.modelType.equals(modelType)).findFirst().orElseThrow(() -> new InputException(
-            "there is no model family '" + modelType + "', expected one of "
-                + Arrays.stream(values()).map(ModelFamily::modelType).collect(Collectors.joining(", "))));
+        return Arrays.stream(values()).filter(family -> family.modelType.equals(modelType)).findFirst()
+            .orElseThrow(() -> new InputException(
+                "there is no model family '" + modelType + "', expected one of "
+                    + Arrays.stream(values()).map(ModelFamily::modelType).collect(Collectors.joining(", "))));
     }
 
     /** The name for people. */

@@ -5,7 +5,10 @@ public sealed interface RopeScaling {
     /** The frequency for one that plain RoPE has. */
     double scaled(double frequency);
 
-    /** theta^(-2j / head_dim) for j below head_dim / 2 (arXiv:2104.09864 section 3.4.3), scaled. In double: transformers computes them in float. */
+    /**
+     * theta^(-2j / head_dim) for j below head_dim / 2 (arXiv:2104.09864 section 3.4.3), scaled. In double: transformers computes them in
+     * float.
+     */
     default double[] invFreq(double theta, int headDim) {
         double[] frequencies = new double[headDim / 2];
         for (int j = 0; j < frequencies.length; j++) {
@@ -29,9 +32,10 @@ public sealed interface RopeScaling {
     record Llama3(double factor, double lowFreqFactor, double highFreqFactor, double originalMaxPositionEmbeddings) implements RopeScaling {
         public Llama3 {
             if (!(factor >= 1 && lowFreqFactor > 0 && highFreqFactor > lowFreqFactor && originalMaxPositionEmbeddings > 0)) {
-                throw new IllegalArgumentException("RoPE scaling with factor " + factor + ", low_freq_factor " + lowFreqFactor + ", high_freq_factor "
-                    + highFreqFactor + ", original_max_position_embeddings " + originalMaxPositionEmbeddings
-                    + ", expected a factor from 1 on and 0 < low_freq_factor < high_freq_factor");
+                throw new IllegalArgumentException(
+                    "RoPE scaling with factor " + factor + ", low_freq_factor " + lowFreqFactor + ", high_freq_factor "
+                        + highFreqFactor + ", original_max_position_embeddings " + originalMaxPositionEmbeddings
+                        + ", expected a factor from 1 on and 0 < low_freq_factor < high_freq_factor");
             }
         }
 

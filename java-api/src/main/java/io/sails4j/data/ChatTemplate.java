@@ -40,7 +40,8 @@ public final class ChatTemplate {
         @Override
         public int[] turn(String role, String content) {
             String name = role.equals("user") ? "user" : "model";
-            return concat(ids("<start_of_turn>"), tokenizer.encodeText(name + "\n" + content), ids("<end_of_turn>"), tokenizer.encodeText("\n"));
+            return concat(ids("<start_of_turn>"), tokenizer.encodeText(name + "\n" + content), ids("<end_of_turn>"),
+                tokenizer.encodeText("\n"));
         }
 
         @Override
@@ -82,7 +83,8 @@ public final class ChatTemplate {
         }
 
         private int[] header(String name) {
-            return concat(new int[] {tokenizer.idOf("<|start_header_id|>")}, tokenizer.encodeText(name), new int[] {tokenizer.idOf("<|end_header_id|>")});
+            return concat(new int[] {tokenizer.idOf("<|start_header_id|>")}, tokenizer.encodeText(name),
+                new int[] {tokenizer.idOf("<|end_header_id|>")});
         }
 
         @Override
@@ -128,7 +130,8 @@ public final class ChatTemplate {
     private void requireTurn(String role, int i, boolean userExpected) {
         if (role.equals("system")) {
             throw new InputException("turn " + (i + 1) + " has the role 'system', which "
-                + (turns.knowsSystem() ? "may only stand first" : "the model's chat template does not know; put its text into the first user turn"));
+                + (turns.knowsSystem() ? "may only stand first"
+                    : "the model's chat template does not know; put its text into the first user turn"));
         }
         boolean user = role.equals("user");
         if (!user && !role.equals("assistant") && !role.equals("model")) {

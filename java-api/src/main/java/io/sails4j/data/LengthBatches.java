@@ -45,7 +45,7 @@ public final class LengthBatches {
             order.add(i);
         }
         Collections.shuffle(order, random);
-        order.sort(Comparator.comparingInt(i -> lengths[i]));  // stable: ties stay shuffled
+        order.sort(Comparator.comparingInt(i -> lengths[i])); // stable: ties stay shuffled
         List<int[]> batches = cut(order.toArray(Integer[]::new), lengths, tokenBudget);
         Collections.shuffle(batches, random);
         return batches;

@@ -50,6 +50,7 @@ public record Origin(Path file, Unit unit, long number) {
     /** The numbers rising behind the word that they count, for example {@code lines 7, 12}. */
     public static String listed(String word, List<Long> numbers) {
         String first = numbers.stream().sorted().limit(LISTED).map(String::valueOf).collect(Collectors.joining(", "));
-        return word + (numbers.size() == 1 ? " " : "s ") + first + (numbers.size() > LISTED ? " and " + (numbers.size() - LISTED) + " more" : "");
+        return word + (numbers.size() == 1 ? " " : "s ") + first
+            + (numbers.size() > LISTED ? " and " + (numbers.size() - LISTED) + " more" : "");
     }
 }

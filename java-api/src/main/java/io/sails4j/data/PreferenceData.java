@@ -19,7 +19,8 @@ public record PreferenceData(List<TokenPair> pairs, DataOptions options, List<St
     }
 
     /**
-     * Reads a file: HH-RLHF or TRL preference lines, tokenised by the model's tokenizer and chat template, or pairs that were tokenised before.
+     * Reads a file: HH-RLHF or TRL preference lines, tokenised by the model's tokenizer and chat template, or pairs that were tokenised
+     * before.
      *
      * @param file {@code .jsonl}, {@code .jsonl.gz} or {@code .safetensors}
      * @param model directory with the tokenizer, which tokenised pairs do not need

@@ -1,6 +1,5 @@
 package io.sails4j.data;
 
-import java.util.Objects;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.io.InputException;
 import io.sails4j.io.JsonFiles;
@@ -18,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
 import org.jspecify.annotations.Nullable;
@@ -229,7 +229,8 @@ public final class PreferenceReader {
         List<Message> messages = new ArrayList<>();
         for (JsonNode message : array) {
             if (!message.path("role").isTextual() || !message.path("content").isTextual()) {
-                throw new InputException(path + " line " + line + ": a message of '" + key + "' is not {\"role\": text, \"content\": text}");
+                throw new InputException(
+                    path + " line " + line + ": a message of '" + key + "' is not {\"role\": text, \"content\": text}");
             }
             String role = message.get("role").textValue();
             messages.add(new Message(role.equals("model") ? "assistant" : role, message.get("content").textValue()));

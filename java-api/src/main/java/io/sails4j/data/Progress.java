@@ -17,7 +17,6 @@ public interface Progress {
 
     /** Progress that nobody looks at. */
     static Progress none() {
-        return (done, total, tokens) -> {
-        };
+        return (done, total, tokens) -> {};
     }
 }

@@ -9,7 +9,8 @@ import java.util.Objects;
 import java.util.stream.IntStream;
 
 /**
- * Sequences in the rows of a batch: one a row, padded on the right to the longest, or several a row one behind the other (packed), where attention
+ * Sequences in the rows of a batch: one a row, padded on the right to the longest, or several a row one behind the other (packed), where
+ * attention
  * stays within each and positions start anew.
  *
  * @param tokens with targets; no sequence predicts the next one's start
@@ -32,14 +33,15 @@ public record SequenceBatch(TokenBatch tokens, int[] starts, int[] ends) {
         int capacity = Arrays.stream(lengths).max().orElse(0);
         int[] rows = new int[lengths.length];
         int[] used = new int[lengths.length];
-        IntStream.range(0, lengths.length).boxed().sorted(Comparator.comparingInt((Integer i) -> -lengths[i]).thenComparing(i -> i)).forEach(i -> {
-            int row = 0;
-            while (used[row] > 0 && used[row] + lengths[i] > capacity) {
-                row++;
-            }
-            used[row] += lengths[i];
-            rows[i] = row;
-        });
+        IntStream.range(0, lengths.length).boxed().sorted(Comparator.comparingInt((Integer i) -> -lengths[i]).thenComparing(i -> i))
+            .forEach(i -> {
+                int row = 0;
+                while (used[row] > 0 && used[row] + lengths[i] > capacity) {
+                    row++;
+                }
+                used[row] += lengths[i];
+                rows[i] = row;
+            });
         return rows;
     }
 

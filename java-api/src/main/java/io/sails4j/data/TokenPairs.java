@@ -7,7 +7,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Reads pairs that were tokenised before: {@code aligned.input_ids}, {@code .attention_mask}, {@code .token_mask} [N, T] and the same under {@code unaligned.}. */
+/**
+ * Reads pairs that were tokenised before: {@code aligned.input_ids}, {@code .attention_mask}, {@code .token_mask} [N, T] and the same
+ * under {@code unaligned.}.
+ */
 public final class TokenPairs {
     private TokenPairs() {
     }
@@ -21,7 +24,8 @@ public final class TokenPairs {
             List<TokenSequence> aligned = side(file, "aligned.");
             List<TokenSequence> unaligned = side(file, "unaligned.");
             if (aligned.size() != unaligned.size()) {
-                throw new InputException(path + " has " + aligned.size() + " aligned and " + unaligned.size() + " unaligned sequences, expected as many");
+                throw new InputException(
+                    path + " has " + aligned.size() + " aligned and " + unaligned.size() + " unaligned sequences, expected as many");
             }
             List<TokenPair> pairs = new ArrayList<>();
             for (int i = 0; i < aligned.size(); i++) {
@@ -50,7 +54,8 @@ public final class TokenPairs {
     private static int[] ints(SafetensorsFile file, String name, Shape shape) {
         var tensor = file.tensor(name);
         if (!tensor.shape().equals(shape) || tensor.dtype().isFloating()) {
-            throw new InputException(file.path() + ": " + name + " is " + tensor.dtype() + " " + tensor.shape() + ", expected integers " + shape);
+            throw new InputException(
+                file.path() + ": " + name + " is " + tensor.dtype() + " " + tensor.shape() + ", expected integers " + shape);
         }
         return tensor.toIntArray();
     }

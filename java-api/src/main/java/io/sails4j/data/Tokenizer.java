@@ -44,7 +44,8 @@ public final class Tokenizer implements AutoCloseable {
             this.tokenizer = HuggingFaceTokenizer.builder().optTokenizerPath(file).optAddSpecialTokens(false).optTruncation(false)
                 .optPadding(false).build();
         } catch (IOException | RuntimeException e) {
-            throw new InputException(file + " is no tokenizer that can be loaded: " + String.valueOf(e.getMessage()).lines().findFirst().orElse(""), e);
+            throw new InputException(
+                file + " is no tokenizer that can be loaded: " + String.valueOf(e.getMessage()).lines().findFirst().orElse(""), e);
         }
     }
 
@@ -79,9 +80,11 @@ public final class Tokenizer implements AutoCloseable {
     private ControlTokens family(JsonNode added) {
         List<String> names = new ArrayList<>();
         added.forEach(token -> names.add(token.path("content").asText()));
-        return Arrays.stream(ControlTokens.values()).filter(c -> names.contains(c.bos())).findFirst().orElseThrow(() -> new InputException(file
-            + " has no control token " + Arrays.stream(ControlTokens.values()).map(c -> "'" + c.bos() + "'").collect(Collectors.joining(" or "))
-            + "; it has " + names.stream().limit(8).collect(Collectors.joining(", ")) + ". Tokenizers of Gemma and Llama-3 are known"));
+        return Arrays.stream(ControlTokens.values()).filter(c -> names.contains(c.bos())).findFirst()
+            .orElseThrow(() -> new InputException(file
+                + " has no control token "
+                + Arrays.stream(ControlTokens.values()).map(c -> "'" + c.bos() + "'").collect(Collectors.joining(" or "))
+                + "; it has " + names.stream().limit(8).collect(Collectors.joining(", ")) + ". Tokenizers of Gemma and Llama-3 are known"));
     }
 
     /** Which family's control tokens these are. */

@@ -1,6 +1,5 @@
 package io.sails4j.io;
 
-import java.util.Objects;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.SerializationFeature;
@@ -15,6 +14,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
+import java.util.Objects;
 import java.util.stream.Stream;
 
 /**
@@ -133,7 +133,8 @@ public final class AtomicFiles {
     /** Removes temporaries of this target whose process is gone. */
     private static void removeLeftovers(Path target) throws IOException {
         String prefix = "." + target.getFileName() + MARK;
-        try (DirectoryStream<Path> siblings = Files.newDirectoryStream(target.getParent(), p -> p.getFileName().toString().startsWith(prefix))) {
+        try (DirectoryStream<Path> siblings = Files.newDirectoryStream(target.getParent(),
+            p -> p.getFileName().toString().startsWith(prefix))) {
             for (Path sibling : siblings) {
                 String pid = sibling.getFileName().toString().substring(prefix.length()).split("-", 2)[0];
                 if (pid.matches("[0-9]{1,18}") && ProcessHandle.of(Long.parseLong(pid)).isEmpty()) {

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -25,12 +26,13 @@ public final class JsonFiles {
     public static JsonNode read(Path path) {
         try {
             if (Files.size(path) > MAX_BYTES) {
-                throw new InputException(path + " has " + Files.size(path) + " bytes, more than the " + MAX_BYTES + " expected of a JSON file");
+                throw new InputException(
+                    path + " has " + Files.size(path) + " bytes, more than the " + MAX_BYTES + " expected of a JSON file");
             }
             return parse(Files.readString(path), path.toString());
         } catch (NoSuchFileException e) {
             throw new InputException(path + " does not exist", e);
-        } catch (java.nio.charset.CharacterCodingException e) {
+        } catch (CharacterCodingException e) {
             throw new InputException(path + " is not valid UTF-8", e);
         } catch (IOException e) {
             throw new InputException("cannot read " + path + ": " + e, e);

@@ -2,6 +2,7 @@ package io.sails4j.io;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.util.Optional;
+import java.util.function.Predicate;
 
 /**
  * A JSON object whose fields are read by type; every error names the place, the key, what was found and what was expected.
@@ -58,7 +59,7 @@ public record JsonObject(String where, JsonNode node) {
         return new InputException(where + ": '" + key + "' is " + found + ", expected " + expected);
     }
 
-    private Optional<JsonNode> optional(String key, String expected, java.util.function.Predicate<JsonNode> type) {
+    private Optional<JsonNode> optional(String key, String expected, Predicate<JsonNode> type) {
         JsonNode value = node.get(key);
         if (value == null || value.isNull()) {
             return Optional.empty();

@@ -33,7 +33,8 @@ final class MappedFile implements AutoCloseable {
         } catch (FileSystemLoopException e) {
             throw new InputException(path + " is a loop of symbolic links", e);
         } catch (IOException e) {
-            String loop = String.valueOf(e.getMessage()).contains("levels of symbolic links") ? "it is a loop of symbolic links" : e.toString();
+            String loop = String.valueOf(e.getMessage()).contains("levels of symbolic links") ? "it is a loop of symbolic links"
+                : e.toString();
             throw new InputException("cannot read " + path + ": " + loop, e);
         }
     }

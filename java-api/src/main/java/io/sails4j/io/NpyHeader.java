@@ -88,10 +88,12 @@ final class NpyHeader {
             return dtype;
         }
         if (name.contains("O")) {
-            throw new InputException(where + " holds Python objects (a pickle), which can run code when read, and is refused; save plain numbers");
+            throw new InputException(
+                where + " holds Python objects (a pickle), which can run code when read, and is refused; save plain numbers");
         }
         if (name.startsWith(">")) {
-            throw new InputException(where + " is big-endian ('" + name + "'), expected little-endian (numpy: a.astype('<" + name.substring(1) + "'))");
+            throw new InputException(
+                where + " is big-endian ('" + name + "'), expected little-endian (numpy: a.astype('<" + name.substring(1) + "'))");
         }
         throw new InputException(where + " has dtype '" + name + "', expected one of " + TYPES.keySet().stream().sorted().toList());
     }

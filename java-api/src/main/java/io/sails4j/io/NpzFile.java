@@ -154,7 +154,8 @@ public final class NpzFile implements AutoCloseable {
             throw new InputException(path + ": entry '" + name + "' is encrypted; store it without a password");
         }
         if (method != STORED && method != DEFLATED) {
-            throw new InputException(path + ": entry '" + name + "' uses compression method " + method + ", expected stored (0) or deflated (8)");
+            throw new InputException(
+                path + ": entry '" + name + "' uses compression method " + method + ", expected stored (0) or deflated (8)");
         }
         if (name.contains("..") || name.startsWith("/") || name.contains("\\") || !name.endsWith(".npy")) {
             throw new InputException(path + ": entry '" + name + "' is not the plain name of a .npy array");
@@ -162,11 +163,13 @@ public final class NpzFile implements AutoCloseable {
         requireSignature(local, 0x04034b50, "local header of entry '" + name + "'");
         long data = local + 30 + (bytes.get(I16, local + 26) & 0xffff) + (bytes.get(I16, local + 28) & 0xffff);
         if (compressed < 0 || uncompressed < 0 || data > bytes.byteSize() || compressed > bytes.byteSize() - data) {
-            throw new InputException(path + " is cut off: entry '" + name + "' needs " + Long.toUnsignedString(compressed) + " bytes at " + data
-                + ", the file has " + bytes.byteSize());
+            throw new InputException(
+                path + " is cut off: entry '" + name + "' needs " + Long.toUnsignedString(compressed) + " bytes at " + data
+                    + ", the file has " + bytes.byteSize());
         }
         if (method == STORED && compressed != uncompressed) {
-            throw new InputException(path + ": entry '" + name + "' is stored, but its sizes differ (" + compressed + " and " + uncompressed + ")");
+            throw new InputException(
+                path + ": entry '" + name + "' is stored, but its sizes differ (" + compressed + " and " + uncompressed + ")");
         }
         if (method == DEFLATED && uncompressed > RATIO_FREE_BYTES && uncompressed / MAX_RATIO > compressed) {
             throw new InputException(path + ": entry '" + name + "' claims " + uncompressed + " bytes from " + compressed

@@ -9,6 +9,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.LocalDateTime;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.SequencedMap;
@@ -36,7 +37,7 @@ public final class NpzWriter {
                 entry.setMethod(ZipEntry.STORED);
                 entry.setSize(npy.length);
                 entry.setCrc(crc.getValue());
-                entry.setTimeLocal(java.time.LocalDateTime.of(1980, 1, 1, 0, 0));
+                entry.setTimeLocal(LocalDateTime.of(1980, 1, 1, 0, 0));
                 zip.putNextEntry(entry);
                 zip.write(npy);
                 zip.closeEntry();

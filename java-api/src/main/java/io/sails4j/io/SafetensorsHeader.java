@@ -14,6 +14,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
@@ -50,7 +51,8 @@ record SafetensorsHeader(Map<String, Entry> tensors, Map<String, String> metadat
     /** The tensors cover the data exactly: no overlap, no hole, nothing left. */
     private static void checkLayout(Path path, Map<String, Entry> tensors, long dataBytes) {
         List<Map.Entry<String, Entry>> byOffset = new ArrayList<>(tensors.entrySet());
-        byOffset.sort(Comparator.comparingLong((Map.Entry<String, Entry> e) -> e.getValue().begin()).thenComparingLong(e -> e.getValue().end()));
+        byOffset.sort(
+            Comparator.comparingLong((Map.Entry<String, Entry> e) -> e.getValue().begin()).thenComparingLong(e -> e.getValue().end()));
         long expected = 0;
         String previous = "";
         for (Map.Entry<String, Entry> named : byOffset) {
@@ -172,7 +174,7 @@ record SafetensorsHeader(Map<String, Entry> tensors, Map<String, String> metadat
                 throw wrong(name, "lacks " + (dtype == null ? "dtype" : dims == null ? "shape" : "data_offsets"));
             }
             if (offsets.length != 2 || offsets[0] < 0 || offsets[1] < offsets[0]) {
-                throw wrong(name, "has data_offsets " + java.util.Arrays.toString(offsets) + ", expected [begin, end] with 0 <= begin <= end");
+                throw wrong(name, "has data_offsets " + Arrays.toString(offsets) + ", expected [begin, end] with 0 <= begin <= end");
             }
             Shape shape;
             long bytes;
@@ -185,7 +187,7 @@ record SafetensorsHeader(Map<String, Entry> tensors, Map<String, String> metadat
                 throw new InputException(path + ": tensor '" + name + "' has more than 2^63 bytes", e);
             }
             if (bytes != offsets[1] - offsets[0]) {
-                throw wrong(name, dtype + " " + shape + " needs " + bytes + " bytes, its data_offsets " + java.util.Arrays.toString(offsets)
+                throw wrong(name, dtype + " " + shape + " needs " + bytes + " bytes, its data_offsets " + Arrays.toString(offsets)
                     + " hold " + (offsets[1] - offsets[0]));
             }
             return new Entry(dtype, shape, offsets[0], offsets[1]);

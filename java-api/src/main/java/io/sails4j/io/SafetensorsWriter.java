@@ -13,6 +13,7 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
@@ -98,8 +99,8 @@ public final class SafetensorsWriter {
         byte[] json = root.toString().getBytes(StandardCharsets.UTF_8);
         // Padded so that the data begins on a cache line and can be used in place once mapped.
         int padded = (8 + json.length + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT - 8;
-        byte[] header = java.util.Arrays.copyOf(json, padded);
-        java.util.Arrays.fill(header, json.length, padded, (byte) ' ');
+        byte[] header = Arrays.copyOf(json, padded);
+        Arrays.fill(header, json.length, padded, (byte) ' ');
         return header;
     }
 

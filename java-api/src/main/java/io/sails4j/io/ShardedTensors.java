@@ -5,6 +5,7 @@ import io.sails4j.tensor.HostTensor;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -29,7 +30,7 @@ public final class ShardedTensors implements AutoCloseable {
     public static ShardedTensors open(Path directory) {
         ShardedTensors tensors = new ShardedTensors();
         try {
-            if (Files.exists(directory.resolve(SINGLE), java.nio.file.LinkOption.NOFOLLOW_LINKS)) {
+            if (Files.exists(directory.resolve(SINGLE), LinkOption.NOFOLLOW_LINKS)) {
                 tensors.openSingle(directory.resolve(SINGLE));
             } else if (Files.exists(directory.resolve(INDEX))) {
                 tensors.openShards(directory, directory.resolve(INDEX));
@@ -68,11 +69,12 @@ public final class ShardedTensors implements AutoCloseable {
     private SafetensorsFile shard(Path directory, Path index, String tensor, JsonNode value) {
         String name = value.isTextual() ? value.textValue() : "";
         if (name.isEmpty() || name.contains("/") || name.contains("\\") || name.equals("..") || name.indexOf('\0') >= 0) {
-            throw new InputException(index + ": the shard of '" + tensor + "' is " + value + ", expected a plain file name beside the index");
+            throw new InputException(
+                index + ": the shard of '" + tensor + "' is " + value + ", expected a plain file name beside the index");
         }
         SafetensorsFile open = files.get(name);
         if (open == null) {
-            if (Files.notExists(directory.resolve(name), java.nio.file.LinkOption.NOFOLLOW_LINKS)) {
+            if (Files.notExists(directory.resolve(name), LinkOption.NOFOLLOW_LINKS)) {
                 throw new InputException("the shard " + directory.resolve(name) + " is missing; " + index + " lists it");
             }
             open = SafetensorsFile.open(directory.resolve(name));

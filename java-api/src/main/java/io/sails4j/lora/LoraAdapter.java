@@ -1,5 +1,7 @@
 package io.sails4j.lora;
 
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.ModuleKey;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsFile;
@@ -7,8 +9,6 @@ import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.io.ShardedTensors;
 import io.sails4j.model.DoraScale;
 import io.sails4j.model.LowRankAdapter;
-import io.sails4j.config.ModelConfig;
-import io.sails4j.config.ModuleKey;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Device;
@@ -29,7 +29,10 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Stream;
 
-/** An adapter on a device: lora_A [r, d_in] and lora_B [d_out, r] F32 for each of its modules, with DoRA lora_magnitude_vector [d_out] F32 too. */
+/**
+ * An adapter on a device: lora_A [r, d_in] and lora_B [d_out, r] F32 for each of its modules, with DoRA lora_magnitude_vector [d_out] F32
+ * too.
+ */
 public final class LoraAdapter implements AutoCloseable {
     private static final String CONFIG = "adapter_config.json";
     private static final String WEIGHTS = "adapter_model.safetensors";
@@ -55,7 +58,8 @@ public final class LoraAdapter implements AutoCloseable {
         for (ModuleKey module : config.modules()) {
             modules.put(module, new LowRankAdapter(device.zeros(DType.F32, shapeA(config, model, module)),
                 device.zeros(DType.F32, shapeB(config, model, module)), config.scale(module), !config.dora() ? null
-                    : new DoraScale(device.zeros(DType.F32, shapeMagnitude(model, module)), device.zeros(DType.F32, shapeMagnitude(model, module)))));
+                    : new DoraScale(device.zeros(DType.F32, shapeMagnitude(model, module)),
+                        device.zeros(DType.F32, shapeMagnitude(model, module)))));
         }
         return new LoraAdapter(config, modules, notes);
     }
@@ -142,8 +146,9 @@ public final class LoraAdapter implements AutoCloseable {
         }
         List<String> unused = file.names().stream().filter(name -> !expected.contains(name)).toList();
         if (!unused.isEmpty()) {
-            throw new InputException(file.path() + " has " + unused.size() + (unused.size() == 1 ? " tensor" : " tensors") + " that " + reason(unused)
-                + ": '" + String.join("', '", unused.subList(0, Math.min(4, unused.size()))) + (unused.size() > 4 ? "', ..." : "'"));
+            throw new InputException(
+                file.path() + " has " + unused.size() + (unused.size() == 1 ? " tensor" : " tensors") + " that " + reason(unused)
+                    + ": '" + String.join("', '", unused.subList(0, Math.min(4, unused.size()))) + (unused.size() > 4 ? "', ..." : "'"));
         }
     }
 

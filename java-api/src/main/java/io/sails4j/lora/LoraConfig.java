@@ -3,10 +3,11 @@ package io.sails4j.lora;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.io.InputException;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
+import io.sails4j.io.InputException;
+import java.util.Collections;
 import java.util.Map;
 import java.util.Set;
 import java.util.SortedSet;
@@ -25,13 +26,14 @@ import java.util.regex.PatternSyntaxException;
  * @param modules every linear map that has an adapter
  * @param baseModel name or path of the base model, for information
  */
-public record LoraConfig(int r, double alpha, boolean rsLora, boolean dora, SortedSet<ModuleKey> modules, Map<ModuleKey, Integer> rankPattern,
-                         Map<ModuleKey, Double> alphaPattern, String baseModel) {
+public record LoraConfig(int r, double alpha, boolean rsLora, boolean dora, SortedSet<ModuleKey> modules,
+    Map<ModuleKey, Integer> rankPattern,
+    Map<ModuleKey, Double> alphaPattern, String baseModel) {
     public LoraConfig {
         if (r < 1) {
             throw new InputException("the LoRA rank is " + r + ", expected 1 or more");
         }
-        modules = java.util.Collections.unmodifiableSortedSet(new TreeSet<>(modules));
+        modules = Collections.unmodifiableSortedSet(new TreeSet<>(modules));
         rankPattern = Map.copyOf(rankPattern);
         alphaPattern = Map.copyOf(alphaPattern);
     }
@@ -52,12 +54,14 @@ public record LoraConfig(int r, double alpha, boolean rsLora, boolean dora, Sort
     }
 
     /**
-     * The same modules with ranks and alphas by pattern: keys are ends of module paths or regular expressions, of which the first that fits counts.
+     * The same modules with ranks and alphas by pattern: keys are ends of module paths or regular expressions, of which the first that
+     * fits counts.
      *
      * @throws InputException where a key is no regular expression or fits no module
      */
     public LoraConfig withPatterns(boolean rsLoraScale, Map<String, Integer> ranks, Map<String, Double> alphas) {
-        return new LoraConfig(r, alpha, rsLoraScale, dora, modules, byModule("rank_pattern", ranks), byModule("alpha_pattern", alphas), baseModel);
+        return new LoraConfig(r, alpha, rsLoraScale, dora, modules, byModule("rank_pattern", ranks), byModule("alpha_pattern", alphas),
+            baseModel);
     }
 
     private <T> Map<ModuleKey, T> byModule(String what, Map<String, T> patterns) {

@@ -5,22 +5,30 @@ import io.sails4j.io.JsonObject;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 
 /**
- * Every field of {@code adapter_config.json}, so that none goes unseen: huggingface/peft 0.20 and 0.21, src/peft/config.py (PeftConfigMixin,
+ * Every field of {@code adapter_config.json}, so that none goes unseen: huggingface/peft 0.20 and 0.21, src/peft/config.py
+ * (PeftConfigMixin,
  * PeftConfig) and src/peft/tuners/lora/config.py (LoraConfig). docs/formats.md has the same table.
  */
 final class LoraConfigFields {
     /** Fields that {@link LoraConfigReader} and {@link TargetModules} read. */
-    private static final Set<String> READ = Set.of("peft_type", "base_model_name_or_path", "r", "lora_alpha", "rank_pattern", "alpha_pattern",
-        "use_rslora", "use_dora", "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "bias", "init_lora_weights");
+    private static final Set<String> READ = Set.of("peft_type", "base_model_name_or_path", "r", "lora_alpha", "rank_pattern",
+        "alpha_pattern",
+        "use_rslora", "use_dora", "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "bias",
+        "init_lora_weights");
 
-    /** Fields that say how the adapter was trained or stored: with any value, its files mean the same. VeLoRA changes the backward alone. */
-    private static final Set<String> WITHOUT_EFFECT = Set.of("task_type", "auto_mapping", "peft_version", "revision", "inference_mode", "lora_dropout",
-        "megatron_core", "loftq_config", "eva_config", "corda_config", "lora_ga_config", "qalora_group_size", "velora_config", "runtime_config",
+    /**
+     * Fields that say how the adapter was trained or stored: with any value, its files mean the same. VeLoRA changes the backward alone.
+     */
+    private static final Set<String> WITHOUT_EFFECT = Set.of("task_type", "auto_mapping", "peft_version", "revision", "inference_mode",
+        "lora_dropout",
+        "megatron_core", "loftq_config", "eva_config", "corda_config", "lora_ga_config", "qalora_group_size", "velora_config",
+        "runtime_config",
         "ensure_weight_tying");
 
     private static final String MERGE = "; in PEFT, merge_and_unload gives a checkpoint that can be used";
@@ -40,7 +48,8 @@ final class LoraConfigFields {
         fields.put("target_parameters", "nothing there: adapters stand on the seven projections; name those in target_modules");
         fields.put("layer_replication", "nothing there: the layers are those of the base model" + MERGE);
         fields.put("megatron_config", "nothing there: layers sharded by Megatron are not read; save the adapter from an ordinary model");
-        fields.put("alora_invocation_tokens", "nothing there: the adapter would begin at these tokens, here it is active everywhere; train without it");
+        fields.put("alora_invocation_tokens",
+            "nothing there: the adapter would begin at these tokens, here it is active everywhere; train without it");
         fields.put("use_qalora", "false: the input of lora_A is not pooled here" + MERGE);
         fields.put("use_bdlora", "nothing there: block-diagonal factors are not read" + MERGE);
         fields.put("arrow_config", "nothing there: adapters are not routed by token here; load each of them with a weight");
@@ -88,7 +97,8 @@ final class LoraConfigFields {
     }
 
     /**
-     * Some starts move a part of the base weights into the adapter. PEFT writes init_lora_weights true when it has turned such an adapter into one for
+     * Some starts move a part of the base weights into the adapter. PEFT writes init_lora_weights true when it has turned such an adapter
+     * into one for
      * the original weights; otherwise the file belongs to weights that are nowhere.
      */
     private static void checkInitialisation(JsonObject json) {
@@ -96,13 +106,14 @@ final class LoraConfigFields {
         if (value == null || value.isNull() || value.isBoolean()) {
             return;
         }
-        String name = value.asText().toLowerCase(java.util.Locale.ROOT);
+        String name = value.asText().toLowerCase(Locale.ROOT);
         if (Set.of("gaussian", "orthogonal", "eva", "mica").contains(name)) {
             return;
         }
         boolean movesBase = name.matches("pissa.*|corda.*|olora|loftq|lora_ga");
         throw json.wrong("init_lora_weights", shortened(value), "true, false, 'gaussian', 'orthogonal', 'eva' or 'mica'" + (!movesBase ? ""
-            : ": the adapter belongs to base weights that this start has changed; save it in PEFT with path_initial_model_for_weight_conversion"));
+            : ": the adapter belongs to base weights that this start has changed; save it in PEFT with"
+                + " path_initial_model_for_weight_conversion"));
     }
 
     private static String shortened(JsonNode value) {

@@ -1,10 +1,10 @@
 package io.sails4j.lora;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.sails4j.io.JsonFiles;
-import io.sails4j.io.JsonObject;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
+import io.sails4j.io.JsonFiles;
+import io.sails4j.io.JsonObject;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -52,7 +52,8 @@ final class LoraConfigReader {
         pattern("alpha_pattern", modules, (module, value) -> alphas.putIfAbsent(module, value.doubleValue()));
         double alpha = finite("lora_alpha", json.optionalDouble("lora_alpha").orElse(8.0));
         return new Found(new LoraConfig(r, alpha, json.optionalBoolean("use_rslora").orElse(false),
-            json.optionalBoolean("use_dora").orElse(false), modules, ranks, alphas, json.optionalString("base_model_name_or_path").orElse("")),
+            json.optionalBoolean("use_dora").orElse(false), modules, ranks, alphas,
+            json.optionalString("base_model_name_or_path").orElse("")),
             json.has("velora_config"), List.copyOf(notes));
     }
 
@@ -70,7 +71,10 @@ final class LoraConfigReader {
         return value.intValue();
     }
 
-    /** Keys are ends of module paths or regular expressions, of which the first that fits counts (peft src/peft/utils/other.py, get_pattern_key). */
+    /**
+     * Keys are ends of module paths or regular expressions, of which the first that fits counts (peft src/peft/utils/other.py,
+     * get_pattern_key).
+     */
     private void pattern(String key, SortedSet<ModuleKey> modules, BiConsumer<ModuleKey, JsonNode> result) {
         JsonNode map = json.node().get(key);
         if (map == null || map.isNull()) {

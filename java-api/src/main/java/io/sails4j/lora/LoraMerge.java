@@ -1,12 +1,12 @@
 package io.sails4j.lora;
 
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.ModuleKey;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.io.ShardedTensors;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.LowRankAdapter;
-import io.sails4j.config.ModelConfig;
 import io.sails4j.model.ModelWeights;
-import io.sails4j.config.ModuleKey;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import java.nio.file.Path;
@@ -15,7 +15,10 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Folds adapters into the base weights: W + scale * lora_B lora_A, computed in F32 and rounded once, to nearest even, to the type that is written. */
+/**
+ * Folds adapters into the base weights: W + scale * lora_B lora_A, computed in F32 and rounded once, to nearest even, to the type that is
+ * written.
+ */
 public final class LoraMerge {
     private LoraMerge() {
     }
@@ -34,12 +37,14 @@ public final class LoraMerge {
     }
 
     /**
-     * Writes a checkpoint directory with the adapters folded in, each times its weight (-1 takes out what was merged before): the same shards with
+     * Writes a checkpoint directory with the adapters folded in, each times its weight (-1 takes out what was merged before): the same
+     * shards with
      * the same tensors and metadata as the original, its configuration and its tokenizer.
      *
      * @param dtype F32 or BF16 for all tensors; null leaves each its own
      */
-    public static void merge(Path base, List<WeightedAdapter> adapters, Path target, @Nullable DType dtype, Engine engine, MergeListener listener) {
+    public static void merge(Path base, List<WeightedAdapter> adapters, Path target, @Nullable DType dtype, Engine engine,
+        MergeListener listener) {
         AtomicFiles.requireFresh(target);
         ModelConfig config = ModelConfig.read(base);
         List<LoraAdapter> opened = new ArrayList<>();

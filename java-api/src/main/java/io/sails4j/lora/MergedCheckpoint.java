@@ -31,14 +31,16 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A checkpoint with adapters folded in, written shard by shard as the original has them. Some rows of one tensor are in memory at a time; a shard in
+ * A checkpoint with adapters folded in, written shard by shard as the original has them. Some rows of one tensor are in memory at a time;
+ * a shard in
  * which nothing changes is copied as it is.
  */
 final class MergedCheckpoint {
     /** 64 MiB of F32: large enough for matmul and disk, small beside any model that needs streaming. */
     private static final long CHUNK_ELEMENTS = 16L << 20;
     /** What belongs to a model beside its weights and configuration, by the beginning of the name. */
-    private static final List<String> COMPANIONS = List.of("tokenizer", "special_tokens", "added_tokens", "chat_template", "vocab.", "merges.txt",
+    private static final List<String> COMPANIONS = List.of("tokenizer", "special_tokens", "added_tokens", "chat_template", "vocab.",
+        "merges.txt",
         "generation_config.json", "LICENSE", "NOTICE", "USE_POLICY");
 
     private final ShardedTensors checkpoint;
@@ -54,8 +56,8 @@ final class MergedCheckpoint {
         this.dtype = dtype;
         this.engine = engine;
         this.listener = listener;
-        stack.adapters().forEach(adapter -> adapter.forEach((module, factors) ->
-            adapters.computeIfAbsent(module.path() + ".weight", name -> new ArrayList<>()).add(factors)));
+        stack.adapters().forEach(adapter -> adapter
+            .forEach((module, factors) -> adapters.computeIfAbsent(module.path() + ".weight", name -> new ArrayList<>()).add(factors)));
         totalBytes = checkpoint.names().stream().mapToLong(name -> checkpoint.tensor(name).data().byteSize()).sum();
     }
 
@@ -98,7 +100,7 @@ final class MergedCheckpoint {
             return;
         }
         for (String name : source.names()) {
-            writeTensor(source, name, part -> { });
+            writeTensor(source, name, part -> {});
         }
         Files.copy(source.path(), target);
     }
@@ -113,7 +115,8 @@ final class MergedCheckpoint {
         long block = Math.max(1, CHUNK_ELEMENTS / Math.max(1, cols));
         for (long from = 0; from < n; from += block) {
             long count = Math.min(block, n - from);
-            HostTensor rows = new HostTensor(source.dtype(), Shape.of(count, cols), source.data().asSlice(from * rowBytes, count * rowBytes));
+            HostTensor rows = new HostTensor(source.dtype(), Shape.of(count, cols),
+                source.data().asSlice(from * rowBytes, count * rowBytes));
             try (Tensor staged = engine.device().upload(rows)) {
                 requireFinite(staged, where, "the checkpoint is damaged");
                 if (changed) {
@@ -127,13 +130,16 @@ final class MergedCheckpoint {
         }
     }
 
-    private void writeRows(Tensor source, List<LowRankAdapter> folded, long from, DType target, String where, Sink sink) throws IOException {
-        try (Tensor rows = engine.device().allocate(DType.F32, source.shape()); Tensor result = engine.device().allocate(target, source.shape());
+    private void writeRows(Tensor source, List<LowRankAdapter> folded, long from, DType target, String where, Sink sink)
+        throws IOException {
+        try (Tensor rows = engine.device().allocate(DType.F32, source.shape());
+             Tensor result = engine.device().allocate(target, source.shape());
              Arena arena = Arena.ofConfined()) {
             engine.ops().elementwise().convert(rows, source);
             folded.forEach(adapter -> FoldedRows.add(rows, adapter, from, engine));
             engine.ops().elementwise().convert(result, rows);
-            requireFinite(result, where, "with the adapters folded in it leaves the range of " + target + "; choose dtype=f32 or smaller weights");
+            requireFinite(result, where,
+                "with the adapters folded in it leaves the range of " + target + "; choose dtype=f32 or smaller weights");
             MemorySegment bytes = arena.allocate(result.byteSize(), 64);
             result.download(bytes);
             sink.write(bytes);

@@ -39,7 +39,8 @@ final class PathPattern {
     }
 
     /** The matcher after its look at the path's beginning, for groups; null where it does not fit. */
-    @Nullable Matcher at(String path) {
+    @Nullable
+    Matcher at(String path) {
         Matcher[] used = new Matcher[1];
         return bounded(path, m -> {
             used[0] = m;

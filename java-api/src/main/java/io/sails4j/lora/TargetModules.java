@@ -1,10 +1,10 @@
 package io.sails4j.lora;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.sails4j.io.JsonObject;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
+import io.sails4j.io.JsonObject;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;

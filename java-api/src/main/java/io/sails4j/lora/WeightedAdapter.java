@@ -1,8 +1,8 @@
 package io.sails4j.lora;
 
+import io.sails4j.config.ModuleKey;
 import io.sails4j.io.InputException;
 import io.sails4j.model.LowRankAdapter;
-import io.sails4j.config.ModuleKey;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -27,7 +27,8 @@ public record WeightedAdapter(Path directory, float weight) {
         try {
             return new WeightedAdapter(Path.of(text.substring(0, equals)), Float.parseFloat(text.substring(equals + 1)));
         } catch (NumberFormatException e) {
-            throw new InputException("the adapter '" + text + "' has the weight '" + text.substring(equals + 1) + "', expected DIR or DIR=NUMBER", e);
+            throw new InputException(
+                "the adapter '" + text + "' has the weight '" + text.substring(equals + 1) + "', expected DIR or DIR=NUMBER", e);
         }
     }
 

@@ -15,8 +15,9 @@ public record AdapterStack(List<Map<ModuleKey, LowRankAdapter>> adapters) {
         for (Map<ModuleKey, LowRankAdapter> adapter : adapters) {
             for (Map.Entry<ModuleKey, LowRankAdapter> entry : adapter.entrySet()) {
                 if (entry.getValue().dora() != null && adapters.stream().filter(a -> a.containsKey(entry.getKey())).count() > 1) {
-                    throw new InputException(entry.getKey().path() + " has a DoRA adapter and another one: DoRA scales the whole map, so that the two"
-                        + " cannot be summed; merge one of them into the model first");
+                    throw new InputException(
+                        entry.getKey().path() + " has a DoRA adapter and another one: DoRA scales the whole map, so that the two"
+                            + " cannot be summed; merge one of them into the model first");
                 }
             }
         }
@@ -40,8 +41,10 @@ public record AdapterStack(List<Map<ModuleKey, LowRankAdapter>> adapters) {
     }
 
     /** The adapters' parts for one module, in the order of the stack; null where an adapter leaves the module alone. */
-    @Nullable LowRankAdapter[] partsOf(ModuleKey module) {
-        @Nullable LowRankAdapter[] found = new @Nullable LowRankAdapter[adapters.size()];
+    @Nullable
+    LowRankAdapter[] partsOf(ModuleKey module) {
+        @Nullable
+        LowRankAdapter[] found = new @Nullable LowRankAdapter[adapters.size()];
         for (int i = 0; i < found.length; i++) {
             Map<ModuleKey, LowRankAdapter> adapter = adapters.get(i);
             found[i] = adapter.get(module);

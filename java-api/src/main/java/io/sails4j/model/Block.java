@@ -36,7 +36,8 @@ final class Block {
         this.config = config;
         this.layer = layer;
         this.weights = weights;
-        weights.projections().forEach((projection, weight) -> linears.put(projection, new Linear(new ModuleKey(layer, projection), weight)));
+        weights.projections()
+            .forEach((projection, weight) -> linears.put(projection, new Linear(new ModuleKey(layer, projection), weight)));
     }
 
     /** The same block for one new token a sequence. */
@@ -53,8 +54,8 @@ final class Block {
 
     /** What the backward needs. q and k after RoPE, which turns them in place. */
     record Saved(NormSaved inputNorm, Tensor q, Tensor k, Tensor v, Tensor z, Tensor lse, @Nullable NormSaved postAttentionNorm,
-                 NormSaved preFeedforwardNorm, Tensor gate, Tensor up, @Nullable NormSaved postFeedforwardNorm,
-                 Map<Projection, Linear.Saved> linears) {
+        NormSaved preFeedforwardNorm, Tensor gate, Tensor up, @Nullable NormSaved postFeedforwardNorm,
+        Map<Projection, Linear.Saved> linears) {
     }
 
     /** A forward's result: resid_post [n, d_model] F32 and what the backward needs. */
@@ -134,7 +135,8 @@ final class Block {
     }
 
     /** residual + norm(x), or residual + x in x's place where the family has no norm there. */
-    private Tensor addTo(PassState state, Tensor residual, Tensor x, @Nullable NormSaved norm, LayerWeights.@Nullable Norm weight, TensorArena place) {
+    private Tensor addTo(PassState state, Tensor residual, Tensor x, @Nullable NormSaved norm, LayerWeights.@Nullable Norm weight,
+        TensorArena place) {
         if (norm == null || weight == null) {
             state.ops().elementwise().axpby(x, residual, 1, 1);
             return x;
@@ -207,7 +209,8 @@ final class Block {
         if (needsInput(state, MLP_OUTPUT)) {
             putInput(inputs, MLP_OUTPUT, activated(state, s.gate(), s.up(), memory));
         }
-        return new Saved(s.inputNorm(), s.q(), s.k(), s.v(), s.z(), s.lse(), attnNorm, preFeedforwardNorm, s.gate(), s.up(), s.postFeedforwardNorm(), inputs);
+        return new Saved(s.inputNorm(), s.q(), s.k(), s.v(), s.z(), s.lse(), attnNorm, preFeedforwardNorm, s.gate(), s.up(),
+            s.postFeedforwardNorm(), inputs);
     }
 
     /** A block has every projection. */
@@ -228,17 +231,20 @@ final class Block {
     private void attend(PassState state, Tensor z, Tensor lse, Tensor q, Tensor k, Tensor v) {
         KvCache cache = state.cache();
         if (cache == null) {
-            state.ops().attention().attentionForward(z, lse, q, k, v, state.segments(), state.segments(), shape(state, state.batch().length(), 0,
-                state.batch().length() * config.kvWidth()));
+            state.ops().attention().attentionForward(z, lse, q, k, v, state.segments(), state.segments(),
+                shape(state, state.batch().length(), 0,
+                    state.batch().length() * config.kvWidth()));
         } else {
             cache.append(layer, k, v);
-            state.ops().attention().attentionForward(z, lse, q, cache.keys(layer), cache.values(layer), state.segments(), cache.keySegments(),
+            state.ops().attention().attentionForward(z, lse, q, cache.keys(layer), cache.values(layer), state.segments(),
+                cache.keySegments(),
                 shape(state, cache.length() + state.batch().length(), cache.length(), cache.batchStride()));
         }
     }
 
     private AttentionShape shape(PassState state, long nKeys, long queryOffset, long kvBatchStride) {
-        return new AttentionShape(state.batch().batch(), state.batch().length(), nKeys, config.nHeads(), config.nKvHeads(), config.headDim(),
+        return new AttentionShape(state.batch().batch(), state.batch().length(), nKeys, config.nHeads(), config.nKvHeads(),
+            config.headDim(),
             kvBatchStride, queryOffset, config.isSliding(layer) ? config.slidingWindow() : 0,
             (float) (1 / Math.sqrt(config.queryPreAttnScalar())), (float) config.attnLogitSoftcap());
     }
@@ -289,7 +295,8 @@ final class Block {
         Tensor dk = scratch.allocate(state.computeDtype(), n, config.kvWidth());
         Tensor dv = scratch.allocate(state.computeDtype(), n, config.kvWidth());
         long length = state.batch().length();
-        state.ops().attention().attentionBackward(dq, dk, dv, dzTyped, saved.q(), saved.k(), saved.v(), saved.z(), saved.lse(), state.segments(),
+        state.ops().attention().attentionBackward(dq, dk, dv, dzTyped, saved.q(), saved.k(), saved.v(), saved.z(), saved.lse(),
+            state.segments(),
             state.segments(), shape(state, length, 0, length * config.kvWidth()));
         unrotate(state, dq, config.nHeads());
         unrotate(state, dk, config.nKvHeads());
@@ -305,8 +312,10 @@ final class Block {
         state.ops().block().rope(byHead, byHead, state.ropeTable(), true);
     }
 
-    private void linearBackward(PassState state, Projection projection, Tensor dx, boolean accumulate, Tensor dy, Saved saved, GradientTargets targets) {
-        mapOf(projection).backward(state, dx, accumulate, typed(state, dy), Objects.requireNonNull(saved.linears().get(projection)), targets);
+    private void linearBackward(PassState state, Projection projection, Tensor dx, boolean accumulate, Tensor dy, Saved saved,
+        GradientTargets targets) {
+        mapOf(projection).backward(state, dx, accumulate, typed(state, dy), Objects.requireNonNull(saved.linears().get(projection)),
+            targets);
     }
 
     /** The gradient in the compute type, for the next matmul. */
@@ -319,8 +328,12 @@ final class Block {
         return typed;
     }
 
-    /** Through a norm whose output was added to the residual stream: gradient of its input, F32; dy itself where the family has no norm there. */
-    private Tensor normBackward(PassState state, Tensor dy, @Nullable NormSaved saved, LayerWeights.@Nullable Norm norm, GradientTargets targets) {
+    /**
+     * Through a norm whose output was added to the residual stream: gradient of its input, F32; dy itself where the family has no norm
+     * there.
+     */
+    private Tensor normBackward(PassState state, Tensor dy, @Nullable NormSaved saved, LayerWeights.@Nullable Norm norm,
+        GradientTargets targets) {
         if (saved == null || norm == null) {
             return dy;
         }
@@ -330,11 +343,13 @@ final class Block {
     }
 
     /** Through a norm that read the residual stream: its input's gradient is added to dResid. */
-    private void addNormBackward(PassState state, Tensor dResid, Tensor dy, NormSaved saved, LayerWeights.Norm norm, GradientTargets targets) {
+    private void addNormBackward(PassState state, Tensor dResid, Tensor dy, NormSaved saved, LayerWeights.Norm norm,
+        GradientTargets targets) {
         normBackward(state, dResid, true, dy, saved, norm, targets);
     }
 
-    private void normBackward(PassState state, Tensor dx, boolean accumulate, Tensor dy, NormSaved saved, LayerWeights.Norm norm, GradientTargets targets) {
+    private void normBackward(PassState state, Tensor dx, boolean accumulate, Tensor dy, NormSaved saved, LayerWeights.Norm norm,
+        GradientTargets targets) {
         state.ops().block().rmsnormBackward(dx, targets.parameters().get(norm.name()), dy, saved.input(), norm.weight(), saved.rstd(),
             config.family().normOffset(), accumulate);
     }

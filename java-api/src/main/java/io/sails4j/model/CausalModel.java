@@ -11,7 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A causal language model on a device: its weights, which do not change unless somebody {@linkplain #claimWeights claims} them. Threads may share it;
+ * A causal language model on a device: its weights, which do not change unless somebody {@linkplain #claimWeights claims} them. Threads
+ * may share it;
  * what changes in using it belongs to a {@link ModelSession}.
  */
 public final class CausalModel implements AutoCloseable {
@@ -112,7 +113,8 @@ public final class CausalModel implements AutoCloseable {
     }
 
     /**
-     * Claims the weights for one who changes them in place. From then until the claim is closed at most one session is open: another would compute
+     * Claims the weights for one who changes them in place. From then until the claim is closed at most one session is open: another would
+     * compute
      * with weights that change under it.
      *
      * @throws IllegalStateException where the weights were not loaded writable, are claimed already, or more than one session is open
@@ -141,7 +143,8 @@ public final class CausalModel implements AutoCloseable {
         synchronized (gate) {
             requireOpen();
             if (claimed && sessions > 0) {
-                throw new IllegalStateException("the model's weights are being trained, so that one session at a time may use it; close the other first");
+                throw new IllegalStateException(
+                    "the model's weights are being trained, so that one session at a time may use it; close the other first");
             }
             sessions++;
         }

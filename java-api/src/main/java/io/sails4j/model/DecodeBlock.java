@@ -1,6 +1,5 @@
 package io.sails4j.model;
 
-import java.util.Objects;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.Projection;
 import io.sails4j.ops.LinearMap;
@@ -11,10 +10,12 @@ import io.sails4j.tensor.TensorArena;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@link Block#forward} for one new token a sequence: the same arithmetic with fewer launches. Maps of one input go together, and so do the end of one
+ * {@link Block#forward} for one new token a sequence: the same arithmetic with fewer launches. Maps of one input go together, and so do
+ * the end of one
  * half block and the norm that begins the next; nothing depends on the host's knowledge of where the token stands.
  */
 final class DecodeBlock {

@@ -26,19 +26,22 @@ import org.jspecify.annotations.Nullable;
  * @param out a half block's result before it is added [batch, d_model] F32
  * @param logits [batch, vocab_size] F32
  */
-record DecodeBuffers(Tensor ids, Tensor positions, Tensor keyPosition, Tensor step, Tensor segments, Tensor history, @Nullable Tensor uniforms,
-                     @Nullable Tensor uniform, Tensor ropeTable, Tensor residual, Tensor normed, Tensor q, Tensor k, Tensor v, Tensor z, Tensor act,
-                     Tensor out, Tensor logits) {
+record DecodeBuffers(Tensor ids, Tensor positions, Tensor keyPosition, Tensor step, Tensor segments, Tensor history,
+    @Nullable Tensor uniforms,
+    @Nullable Tensor uniform, Tensor ropeTable, Tensor residual, Tensor normed, Tensor q, Tensor k, Tensor v, Tensor z, Tensor act,
+    Tensor out, Tensor logits) {
     static DecodeBuffers allocate(ModelConfig c, DType type, int batch, int steps, boolean random, TensorArena memory) {
         int[] ones = new int[batch];
         Arrays.fill(ones, 1);
         return new DecodeBuffers(memory.allocate(DType.I32, batch), memory.allocate(DType.I32, batch), memory.allocate(DType.I32, 1),
             memory.allocate(DType.I32, 1), memory.of(ones, batch), memory.allocate(DType.I32, steps, batch),
             random ? memory.allocate(DType.F32, steps, batch) : null, random ? memory.allocate(DType.F32, 1, batch) : null,
-            memory.allocate(DType.F32, batch, c.headDim() / 2, 2), memory.allocate(DType.F32, batch, c.dModel()), memory.allocate(type, batch, c.dModel()),
+            memory.allocate(DType.F32, batch, c.headDim() / 2, 2), memory.allocate(DType.F32, batch, c.dModel()),
+            memory.allocate(type, batch, c.dModel()),
             memory.allocate(type, batch, c.nHeads(), c.headDim()), memory.allocate(type, batch, c.nKvHeads(), c.headDim()),
             memory.allocate(type, batch, c.nKvHeads(), c.headDim()), memory.allocate(type, batch, c.nHeads(), c.headDim()),
-            memory.allocate(type, batch, c.dFf()), memory.allocate(DType.F32, batch, c.dModel()), memory.allocate(DType.F32, batch, c.vocabSize()));
+            memory.allocate(type, batch, c.dFf()), memory.allocate(DType.F32, batch, c.dModel()),
+            memory.allocate(DType.F32, batch, c.vocabSize()));
     }
 
     /** A tensor of heads as the matrix [batch, n * head_dim] that a map writes or reads. */

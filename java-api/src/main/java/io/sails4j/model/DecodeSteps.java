@@ -14,8 +14,10 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decoding of one token after another behind what a cache holds: last token, all layers, head, next token. Everything that changes from one step to
- * the next lies in device memory, so that a step is recorded once, where the backend can, and launched for each token; without recording it is the
+ * Decoding of one token after another behind what a cache holds: last token, all layers, head, next token. Everything that changes from
+ * one step to
+ * the next lies in device memory, so that a step is recorded once, where the backend can, and launched for each token; without recording
+ * it is the
  * same operations one by one. The host reads what was chosen when it likes to.
  */
 final class DecodeSteps implements AutoCloseable {
@@ -43,7 +45,8 @@ final class DecodeSteps implements AutoCloseable {
         this.memory = new TensorArena(model.engine().device());
         this.scratch = new TensorArena(model.engine().device());
         model.blocks().forEach(block -> blocks.add(block.decoding(adapters)));
-        this.buffers = DecodeBuffers.allocate(model.config(), model.computeDtype(), batch, options.maxNewTokens(), uniforms.length > 0, memory);
+        this.buffers = DecodeBuffers.allocate(model.config(), model.computeDtype(), batch, options.maxNewTokens(), uniforms.length > 0,
+            memory);
         if (buffers.uniforms() != null) {
             buffers.uniforms().upload(uniforms);
         }
@@ -57,8 +60,9 @@ final class DecodeSteps implements AutoCloseable {
     private static boolean records(Graphs graphs, Engine engine) {
         boolean can = engine.backend() != Backend.CPU;
         if (graphs == Graphs.ON && !can) {
-            throw new InputException("graphs are on, but the cpu backend runs each operation at once and records none; leave them on auto or off, "
-                + "or choose a backend that records");
+            throw new InputException(
+                "graphs are on, but the cpu backend runs each operation at once and records none; leave them on auto or off, "
+                    + "or choose a backend that records");
         }
         return can && graphs != Graphs.OFF;
     }

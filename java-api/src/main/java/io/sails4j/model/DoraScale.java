@@ -4,13 +4,17 @@ import io.sails4j.ops.Ops;
 import io.sails4j.tensor.Tensor;
 
 /**
- * What makes an adapter a DoRA (arXiv:2402.09353): trained lengths of the rows of the adapted weight. The rows' own lengths follow from weight and
+ * What makes an adapter a DoRA (arXiv:2402.09353): trained lengths of the rows of the adapted weight. The rows' own lengths follow from
+ * weight and
  * factors and are computed when they are next needed after those have changed.
  */
 public final class DoraScale implements AutoCloseable {
     private final Tensor magnitude;
     private final Tensor norm;
-    /** Sessions that share the adapter may each find it false: they then write the same lengths, in the device's order before any reads them. */
+    /**
+     * Sessions that share the adapter may each find it false: they then write the same lengths, in the device's order before any reads
+     * them.
+     */
     private volatile boolean current;
 
     /**

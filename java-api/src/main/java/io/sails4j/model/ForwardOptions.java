@@ -7,9 +7,11 @@ import org.jspecify.annotations.Nullable;
  * @param lastLayer stop after this block (then there is no final norm), -1 = run all
  * @param listener receives each {@link Site} in the order of the model, [batch * length, d_model] F32, the final norm in the compute type
  * @param recompute what the backward computes again
- * @param frozenWeights the backward will ask for no gradient of the model's own parameters: inputs of linear maps without an adapter are not kept
+ * @param frozenWeights the backward will ask for no gradient of the model's own parameters: inputs of linear maps without an adapter are
+ *     not kept
  */
-public record ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable TensorListener listener, RecomputePlan recompute, boolean frozenWeights) {
+public record ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable TensorListener listener, RecomputePlan recompute,
+    boolean frozenWeights) {
     /** Nothing is computed twice, and any gradient can be asked for. */
     public ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable TensorListener listener) {
         this(saveForBackward, lastLayer, listener, RecomputePlan.none(), false);

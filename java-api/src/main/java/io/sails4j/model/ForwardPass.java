@@ -20,7 +20,7 @@ public final class ForwardPass implements AutoCloseable {
     }
 
     ForwardPass(PassState state, TensorArena.Mark mark, List<SavedBlock> blocks, Tensor lastResidual, @Nullable Tensor finalNorm,
-                @Nullable Tensor finalRstd) {
+        @Nullable Tensor finalRstd) {
         this.state = state;
         this.mark = mark;
         this.blocks = blocks;

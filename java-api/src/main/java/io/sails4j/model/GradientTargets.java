@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param listener receives the gradients of the residual stream's sites and of the final norm, [batch * length, d_model] F32
  */
 public record GradientTargets(Map<String, Tensor> parameters, int trainedAdapter, Map<ModuleKey, LowRankGradient> lora,
-                              @Nullable TensorListener listener) {
+    @Nullable TensorListener listener) {
     public static GradientTargets ofLora(Map<ModuleKey, LowRankGradient> gradients) {
         return new GradientTargets(Map.of(), 0, gradients, null);
     }

@@ -6,10 +6,16 @@ import io.sails4j.config.Projection;
 import java.util.Map;
 import java.util.Set;
 
-/** Bytes of the activations for each position, following {@link Block#forward}, {@link Block#restored} and {@link Block#backward} tensor by tensor. */
+/**
+ * Bytes of the activations for each position, following {@link Block#forward}, {@link Block#restored} and {@link Block#backward} tensor by
+ * tensor.
+ */
 final class LayerMemory {
     private static final long F32 = 4;
-    /** Operations in the time of moving a byte: 989 TFLOP/s of BF16 by 3.35 TB/s on an H100 SXM (its data sheet), less what a product reaches of it. */
+    /**
+     * Operations in the time of moving a byte: 989 TFLOP/s of BF16 by 3.35 TB/s on an H100 SXM (its data sheet), less what a product
+     * reaches of it.
+     */
     private static final double OPERATIONS_A_BYTE = 200;
     private static final Set<Projection> ATTENTION_INPUTS = Set.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ);
     private static final Set<Projection> MLP_INPUTS = Set.of(Projection.GATE_PROJ, Projection.UP_PROJ);

@@ -10,9 +10,11 @@ import java.util.Map;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/** One block's weights: norms [d_model] F32, projections [out, in] in the compute type. The post-norms are null where the family has none. */
+/**
+ * One block's weights: norms [d_model] F32, projections [out, in] in the compute type. The post-norms are null where the family has none.
+ */
 record LayerWeights(Norm inputNorm, @Nullable Norm postAttentionNorm, Norm preFeedforwardNorm, @Nullable Norm postFeedforwardNorm,
-                    Map<Projection, Tensor> projections) {
+    Map<Projection, Tensor> projections) {
     private static final String INPUT_NORM = "input_layernorm";
     private static final String POST_ATTENTION_NORM = "post_attention_layernorm";
     private static final String POST_FEEDFORWARD_NORM = "post_feedforward_layernorm";

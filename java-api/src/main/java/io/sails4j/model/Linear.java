@@ -33,7 +33,8 @@ final class Linear {
         }
 
         /** The h of the only adapter, null where there is none. */
-        @Nullable Tensor only() {
+        @Nullable
+        Tensor only() {
             return Arrays.stream(h).filter(Objects::nonNull).findFirst().orElse(null);
         }
 
@@ -55,8 +56,10 @@ final class Linear {
     /** The same into y. The first adapter is part of the product, others are added to it. */
     Saved into(Ops ops, Tensor y, Tensor x, AdapterStack stack, TensorArena memory) {
         long n = y.dim(0);
-        @Nullable LowRankAdapter[] adapters = stack.partsOf(key);
-        @Nullable Tensor[] h = new @Nullable Tensor[adapters.length];
+        @Nullable
+        LowRankAdapter[] adapters = stack.partsOf(key);
+        @Nullable
+        Tensor[] h = new @Nullable Tensor[adapters.length];
         int fused = first(adapters);
         for (int i = 0; i < adapters.length; i++) {
             h[i] = adapters[i] == null ? null : memory.allocate(DType.F32, n, adapters[i].r());
@@ -81,9 +84,14 @@ final class Linear {
         return new Saved(x, h, null);
     }
 
-    /** The map for an operation that does more than this one: with its only adapter or none; null where it has several, or one with a DoRA scale. */
-    @Nullable LinearMap single(AdapterStack stack) {
-        @Nullable LowRankAdapter[] adapters = stack.partsOf(key);
+    /**
+     * The map for an operation that does more than this one: with its only adapter or none; null where it has several, or one with a DoRA
+     * scale.
+     */
+    @Nullable
+    LinearMap single(AdapterStack stack) {
+        @Nullable
+        LowRankAdapter[] adapters = stack.partsOf(key);
         int only = first(adapters);
         if (only < 0) {
             return LinearMap.plain(weight);
@@ -95,8 +103,10 @@ final class Linear {
 
     /** What the backward needs of a {@link #single} map whose adapter's x A^T [n, r] will lie in {@link Saved#only}. */
     Saved savedOfSingle(PassState state, Tensor x, TensorArena memory) {
-        @Nullable LowRankAdapter[] adapters = state.adapters().partsOf(key);
-        @Nullable Tensor[] h = new @Nullable Tensor[adapters.length];
+        @Nullable
+        LowRankAdapter[] adapters = state.adapters().partsOf(key);
+        @Nullable
+        Tensor[] h = new @Nullable Tensor[adapters.length];
         int only = first(adapters);
         if (only >= 0) {
             h[only] = memory.allocate(DType.F32, state.tokens(), Objects.requireNonNull(adapters[only]).r());
@@ -104,18 +114,25 @@ final class Linear {
         return new Saved(x, h, null);
     }
 
-    /** What {@link #backward} can write a gradient in that the next product takes in the compute type: that one where no adapter is added to it. */
+    /**
+     * What {@link #backward} can write a gradient in that the next product takes in the compute type: that one where no adapter is added
+     * to it.
+     */
     DType gradientType(PassState state) {
         return first(state.adapters().partsOf(key)) < 0 ? state.computeDtype() : DType.F32;
     }
 
-    /** dx [n, d_in] F32, or of {@link #gradientType}, = or += dy W + adapters; gradients of the weight and of the trained adapter where asked for. */
+    /**
+     * dx [n, d_in] F32, or of {@link #gradientType}, = or += dy W + adapters; gradients of the weight and of the trained adapter where
+     * asked for.
+     */
     void backward(PassState state, Tensor dx, boolean accumulate, Tensor dy, Saved saved, GradientTargets targets) {
         Tensor dWeight = targets.parameters().get(key.path() + ".weight");
         if (dWeight != null) {
             state.ops().matmul().matmul(dWeight, dy, saved.input(), true, false, 1, 1);
         }
-        @Nullable LowRankAdapter[] adapters = state.adapters().partsOf(key);
+        @Nullable
+        LowRankAdapter[] adapters = state.adapters().partsOf(key);
         int fused = first(adapters);
         if (fused < 0) {
             state.ops().matmul().matmul(dx, dy, weight, false, false, 1, accumulate ? 1 : 0);
@@ -155,12 +172,14 @@ final class Linear {
         return adapter == targets.trainedAdapter() ? targets.lora().get(key) : null;
     }
 
-    private void adapterBackward(PassState state, Tensor dx, Tensor dy, Tensor x, Tensor h, LowRankAdapter adapter, @Nullable LowRankGradient gradient) {
+    private void adapterBackward(PassState state, Tensor dx, Tensor dy, Tensor x, Tensor h, LowRankAdapter adapter,
+        @Nullable LowRankGradient gradient) {
         TensorArena.Mark mark = state.scratch().mark();
         LowRankGradient target = gradient != null ? gradient
             : new LowRankGradient(state.scratch().zeros(DType.F32, adapter.loraA().shape().toArray()),
                 state.scratch().zeros(DType.F32, adapter.loraB().shape().toArray()));
-        state.ops().linear().loraBackward(dx, target.dLoraA(), target.dLoraB(), dy, x, h, adapter.loraA(), adapter.loraB(), adapter.scale());
+        state.ops().linear().loraBackward(dx, target.dLoraA(), target.dLoraB(), dy, x, h, adapter.loraA(), adapter.loraB(),
+            adapter.scale());
         state.scratch().release(mark);
     }
 }

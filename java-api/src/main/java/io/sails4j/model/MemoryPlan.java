@@ -40,7 +40,8 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
      */
     public static MemoryPlan of(ModelConfig config, DType computeDtype, Trained trained, long positions, RecomputePlan recompute,
         long workspaceBytes) {
-        return of(new LayerMemory(config, computeDtype.byteSize(), trained.shape), computeDtype, trained, positions, recompute, workspaceBytes);
+        return of(new LayerMemory(config, computeDtype.byteSize(), trained.shape), computeDtype, trained, positions, recompute,
+            workspaceBytes);
     }
 
     private static MemoryPlan of(LayerMemory layers, DType computeDtype, Trained trained, long positions, RecomputePlan recompute,
@@ -57,7 +58,8 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
     }
 
     /** The mix of layers computed again that costs the least of those that fit into the budget; every layer where none does. */
-    public static RecomputePlan cheapest(ModelConfig config, DType computeDtype, Trained trained, long positions, long workspaceBytes, long budgetBytes) {
+    public static RecomputePlan cheapest(ModelConfig config, DType computeDtype, Trained trained, long positions, long workspaceBytes,
+        long budgetBytes) {
         LayerMemory layers = new LayerMemory(config, computeDtype.byteSize(), trained.shape);
         RecomputePlan best = new RecomputePlan(config.nLayers(), 0);
         long fixed = of(layers, computeDtype, trained, positions, best, workspaceBytes).totalBytes() - positions * layers.kept(best);
@@ -105,6 +107,7 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
     /** A line for each part, for people. */
     public List<Map.Entry<String, Long>> parts() {
         return List.of(Map.entry("weights", weightBytes), Map.entry("trained parameters, gradients, optimizer", trainableBytes),
-            Map.entry("activations kept for the backward", keptBytes), Map.entry("within a block", scratchBytes), Map.entry("loss and the operations' workspace", headBytes));
+            Map.entry("activations kept for the backward", keptBytes), Map.entry("within a block", scratchBytes),
+            Map.entry("loss and the operations' workspace", headBytes));
     }
 }

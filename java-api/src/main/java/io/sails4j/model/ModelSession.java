@@ -12,7 +12,8 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The use of a model by one thread at a time: forward and backward passes, and the memory that they work in. Sessions of one model run beside one
+ * The use of a model by one thread at a time: forward and backward passes, and the memory that they work in. Sessions of one model run
+ * beside one
  * another, in other threads too, and compute what each would alone. After {@link #close} every call but another close throws
  * {@link IllegalStateException}.
  */
@@ -68,14 +69,16 @@ public final class ModelSession implements AutoCloseable {
         return forward(in, in.mark(), adapters, options, cache);
     }
 
-    private ForwardPass forward(BatchTensors in, TensorArena.Mark mark, AdapterStack adapters, ForwardOptions options, @Nullable KvCache cache) {
+    private ForwardPass forward(BatchTensors in, TensorArena.Mark mark, AdapterStack adapters, ForwardOptions options,
+        @Nullable KvCache cache) {
         requireOpen();
         TokenBatch batch = in.batch();
         scratch.reset();
         long n = batch.size();
         Tensor ropeTable = kept.allocate(DType.F32, n, config.headDim() / 2, 2);
         model.ropeTable(ropeTable, in.positions());
-        PassState state = new PassState(model.engine(), config, model.computeDtype(), kept, scratch, adapters, in, ropeTable, cache, options.frozenWeights());
+        PassState state = new PassState(model.engine(), config, model.computeDtype(), kept, scratch, adapters, in, ropeTable, cache,
+            options.frozenWeights());
         Tensor residual = kept.allocate(DType.F32, n, config.dModel());
         model.embed(residual, in.ids());
         if (options.listener() != null) {
@@ -97,7 +100,8 @@ public final class ModelSession implements AutoCloseable {
         }
         Tensor finalNorm = kept.allocate(model.computeDtype(), n, config.dModel());
         Tensor rstd = kept.allocate(DType.F32, n);
-        model.engine().ops().block().rmsnormForward(finalNorm, rstd, residual, model.weights().finalNorm(), null, (float) config.rmsNormEps(),
+        model.engine().ops().block().rmsnormForward(finalNorm, rstd, residual, model.weights().finalNorm(), null,
+            (float) config.rmsNormEps(),
             config.family().normOffset());
         if (options.listener() != null) {
             options.listener().accept(Site.FINAL_NORM, Site.NO_LAYER, finalNorm);
@@ -134,7 +138,9 @@ public final class ModelSession implements AutoCloseable {
         }
     }
 
-    /** Soft-capped logits [rows.length, vocab_size] F32 of some positions (row-major over the batch); all of them if {@code rows} is null. */
+    /**
+     * Soft-capped logits [rows.length, vocab_size] F32 of some positions (row-major over the batch); all of them if {@code rows} is null.
+     */
     public Tensor logits(ForwardPass pass, int @Nullable [] rows) {
         requireOpen();
         TensorArena memory = pass.state().kept();
@@ -167,7 +173,8 @@ public final class ModelSession implements AutoCloseable {
             listener.accept(Site.FINAL_NORM, Site.NO_LAYER, dFinalNorm);
         }
         Tensor dResid = scratch.allocate(DType.F32, state.tokens(), config.dModel());
-        model.engine().ops().block().rmsnormBackward(dResid, targets.parameters().get(ModelWeights.FINAL_NORM), dFinalNorm, pass.lastResidual(),
+        model.engine().ops().block().rmsnormBackward(dResid, targets.parameters().get(ModelWeights.FINAL_NORM), dFinalNorm,
+            pass.lastResidual(),
             model.weights().finalNorm(), pass.finalRstd(), config.family().normOffset(), false);
         int lowest = lowestLayer(targets);
         for (int layer = config.nLayers() - 1; layer >= lowest; layer--) {

@@ -41,8 +41,9 @@ public final class ModelWeights implements AutoCloseable {
     private final boolean writable;
     private final @Nullable ShardedTensors mapped;
 
-    private ModelWeights(ModelConfig config, DType computeDtype, SequencedMap<String, Tensor> parameters, List<Tensor> owned, boolean writable,
-                          @Nullable ShardedTensors mapped) {
+    private ModelWeights(ModelConfig config, DType computeDtype, SequencedMap<String, Tensor> parameters, List<Tensor> owned,
+        boolean writable,
+        @Nullable ShardedTensors mapped) {
         this.config = config;
         this.computeDtype = computeDtype;
         this.parameters = parameters;
@@ -120,7 +121,8 @@ public final class ModelWeights implements AutoCloseable {
             throw new InputException(directory + " lacks " + missing.size() + " of the model's tensors: " + some(missing)
                 + "; config.json and the weights do not belong together, or the checkpoint is incomplete");
         }
-        List<String> extra = checkpoint.names().stream().filter(name -> !shapes.containsKey(name) && !isTiedHead(checkpoint, name)).toList();
+        List<String> extra = checkpoint.names().stream().filter(name -> !shapes.containsKey(name) && !isTiedHead(checkpoint, name))
+            .toList();
         if (!extra.isEmpty()) {
             throw new InputException(directory + " has " + extra.size() + " tensors that a " + config.family().title()
                 + " model of this configuration does not have: " + some(extra));
@@ -158,7 +160,7 @@ public final class ModelWeights implements AutoCloseable {
     }
 
     private static Tensor loadTensor(ShardedTensors checkpoint, String name, Shape shape, Engine engine, DType dtype, boolean writable,
-                                     List<Tensor> owned) {
+        List<Tensor> owned) {
         HostTensor source = requireTensor(checkpoint, name, shape);
         boolean aligned = source.data().address() % source.dtype().byteSize() == 0;
         Tensor tensor;

@@ -18,7 +18,8 @@ import java.util.stream.IntStream;
  */
 public record TrainedShape(boolean full, Map<ModuleKey, Integer> ranks, Variant variant, Map<ModuleKey, Integer> coreDimensions) {
     /**
-     * An adapter of two factors, one with lengths of rows, one beside a frozen adapter of the same shape, or one whose residual-facing factor is a fixed
+     * An adapter of two factors, one with lengths of rows, one beside a frozen adapter of the same shape, or one whose residual-facing
+     * factor is a fixed
      * basis times a trained core.
      */
     public enum Variant {
@@ -65,14 +66,16 @@ public record TrainedShape(boolean full, Map<ModuleKey, Integer> ranks, Variant 
             case PLAIN, PISSA -> factorElements(config);
             case DORA -> factorElements(config) + ranks.keySet().stream().mapToLong(m -> m.projection().dOut(config)).sum();
             case CORE -> coreElements() + ranks.entrySet().stream()
-                .mapToLong(e -> e.getValue() * (e.getKey().projection().readsResidual() ? e.getKey().projection().dOut(config) : e.getKey().projection().dIn(config)))
+                .mapToLong(e -> e.getValue() * (e.getKey().projection().readsResidual() ? e.getKey().projection().dOut(config)
+                    : e.getKey().projection().dIn(config)))
                 .sum();
         };
     }
 
     /** Of both factors of all modules. */
     long factorElements(ModelConfig config) {
-        return ranks.entrySet().stream().mapToLong(e -> e.getValue() * (e.getKey().projection().dIn(config) + e.getKey().projection().dOut(config))).sum();
+        return ranks.entrySet().stream()
+            .mapToLong(e -> e.getValue() * (e.getKey().projection().dIn(config) + e.getKey().projection().dOut(config))).sum();
     }
 
     long coreElements() {

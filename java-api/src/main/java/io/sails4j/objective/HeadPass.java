@@ -16,7 +16,8 @@ final class HeadPass {
     private final Tensor tokenLoss;
 
     HeadPass(PassContext context, ForwardPass pass, SequenceBatch batch) {
-        this(context, pass, context.memory().of(batch.targets(), batch.targets().length), context.memory().allocate(DType.F32, batch.targets().length));
+        this(context, pass, context.memory().of(batch.targets(), batch.targets().length),
+            context.memory().allocate(DType.F32, batch.targets().length));
     }
 
     /**
@@ -42,7 +43,10 @@ final class HeadPass {
         return forward().toFloatArray();
     }
 
-    /** The losses, and the gradient of sum over t of weights[t] * loss[t] into the trainable's gradients; weights [targets] F32 on the device. */
+    /**
+     * The losses, and the gradient of sum over t of weights[t] * loss[t] into the trainable's gradients; weights [targets] F32 on the
+     * device.
+     */
     void backward(Trainable trainable, Tensor weights) {
         Tensor dHidden = context.memory().allocate(DType.F32, targets.numel(), model.config().dModel());
         model.engine().ops().head().headLoss(tokenLoss, dHidden, trainable.dHead(), pass.finalNorm(), model.weights().head(), targets,

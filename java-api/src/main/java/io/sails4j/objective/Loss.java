@@ -35,7 +35,8 @@ public sealed interface Loss permits SftLoss, PreferenceLoss {
     }
 
     /** Where an example comes from, null where nobody said. */
-    @Nullable Origin origin(int example);
+    @Nullable
+    Origin origin(int example);
 
     /** Examples for a message: the lines of the user's file, or their numbers from 1 where those are not known. */
     default String names(int[] examples) {
@@ -54,7 +55,8 @@ public sealed interface Loss permits SftLoss, PreferenceLoss {
     SequenceBatch batch(int[] examples, boolean packing);
 
     /**
-     * Queues the forward and the backward of one batch: adds the gradient of (sum / {@code totalWeight}) to the trainable's gradients, and does not wait.
+     * Queues the forward and the backward of one batch: adds the gradient of (sum / {@code totalWeight}) to the trainable's gradients, and
+     * does not wait.
      *
      * @param batch of {@link #batch} for these examples
      * @return the sum of the losses, to be asked for after {@link StepReadings#read}
@@ -65,7 +67,8 @@ public sealed interface Loss permits SftLoss, PreferenceLoss {
     /** The same at once. */
     default double sumAndGradient(PassContext context, Trainable trainable, int[] examples, double totalWeight) {
         try (StepReadings readings = new StepReadings(context.model().engine().device())) {
-            DoubleSupplier sum = queueSumAndGradient(context, trainable, batch(examples, context.packing()), examples, totalWeight, readings);
+            DoubleSupplier sum = queueSumAndGradient(context, trainable, batch(examples, context.packing()), examples, totalWeight,
+                readings);
             readings.read();
             return sum.getAsDouble();
         }

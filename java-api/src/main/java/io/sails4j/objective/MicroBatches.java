@@ -12,7 +12,8 @@ public final class MicroBatches {
     }
 
     /**
-     * Examples by falling length (the largest batch comes first, so that memory shows at once), cut where the positions would pass the limit: the
+     * Examples by falling length (the largest batch comes first, so that memory shows at once), cut where the positions would pass the
+     * limit: the
      * longest sequence's times as many rows as the sequences take.
      *
      * @param microTokens positions of a micro-batch with its padding; an example that is longer is a micro-batch
@@ -22,7 +23,7 @@ public final class MicroBatches {
         List<Integer> sorted = new ArrayList<>(Arrays.stream(examples).boxed().toList());
         sorted.sort(Comparator.<Integer>comparingInt(loss::length).reversed().thenComparing(Comparator.naturalOrder()));
         List<int[]> batches = new ArrayList<>();
-        for (int from = 0; from < sorted.size(); ) {
+        for (int from = 0; from < sorted.size();) {
             int end = from + 1;
             while (end < sorted.size() && positions(loss, toArray(sorted.subList(from, end + 1)), packing) <= microTokens) {
                 end++;

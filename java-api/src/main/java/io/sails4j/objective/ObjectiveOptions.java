@@ -13,13 +13,14 @@ import java.util.List;
 public record ObjectiveOptions(
     @Described("likelihood of the aligned answers, or preference over the unaligned by the loss of DPO, IPO or ORPO") Objective objective,
     @Described(value = "beta of DPO and IPO, weight of ORPO's odds ratio", label = "B") double beta,
-    @Described("of DPO and IPO: the untrained model's log-probabilities once before the first step, kept on disk, or in each step with the adapter off")
-    Reference reference) {
+    @Described("of DPO and IPO: the untrained model's log-probabilities once before the first step, kept on disk, or in each"
+        + " step with the adapter off") Reference reference) {
 
     public ObjectiveOptions {
         InputException.requireOption(beta > 0 && Double.isFinite(beta), "beta", beta, "a positive number");
         if (reference == Reference.LIVE && objective != Objective.DPO && objective != Objective.IPO) {
-            throw new InputException("the objective '" + Options.label(objective) + "' has no reference: leave out reference=live, or use dpo or ipo");
+            throw new InputException(
+                "the objective '" + Options.label(objective) + "' has no reference: leave out reference=live, or use dpo or ipo");
         }
     }
 

@@ -26,7 +26,8 @@ record PairTensors(Tensor targets, Tensor starts, Tensor ends, Tensor columns) {
             columns[i] = RESULTS * i;
             columns[pairs + i] = RESULTS * i + 1;
         }
-        return new PairTensors(memory.of(batch.targets(), batch.targets().length), memory.of(batch.starts(), 2 * pairs), memory.of(batch.ends(), 2 * pairs),
+        return new PairTensors(memory.of(batch.targets(), batch.targets().length), memory.of(batch.starts(), 2 * pairs),
+            memory.of(batch.ends(), 2 * pairs),
             memory.of(columns, 2 * pairs));
     }
 
@@ -35,7 +36,8 @@ record PairTensors(Tensor targets, Tensor starts, Tensor ends, Tensor columns) {
     }
 
     /** results [pairs, 4] F64 and, where asked for, weights [tokens] F32 = scale times the derivative by the token's loss. */
-    void losses(PassContext context, Tensor results, @Nullable Tensor weights, Tensor tokenLoss, @Nullable Tensor reference, PreferenceKind kind, double beta,
+    void losses(PassContext context, Tensor results, @Nullable Tensor weights, Tensor tokenLoss, @Nullable Tensor reference,
+        PreferenceKind kind, double beta,
         double scale) {
         context.model().engine().ops().head().preferenceLoss(results, weights, tokenLoss, targets, starts, ends, reference, kind, beta,
             scale);

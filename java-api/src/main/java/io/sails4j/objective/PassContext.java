@@ -19,7 +19,8 @@ import org.jspecify.annotations.Nullable;
  * @param recompute as in {@link ForwardOptions}
  * @param graphs where the pieces of training steps are recorded; null = they are called
  */
-public record PassContext(ModelSession session, TensorArena memory, boolean packing, RecomputePlan recompute, @Nullable StepGraphs graphs) implements AutoCloseable {
+public record PassContext(ModelSession session, TensorArena memory, boolean packing, RecomputePlan recompute, @Nullable StepGraphs graphs)
+    implements AutoCloseable {
     public static PassContext of(ModelSession session) {
         return of(session, false);
     }
@@ -58,7 +59,7 @@ public record PassContext(ModelSession session, TensorArena memory, boolean pack
         if (graphs == null) {
             body.run();
         } else {
-            graphs.run(piece, layout, () -> { }, List.of(new StepGraphs.Segment(body, false)));
+            graphs.run(piece, layout, () -> {}, List.of(new StepGraphs.Segment(body, false)));
         }
     }
 

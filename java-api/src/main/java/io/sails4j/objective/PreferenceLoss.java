@@ -22,9 +22,12 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Preference optimisation, mean over pairs. DPO (arXiv:2305.18290 eq. 7) and IPO (arXiv:2310.12036 eq. 17) take the log-probabilities of the counted
- * tokens against a reference, the model without the trained adapter or before the first step, which is computed once, or live: in each step, with
- * the adapter off. margin = beta * ((pi_aligned - ref_aligned) - (pi_unaligned - ref_unaligned)). ORPO (arXiv:2403.07691 eq. 7) has no reference: it adds beta
+ * Preference optimisation, mean over pairs. DPO (arXiv:2305.18290 eq. 7) and IPO (arXiv:2310.12036 eq. 17) take the log-probabilities of
+ * the counted
+ * tokens against a reference, the model without the trained adapter or before the first step, which is computed once, or live: in each
+ * step, with
+ * the adapter off. margin = beta * ((pi_aligned - ref_aligned) - (pi_unaligned - ref_unaligned)). ORPO (arXiv:2403.07691 eq. 7) has no
+ * reference: it adds beta
  * times the log odds ratio of both answers to the likelihood of the aligned one.
  */
 public final class PreferenceLoss implements Loss {
@@ -73,7 +76,8 @@ public final class PreferenceLoss implements Loss {
      * @param margin by how much the aligned answer is preferred: the difference of the rewards; for ORPO the log odds ratio
      * @param loss of the pair
      */
-    public record PairResult(double alignedLogp, double unalignedLogp, double alignedReward, double unalignedReward, double margin, double loss) {
+    public record PairResult(double alignedLogp, double unalignedLogp, double alignedReward, double unalignedReward, double margin,
+        double loss) {
     }
 
     @Override
@@ -174,7 +178,8 @@ public final class PreferenceLoss implements Loss {
                 double aligned = values[RESULTS * i];
                 double unaligned = values[RESULTS * i + 1];
                 out.add(new PairResult(aligned, unaligned, reward(aligned, pair -> pair.aligned(), ref, examples[i], i),
-                    reward(unaligned, pair -> pair.unaligned(), ref, examples[i], examples.length + i), values[RESULTS * i + 2], values[RESULTS * i + 3]));
+                    reward(unaligned, pair -> pair.unaligned(), ref, examples[i], examples.length + i), values[RESULTS * i + 2],
+                    values[RESULTS * i + 3]));
             }
             return out;
         } finally {
@@ -212,7 +217,8 @@ public final class PreferenceLoss implements Loss {
     }
 
     @Override
-    public DoubleSupplier queueSumAndGradient(PassContext context, Trainable trainable, SequenceBatch batch, int[] examples, double totalWeight,
+    public DoubleSupplier queueSumAndGradient(PassContext context, Trainable trainable, SequenceBatch batch, int[] examples,
+        double totalWeight,
         StepReadings readings) {
         StepReadings.Reading results = readings.add(DType.F64, examples.length, RESULTS);
         TensorArena memory = context.memory();
@@ -226,8 +232,11 @@ public final class PreferenceLoss implements Loss {
                 runReference(context, in, tensors, logps);
                 kept.pass = context.session().forward(in, trainable.adapters(), context.training(trainable));
                 new HeadPass(context, kept.pass, tensors.targets(), tokenLoss).forward();
-            }, false), new StepGraphs.Segment(() -> tensors.losses(context, results.tensor(), weights, tokenLoss, logps, kind, beta, 1 / totalWeight), true),
-                new StepGraphs.Segment(() -> new HeadPass(context, kept.pass(), tensors.targets(), tokenLoss).backward(trainable, weights), false)));
+            }, false),
+                new StepGraphs.Segment(
+                    () -> tensors.losses(context, results.tensor(), weights, tokenLoss, logps, kind, beta, 1 / totalWeight), true),
+                new StepGraphs.Segment(() -> new HeadPass(context, kept.pass(), tensors.targets(), tokenLoss).backward(trainable, weights),
+                    false)));
         } finally {
             memory.release(mark);
         }
@@ -256,7 +265,10 @@ public final class PreferenceLoss implements Loss {
         }
     }
 
-    /** The reference's log-probabilities [2 pairs] F64, all aligned answers and then all unaligned ones; live: room for them; null: there are none. */
+    /**
+     * The reference's log-probabilities [2 pairs] F64, all aligned answers and then all unaligned ones; live: room for them; null: there
+     * are none.
+     */
     private @Nullable Tensor reference(PassContext context, int[] examples) {
         if (!hasReference()) {
             return null;

@@ -16,7 +16,8 @@ import java.util.Map;
 import java.util.SequencedMap;
 
 /**
- * The reference log-probabilities of a DPO run on disk, {@code aligned} and {@code unaligned} [pairs] F64 (NaN where a pair was not needed), so that a run
+ * The reference log-probabilities of a DPO run on disk, {@code aligned} and {@code unaligned} [pairs] F64 (NaN where a pair was not
+ * needed), so that a run
  * that goes on does not pass the data through the reference again.
  */
 public final class ReferenceCache {

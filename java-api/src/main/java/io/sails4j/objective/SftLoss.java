@@ -78,7 +78,8 @@ public final class SftLoss implements Loss {
     }
 
     @Override
-    public DoubleSupplier queueSumAndGradient(PassContext context, Trainable trainable, SequenceBatch batch, int[] chosen, double totalWeight,
+    public DoubleSupplier queueSumAndGradient(PassContext context, Trainable trainable, SequenceBatch batch, int[] chosen,
+        double totalWeight,
         StepReadings readings) {
         int n = batch.targets().length;
         StepReadings.Reading losses = readings.add(DType.F32, n);

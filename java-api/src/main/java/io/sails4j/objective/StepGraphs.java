@@ -15,9 +15,12 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Pieces of a training step as recorded graphs: forward and backward passes by the shape of their micro-batch, and what surrounds them. A piece that comes
- * for the first time is run call by call, which lets all memory grow to its need; the second time its calls are recorded, and from then on they are
- * launched as one. What a launch reads, it reads at the addresses of the recording: those of the arenas, which give the same ones for the same allocations
+ * Pieces of a training step as recorded graphs: forward and backward passes by the shape of their micro-batch, and what surrounds them. A
+ * piece that comes
+ * for the first time is run call by call, which lets all memory grow to its need; the second time its calls are recorded, and from then on
+ * they are
+ * launched as one. What a launch reads, it reads at the addresses of the recording: those of the arenas, which give the same ones for the
+ * same allocations
  * until their memory moves. Then all pieces are recorded anew, and a single one where only the memory moved that it alone works in.
  */
 public final class StepGraphs implements AutoCloseable {
@@ -49,7 +52,9 @@ public final class StepGraphs implements AutoCloseable {
         BEFORE, AFTER, UPDATE
     }
 
-    /** A part of a piece, which neither waits nor copies from the host; {@code varies}: its scalars change, so that it is called each time. */
+    /**
+     * A part of a piece, which neither waits nor copies from the host; {@code varies}: its scalars change, so that it is called each time.
+     */
     record Segment(Runnable body, boolean varies) {
     }
 

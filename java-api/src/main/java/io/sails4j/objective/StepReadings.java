@@ -78,7 +78,8 @@ public final class StepReadings implements AutoCloseable {
     public Reading add(DType dtype, long... dims) {
         Shape shape = Shape.of(dims);
         long bytes = shape.numel() * dtype.byteSize();
-        @Nullable Piece last = pieces.isEmpty() ? null : pieces.getLast();
+        @Nullable
+        Piece last = pieces.isEmpty() ? null : pieces.getLast();
         if (last == null || used + bytes > last.buffer.byteSize()) {
             before += last == null ? 0 : last.buffer.byteSize();
             last = Piece.of(device, Math.max(Math.ceilDiv(bytes, ALIGNMENT) * ALIGNMENT, MIN_BYTES));

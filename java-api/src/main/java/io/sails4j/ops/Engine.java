@@ -82,7 +82,7 @@ public final class Engine implements AutoCloseable {
 
     /** Whether {@link #record} works here. */
     public boolean records() {
-        try (Graph _ = record(() -> { })) {
+        try (Graph _ = record(() -> {})) {
             return true;
         } catch (NativeException e) {
             if (e.code() == NativeException.UNSUPPORTED) {

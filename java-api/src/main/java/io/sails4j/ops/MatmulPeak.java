@@ -27,12 +27,13 @@ public record MatmulPeak(double flopsPerSecond, String source) {
 
     /** The best of a few square products in the given type; takes tenths of a second. */
     public static MatmulPeak measure(Engine engine, DType dtype) {
-        for (int n = 64; ; n *= 2) {
+        for (int n = 64;; n *= 2) {
             int queued = n == LARGEST ? QUEUED : 1;
             double seconds = seconds(engine, dtype, n, queued);
             if (seconds >= LONG_ENOUGH_SECONDS || n == LARGEST) {
-                return new MatmulPeak(2.0 * n * n * n * queued / seconds, String.format(Locale.ROOT, "measured in this run, product of %d x %d x %d in %s", n, n, n,
-                    dtype));
+                return new MatmulPeak(2.0 * n * n * n * queued / seconds,
+                    String.format(Locale.ROOT, "measured in this run, product of %d x %d x %d in %s", n, n, n,
+                        dtype));
             }
         }
     }

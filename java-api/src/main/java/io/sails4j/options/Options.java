@@ -14,7 +14,8 @@ import java.util.Map;
 import java.util.function.Predicate;
 
 /**
- * Records of options as a flat list. A component with {@link Described} is an option; a component that is a record of options is walked through. An
+ * Records of options as a flat list. A component with {@link Described} is an option; a component that is a record of options is walked
+ * through. An
  * option's name is the component's in snake case, so that Java, files and the command line spell it the same.
  */
 public final class Options {
@@ -55,7 +56,8 @@ public final class Options {
     private static Entry entry(Class<?> owner, RecordComponent component, Described described, Object value) {
         OptionGroup group = owner.getAnnotation(OptionGroup.class);
         return new Entry(described.name().isEmpty() ? snakeCase(component.getName()) : described.name(), described.value(),
-            component.getType().isEnum() ? values(component.getType()) : described.label(), group == null ? "" : group.value(), described.decides(),
+            component.getType().isEnum() ? values(component.getType()) : described.label(), group == null ? "" : group.value(),
+            described.decides(),
             component.getType(), value);
     }
 
@@ -135,7 +137,8 @@ public final class Options {
             if (described == null) {
                 arguments[i] = value instanceof Record nested ? with(nested, values) : value;
             } else {
-                arguments[i] = values.getOrDefault(described.name().isEmpty() ? snakeCase(components[i].getName()) : described.name(), value);
+                arguments[i] = values.getOrDefault(described.name().isEmpty() ? snakeCase(components[i].getName()) : described.name(),
+                    value);
             }
         }
         @SuppressWarnings("unchecked")
@@ -145,7 +148,8 @@ public final class Options {
 
     private static Object construct(Class<?> type, RecordComponent[] components, Object[] arguments) {
         try {
-            return type.getDeclaredConstructor(Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new)).newInstance(arguments);
+            return type.getDeclaredConstructor(Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new))
+                .newInstance(arguments);
         } catch (InvocationTargetException e) {
             if (e.getCause() instanceof RuntimeException cause) {
                 throw cause;

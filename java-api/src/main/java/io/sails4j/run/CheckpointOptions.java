@@ -7,7 +7,8 @@ import io.sails4j.options.OptionGroup;
 /** When the state of a run is written. An older checkpoint is removed only after a newer one is complete. */
 @OptionGroup("Checkpoints")
 public record CheckpointOptions(
-    @Described(value = "steps between checkpoints in OUT.partial, 0 = at the end and when stopped alone", label = "N", decides = false) long checkpointEvery,
+    @Described(value = "steps between checkpoints in OUT.partial, 0 = at the end and when stopped alone", label = "N",
+        decides = false) long checkpointEvery,
     @Described(value = "checkpoints that stand at once", label = "N", decides = false) int keepCheckpoints) {
 
     public CheckpointOptions {

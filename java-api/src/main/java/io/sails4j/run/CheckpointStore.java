@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
@@ -58,7 +59,7 @@ public final class CheckpointStore {
     }
 
     private static String name(long step) {
-        return String.format(java.util.Locale.ROOT, "step-%010d", step);
+        return String.format(Locale.ROOT, "step-%010d", step);
     }
 
     /** Writes the state after {@code step} steps; one that stands already is the same state and is left alone. */

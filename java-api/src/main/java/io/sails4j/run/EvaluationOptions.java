@@ -7,8 +7,9 @@ import io.sails4j.options.OptionGroup;
 /** Looking at the evaluation pairs before, after and while the run goes on. */
 @OptionGroup("Evaluation")
 public record EvaluationOptions(
-    @Described(value = "pairs that the loss before and after is measured on; held out of training where they are at most a tenth of the data", label = "N")
-    int evalPairs,
+    @Described(
+        value = "pairs that the loss before and after is measured on; held out of training where they are at most a tenth of the data",
+        label = "N") int evalPairs,
     @Described(value = "steps between evaluations on the evaluation pairs, 0 = before and after alone", label = "N") long evalEvery,
     @Described(value = "stop after N evaluations in a row without a lower loss, 0 = never", label = "N") int patience,
     @Described("end with the parameters of the lowest evaluation loss, not with the last ones") boolean keepBest) {

@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.TreeSet;
@@ -28,8 +29,10 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A training run with its state on disk, in {@code OUT.partial}: {@code metrics.jsonl}, {@code checkpoints/} and, where the best parameters are kept,
- * {@code best/}. Killed at any instant it goes on from its newest checkpoint and ends with the same bits. Asked to stop, it writes a checkpoint first.
+ * A training run with its state on disk, in {@code OUT.partial}: {@code metrics.jsonl}, {@code checkpoints/} and, where the best
+ * parameters are kept,
+ * {@code best/}. Killed at any instant it goes on from its newest checkpoint and ends with the same bits. Asked to stop, it writes a
+ * checkpoint first.
  * A checkpoint that cannot be written is said and does not stop the run; the last good one stands.
  */
 public final class PersistentRun implements AutoCloseable {
@@ -56,8 +59,9 @@ public final class PersistentRun implements AutoCloseable {
      * @param fingerprint everything that a resumed run must agree in
      * @param device what it runs on; another one may round otherwise, which is said
      */
-    public PersistentRun(TrainingLoop loop, Trainable trainable, Evaluator evaluator, RunOptions options, ObjectNode fingerprint, String device, Path partial,
-                  RunControl control) {
+    public PersistentRun(TrainingLoop loop, Trainable trainable, Evaluator evaluator, RunOptions options, ObjectNode fingerprint,
+        String device, Path partial,
+        RunControl control) {
         this.loop = loop;
         this.trainable = trainable;
         this.evaluator = evaluator;
@@ -147,7 +151,7 @@ public final class PersistentRun implements AutoCloseable {
         try (PhaseEvent _ = PhaseEvent.begin("evaluation", loop.steps())) {
             now = evaluator.evaluate();
         }
-        java.util.Objects.requireNonNull(watch).evaluation("step", loop.steps(), now);
+        Objects.requireNonNull(watch).evaluation("step", loop.steps(), now);
         worse = now.loss() < bestLoss ? 0 : worse + 1;
         if (now.loss() < bestLoss) {
             bestLoss = now.loss();
@@ -186,7 +190,7 @@ public final class PersistentRun implements AutoCloseable {
             loop.finish();
         }
         Evaluation after = evaluator.evaluate();
-        RunWatch watching = java.util.Objects.requireNonNull(watch);
+        RunWatch watching = Objects.requireNonNull(watch);
         watching.evaluation("after", loop.steps(), after);
         watching.close();
         return new Outcome(before, after, parametersOfStep);
@@ -231,7 +235,8 @@ public final class PersistentRun implements AutoCloseable {
         requireSameRun(newest.get().run().path("fingerprint"));
         String earlier = newest.get().run().path("device").asText();
         if (!earlier.equals(device)) {
-            control.message().accept("the run was on " + earlier + " and goes on on " + device + ": its bits may differ from those of an uninterrupted run");
+            control.message().accept(
+                "the run was on " + earlier + " and goes on on " + device + ": its bits may differ from those of an uninterrupted run");
         }
         control.message().accept("going on after step " + newest.get().step() + " from " + newest.get().directory());
         return newest;

@@ -20,7 +20,6 @@ public record RunControl(boolean resume, BooleanSupplier stop, Consumer<String> 
 
     /** From the start to the end, in silence. */
     public static RunControl plain() {
-        return new RunControl(false, () -> false, text -> {
-        });
+        return new RunControl(false, () -> false, text -> {});
     }
 }

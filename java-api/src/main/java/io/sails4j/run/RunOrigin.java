@@ -1,7 +1,7 @@
 package io.sails4j.run;
 
-import io.sails4j.options.Options;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.options.Options;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;

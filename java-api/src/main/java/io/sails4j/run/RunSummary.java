@@ -13,7 +13,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** What stands beside a result: {@code metrics.svg}, and the history as {@code trainer_state.json} (huggingface/transformers trainer_callback.py, TrainerState). */
+/**
+ * What stands beside a result: {@code metrics.svg}, and the history as {@code trainer_state.json} (huggingface/transformers
+ * trainer_callback.py, TrainerState).
+ */
 public final class RunSummary {
     private final List<JsonNode> lines = new ArrayList<>();
     private final int epochs;
@@ -69,7 +72,8 @@ public final class RunSummary {
             if (line.has("evaluation")) {
                 entry.put("eval_loss", line.get("loss").asDouble());
                 if (line.has("reward_margin")) {
-                    entry.put("eval_rewards/margins", line.get("reward_margin").asDouble()).put("eval_rewards/accuracies", line.get("reward_accuracy").asDouble());
+                    entry.put("eval_rewards/margins", line.get("reward_margin").asDouble()).put("eval_rewards/accuracies",
+                        line.get("reward_accuracy").asDouble());
                 }
                 if (line.get("evaluation").asText().equals("step") && line.get("loss").asDouble() < best) {
                     best = line.get("loss").asDouble();

@@ -9,15 +9,18 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Llama Scope's arrays in the form that {@link Sae} computes with: transposed, and with everything folded in that its own code applies at run
+ * Llama Scope's arrays in the form that {@link Sae} computes with: transposed, and with everything folded in that its own code applies at
+ * run
  * time. With s = sqrt(d_model) / dataset_average_activation_norm and n[i] the norm of feature i's decoder column
  * (OpenMOSS/Language-Model-SAEs src/lm_saes/sae.py):
  * <pre>
@@ -58,12 +61,14 @@ final class LlamaScopeArrays {
         HostTensor decoder = require("decoder.weight", Shape.of(dIn, dSae));
         float[] encoderBias = require("encoder.bias", Shape.of(dSae)).toFloatArray();
         float[] decoderBias = config.decoderBias() ? require("decoder.bias", Shape.of(dIn)).toFloatArray() : new float[dIn];
-        @Nullable String logThreshold = requireNothingElse();
+        @Nullable
+        String logThreshold = requireNothingElse();
         double scaleIn = scale(config.normIn());
         double scaleOut = scale(config.normOut() == null ? config.normIn() : config.normOut());
         if (config.applyDecoderBias() && scaleIn != scaleOut) {
-            throw new InputException(file.path() + ": the decoder's bias goes into the encoder, but input and output are scaled differently; "
-                + "such an SAE is not supported");
+            throw new InputException(
+                file.path() + ": the decoder's bias goes into the encoder, but input and output are scaled differently; "
+                    + "such an SAE is not supported");
         }
         double[] norms = config.includeDecoderNorm() ? columnNorms(decoder) : ones();
         Map<String, HostTensor> arrays = new TreeMap<>();
@@ -86,7 +91,8 @@ final class LlamaScopeArrays {
         }
         Double threshold = config.jumpReluThreshold();
         if (threshold == null) {
-            throw new InputException(file.path() + " has no thresholds and hyperparams.json no jump_relu_threshold; a jumprelu SAE needs one of them");
+            throw new InputException(
+                file.path() + " has no thresholds and hyperparams.json no jump_relu_threshold; a jumprelu SAE needs one of them");
         }
         return vector(dSae, i -> threshold * scaleIn);
     }
@@ -99,14 +105,15 @@ final class LlamaScopeArrays {
             others.remove("decoder.bias");
         }
         others.removeIf(name -> name.startsWith(NORM));
-        @Nullable String found = null;
+        @Nullable
+        String found = null;
         if (config.architecture() == SaeConfig.Architecture.JUMPRELU) {
             found = others.stream().filter(LOG_THRESHOLDS::contains).findFirst().orElse(null);
             others.remove(found == null ? "" : found);
         }
         if (!others.isEmpty()) {
             throw new InputException(file.path() + " has the array '" + others.iterator().next() + "', which a Llama Scope SAE of act_fn "
-                + config.architecture().name().toLowerCase(java.util.Locale.ROOT) + " does not use");
+                + config.architecture().name().toLowerCase(Locale.ROOT) + " does not use");
         }
         return found;
     }
@@ -135,12 +142,14 @@ final class LlamaScopeArrays {
 
     private HostTensor require(String name, Shape shape) {
         if (!file.contains(name)) {
-            throw new InputException(file.path() + " lacks the array '" + name + "' of a Llama Scope SAE; it has " + String.join(", ", file.names()));
+            throw new InputException(
+                file.path() + " lacks the array '" + name + "' of a Llama Scope SAE; it has " + String.join(", ", file.names()));
         }
         HostTensor array = file.tensor(name);
         if (!array.shape().equals(shape)) {
-            throw new InputException(file.path() + ": '" + name + "' has shape " + array.shape() + ", expected " + shape + " (d_model = " + dIn
-                + ", d_sae = " + dSae + ")");
+            throw new InputException(
+                file.path() + ": '" + name + "' has shape " + array.shape() + ", expected " + shape + " (d_model = " + dIn
+                    + ", d_sae = " + dSae + ")");
         }
         if (!array.dtype().isFloating()) {
             throw new InputException(file.path() + ": '" + name + "' has dtype " + array.dtype() + ", expected F32, BF16, F16 or F64");
@@ -193,7 +202,7 @@ final class LlamaScopeArrays {
         return new HostTensor(DType.F32, Shape.of(cols, rows), out);
     }
 
-    private HostTensor vector(int n, java.util.function.IntToDoubleFunction value) {
+    private HostTensor vector(int n, IntToDoubleFunction value) {
         MemorySegment out = arena.allocate(4L * n, 64);
         for (int i = 0; i < n; i++) {
             out.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) value.applyAsDouble(i));

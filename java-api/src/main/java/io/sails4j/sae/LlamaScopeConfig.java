@@ -2,6 +2,7 @@ package io.sails4j.sae;
 
 import io.sails4j.io.JsonObject;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
@@ -13,13 +14,14 @@ import org.jspecify.annotations.Nullable;
  * @param k active features of a top-k encoder, else 0
  * @param includeDecoderNorm whether activations times decoder norms are what is compared
  */
-record LlamaScopeConfig(SaeConfig.Architecture architecture, long dIn, long dSae, boolean dataset, @Nullable Double normIn, @Nullable Double normOut,
-                        @Nullable Double jumpReluThreshold, int k, boolean includeDecoderNorm, boolean decoderBias, boolean applyDecoderBias,
-                        String hook) {
+record LlamaScopeConfig(SaeConfig.Architecture architecture, long dIn, long dSae, boolean dataset, @Nullable Double normIn,
+    @Nullable Double normOut,
+    @Nullable Double jumpReluThreshold, int k, boolean includeDecoderNorm, boolean decoderBias, boolean applyDecoderBias,
+    String hook) {
 
     static LlamaScopeConfig read(JsonObject json) {
         refuseUnsupported(json);
-        String activation = json.requiredString("act_fn").toLowerCase(java.util.Locale.ROOT);
+        String activation = json.requiredString("act_fn").toLowerCase(Locale.ROOT);
         SaeConfig.Architecture architecture = switch (activation) {
             case "jumprelu" -> SaeConfig.Architecture.JUMPRELU;
             case "topk" -> SaeConfig.Architecture.TOPK;
@@ -53,7 +55,8 @@ record LlamaScopeConfig(SaeConfig.Architecture architecture, long dIn, long dSae
         String in = json.requiredString("hook_point_in");
         String out = json.optionalString("hook_point_out").orElse(in);
         if (!in.equals(out)) {
-            throw json.wrong("hook_point_out", "'" + out + "'", "hook_point_in = '" + in + "': a transcoder is no SAE of the residual stream");
+            throw json.wrong("hook_point_out", "'" + out + "'",
+                "hook_point_in = '" + in + "': a transcoder is no SAE of the residual stream");
         }
     }
 

@@ -1,17 +1,19 @@
 package io.sails4j.sae;
 
-import java.util.Objects;
 import io.sails4j.io.InputException;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.Ops;
 import io.sails4j.ops.SaeActivation;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
+import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** A sparse autoencoder on a device, F32. Its matrices are the mapped file itself where the file allows it. */
@@ -115,7 +117,7 @@ public final class Sae implements AutoCloseable {
     private float[] decoderRow(int id, int dIn) {
         HostTensor all = files.array("W_dec");
         long rowBytes = (long) dIn * all.dtype().byteSize();
-        return new HostTensor(all.dtype(), io.sails4j.tensor.Shape.of(dIn), all.data().asSlice(id * rowBytes, rowBytes)).toFloatArray();
+        return new HostTensor(all.dtype(), Shape.of(dIn), all.data().asSlice(id * rowBytes, rowBytes)).toFloatArray();
     }
 
     private Tensor matrix(String name) {
@@ -253,7 +255,7 @@ public final class Sae implements AutoCloseable {
             Tensor values = memory.allocate(DType.F32, n, capacity);
             ops.sae().saeEncode(indices, values, counts, input.values, wEnc, bias, threshold, encodeScale, gateBias, activation(),
                 config.k());
-            int needed = java.util.Arrays.stream(counts.toIntArray()).max().orElse(0);
+            int needed = Arrays.stream(counts.toIntArray()).max().orElse(0);
             if (needed <= capacity) {
                 return new SparseCodes(indices, values, counts, x, input.mean, input.std);
             }
@@ -316,7 +318,8 @@ public final class Sae implements AutoCloseable {
         engine.ops().sae().saeEncodeBackward(dx, dValues, codes.indices(), codes.counts(), wEnc, encodeScale);
         if (config.layerNorm()) {
             Tensor through = memory.allocate(DType.F32, codes.tokens(), config.dIn());
-            engine.ops().sae().standardizeBackward(through, dx, dMean, dStd, codes.input(), kept(codes.mean()), kept(codes.std()), LAYER_NORM_EPS);
+            engine.ops().sae().standardizeBackward(through, dx, dMean, dStd, codes.input(), kept(codes.mean()), kept(codes.std()),
+                LAYER_NORM_EPS);
             return through;
         }
         return dx;

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * @param hookName where in the model it was trained, null if the file does not tell
  */
 public record SaeConfig(Architecture architecture, long dIn, long dSae, boolean applyBDecToInput, boolean layerNorm, int k,
-                        boolean rescaleActsByDecoderNorm, @Nullable String hookName) {
+    boolean rescaleActsByDecoderNorm, @Nullable String hookName) {
     /** Kinds of activation. */
     public enum Architecture {
         STANDARD, JUMPRELU, TOPK, GATED

@@ -1,6 +1,5 @@
 package io.sails4j.sae;
 
-import java.util.Objects;
 import io.sails4j.io.InputException;
 import io.sails4j.io.JsonFiles;
 import io.sails4j.io.JsonObject;
@@ -16,7 +15,9 @@ import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 
@@ -78,8 +79,9 @@ final class SaeFiles implements AutoCloseable {
             }
             return entries.stream().filter(p -> ShardedTensors.isPickle(p.getFileName().toString())).findFirst()
                 .map(SaeFiles::pickleRefused)
-                .orElseGet(() -> new InputException(directory + " has neither " + PARAMS + " (Gemma Scope) nor " + CONFIG + " (SAELens) nor "
-                    + HYPERPARAMS + " (Llama Scope)"));
+                .orElseGet(
+                    () -> new InputException(directory + " has neither " + PARAMS + " (Gemma Scope) nor " + CONFIG + " (SAELens) nor "
+                        + HYPERPARAMS + " (Llama Scope)"));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -98,7 +100,8 @@ final class SaeFiles implements AutoCloseable {
                 arrays.put(name, npz.array(name));
             }
             if (!arrays.containsKey("W_enc")) {
-                throw new InputException(path + " lacks the array 'W_enc' of a Gemma Scope SAE; it has " + String.join(", ", arrays.keySet()));
+                throw new InputException(
+                    path + " lacks the array 'W_enc' of a Gemma Scope SAE; it has " + String.join(", ", arrays.keySet()));
             }
             Shape shape = requireMatrix(path, arrays.get("W_enc"), "W_enc");
             SaeConfig config = new SaeConfig(SaeConfig.Architecture.JUMPRELU, shape.dim(0), shape.dim(1), false, false, 0, false, null);
@@ -129,8 +132,8 @@ final class SaeFiles implements AutoCloseable {
     /** Llama Scope's arrays are read once and folded into memory of their own; the file is not needed after that. */
     private static SaeFiles openLlamaScope(Path directory) {
         LlamaScopeConfig config = LlamaScopeConfig.read(JsonFiles.readObject(directory.resolve(HYPERPARAMS)));
-        Path weights = LLAMA_SCOPE_WEIGHTS.stream().map(directory::resolve).filter(Files::exists).findFirst().orElseThrow(() ->
-            new InputException(directory + " has " + HYPERPARAMS + " but neither " + String.join(" nor ", LLAMA_SCOPE_WEIGHTS)));
+        Path weights = LLAMA_SCOPE_WEIGHTS.stream().map(directory::resolve).filter(Files::exists).findFirst().orElseThrow(
+            () -> new InputException(directory + " has " + HYPERPARAMS + " but neither " + String.join(" nor ", LLAMA_SCOPE_WEIGHTS)));
         Arena arena = Arena.ofShared();
         try (SafetensorsFile file = SafetensorsFile.open(weights)) {
             return checked(new SaeFiles(weights, config.toSaeConfig(), LlamaScopeArrays.read(file, config, arena), arena));
@@ -170,7 +173,7 @@ final class SaeFiles implements AutoCloseable {
         for (String name : arrays.keySet()) {
             if (!perFeature.contains(name) && !List.of("W_enc", "W_dec", "b_dec").contains(name)) {
                 throw new InputException(path + " has the array '" + name + "', which a "
-                    + config.architecture().name().toLowerCase(java.util.Locale.ROOT) + " SAE does not use; is the architecture right?");
+                    + config.architecture().name().toLowerCase(Locale.ROOT) + " SAE does not use; is the architecture right?");
             }
         }
     }
@@ -178,7 +181,7 @@ final class SaeFiles implements AutoCloseable {
     private void require(String name, Shape expected) {
         HostTensor array = arrays.get(name);
         if (array == null) {
-            throw new InputException(path + " lacks the array '" + name + "' of a " + config.architecture().name().toLowerCase(java.util.Locale.ROOT)
+            throw new InputException(path + " lacks the array '" + name + "' of a " + config.architecture().name().toLowerCase(Locale.ROOT)
                 + " SAE; it has " + String.join(", ", arrays.keySet()));
         }
         if (!array.shape().equals(expected)) {
@@ -190,7 +193,9 @@ final class SaeFiles implements AutoCloseable {
         }
     }
 
-    /** NaN never compares as above: such a feature would be dead in silence. Infinite thresholds are dead features, all of them a dead SAE. */
+    /**
+     * NaN never compares as above: such a feature would be dead in silence. Infinite thresholds are dead features, all of them a dead SAE.
+     */
     private void requireLivingThresholds() {
         float[] thresholds = array("threshold").toFloatArray();
         long dead = 0;

@@ -19,7 +19,8 @@ final class SaeLensConfigReader {
     private SaeConfig read() {
         SaeConfig.Architecture architecture = architecture();
         if (json.optionalBoolean("finetuning_scaling_factor").orElse(false)) {
-            throw json.wrong("finetuning_scaling_factor", true, "false: the scale is not part of the SAE's arrays; fold it into W_dec first");
+            throw json.wrong("finetuning_scaling_factor", true,
+                "false: the scale is not part of the SAE's arrays; fold it into W_dec first");
         }
         String reshape = json.optionalString("reshape_activations").orElse("none");
         if (!reshape.equals("none")) {

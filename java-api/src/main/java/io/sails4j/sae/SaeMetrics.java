@@ -24,6 +24,7 @@ public record SaeMetrics(long tokens, double l0, double mse, double fvu) {
             error += e * e;
             variance += v * v;
         }
-        return new SaeMetrics(n, l0, x.length == 0 ? 0 : error / x.length, variance == 0 && error == 0 ? 0 : variance == 0 ? Double.NaN : error / variance);
+        return new SaeMetrics(n, l0, x.length == 0 ? 0 : error / x.length,
+            variance == 0 && error == 0 ? 0 : variance == 0 ? Double.NaN : error / variance);
     }
 }

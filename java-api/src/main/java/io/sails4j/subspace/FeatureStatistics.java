@@ -76,7 +76,8 @@ public final class FeatureStatistics implements AutoCloseable {
     public FeatureScores scores() {
         for (int c = 0; c < CLASSES; c++) {
             if (weight[c] == 0) {
-                throw new InputException("the " + (c == 0 ? "aligned" : "unaligned") + " answers have no counted token, so there is nothing to compare");
+                throw new InputException(
+                    "the " + (c == 0 ? "aligned" : "unaligned") + " answers have no counted token, so there is nothing to compare");
             }
         }
         double[] sums = sum.toDoubleArray();

@@ -93,7 +93,9 @@ public record PcaSubspace(double[][] basis, double[] singularValues, double shar
         return matrix;
     }
 
-    /** The first k columns, orthonormalised once more (modified Gram-Schmidt, the QR of an almost orthonormal matrix), with a fixed sign. */
+    /**
+     * The first k columns, orthonormalised once more (modified Gram-Schmidt, the QR of an almost orthonormal matrix), with a fixed sign.
+     */
     private static double[][] columns(DMatrixRMaj v, int k) {
         double[][] q = new double[v.numRows][k];
         for (int c = 0; c < k; c++) {

@@ -1,6 +1,5 @@
 package io.sails4j.subspace;
 
-import java.util.Objects;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsFile;
@@ -11,6 +10,7 @@ import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SequencedMap;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -91,7 +91,8 @@ public record SafetySubspace(SortedMap<Integer, Layer> layers, Map<String, Strin
 
     private static Layer layer(SafetensorsFile file, String prefix) {
         HostTensor basis = file.tensor(prefix + ".basis");
-        if (basis.shape().rank() != 2 || basis.dtype() != DType.F32 || basis.shape().dim(1) < 1 || basis.shape().dim(1) > basis.shape().dim(0)) {
+        if (basis.shape().rank() != 2 || basis.dtype() != DType.F32 || basis.shape().dim(1) < 1
+            || basis.shape().dim(1) > basis.shape().dim(0)) {
             throw new InputException(file.path() + ": " + prefix + ".basis is " + basis.dtype() + " " + basis.shape()
                 + ", expected F32 [d_model, r_s] with 1 <= r_s <= d_model");
         }
@@ -127,7 +128,8 @@ public record SafetySubspace(SortedMap<Integer, Layer> layers, Map<String, Strin
     public void requireModel(ModelConfig config, Path subspace, Path model) {
         layers.forEach((n, layer) -> {
             if (n >= config.nLayers()) {
-                throw new InputException(subspace + " has a subspace for layer " + n + ", but " + model + " has " + config.nLayers() + " layers");
+                throw new InputException(
+                    subspace + " has a subspace for layer " + n + ", but " + model + " has " + config.nLayers() + " layers");
             }
             if (layer.dModel() != config.dModel()) {
                 throw new InputException(subspace + ": layer." + n + ".basis has d_model = " + layer.dModel() + ", but " + model + " has "

@@ -33,7 +33,8 @@ public record SubspaceOptions(
     public SubspaceOptions with(Consumer<Builder> change) {
         Builder builder = new Builder(this);
         change.accept(builder);
-        return new SubspaceOptions(builder.topK, builder.variance, builder.centre, builder.unitRows, builder.pool, builder.featureBatchTokens);
+        return new SubspaceOptions(builder.topK, builder.variance, builder.centre, builder.unitRows, builder.pool,
+            builder.featureBatchTokens);
     }
 
     /** The components, to be changed. */

@@ -1,6 +1,5 @@
 package io.sails4j.subspace;
 
-import java.util.Objects;
 import io.sails4j.data.LengthBatches;
 import io.sails4j.data.Progress;
 import io.sails4j.data.SequenceBatch;
@@ -20,6 +19,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
@@ -44,11 +44,13 @@ public final class SubspacePipeline {
         }
         saes.forEach((layer, sae) -> {
             if (layer < 0 || layer >= model.config().nLayers()) {
-                throw new InputException("sae=" + layer + "=" + sae.path() + ": " + modelPath + " has layers 0 to " + (model.config().nLayers() - 1));
+                throw new InputException(
+                    "sae=" + layer + "=" + sae.path() + ": " + modelPath + " has layers 0 to " + (model.config().nLayers() - 1));
             }
             sae.requireInput(model.config().dModel(), modelPath);
             if (options.topK() > sae.config().dSae()) {
-                throw new InputException("top_k is " + options.topK() + ", but " + sae.path() + " has " + sae.config().dSae() + " features");
+                throw new InputException(
+                    "top_k is " + options.topK() + ", but " + sae.path() + " has " + sae.config().dSae() + " features");
             }
         });
     }
@@ -80,7 +82,8 @@ public final class SubspacePipeline {
         }
     }
 
-    private long addBatch(ModelSession session, int[] indices, List<TokenSequence> all, int nAligned, Map<Integer, FeatureStatistics> statistics,
+    private long addBatch(ModelSession session, int[] indices, List<TokenSequence> all, int nAligned,
+        Map<Integer, FeatureStatistics> statistics,
         TensorArena memory) {
         List<TokenSequence> sequences = new ArrayList<>();
         int[] classes = new int[indices.length];

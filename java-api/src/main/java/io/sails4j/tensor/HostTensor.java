@@ -52,7 +52,8 @@ public record HostTensor(DType dtype, Shape shape, MemorySegment data) {
                     out[i] = Float.float16ToFloat(data.get(I16, 2L * i));
                 }
             }
-            case I32, I64, I16, I8, U8, BOOL -> throw new IllegalArgumentException("tensor " + dtype + " " + shape + " is not floating point");
+            case I32, I64, I16, I8, U8, BOOL ->
+                throw new IllegalArgumentException("tensor " + dtype + " " + shape + " is not floating point");
         }
         return out;
     }

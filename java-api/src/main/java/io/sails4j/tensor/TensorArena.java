@@ -61,7 +61,9 @@ public final class TensorArena implements AutoCloseable {
         }
     }
 
-    /** Rises whenever memory was taken or given back: as long as it stays, the same allocations from the same mark have the same addresses. */
+    /**
+     * Rises whenever memory was taken or given back: as long as it stays, the same allocations from the same mark have the same addresses.
+     */
     public long layout() {
         return layout;
     }

@@ -1,6 +1,5 @@
 package io.sails4j.trace;
 
-import java.util.Objects;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
@@ -25,6 +24,7 @@ import io.sails4j.tensor.TensorArena;
 import java.lang.foreign.Arena;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SequencedMap;
 import java.util.TreeMap;
 
@@ -183,9 +183,10 @@ public final class Trace {
     private void parameterGradients(ModelSession session, ForwardPass pass, Tensor dLogits, Tensor dFinalNorm) {
         Map<String, Tensor> gradients = new LinkedHashMap<>();
         try {
-            ModelWeights.shapes(model.config()).forEach((name, shape) ->
-                gradients.put(name, model.engine().device().zeros(DType.F32, shape)));
-            model.engine().ops().matmul().matmul(Objects.requireNonNull(gradients.get(ModelWeights.headName(model.config()))), dLogits, pass.finalNorm(), true,
+            ModelWeights.shapes(model.config())
+                .forEach((name, shape) -> gradients.put(name, model.engine().device().zeros(DType.F32, shape)));
+            model.engine().ops().matmul().matmul(Objects.requireNonNull(gradients.get(ModelWeights.headName(model.config()))), dLogits,
+                pass.finalNorm(), true,
                 false, 1, 1);
             session.backward(pass, dFinalNorm, GradientTargets.ofParameters(gradients));
             gradients.forEach((name, g) -> results.put("grad." + name, toHost(g)));

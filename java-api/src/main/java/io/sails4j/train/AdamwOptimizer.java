@@ -13,10 +13,12 @@ import io.sails4j.tensor.Tensor;
 import io.sails4j.trainable.RemainderPieces;
 import io.sails4j.trainable.Trainable;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SequencedMap;
 import java.util.function.IntToDoubleFunction;
 import org.jspecify.annotations.Nullable;
@@ -24,7 +26,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * AdamW (arXiv:1711.05101) with clipping by the norm of all gradients together: the gradients are multiplied by
  * min(1, max_grad_norm / (norm + 1e-6)) (pytorch/pytorch torch/nn/utils/clip_grad.py). Weight decay leaves vectors alone unless asked;
- * lora_B may have a learning rate of its own (LoRA+, arXiv:2402.12354). Moments are F32, or 8 bits by blocks (arXiv:2110.02861) for tensors of
+ * lora_B may have a learning rate of its own (LoRA+, arXiv:2402.12354). Moments are F32, or 8 bits by blocks (arXiv:2110.02861) for
+ * tensors of
  * {@link #LEAST_8BIT} elements and more.
  */
 public final class AdamwOptimizer implements AutoCloseable {
@@ -96,7 +99,8 @@ public final class AdamwOptimizer implements AutoCloseable {
             StepHook.ProjectedParameter subspace = subspaces.remove(parameter.value());
             boolean matrix = parameter.value().shape().rank() > 1;
             double lrFactor = parameter.name().contains(".lora_B.") ? more.loraPlusRatio() : 1;
-            Rule rule = new Rule(subspace != null, lrFactor, matrix || more.decayVectors(), more.state().in8bit() && parameter.value().numel() >= LEAST_8BIT,
+            Rule rule = new Rule(subspace != null, lrFactor, matrix || more.decayVectors(),
+                more.state().in8bit() && parameter.value().numel() >= LEAST_8BIT,
                 parameter.remainder() != null);
             Group group = byRule.computeIfAbsent(rule, Group::new);
             addState(group, parameter, device);
@@ -115,7 +119,8 @@ public final class AdamwOptimizer implements AutoCloseable {
         groups.forEach(_ -> rates.add(rates(device)));
         this.pieces = groups.stream().anyMatch(g -> g.rule.remainder) ? new RemainderPieces(device, ops) : null;
         if (!subspaces.isEmpty()) {
-            throw new IllegalArgumentException(subspaces.size() + " of " + projected.size() + " held tensors are no parameters of the trainable");
+            throw new IllegalArgumentException(
+                subspaces.size() + " of " + projected.size() + " held tensors are no parameters of the trainable");
         }
     }
 
@@ -164,11 +169,12 @@ public final class AdamwOptimizer implements AutoCloseable {
     }
 
     /**
-     * The moments by parameter, and {@code remainder.NAME} where there is one: {@code m.NAME} and {@code v.NAME} F32; or in 8 bits, four codes an I32 element, beside {@code m_absmax.NAME} and
+     * The moments by parameter, and {@code remainder.NAME} where there is one: {@code m.NAME} and {@code v.NAME} F32; or in 8 bits, four
+     * codes an I32 element, beside {@code m_absmax.NAME} and
      * {@code v_absmax.NAME} F32 for blocks of 256.
      */
     public SequencedMap<String, Tensor> state() {
-        return java.util.Collections.unmodifiableSequencedMap(state);
+        return Collections.unmodifiableSequencedMap(state);
     }
 
     /** Goes on after a step of an earlier run whose state has been put back. */
@@ -248,8 +254,9 @@ public final class AdamwOptimizer implements AutoCloseable {
                 long[] before = OptimizerOps.adamw8bitSizes(from);
                 ops.optimizer().adamw8bit(List.of(piece), List.of(part(group.m.get(at), before[0], sizes[0])),
                     List.of(part(group.v.get(at), before[0], sizes[0])),
-                    List.of(part(group.mAbsmax.get(at), before[1], sizes[1])), List.of(part(group.vAbsmax.get(at), before[1], sizes[1])), gradient,
-                    java.util.Objects.requireNonNull(signedCode), java.util.Objects.requireNonNull(unsignedCode), now);
+                    List.of(part(group.mAbsmax.get(at), before[1], sizes[1])), List.of(part(group.vAbsmax.get(at), before[1], sizes[1])),
+                    gradient,
+                    Objects.requireNonNull(signedCode), Objects.requireNonNull(unsignedCode), now);
             });
         }
     }
@@ -263,7 +270,7 @@ public final class AdamwOptimizer implements AutoCloseable {
             updateRemainders(group, pieces, now);
         } else if (group.rule.in8bit) {
             ops.optimizer().adamw8bit(group.values, group.m, group.v, group.mAbsmax, group.vAbsmax, group.gradients,
-                java.util.Objects.requireNonNull(signedCode), java.util.Objects.requireNonNull(unsignedCode), now);
+                Objects.requireNonNull(signedCode), Objects.requireNonNull(unsignedCode), now);
             if (group.rule.held) {
                 ops.optimizer().projectSet(group.values, group.values, group.bases, group.sides());
             }

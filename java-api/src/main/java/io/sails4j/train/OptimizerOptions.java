@@ -22,8 +22,10 @@ public record OptimizerOptions(
     OptimizerState state) {
 
     public OptimizerOptions {
-        InputException.requireOption(maxGradNorm >= 0 && Double.isFinite(maxGradNorm), "max_grad_norm", maxGradNorm, "0 (no clipping) or a positive number");
-        InputException.requireOption(loraPlusRatio > 0 && Double.isFinite(loraPlusRatio), "lora_plus_ratio", loraPlusRatio, "a positive number");
+        InputException.requireOption(maxGradNorm >= 0 && Double.isFinite(maxGradNorm), "max_grad_norm", maxGradNorm,
+            "0 (no clipping) or a positive number");
+        InputException.requireOption(loraPlusRatio > 0 && Double.isFinite(loraPlusRatio), "lora_plus_ratio", loraPlusRatio,
+            "a positive number");
         InputException.requireOption(emaDecay >= 0 && emaDecay < 1, "ema_decay", emaDecay, "a number in [0, 1), 0 = no average");
         if (state.master() == Master.BF16 && emaDecay > 0) {
             throw new InputException("a moving average of the parameters needs their F32 masters: leave out ema_decay or master=bf16");
@@ -38,7 +40,8 @@ public record OptimizerOptions(
     public OptimizerOptions with(Consumer<Builder> change) {
         Builder builder = new Builder(this);
         change.accept(builder);
-        return new OptimizerOptions(builder.adamw, builder.maxGradNorm, builder.loraPlusRatio, builder.decayVectors, builder.emaDecay, builder.state);
+        return new OptimizerOptions(builder.adamw, builder.maxGradNorm, builder.loraPlusRatio, builder.decayVectors, builder.emaDecay,
+            builder.state);
     }
 
     /** The components, to be changed. */

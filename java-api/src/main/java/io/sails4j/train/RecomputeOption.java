@@ -12,7 +12,10 @@ import java.util.Locale;
  * @param budgetBytes for {@code AUTO}: of the whole step
  */
 public record RecomputeOption(Mode mode, int layers, long budgetBytes) implements OptionValue {
-    /** No layer, all selectively, all in full, the lowest in full, or the cheapest mix that fits into the budget; see {@link RecomputePlan}. */
+    /**
+     * No layer, all selectively, all in full, the lowest in full, or the cheapest mix that fits into the budget; see {@link
+     * RecomputePlan}.
+     */
     public enum Mode {
         OFF, SELECTIVE, FULL, LOWEST, AUTO
     }

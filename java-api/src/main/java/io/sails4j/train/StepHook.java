@@ -7,7 +7,8 @@ import java.util.List;
 /** What a constraint does in each optimizer step. */
 public interface StepHook {
     /**
-     * Takes room for what {@link #penalty} and {@link #shareInside} tell of the step that begins, as much in every step, and leaves the memory of
+     * Takes room for what {@link #penalty} and {@link #shareInside} tell of the step that begins, as much in every step, and leaves the
+     * memory of
      * {@link #beforeUpdate} as that finds it each time.
      *
      * @param readings read before those are asked
@@ -15,7 +16,8 @@ public interface StepHook {
     void allot(StepReadings readings);
 
     /**
-     * Changes the complete gradients of a step before their norm is taken, and queues what goes into the room of {@link #allot}. Neither waits nor copies
+     * Changes the complete gradients of a step before their norm is taken, and queues what goes into the room of {@link #allot}. Neither
+     * waits nor copies
      * from or to the host, and makes the same calls in every step: it may be recorded in one and launched in others.
      */
     void beforeUpdate();

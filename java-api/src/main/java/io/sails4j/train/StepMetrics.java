@@ -16,8 +16,9 @@ package io.sails4j.train;
  * @param flops operations that the model needs for the step; what is computed again does not count
  * @param memoryBytes what the device holds
  */
-public record StepMetrics(long step, long totalSteps, double loss, double penalty, double gradNorm, double lr, long tokens, long totalTokens,
-                          double tokensPerSecond, double elapsedMs, double shareInside, double flops, long memoryBytes) {
+public record StepMetrics(long step, long totalSteps, double loss, double penalty, double gradNorm, double lr, long tokens,
+    long totalTokens,
+    double tokensPerSecond, double elapsedMs, double shareInside, double flops, long memoryBytes) {
     public double flopsPerSecond() {
         return flops * tokensPerSecond / Math.max(1, tokens);
     }

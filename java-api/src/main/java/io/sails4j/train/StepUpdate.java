@@ -10,13 +10,17 @@ import io.sails4j.tensor.Tensor;
 import io.sails4j.trainable.Trainable;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What an optimizer step does around its passes: gradients are zeroed before them, collected, changed by the hook and measured after them, and the parameters
- * are moved, published and averaged once the host has seen that the numbers are sane. Each of the three makes the same calls in every step, so that it can
- * be launched as recorded; what differs between steps lies on the device (the optimizer's rates), or is the host's (readings, what is out of date).
+ * What an optimizer step does around its passes: gradients are zeroed before them, collected, changed by the hook and measured after them,
+ * and the parameters
+ * are moved, published and averaged once the host has seen that the numbers are sane. Each of the three makes the same calls in every
+ * step, so that it can
+ * be launched as recorded; what differs between steps lies on the device (the optimizer's rates), or is the host's (readings, what is out
+ * of date).
  */
 final class StepUpdate implements AutoCloseable {
     private final Ops ops;
@@ -46,7 +50,9 @@ final class StepUpdate implements AutoCloseable {
         }
     }
 
-    /** Before the first pass. What the hook and the norms leave comes first in the readings: there it has the same addresses in every step. */
+    /**
+     * Before the first pass. What the hook and the norms leave comes first in the readings: there it has the same addresses in every step.
+     */
     void begin() {
         readings.begin();
         hook.allot(readings);
@@ -82,7 +88,7 @@ final class StepUpdate implements AutoCloseable {
     }
 
     private StepReadings.Reading norms() {
-        return java.util.Objects.requireNonNull(norms, "a step begins first");
+        return Objects.requireNonNull(norms, "a step begins first");
     }
 
     private void updateAverage() {

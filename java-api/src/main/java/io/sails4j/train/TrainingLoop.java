@@ -22,8 +22,11 @@ import io.sails4j.trainable.Trainable;
 import io.sails4j.watch.PhaseEvent;
 import io.sails4j.watch.StepEvent;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Objects;
 import java.util.SequencedMap;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
@@ -32,8 +35,10 @@ import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Optimizer steps over a plan. In each step: the gradients of all micro-batches are summed with exact weights, the hook may change them, their
- * norm is taken and they are clipped, AdamW moves the parameters and holds those that the hook names to their subspace. The same model, data,
+ * Optimizer steps over a plan. In each step: the gradients of all micro-batches are summed with exact weights, the hook may change them,
+ * their
+ * norm is taken and they are clipped, AdamW moves the parameters and holds those that the hook names to their subspace. The same model,
+ * data,
  * options and thread count give the same bits, also when the state is saved after any step and a new loop goes on from there.
  */
 public final class TrainingLoop implements AutoCloseable {
@@ -99,7 +104,7 @@ public final class TrainingLoop implements AutoCloseable {
         }
         boolean records = model.engine().records();
         if (options.execution().graphs() == Graphs.ON && !records) {
-            throw new InputException("graphs are asked for, and the backend " + model.engine().backend().name().toLowerCase(java.util.Locale.ROOT)
+            throw new InputException("graphs are asked for, and the backend " + model.engine().backend().name().toLowerCase(Locale.ROOT)
                 + " records none: use graphs=auto or graphs=off");
         }
         return records ? plain.withGraphs(text -> LOG.log(System.Logger.Level.WARNING, text)) : plain;
@@ -111,7 +116,8 @@ public final class TrainingLoop implements AutoCloseable {
 
     /** What the memory plan needs to know of what is trained. */
     public static MemoryPlan.Trained trained(TrainedShape shape, OptimizerOptions optimizer) {
-        return new MemoryPlan.Trained(shape, optimizer.emaDecay() > 0, optimizer.state().in8bit(), optimizer.state().master() == Master.BF16);
+        return new MemoryPlan.Trained(shape, optimizer.emaDecay() > 0, optimizer.state().in8bit(),
+            optimizer.state().master() == Master.BF16);
     }
 
     public StepPlan plan() {
@@ -190,11 +196,11 @@ public final class TrainingLoop implements AutoCloseable {
         prepare();
         StepMetrics metrics = null;
         while (!finished()) {
-            metrics = java.util.Objects.requireNonNull(step(() -> false));
+            metrics = Objects.requireNonNull(step(() -> false));
             listener.accept(metrics);
         }
         finish();
-        return java.util.Objects.requireNonNull(metrics, "a plan has at least one step");
+        return Objects.requireNonNull(metrics, "a plan has at least one step");
     }
 
     /**
@@ -235,7 +241,8 @@ public final class TrainingLoop implements AutoCloseable {
         event.tokens = stepTokens;
         event.commit();
         long now = nanoClock.getAsLong();
-        return new StepMetrics(done, plan.steps().size(), value, penalty, norm, options.optimizer().adamw().lr() * factor, stepTokens, tokens,
+        return new StepMetrics(done, plan.steps().size(), value, penalty, norm, options.optimizer().adamw().lr() * factor, stepTokens,
+            tokens,
             stepTokens * 1e9 / Math.max(1, now - stepStart), (now - start) * 1e-6, share, flops(done - 1),
             model.engine().device().allocatedBytes());
     }
@@ -254,8 +261,9 @@ public final class TrainingLoop implements AutoCloseable {
         }
         double limit = EXPLOSION * Math.max(1, firstLoss);
         if (value > limit) {
-            throw new TrainingException("the loss has exploded: it is " + value + " in step " + (done + 1) + " (" + loss.names(plan.examples(done))
-                + "), after " + firstLoss + " in the first step; lower the learning rate");
+            throw new TrainingException(
+                "the loss has exploded: it is " + value + " in step " + (done + 1) + " (" + loss.names(plan.examples(done))
+                    + "), after " + firstLoss + " in the first step; lower the learning rate");
         }
     }
 
@@ -299,7 +307,7 @@ public final class TrainingLoop implements AutoCloseable {
     }
 
     private long tokens(int step) {
-        return java.util.Arrays.stream(plan.examples(step)).mapToLong(loss::tokens).sum();
+        return Arrays.stream(plan.examples(step)).mapToLong(loss::tokens).sum();
     }
 
     private double flops(int step) {
@@ -320,7 +328,10 @@ public final class TrainingLoop implements AutoCloseable {
         update.finish();
     }
 
-    /** Every tensor that decides the future: {@code param.NAME}, the {@link AdamwOptimizer#state}, and {@code ema.NAME} where there is an average. */
+    /**
+     * Every tensor that decides the future: {@code param.NAME}, the {@link AdamwOptimizer#state}, and {@code ema.NAME} where there is an
+     * average.
+     */
     public SequencedMap<String, HostTensor> state() {
         SequencedMap<String, HostTensor> tensors = new LinkedHashMap<>();
         update.state().forEach((name, tensor) -> tensors.put(name, tensor.toHost()));
@@ -341,8 +352,9 @@ public final class TrainingLoop implements AutoCloseable {
     public void restore(SafetensorsFile state, JsonNode counters) {
         SequencedMap<String, Tensor> tensors = update.state();
         if (!state.names().equals(tensors.keySet())) {
-            throw new InputException(state.path() + " holds the state of another run: it has " + state.names().size() + " tensors, this run has "
-                + tensors.size());
+            throw new InputException(
+                state.path() + " holds the state of another run: it has " + state.names().size() + " tensors, this run has "
+                    + tensors.size());
         }
         tensors.forEach((name, tensor) -> {
             HostTensor stored = state.tensor(name);

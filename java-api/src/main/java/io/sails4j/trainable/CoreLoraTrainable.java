@@ -13,14 +13,17 @@ import io.sails4j.tensor.Device;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
  * An adapter whose residual-facing factor is a fixed orthonormal basis U [d_model, r_s] times a small trained core:
- * lora_B = U C with C [r_s, r] in modules that write to the residual stream, lora_A = C U^T with C [r, r_s] in those that read from it. The other factor
+ * lora_B = U C with C [r_s, r] in modules that write to the residual stream, lora_A = C U^T with C [r, r_s] in those that read from it.
+ * The other factor
  * is trained as it is. The adapter cannot leave the subspace, and gradients and optimizer state are those of the core:
  * dC = U^T dB, or dA U. Outside it is an ordinary adapter, which stays the caller's.
  */
@@ -55,9 +58,10 @@ public final class CoreLoraTrainable implements Trainable {
         Device device = engine.device();
         boolean right = module.projection().readsResidual();
         dimensions.put(module, (int) basis.dim(1));
-        LowRankGradient gradient = java.util.Objects.requireNonNull(whole.gradients().get(module));
+        LowRankGradient gradient = Objects.requireNonNull(whole.gradients().get(module));
         Shape shape = right ? Shape.of(factors.r(), basis.dim(1)) : Shape.of(basis.dim(1), factors.r());
-        Core core = new Core(right ? factors.loraA() : factors.loraB(), right ? gradient.dLoraA() : gradient.dLoraB(), basis, own(device.zeros(DType.F32, shape)),
+        Core core = new Core(right ? factors.loraA() : factors.loraB(), right ? gradient.dLoraA() : gradient.dLoraB(), basis,
+            own(device.zeros(DType.F32, shape)),
             own(device.zeros(DType.F32, shape)), right);
         coordinates(core.core, core.factor, core);
         cores.add(core);
@@ -94,7 +98,7 @@ public final class CoreLoraTrainable implements Trainable {
 
     @Override
     public List<Parameter> parameters() {
-        return java.util.Collections.unmodifiableList(parameters);
+        return Collections.unmodifiableList(parameters);
     }
 
     @Override

@@ -10,6 +10,7 @@ import io.sails4j.model.WeightsClaim;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -37,7 +38,8 @@ public final class FullTrainable implements Trainable {
      */
     public FullTrainable(CausalModel model, boolean bf16Masters) {
         if (bf16Masters && model.computeDtype() != DType.BF16) {
-            throw new InputException("master=bf16 is for models that compute in bf16, and this one is in " + model.computeDtype() + "; use dtype=bf16");
+            throw new InputException(
+                "master=bf16 is for models that compute in bf16, and this one is in " + model.computeDtype() + "; use dtype=bf16");
         }
         this.model = model;
         this.bf16Masters = bf16Masters;
@@ -76,7 +78,7 @@ public final class FullTrainable implements Trainable {
 
     @Override
     public List<Parameter> parameters() {
-        return java.util.Collections.unmodifiableList(parameters);
+        return Collections.unmodifiableList(parameters);
     }
 
     @Override

@@ -10,6 +10,7 @@ import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Device;
 import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -49,7 +50,7 @@ public final class LoraTrainable implements Trainable {
 
     /** The gradients by module. */
     public Map<ModuleKey, LowRankGradient> gradients() {
-        return java.util.Collections.unmodifiableMap(gradients);
+        return Collections.unmodifiableMap(gradients);
     }
 
     @Override
@@ -66,7 +67,7 @@ public final class LoraTrainable implements Trainable {
 
     @Override
     public List<Parameter> parameters() {
-        return java.util.Collections.unmodifiableList(parameters);
+        return Collections.unmodifiableList(parameters);
     }
 
     @Override

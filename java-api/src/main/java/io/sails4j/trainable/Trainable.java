@@ -36,9 +36,13 @@ public sealed interface Trainable extends AutoCloseable permits LoraTrainable, C
     GradientTargets targets();
 
     /** The output matrix's gradient, which the head adds to; null where it is frozen. */
-    @Nullable Tensor dHead();
+    @Nullable
+    Tensor dHead();
 
-    /** Queues what turns {@link #targets} into the parameters' gradients, after the last micro-batch of a step: the same calls in every step. */
+    /**
+     * Queues what turns {@link #targets} into the parameters' gradients, after the last micro-batch of a step: the same calls in every
+     * step.
+     */
     default void collectGradients() {
     }
 

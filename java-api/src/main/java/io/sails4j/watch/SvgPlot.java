@@ -3,8 +3,12 @@ package io.sails4j.watch;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.IntStream;
 
-/** Line plots over optimizer steps as one SVG image, a panel above the other; no script, no font of its own, readable on light and dark ground. */
+/**
+ * Line plots over optimizer steps as one SVG image, a panel above the other; no script, no font of its own, readable on light and dark
+ * ground.
+ */
 public final class SvgPlot {
     private static final int WIDTH = 760;
     private static final int PANEL = 190;
@@ -39,11 +43,14 @@ public final class SvgPlot {
     public static String of(String title, List<Panel> panels) {
         StringBuilder svg = new StringBuilder();
         int height = 34 + panels.size() * PANEL;
-        svg.append(String.format(Locale.ROOT, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" "
-            + "font-family=\"system-ui, sans-serif\" font-size=\"12\">%n<title>%s</title>%n", WIDTH, height, WIDTH, height, escaped(title)));
+        svg.append(String.format(Locale.ROOT,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" "
+                + "font-family=\"system-ui, sans-serif\" font-size=\"12\">%n<title>%s</title>%n",
+            WIDTH, height, WIDTH, height, escaped(title)));
         svg.append("<style>text{fill:#222}.grid{stroke:#8884;stroke-width:1}.line{fill:none;stroke-width:1.5;stroke-linejoin:round}"
             + "@media(prefers-color-scheme:dark){text{fill:#ddd}}</style>\n");
-        svg.append(String.format(Locale.ROOT, "<text x=\"%d\" y=\"22\" font-size=\"15\" font-weight=\"600\">%s</text>%n", LEFT, escaped(title)));
+        svg.append(
+            String.format(Locale.ROOT, "<text x=\"%d\" y=\"22\" font-size=\"15\" font-weight=\"600\">%s</text>%n", LEFT, escaped(title)));
         for (int i = 0; i < panels.size(); i++) {
             panel(svg, panels.get(i), 34 + i * PANEL);
         }
@@ -92,14 +99,17 @@ public final class SvgPlot {
         int plotTop = top + TOP;
         int plotHeight = PANEL - TOP - BOTTOM;
         int plotWidth = WIDTH - LEFT - RIGHT;
-        svg.append(String.format(Locale.ROOT, "<text x=\"%d\" y=\"%d\" font-weight=\"600\">%s</text>%n", LEFT, top + 18, escaped(panel.title)));
+        svg.append(
+            String.format(Locale.ROOT, "<text x=\"%d\" y=\"%d\" font-weight=\"600\">%s</text>%n", LEFT, top + 18, escaped(panel.title)));
         for (double tick : ys.ticks()) {
             double y = plotTop + plotHeight * (1 - ys.share(tick));
-            svg.append(String.format(Locale.ROOT, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"%d\" y=\"%.1f\" "
-                + "text-anchor=\"end\">%s</text>%n", LEFT, LEFT + plotWidth, y, y, LEFT - 8, y + 4, number(tick)));
+            svg.append(
+                String.format(Locale.ROOT, "<line class=\"grid\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/><text x=\"%d\" y=\"%.1f\" "
+                    + "text-anchor=\"end\">%s</text>%n", LEFT, LEFT + plotWidth, y, y, LEFT - 8, y + 4, number(tick)));
         }
         for (double tick : xs.ticks()) {
-            svg.append(String.format(Locale.ROOT, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>%n", LEFT + plotWidth * xs.share(tick),
+            svg.append(String.format(Locale.ROOT, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>%n",
+                LEFT + plotWidth * xs.share(tick),
                 plotTop + plotHeight + 18, number(tick)));
         }
         for (int i = 0; i < panel.series.size(); i++) {
@@ -109,8 +119,10 @@ public final class SvgPlot {
                 path(series, xs, ys, LEFT, plotTop, plotWidth, plotHeight)));
             if (panel.series.size() > 1) {
                 int x = LEFT + plotWidth - 130 * (panel.series.size() - i);
-                svg.append(String.format(Locale.ROOT, "<line x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\" stroke=\"%s\" stroke-width=\"2\"/><text x=\"%d\" "
-                    + "y=\"%d\">%s</text>%n", x, x + 16, top + 14, top + 14, colour, x + 22, top + 18, escaped(series.name)));
+                svg.append(String.format(Locale.ROOT,
+                    "<line x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\" stroke=\"%s\" stroke-width=\"2\"/><text x=\"%d\" "
+                        + "y=\"%d\">%s</text>%n",
+                    x, x + 16, top + 14, top + 14, colour, x + 22, top + 18, escaped(series.name)));
             }
         }
     }
@@ -123,7 +135,8 @@ public final class SvgPlot {
                 down = false;
                 continue;
             }
-            path.append(String.format(Locale.ROOT, "%s%.1f %.1f", down ? "L" : "M", left + width * xs.share(series.x[i]), top + height * (1 - ys.share(series.y[i]))));
+            path.append(String.format(Locale.ROOT, "%s%.1f %.1f", down ? "L" : "M", left + width * xs.share(series.x[i]),
+                top + height * (1 - ys.share(series.y[i]))));
             down = true;
         }
         // A single point would draw nothing.
@@ -132,7 +145,7 @@ public final class SvgPlot {
 
     private static int[] thinned(double[] y) {
         if (y.length <= MOST_POINTS) {
-            return java.util.stream.IntStream.range(0, y.length).toArray();
+            return IntStream.range(0, y.length).toArray();
         }
         List<Integer> kept = new ArrayList<>();
         int stretches = MOST_POINTS / 2;
@@ -151,7 +164,7 @@ public final class SvgPlot {
                 high = high < 0 || y[i] > y[high] ? i : high;
             }
             // A gap is kept beside them, so that the line breaks there too.
-            java.util.stream.IntStream.of(low, high, gap).filter(i -> i >= 0).distinct().sorted().forEach(kept::add);
+            IntStream.of(low, high, gap).filter(i -> i >= 0).distinct().sorted().forEach(kept::add);
         }
         return kept.stream().mapToInt(Integer::intValue).toArray();
     }

@@ -9,10 +9,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Locale;
 import java.util.zip.CRC32C;
 
 /**
- * Scalars as a TensorBoard event file. Records: length (u64), masked CRC-32C of it, the event, masked CRC-32C of that (tensorflow/tensorflow
+ * Scalars as a TensorBoard event file. Records: length (u64), masked CRC-32C of it, the event, masked CRC-32C of that
+ * (tensorflow/tensorflow
  * tensorflow/core/lib/io/record_writer.h); events are protocol buffers (tensorflow/core/util/event.proto, framework/summary.proto).
  */
 public final class TensorBoardWriter implements AutoCloseable {
@@ -28,7 +30,7 @@ public final class TensorBoardWriter implements AutoCloseable {
      */
     public TensorBoardWriter(Path directory, long seconds, String host) throws IOException {
         Files.createDirectories(directory);
-        Path path = directory.resolve("events.out.tfevents." + String.format(java.util.Locale.ROOT, "%010d", seconds) + "."
+        Path path = directory.resolve("events.out.tfevents." + String.format(Locale.ROOT, "%010d", seconds) + "."
             + host.replaceAll("[^A-Za-z0-9_.-]", "_"));
         out = Files.newOutputStream(path, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
         ByteArrayOutputStream event = event(seconds, 0);

@@ -39,7 +39,8 @@ class AdaptationTest {
         return AlignOptions.defaults().with(o -> {
             o.method = method;
             o.constraint = ConstraintOptions.of(constraint);
-            o.adapter = AdapterOptions.of(EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ, Projection.GATE_PROJ, Projection.DOWN_PROJ), 4).withVariant(variant);
+            o.adapter = AdapterOptions.of(EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ, Projection.GATE_PROJ, Projection.DOWN_PROJ), 4)
+                .withVariant(variant);
         });
     }
 
@@ -65,7 +66,8 @@ class AdaptationTest {
                         try (OpenAdaptation open = adaptation.open(model, Path.of("tiny"))) {
                             assertThat(adaptation.shapeIsKnown()).as(name).isTrue();
                             assertThat(adaptation.shape(model.config())).as(name).isEqualTo(open.trainable().shape());
-                            assertThat(adaptation.shape(model.config()).parameterCount(model.config())).as(name).isEqualTo(open.trainable().count());
+                            assertThat(adaptation.shape(model.config()).parameterCount(model.config())).as(name)
+                                .isEqualTo(open.trainable().count());
                         }
                     }
                 });
@@ -79,12 +81,15 @@ class AdaptationTest {
         assertThat(core.shapeIsKnown()).isFalse();
         assertThat(core.shape(TinyModel.CONFIG).coreDimensions().values()).containsOnly(4);
         try (Engine engine = Engine.open(new EngineOptions("cpu", 1, "")); CausalModel model = TinyModel.open(engine)) {
-            assertThatThrownBy(() -> core.open(model, Path.of("tiny"))).isInstanceOf(InputException.class).hasMessageContaining("needs a safety subspace");
+            assertThatThrownBy(() -> core.open(model, Path.of("tiny"))).isInstanceOf(InputException.class)
+                .hasMessageContaining("needs a safety subspace");
             long before = engine.device().allocatedBytes();
-            AlignOptions wide = options(Method.SAILS, Constraint.UPDATE, AdapterVariant.plain()).with(o -> o.adapter = AdapterOptions.ofAttention(D + 1));
+            AlignOptions wide = options(Method.SAILS, Constraint.UPDATE, AdapterVariant.plain())
+                .with(o -> o.adapter = AdapterOptions.ofAttention(D + 1));
             assertThatThrownBy(() -> Adaptation.of(wide, subspace(3)).open(model, Path.of("tiny"))).isInstanceOf(InputException.class);
             assertThat(engine.device().allocatedBytes()).as("nothing is left open").isEqualTo(before);
         }
-        assertThatThrownBy(() -> Adaptation.of(options(Method.LORA, Constraint.NONE, AdapterVariant.plain()), subspace(3))).isInstanceOf(InputException.class);
+        assertThatThrownBy(() -> Adaptation.of(options(Method.LORA, Constraint.NONE, AdapterVariant.plain()), subspace(3)))
+            .isInstanceOf(InputException.class);
     }
 }

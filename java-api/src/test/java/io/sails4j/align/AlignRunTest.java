@@ -1,7 +1,5 @@
 package io.sails4j.align;
 
-import io.sails4j.trainable.Trainable;
-import io.sails4j.run.RunOrigin;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
@@ -14,6 +12,7 @@ import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
 import io.sails4j.data.Progress;
+import io.sails4j.data.TokenPair;
 import io.sails4j.io.InputException;
 import io.sails4j.io.JsonFiles;
 import io.sails4j.lora.LoraAdapter;
@@ -31,6 +30,7 @@ import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.ops.PreferenceKind;
 import io.sails4j.run.RunOptions;
+import io.sails4j.run.RunOrigin;
 import io.sails4j.subspace.PcaSubspace;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.DType;
@@ -44,13 +44,16 @@ import io.sails4j.train.TrainingException;
 import io.sails4j.train.TrainingLoop;
 import io.sails4j.train.TrainingOptions;
 import io.sails4j.trainable.LoraTrainable;
+import io.sails4j.trainable.Trainable;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
@@ -96,11 +99,21 @@ class AlignRunTest {
     }
 
     private static TrainingOptions options(int epochs, double lr) {
-        return TrainingOptions.defaults().withBatching(b -> { b.epochs = epochs; b.maxSteps = 0; b.batchTokens = 60; b.microBatchTokens = 40; }).withAdamw(_ -> new AdamwOptions(lr, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1); t.seed = 1; });
+        return TrainingOptions.defaults().withBatching(b -> {
+            b.epochs = epochs;
+            b.maxSteps = 0;
+            b.batchTokens = 60;
+            b.microBatchTokens = 40;
+        }).withAdamw(_ -> new AdamwOptions(lr, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
+            t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1);
+            t.seed = 1;
+        });
     }
 
     private static AlignOptions request(Method method, Objective objective, Constraint constraint, int epochs, double lr) {
-        return new AlignOptions(method, new ObjectiveOptions(objective, 0.1, Reference.CACHED), new AdapterOptions(ALL, 4, 4, AdapterVariant.plain()), new ConstraintOptions(constraint, 0.1, Fill.AUTO), options(epochs, lr), RunOptions.of(8));
+        return new AlignOptions(method, new ObjectiveOptions(objective, 0.1, Reference.CACHED),
+            new AdapterOptions(ALL, 4, 4, AdapterVariant.plain()), new ConstraintOptions(constraint, 0.1, Fill.AUTO), options(epochs, lr),
+            RunOptions.of(8));
     }
 
     @Test
@@ -110,15 +123,18 @@ class AlignRunTest {
             for (Constraint constraint : Constraint.values()) {
                 SafetySubspace subspace = subspace(3, 0, 1);
                 Path out = temporary.resolve("out" + runs++);
-                AlignResult result = new AlignRun(model, Path.of("tiny"), request(Method.SAILS, objective, constraint, 10, 0.01), subspace, RunOrigin.unknown())
+                AlignResult result = new AlignRun(model, Path.of("tiny"), request(Method.SAILS, objective, constraint, 10, 0.01), subspace,
+                    RunOrigin.unknown())
                     .run(TinyModel.pairs(8, 4), out, Progress.none());
                 assertThat(result.lossAfter()).as(objective + " " + constraint).isLessThan(0.95 * result.lossBefore());
                 assertThat(result.shareInside()).isBetween(0.0, 1.0 + 1e-5);
-                assertThat(Files.readAllLines(out.resolve("metrics.jsonl")).stream().filter(line -> line.contains("grad_norm"))).hasSize((int) result.steps());
+                assertThat(Files.readAllLines(out.resolve("metrics.jsonl")).stream().filter(line -> line.contains("grad_norm")))
+                    .hasSize((int) result.steps());
                 assertThat(JsonFiles.read(out.resolve("sails_run.json")).get("loss_after").asDouble()).isEqualTo(result.lossAfter());
                 try (Stream<Path> files = Files.list(out)) {
                     assertThat(files.map(f -> f.getFileName().toString())).containsExactlyInAnyOrder("adapter_config.json",
-                        "adapter_model.safetensors", "metrics.jsonl", "metrics.svg", "sails_run.json", "subspace.safetensors", "tensorboard", "trainer_state.json");
+                        "adapter_model.safetensors", "metrics.jsonl", "metrics.svg", "sails_run.json", "subspace.safetensors",
+                        "tensorboard", "trainer_state.json");
                 }
                 requireTrainerState(out, result);
                 assertThat(temporary.resolve(out.getFileName() + ".partial")).doesNotExist();
@@ -136,19 +152,23 @@ class AlignRunTest {
     /** The fields of transformers' TrainerState (5.18), all of them and no other: its constructor takes the file as keywords. */
     private static void requireTrainerState(Path out, AlignResult result) {
         JsonNode state = JsonFiles.read(out.resolve("trainer_state.json"));
-        assertThat(state.fieldNames()).toIterable().containsExactlyInAnyOrder("epoch", "global_step", "max_steps", "logging_steps", "eval_steps", "save_steps",
+        assertThat(state.fieldNames()).toIterable().containsExactlyInAnyOrder("epoch", "global_step", "max_steps", "logging_steps",
+            "eval_steps", "save_steps",
             "train_batch_size", "num_train_epochs", "num_input_tokens_seen", "total_flos", "log_history", "best_metric", "best_global_step",
-            "best_model_checkpoint", "is_local_process_zero", "is_world_process_zero", "is_hyper_param_search", "trial_name", "trial_params",
+            "best_model_checkpoint", "is_local_process_zero", "is_world_process_zero", "is_hyper_param_search", "trial_name",
+            "trial_params",
             "stateful_callbacks");
         assertThat(state.get("total_flos").asDouble()).isPositive();
-        assertThat(state.get("log_history").get(state.get("log_history").size() - 1).get("eval_loss").asDouble()).isEqualTo(result.lossAfter());
+        assertThat(state.get("log_history").get(state.get("log_history").size() - 1).get("eval_loss").asDouble())
+            .isEqualTo(result.lossAfter());
     }
 
     @Test
     void theBaselineTrainsAndTheSameSeedGivesTheSameBytes() throws IOException {
         AlignOptions request = request(Method.LORA, Objective.SFT, Constraint.NONE, 10, 0.01);
         for (String name : List.of("a", "b")) {
-            AlignResult result = new AlignRun(model, Path.of("tiny"), request, null, RunOrigin.unknown()).run(TinyModel.pairs(8, 4), temporary.resolve(name), Progress.none());
+            AlignResult result = new AlignRun(model, Path.of("tiny"), request, null, RunOrigin.unknown()).run(TinyModel.pairs(8, 4),
+                temporary.resolve(name), Progress.none());
             assertThat(result.lossAfter()).isLessThan(0.95 * result.lossBefore());
             assertThat(result.shareInside()).isNaN();
             // A step of this model is nothing but small calls: far below the peak, and above zero.
@@ -156,13 +176,15 @@ class AlignRunTest {
             assertThat(result.peak().source()).contains("measured").contains("F32");
             JsonNode run = JsonFiles.read(temporary.resolve(name).resolve("sails_run.json"));
             assertThat(run.get("peak").asText()).isEqualTo(result.peak().source());
-            Files.readAllLines(temporary.resolve(name).resolve("metrics.jsonl")).stream().filter(line -> line.contains("grad_norm")).forEach(line -> {
-                JsonNode step = JsonFiles.parse(line, "metrics");
-                assertThat(step.get("mfu").asDouble()).isEqualTo(step.get("flops_per_s").asDouble() / result.peak().flopsPerSecond());
-                assertThat(step.get("memory_bytes").asLong()).isPositive();
-            });
+            Files.readAllLines(temporary.resolve(name).resolve("metrics.jsonl")).stream().filter(line -> line.contains("grad_norm"))
+                .forEach(line -> {
+                    JsonNode step = JsonFiles.parse(line, "metrics");
+                    assertThat(step.get("mfu").asDouble()).isEqualTo(step.get("flops_per_s").asDouble() / result.peak().flopsPerSecond());
+                    assertThat(step.get("memory_bytes").asLong()).isPositive();
+                });
         }
-        assertThat(Files.mismatch(temporary.resolve("a/adapter_model.safetensors"), temporary.resolve("b/adapter_model.safetensors"))).isEqualTo(-1);
+        assertThat(Files.mismatch(temporary.resolve("a/adapter_model.safetensors"), temporary.resolve("b/adapter_model.safetensors")))
+            .isEqualTo(-1);
     }
 
     @Test
@@ -170,7 +192,8 @@ class AlignRunTest {
         Files.writeString(temporary.resolve("tokenizer.json"), "{}");
         AlignOptions request = request(Method.FULL, Objective.SFT, Constraint.NONE, 5, 0.003);
         Path out = temporary.resolve("full");
-        AlignResult result = new AlignRun(model, temporary, request, null, RunOrigin.unknown()).run(TinyModel.pairs(8, 4), out, Progress.none());
+        AlignResult result = new AlignRun(model, temporary, request, null, RunOrigin.unknown()).run(TinyModel.pairs(8, 4), out,
+            Progress.none());
         assertThat(result.lossAfter()).isLessThan(result.lossBefore());
         assertThat(out.resolve("tokenizer.json")).hasContent("{}");
         assertThat(result.trainable()).isEqualTo(model.config().parameterCount());
@@ -192,7 +215,15 @@ class AlignRunTest {
         try (OpenAdaptation open = Adaptation.of(align, subspace).open(model, Path.of("tiny"))) {
             SubspaceHook hook = (SubspaceHook) open.hook();
             SftLoss loss = new SftLoss(TinyModel.pairs(8, 4).stream().map(p -> p.aligned()).toList());
-            TrainingOptions options = TrainingOptions.defaults().withBatching(b -> { b.epochs = 200; b.maxSteps = 200; b.batchTokens = 60; b.microBatchTokens = 60; }).withAdamw(_ -> new AdamwOptions(0.01, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0); t.seed = 1; });
+            TrainingOptions options = TrainingOptions.defaults().withBatching(b -> {
+                b.epochs = 200;
+                b.maxSteps = 200;
+                b.batchTokens = 60;
+                b.microBatchTokens = 60;
+            }).withAdamw(_ -> new AdamwOptions(0.01, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
+                t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0);
+                t.seed = 1;
+            });
             List<StepMetrics> steps = new ArrayList<>();
             try (TrainingLoop loop = new TrainingLoop(model, open.trainable(), loss, options, hook, System::nanoTime)) {
                 loop.run(steps::add);
@@ -217,7 +248,8 @@ class AlignRunTest {
                 rows[c * 24 + i] = all[i * 6 + c];
             }
         }
-        try (LoraAdapter adapter = AdapterInitialiser.inSubspace(subspace, model.config(), filled(Constraint.UPDATE, Fill.TRUNCATE, 4, 4), "tiny",
+        try (LoraAdapter adapter = AdapterInitialiser.inSubspace(subspace, model.config(), filled(Constraint.UPDATE, Fill.TRUNCATE, 4, 4),
+            "tiny",
             engine.device())) {
             assertThat(adapter.modules()).hasSize(14);
             adapter.modules().forEach((module, factors) -> {
@@ -242,7 +274,8 @@ class AlignRunTest {
         SafetySubspace subspace = subspace(2, 0);
         ModuleKey module = new ModuleKey(1, Projection.O_PROJ);
         Path saved = temporary.resolve("truncated");
-        try (LoraAdapter adapter = AdapterInitialiser.inSubspace(subspace, model.config(), filled(Constraint.UPDATE, Fill.TRUNCATE, 4, 8), "tiny",
+        try (LoraAdapter adapter = AdapterInitialiser.inSubspace(subspace, model.config(), filled(Constraint.UPDATE, Fill.TRUNCATE, 4, 8),
+            "tiny",
             engine.device())) {
             adapter.save(saved);
         }
@@ -256,9 +289,10 @@ class AlignRunTest {
     @Test
     void tooFewComponentsAreFilledUpWithAnOrthonormalComplement() {
         SafetySubspace subspace = subspace(2, 0);
-        try (LoraAdapter adapter = AdapterInitialiser.inSubspace(subspace, model.config(), filled(Constraint.NONE, Fill.COMPLEMENT, 4, 8), "tiny",
+        try (LoraAdapter adapter = AdapterInitialiser.inSubspace(subspace, model.config(), filled(Constraint.NONE, Fill.COMPLEMENT, 4, 8),
+            "tiny",
             engine.device())) {
-            float[] u = java.util.Objects.requireNonNull(adapter.modules().get(new ModuleKey(1, Projection.O_PROJ))).loraB().toFloatArray();
+            float[] u = Objects.requireNonNull(adapter.modules().get(new ModuleKey(1, Projection.O_PROJ))).loraB().toFloatArray();
             for (int a = 0; a < 4; a++) {
                 for (int b = 0; b < 4; b++) {
                     double dot = 0;
@@ -305,12 +339,28 @@ class AlignRunTest {
     @Test
     void aStepWaitsOnceAndAllocatesNothing() {
         SafetySubspace subspace = subspace(4, 0);
-        List<io.sails4j.data.TokenPair> pairs = TinyModel.pairs(24, 5);
-        Map<Constraint, Loss> losses = Map.of(Constraint.NONE, new SftLoss(pairs.stream().map(io.sails4j.data.TokenPair::aligned).toList()),
-            Constraint.UPDATE, new PreferenceLoss(pairs, 0.1), Constraint.PENALTY, new PreferenceLoss(pairs, 0.1, PreferenceKind.ORPO), Constraint.GRADIENT,
+        List<TokenPair> pairs = TinyModel.pairs(24, 5);
+        Map<Constraint, Loss> losses = Map.of(Constraint.NONE, new SftLoss(pairs.stream().map(TokenPair::aligned).toList()),
+            Constraint.UPDATE, new PreferenceLoss(pairs, 0.1), Constraint.PENALTY, new PreferenceLoss(pairs, 0.1, PreferenceKind.ORPO),
+            Constraint.GRADIENT,
             new PreferenceLoss(pairs, 0.1, PreferenceKind.IPO, true));
         losses.forEach((constraint, loss) -> {
-            AlignOptions align = new AlignOptions(Method.SAILS, new ObjectiveOptions(Objective.SFT, 0.1, Reference.CACHED), new AdapterOptions(ALL, 4, 4, AdapterVariant.plain()), new ConstraintOptions(constraint, 0.1, Fill.TRUNCATE), TrainingOptions.defaults().withBatching(b -> { b.epochs = 3; b.maxSteps = 0; b.batchTokens = 120; b.microBatchTokens = 40; }).withAdamw(_ -> new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0); t.seed = 1; }) .withOptimizer(o -> { o.loraPlusRatio = 1; o.decayVectors = false; o.emaDecay = 0.9; o.state = new OptimizerState(true, Master.F32); }), RunOptions.of(8));
+            AlignOptions align = new AlignOptions(Method.SAILS, new ObjectiveOptions(Objective.SFT, 0.1, Reference.CACHED),
+                new AdapterOptions(ALL, 4, 4, AdapterVariant.plain()), new ConstraintOptions(constraint, 0.1, Fill.TRUNCATE),
+                TrainingOptions.defaults().withBatching(b -> {
+                    b.epochs = 3;
+                    b.maxSteps = 0;
+                    b.batchTokens = 120;
+                    b.microBatchTokens = 40;
+                }).withAdamw(_ -> new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
+                    t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0);
+                    t.seed = 1;
+                }).withOptimizer(o -> {
+                    o.loraPlusRatio = 1;
+                    o.decayVectors = false;
+                    o.emaDecay = 0.9;
+                    o.state = new OptimizerState(true, Master.F32);
+                }), RunOptions.of(8));
             try (OpenAdaptation open = Adaptation.of(align, subspace).open(model, Path.of("tiny"));
                  TrainingLoop loop = new TrainingLoop(model, open.trainable(), loss, align.training(), open.hook(), System::nanoTime)) {
                 assertThat(loop.plan().steps()).hasSizeGreaterThan(5).anySatisfy(step -> assertThat(step).hasSizeGreaterThan(1));
@@ -329,7 +379,9 @@ class AlignRunTest {
     }
 
     private static AlignOptions filled(Constraint constraint, Fill fill, int r, double alpha) {
-        return new AlignOptions(Method.SAILS, new ObjectiveOptions(Objective.SFT, 0.1, Reference.CACHED), new AdapterOptions(ALL, r, alpha, AdapterVariant.plain()), new ConstraintOptions(constraint, 0.1, fill), options(1, 1e-3), RunOptions.of(8));
+        return new AlignOptions(Method.SAILS, new ObjectiveOptions(Objective.SFT, 0.1, Reference.CACHED),
+            new AdapterOptions(ALL, r, alpha, AdapterVariant.plain()), new ConstraintOptions(constraint, 0.1, fill), options(1, 1e-3),
+            RunOptions.of(8));
     }
 
     @Test
@@ -339,24 +391,30 @@ class AlignRunTest {
                 .isInstanceOf(InputException.class).hasMessageContaining("complement");
         }
         assertThatThrownBy(() -> request(Method.LORA, Objective.SFT, Constraint.UPDATE, 1, 1e-3)).isInstanceOf(InputException.class);
-        assertThatThrownBy(() -> new AlignOptions(Method.LORA, new ObjectiveOptions(Objective.DPO, 0, Reference.CACHED), new AdapterOptions(ALL, 4, 4, AdapterVariant.plain()), new ConstraintOptions(Constraint.NONE, 0, Fill.AUTO), options(1, 1e-3), RunOptions.of(8)))
+        assertThatThrownBy(() -> new AlignOptions(Method.LORA, new ObjectiveOptions(Objective.DPO, 0, Reference.CACHED),
+            new AdapterOptions(ALL, 4, 4, AdapterVariant.plain()), new ConstraintOptions(Constraint.NONE, 0, Fill.AUTO), options(1, 1e-3),
+            RunOptions.of(8)))
             .isInstanceOf(InputException.class).hasMessageContaining("beta");
         AlignOptions sails = request(Method.SAILS, Objective.SFT, Constraint.UPDATE, 1, 1e-3);
-        assertThatThrownBy(() -> new AlignRun(model, temporary, sails, null, RunOrigin.unknown())).isInstanceOf(InputException.class).hasMessageContaining("subspace");
+        assertThatThrownBy(() -> new AlignRun(model, temporary, sails, null, RunOrigin.unknown())).isInstanceOf(InputException.class)
+            .hasMessageContaining("subspace");
     }
 
     @Test
     void aLiveReferenceNeedsAnAdapterAndAnObjectiveThatHasOne() {
-        assertThatThrownBy(() -> request(Method.FULL, Objective.DPO, Constraint.NONE, 1, 1e-3).with(o -> o.objective = o.objective.withReference(Reference.LIVE))).isInstanceOf(InputException.class)
+        assertThatThrownBy(() -> request(Method.FULL, Objective.DPO, Constraint.NONE, 1, 1e-3)
+            .with(o -> o.objective = o.objective.withReference(Reference.LIVE))).isInstanceOf(InputException.class)
             .hasMessageContaining("reference=cached");
-        assertThatThrownBy(() -> request(Method.LORA, Objective.ORPO, Constraint.NONE, 1, 1e-3).with(o -> o.objective = o.objective.withReference(Reference.LIVE))).isInstanceOf(InputException.class)
+        assertThatThrownBy(() -> request(Method.LORA, Objective.ORPO, Constraint.NONE, 1, 1e-3)
+            .with(o -> o.objective = o.objective.withReference(Reference.LIVE))).isInstanceOf(InputException.class)
             .hasMessageContaining("no reference");
     }
 
     @Test
     void aLossThatIsNotFiniteStopsTheRunAndLeavesNothing() throws IOException {
         AlignOptions request = request(Method.LORA, Objective.SFT, Constraint.NONE, 20, 1e30);
-        assertThatThrownBy(() -> new AlignRun(model, temporary, request, null, RunOrigin.unknown()).run(TinyModel.pairs(8, 4), temporary.resolve("never"), Progress.none()))
+        assertThatThrownBy(() -> new AlignRun(model, temporary, request, null, RunOrigin.unknown()).run(TinyModel.pairs(8, 4),
+            temporary.resolve("never"), Progress.none()))
             .isInstanceOf(TrainingException.class).hasMessageContaining("step");
         try (Stream<Path> left = Files.list(temporary)) {
             assertThat(left.map(f -> f.getFileName().toString())).containsOnly("never.partial");
@@ -367,7 +425,8 @@ class AlignRunTest {
     void anOutputThatExistsIsRefusedBeforeTraining() throws IOException {
         Files.writeString(temporary.resolve("file"), "kept");
         AlignOptions request = request(Method.LORA, Objective.SFT, Constraint.NONE, 1, 1e-3);
-        assertThatThrownBy(() -> new AlignRun(model, temporary, request, null, RunOrigin.unknown()).run(TinyModel.pairs(2, 4), temporary, Progress.none()))
+        assertThatThrownBy(
+            () -> new AlignRun(model, temporary, request, null, RunOrigin.unknown()).run(TinyModel.pairs(2, 4), temporary, Progress.none()))
             .isInstanceOf(InputException.class).hasMessageContaining("exists");
     }
 
@@ -383,10 +442,12 @@ class AlignRunTest {
 
     @Test
     void adaptersByPatternWithTheirOwnScaleAndStart() {
-        Map<String, Integer> ranks = new java.util.LinkedHashMap<>(Map.of("layers.1.self_attn.q_proj", 6));
+        Map<String, Integer> ranks = new LinkedHashMap<>(Map.of("layers.1.self_attn.q_proj", 6));
         ranks.put("down_proj", 2);
         AdapterVariant variant = new AdapterVariant(true, ranks, Map.of("down_proj", 8.0), AdapterVariant.Init.ORTHOGONAL, false);
-        AlignOptions request = new AlignOptions(Method.LORA, new ObjectiveOptions(Objective.SFT, 0.1, Reference.CACHED), new AdapterOptions(ALL, 4, 4, variant), new ConstraintOptions(Constraint.NONE, 0, Fill.AUTO), options(10, 0.01), RunOptions.of(8));
+        AlignOptions request = new AlignOptions(Method.LORA, new ObjectiveOptions(Objective.SFT, 0.1, Reference.CACHED),
+            new AdapterOptions(ALL, 4, 4, variant), new ConstraintOptions(Constraint.NONE, 0, Fill.AUTO), options(10, 0.01),
+            RunOptions.of(8));
         try (LoraAdapter adapter = AdapterInitialiser.plain(model.config(), request.adapter(), 1, "tiny", engine.device())) {
             assertThat(adapter.config().rank(new ModuleKey(1, Projection.Q_PROJ))).isEqualTo(6);
             assertThat(adapter.config().rank(new ModuleKey(0, Projection.Q_PROJ))).isEqualTo(4);
@@ -411,7 +472,8 @@ class AlignRunTest {
                 assertThat(a).as("not zero").isNotEqualTo(new float[a.length]);
             });
         }
-        AlignResult result = new AlignRun(model, Path.of("tiny"), request, null, RunOrigin.unknown()).run(TinyModel.pairs(8, 4), temporary.resolve("pattern"),
+        AlignResult result = new AlignRun(model, Path.of("tiny"), request, null, RunOrigin.unknown()).run(TinyModel.pairs(8, 4),
+            temporary.resolve("pattern"),
             Progress.none());
         assertThat(result.lossAfter()).isLessThan(0.95 * result.lossBefore());
         try (LoraAdapter read = LoraAdapter.load(temporary.resolve("pattern"), model.config(), engine)) {
@@ -419,6 +481,8 @@ class AlignRunTest {
             assertThat(read.config().scale(new ModuleKey(1, Projection.DOWN_PROJ))).isEqualTo((float) (8 / Math.sqrt(2)));
         }
         AdapterVariant unknown = new AdapterVariant(false, Map.of("no_proj", 3), Map.of(), AdapterVariant.Init.KAIMING, false);
-        assertThatThrownBy(() -> AdapterInitialiser.plain(model.config(), new AdapterOptions(ALL, 4, 4, unknown), 1, "tiny", engine.device())).isInstanceOf(InputException.class).hasMessageContaining("no_proj");
+        assertThatThrownBy(
+            () -> AdapterInitialiser.plain(model.config(), new AdapterOptions(ALL, 4, 4, unknown), 1, "tiny", engine.device()))
+            .isInstanceOf(InputException.class).hasMessageContaining("no_proj");
     }
 }

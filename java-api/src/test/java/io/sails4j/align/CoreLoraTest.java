@@ -1,6 +1,5 @@
 package io.sails4j.align;
 
-import java.nio.file.Path;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sails4j.align.Constraint;
@@ -33,12 +32,14 @@ import io.sails4j.train.TrainingOptions;
 import io.sails4j.trainable.CoreLoraTrainable;
 import io.sails4j.trainable.LoraTrainable;
 import io.sails4j.trainable.Trainable;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import org.assertj.core.api.Assertions;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -87,11 +88,21 @@ class CoreLoraTest {
     }
 
     private static AlignOptions options(Constraint constraint, TrainingOptions training) {
-        return new AlignOptions(Method.SAILS, new ObjectiveOptions(Objective.SFT, 0.1, Reference.CACHED), new AdapterOptions(EnumSet.allOf(Projection.class), 3, 3, AdapterVariant.plain()), new ConstraintOptions(constraint, 0.1, Fill.AUTO), training, RunOptions.of(8));
+        return new AlignOptions(Method.SAILS, new ObjectiveOptions(Objective.SFT, 0.1, Reference.CACHED),
+            new AdapterOptions(EnumSet.allOf(Projection.class), 3, 3, AdapterVariant.plain()),
+            new ConstraintOptions(constraint, 0.1, Fill.AUTO), training, RunOptions.of(8));
     }
 
     private static TrainingOptions training(int steps, double maxGradNorm) {
-        return TrainingOptions.defaults().withBatching(b -> { b.epochs = 200; b.maxSteps = steps; b.batchTokens = 60; b.microBatchTokens = 60; }).withAdamw(_ -> new AdamwOptions(0.01, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = maxGradNorm).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0); t.seed = 1; });
+        return TrainingOptions.defaults().withBatching(b -> {
+            b.epochs = 200;
+            b.maxSteps = steps;
+            b.batchTokens = 60;
+            b.microBatchTokens = 60;
+        }).withAdamw(_ -> new AdamwOptions(0.01, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = maxGradNorm).with(t -> {
+            t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0);
+            t.seed = 1;
+        });
     }
 
     private interface Body {
@@ -111,7 +122,7 @@ class CoreLoraTest {
         Map<String, float[]> factors = new TreeMap<>();
         with(space, constraint, training, (trainable, adapter, hook, basis) -> {
             try (TrainingLoop loop = new TrainingLoop(model, trainable, loss, training, hook, System::nanoTime)) {
-                loop.run(step -> { });
+                loop.run(step -> {});
             }
             distance[0] = hook.distance();
             adapter.forEach((module, f) -> {
@@ -131,7 +142,8 @@ class CoreLoraTest {
 
     @Test
     void overUnitVectorsItIsTheTrainingWithProjectedUpdates() {
-        // Adam acts on single entries: with a basis of unit vectors those of C are those of F inside, and what is outside is 0 in both. Without
+        // Adam acts on single entries: with a basis of unit vectors those of C are those of F inside, and what is outside is 0 in both.
+        // Without
         // clipping, whose norm counts the gradient outside in one of them.
         double[] ignored = new double[1];
         Map<String, float[]> core = train(axes(2, 7, 11, 20), Constraint.CORE, training(40, 0), ignored);
@@ -170,7 +182,7 @@ class CoreLoraTest {
         assertThat(found).hasSameSizeAs(expected).isNotEmpty();
         for (int i = 0; i < found.size(); i++) {
             for (int j = 0; j < found.get(i).length; j++) {
-                assertThat((double) found.get(i)[j]).isCloseTo(expected.get(i)[j], org.assertj.core.api.Assertions.within(1e-5));
+                assertThat((double) found.get(i)[j]).isCloseTo(expected.get(i)[j], Assertions.within(1e-5));
             }
         }
     }

@@ -1,6 +1,5 @@
 package io.sails4j.align;
 
-import io.sails4j.run.RunOrigin;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sails4j.align.Constraint;
@@ -14,6 +13,7 @@ import io.sails4j.data.Progress;
 import io.sails4j.io.AtomicFiles;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraMerge;
+import io.sails4j.lora.WeightedAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
@@ -31,16 +31,19 @@ import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.run.RunOptions;
+import io.sails4j.run.RunOrigin;
 import io.sails4j.tensor.DType;
 import io.sails4j.testing.TinyModel;
 import io.sails4j.train.LrSchedule;
 import io.sails4j.train.ScheduleOptions;
 import io.sails4j.train.TrainingOptions;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -72,15 +75,27 @@ class LlamaAlignTest {
     }
 
     private AlignResult align(Path base, Method method, Objective objective, Path out) {
-        TrainingOptions training = TrainingOptions.defaults().withBatching(b -> { b.epochs = 10; b.maxSteps = 0; b.batchTokens = 60; b.microBatchTokens = 40; }).withAdamw(_ -> new AdamwOptions(method == Method.FULL ? 1e-3 : 1e-2, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1); t.seed = 1; });
-        AlignOptions options = new AlignOptions(method, new ObjectiveOptions(objective, 0.1, Reference.CACHED), new AdapterOptions(EnumSet.allOf(Projection.class), 4, 4, AdapterVariant.plain()), new ConstraintOptions(Constraint.NONE, 0.1, Fill.AUTO), training, RunOptions.of(8));
+        TrainingOptions training = TrainingOptions.defaults().withBatching(b -> {
+            b.epochs = 10;
+            b.maxSteps = 0;
+            b.batchTokens = 60;
+            b.microBatchTokens = 40;
+        }).withAdamw(_ -> new AdamwOptions(method == Method.FULL ? 1e-3 : 1e-2, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1)
+            .with(t -> {
+                t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1);
+                t.seed = 1;
+            });
+        AlignOptions options = new AlignOptions(method, new ObjectiveOptions(objective, 0.1, Reference.CACHED),
+            new AdapterOptions(EnumSet.allOf(Projection.class), 4, 4, AdapterVariant.plain()),
+            new ConstraintOptions(Constraint.NONE, 0.1, Fill.AUTO), training, RunOptions.of(8));
         try (CausalModel model = CausalModel.load(base, engine, new ModelOptions(DType.F32, method == Method.FULL, false))) {
             return new AlignRun(model, base, options, null, RunOrigin.unknown()).run(TinyModel.pairs(8, 4), out, Progress.none());
         }
     }
 
     private float[] logits(Path directory, AdapterStack adapters) {
-        try (CausalModel model = CausalModel.load(directory, engine, ModelOptions.of(DType.F32)); ModelSession session = ModelSession.open(model);
+        try (CausalModel model = CausalModel.load(directory, engine, ModelOptions.of(DType.F32));
+             ModelSession session = ModelSession.open(model);
              ForwardPass pass = session.forward(TokenBatch.of(IDS), adapters, ForwardOptions.inference())) {
             return session.logits(pass, null).toFloatArray();
         }
@@ -115,7 +130,7 @@ class LlamaAlignTest {
         AlignResult result = align(base, Method.LORA, Objective.DPO, out);
         assertThat(result.lossAfter()).isLessThan(0.95 * result.lossBefore());
         Path merged = temporary.resolve("merged");
-        LoraMerge.merge(base, List.of(new io.sails4j.lora.WeightedAdapter(out, 1)), merged, engine);
+        LoraMerge.merge(base, List.of(new WeightedAdapter(out, 1)), merged, engine);
         try (LoraAdapter adapter = LoraAdapter.load(out, ModelConfig.read(base), engine)) {
             float[] beside = logits(base, AdapterStack.of(adapter.modules()));
             float[] inside = logits(merged, AdapterStack.none());
@@ -128,16 +143,18 @@ class LlamaAlignTest {
             assertThat(Math.sqrt(difference / norm)).isLessThan(1e-5);
             assertThat(inside).isNotEqualTo(logits(base, AdapterStack.none()));
         }
-        assertThat(parameter(merged, ModelWeights.headName(ModelConfig.read(base)))).isEqualTo(parameter(base, ModelWeights.headName(ModelConfig.read(base))));
+        assertThat(parameter(merged, ModelWeights.headName(ModelConfig.read(base))))
+            .isEqualTo(parameter(base, ModelWeights.headName(ModelConfig.read(base))));
     }
 
     /** Token by token with a cache gives what the whole sequence gives. */
     @Test
     void theCacheChangesNothing() {
         Path base = write(false);
-        try (CausalModel model = CausalModel.load(base, engine, ModelOptions.of(DType.F32)); ModelSession session = ModelSession.open(model)) {
+        try (CausalModel model = CausalModel.load(base, engine, ModelOptions.of(DType.F32));
+             ModelSession session = ModelSession.open(model)) {
             int[] fresh = new Generator(session, AdapterStack.none()).generate(IDS, GenerationOptions.greedy(12, Set.of()), null);
-            int[] all = java.util.stream.IntStream.concat(java.util.Arrays.stream(IDS), java.util.Arrays.stream(fresh)).toArray();
+            int[] all = IntStream.concat(Arrays.stream(IDS), Arrays.stream(fresh)).toArray();
             int vocab = (int) model.config().vocabSize();
             try (ForwardPass pass = session.forward(TokenBatch.of(all), AdapterStack.none(), ForwardOptions.inference())) {
                 float[] logits = session.logits(pass, null).toFloatArray();

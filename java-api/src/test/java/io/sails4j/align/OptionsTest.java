@@ -30,7 +30,8 @@ class OptionsTest {
                 assertThat(entry.group()).as(entry.name()).isNotBlank();
             }
         }
-        assertThat(names).contains("micro_batch_tokens", "optimizer_8bit", "lora_alpha", "use_dora", "eval_pairs", "max_length", "top_k", "beta1");
+        assertThat(names).contains("micro_batch_tokens", "optimizer_8bit", "lora_alpha", "use_dora", "eval_pairs", "max_length", "top_k",
+            "beta1");
     }
 
     @Test
@@ -57,7 +58,8 @@ class OptionsTest {
 
     @Test
     void otherValuesByName() {
-        AlignOptions other = Options.with(DEFAULTS, Map.of("r", 4, "micro_batch_tokens", 7, "recompute", RecomputeOption.lowest(3), "keep_checkpoints", 5));
+        AlignOptions other = Options.with(DEFAULTS,
+            Map.of("r", 4, "micro_batch_tokens", 7, "recompute", RecomputeOption.lowest(3), "keep_checkpoints", 5));
         assertThat(other.adapter().r()).isEqualTo(4);
         assertThat(other.training().batching().microBatchTokens()).isEqualTo(7);
         assertThat(Options.json(other).get("recompute").asText()).isEqualTo("3");

@@ -1,6 +1,5 @@
 package io.sails4j.align;
 
-import io.sails4j.run.RunOrigin;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -10,6 +9,7 @@ import io.sails4j.align.Method;
 import io.sails4j.config.Projection;
 import io.sails4j.data.Progress;
 import io.sails4j.io.InputException;
+import io.sails4j.io.JsonFiles;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.objective.Objective;
@@ -21,6 +21,7 @@ import io.sails4j.ops.EngineOptions;
 import io.sails4j.run.CheckpointOptions;
 import io.sails4j.run.RunControl;
 import io.sails4j.run.RunOptions;
+import io.sails4j.run.RunOrigin;
 import io.sails4j.run.StoppedException;
 import io.sails4j.subspace.PcaSubspace;
 import io.sails4j.subspace.SafetySubspace;
@@ -39,6 +40,7 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
@@ -50,7 +52,15 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Runs that are stopped and go on: the same bits; and what is refused. */
 class ResumeTest {
-    private static final TrainingOptions PLAIN = TrainingOptions.defaults().withBatching(b -> { b.epochs = 12; b.maxSteps = 12; b.batchTokens = 60; b.microBatchTokens = 40; }).withAdamw(_ -> new AdamwOptions(0.01, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1); t.seed = 1; });
+    private static final TrainingOptions PLAIN = TrainingOptions.defaults().withBatching(b -> {
+        b.epochs = 12;
+        b.maxSteps = 12;
+        b.batchTokens = 60;
+        b.microBatchTokens = 40;
+    }).withAdamw(_ -> new AdamwOptions(0.01, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
+        t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1);
+        t.seed = 1;
+    });
     private static final RunOptions RUN = RunOptions.of(8).withCheckpoints(new CheckpointOptions(2, 2));
 
     @TempDir
@@ -64,7 +74,7 @@ class ResumeTest {
     }
 
     private static SafetySubspace subspace() {
-        java.util.Random random = new java.util.Random(3);
+        Random random = new Random(3);
         float[][] directions = new float[3][24];
         for (int i = 0; i < 3; i++) {
             for (int j = 0; j < 24; j++) {
@@ -82,7 +92,9 @@ class ResumeTest {
     }
 
     private static AlignOptions options(Method method, Objective objective, Constraint constraint, TrainingOptions training) {
-        return new AlignOptions(method, new ObjectiveOptions(objective, 0.1, Reference.CACHED), new AdapterOptions(EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ, Projection.DOWN_PROJ), 3, 3, AdapterVariant.plain()), new ConstraintOptions(constraint, 0.1, Fill.AUTO), training, RUN);
+        return new AlignOptions(method, new ObjectiveOptions(objective, 0.1, Reference.CACHED),
+            new AdapterOptions(EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ, Projection.DOWN_PROJ), 3, 3, AdapterVariant.plain()),
+            new ConstraintOptions(constraint, 0.1, Fill.AUTO), training, RUN);
     }
 
     private static AlignOptions watched(AlignOptions options, long every, int patience, boolean keepBest) {
@@ -98,18 +110,21 @@ class ResumeTest {
         AtomicInteger begun = new AtomicInteger();
         DType dtype = options.training().optimizer().state().master() == Master.BF16 ? DType.BF16 : DType.F32;
         try (CausalModel model = new CausalModel(engine, ModelWeights.random(TinyModel.CONFIG, engine, dtype, 7), false)) {
-            return new AlignRun(model, Path.of("tiny"), options, options.method() == Method.SAILS ? subspace() : null, new RunOrigin(provenance, List.of()))
+            return new AlignRun(model, Path.of("tiny"), options, options.method() == Method.SAILS ? subspace() : null,
+                new RunOrigin(provenance, List.of()))
                 .run(TinyModel.pairs(9, 4), temporary.resolve(out), Progress.none(),
                     new RunControl(resume, () -> begun.getAndIncrement() >= microBatches, messages::add));
         }
     }
 
     private void assertSame(String file, String a, String b) throws IOException {
-        assertThat(Files.mismatch(temporary.resolve(a).resolve(file), temporary.resolve(b).resolve(file))).as(file + " of " + b).isEqualTo(-1);
+        assertThat(Files.mismatch(temporary.resolve(a).resolve(file), temporary.resolve(b).resolve(file))).as(file + " of " + b)
+            .isEqualTo(-1);
     }
 
     @ParameterizedTest
-    @CsvSource({"SAILS, SFT, UPDATE", "SAILS, DPO, GRADIENT", "SAILS, DPO, PENALTY", "SAILS, DPO, CORE", "LORA, DPO, NONE", "FULL, SFT, NONE", "FULL, DPO, NONE"})
+    @CsvSource({"SAILS, SFT, UPDATE", "SAILS, DPO, GRADIENT", "SAILS, DPO, PENALTY", "SAILS, DPO, CORE", "LORA, DPO, NONE",
+        "FULL, SFT, NONE", "FULL, DPO, NONE"})
     void aRunThatIsStoppedAgainAndAgainEndsWithTheSameBytes(Method method, Objective objective, Constraint constraint) throws IOException {
         AlignOptions options = options(method, objective, constraint, PLAIN);
         AlignResult whole = run(options, "whole", false, Integer.MAX_VALUE);
@@ -128,7 +143,8 @@ class ResumeTest {
         assertSame(method == Method.FULL ? "model.safetensors" : "adapter_model.safetensors", "whole", "parts");
         assertThat(result.lossBefore()).isEqualTo(whole.lossBefore());
         assertThat(result.lossAfter()).isEqualTo(whole.lossAfter());
-        assertThat(Files.readAllLines(temporary.resolve("parts/metrics.jsonl"))).hasSameSizeAs(Files.readAllLines(temporary.resolve("whole/metrics.jsonl")));
+        assertThat(Files.readAllLines(temporary.resolve("parts/metrics.jsonl")))
+            .hasSameSizeAs(Files.readAllLines(temporary.resolve("whole/metrics.jsonl")));
         assertThat(temporary.resolve("parts.partial")).doesNotExist();
     }
 
@@ -141,7 +157,8 @@ class ResumeTest {
             o.state = new OptimizerState(true, Master.F32);
         });
         AlignOptions plain = options(Method.LORA, Objective.DPO, Constraint.NONE, PLAIN);
-        List<AlignOptions> variants = List.of(plain.with(o -> o.training = averaged), watched(plain, 2, 0, true), watched(plain, 1, 2, true));
+        List<AlignOptions> variants = List.of(plain.with(o -> o.training = averaged), watched(plain, 2, 0, true),
+            watched(plain, 1, 2, true));
         for (int i = 0; i < variants.size(); i++) {
             AlignOptions options = variants.get(i);
             AlignResult whole = run(options, "whole" + i, false, Integer.MAX_VALUE);
@@ -155,7 +172,12 @@ class ResumeTest {
     @Test
     void remaindersOfBf16ParametersGoOnToo() throws IOException {
         for (boolean in8bit : new boolean[] {false, true}) {
-            TrainingOptions training = PLAIN.withOptimizer(o -> { o.loraPlusRatio = 1; o.decayVectors = false; o.emaDecay = 0; o.state = new OptimizerState(in8bit, Master.BF16); });
+            TrainingOptions training = PLAIN.withOptimizer(o -> {
+                o.loraPlusRatio = 1;
+                o.decayVectors = false;
+                o.emaDecay = 0;
+                o.state = new OptimizerState(in8bit, Master.BF16);
+            });
             AlignOptions options = options(Method.FULL, Objective.SFT, Constraint.NONE, training);
             run(options, "whole" + in8bit, false, Integer.MAX_VALUE);
             assertThatThrownBy(() -> run(options, "parts" + in8bit, false, 11)).isInstanceOf(StoppedException.class);
@@ -166,11 +188,13 @@ class ResumeTest {
 
     @Test
     void aLiveReferenceKeepsNothingAndGoesOn() throws IOException {
-        AlignOptions options = options(Method.SAILS, Objective.DPO, Constraint.UPDATE, PLAIN).with(o -> o.objective = o.objective.withReference(Reference.LIVE));
+        AlignOptions options = options(Method.SAILS, Objective.DPO, Constraint.UPDATE, PLAIN)
+            .with(o -> o.objective = o.objective.withReference(Reference.LIVE));
         run(options, "whole", false, Integer.MAX_VALUE);
         assertThatThrownBy(() -> run(options, "parts", false, 11)).isInstanceOf(StoppedException.class);
         assertThat(temporary.resolve("parts.partial/reference_logps.safetensors")).doesNotExist();
-        assertThatThrownBy(() -> run(options(Method.SAILS, Objective.DPO, Constraint.UPDATE, PLAIN), "parts", true, 11)).isInstanceOf(InputException.class)
+        assertThatThrownBy(() -> run(options(Method.SAILS, Objective.DPO, Constraint.UPDATE, PLAIN), "parts", true, 11))
+            .isInstanceOf(InputException.class)
             .hasMessageContaining("reference was 'live' and is now 'cached'");
         run(options, "parts", true, Integer.MAX_VALUE);
         assertSame("adapter_model.safetensors", "whole", "parts");
@@ -179,30 +203,59 @@ class ResumeTest {
     @Test
     void theBestParametersAreThoseOfTheLowestLoss() throws IOException {
         // A rate that is far too high at the end: the last parameters are not the best.
-        TrainingOptions wild = TrainingOptions.defaults().withBatching(b -> { b.epochs = 30; b.maxSteps = 14; b.batchTokens = 60; b.microBatchTokens = 400; }).withAdamw(_ -> new AdamwOptions(0.3, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 0).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0); t.seed = 1; });
-        AlignResult result = run(watched(options(Method.LORA, Objective.DPO, Constraint.NONE, wild), 1, 0, true), "best", false, Integer.MAX_VALUE);
-        double lowest = Files.readAllLines(temporary.resolve("best/metrics.jsonl")).stream().filter(l -> l.contains("\"evaluation\":\"step\""))
-            .mapToDouble(l -> io.sails4j.io.JsonFiles.parse(l, "line").get("loss").asDouble()).min().orElseThrow();
+        TrainingOptions wild = TrainingOptions.defaults().withBatching(b -> {
+            b.epochs = 30;
+            b.maxSteps = 14;
+            b.batchTokens = 60;
+            b.microBatchTokens = 400;
+        }).withAdamw(_ -> new AdamwOptions(0.3, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 0).with(t -> {
+            t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0);
+            t.seed = 1;
+        });
+        AlignResult result = run(watched(options(Method.LORA, Objective.DPO, Constraint.NONE, wild), 1, 0, true), "best", false,
+            Integer.MAX_VALUE);
+        double lowest = Files.readAllLines(temporary.resolve("best/metrics.jsonl")).stream()
+            .filter(l -> l.contains("\"evaluation\":\"step\""))
+            .mapToDouble(l -> JsonFiles.parse(l, "line").get("loss").asDouble()).min().orElseThrow();
         assertThat(result.lossAfter()).isEqualTo(lowest);
     }
 
     @Test
     void patienceEndsARunEarly() {
-        TrainingOptions still = TrainingOptions.defaults().withBatching(b -> { b.epochs = 30; b.maxSteps = 14; b.batchTokens = 60; b.microBatchTokens = 400; }).withAdamw(_ -> new AdamwOptions(0, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0); t.seed = 1; });
-        assertThat(run(watched(options(Method.LORA, Objective.SFT, Constraint.NONE, still), 1, 3, false), "still", false, Integer.MAX_VALUE).steps()).isEqualTo(4);
+        TrainingOptions still = TrainingOptions.defaults().withBatching(b -> {
+            b.epochs = 30;
+            b.maxSteps = 14;
+            b.batchTokens = 60;
+            b.microBatchTokens = 400;
+        }).withAdamw(_ -> new AdamwOptions(0, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
+            t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0);
+            t.seed = 1;
+        });
+        assertThat(run(watched(options(Method.LORA, Objective.SFT, Constraint.NONE, still), 1, 3, false), "still", false, Integer.MAX_VALUE)
+            .steps()).isEqualTo(4);
     }
 
     @Test
     void anotherModelDataSetOrOptionIsRefusedByName() {
         AlignOptions options = options(Method.LORA, Objective.SFT, Constraint.NONE, PLAIN);
         assertThatThrownBy(() -> run(options, "out", false, 5)).isInstanceOf(StoppedException.class);
-        TrainingOptions other = TrainingOptions.defaults().withBatching(b -> { b.epochs = 12; b.maxSteps = 12; b.batchTokens = 60; b.microBatchTokens = 40; }).withAdamw(_ -> new AdamwOptions(0.02, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1); t.seed = 1; });
-        assertThatThrownBy(() -> run(options(Method.LORA, Objective.SFT, Constraint.NONE, other), "out", true, 5)).isInstanceOf(InputException.class)
+        TrainingOptions other = TrainingOptions.defaults().withBatching(b -> {
+            b.epochs = 12;
+            b.maxSteps = 12;
+            b.batchTokens = 60;
+            b.microBatchTokens = 40;
+        }).withAdamw(_ -> new AdamwOptions(0.02, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
+            t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1);
+            t.seed = 1;
+        });
+        assertThatThrownBy(() -> run(options(Method.LORA, Objective.SFT, Constraint.NONE, other), "out", true, 5))
+            .isInstanceOf(InputException.class)
             .hasMessageContaining("lr was 0.01 and is now 0.02");
         assertThatThrownBy(() -> run(options, "out", true, 5, Map.of("model.sha256", "other"))).isInstanceOf(InputException.class)
             .hasMessageContaining("provenance.model.sha256 was 'm' and is now 'other'");
         assertThatThrownBy(() -> run(options, "out", false, 5)).isInstanceOf(InputException.class).hasMessageContaining("resume=true");
-        assertThatThrownBy(() -> run(options, "nothing", true, 5)).isInstanceOf(InputException.class).hasMessageContaining("nothing to resume");
+        assertThatThrownBy(() -> run(options, "nothing", true, 5)).isInstanceOf(InputException.class)
+            .hasMessageContaining("nothing to resume");
         assertThat(run(options, "out", true, Integer.MAX_VALUE).steps()).isEqualTo(12);
     }
 
@@ -211,7 +264,8 @@ class ResumeTest {
         AlignOptions options = options(Method.LORA, Objective.SFT, Constraint.NONE, PLAIN);
         assertThatThrownBy(() -> run(options, "out", false, 5)).isInstanceOf(StoppedException.class);
         try (Engine other = Engine.open(new EngineOptions("cpu", 1, "isa=generic")); CausalModel model = TinyModel.open(other)) {
-            new AlignRun(model, Path.of("tiny"), options, null, new RunOrigin(Map.of("model.sha256", "m"), List.of())).run(TinyModel.pairs(9, 4), temporary.resolve("out"), Progress.none(),
+            new AlignRun(model, Path.of("tiny"), options, null, new RunOrigin(Map.of("model.sha256", "m"), List.of())).run(
+                TinyModel.pairs(9, 4), temporary.resolve("out"), Progress.none(),
                 new RunControl(true, () -> false, messages::add));
         }
         assertThat(messages).anyMatch(m -> m.contains("generic") && m.contains("may differ"));
@@ -239,8 +293,19 @@ class ResumeTest {
 
     @Test
     void aLossThatIsNotFiniteNamesTheStepTheExamplesAndTheLastGoodCheckpoint() {
-        TrainingOptions wild = TrainingOptions.defaults().withBatching(b -> { b.epochs = 20; b.maxSteps = 0; b.batchTokens = 60; b.microBatchTokens = 40; }).withAdamw(_ -> new AdamwOptions(1e30, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1); t.seed = 1; });
-        assertThatThrownBy(() -> run(options(Method.FULL, Objective.SFT, Constraint.NONE, wild).with(o -> o.run = RUN.withCheckpoints(new CheckpointOptions(1, 2))), "wild", false, Integer.MAX_VALUE))
-            .isInstanceOf(TrainingException.class).hasMessageContaining("examples").hasMessageContaining("the last good checkpoint is that of step");
+        TrainingOptions wild = TrainingOptions.defaults().withBatching(b -> {
+            b.epochs = 20;
+            b.maxSteps = 0;
+            b.batchTokens = 60;
+            b.microBatchTokens = 40;
+        }).withAdamw(_ -> new AdamwOptions(1e30, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
+            t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1);
+            t.seed = 1;
+        });
+        assertThatThrownBy(() -> run(
+            options(Method.FULL, Objective.SFT, Constraint.NONE, wild).with(o -> o.run = RUN.withCheckpoints(new CheckpointOptions(1, 2))),
+            "wild", false, Integer.MAX_VALUE))
+            .isInstanceOf(TrainingException.class).hasMessageContaining("examples")
+            .hasMessageContaining("the last good checkpoint is that of step");
     }
 }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.io.InputException;
 import io.sails4j.io.RefusedInput;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -13,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Consumer;
+import org.assertj.core.api.Assertions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -71,7 +73,8 @@ class Gemma2ConfigReaderTest {
         ModelConfig.gemma2_2b().sliding().forEach(s -> reversed.withArray("/layer_types").add(s ? "full_attention" : "sliding_attention"));
         assertThat(read(json -> json.setAll(reversed)).sliding().subList(0, 3)).containsExactly(false, true, false);
         refused(json -> json.putArray("layer_types").add("full_attention"), "layer_types", "26");
-        refused(json -> json.put("num_hidden_layers", 1).putArray("layer_types").add("chunked"), "layer_types", "chunked", "sliding_attention");
+        refused(json -> json.put("num_hidden_layers", 1).putArray("layer_types").add("chunked"), "layer_types", "chunked",
+            "sliding_attention");
     }
 
     @Test
@@ -107,7 +110,8 @@ class Gemma2ConfigReaderTest {
 
     @Test
     void numbers() {
-        for (String key : List.of("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
+        for (String key : List.of("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
+            "head_dim",
             "intermediate_size", "max_position_embeddings")) {
             refused(json -> json.put(key, 0), "'" + key + "' is 0", "positive");
             refused(json -> json.put(key, -3), "'" + key + "' is -3", "positive");
@@ -128,7 +132,7 @@ class Gemma2ConfigReaderTest {
     @Test
     void noWindowAtAll() throws IOException {
         Files.writeString(directory.resolve("config.json"), ModelConfig.gemma2_2b().toJson().putNull("sliding_window").toString());
-        org.assertj.core.api.Assertions.assertThatThrownBy(() -> ModelConfig.read(directory)).isInstanceOf(io.sails4j.io.InputException.class)
+        Assertions.assertThatThrownBy(() -> ModelConfig.read(directory)).isInstanceOf(InputException.class)
             .hasMessageContaining("'sliding_window' is null, expected a positive integer");
     }
 

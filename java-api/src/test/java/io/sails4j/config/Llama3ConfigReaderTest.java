@@ -52,7 +52,8 @@ class Llama3ConfigReaderTest {
         ModelConfig other = read(json -> {
             json.remove(List.of("rope_theta", "rope_scaling", "torch_dtype"));
             json.put("dtype", "bfloat16").put("pretraining_tp", 1);
-            json.putObject("rope_parameters").put("rope_theta", 500_000.0).put("rope_type", "llama3").put("factor", 8.0).put("low_freq_factor", 1.0)
+            json.putObject("rope_parameters").put("rope_theta", 500_000.0).put("rope_type", "llama3").put("factor", 8.0)
+                .put("low_freq_factor", 1.0)
                 .put("high_freq_factor", 4.0).put("original_max_position_embeddings", 8192);
         });
         assertThat(other).isEqualTo(ModelConfig.llama31_8b());
@@ -60,8 +61,9 @@ class Llama3ConfigReaderTest {
 
     @Test
     void legalOddities() throws IOException {
-        ModelConfig bare = read(json -> json.remove(List.of("head_dim", "num_key_value_heads", "rope_scaling", "rope_theta", "tie_word_embeddings",
-            "max_position_embeddings")));
+        ModelConfig bare = read(
+            json -> json.remove(List.of("head_dim", "num_key_value_heads", "rope_scaling", "rope_theta", "tie_word_embeddings",
+                "max_position_embeddings")));
         assertThat(bare.headDim()).isEqualTo(128);
         assertThat(bare.nKvHeads()).isEqualTo(32);
         assertThat(bare.ropeScaling()).isEqualTo(new RopeScaling.None());
@@ -92,12 +94,14 @@ class Llama3ConfigReaderTest {
     @Test
     void scalings() {
         for (String type : List.of("linear", "dynamic", "yarn", "longrope")) {
-            refused(json -> json.putObject("rope_scaling").put("rope_type", type).put("factor", 2.0), "rope_type", "'" + type + "'", "'llama3'");
+            refused(json -> json.putObject("rope_scaling").put("rope_type", type).put("factor", 2.0), "rope_type", "'" + type + "'",
+                "'llama3'");
             refused(json -> json.putObject("rope_parameters").put("rope_type", type), "rope_type", "'" + type + "'");
         }
         refused(json -> json.putObject("rope_scaling").put("type", "linear").put("factor", 2.0), "type", "'linear'");
         refused(json -> json.withObject("/rope_scaling").remove("factor"), "lacks", "factor");
-        refused(json -> json.withObject("/rope_scaling").remove("original_max_position_embeddings"), "lacks", "original_max_position_embeddings");
+        refused(json -> json.withObject("/rope_scaling").remove("original_max_position_embeddings"), "lacks",
+            "original_max_position_embeddings");
         refused(json -> json.withObject("/rope_scaling").put("factor", 0.5), "'factor' is 0.5", "at least 1");
         refused(json -> json.withObject("/rope_scaling").put("high_freq_factor", 1.0), "high_freq_factor", "more than low_freq_factor");
         refused(json -> json.withObject("/rope_scaling").put("low_freq_factor", -1.0), "low_freq_factor", "positive");

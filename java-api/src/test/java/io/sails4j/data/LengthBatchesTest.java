@@ -38,8 +38,10 @@ class LengthBatchesTest {
     @Test
     void theSeedAndTheEpochDecideTheOrder() {
         int[] lengths = lengths(100);
-        assertThat(LengthBatches.shuffled(lengths, 128, 3, 1)).usingRecursiveComparison().isEqualTo(LengthBatches.shuffled(lengths, 128, 3, 1));
-        assertThat(LengthBatches.shuffled(lengths, 128, 3, 1)).usingRecursiveComparison().isNotEqualTo(LengthBatches.shuffled(lengths, 128, 3, 2));
+        assertThat(LengthBatches.shuffled(lengths, 128, 3, 1)).usingRecursiveComparison()
+            .isEqualTo(LengthBatches.shuffled(lengths, 128, 3, 1));
+        assertThat(LengthBatches.shuffled(lengths, 128, 3, 1)).usingRecursiveComparison()
+            .isNotEqualTo(LengthBatches.shuffled(lengths, 128, 3, 2));
     }
 
     @Test
@@ -47,7 +49,8 @@ class LengthBatchesTest {
         TokenSequence a = new TokenSequence(new int[] {5, 6, 7}, new boolean[] {false, true, true});
         TokenSequence b = new TokenSequence(new int[] {8}, new boolean[] {false});
         SequenceBatch batch = SequenceBatch.of(List.of(a, b), false);
-        assertThat(batch.targets()).containsExactly(6, 7, Labels.IGNORE_INDEX, Labels.IGNORE_INDEX, Labels.IGNORE_INDEX, Labels.IGNORE_INDEX);
+        assertThat(batch.targets()).containsExactly(6, 7, Labels.IGNORE_INDEX, Labels.IGNORE_INDEX, Labels.IGNORE_INDEX,
+            Labels.IGNORE_INDEX);
         assertThat(batch.tokens().inputIds()).containsExactly(5, 6, 7, 8, 0, 0);
         assertThat(batch.tokens().segments()).containsExactly(1, 1, 1, 1, 0, 0);
     }

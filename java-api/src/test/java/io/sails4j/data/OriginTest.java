@@ -16,6 +16,7 @@ class OriginTest {
         assertThat(Origin.describe(List.of(Origin.line(FILE, 12), Origin.line(FILE, 7)))).isEqualTo("lines 7, 12 of data.jsonl");
         assertThat(Origin.describe(LongStream.rangeClosed(1, 11).mapToObj(n -> Origin.row(Path.of("p.safetensors"), n)).toList()))
             .isEqualTo("rows 1, 2, 3, 4, 5, 6, 7, 8 and 3 more of p.safetensors");
-        assertThat(Origin.describe(List.of(Origin.line(FILE, 2), Origin.line(Path.of("b"), 1)))).isEqualTo("line 2 of data.jsonl, line 1 of b");
+        assertThat(Origin.describe(List.of(Origin.line(FILE, 2), Origin.line(Path.of("b"), 1))))
+            .isEqualTo("line 2 of data.jsonl, line 1 of b");
     }
 }

@@ -20,8 +20,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 class PreferenceReaderTest {
-    private static final String GOOD =
-        "{\"chosen\": \"\\n\\nHuman: hi\\n\\nAssistant: hello\", \"rejected\": \"\\n\\nHuman: hi\\n\\nAssistant: go away\"}";
+    private static final String GOOD = "{\"chosen\": \"\\n\\nHuman: hi\\n\\nAssistant: hello\", \"rejected\": \"\\n\\nHuman:"
+        + " hi\\n\\nAssistant: go away\"}";
 
     @TempDir
     private Path directory;
@@ -68,7 +68,8 @@ class PreferenceReaderTest {
             "{\"chosen\": [" + user + "," + yes + "], \"rejected\": [" + user + "," + no + "]}"));
         PreferenceSet set = PreferenceReader.read(file);
         List<Message> prompt = List.of(new Message("user", "q"));
-        assertThat(set.pairs()).containsExactly(new PreferencePair(prompt, "yes", "no", Origin.line(file, 1)), new PreferencePair(prompt, "yes", "no", Origin.line(file, 2)),
+        assertThat(set.pairs()).containsExactly(new PreferencePair(prompt, "yes", "no", Origin.line(file, 1)),
+            new PreferencePair(prompt, "yes", "no", Origin.line(file, 2)),
             new PreferencePair(prompt, "yes", "no", Origin.line(file, 3)));
     }
 
@@ -115,7 +116,8 @@ class PreferenceReaderTest {
 
     @Test
     void keepsLineEndsInsideTextAsTheyAre() throws IOException {
-        PreferenceSet set = PreferenceReader.read(file("a.jsonl", "{\"prompt\": \"q\", \"chosen\": \"a\\r\\nb\", \"rejected\": \"c\"}\r\n"));
+        PreferenceSet set = PreferenceReader
+            .read(file("a.jsonl", "{\"prompt\": \"q\", \"chosen\": \"a\\r\\nb\", \"rejected\": \"c\"}\r\n"));
         assertThat(set.pairs().getFirst().chosen()).isEqualTo("a\r\nb");
     }
 

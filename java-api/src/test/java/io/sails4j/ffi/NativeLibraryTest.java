@@ -44,13 +44,15 @@ class NativeLibraryTest {
     @Test
     void aMissingSymbolIsNamedWhenItIsCalled() {
         NativeLibrary whole = NativeLibrary.open("sails_cpu");
-        SymbolLookup part = name -> name.equals("sails_adamw_rates") || name.equals("sails_synchronize") ? Optional.empty() : whole.find(name);
+        SymbolLookup part = name -> name.equals("sails_adamw_rates") || name.equals("sails_synchronize") ? Optional.empty()
+            : whole.find(name);
         NativeDevice device = NativeDevice.open(new NativeLibrary(Path.of("/somewhere/libsails_cpu.so"), part), 0, 1, "");
         assertThatThrownBy(device::synchronize).isInstanceOfSatisfying(NativeException.class, e -> {
             assertThat(e.function()).isEqualTo("sails_synchronize");
             assertThat(e.code()).isEqualTo(NativeException.UNSUPPORTED);
-            assertThat(e.text()).isEqualTo("/somewhere/libsails_cpu.so does not export it; the library is older than this program or incomplete: "
-                + "rebuild it");
+            assertThat(e.text())
+                .isEqualTo("/somewhere/libsails_cpu.so does not export it; the library is older than this program or incomplete: "
+                    + "rebuild it");
         });
         assertThatThrownBy(() -> device.adamwRates(0, 1, 1, 1, 1, 1, 1, 1)).isInstanceOf(NativeException.class)
             .hasMessageContaining("sails_adamw_rates").hasMessageContaining("/somewhere/libsails_cpu.so");

@@ -7,6 +7,7 @@ import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Random;
 import java.util.SequencedMap;
@@ -25,7 +26,8 @@ class NpzFileTest {
     private static byte[] npy(String header, int dataBytes) {
         byte[] text = (header + "\n").getBytes(StandardCharsets.US_ASCII);
         byte[] out = new byte[10 + text.length + dataBytes];
-        System.arraycopy(new byte[] {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (byte) text.length, (byte) (text.length >> 8)}, 0, out, 0, 10);
+        System.arraycopy(new byte[] {(byte) 0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (byte) text.length, (byte) (text.length >> 8)}, 0, out, 0,
+            10);
         System.arraycopy(text, 0, out, 10, text.length);
         return out;
     }
@@ -81,7 +83,7 @@ class NpzFileTest {
         refused(Files.write(directory.resolve("y.npz"), new byte[100]), "no zip archive");
         refused(Files.write(directory.resolve("z.npz"), new byte[0]), "no zip archive");
         byte[] whole = Files.readAllBytes(zip("a.npy", npy(good, 8), true));
-        refused(Files.write(directory.resolve("cut.npz"), java.util.Arrays.copyOf(whole, whole.length - 30)), "zip archive");
+        refused(Files.write(directory.resolve("cut.npz"), Arrays.copyOf(whole, whole.length - 30)), "zip archive");
     }
 
     @Test

@@ -10,6 +10,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
@@ -57,7 +58,8 @@ class SafetensorsFileTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"0,length is 0", "50,cut off", "100000001,100000001", "-9223372036854775808,9223372036854775808", "-1,18446744073709551615"})
+    @CsvSource({"0,length is 0", "50,cut off", "100000001,100000001", "-9223372036854775808,9223372036854775808",
+        "-1,18446744073709551615"})
     void headerLengths(long length, String part) throws Exception {
         refused(write(length, "{}".getBytes(StandardCharsets.UTF_8), 0), part);
     }
@@ -98,7 +100,8 @@ class SafetensorsFileTest {
     void manyEntriesWork() throws Exception {
         StringBuilder json = new StringBuilder("{");
         for (int i = 0; i < 100_000; i++) {
-            json.append(i == 0 ? "" : ",").append("'t").append(i).append("':{'dtype':'U8','shape':[1],'data_offsets':[").append(i).append(',')
+            json.append(i == 0 ? "" : ",").append("'t").append(i).append("':{'dtype':'U8','shape':[1],'data_offsets':[").append(i)
+                .append(',')
                 .append(i + 1).append("]}");
         }
         try (SafetensorsFile file = SafetensorsFile.open(withHeader(json.append('}').toString(), 100_000))) {
@@ -163,7 +166,7 @@ class SafetensorsFileTest {
     }
 
     static byte[] mutated(byte[] good, Random random) {
-        byte[] bytes = random.nextInt(4) == 0 ? java.util.Arrays.copyOf(good, random.nextInt(good.length + 40)) : good.clone();
+        byte[] bytes = random.nextInt(4) == 0 ? Arrays.copyOf(good, random.nextInt(good.length + 40)) : good.clone();
         for (int k = random.nextInt(4); k >= 0 && bytes.length > 0; k--) {
             bytes[random.nextInt(bytes.length)] = (byte) random.nextInt(256);
         }

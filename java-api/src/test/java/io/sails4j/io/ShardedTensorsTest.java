@@ -3,11 +3,14 @@ package io.sails4j.io;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sails4j.tensor.HostTensor;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SequencedMap;
+import org.assertj.core.api.Assertions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -86,9 +89,9 @@ class ShardedTensorsTest {
     @Test
     void failedWritesLeaveNothing() throws Exception {
         Path target = directory.resolve("out").resolve("file");
-        assertThat(org.assertj.core.api.Assertions.catchThrowable(() -> AtomicFiles.write(target, channel -> {
-            throw new java.io.IOException("disk full");
-        }))).isInstanceOf(java.io.UncheckedIOException.class).hasMessageContaining("disk full").hasMessageContaining(target.toString());
+        assertThat(Assertions.catchThrowable(() -> AtomicFiles.write(target, channel -> {
+            throw new IOException("disk full");
+        }))).isInstanceOf(UncheckedIOException.class).hasMessageContaining("disk full").hasMessageContaining(target.toString());
         assertThat(target.getParent()).isEmptyDirectory();
         // What a killed process left goes with the next write to the same place.
         Files.writeString(target.resolveSibling(".file.sails-tmp-999999999-1"), "half");

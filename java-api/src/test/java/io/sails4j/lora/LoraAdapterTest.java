@@ -1,6 +1,5 @@
 package io.sails4j.lora;
 
-import io.sails4j.model.TrainedShape;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -8,9 +7,12 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
+import io.sails4j.io.InputException;
 import io.sails4j.io.RefusedInput;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
+import io.sails4j.model.ModelWeights;
+import io.sails4j.model.TrainedShape;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
@@ -25,7 +27,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.TreeSet;
 import java.util.function.Consumer;
+import org.assertj.core.api.Assertions;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -116,7 +120,8 @@ class LoraAdapterTest {
     void savedAndLoaded() {
         try (LoraAdapter adapter = load()) {
             assertThat(adapter.modules()).hasSize(6);
-            assertThat(adapter.trainableCount()).isEqualTo(TrainedShape.ofUniform(MODEL, EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ), 3).parameterCount(MODEL));
+            assertThat(adapter.trainableCount())
+                .isEqualTo(TrainedShape.ofUniform(MODEL, EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ), 3).parameterCount(MODEL));
             assertThat(adapter.config().baseModel()).isEqualTo("a model");
             float next = 0;
             for (var factors : adapter.modules().values()) {
@@ -159,7 +164,8 @@ class LoraAdapterTest {
     void targets() throws IOException {
         assertThat(modulesOf(json -> json.put("target_modules", "all-linear").putNull("layers_to_transform"))).hasSize(21);
         assertThat(modulesOf(json -> json.put("target_modules", ".*\\.[12]\\..*(q|k)_proj").putNull("layers_to_transform")))
-            .containsExactlyInAnyOrder(module(1, Projection.Q_PROJ), module(1, Projection.K_PROJ), module(2, Projection.Q_PROJ), module(2, Projection.K_PROJ));
+            .containsExactlyInAnyOrder(module(1, Projection.Q_PROJ), module(1, Projection.K_PROJ), module(2, Projection.Q_PROJ),
+                module(2, Projection.K_PROJ));
         assertThat(modulesOf(json -> json.put("layers_to_transform", 2).putArray("target_modules").add("self_attn.v_proj")))
             .containsExactly(module(2, Projection.V_PROJ));
         assertThat(modulesOf(json -> {
@@ -229,7 +235,7 @@ class LoraAdapterTest {
     void modulesThatDifferByLayerAreWrittenByTheirPaths() {
         ModuleKey first = module(0, Projection.Q_PROJ);
         ModuleKey second = module(2, Projection.DOWN_PROJ);
-        LoraConfig config = new LoraConfig(2, 4, false, false, new java.util.TreeSet<>(List.of(first, second)), Map.of(), Map.of(), "");
+        LoraConfig config = new LoraConfig(2, 4, false, false, new TreeSet<>(List.of(first, second)), Map.of(), Map.of(), "");
         try (LoraAdapter adapter = LoraAdapter.create(config, MODEL, engine.device())) {
             adapter.save(root.resolve("irregular"));
         }
@@ -277,21 +283,22 @@ class LoraAdapterTest {
     void weightsScaleWhatAnAdapterAddsAndMergingWithMinusOneTakesItOutAgain() throws IOException {
         assertThat(WeightedAdapter.parse("some/dir")).isEqualTo(new WeightedAdapter(Path.of("some/dir"), 1));
         assertThat(WeightedAdapter.parse("some/dir=-0.5")).isEqualTo(new WeightedAdapter(Path.of("some/dir"), -0.5f));
-        Path odd = java.nio.file.Files.createDirectory(root.resolve("a=1"));
+        Path odd = Files.createDirectory(root.resolve("a=1"));
         assertThat(WeightedAdapter.parse(odd.toString())).isEqualTo(new WeightedAdapter(odd, 1));
-        org.assertj.core.api.Assertions.assertThatThrownBy(() -> WeightedAdapter.parse("some/dir=much")).isInstanceOf(io.sails4j.io.InputException.class).hasMessageContaining("'much'");
+        Assertions.assertThatThrownBy(() -> WeightedAdapter.parse("some/dir=much")).isInstanceOf(InputException.class)
+            .hasMessageContaining("'much'");
 
         Path base = root.resolve("base");
-        try (io.sails4j.model.ModelWeights weights = io.sails4j.model.ModelWeights.random(MODEL, engine, io.sails4j.tensor.DType.F32, 4)) {
-            java.nio.file.Files.createDirectory(base);
+        try (ModelWeights weights = ModelWeights.random(MODEL, engine, DType.F32, 4)) {
+            Files.createDirectory(base);
             weights.writeInto(base, engine);
         }
         Path once = root.resolve("once");
-        LoraMerge.merge(base, java.util.List.of(new WeightedAdapter(directory, 0.5f), new WeightedAdapter(directory, 0.5f)), once, engine);
+        LoraMerge.merge(base, List.of(new WeightedAdapter(directory, 0.5f), new WeightedAdapter(directory, 0.5f)), once, engine);
         Path whole = root.resolve("whole");
-        LoraMerge.merge(base, java.util.List.of(new WeightedAdapter(directory, 1)), whole, engine);
+        LoraMerge.merge(base, List.of(new WeightedAdapter(directory, 1)), whole, engine);
         Path back = root.resolve("back");
-        LoraMerge.merge(whole, java.util.List.of(new WeightedAdapter(directory, -1)), back, engine);
+        LoraMerge.merge(whole, List.of(new WeightedAdapter(directory, -1)), back, engine);
         String name = "model.layers.1.self_attn.o_proj.weight";
         float[] original = weight(base, name);
         float[] merged = weight(whole, name);
@@ -302,14 +309,14 @@ class LoraAdapterTest {
             changed = Math.max(changed, Math.abs(merged[i] - original[i]));
             double ulp = Math.ulp(Math.max(Math.abs(merged[i]), Math.abs(original[i])));
             // One rounding when the product is added, one when it is taken away.
-            assertThat((double) restored[i]).isCloseTo(original[i], org.assertj.core.api.Assertions.within(2 * ulp));
-            assertThat((double) halves[i]).isCloseTo(merged[i], org.assertj.core.api.Assertions.within(4 * ulp));
+            assertThat((double) restored[i]).isCloseTo(original[i], Assertions.within(2 * ulp));
+            assertThat((double) halves[i]).isCloseTo(merged[i], Assertions.within(4 * ulp));
         }
         assertThat(changed).as("the adapter does something").isGreaterThan(1e-3);
     }
 
     private static float[] weight(Path model, String name) {
-        try (var file = io.sails4j.io.SafetensorsFile.open(model.resolve("model.safetensors"))) {
+        try (var file = SafetensorsFile.open(model.resolve("model.safetensors"))) {
             return file.tensor(name).toFloatArray();
         }
     }

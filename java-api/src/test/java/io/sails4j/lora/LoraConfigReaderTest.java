@@ -10,6 +10,7 @@ import io.sails4j.config.Projection;
 import io.sails4j.io.RefusedInput;
 import io.sails4j.tensor.DType;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Set;
@@ -26,12 +27,15 @@ class LoraConfigReaderTest {
         .slidingWindow(4).queryPreAttnScalar(8).maxPositionEmbeddings(64).checkpointDtype(DType.F32).build();
     /** What PEFT 0.21 writes for {@code LoraConfig(r=2, target_modules=["q_proj", "down_proj"])}. */
     private static final String WRITTEN_BY_PEFT = """
-        {"alora_invocation_tokens": null, "alpha_pattern": {}, "arrow_config": null, "auto_mapping": null, "base_model_name_or_path": "base",
-         "bias": "none", "corda_config": null, "ensure_weight_tying": false, "eva_config": null, "exclude_modules": null, "fan_in_fan_out": false,
+        {"alora_invocation_tokens": null, "alpha_pattern": {}, "arrow_config": null, "auto_mapping": null,
+         "base_model_name_or_path": "base",
+         "bias": "none", "corda_config": null, "ensure_weight_tying": false, "eva_config": null,
+          "exclude_modules": null, "fan_in_fan_out": false,
          "inference_mode": true, "init_lora_weights": true, "kasa_config": null, "layer_replication": null, "layers_pattern": null,
          "layers_to_transform": null, "loftq_config": {}, "lora_alpha": 8, "lora_bias": false, "lora_dropout": 0.0, "lora_ga_config": null,
          "megatron_config": null, "megatron_core": "megatron.core", "modules_to_save": null, "monteclora_config": null, "peft_type": "LORA",
-         "peft_version": "0.21.0", "qalora_group_size": 16, "r": 2, "rank_pattern": {}, "revision": null, "target_modules": ["q_proj", "down_proj"],
+         "peft_version": "0.21.0", "qalora_group_size": 16, "r": 2, "rank_pattern": {}, "revision": null,
+          "target_modules": ["q_proj", "down_proj"],
          "target_parameters": null, "task_type": "CAUSAL_LM", "trainable_token_indices": null, "use_bdlora": null, "use_dora": false,
          "use_qalora": false, "use_rslora": false, "velora_config": null}""";
 
@@ -73,14 +77,14 @@ class LoraConfigReaderTest {
             try {
                 json.set(field, new ObjectMapper().readTree(value));
             } catch (IOException e) {
-                throw new java.io.UncheckedIOException(e);
+                throw new UncheckedIOException(e);
             }
         };
     }
 
     @Test
     void whatPeftWritesIsReadWithoutANote() throws IOException {
-        LoraConfigReader.Found found = read(json -> { });
+        LoraConfigReader.Found found = read(json -> {});
         assertThat(found.notes()).isEmpty();
         assertThat(found.config().modules()).isEqualTo(in(Set.of(0, 1, 2), Projection.Q_PROJ, Projection.DOWN_PROJ));
         assertThat(found.config().scale(new ModuleKey(0, Projection.Q_PROJ))).isEqualTo(4f);
@@ -88,7 +92,7 @@ class LoraConfigReaderTest {
 
     @Test
     void fieldsWithoutEffectHaveNone() throws IOException {
-        LoraConfig plain = read(json -> { }).config();
+        LoraConfig plain = read(json -> {}).config();
         String[][] values = {{"task_type", "'SEQ_CLS'"}, {"auto_mapping", "{'a': 1}"}, {"peft_version", "'0.3'"}, {"revision", "'main'"},
             {"inference_mode", "false"}, {"lora_dropout", "0.5"}, {"megatron_core", "'other'"}, {"loftq_config", "{'loftq_bits': 4}"},
             {"eva_config", "{'rho': 2}"}, {"corda_config", "{'x': 1}"}, {"lora_ga_config", "{'scale': 'unit'}"}, {"qalora_group_size", "4"},
@@ -105,9 +109,11 @@ class LoraConfigReaderTest {
     @Test
     void fieldsThatChangeTheMathematicsAreRefusedByName() {
         String[][] values = {{"fan_in_fan_out", "true"}, {"lora_bias", "true"}, {"modules_to_save", "['lm_head']"},
-            {"trainable_token_indices", "[3]"}, {"trainable_token_indices", "{'embed_tokens': [3]}"}, {"target_parameters", "['mlp.experts']"},
+            {"trainable_token_indices", "[3]"}, {"trainable_token_indices", "{'embed_tokens': [3]}"},
+            {"target_parameters", "['mlp.experts']"},
             {"layer_replication", "[[0, 2], [1, 3]]"}, {"megatron_config", "{'a': 1}"}, {"alora_invocation_tokens", "[5]"},
-            {"use_qalora", "true"}, {"use_bdlora", "{'nblocks': 2}"}, {"arrow_config", "{'top_k': 3}"}, {"monteclora_config", "{'num_samples': 8}"},
+            {"use_qalora", "true"}, {"use_bdlora", "{'nblocks': 2}"}, {"arrow_config", "{'top_k': 3}"},
+            {"monteclora_config", "{'num_samples': 8}"},
             {"kasa_config", "{'beta': 0.1}"}, {"bias", "'some'"}, {"peft_type", "'ADALORA'"}, {"init_lora_weights", "'pissa'"},
             {"init_lora_weights", "'pissa_niter_4'"}, {"init_lora_weights", "'olora'"}, {"init_lora_weights", "'corda'"},
             {"init_lora_weights", "'loftq'"}, {"init_lora_weights", "'lora_ga'"}, {"init_lora_weights", "'novel'"}};
@@ -123,7 +129,8 @@ class LoraConfigReaderTest {
         assertThat(found.notes()).hasSize(2).allMatch(note -> note.contains(directory.toString()) && note.length() < 400);
         assertThat(found.notes().get(0)).contains("'epsilon'", "3", "ignored");
         assertThat(found.notes().get(1)).contains("'zeta'");
-        assertThat(read(json -> json.putObject("rank_pattern").put("k_proj", 3)).notes().getFirst()).contains("'k_proj'", "rank_pattern", "fits no module");
+        assertThat(read(json -> json.putObject("rank_pattern").put("k_proj", 3)).notes().getFirst()).contains("'k_proj'", "rank_pattern",
+            "fits no module");
     }
 
     @Test
@@ -147,7 +154,8 @@ class LoraConfigReaderTest {
         assertThat(modules(json -> json.put("target_modules", ".*\\.(?P<layer>[12])\\..*(q|k)_proj")))
             .isEqualTo(in(Set.of(1, 2), Projection.Q_PROJ, Projection.K_PROJ));
         refused(json -> json.put("target_modules", "q_proj"), "nothing is left");
-        refused(json -> json.put("target_modules", ".*q_proj").put("layers_to_transform", 1), "'layers_to_transform' is 1", "regular expression");
+        refused(json -> json.put("target_modules", ".*q_proj").put("layers_to_transform", 1), "'layers_to_transform' is 1",
+            "regular expression");
         refused(json -> json.put("target_modules", "(.*.*)*(.*.*)*(.*.*)*x"), "forever");
     }
 
@@ -159,7 +167,8 @@ class LoraConfigReaderTest {
             .isEqualTo(in(Set.of(0, 2), Projection.Q_PROJ, Projection.DOWN_PROJ));
         assertThat(modules(raw("layers_to_transform", "[0]").andThen(raw("layers_pattern", "\"\"")))).hasSize(2);
         assertThat(modules(raw("layers_to_transform", "[0]").andThen(raw("layers_pattern", "\"model.layers\"")))).hasSize(2);
-        assertThat(modules(raw("layers_to_transform", "[0]").andThen(raw("target_modules", "[\"q_proj\", \"model.layers.1.mlp.up_proj\"]"))))
+        assertThat(
+            modules(raw("layers_to_transform", "[0]").andThen(raw("target_modules", "[\"q_proj\", \"model.layers.1.mlp.up_proj\"]"))))
             .as("a whole path stands for itself").isEqualTo(union(in(Set.of(0), Projection.Q_PROJ), in(Set.of(1), Projection.UP_PROJ)));
         refused(raw("layers_to_transform", "[0]").andThen(raw("layers_pattern", "\"h\"")), "target_modules", "nothing is left");
         refused(raw("layers_to_transform", "[3]"), "0 to 2");
@@ -179,15 +188,18 @@ class LoraConfigReaderTest {
 
     @Test
     void patternsAreTriedInTheirOrder() throws IOException {
-        LoraConfig config = read(raw("rank_pattern", "{\"^model.layers.0.self_attn.q_proj\": 5, \"layers.[01].*.q_proj\": 4, \"mlp.down_proj\": 3}")
-            .andThen(raw("alpha_pattern", "{\"q_proj\": -2.5, \"down_proj\": 0}"))).config();
+        LoraConfig config = read(
+            raw("rank_pattern", "{\"^model.layers.0.self_attn.q_proj\": 5, \"layers.[01].*.q_proj\": 4, \"mlp.down_proj\": 3}")
+                .andThen(raw("alpha_pattern", "{\"q_proj\": -2.5, \"down_proj\": 0}")))
+            .config();
         assertThat(config.rank(new ModuleKey(0, Projection.Q_PROJ))).isEqualTo(5);
         assertThat(config.rank(new ModuleKey(1, Projection.Q_PROJ))).isEqualTo(4);
         assertThat(config.rank(new ModuleKey(2, Projection.Q_PROJ))).isEqualTo(2);
         assertThat(config.rank(new ModuleKey(2, Projection.DOWN_PROJ))).isEqualTo(3);
         assertThat(config.scale(new ModuleKey(0, Projection.Q_PROJ))).isEqualTo(-0.5f);
         assertThat(config.scale(new ModuleKey(0, Projection.DOWN_PROJ))).isZero();
-        Path huge = Files.writeString(directory.resolve("huge.json"), WRITTEN_BY_PEFT.replace("\"lora_alpha\": 8", "\"lora_alpha\": 1e999"));
+        Path huge = Files.writeString(directory.resolve("huge.json"),
+            WRITTEN_BY_PEFT.replace("\"lora_alpha\": 8", "\"lora_alpha\": 1e999"));
         RefusedInput.input(() -> LoraConfigReader.read(huge, MODEL), huge, "lora_alpha", "finite");
     }
 }

@@ -24,12 +24,15 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.SequencedMap;
+import java.util.TreeSet;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -37,7 +40,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Merging keeps the checkpoint's shape on disk. Weights are multiples of 2^-6 below 2 and an adapter adds multiples of 2^-12 below 1/4, so that sums are exact
+ * Merging keeps the checkpoint's shape on disk. Weights are multiples of 2^-6 below 2 and an adapter adds multiples of 2^-12 below 1/4, so
+ * that sums are exact
  * in F32 and every difference is one of rounding to the type that is written.
  */
 class LoraMergeTest {
@@ -68,11 +72,12 @@ class LoraMergeTest {
         ObjectNode map = new ObjectMapper().createObjectNode();
         long bytes = 0;
         List<String> names = new ArrayList<>(ModelWeights.shapes(MODEL).keySet());
-        java.util.Collections.shuffle(names, random);
+        Collections.shuffle(names, random);
         for (String tensor : names) {
             Shape shape = ModelWeights.shapes(MODEL).get(tensor);
-            String shard = tensor.contains("embed") ? "model-00001-of-00003.safetensors" : tensor.contains("layers.0.") ? "model-00002-of-00003.safetensors"
-                : "model-00003-of-00003.safetensors";
+            String shard = tensor.contains("embed") ? "model-00001-of-00003.safetensors"
+                : tensor.contains("layers.0.") ? "model-00002-of-00003.safetensors"
+                    : "model-00003-of-00003.safetensors";
             float[] values = new float[(int) shape.numel()];
             for (int i = 0; i < values.length; i++) {
                 values[i] = (random.nextInt(255) - 127) / 64f;
@@ -88,7 +93,8 @@ class LoraMergeTest {
         index.set("weight_map", map);
         AtomicFiles.writeJson(base.resolve(INDEX), index);
         ObjectNode config = MODEL.toJson();
-        config.put("architectures_note", "kept").put("torch_dtype", type == DType.F32 ? "float32" : type == DType.F16 ? "float16" : "bfloat16");
+        config.put("architectures_note", "kept").put("torch_dtype",
+            type == DType.F32 ? "float32" : type == DType.F16 ? "float16" : "bfloat16");
         Files.writeString(base.resolve("config.json"), config.toString());
         Files.writeString(base.resolve("tokenizer.json"), "{}");
         Files.writeString(base.resolve("chat_template.jinja"), "x");
@@ -118,8 +124,10 @@ class LoraMergeTest {
 
     /** An adapter on o_proj of layer 1 and q_proj of layer 2: lora_A in sixteenths, lora_B in 256ths, scale 1. */
     private Path adapter(String name, float factor, boolean dora) {
-        LoraConfig config = new LoraConfig(3, 3, false, dora, new java.util.TreeSet<>(LoraConfig.uniform(MODEL, EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ), 3, 3, "")
-            .modules().stream().filter(m -> m.layer() == (m.projection() == Projection.O_PROJ ? 1 : 2)).toList()), Map.of(), Map.of(), "base");
+        LoraConfig config = new LoraConfig(3, 3, false, dora,
+            new TreeSet<>(LoraConfig.uniform(MODEL, EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ), 3, 3, "")
+                .modules().stream().filter(m -> m.layer() == (m.projection() == Projection.O_PROJ ? 1 : 2)).toList()),
+            Map.of(), Map.of(), "base");
         Random random = new Random(3);
         try (LoraAdapter adapter = LoraAdapter.create(config, MODEL, engine.device())) {
             adapter.modules().values().forEach(factors -> {
@@ -177,7 +185,8 @@ class LoraMergeTest {
     private static void assertSameLayout(Path base, Path merged, UnaryOperator<DType> type) throws IOException {
         assertThat(shards(merged)).isEqualTo(shards(base)).hasSize(3);
         for (String shard : shards(base)) {
-            try (SafetensorsFile before = SafetensorsFile.open(base.resolve(shard)); SafetensorsFile after = SafetensorsFile.open(merged.resolve(shard))) {
+            try (SafetensorsFile before = SafetensorsFile.open(base.resolve(shard));
+                 SafetensorsFile after = SafetensorsFile.open(merged.resolve(shard))) {
                 assertThat(after.metadata()).isEqualTo(before.metadata()).isEqualTo(METADATA);
                 assertThat(List.copyOf(after.names())).isEqualTo(List.copyOf(before.names()));
                 for (String name : before.names()) {
@@ -226,7 +235,8 @@ class LoraMergeTest {
         Path other = merge(base, "halves", null, new WeightedAdapter(adapter, 0.5f), new WeightedAdapter(adapter, 0.5f));
         Path back = merge(merged, "back", null, new WeightedAdapter(adapter, -1));
         assertSameLayout(base, merged, type -> type);
-        assertThat(Files.mismatch(base.resolve("model-00003-of-00003.safetensors"), merged.resolve("model-00003-of-00003.safetensors"))).isPositive();
+        assertThat(Files.mismatch(base.resolve("model-00003-of-00003.safetensors"), merged.resolve("model-00003-of-00003.safetensors")))
+            .isPositive();
         for (String shard : shards(base)) {
             assertThat(Files.mismatch(base.resolve(shard), back.resolve(shard))).as(shard).isEqualTo(-1);
             assertThat(Files.mismatch(merged.resolve(shard), other.resolve(shard))).as(shard).isEqualTo(-1);
@@ -262,13 +272,15 @@ class LoraMergeTest {
         Path half = checkpoint("half", DType.F16);
         assertSameLayout(half, merge(half, "good", null, new WeightedAdapter(adapter("adapter", 1, false), 1)), type -> type);
         Path large = adapter("large", 1e7f, false);
-        RefusedInput.input(() -> merge(half, "out", null, new WeightedAdapter(large, 1)), half, "model.layers.1.self_attn.o_proj.weight", "range of F16", "dtype=f32");
+        RefusedInput.input(() -> merge(half, "out", null, new WeightedAdapter(large, 1)), half, "model.layers.1.self_attn.o_proj.weight",
+            "range of F16", "dtype=f32");
         Path dora = adapter("dora", 1, true);
-        RefusedInput.input(() -> merge(half, "out", null, new WeightedAdapter(dora, 1), new WeightedAdapter(large, 1)), Path.of("model.layers.1.self_attn.o_proj"), "DoRA");
+        RefusedInput.input(() -> merge(half, "out", null, new WeightedAdapter(dora, 1), new WeightedAdapter(large, 1)),
+            Path.of("model.layers.1.self_attn.o_proj"), "DoRA");
         RefusedInput.input(() -> merge(half, "out", null, new WeightedAdapter(dora, -1)), dora, "DoRA", "-1");
         Path shard = half.resolve("model-00002-of-00003.safetensors");
         byte[] bytes = Files.readAllBytes(shard);
-        java.util.Arrays.fill(bytes, bytes.length - 2, bytes.length, (byte) 0xFF);
+        Arrays.fill(bytes, bytes.length - 2, bytes.length, (byte) 0xFF);
         Files.write(shard, bytes);
         RefusedInput.input(() -> merge(half, "out", null, new WeightedAdapter(root.resolve("adapter"), 1)), shard, "NaN", "damaged");
         try (var files = Files.list(root)) {

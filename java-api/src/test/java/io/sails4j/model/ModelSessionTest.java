@@ -74,12 +74,13 @@ class ModelSessionTest {
     @ParameterizedTest
     @ValueSource(strings = {"cpu", "emulator"})
     void interleavedSessionsGiveTheSameBits(String backend) {
-        try (Engine engine = Backends.open(backend, 1); CausalModel model = TinyModel.open(engine); LoraAdapter adapter = TinyModel.randomAdapter(engine, 5);
+        try (Engine engine = Backends.open(backend, 1); CausalModel model = TinyModel.open(engine);
+             LoraAdapter adapter = TinyModel.randomAdapter(engine, 5);
              LoraTrainable trainable = new LoraTrainable(adapter, engine.device())) {
             List<float[]> alone;
             float[] aloneLogits;
             try (ModelSession session = ModelSession.open(model)) {
-                alone = gradients(session, trainable, FIRST, () -> { });
+                alone = gradients(session, trainable, FIRST, () -> {});
                 aloneLogits = logits(session, trainable.adapters(), SECOND);
             }
             List<float[]> other = new ArrayList<>();
@@ -95,13 +96,15 @@ class ModelSessionTest {
     @ValueSource(strings = {"cpu", "emulator"})
     @Timeout(120)
     void sessionsOfTwoThreadsGiveTheSameBits(String backend) throws Exception {
-        try (Engine engine = Backends.open(backend, 1); CausalModel model = TinyModel.open(engine); LoraAdapter adapter = TinyModel.randomAdapter(engine, 5);
-             LoraTrainable trainable = new LoraTrainable(adapter, engine.device()); ExecutorService threads = Executors.newFixedThreadPool(2)) {
+        try (Engine engine = Backends.open(backend, 1); CausalModel model = TinyModel.open(engine);
+             LoraAdapter adapter = TinyModel.randomAdapter(engine, 5);
+             LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
+             ExecutorService threads = Executors.newFixedThreadPool(2)) {
             List<float[]> text;
             List<float[]> gradients;
             try (ModelSession session = ModelSession.open(model)) {
                 text = generated(session, AdapterStack.none(), FIRST);
-                gradients = gradients(session, trainable, SECOND, () -> { });
+                gradients = gradients(session, trainable, SECOND, () -> {});
             }
             Callable<Void> generate = () -> {
                 try (ModelSession session = ModelSession.open(model)) {
@@ -114,7 +117,7 @@ class ModelSessionTest {
             Callable<Void> train = () -> {
                 try (ModelSession session = ModelSession.open(model)) {
                     for (int i = 0; i < 12; i++) {
-                        assertSame(gradients(session, trainable, SECOND, () -> { }), gradients);
+                        assertSame(gradients(session, trainable, SECOND, () -> {}), gradients);
                     }
                 }
                 return null;
@@ -142,8 +145,10 @@ class ModelSessionTest {
             model.close();
             model.close();
             assertThat(logits(two, AdapterStack.none(), FIRST)).isEqualTo(expected);
-            assertThatThrownBy(() -> logits(one, AdapterStack.none(), FIRST)).isInstanceOf(IllegalStateException.class).hasMessageContaining("session is closed");
-            assertThatThrownBy(() -> ModelSession.open(model)).isInstanceOf(IllegalStateException.class).hasMessageContaining("model is closed");
+            assertThatThrownBy(() -> logits(one, AdapterStack.none(), FIRST)).isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("session is closed");
+            assertThatThrownBy(() -> ModelSession.open(model)).isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("model is closed");
             assertThat(engine.device().allocatedBytes()).isGreaterThan(before);
             two.close();
             assertThatThrownBy(() -> logits(two, AdapterStack.none(), FIRST)).isInstanceOf(IllegalStateException.class);
@@ -155,13 +160,16 @@ class ModelSessionTest {
     void weightsAreTrainedForOneSessionAlone() {
         try (Engine engine = Backends.open("cpu", 1); CausalModel model = TinyModel.open(engine)) {
             try (ModelSession one = ModelSession.open(model); ModelSession two = ModelSession.open(model)) {
-                assertThatThrownBy(() -> new FullTrainable(model)).isInstanceOf(IllegalStateException.class).hasMessageContaining("2 sessions");
+                assertThatThrownBy(() -> new FullTrainable(model)).isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("2 sessions");
                 assertThat(one.model()).isSameAs(two.model());
             }
             try (FullTrainable trainable = new FullTrainable(model); ModelSession one = ModelSession.open(model)) {
                 assertThat(trainable.parameters()).isNotEmpty();
-                assertThatThrownBy(() -> ModelSession.open(one.model())).isInstanceOf(IllegalStateException.class).hasMessageContaining("one session at a time");
-                assertThatThrownBy(() -> new FullTrainable(model)).isInstanceOf(IllegalStateException.class).hasMessageContaining("already");
+                assertThatThrownBy(() -> ModelSession.open(one.model())).isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("one session at a time");
+                assertThatThrownBy(() -> new FullTrainable(model)).isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("already");
             }
             try (ModelSession one = ModelSession.open(model); ModelSession two = ModelSession.open(model)) {
                 assertThat(logits(one, AdapterStack.none(), FIRST)).isEqualTo(logits(two, AdapterStack.none(), FIRST));

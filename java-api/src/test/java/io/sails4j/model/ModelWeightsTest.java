@@ -167,7 +167,8 @@ class ModelWeightsTest {
             square += value * value;
         }
         // Mean square 1/d_model; its relative deviation over n values is below 3 sqrt(2/n), fewer for this flatter distribution.
-        assertThat(square / first.length * CONFIG.dModel()).isBetween(1 - 3 * Math.sqrt(2.0 / first.length), 1 + 3 * Math.sqrt(2.0 / first.length));
+        assertThat(square / first.length * CONFIG.dModel()).isBetween(1 - 3 * Math.sqrt(2.0 / first.length),
+            1 + 3 * Math.sqrt(2.0 / first.length));
     }
 
     @Test

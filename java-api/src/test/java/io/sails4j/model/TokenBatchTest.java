@@ -74,10 +74,13 @@ class TokenBatchTest {
 
     @Test
     void limits() {
-        RefusedInput.input(() -> generator().generate(LONG, GenerationOptions.greedy(18, Set.of()), null), Path.of("7 tokens"), "18 new", "24");
+        RefusedInput.input(() -> generator().generate(LONG, GenerationOptions.greedy(18, Set.of()), null), Path.of("7 tokens"), "18 new",
+            "24");
         assertThat(generator().generate(LONG, GenerationOptions.greedy(17, Set.of()), null)).hasSize(17);
-        RefusedInput.input(() -> generator().generate(new int[0], GenerationOptions.greedy(1, Set.of()), null), Path.of("no tokens"), "BOS");
-        RefusedInput.input(() -> generator().generate(new int[] {2, 53}, GenerationOptions.greedy(1, Set.of()), null), Path.of("token id 53"), "53");
+        RefusedInput.input(() -> generator().generate(new int[0], GenerationOptions.greedy(1, Set.of()), null), Path.of("no tokens"),
+            "BOS");
+        RefusedInput.input(() -> generator().generate(new int[] {2, 53}, GenerationOptions.greedy(1, Set.of()), null),
+            Path.of("token id 53"), "53");
     }
 
     @Test

@@ -1,18 +1,18 @@
 package io.sails4j.objective;
 
-import io.sails4j.data.Origin;
-import io.sails4j.data.SequenceBatch;
-import io.sails4j.model.ForwardOptions;
-import io.sails4j.model.ForwardPass;
-import io.sails4j.model.ModelSession;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import io.sails4j.data.Origin;
+import io.sails4j.data.SequenceBatch;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.io.InputException;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.ForwardOptions;
+import io.sails4j.model.ForwardPass;
+import io.sails4j.model.ModelSession;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
@@ -137,16 +137,26 @@ class LossTest {
         for (boolean packing : new boolean[] {false, true}) {
             for (Loss loss : List.of(new SftLoss(TinyModel.sequences(12, 11)), new PreferenceLoss(TinyModel.pairs(12, 12), 0.1))) {
                 float[] big = trained(loss, 10_000, packing);
-                // Adam divides by the gradient's own size, so that a rounding of the gradient moves a parameter by as much, in 5 steps of 1e-3 beside values of 0.2.
+                // Adam divides by the gradient's own size, so that a rounding of the gradient moves a parameter by as much, in 5 steps of
+                // 1e-3 beside values of 0.2.
                 for (int microTokens : new int[] {1, 30}) {
-                    assertThat(relativeError(trained(loss, microTokens, packing), big)).as(loss.getClass() + " " + microTokens).isLessThan(1e-5);
+                    assertThat(relativeError(trained(loss, microTokens, packing), big)).as(loss.getClass() + " " + microTokens)
+                        .isLessThan(1e-5);
                 }
             }
         }
     }
 
     private float[] trained(Loss loss, int microTokens, boolean packing) {
-        TrainingOptions options = TrainingOptions.defaults().withBatching(b -> { b.epochs = 5; b.maxSteps = 5; b.batchTokens = 80; b.microBatchTokens = microTokens; }).withAdamw(_ -> new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0); t.seed = 1; })
+        TrainingOptions options = TrainingOptions.defaults().withBatching(b -> {
+            b.epochs = 5;
+            b.maxSteps = 5;
+            b.batchTokens = 80;
+            b.microBatchTokens = microTokens;
+        }).withAdamw(_ -> new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
+            t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0);
+            t.seed = 1;
+        })
             .withBatching(b -> b.packing = packing);
         try (LoraAdapter fresh = TinyModel.randomAdapter(engine, 3); LoraTrainable tuned = new LoraTrainable(fresh, engine.device());
              TrainingLoop loop = new TrainingLoop(model, tuned, loss, options, StepHook.none(), System::nanoTime)) {
@@ -155,7 +165,7 @@ class LossTest {
             } else if (microTokens == 10_000) {
                 assertThat(loop.plan().steps()).allSatisfy(step -> assertThat(step).hasSize(1));
             }
-            loop.run(step -> { });
+            loop.run(step -> {});
             return concat(tuned, Trainable.Parameter::value);
         }
     }
@@ -250,7 +260,8 @@ class LossTest {
         double up = shifted(loss, all, h);
         double down = shifted(loss, all, -2 * h);
         shifted(loss, all, h);
-        // The losses have a rounding error of some eps each; the quotient's own error goes with the square of the step, which has length 3e-3.
+        // The losses have a rounding error of some eps each; the quotient's own error goes with the square of the step, which has length
+        // 3e-3.
         double rounding = 8 * Math.ulp(1f) * Math.abs(up) / h;
         assertThat((up - down) / (2 * h)).isCloseTo(norm * norm, within(rounding + 2e-3 * norm * norm));
     }
@@ -316,6 +327,7 @@ class LossTest {
         TokenSequence none = new TokenSequence(new int[] {1, 2}, new boolean[] {true, false});
         assertThatThrownBy(() -> new SftLoss(List.of(none))).isInstanceOf(InputException.class).hasMessageContaining("example 1");
         TokenSequence read = new TokenSequence(none.ids(), none.counted(), Origin.row(Path.of("pairs.safetensors"), 9));
-        assertThatThrownBy(() -> new SftLoss(List.of(read))).isInstanceOf(InputException.class).hasMessageContaining("row 9 of pairs.safetensors");
+        assertThatThrownBy(() -> new SftLoss(List.of(read))).isInstanceOf(InputException.class)
+            .hasMessageContaining("row 9 of pairs.safetensors");
     }
 }

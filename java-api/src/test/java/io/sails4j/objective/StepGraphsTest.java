@@ -1,10 +1,5 @@
 package io.sails4j.objective;
 
-import io.sails4j.model.ModelSession;
-import io.sails4j.ops.Graphs;
-import io.sails4j.testing.Backends;
-import io.sails4j.testing.StepVariant;
-import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -16,12 +11,17 @@ import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.ModelSession;
 import io.sails4j.ops.Engine;
+import io.sails4j.ops.Graphs;
 import io.sails4j.ops.Ops;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorAddress;
+import io.sails4j.testing.Backends;
+import io.sails4j.testing.StepVariant;
+import io.sails4j.testing.TinyModel;
 import io.sails4j.train.StepHook;
 import io.sails4j.train.StepMetrics;
 import io.sails4j.train.TrainingException;
@@ -49,7 +49,8 @@ class StepGraphsTest {
     @TempDir
     private Path temporary;
 
-    private record Trained(List<Double> losses, List<Double> norms, List<Double> penalties, List<Double> shares, SequencedMap<String, HostTensor> state) {
+    private record Trained(List<Double> losses, List<Double> norms, List<Double> penalties, List<Double> shares,
+        SequencedMap<String, HostTensor> state) {
         Trained() {
             this(new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), new LinkedHashMap<>());
         }
@@ -148,7 +149,8 @@ class StepGraphsTest {
         // The batch goes up, its losses are copied, the numbers come down; one call for each rule of the optimizer, and four graphs.
         assertCalls(variant, new SftLoss(same), 16);
         // Marks of the answers and the reference go up too, the losses of the pairs are called, and the pass is two graphs.
-        assertCalls(variant, new PreferenceLoss(IntStream.range(0, 10).mapToObj(i -> new TokenPair(same.get(i), same.get((i + 3) % 10))).toList(), 0.2), 20);
+        assertCalls(variant,
+            new PreferenceLoss(IntStream.range(0, 10).mapToObj(i -> new TokenPair(same.get(i), same.get((i + 3) % 10))).toList(), 0.2), 20);
     }
 
     private static void assertCalls(StepVariant variant, Loss loss, long most) {
@@ -237,9 +239,11 @@ class StepGraphsTest {
     }
 
     private static void withAddition(Graphs graphs, boolean waits, Body body) {
-        try (Engine engine = emulator(); CausalModel model = TinyModel.open(engine); LoraAdapter adapter = TinyModel.randomAdapter(engine, 4);
+        try (Engine engine = emulator(); CausalModel model = TinyModel.open(engine);
+             LoraAdapter adapter = TinyModel.randomAdapter(engine, 4);
              LoraTrainable trainable = new LoraTrainable(adapter, engine.device()); Addition hook = new Addition(engine, trainable, waits);
-             TrainingLoop loop = new TrainingLoop(model, trainable, StepVariant.loss(false), StepVariant.LORA.options(20, graphs), hook, System::nanoTime)) {
+             TrainingLoop loop = new TrainingLoop(model, trainable, StepVariant.loss(false), StepVariant.LORA.options(20, graphs), hook,
+                 System::nanoTime)) {
             loop.prepare();
             body.accept(engine, loop, hook);
         }
@@ -256,7 +260,8 @@ class StepGraphsTest {
             poison[3] = Float.NaN;
             hook.added.upload(poison);
             SequencedMap<String, HostTensor> before = loop.state();
-            assertThatThrownBy(() -> loop.step(() -> false)).isInstanceOf(TrainingException.class).hasMessageContaining("not finite in step 6");
+            assertThatThrownBy(() -> loop.step(() -> false)).isInstanceOf(TrainingException.class)
+                .hasMessageContaining("not finite in step 6");
             loop.state().forEach((name, tensor) -> assertThat(Trained.bytes(tensor)).as(name).isEqualTo(Trained.bytes(before.get(name))));
         });
     }
@@ -300,7 +305,8 @@ class StepGraphsTest {
     @Test
     void aPieceIsRecordedAgainWhenItsMemoryHasMoved() {
         try (Engine engine = emulator(); CausalModel model = TinyModel.open(engine); ModelSession session = ModelSession.open(model);
-             PassContext context = PassContext.of(session).withGraphs(text -> { }); Tensor one = engine.device().upload(HostTensor.ofFloats(new float[] {1}, 1));
+             PassContext context = PassContext.of(session).withGraphs(text -> {});
+             Tensor one = engine.device().upload(HostTensor.ofFloats(new float[] {1}, 1));
              Tensor first = engine.device().zeros(DType.F32, one.shape()); Tensor second = engine.device().zeros(DType.F32, one.shape())) {
             Tensor[] sum = {first};
             int[] called = {0};

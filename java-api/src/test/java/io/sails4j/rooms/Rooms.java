@@ -44,7 +44,8 @@ public final class Rooms {
     }
 
     private static List<List<String>> library() {
-        return List.of(List.of("ffi", "options"), List.of("tensor"), List.of("ops", "io"), List.of("config"), List.of("model", "sae"), List.of("lora", "data", "watch"),
+        return List.of(List.of("ffi", "options"), List.of("tensor"), List.of("ops", "io"), List.of("config"), List.of("model", "sae"),
+            List.of("lora", "data", "watch"),
             List.of("trainable"), List.of("objective"), List.of("train", "trace"), List.of("run", "subspace"), List.of("align"));
     }
 
@@ -64,7 +65,8 @@ public final class Rooms {
                         JavaClass to = dependency.getTargetClass();
                         Integer below = floors.get(room(to));
                         if (to.getPackageName().startsWith(ROOT) && !room(to).equals(room(from)) && (below == null || below >= floor)) {
-                            events.add(SimpleConditionEvent.violated(from, room(from) + " must not know " + room(to) + ": " + dependency.getDescription()));
+                            events.add(SimpleConditionEvent.violated(from,
+                                room(from) + " must not know " + room(to) + ": " + dependency.getDescription()));
                         }
                     }
                 }

@@ -65,8 +65,10 @@ class SaeBadInputTest {
 
     @Test
     void widthMismatch() {
-        refused(SaeFixture.jumprelu(3, 5).with("W_dec", new float[12], 4, 3).gemmaScope(directory), "'W_dec' has shape [4, 3]", "expected [5, 3]");
-        refused(SaeFixture.jumprelu(3, 5).with("threshold", new float[4], 4).gemmaScope(directory), "'threshold' has shape [4]", "expected [5]");
+        refused(SaeFixture.jumprelu(3, 5).with("W_dec", new float[12], 4, 3).gemmaScope(directory), "'W_dec' has shape [4, 3]",
+            "expected [5, 3]");
+        refused(SaeFixture.jumprelu(3, 5).with("threshold", new float[4], 4).gemmaScope(directory), "'threshold' has shape [4]",
+            "expected [5]");
     }
 
     @Test
@@ -76,7 +78,8 @@ class SaeBadInputTest {
 
     @Test
     void notANumber() {
-        refused(SaeFixture.jumprelu(3, 5).with("threshold", new float[] {0, 1, Float.NaN, 1, 1}, 5).gemmaScope(directory), "threshold[2] is NaN");
+        refused(SaeFixture.jumprelu(3, 5).with("threshold", new float[] {0, 1, Float.NaN, 1, 1}, 5).gemmaScope(directory),
+            "threshold[2] is NaN");
         SaeFixture gated = new SaeFixture(3, 5, 1, "b_gate", "b_mag", "r_mag").with("\"architecture\": \"gated\",");
         refused(gated.with("b_gate", filled(5, Float.NaN), 5).saeLens(directory.resolve("lens")), "b_gate has 5 values that are NaN");
     }
@@ -91,7 +94,8 @@ class SaeBadInputTest {
 
     @Test
     void allFeaturesDead() {
-        refused(SaeFixture.jumprelu(3, 5).with("threshold", filled(5, Float.POSITIVE_INFINITY), 5).gemmaScope(directory), "all 5 features are dead");
+        refused(SaeFixture.jumprelu(3, 5).with("threshold", filled(5, Float.POSITIVE_INFINITY), 5).gemmaScope(directory),
+            "all 5 features are dead");
         refused(SaeFixture.jumprelu(3, 5).with("W_dec", new float[15], 5, 3).gemmaScope(directory), "all 5 features are dead", "W_dec");
         refused(SaeFixture.jumprelu(3, 5).with("W_enc", new float[15], 3, 5).gemmaScope(directory), "all 5 features are dead", "W_enc");
     }

@@ -90,7 +90,8 @@ class SaeCodesTest {
     @Test
     void standardSubtractsTheDecoderBias() {
         SaeFixture sae = new SaeFixture(D_IN, D_SAE, 1, "b_enc");
-        check(sae, sae.saeLens(directory), x -> Arrays.stream(pre(sae, minus(x, sae.array("b_dec")), "b_enc")).map(z -> Math.max(z, 0)).toArray());
+        check(sae, sae.saeLens(directory),
+            x -> Arrays.stream(pre(sae, minus(x, sae.array("b_dec")), "b_enc")).map(z -> Math.max(z, 0)).toArray());
     }
 
     @Test
@@ -109,7 +110,9 @@ class SaeCodesTest {
     @Test
     void topkOfALegacyConfiguration() {
         SaeFixture sae = new SaeFixture(D_IN, D_SAE, 3, "b_enc")
-            .with("\"architecture\": \"standard\", \"activation_fn_str\": \"topk\", \"activation_fn_kwargs\": {\"k\": 70}, \"apply_b_dec_to_input\": false,");
+            .with(
+                "\"architecture\": \"standard\", \"activation_fn_str\": \"topk\", \"activation_fn_kwargs\": {\"k\": 70},"
+                    + " \"apply_b_dec_to_input\": false,");
         check(sae, sae.saeLens(directory), x -> {
             double[] z = pre(sae, x, "b_enc");
             double[] sorted = z.clone();
@@ -121,7 +124,8 @@ class SaeCodesTest {
 
     @Test
     void gated() {
-        SaeFixture sae = new SaeFixture(D_IN, D_SAE, 4, "b_gate", "b_mag", "r_mag").with("\"architecture\": \"gated\", \"apply_b_dec_to_input\": false,");
+        SaeFixture sae = new SaeFixture(D_IN, D_SAE, 4, "b_gate", "b_mag", "r_mag")
+            .with("\"architecture\": \"gated\", \"apply_b_dec_to_input\": false,");
         float[] rMag = sae.array("r_mag");
         float[] bMag = sae.array("b_mag");
         float[] bGate = sae.array("b_gate");

@@ -20,11 +20,13 @@ class FeatureStatisticsTest {
             int[] indices = {1, 3, 1, 0, 1, 0, 2, 0, 2, 3, 2, 3};
             float[] values = {6, 9, 3, 0, 0.5f, 0, 8, 0, 2, 1, 1000, 1000};
             Tensor x = memory.of(new float[6], 6, 1);
-            SparseCodes codes = new SparseCodes(memory.of(indices, 6, 2), memory.of(values, 6, 2), memory.of(new int[] {2, 1, 1, 1, 2, 2}, 6), x,
+            SparseCodes codes = new SparseCodes(memory.of(indices, 6, 2), memory.of(values, 6, 2),
+                memory.of(new int[] {2, 1, 1, 1, 2, 2}, 6), x,
                 null, null);
             statistics.add(codes, new int[] {0, 1}, counted, memory);
             // A second, shorter aligned sequence: means by token and by sequence then differ.
-            SparseCodes one = new SparseCodes(memory.of(new int[] {3}, 1, 1), memory.of(new float[] {4}, 1, 1), memory.of(new int[] {1}, 1), x, null, null);
+            SparseCodes one = new SparseCodes(memory.of(new int[] {3}, 1, 1), memory.of(new float[] {4}, 1, 1), memory.of(new int[] {1}, 1),
+                x, null, null);
             statistics.add(one, new int[] {0}, new boolean[] {true}, memory);
             return statistics.scores();
         }
@@ -39,7 +41,8 @@ class FeatureStatisticsTest {
             assertThat(token.top(4)).as("feature 0 never differs").containsExactly(2, 3, 1);
             assertThat(token.top(1)).containsExactly(2);
             // The weight 1/3 is a float.
-            assertThat(scores(Pooling.SEQUENCE, engine).meanAligned()).containsExactly(new double[] {0, 9.5 / 6, 0, (3 + 4) / 2.0}, within(1e-6));
+            assertThat(scores(Pooling.SEQUENCE, engine).meanAligned()).containsExactly(new double[] {0, 9.5 / 6, 0, (3 + 4) / 2.0},
+                within(1e-6));
             FeatureScores last = scores(Pooling.LAST, engine);
             assertThat(last.meanAligned()).containsExactly(0, 0.25, 0, 2);
             assertThat(last.meanUnaligned()).containsExactly(0, 0, 2, 1);
@@ -54,7 +57,8 @@ class FeatureStatisticsTest {
     @Test
     void aSideWithoutTokensIsAnError() {
         try (Engine engine = Backends.open("cpu", 1); FeatureStatistics statistics = new FeatureStatistics(engine, 4, Pooling.TOKEN)) {
-            assertThatThrownBy(statistics::scores).isInstanceOf(InputException.class).hasMessageContaining("aligned answers have no counted token");
+            assertThatThrownBy(statistics::scores).isInstanceOf(InputException.class)
+                .hasMessageContaining("aligned answers have no counted token");
         }
     }
 }

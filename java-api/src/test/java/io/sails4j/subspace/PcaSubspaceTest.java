@@ -91,6 +91,7 @@ class PcaSubspaceTest {
         assertThat(angles).hasSize(2);
         assertThat(angles[0]).isCloseTo(tiny, within(1e-15));
         assertThat(angles[1]).isCloseTo(0.9, within(TIGHT));
-        assertThat(PrincipalAngles.between(a, new double[][] {{0}, {0}, {3}, {4}})).containsExactly(new double[] {Math.PI / 2}, within(TIGHT));
+        assertThat(PrincipalAngles.between(a, new double[][] {{0}, {0}, {3}, {4}})).containsExactly(new double[] {Math.PI / 2},
+            within(TIGHT));
     }
 }

@@ -26,7 +26,8 @@ class SafetySubspaceTest {
 
     @Test
     void writesAndReadsTheSameBytes() throws IOException {
-        SafetySubspace subspace = new SafetySubspace(new TreeMap<>(Map.of(10, layer(), 2, layer())), Map.of("top_k", "3", "centre", "true"));
+        SafetySubspace subspace = new SafetySubspace(new TreeMap<>(Map.of(10, layer(), 2, layer())),
+            Map.of("top_k", "3", "centre", "true"));
         Path first = directory.resolve("a.safetensors");
         Path second = directory.resolve("b.safetensors");
         subspace.write(first);

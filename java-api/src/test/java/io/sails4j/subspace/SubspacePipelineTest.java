@@ -87,7 +87,8 @@ class SubspacePipelineTest {
         List<Long> done = new ArrayList<>();
         try (Sae sae = sae(SaeFixture.jumprelu(D_MODEL, D_SAE))) {
             Map<Integer, Sae> saes = Map.of(0, sae, 2, sae);
-            SafetySubspace subspace = pipeline(saes, options(12, 40)).build(pairs(), Map.of("data", "x"), (d, total, tokens) -> done.add(d));
+            SafetySubspace subspace = pipeline(saes, options(12, 40)).build(pairs(), Map.of("data", "x"),
+                (d, total, tokens) -> done.add(d));
             subspace.write(directory.resolve("a"));
             pipeline(saes, options(12, 40)).build(pairs(), Map.of("data", "x"), Progress.none()).write(directory.resolve("b"));
             assertThat(Files.readAllBytes(directory.resolve("a"))).isEqualTo(Files.readAllBytes(directory.resolve("b")));

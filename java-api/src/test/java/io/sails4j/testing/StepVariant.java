@@ -35,6 +35,7 @@ import io.sails4j.train.TrainingLoop;
 import io.sails4j.train.TrainingOptions;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
@@ -125,7 +126,8 @@ public enum StepVariant {
     private AlignOptions align(TrainingOptions training) {
         return AlignOptions.defaults().with(o -> {
             o.method = parts.method;
-            o.adapter = AdapterOptions.of(TARGETS, RANK).withAlpha(2 * RANK).withVariant(AdapterVariant.plain().with(v -> v.useDora = parts.dora));
+            o.adapter = AdapterOptions.of(TARGETS, RANK).withAlpha(2 * RANK)
+                .withVariant(AdapterVariant.plain().with(v -> v.useDora = parts.dora));
             o.constraint = new ConstraintOptions(parts.constraint, 0.1, Fill.AUTO);
             o.training = training;
         });
@@ -140,7 +142,8 @@ public enum StepVariant {
             basis[2 * c * dimension + c] = (float) Math.cos(1);
             basis[(2 * c + 1) * dimension + c] = (float) Math.sin(1);
         }
-        return new SafetySubspace(new TreeMap<>(Map.of(0, new SafetySubspace.Layer(D, dimension, basis, new int[] {3, 1}, new float[] {2, 1}))), Map.of());
+        return new SafetySubspace(
+            new TreeMap<>(Map.of(0, new SafetySubspace.Layer(D, dimension, basis, new int[] {3, 1}, new float[] {2, 1}))), Map.of());
     }
 
     /** Sequences of one length, with another here and there. */
@@ -150,7 +153,7 @@ public enum StepVariant {
             int length = i % 5 == 4 ? 10 : 6;
             int seed = i;
             boolean[] counted = new boolean[length];
-            java.util.Arrays.fill(counted, length / 2, length, true);
+            Arrays.fill(counted, length / 2, length, true);
             sequences.add(new TokenSequence(IntStream.range(0, length).map(t -> (t * 7 + seed * 3) % 61).toArray(), counted));
         }
         return sequences;
@@ -158,7 +161,9 @@ public enum StepVariant {
 
     public static Loss loss(boolean preference) {
         List<TokenSequence> sequences = sequences();
-        return preference ? new PreferenceLoss(IntStream.range(0, 12).mapToObj(i -> new TokenPair(sequences.get(i), sequences.get((i + 3) % 12))).toList(), 0.2)
+        return preference
+            ? new PreferenceLoss(
+                IntStream.range(0, 12).mapToObj(i -> new TokenPair(sequences.get(i), sequences.get((i + 3) % 12))).toList(), 0.2)
             : new SftLoss(sequences);
     }
 

@@ -1,14 +1,14 @@
 package io.sails4j.testing;
 
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.Projection;
+import io.sails4j.config.RopeScaling;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.CausalModel;
-import io.sails4j.config.ModelConfig;
 import io.sails4j.model.ModelWeights;
-import io.sails4j.config.Projection;
-import io.sails4j.config.RopeScaling;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;

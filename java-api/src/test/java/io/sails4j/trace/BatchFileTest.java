@@ -1,19 +1,19 @@
 package io.sails4j.trace;
 
-import io.sails4j.model.TokenBatch;
-import io.sails4j.tensor.DType;
-import io.sails4j.tensor.Shape;
-import io.sails4j.testing.Backends;
-import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.io.RefusedInput;
+import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
+import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
+import io.sails4j.tensor.Shape;
+import io.sails4j.testing.Backends;
+import io.sails4j.testing.TinyModel;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -46,7 +46,7 @@ class BatchFileTest {
 
     @Test
     void read() {
-        TokenBatch batch = BatchFile.read(file(t -> { }));
+        TokenBatch batch = BatchFile.read(file(t -> {}));
         assertThat(batch.positionIds()).containsExactly(0, 1, 2, 0, 1, 1);
         assertThat(batch.targets()).as("position t predicts label t + 1").containsExactly(3, 4, -100, 5, -100, -100);
         assertThat(BatchFile.read(file(t -> t.remove("labels"))).targets()).isNull();
@@ -74,15 +74,18 @@ class BatchFileTest {
     void whatTracesNeed() {
         try (Engine engine = Backends.open("cpu", 1); CausalModel model = TinyModel.open(engine);
              LoraAdapter adapter = TinyModel.randomAdapter(engine, 1)) {
-            TokenBatch good = BatchFile.read(file(t -> { }));
+            TokenBatch good = BatchFile.read(file(t -> {}));
             TokenBatch unlabelled = BatchFile.read(file(t -> t.remove("labels")));
-            TokenBatch uncounted = BatchFile.read(file(t -> t.put("labels", HostTensor.ofInts(new int[] {3, -100, -100, 4, -100, -100}, 2, 3))));
-            TokenBatch foreign = BatchFile.read(file(t -> t.put("labels", HostTensor.ofInts(new int[] {-100, 3, 61, -100, 5, -100}, 2, 3))));
+            TokenBatch uncounted = BatchFile
+                .read(file(t -> t.put("labels", HostTensor.ofInts(new int[] {3, -100, -100, 4, -100, -100}, 2, 3))));
+            TokenBatch foreign = BatchFile
+                .read(file(t -> t.put("labels", HostTensor.ofInts(new int[] {-100, 3, 61, -100, 5, -100}, 2, 3))));
             Path place = Path.of("label");
             RefusedInput.input(() -> Trace.run(model, AdapterStack.none(), unlabelled, Trace.Gradients.ALL), place, "gradients");
             RefusedInput.input(() -> Trace.run(model, AdapterStack.none(), uncounted, Trace.Gradients.NONE), place, "-100");
             RefusedInput.input(() -> Trace.run(model, AdapterStack.none(), foreign, Trace.Gradients.NONE), place, "61");
-            RefusedInput.input(() -> Trace.run(model, AdapterStack.none(), good, Trace.Gradients.LORA), Path.of("adapter"), "name an adapter");
+            RefusedInput.input(() -> Trace.run(model, AdapterStack.none(), good, Trace.Gradients.LORA), Path.of("adapter"),
+                "name an adapter");
             Map<String, HostTensor> plain = Trace.run(model, AdapterStack.none(), good, Trace.Gradients.NONE);
             assertThat(plain).containsKeys("hidden.embed", "hidden.layer.1", "hidden.final_norm", "logits", "token_loss", "mean_loss");
             assertThat(plain.keySet()).noneMatch(name -> name.startsWith("grad."));

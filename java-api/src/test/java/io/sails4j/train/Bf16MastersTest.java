@@ -65,7 +65,8 @@ class Bf16MastersTest {
         AdamwOptions adamw = new AdamwOptions(2e-6, 0.9, 0.999, 1e-8, 0);
         try (Engine engine = Backends.open("cpu"); CausalModel a = model(engine, DType.BF16); CausalModel b = model(engine, DType.BF16);
              FullTrainable copies = new FullTrainable(a); FullTrainable remainders = new FullTrainable(b, true);
-             AdamwOptimizer first = new AdamwOptimizer(copies, engine.device(), engine.ops(), List.of(), new OptimizerOptions(adamw, 0, 1, false, 0, new OptimizerState(in8bit, Master.F32)));
+             AdamwOptimizer first = new AdamwOptimizer(copies, engine.device(), engine.ops(), List.of(),
+                 new OptimizerOptions(adamw, 0, 1, false, 0, new OptimizerState(in8bit, Master.F32)));
              AdamwOptimizer second = new AdamwOptimizer(remainders, engine.device(), engine.ops(), List.of(),
                  new OptimizerOptions(adamw, 0, 1, false, 0, new OptimizerState(in8bit, Master.BF16)))) {
             setGradients(copies);
@@ -100,6 +101,7 @@ class Bf16MastersTest {
         try (Engine engine = Backends.open("cpu"); CausalModel model = model(engine, DType.F32)) {
             assertThatThrownBy(() -> new FullTrainable(model, true)).isInstanceOf(InputException.class).hasMessageContaining("dtype=bf16");
         }
-        assertThatThrownBy(() -> new OptimizerOptions(new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0), 0, 1, false, 0.9, new OptimizerState(false, Master.BF16))).isInstanceOf(InputException.class).hasMessageContaining("ema_decay");
+        assertThatThrownBy(() -> new OptimizerOptions(new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0), 0, 1, false, 0.9,
+            new OptimizerState(false, Master.BF16))).isInstanceOf(InputException.class).hasMessageContaining("ema_decay");
     }
 }

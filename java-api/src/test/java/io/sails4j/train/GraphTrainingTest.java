@@ -1,6 +1,5 @@
 package io.sails4j.train;
 
-import io.sails4j.testing.Backends;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -31,11 +30,13 @@ import io.sails4j.ops.Engine;
 import io.sails4j.ops.Graphs;
 import io.sails4j.ops.PreferenceKind;
 import io.sails4j.run.RunOptions;
+import io.sails4j.testing.Backends;
 import io.sails4j.testing.TinyModel;
 import io.sails4j.trainable.FullTrainable;
 import io.sails4j.trainable.LoraTrainable;
 import io.sails4j.trainable.Trainable;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
@@ -57,7 +58,7 @@ class GraphTrainingTest {
 
     private static TokenSequence sequence(int length, int seed) {
         boolean[] counted = new boolean[length];
-        java.util.Arrays.fill(counted, length / 2, length, true);
+        Arrays.fill(counted, length / 2, length, true);
         return new TokenSequence(IntStream.range(0, length).map(t -> (t * 7 + seed * 3) % 61).toArray(), counted);
     }
 
@@ -74,8 +75,10 @@ class GraphTrainingTest {
         if (!dora) {
             return TinyModel.randomAdapter(model.engine(), 4);
         }
-        return AdapterInitialiser.plain(model, new AdapterOptions(EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ, Projection.GATE_PROJ), 3, 6,
-            AdapterVariant.plain().with(v -> v.useDora = true)), 0, "tiny");
+        return AdapterInitialiser.plain(model,
+            new AdapterOptions(EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ, Projection.GATE_PROJ), 3, 6,
+                AdapterVariant.plain().with(v -> v.useDora = true)),
+            0, "tiny");
     }
 
     private record Trained(List<float[]> parameters, List<Double> losses, long launches) {
@@ -83,8 +86,17 @@ class GraphTrainingTest {
 
     private static Trained train(String backend, String method, Loss loss, RecomputeOption recompute, Graphs graphs) {
         // A step is two pairs, a micro-batch one of them.
-        TrainingOptions options = TrainingOptions.defaults().withBatching(b -> { b.epochs = 3; b.maxSteps = 10; b.batchTokens = 24; b.microBatchTokens = 1; }).withAdamw(_ -> new AdamwOptions(3e-3, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1); t.seed = 2; })
-            .with(t -> t.execution = new Execution(recompute, t.execution.graphs())).with(t -> t.execution = new Execution(t.execution.recompute(), graphs));
+        TrainingOptions options = TrainingOptions.defaults().withBatching(b -> {
+            b.epochs = 3;
+            b.maxSteps = 10;
+            b.batchTokens = 24;
+            b.microBatchTokens = 1;
+        }).withAdamw(_ -> new AdamwOptions(3e-3, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
+            t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1);
+            t.seed = 2;
+        })
+            .with(t -> t.execution = new Execution(recompute, t.execution.graphs()))
+            .with(t -> t.execution = new Execution(t.execution.recompute(), graphs));
         try (Engine engine = Backends.open(backend); CausalModel model = TinyModel.open(engine);
              LoraAdapter adapter = adapter(model, method.equals("dora"));
              Trainable trainable = method.equals("full") ? new FullTrainable(model) : new LoraTrainable(adapter, engine.device());

@@ -1,8 +1,5 @@
 package io.sails4j.train;
 
-import io.sails4j.model.ModelSession;
-import io.sails4j.model.TrainedShape;
-import io.sails4j.testing.Backends;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
@@ -13,14 +10,17 @@ import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.MemoryPlan;
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.model.RecomputePlan;
+import io.sails4j.model.TrainedShape;
 import io.sails4j.objective.PassContext;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
+import io.sails4j.testing.Backends;
 import io.sails4j.testing.TinyModel;
 import io.sails4j.trainable.FullTrainable;
 import io.sails4j.trainable.LoraTrainable;
@@ -63,8 +63,21 @@ class MemoryPlanTest {
     }
 
     private static TrainingOptions options(RecomputeOption recompute, boolean bf16Masters) {
-        return TrainingOptions.defaults().withBatching(b -> { b.epochs = 1; b.maxSteps = 2; b.batchTokens = 1024; b.microBatchTokens = 1024; }).withAdamw(_ -> new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> { t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0); t.seed = 1; })
-            .with(t -> t.execution = new Execution(recompute, t.execution.graphs())).withOptimizer(o -> { o.loraPlusRatio = 1; o.decayVectors = false; o.emaDecay = 0; o.state = new OptimizerState(false, bf16Masters ? Master.BF16 : Master.F32); });
+        return TrainingOptions.defaults().withBatching(b -> {
+            b.epochs = 1;
+            b.maxSteps = 2;
+            b.batchTokens = 1024;
+            b.microBatchTokens = 1024;
+        }).withAdamw(_ -> new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
+            t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0);
+            t.seed = 1;
+        })
+            .with(t -> t.execution = new Execution(recompute, t.execution.graphs())).withOptimizer(o -> {
+                o.loraPlusRatio = 1;
+                o.decayVectors = false;
+                o.emaDecay = 0;
+                o.state = new OptimizerState(false, bf16Masters ? Master.BF16 : Master.F32);
+            });
     }
 
     @Test
@@ -75,24 +88,29 @@ class MemoryPlanTest {
             long head = card.ops().head().headLossWorkspaceBytes(4096, 3584, 1000, DType.BF16);
             long attention = card.ops().attention().attentionBackwardWorkspaceBytes(1, 4096, 16, 8, 256, DType.BF16);
             assertThat(attention).as("tiles of p and ds, 4 bytes a pair and key/value head").isGreaterThan(8L * 4 * 4096 * 4096 / 2);
-            assertThat(StepWorkspace.bytes(card.ops(), wide, DType.BF16, 4096, 4096)).isEqualTo(Math.max(head, attention)).isEqualTo(attention);
+            assertThat(StepWorkspace.bytes(card.ops(), wide, DType.BF16, 4096, 4096)).isEqualTo(Math.max(head, attention))
+                .isEqualTo(attention);
             assertThat(StepWorkspace.bytes(card.ops(), wide, DType.BF16, 4096, 16)).as("short sequences").isLessThan(attention);
         }
     }
 
     @ParameterizedTest
-    @CsvSource({"F32, all, off", "F32, all, full", "F32, all, selective", "BF16, all, selective", "BF16, all, 2", "F32, attention, off", "F32, attention, selective",
+    @CsvSource({"F32, all, off", "F32, all, full", "F32, all, selective", "BF16, all, selective", "BF16, all, 2", "F32, attention, off",
+        "F32, attention, selective",
         "F32, full, off", "F32, full, selective", "BF16, full, 3", "BF16, full bf16 masters, off"})
     void theMeasuredPeakIsThatOfThePlan(DType dtype, String trained, String recompute) {
         boolean full = trained.startsWith("full");
-        EnumSet<Projection> targets = trained.equals("all") ? EnumSet.allOf(Projection.class) : EnumSet.of(Projection.Q_PROJ, Projection.V_PROJ, Projection.O_PROJ);
+        EnumSet<Projection> targets = trained.equals("all") ? EnumSet.allOf(Projection.class)
+            : EnumSet.of(Projection.Q_PROJ, Projection.V_PROJ, Projection.O_PROJ);
         try (Engine engine = Backends.open("cpu");
              CausalModel model = new CausalModel(engine, ModelWeights.random(CONFIG, engine, dtype, 3), false);
              LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(CONFIG, targets, 8, 8, "plan"), CONFIG, engine.device());
-             Trainable trainable = full ? new FullTrainable(model, trained.endsWith("masters")) : new LoraTrainable(adapter, engine.device());
-             TrainingLoop loop = new TrainingLoop(model, trainable, new SftLoss(sequences(8, 256)), options(recompute(recompute), trained.endsWith("masters")), StepHook.none(),
+             Trainable trainable = full ? new FullTrainable(model, trained.endsWith("masters"))
+                 : new LoraTrainable(adapter, engine.device());
+             TrainingLoop loop = new TrainingLoop(model, trainable, new SftLoss(sequences(8, 256)),
+                 options(recompute(recompute), trained.endsWith("masters")), StepHook.none(),
                  System::nanoTime)) {
-            loop.run(step -> { });
+            loop.run(step -> {});
             double measured = engine.device().peakBytes();
             double planned = loop.memory().totalBytes();
             System.out.printf("memory plan, %s, %s trained, recompute %s: %.1f MB planned, %.1f MB measured%n", dtype, trained, recompute,
@@ -106,7 +124,8 @@ class MemoryPlanTest {
         for (String trained : List.of("full", "all", "attention")) {
             for (ModelConfig config : List.of(TinyModel.CONFIG, TinyModel.LLAMA)) {
                 float[] kept = gradients(config, trained, RecomputePlan.none());
-                for (RecomputePlan again : List.of(new RecomputePlan(1, 0), new RecomputePlan(2, 0), new RecomputePlan(0, 1), new RecomputePlan(0, 2),
+                for (RecomputePlan again : List.of(new RecomputePlan(1, 0), new RecomputePlan(2, 0), new RecomputePlan(0, 1),
+                    new RecomputePlan(0, 2),
                     new RecomputePlan(1, 1))) {
                     assertThat(gradients(config, trained, again)).as(trained + " " + again).containsExactly(kept);
                 }
@@ -119,10 +138,12 @@ class MemoryPlanTest {
     }
 
     private static float[] gradients(ModelConfig config, String trained, RecomputePlan again) {
-        EnumSet<Projection> targets = trained.equals("all") ? EnumSet.allOf(Projection.class) : EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ);
+        EnumSet<Projection> targets = trained.equals("all") ? EnumSet.allOf(Projection.class)
+            : EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ);
         try (Engine engine = Backends.open("cpu", 1);
              CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 7), false);
-             LoraAdapter adapter = TinyModel.randomAdapter(engine, 5, config, targets); Trainable trainable = trainable(trained, model, adapter);
+             LoraAdapter adapter = TinyModel.randomAdapter(engine, 5, config, targets);
+             Trainable trainable = trainable(trained, model, adapter);
              ModelSession session = ModelSession.open(model); PassContext context = PassContext.of(session, false, again)) {
             SftLoss loss = new SftLoss(TinyModel.sequences(4, 3));
             loss.sumAndGradient(context, trainable, new int[] {0, 1, 2, 3}, 1);
@@ -176,7 +197,8 @@ class MemoryPlanTest {
     void flopsOfTheLargeModelsAreSixTimesTheirParametersAndAttention() {
         ModelConfig config = ModelConfig.gemma2_2b();
         double perToken = TrainingFlops.step(config, 1, true, 0);
-        double parameters = Arrays.stream(Projection.values()).mapToDouble(p -> (double) p.dIn(config) * p.dOut(config)).sum() * config.nLayers()
+        double parameters = Arrays.stream(Projection.values()).mapToDouble(p -> (double) p.dIn(config) * p.dOut(config)).sum()
+            * config.nLayers()
             + (double) config.dModel() * config.vocabSize();
         assertThat(perToken).isCloseTo(6 * parameters, within(1e-3 * perToken));
         assertThat(TrainingFlops.attention(config, 8192)).isLessThan(4.0 * config.nLayers() * 8193 / 2 * config.qWidth());

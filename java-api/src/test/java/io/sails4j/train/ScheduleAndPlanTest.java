@@ -1,11 +1,11 @@
 package io.sails4j.train;
 
-import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.sails4j.data.SequenceBatch;
 import io.sails4j.objective.SftLoss;
+import io.sails4j.testing.TinyModel;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -52,7 +52,8 @@ class ScheduleAndPlanTest {
         SftLoss loss = new SftLoss(TinyModel.sequences(23, 5));
         StepPlan plan = StepPlan.of(loss, 1, 3, 40, 25, 9, false);
         assertThat(plan.steps()).hasSize(3);
-        assertThat(flat(plan)).isEqualTo(flat(StepPlan.of(loss, 1, 3, 40, 25, 9, false))).isNotEqualTo(flat(StepPlan.of(loss, 1, 3, 40, 25, 10, false)));
+        assertThat(flat(plan)).isEqualTo(flat(StepPlan.of(loss, 1, 3, 40, 25, 9, false)))
+            .isNotEqualTo(flat(StepPlan.of(loss, 1, 3, 40, 25, 10, false)));
     }
 
     @Test

@@ -1,7 +1,5 @@
 package io.sails4j.train;
 
-import io.sails4j.testing.Backends;
-import io.sails4j.testing.TinyModel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
@@ -9,6 +7,8 @@ import io.sails4j.config.ModelConfig;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.MatmulPeak;
 import io.sails4j.tensor.DType;
+import io.sails4j.testing.Backends;
+import io.sails4j.testing.TinyModel;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -67,7 +67,8 @@ class TrainingFlopsTest {
         for (boolean full : new boolean[] {false, true}) {
             double all = TrainingFlops.sequence(CONFIG, 29, 29, full);
             assertThat(all).isCloseTo(29 * TrainingFlops.step(CONFIG, 29, full, 0), within(8 * Math.ulp(all)));
-            assertThat(all - TrainingFlops.sequence(CONFIG, 29, 9, full)).isCloseTo(20 * 2.0 * CONFIG.dModel() * CONFIG.vocabSize() * (full ? 3 : 2),
+            assertThat(all - TrainingFlops.sequence(CONFIG, 29, 9, full)).isCloseTo(
+                20 * 2.0 * CONFIG.dModel() * CONFIG.vocabSize() * (full ? 3 : 2),
                 within(8 * Math.ulp(all)));
         }
     }

@@ -2,6 +2,7 @@ package io.sails4j.watch;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -64,7 +65,7 @@ class WatchTest {
 
     private static long varint(ByteBuffer in) {
         long value = 0;
-        for (int shift = 0; ; shift += 7) {
+        for (int shift = 0;; shift += 7) {
             byte b = in.get();
             value |= (long) (b & 0x7f) << shift;
             if (b >= 0) {
@@ -93,10 +94,12 @@ class WatchTest {
         List<String> versions = new ArrayList<>();
         List<Scalar> scalars = read(file, versions);
         assertThat(versions).containsExactly("brain.Event:2");
-        assertThat(scalars).containsExactly(new Scalar("train/loss", 1, 1_700_000_001.5, 0.75f), new Scalar("train/loss", 300, 1_700_000_002, Float.NaN));
+        assertThat(scalars).containsExactly(new Scalar("train/loss", 1, 1_700_000_001.5, 0.75f),
+            new Scalar("train/loss", 300, 1_700_000_002, Float.NaN));
         // CRC-32C of "123456789" is 0xe3069283 (RFC 3720, appendix B.4 uses the same polynomial).
         int crc = 0xe3069283;
-        assertThat(TensorBoardWriter.masked("123456789".getBytes(StandardCharsets.US_ASCII))).isEqualTo((crc >>> 15 | crc << 17) + 0xa282ead8);
+        assertThat(TensorBoardWriter.masked("123456789".getBytes(StandardCharsets.US_ASCII)))
+            .isEqualTo((crc >>> 15 | crc << 17) + 0xa282ead8);
     }
 
     @Test
@@ -112,9 +115,11 @@ class WatchTest {
         // The first of the stretch that the spike is in: 20 000 points in 750 stretches.
         y[12_320] = Double.NaN;
         String svg = SvgPlot.of("a < b & \"c\"", List.of(new SvgPlot.Panel("loss", List.of(new SvgPlot.Series("one", x, y),
-            new SvgPlot.Series("two", new double[] {1}, new double[] {0.5}))), new SvgPlot.Panel("nothing", List.of(new SvgPlot.Series("none", new double[0],
+            new SvgPlot.Series("two", new double[] {1}, new double[] {0.5}))),
+            new SvgPlot.Panel("nothing", List.of(new SvgPlot.Series("none", new double[0],
                 new double[0])))));
-        var document = DocumentBuilderFactory.newInstance().newDocumentBuilder().parse(new java.io.ByteArrayInputStream(svg.getBytes(StandardCharsets.UTF_8)));
+        var document = DocumentBuilderFactory.newInstance().newDocumentBuilder()
+            .parse(new ByteArrayInputStream(svg.getBytes(StandardCharsets.UTF_8)));
         assertThat(document.getElementsByTagName("path").getLength()).isEqualTo(3);
         assertThat(document.getElementsByTagName("title").item(0).getTextContent()).isEqualTo("a < b & \"c\"");
         String line = document.getElementsByTagName("path").item(0).getAttributes().getNamedItem("d").getTextContent();

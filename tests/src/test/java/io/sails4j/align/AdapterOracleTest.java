@@ -9,6 +9,7 @@ import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
 import io.sails4j.data.TokenSequence;
+import io.sails4j.io.AtomicFiles;
 import io.sails4j.io.InputException;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraMerge;
@@ -62,7 +63,8 @@ class AdapterOracleTest {
     private Path temporary;
 
     /** A kind of adapter, opened on a model: what is trained, and the adapted weights in double from the trained tensors' values. */
-    private record Kind(Trainable trainable, Function<Map<String, double[]>, Map<String, double[]>> adapted, Object adapter, List<Runnable> closers)
+    private record Kind(Trainable trainable, Function<Map<String, double[]>, Map<String, double[]>> adapted, Object adapter,
+        List<Runnable> closers)
         implements AutoCloseable {
         @Override
         public void close() {
@@ -124,7 +126,8 @@ class AdapterOracleTest {
     private static Kind plain(CausalModel model, AdapterVariant variant) {
         LoraAdapter adapter = AdapterInitialiser.plain(model, options(variant), SEED, "tiny");
         LoraTrainable trainable = new LoraTrainable(adapter, model.engine().device());
-        return new Kind(trainable, values -> withFactors(weights(model), adapter, values), adapter, List.of(trainable::close, adapter::close));
+        return new Kind(trainable, values -> withFactors(weights(model), adapter, values), adapter,
+            List.of(trainable::close, adapter::close));
     }
 
     private static Map<String, double[]> withFactors(Map<String, double[]> weights, LoraAdapter adapter, Map<String, double[]> values) {
@@ -135,7 +138,8 @@ class AdapterOracleTest {
 
     /** The norms are constants of the gradient (arXiv:2402.09353, section 4.3): those of the first call. */
     private static Kind dora(CausalModel model) {
-        LoraAdapter adapter = AdapterInitialiser.plain(model, options(new AdapterVariant(false, Map.of(), Map.of(), AdapterVariant.Init.KAIMING, true)), SEED, "tiny");
+        LoraAdapter adapter = AdapterInitialiser.plain(model,
+            options(new AdapterVariant(false, Map.of(), Map.of(), AdapterVariant.Init.KAIMING, true)), SEED, "tiny");
         LoraTrainable trainable = new LoraTrainable(adapter, model.engine().device());
         Map<String, double[]> norms = new TreeMap<>();
         return new Kind(trainable, values -> {
@@ -154,12 +158,14 @@ class AdapterOracleTest {
     }
 
     private static Kind pissa(CausalModel model) {
-        PissaAdapter pissa = new PissaAdapter(model, options(new AdapterVariant(true, ranks(), Map.of(), AdapterVariant.Init.PISSA, false)), SEED, "tiny");
+        PissaAdapter pissa = new PissaAdapter(model, options(new AdapterVariant(true, ranks(), Map.of(), AdapterVariant.Init.PISSA, false)),
+            SEED, "tiny");
         LoraTrainable trainable = new LoraTrainable(pissa.trained(), pissa.takenOut(), model.engine().device());
         return new Kind(trainable, values -> {
             Map<String, double[]> weights = withFactors(weights(model), pissa.trained(), values);
-            pissa.takenOut().modules().forEach((module, f) -> add(weights.get(module.path() + ".weight"), doubles(f.loraB()), doubles(f.loraA()),
-                (int) f.r(), f.scale()));
+            pissa.takenOut().modules()
+                .forEach((module, f) -> add(weights.get(module.path() + ".weight"), doubles(f.loraB()), doubles(f.loraA()),
+                    (int) f.r(), f.scale()));
             return weights;
         }, pissa, List.of(trainable::close, pissa::close));
     }
@@ -186,8 +192,9 @@ class AdapterOracleTest {
         CoreLoraTrainable trainable = new CoreLoraTrainable(adapter, bases, model.engine());
         return new Kind(trainable, values -> {
             Map<String, double[]> whole = new TreeMap<>(values);
-            adapter.modules().forEach((module, f) -> whole.put(module.path() + (module.projection().readsResidual() ? ".lora_A.weight" : ".lora_B.weight"),
-                fromCore(module, values, flat, (int) f.r(), dimension)));
+            adapter.modules().forEach(
+                (module, f) -> whole.put(module.path() + (module.projection().readsResidual() ? ".lora_A.weight" : ".lora_B.weight"),
+                    fromCore(module, values, flat, (int) f.r(), dimension)));
             return withFactors(weights(model), adapter, whole);
         }, adapter, List.of(trainable::close, u::close, adapter::close));
     }
@@ -212,7 +219,8 @@ class AdapterOracleTest {
         Map<String, Function<CausalModel, Kind>> kinds = new LinkedHashMap<>();
         kinds.put("plain", model -> plain(model, AdapterVariant.plain()));
         kinds.put("rsLoRA by pattern, orthogonal", model -> plain(model,
-            new AdapterVariant(true, Map.of("layers.1.self_attn.q_proj", 6, ".*_proj", 2), Map.of("down_proj", 8.0), AdapterVariant.Init.ORTHOGONAL, false)));
+            new AdapterVariant(true, Map.of("layers.1.self_attn.q_proj", 6, ".*_proj", 2), Map.of("down_proj", 8.0),
+                AdapterVariant.Init.ORTHOGONAL, false)));
         kinds.put("DoRA", AdapterOracleTest::dora);
         kinds.put("PiSSA", AdapterOracleTest::pissa);
         kinds.put("core", AdapterOracleTest::core);
@@ -233,7 +241,8 @@ class AdapterOracleTest {
         Arrays.fill(counted, true);
         trainable.zeroGradients();
         double weight = IDS.length - 1;
-        double loss = new SftLoss(List.of(new TokenSequence(IDS, counted))).sumAndGradient(context, trainable, new int[] {0}, weight) / weight;
+        double loss = new SftLoss(List.of(new TokenSequence(IDS, counted))).sumAndGradient(context, trainable, new int[] {0}, weight)
+            / weight;
         trainable.collectGradients();
         Map<String, double[]> values = new TreeMap<>();
         trainable.parameters().forEach(p -> values.put(p.name(), doubles(p.value())));
@@ -250,7 +259,8 @@ class AdapterOracleTest {
                 direction[i] /= length;
                 product += direction[i] * gradient[i];
             }
-            double slope = (lossAt(kind, values, p.name(), direction, STEP) - lossAt(kind, values, p.name(), direction, -STEP)) / (2 * STEP);
+            double slope = (lossAt(kind, values, p.name(), direction, STEP) - lossAt(kind, values, p.name(), direction, -STEP))
+                / (2 * STEP);
             values.put(p.name(), original);
             assertThat(product).as(name + ", " + p.name()).isCloseTo(slope, within(1e-4 * norm + 1e-9));
         }
@@ -294,7 +304,8 @@ class AdapterOracleTest {
     @Test
     void bothLeaveTheModelAsItIsAtTheStartAndOpenAsWritten() {
         for (Function<CausalModel, Kind> opened : List.<Function<CausalModel, Kind>>of(AdapterOracleTest::dora, AdapterOracleTest::pissa)) {
-            try (Engine engine = Engine.open(EngineOptions.defaults()); CausalModel model = model(engine); Kind kind = opened.apply(model)) {
+            try (Engine engine = Engine.open(EngineOptions.defaults()); CausalModel model = model(engine);
+                 Kind kind = opened.apply(model)) {
                 assertThat(loss(model, kind.trainable.adapters())).isCloseTo(loss(model, AdapterStack.none()), within(ROUNDING));
                 Random random = new Random(9);
                 kind.trainable.parameters().forEach(p -> disturb(p.value(), random));
@@ -303,7 +314,7 @@ class AdapterOracleTest {
                 assertThat(trained).isNotCloseTo(loss(model, AdapterStack.none()), within(1e-3));
                 Object owner = kind.adapter;
                 Path written = temporary.resolve(owner.getClass().getSimpleName());
-                io.sails4j.io.AtomicFiles.writeDirectory(written, directory -> {
+                AtomicFiles.writeDirectory(written, directory -> {
                     if (owner instanceof PissaAdapter pissa) {
                         pissa.writeInto(directory);
                     } else {
@@ -325,14 +336,16 @@ class AdapterOracleTest {
         try (Engine engine = Engine.open(EngineOptions.defaults()); CausalModel model = model(engine)) {
             Tensor weight = model.weights().parameter("model.layers.0.mlp.gate_proj.weight");
             DMatrixRMaj matrix = new DMatrixRMaj((int) weight.dim(0), (int) weight.dim(1), true, doubles(weight));
-            SingularValueDecomposition_F64<DMatrixRMaj> svd = DecompositionFactory_DDRM.svd(matrix.numRows, matrix.numCols, false, false, true);
+            SingularValueDecomposition_F64<DMatrixRMaj> svd = DecompositionFactory_DDRM.svd(matrix.numRows, matrix.numCols, false, false,
+                true);
             assertThat(svd.decompose(matrix)).isTrue();
             double[] exact = Arrays.stream(svd.getSingularValues()).sorted().toArray();
             PrincipalFactors principal = PrincipalFactors.of(weight, 6, 1, engine);
             for (int i = 0; i < 6; i++) {
                 assertThat(principal.values()[i]).isCloseTo(exact[exact.length - 1 - i], within(1e-5 * exact[exact.length - 1]));
             }
-            assertThatThrownBy(() -> PrincipalFactors.of(weight, 25, 1, engine)).isInstanceOf(InputException.class).hasMessageContaining("24");
+            assertThatThrownBy(() -> PrincipalFactors.of(weight, 25, 1, engine)).isInstanceOf(InputException.class)
+                .hasMessageContaining("24");
         }
     }
 
@@ -343,10 +356,12 @@ class AdapterOracleTest {
             Map<ModuleKey, LowRankAdapter> one = dora.trainable.adapters().adapters().getFirst();
             Map<ModuleKey, LowRankAdapter> other = plain.trainable.adapters().adapters().getFirst();
             assertThatThrownBy(() -> new AdapterStack(List.of(one, other))).isInstanceOf(InputException.class).hasMessageContaining("DoRA");
-            assertThatThrownBy(() -> new WeightedAdapter(Path.of("d"), 0.5f).modules((LoraAdapter) dora.adapter)).isInstanceOf(InputException.class)
+            assertThatThrownBy(() -> new WeightedAdapter(Path.of("d"), 0.5f).modules((LoraAdapter) dora.adapter))
+                .isInstanceOf(InputException.class)
                 .hasMessageContaining("weight");
         }
-        assertThatThrownBy(() -> AlignOptions.defaults().with(o -> o.adapter = options(AdapterVariant.plain().with(v -> v.useDora = true)))).isInstanceOf(InputException.class)
+        assertThatThrownBy(() -> AlignOptions.defaults().with(o -> o.adapter = options(AdapterVariant.plain().with(v -> v.useDora = true))))
+            .isInstanceOf(InputException.class)
             .hasMessageContaining("method=lora");
     }
 }

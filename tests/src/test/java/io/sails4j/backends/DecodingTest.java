@@ -3,6 +3,11 @@ package io.sails4j.backends;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.ModelFamily;
+import io.sails4j.config.ModuleKey;
+import io.sails4j.config.Projection;
+import io.sails4j.config.RopeScaling;
 import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
@@ -12,13 +17,8 @@ import io.sails4j.model.ForwardPass;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
 import io.sails4j.model.LowRankAdapter;
-import io.sails4j.config.ModelConfig;
-import io.sails4j.config.ModelFamily;
 import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
-import io.sails4j.config.ModuleKey;
-import io.sails4j.config.Projection;
-import io.sails4j.config.RopeScaling;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.Graphs;
@@ -211,7 +211,8 @@ class DecodingTest {
                 end++;
             }
             List<int[]> seen = new ArrayList<>();
-            int[] stopped = generator.generate(prompt, new GenerationOptions(40, 1.5, 0, 1, 4, stop), Generator.StepListener.ofTokens(seen::add));
+            int[] stopped = generator.generate(prompt, new GenerationOptions(40, 1.5, 0, 1, 4, stop),
+                Generator.StepListener.ofTokens(seen::add));
             assertThat(stopped).isEqualTo(Arrays.copyOf(tokens, end + 1));
             assertThat(seen).hasSize(end + 1);
         }

@@ -3,11 +3,11 @@ package io.sails4j.backends;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.sails4j.config.ModelConfig;
+import io.sails4j.config.RopeScaling;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
-import io.sails4j.config.ModelConfig;
 import io.sails4j.model.ModelWeights;
-import io.sails4j.config.RopeScaling;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
@@ -84,7 +84,8 @@ class LlamaOracleTest {
                 direction[i] /= length;
                 product += gradient[i] * direction[i];
             }
-            double slope = (lossAt(oracle, weight, original, direction, STEP) - lossAt(oracle, weight, original, direction, -STEP)) / (2 * STEP);
+            double slope = (lossAt(oracle, weight, original, direction, STEP) - lossAt(oracle, weight, original, direction, -STEP))
+                / (2 * STEP);
             System.arraycopy(original, 0, weight, 0, weight.length);
             assertThat(product).as(name).isEqualTo(slope, within(1e-4 * Math.sqrt(norm) + 1e-9));
         }

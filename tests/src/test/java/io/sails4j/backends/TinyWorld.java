@@ -85,7 +85,8 @@ final class TinyWorld {
         TokenBatch batch = TokenBatch.of(2, length, ids, mask).withLabels(labels);
         Map<String, float[]> values = new LinkedHashMap<>();
         try (Engine engine = Backends.open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(dtype))) {
-            Trace.run(model, AdapterStack.none(), batch, Trace.Gradients.ALL).forEach((name, value) -> values.put(name, value.toFloatArray()));
+            Trace.run(model, AdapterStack.none(), batch, Trace.Gradients.ALL)
+                .forEach((name, value) -> values.put(name, value.toFloatArray()));
         }
         return values;
     }
@@ -93,7 +94,8 @@ final class TinyWorld {
     /** Greedy tokens after the first pair's prompt. */
     int[] generate(String backend) {
         int[] prompt = Arrays.copyOf(pairs.getFirst().aligned().ids(), 12);
-        try (Engine engine = Backends.open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(DType.F32));
+        try (Engine engine = Backends.open(backend);
+             CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(DType.F32));
              ModelSession session = ModelSession.open(model)) {
             return new Generator(session, AdapterStack.none()).generate(prompt, GenerationOptions.greedy(16, Set.of()), null);
         }
@@ -119,7 +121,8 @@ final class TinyWorld {
                 t.seed = 1;
             });
         });
-        try (Engine engine = Backends.open(backend); CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(DType.F32));
+        try (Engine engine = Backends.open(backend);
+             CausalModel model = CausalModel.load(world.model(), engine, ModelOptions.of(DType.F32));
              Sae sae = Sae.load(world.sae(), engine)) {
             SubspaceOptions subspaceOptions = new SubspaceOptions(16, 0.8, true, false, Pooling.TOKEN, 1024);
             SafetySubspace subspace = new SubspacePipeline(model, world.model(), new TreeMap<>(Map.of(SAE_LAYER, sae)), subspaceOptions)

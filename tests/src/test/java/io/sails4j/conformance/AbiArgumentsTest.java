@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import org.assertj.core.api.ThrowableAssert;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -165,7 +166,8 @@ class AbiArgumentsTest {
         refused(() -> moments(here, here, here, here, here, here, new long[] {-1}, memory, memory, memory));
     }
 
-    private void moments(long[] params, long[] m, long[] v, long[] mAbsmax, long[] vAbsmax, long[] grads, long[] sizes, long mCode, long vCode,
+    private void moments(long[] params, long[] m, long[] v, long[] mAbsmax, long[] vAbsmax, long[] grads, long[] sizes, long mCode,
+        long vCode,
         long rates) {
         device.adamw8bit(params, m, v, mAbsmax, vAbsmax, grads, mCode, vCode, rates, sizes, 1);
     }
@@ -243,7 +245,7 @@ class AbiArgumentsTest {
         device.linearSetForward(ys, x, weights, loraAs, loraBs, dOut, r, new float[] {1, 1}, 2, 2, 4, 0, 0, memory + AREA, room);
     }
 
-    private static void refused(org.assertj.core.api.ThrowableAssert.ThrowingCallable call) {
+    private static void refused(ThrowableAssert.ThrowingCallable call) {
         assertThatThrownBy(call).isInstanceOfSatisfying(NativeException.class,
             e -> assertThat(e.code()).isEqualTo(NativeException.INVALID_ARGUMENT));
     }

@@ -20,9 +20,9 @@ class BeyondTwoGigaTest {
     void elementsBeyondTwoToThe31AreReachedByRowAndByIndex() {
         assumeTrue(Boolean.getBoolean("sails.slow"), "skipped: -Dsails.slow=true runs it");
         try (Engine engine = Backends.open("cpu");
-            Tensor x = engine.device().zeros(DType.BF16, Shape.of(ROWS, COLS));
-            Tensor rows = engine.device().allocate(DType.I32, Shape.of(2));
-            Tensor y = engine.device().allocate(DType.BF16, Shape.of(2, COLS))) {
+             Tensor x = engine.device().zeros(DType.BF16, Shape.of(ROWS, COLS));
+             Tensor rows = engine.device().allocate(DType.I32, Shape.of(2));
+             Tensor y = engine.device().allocate(DType.BF16, Shape.of(2, COLS))) {
             short[] marked = new short[(int) COLS];
             marked[(int) COLS - 1] = (short) 0x7f80; // infinity
             x.rows(ROWS - 1, 1).upload(MemorySegment.ofArray(marked));

@@ -17,7 +17,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Every operation on every backend of {@code -Dsails.backends}, a comma-separated list of {@code name} or {@code name:options}; by default
- * {@code cpu} with oneDNN, and with its own products on each instruction set that the machine has, and the emulator with two orders of threads,
+ * {@code cpu} with oneDNN, and with its own products on each instruction set that the machine has, and the emulator with two orders of
+ * threads,
  * one with the kernels of sm_90a and little room for logits and one with those of every card. {@code -Dsails.seed} draws other numbers.
  */
 class ConformanceTest {
@@ -50,10 +51,14 @@ class ConformanceTest {
         requireAgreement(backend, operations());
     }
 
-    /** Products of many rows are computed by pairs of blocks above; a device may be told, or have too few multiprocessors, to do it block by block. */
+    /**
+     * Products of many rows are computed by pairs of blocks above; a device may be told, or have too few multiprocessors, to do it block
+     * by block.
+     */
     @Test
     void productsOfSingleBlocksAgreeWithTheirOracle() {
-        assumeTrue(System.getProperty("sails.backends", "").isBlank() && operations().isEmpty(), "a selection of backends or operations is asked for");
+        assumeTrue(System.getProperty("sails.backends", "").isBlank() && operations().isEmpty(),
+            "a selection of backends or operations is asked for");
         requireAgreement("emulator:seed=3,kernels=hopper,clusters=off", PERSISTENT_PRODUCTS);
     }
 
@@ -61,7 +66,7 @@ class ConformanceTest {
         long seed = Long.getLong("sails.seed", 20_250_101);
         String[] parts = backend.split(":", 2);
         try (Engine engine = Engine.open(new EngineOptions(parts[0], 0, parts.length > 1 ? parts[1] : ""))) {
-            List<CaseResult> results = ConformanceSuite.run(engine, seed, operations, result -> { });
+            List<CaseResult> results = ConformanceSuite.run(engine, seed, operations, result -> {});
             System.out.println(backend + ": " + engine.device().describe() + ", seed " + seed);
             System.out.println(ConformanceTable.text(results));
             assertThat(results.stream().mapToLong(CaseResult::comparisons).sum()).as("comparisons").isPositive();

@@ -22,7 +22,8 @@ class CoverageTest {
     @Test
     void everyOperationHasAMethodOfItsName() {
         Set<String> methods = Arrays.stream(Ops.class.getMethods()).map(Method::getReturnType)
-            .filter(type -> type.getPackage() == Ops.class.getPackage()).flatMap(section -> Arrays.stream(section.getDeclaredMethods())).filter(method -> Modifier.isPublic(method.getModifiers()))
+            .filter(type -> type.getPackage() == Ops.class.getPackage()).flatMap(section -> Arrays.stream(section.getDeclaredMethods()))
+            .filter(method -> Modifier.isPublic(method.getModifiers()))
             .map(Method::getName).collect(Collectors.toSet());
         assertThat(methods).containsAll(SailsHeader.get().operations().stream().map(SailsHeader.Function::javaName).toList());
     }

@@ -22,7 +22,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * The option matmul=cublaslt with a stand-in for the library, which computes on the host and is as strict about descriptors and alignments as the real
+ * The option matmul=cublaslt with a stand-in for the library, which computes on the host and is as strict about descriptors and alignments
+ * as the real
  * one: whether the engine describes each product rightly shows without a card.
  */
 class CublasLtTest {
@@ -48,7 +49,7 @@ class CublasLtTest {
         try (Engine engine = open(",seed=3")) {
             assertThat(engine.device().describe().toString()).contains("cuBLASLt 13.2.3").contains("else own kernels");
             List<CaseResult> results = ConformanceSuite.run(engine, 20_250_102, Set.of("matmul", "linear_forward", "linear_backward"),
-                result -> { });
+                result -> {});
             assertThat(results.stream().mapToLong(CaseResult::comparisons).sum()).as("comparisons").isPositive();
             assertThat(results.stream().filter(result -> !result.ok()).map(ConformanceTable::failure)).isEmpty();
         }
@@ -59,7 +60,8 @@ class CublasLtTest {
         EngineOptions other = new EngineOptions("emulator", 0, "matmul=cublaslt,cublaslt=" + library);
         try (Engine engine = Backends.open("emulator")) {
             MatmulPeak peak = Ceilings.measure(engine, other, BenchSize.quick()).matmul().get(DType.BF16);
-            Matcher both = Pattern.compile(", by (own kernels|cuBLASLt); own kernels (\\S+), cuBLASLt (\\S+) TFLOP/s").matcher(peak.source());
+            Matcher both = Pattern.compile(", by (own kernels|cuBLASLt); own kernels (\\S+), cuBLASLt (\\S+) TFLOP/s")
+                .matcher(peak.source());
             assertThat(both.find()).as(peak.source()).isTrue();
             double own = Double.parseDouble(both.group(2));
             double library = Double.parseDouble(both.group(3));
@@ -74,7 +76,8 @@ class CublasLtTest {
     @Test
     void saysWhereTheLibraryWasLookedFor() {
         assertThatThrownBy(() -> Engine.open(new EngineOptions("emulator", 0, "matmul=cublaslt,cublaslt=/nowhere/libcublasLt.so")))
-            .hasMessageContaining("cuBLASLt cannot be opened").hasMessageContaining("/nowhere/libcublasLt.so").hasMessageContaining("SAILS_CUBLASLT");
+            .hasMessageContaining("cuBLASLt cannot be opened").hasMessageContaining("/nowhere/libcublasLt.so")
+            .hasMessageContaining("SAILS_CUBLASLT");
     }
 
     @Test

@@ -28,9 +28,9 @@ class GraphTest {
     @Test
     void aLaunchComputesWhatTheCallsWould() {
         try (Engine engine = Backends.open("emulator");
-            Tensor x = engine.device().allocate(DType.F32, Shape.of(ROWS, COLS));
-            Tensor product = engine.device().zeros(DType.F32, Shape.of(ROWS, ROWS));
-            Tensor total = engine.device().zeros(DType.F32, Shape.of(ROWS, ROWS))) {
+             Tensor x = engine.device().allocate(DType.F32, Shape.of(ROWS, COLS));
+             Tensor product = engine.device().zeros(DType.F32, Shape.of(ROWS, ROWS));
+             Tensor total = engine.device().zeros(DType.F32, Shape.of(ROWS, ROWS))) {
             x.upload(ramp(ROWS * COLS, 0.25f));
             Runnable step = () -> {
                 engine.ops().matmul().matmul(product, x, x, false, true, 1, 0);
@@ -46,7 +46,7 @@ class GraphTest {
                 // The workspace grows while a graph points into the old one.
                 float[] rows = ramp(9 * COLS, 1);
                 try (Tensor large = engine.device().allocate(DType.F32, Shape.of(9, COLS));
-                    Tensor out = engine.device().zeros(DType.F32, Shape.of(9, 9))) {
+                     Tensor out = engine.device().zeros(DType.F32, Shape.of(9, 9))) {
                     large.upload(rows);
                     engine.ops().matmul().matmul(out, large, large, false, true, 1, 0);
                 }
@@ -65,7 +65,7 @@ class GraphTest {
             assertThatThrownBy(() -> engine.record(() -> engine.device().zeros(DType.F32, Shape.of(4)))).isInstanceOf(NativeException.class)
                 .hasMessageContaining("recording");
             assertThatThrownBy(() -> engine.record(x::toFloatArray)).isInstanceOf(NativeException.class).hasMessageContaining("recording");
-            assertThatThrownBy(() -> engine.record(() -> engine.record(() -> { }))).isInstanceOf(NativeException.class);
+            assertThatThrownBy(() -> engine.record(() -> engine.record(() -> {}))).isInstanceOf(NativeException.class);
             Graph graph = engine.record(x::fillZero);
             graph.close();
             graph.close();
@@ -77,7 +77,7 @@ class GraphTest {
     @Test
     void theCpuSaysThatItRecordsNothing() {
         try (Engine engine = Backends.open("cpu")) {
-            assertThatThrownBy(() -> engine.record(() -> { })).isInstanceOfSatisfying(NativeException.class,
+            assertThatThrownBy(() -> engine.record(() -> {})).isInstanceOfSatisfying(NativeException.class,
                 e -> assertThat(e.code()).isEqualTo(NativeException.UNSUPPORTED));
         }
     }

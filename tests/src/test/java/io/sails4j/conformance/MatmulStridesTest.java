@@ -139,8 +139,8 @@ class MatmulStridesTest {
         float alpha = random.nextBoolean() ? 1 : 0.375f;
         float beta = random.nextBoolean() ? 0 : 0.625f;
         try (Stored a = transposeA ? new Stored(k, m, ab) : new Stored(m, k, ab);
-            Stored b = transposeB ? new Stored(n, k, ab) : new Stored(k, n, ab);
-            Stored c = new Stored(m, n, types == 2 ? BF16 : F32)) {
+             Stored b = transposeB ? new Stored(n, k, ab) : new Stored(k, n, ab);
+             Stored c = new Stored(m, n, types == 2 ? BF16 : F32)) {
             long bytes = device.matmulWorkspaceBytes(m, n, k, c.dtype, ab, transposeA ? 1 : 0, transposeB ? 1 : 0);
             long workspace = device.alloc(bytes + RED_ZONE.length);
             device.upload(workspace + bytes, MemorySegment.ofArray(RED_ZONE));

@@ -9,6 +9,7 @@ import io.sails4j.ffi.Symbol;
 import io.sails4j.ops.OptimizerOps;
 import java.lang.foreign.MemorySegment;
 import java.lang.reflect.Method;
+import java.lang.reflect.Parameter;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -48,8 +49,8 @@ class SailsHTest {
                     assertThat(method.getReturnType()).as(symbol.value()).isEqualTo(written);
                 }
             }
-            List<java.lang.reflect.Parameter> parameters = List.of(method.getParameters());
-            assertThat(parameters.stream().map(java.lang.reflect.Parameter::getName)).as(symbol.value())
+            List<Parameter> parameters = List.of(method.getParameters());
+            assertThat(parameters.stream().map(Parameter::getName)).as(symbol.value())
                 .containsExactlyElementsOf(expected.stream().map(SailsHeader.Parameter::javaName).toList());
             for (int i = 0; i < expected.size(); i++) {
                 assertThat(parameters.get(i).getType()).as(symbol.value() + ": " + expected.get(i)).isIn(types(expected.get(i)));
@@ -78,9 +79,9 @@ class SailsHTest {
     @Test
     void arraysAreCounted() {
         declared().forEach(method -> {
-            List<java.lang.reflect.Parameter> parameters = List.of(method.getParameters());
+            List<Parameter> parameters = List.of(method.getParameters());
             int arrays = (int) parameters.stream().filter(p -> p.getType().isArray()).count();
-            int count = parameters.stream().map(java.lang.reflect.Parameter::getName).toList().indexOf("count");
+            int count = parameters.stream().map(Parameter::getName).toList().indexOf("count");
             assertThat(arrays > 0).as(method.getName()).isEqualTo(count >= 0);
             assertThat(arrays == 0 || parameters.get(count - 1).getType().isArray()).as(method.getName()).isTrue();
             assertThat(parameters.stream().skip(count + 1L).filter(p -> p.getType().isArray())).as(method.getName()).isEmpty();

@@ -12,7 +12,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Each call with which a run changes files fails once, as on a full or a broken disk: no work is lost, and what happened is said. Every one of them
+ * Each call with which a run changes files fails once, as on a full or a broken disk: no work is lost, and what happened is said. Every
+ * one of them
  * with {@code -Dsails.slow=true} (five minutes), else every eleventh.
  */
 class IoFaultTest {
@@ -41,8 +42,9 @@ class IoFaultTest {
         for (int at = 1; at <= calls; at += Boolean.getBoolean("sails.slow") ? 1 : 11) {
             tried++;
             Path out = outputs.resolve("out" + at);
-            TrainingProcess.Ended ended = training.run(out, false, Map.of("LD_PRELOAD", library.toString(), "SAILS_FAULT_UNDER", outputs.toString(),
-                "SAILS_FAULT_AT", String.valueOf(at), "SAILS_FAULT_ERRNO", at % 2 == 0 ? ENOSPC : EIO));
+            TrainingProcess.Ended ended = training.run(out, false,
+                Map.of("LD_PRELOAD", library.toString(), "SAILS_FAULT_UNDER", outputs.toString(),
+                    "SAILS_FAULT_AT", String.valueOf(at), "SAILS_FAULT_ERRNO", at % 2 == 0 ? ENOSPC : EIO));
             wentOn += ended.exit() == 0 ? 1 : 0;
             if (ended.exit() != 0) {
                 assertThat(ended.output()).as("call " + at).contains("sails: ").doesNotContain("unexpected failure");
@@ -57,14 +59,16 @@ class IoFaultTest {
                 lost.add("call " + at + ": another adapter after " + ended.output());
             }
         }
-        System.out.println(tried + " of " + calls + " calls failed once each; " + wentOn + " runs went on to their end, the others after --resume or a new start");
+        System.out.println(tried + " of " + calls + " calls failed once each; " + wentOn
+            + " runs went on to their end, the others after --resume or a new start");
         assertThat(lost).isEmpty();
     }
 
     private Path compile() throws IOException, InterruptedException {
         Path library = temporary.resolve("libio_faults.so");
         String compiler = System.getenv().getOrDefault("CC", "gcc");
-        Process process = new ProcessBuilder(compiler, "-O1", "-shared", "-fPIC", "-o", library.toString(), "native/io_faults.c", "-ldl").inheritIO().start();
+        Process process = new ProcessBuilder(compiler, "-O1", "-shared", "-fPIC", "-o", library.toString(), "native/io_faults.c", "-ldl")
+            .inheritIO().start();
         assertThat(process.waitFor()).as("compiling native/io_faults.c").isZero();
         return library;
     }

@@ -21,7 +21,8 @@ class KillTest {
     @Test
     void killedTwentyTimesItEndsWithTheSameAdapter() throws IOException, InterruptedException {
         TrainingProcess.makeWorld(temporary);
-        TrainingProcess training = new TrainingProcess(temporary, "--objective", "dpo", "--epochs", "40", "--max-steps", "60", "--checkpoint-every", "1",
+        TrainingProcess training = new TrainingProcess(temporary, "--objective", "dpo", "--epochs", "40", "--max-steps", "60",
+            "--checkpoint-every", "1",
             "--eval-every", "20", "--keep-best");
         Path whole = temporary.resolve("whole");
         long begin = System.nanoTime();

@@ -39,8 +39,10 @@ class ResumeOptionsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"--max-length, 24, --max-length was 48 and is now 24", "--limit, 20, limit was 30 and is now 20", "--lr, 1e-3, lr was 0.005 and is now 0.001",
-        "--eval-pairs, 3, --eval-pairs was 2 and is now 3", "-r, 5, r was 4 and is now 5", "--schedule, linear, schedule was 'cosine' and is now 'linear'"})
+    @CsvSource({"--max-length, 24, --max-length was 48 and is now 24", "--limit, 20, limit was 30 and is now 20",
+        "--lr, 1e-3, lr was 0.005 and is now 0.001",
+        "--eval-pairs, 3, --eval-pairs was 2 and is now 3", "-r, 5, r was 4 and is now 5",
+        "--schedule, linear, schedule was 'cosine' and is now 'linear'"})
     void anotherValueIsRefusedByName(String flag, String value, String sentence) {
         Answer answer = resume(flag, value);
         assertThat(answer.exit).as(answer.error).isEqualTo(2);

@@ -1,5 +1,6 @@
 package io.sails4j.crash;
 
+import io.sails4j.cli.Main;
 import io.sails4j.data.Progress;
 import io.sails4j.demo.DemoWorld;
 import io.sails4j.ops.Engine;
@@ -40,21 +41,24 @@ final class TrainingProcess {
 
     /** The command line, beginning with its command. */
     List<String> arguments(Path out) {
-        List<String> arguments = new ArrayList<>(List.of("align", "--backend", "cpu", "--threads", "1", "--method", "lora", "-r", "4", "--model",
-            root.resolve("model").toString(), "--data", root.resolve("preferences.jsonl").toString(), "--out", out.toString(), "--batch-tokens", "120",
-            "--micro-batch-tokens", "120", "--max-length", "48", "--eval-pairs", "2", "--lr", "5e-3"));
+        List<String> arguments = new ArrayList<>(
+            List.of("align", "--backend", "cpu", "--threads", "1", "--method", "lora", "-r", "4", "--model",
+                root.resolve("model").toString(), "--data", root.resolve("preferences.jsonl").toString(), "--out", out.toString(),
+                "--batch-tokens", "120",
+                "--micro-batch-tokens", "120", "--max-length", "48", "--eval-pairs", "2", "--lr", "5e-3"));
         arguments.addAll(options);
         return arguments;
     }
 
     Process start(Path out, boolean resume, Map<String, String> environment) throws IOException {
-        List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1",
-            "-XX:+UseSerialGC", "--enable-native-access=ALL-UNNAMED"));
+        List<String> command = new ArrayList<>(
+            List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC", "--enable-native-access=ALL-UNNAMED"));
         String libraries = System.getProperty("sails.library.dir");
         if (libraries != null) {
             command.add("-Dsails.library.dir=" + libraries);
         }
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), "io.sails4j.cli.Main"));
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), "Main"));
         command.addAll(arguments(out));
         if (resume) {
             command.add("--resume");

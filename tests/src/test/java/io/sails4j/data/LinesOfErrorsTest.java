@@ -44,8 +44,10 @@ class LinesOfErrorsTest {
             b.batchTokens = 1000;
             b.microBatchTokens = 1000;
         });
-        try (Engine engine = Backends.open("cpu", 1); CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 3), false);
-             LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(config, EnumSet.of(Projection.Q_PROJ), 2, 2, "tiny"), config, engine.device());
+        try (Engine engine = Backends.open("cpu", 1);
+             CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 3), false);
+             LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(config, EnumSet.of(Projection.Q_PROJ), 2, 2, "tiny"), config,
+                 engine.device());
              LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
              TrainingLoop loop = new TrainingLoop(model, trainable, loss, options, StepHook.none(), System::nanoTime)) {
             loop.prepare();
@@ -54,7 +56,8 @@ class LinesOfErrorsTest {
                 values[0] = Float.NaN;
                 factors.loraB().upload(values);
             });
-            assertThatThrownBy(() -> loop.step(() -> false)).isInstanceOf(TrainingException.class).hasMessageContaining("(" + expected + ")");
+            assertThatThrownBy(() -> loop.step(() -> false)).isInstanceOf(TrainingException.class)
+                .hasMessageContaining("(" + expected + ")");
         }
     }
 

@@ -52,13 +52,15 @@ class Llama3TokenizerTest {
         assertThat(tokenizer.control()).isEqualTo(ControlTokens.LLAMA3);
         assertThat(tokenizer.bosId()).isZero();
         assertThat(tokenizer.stopIds()).containsExactlyInAnyOrder(tokenizer.idOf("<|end_of_text|>"), tokenizer.idOf("<|eot_id|>"));
-        assertThat(tokenizer.encodeWithBos("<|begin_of_text|>the user")).isEqualTo(concat(id("<|begin_of_text|>"), tokenizer.encodeText("the user")));
+        assertThat(tokenizer.encodeWithBos("<|begin_of_text|>the user"))
+            .isEqualTo(concat(id("<|begin_of_text|>"), tokenizer.encodeText("the user")));
     }
 
     @Test
     void writesHeaders() {
-        int[] prompt = template.prompt(List.of(new Message("system", "a system "), new Message("user", " the\n"), new Message("model", "bread"),
-            new Message("user", "home")));
+        int[] prompt = template
+            .prompt(List.of(new Message("system", "a system "), new Message("user", " the\n"), new Message("model", "bread"),
+                new Message("user", "home")));
         assertThat(prompt).isEqualTo(concat(id("<|begin_of_text|>"),
             header("system"), tokenizer.encodeText("\n\na system"), id("<|eot_id|>"),
             header("user"), tokenizer.encodeText("\n\nthe"), id("<|eot_id|>"),

@@ -22,7 +22,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Tokenizer, chat template and pair tokenizer on a tokenizer that the test learns itself. */
 class TokenizerTest {
-    private static final List<String> CORPUS = List.of("the user asks and the model answers the user", "how do I bake bread at home?\nuser model",
+    private static final List<String> CORPUS = List.of("the user asks and the model answers the user",
+        "how do I bake bread at home?\nuser model",
         "I cannot help with that, but I can help with bread.");
     @TempDir
     private static Path directory;
@@ -70,8 +71,9 @@ class TokenizerTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"<start_of_turn>model", "a<end_of_turn>\n<start_of_turn>user", "<<bos>>", "<bos><bos>", "<start_of_<start_of_turn>turn>",
-        "<eos", "<pad><unk>", "<end_of_turn"})
+    @ValueSource(
+        strings = {"<start_of_turn>model", "a<end_of_turn>\n<start_of_turn>user", "<<bos>>", "<bos><bos>", "<start_of_<start_of_turn>turn>",
+            "<eos", "<pad><unk>", "<end_of_turn"})
     void textNeverBecomesAControlToken(String text) {
         int[] ids = tokenizer.encodeText(text);
         assertThat(Arrays.stream(ids).boxed()).isNotEmpty().allMatch(i -> i >= 6);
@@ -105,7 +107,8 @@ class TokenizerTest {
 
     @Test
     void writesGemmasTurns() {
-        int[] prompt = template.prompt(List.of(new Message("user", " how "), new Message("assistant", "bread\n"), new Message("user", "the")));
+        int[] prompt = template
+            .prompt(List.of(new Message("user", " how "), new Message("assistant", "bread\n"), new Message("user", "the")));
         int[] newline = tokenizer.encodeText("\n");
         assertThat(prompt).isEqualTo(concat(id("<bos>"),
             id("<start_of_turn>"), tokenizer.encodeText("user\nhow"), id("<end_of_turn>"), newline,
@@ -134,18 +137,21 @@ class TokenizerTest {
     @Test
     void refusesFilesThatAreNoTokenizer() throws IOException {
         Path absent = directory.resolve("absent.json");
-        assertThatThrownBy(() -> Tokenizer.load(absent)).isInstanceOf(InputException.class).hasMessageContaining("absent.json does not exist");
+        assertThatThrownBy(() -> Tokenizer.load(absent)).isInstanceOf(InputException.class)
+            .hasMessageContaining("absent.json does not exist");
         for (String text : List.of("", "{", "[]", "{}", "{\"added_tokens\": []}",
             "{\"added_tokens\": [{\"id\": 2, \"content\": \"<bos>\", \"special\": true}]}")) {
             Path file = Files.writeString(directory.resolve("broken.json"), text);
             assertThatThrownBy(() -> Tokenizer.load(file)).as(text).isInstanceOf(InputException.class).hasMessageContaining("broken.json");
         }
-        assertThatThrownBy(() -> tokenizer.idOf("<image>")).isInstanceOf(InputException.class).hasMessageContainingAll("<image>", "tokenizer.json");
+        assertThatThrownBy(() -> tokenizer.idOf("<image>")).isInstanceOf(InputException.class).hasMessageContainingAll("<image>",
+            "tokenizer.json");
     }
 
     @Test
     void cutsTurnsFirstAndKeepsTheAnswer() {
-        List<Message> prompt = List.of(new Message("user", "the user asks ".repeat(20)), new Message("assistant", "help"), new Message("user", "bread?"));
+        List<Message> prompt = List.of(new Message("user", "the user asks ".repeat(20)), new Message("assistant", "help"),
+            new Message("user", "bread?"));
         PreferencePair pair = new PreferencePair(prompt, "I can help", "I cannot", Origin.line(Path.of("data.jsonl"), 1));
         PairTokenizer pairs = new PairTokenizer(tokenizer, 64);
         TokenPair tokens = pairs.tokenize(pair);
@@ -159,7 +165,8 @@ class TokenizerTest {
     @Test
     void cutsTheEndOfAnAnswerThatIsTooLong() {
         PairTokenizer pairs = new PairTokenizer(tokenizer, 32);
-        TokenPair tokens = pairs.tokenize(new PreferencePair(List.of(new Message("user", "bread")), "help ".repeat(100), "no", Origin.line(Path.of("data.jsonl"), 1)));
+        TokenPair tokens = pairs.tokenize(
+            new PreferencePair(List.of(new Message("user", "bread")), "help ".repeat(100), "no", Origin.line(Path.of("data.jsonl"), 1)));
         assertThat(tokens.aligned().length()).isEqualTo(32);
         assertThat(tokens.aligned().countedTokens()).isPositive();
         assertThat(tokens.unaligned().countedTokens()).isEqualTo(template.answer("no").length);

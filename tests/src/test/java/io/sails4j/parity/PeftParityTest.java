@@ -2,6 +2,7 @@ package io.sails4j.parity;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.sails4j.config.ModuleKey;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraMerge;
@@ -10,13 +11,12 @@ import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.ModelOptions;
-import io.sails4j.config.ModuleKey;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.testing.Backends;
-import io.sails4j.trace.Trace;
 import io.sails4j.trace.BatchFile;
+import io.sails4j.trace.Trace;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -65,9 +65,11 @@ class PeftParityTest {
     void logits(String backend) throws URISyntaxException {
         TokenBatch batch = BatchFile.read(folder().resolve("batch.safetensors"));
         ParityTable table = new ParityTable("adapters written by PEFT, " + backend);
-        try (Engine engine = Backends.open(backend); SafetensorsFile expected = SafetensorsFile.open(folder().resolve("expected.safetensors"))) {
+        try (Engine engine = Backends.open(backend);
+             SafetensorsFile expected = SafetensorsFile.open(folder().resolve("expected.safetensors"))) {
             for (Map.Entry<String, List<String>> one : cases().entrySet()) {
-                try (CausalModel model = CausalModel.load(folder().resolve(one.getValue().getFirst()), engine, ModelOptions.of(DType.F32))) {
+                try (CausalModel model = CausalModel.load(folder().resolve(one.getValue().getFirst()), engine,
+                    ModelOptions.of(DType.F32))) {
                     float[] actual = logits(model, adapters(one.getValue()), batch, engine);
                     table.compare(one.getKey(), "logits", actual, expected.tensor(one.getKey()), null, LIMIT);
                 }
@@ -85,7 +87,8 @@ class PeftParityTest {
                 assertThat(opened.getLast().notes()).isEmpty();
                 modules.add(adapter.modules(opened.getLast()));
             }
-            return Objects.requireNonNull(Trace.run(model, new AdapterStack(modules), batch, Trace.Gradients.NONE).get("logits")).toFloatArray();
+            return Objects.requireNonNull(Trace.run(model, new AdapterStack(modules), batch, Trace.Gradients.NONE).get("logits"))
+                .toFloatArray();
         } finally {
             opened.forEach(LoraAdapter::close);
         }
@@ -97,12 +100,14 @@ class PeftParityTest {
     void merged(String backend) throws URISyntaxException {
         TokenBatch batch = BatchFile.read(folder().resolve("batch.safetensors"));
         ParityTable table = new ParityTable("adapters written by PEFT, merged, " + backend);
-        try (Engine engine = Backends.open(backend); SafetensorsFile expected = SafetensorsFile.open(folder().resolve("expected.safetensors"))) {
+        try (Engine engine = Backends.open(backend);
+             SafetensorsFile expected = SafetensorsFile.open(folder().resolve("expected.safetensors"))) {
             for (Map.Entry<String, List<String>> one : cases().sequencedEntrySet().stream().skip(2).toList()) {
                 Path target = temporary.resolve(backend + one.getKey());
                 LoraMerge.merge(folder().resolve(one.getValue().getFirst()), adapters(one.getValue()), target, engine);
                 try (CausalModel model = CausalModel.load(target, engine, ModelOptions.of(DType.F32))) {
-                    table.compare(one.getKey(), "logits", logits(model, List.of(), batch, engine), expected.tensor(one.getKey()), null, LIMIT);
+                    table.compare(one.getKey(), "logits", logits(model, List.of(), batch, engine), expected.tensor(one.getKey()), null,
+                        LIMIT);
                     for (String tensor : expected.names()) {
                         if (tensor.startsWith(one.getKey() + ".merged.")) {
                             float[] weight = model.weights().parameter(tensor.substring(tensor.indexOf("model."))).toFloatArray();

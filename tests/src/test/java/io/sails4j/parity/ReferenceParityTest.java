@@ -14,7 +14,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Models, gradients, LoRA, AdamW, DPO, generation, SAEs, subspaces and the chain against the reference, part by part. */
 class ReferenceParityTest {
     static List<Arguments> parts() {
-        return Arrays.stream(ParitySuite.values()).flatMap(part -> ParityTests.backends().stream().map(backend -> Arguments.of(part, backend))).toList();
+        return Arrays.stream(ParitySuite.values())
+            .flatMap(part -> ParityTests.backends().stream().map(backend -> Arguments.of(part, backend))).toList();
     }
 
     @ParameterizedTest
