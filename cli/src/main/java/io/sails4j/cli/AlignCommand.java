@@ -92,7 +92,7 @@ final class AlignCommand implements Callable<Integer> {
             AlignResult result;
             try (ProgressBar bar = common.progress("align"); StopSignal signal = new StopSignal(common::message)) {
                 result = new AlignRun(loaded, model, options, subspace, origin(provenance)).run(pairs, out, bar,
-                    new RunControl(resume, signal::asked, text -> common.message(OptionFlags.inSentence(text)), peak));
+                    new RunControl(resume, signal::asked, peak));
             } catch (StoppedException e) {
                 return STOPPED;
             }

@@ -45,7 +45,9 @@ public final class Main {
 
     /** Runs one command line and returns its exit code; what {@code main} does without leaving the JVM. */
     public static int run(String... args) {
-        return commandLine().execute(args);
+        CommandLine sails = commandLine();
+        TerminalLoggers.printTo(sails.getErr());
+        return sails.execute(args);
     }
 
     static CommandLine commandLine() {

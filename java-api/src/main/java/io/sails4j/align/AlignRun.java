@@ -37,6 +37,7 @@ import org.jspecify.annotations.Nullable;
  * checkpoints are in {@code OUT.partial}.
  */
 public final class AlignRun {
+    private static final System.Logger LOG = System.getLogger("io.sails4j.align");
     /** Held-out pairs are affordable where they are at most this share of the data. */
     private static final int HELD_OUT_SHARE = 10;
 
@@ -100,9 +101,10 @@ public final class AlignRun {
                  training.batching().packing());
              PersistentRun run = new PersistentRun(loop, open.trainable(), evaluator, options.run(), fingerprint(split),
                  model.engine().device().describe(), partial, control)) {
-            control.message().accept(memory(loop));
-            control.message().accept(loop.usesGraphs() ? "graphs: on, passes of a shape that comes again are recorded and launched as one"
-                : "graphs: off" + (training.execution().graphs() == Graphs.OFF ? "" : ", the backend records none"));
+            LOG.log(System.Logger.Level.INFO, memory(loop));
+            LOG.log(System.Logger.Level.INFO,
+                loop.usesGraphs() ? "graphs: on, passes of a shape that comes again are recorded and launched as one"
+                    : "graphs: off" + (training.execution().graphs() == Graphs.OFF ? "" : ", the backend records none"));
             MatmulPeak peak = control.peak() != null ? control.peak() : MatmulPeak.measure(model.engine(), model.computeDtype());
             Speed speed = new Speed();
             PersistentRun.Outcome outcome = run.run(peak, step -> {

@@ -8,7 +8,6 @@ import io.sails4j.model.RecomputePlan;
 import io.sails4j.tensor.TensorArena;
 import io.sails4j.trainable.Trainable;
 import java.util.List;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,8 +32,8 @@ public record PassContext(ModelSession session, TensorArena memory, boolean pack
         return new PassContext(session, new TensorArena(session.model().engine().device()), packing, recompute, null);
     }
 
-    public PassContext withGraphs(Consumer<String> message) {
-        return new PassContext(session, memory, packing, recompute, new StepGraphs(session, memory, message));
+    public PassContext withGraphs() {
+        return new PassContext(session, memory, packing, recompute, new StepGraphs(session, memory));
     }
 
     CausalModel model() {

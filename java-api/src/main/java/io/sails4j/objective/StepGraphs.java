@@ -11,7 +11,6 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,12 +23,12 @@ import org.jspecify.annotations.Nullable;
  * until their memory moves. Then all pieces are recorded anew, and a single one where only the memory moved that it alone works in.
  */
 public final class StepGraphs implements AutoCloseable {
+    private static final System.Logger LOG = System.getLogger("io.sails4j.objective");
     /** A graph costs the host megabytes. Passes of shapes beyond these are run call by call. */
     private static final int MOST = 64;
 
     private final ModelSession session;
     private final TensorArena memory;
-    private final Consumer<String> message;
     private final Map<Recordable, Recording> recorded = new HashMap<>();
     private final Set<Recordable> seen = new HashSet<>();
     private long layout;
@@ -66,10 +65,9 @@ public final class StepGraphs implements AutoCloseable {
     }
 
     /** @param memory where the passes allocate, besides those of the session */
-    public StepGraphs(ModelSession session, TensorArena memory, Consumer<String> message) {
+    public StepGraphs(ModelSession session, TensorArena memory) {
         this.session = session;
         this.memory = memory;
-        this.message = message;
     }
 
     private long shapes() {
@@ -155,7 +153,7 @@ public final class StepGraphs implements AutoCloseable {
             sessionMemory.run();
             failed = true;
             drop();
-            message.accept("graphs: off from now on, a part of the step cannot be recorded: " + e.text());
+            LOG.log(System.Logger.Level.WARNING, "graphs: off from now on, a part of the step cannot be recorded: " + e.text());
             return null;
         }
     }

@@ -13,7 +13,6 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,12 +23,10 @@ final class MetricsFile implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Path path;
-    private final Consumer<String> message;
     private @Nullable BufferedWriter writer;
 
-    private MetricsFile(Path path, Consumer<String> message) {
+    private MetricsFile(Path path) {
         this.path = path;
-        this.message = message;
         try {
             Files.createDirectories(path.toAbsolutePath().getParent());
             writer = Files.newBufferedWriter(path, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
@@ -39,17 +36,17 @@ final class MetricsFile implements AutoCloseable {
     }
 
     /** An empty file. */
-    static MetricsFile create(Path path, Consumer<String> message) {
+    static MetricsFile create(Path path) {
         try {
             Files.deleteIfExists(path);
         } catch (IOException e) {
             throw new UncheckedIOException("cannot write " + path + ": " + e, e);
         }
-        return new MetricsFile(path, message);
+        return new MetricsFile(path);
     }
 
     /** The file of an earlier run without what it wrote after {@code step} steps. */
-    static MetricsFile resume(Path path, long step, Consumer<String> message) {
+    static MetricsFile resume(Path path, long step) {
         if (Files.exists(path)) {
             try {
                 StringBuilder kept = new StringBuilder();
@@ -63,7 +60,7 @@ final class MetricsFile implements AutoCloseable {
                 throw new UncheckedIOException("cannot read " + path + ": " + e, e);
             }
         }
-        return new MetricsFile(path, message);
+        return new MetricsFile(path);
     }
 
     /** The last line of a killed run may be cut off. */
@@ -114,7 +111,7 @@ final class MetricsFile implements AutoCloseable {
     }
 
     private void failed(IOException e) {
-        message.accept("cannot write " + path + ": " + e.getMessage() + "; the run goes on without its metrics");
+        Log.warning("cannot write " + path + ": " + e.getMessage() + "; the run goes on without its metrics");
         writer = null;
     }
 

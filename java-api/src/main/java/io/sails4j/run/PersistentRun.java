@@ -90,11 +90,11 @@ public final class PersistentRun implements AutoCloseable {
         try {
             loop.prepare(new ReferenceCache(partial.resolve("reference_logps.safetensors")), from.isPresent());
         } catch (UncheckedIOException e) {
-            control.message().accept(e.getMessage() + "; the run goes on, one that resumes it computes the reference again");
+            Log.warning(e.getMessage() + "; the run goes on, one that resumes it computes the reference again");
         }
         from.ifPresent(this::restore);
-        RunWatch watching = new RunWatch(from.isEmpty() ? MetricsFile.create(metrics(), control.message())
-            : MetricsFile.resume(metrics(), loop.steps(), control.message()), boardDirectory(), peak, control.message());
+        RunWatch watching = new RunWatch(from.isEmpty() ? MetricsFile.create(metrics()) : MetricsFile.resume(metrics(), loop.steps()),
+            boardDirectory(), peak);
         watch = watching;
         if (from.isEmpty()) {
             watching.evaluation("before", 0, before);
@@ -105,7 +105,7 @@ public final class PersistentRun implements AutoCloseable {
                 save();
                 String sentence = "stopped after step " + loop.steps() + " of " + loop.plan().steps().size() + "; " + standing()
                     + "; the same run with resume=true goes on";
-                control.message().accept(sentence);
+                Log.info(sentence);
                 throw new StoppedException(sentence);
             }
             watching.step(step);
@@ -215,13 +215,13 @@ public final class PersistentRun implements AutoCloseable {
             store.write(loop.steps(), loop.state(), run);
             savedStep = loop.steps();
         } catch (UncheckedIOException e) {
-            control.message().accept("checkpoint of step " + loop.steps() + ": " + e.getMessage() + "; " + standing());
+            Log.warning("checkpoint of step " + loop.steps() + ": " + e.getMessage() + "; " + standing());
         }
     }
 
     private Optional<CheckpointStore.Stored> checkpointToGoOnFrom() {
         Optional<CheckpointStore.Stored> newest = store.newest();
-        store.damaged().forEach(control.message());
+        store.damaged().forEach(Log::warning);
         if (!control.resume()) {
             newest.ifPresent(stored -> {
                 throw new InputException(partial + " holds an earlier run, stopped after step " + stored.step()
@@ -235,10 +235,10 @@ public final class PersistentRun implements AutoCloseable {
         requireSameRun(newest.get().run().path("fingerprint"));
         String earlier = newest.get().run().path("device").asText();
         if (!earlier.equals(device)) {
-            control.message().accept(
+            Log.info(
                 "the run was on " + earlier + " and goes on on " + device + ": its bits may differ from those of an uninterrupted run");
         }
-        control.message().accept("going on after step " + newest.get().step() + " from " + newest.get().directory());
+        Log.info("going on after step " + newest.get().step() + " from " + newest.get().directory());
         return newest;
     }
 

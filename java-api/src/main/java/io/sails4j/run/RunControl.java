@@ -2,7 +2,6 @@ package io.sails4j.run;
 
 import io.sails4j.ops.MatmulPeak;
 import java.util.function.BooleanSupplier;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -10,16 +9,15 @@ import org.jspecify.annotations.Nullable;
  *
  * @param resume go on from the newest checkpoint of an earlier run to the same output
  * @param stop true as soon as the run shall stop: it writes a checkpoint and ends
- * @param message receives sentences for the person who watches
  * @param peak what the device can do at most, null = it is measured before the first step
  */
-public record RunControl(boolean resume, BooleanSupplier stop, Consumer<String> message, @Nullable MatmulPeak peak) {
-    public RunControl(boolean resume, BooleanSupplier stop, Consumer<String> message) {
-        this(resume, stop, message, null);
+public record RunControl(boolean resume, BooleanSupplier stop, @Nullable MatmulPeak peak) {
+    public RunControl(boolean resume, BooleanSupplier stop) {
+        this(resume, stop, null);
     }
 
-    /** From the start to the end, in silence. */
+    /** From the start to the end. */
     public static RunControl plain() {
-        return new RunControl(false, () -> false, text -> {});
+        return new RunControl(false, () -> false);
     }
 }

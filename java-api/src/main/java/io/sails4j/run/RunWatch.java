@@ -7,21 +7,18 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.file.Path;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** Everything that is written about a run while it goes on: the lines of {@code metrics.jsonl} and TensorBoard's events. */
 final class RunWatch implements AutoCloseable {
     private final MetricsFile metrics;
     private final MatmulPeak peak;
-    private final Consumer<String> message;
     private @Nullable TensorBoardWriter board;
 
     /** @param directory of the event files; each start of the run adds one */
-    RunWatch(MetricsFile metrics, Path directory, MatmulPeak peak, Consumer<String> message) {
+    RunWatch(MetricsFile metrics, Path directory, MatmulPeak peak) {
         this.metrics = metrics;
         this.peak = peak;
-        this.message = message;
         try {
             board = new TensorBoardWriter(directory, System.currentTimeMillis() / 1000, host());
         } catch (IOException e) {
@@ -71,7 +68,7 @@ final class RunWatch implements AutoCloseable {
     }
 
     private void failed(IOException e) {
-        message.accept("cannot write TensorBoard's events: " + e.getMessage() + "; the run goes on without them");
+        Log.warning("cannot write TensorBoard's events: " + e.getMessage() + "; the run goes on without them");
         board = null;
     }
 

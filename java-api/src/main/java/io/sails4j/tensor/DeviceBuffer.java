@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 /** Device memory that is freed by {@link #close()}, or borrowed host memory. */
 public final class DeviceBuffer implements AutoCloseable {
     private static final Cleaner CLEANER = Cleaner.create();
-    private static final System.Logger LOG = System.getLogger(DeviceBuffer.class.getName());
+    private static final System.Logger LOG = System.getLogger("io.sails4j.tensor");
 
     private final Device device;
     private final long address;

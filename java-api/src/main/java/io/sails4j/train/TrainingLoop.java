@@ -42,7 +42,6 @@ import org.jspecify.annotations.Nullable;
  * options and thread count give the same bits, also when the state is saved after any step and a new loop goes on from there.
  */
 public final class TrainingLoop implements AutoCloseable {
-    private static final System.Logger LOG = System.getLogger(TrainingLoop.class.getName());
     /** A loss beyond this many times the first step's (at least 1) has exploded. */
     private static final double EXPLOSION = 10;
 
@@ -107,7 +106,7 @@ public final class TrainingLoop implements AutoCloseable {
             throw new InputException("graphs are asked for, and the backend " + model.engine().backend().name().toLowerCase(Locale.ROOT)
                 + " records none: use graphs=auto or graphs=off");
         }
-        return records ? plain.withGraphs(text -> LOG.log(System.Logger.Level.WARNING, text)) : plain;
+        return records ? plain.withGraphs() : plain;
     }
 
     private MemoryPlan.Trained trained() {

@@ -26,6 +26,7 @@ import io.sails4j.run.StoppedException;
 import io.sails4j.subspace.PcaSubspace;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.DType;
+import io.sails4j.testing.Sentences;
 import io.sails4j.testing.TinyModel;
 import io.sails4j.train.LrSchedule;
 import io.sails4j.train.Master;
@@ -36,7 +37,6 @@ import io.sails4j.train.TrainingOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
@@ -66,10 +66,12 @@ class ResumeTest {
     @TempDir
     private Path temporary;
     private final Engine engine = Engine.open(EngineOptions.defaults());
-    private final List<String> messages = new ArrayList<>();
+    private final Sentences sentences = new Sentences();
+    private final List<String> messages = sentences.told();
 
     @AfterEach
     void close() {
+        sentences.close();
         engine.close();
     }
 
@@ -113,7 +115,7 @@ class ResumeTest {
             return new AlignRun(model, Path.of("tiny"), options, options.method() == Method.SAILS ? subspace() : null,
                 new RunOrigin(provenance, List.of()))
                 .run(TinyModel.pairs(9, 4), temporary.resolve(out), Progress.none(),
-                    new RunControl(resume, () -> begun.getAndIncrement() >= microBatches, messages::add));
+                    new RunControl(resume, () -> begun.getAndIncrement() >= microBatches));
         }
     }
 
@@ -266,7 +268,7 @@ class ResumeTest {
         try (Engine other = Engine.open(new EngineOptions("cpu", 1, "isa=generic")); CausalModel model = TinyModel.open(other)) {
             new AlignRun(model, Path.of("tiny"), options, null, new RunOrigin(Map.of("model.sha256", "m"), List.of())).run(
                 TinyModel.pairs(9, 4), temporary.resolve("out"), Progress.none(),
-                new RunControl(true, () -> false, messages::add));
+                new RunControl(true, () -> false));
         }
         assertThat(messages).anyMatch(m -> m.contains("generic") && m.contains("may differ"));
     }

@@ -305,7 +305,7 @@ class StepGraphsTest {
     @Test
     void aPieceIsRecordedAgainWhenItsMemoryHasMoved() {
         try (Engine engine = emulator(); CausalModel model = TinyModel.open(engine); ModelSession session = ModelSession.open(model);
-             PassContext context = PassContext.of(session).withGraphs(text -> {});
+             PassContext context = PassContext.of(session).withGraphs();
              Tensor one = engine.device().upload(HostTensor.ofFloats(new float[] {1}, 1));
              Tensor first = engine.device().zeros(DType.F32, one.shape()); Tensor second = engine.device().zeros(DType.F32, one.shape())) {
             Tensor[] sum = {first};

@@ -1,6 +1,5 @@
 package io.sails4j.crash;
 
-import io.sails4j.cli.Main;
 import io.sails4j.data.Progress;
 import io.sails4j.demo.DemoWorld;
 import io.sails4j.ops.Engine;
@@ -58,7 +57,7 @@ final class TrainingProcess {
         if (libraries != null) {
             command.add("-Dsails.library.dir=" + libraries);
         }
-        command.addAll(List.of("-cp", System.getProperty("java.class.path"), "Main"));
+        command.addAll(List.of("-cp", System.getProperty("java.class.path"), "io.sails4j.cli.Main"));
         command.addAll(arguments(out));
         if (resume) {
             command.add("--resume");
