@@ -80,8 +80,6 @@ public final class AdamwOptimizer implements AutoCloseable {
     }
 
     /**
-     * @param options its lr is that of {@link #step} with factor 1
-     * @param maxGradNorm 0 = no clipping
      * @param projected the parameters that must stay in a subspace; empty: none
      */
     public AdamwOptimizer(Trainable trainable, Device device, Ops ops, List<StepHook.ProjectedParameter> projected, OptimizerOptions more) {

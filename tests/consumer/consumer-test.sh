@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# A user's project outside the repository: it names the library by its coordinates alone, compiles with every warning an error, and runs,
+# on the class path and on the module path. Called by Maven:
+#   consumer-test.sh <working directory> <library's jar> <local Maven repository> <versions of the compiler, dependency and install plugins...>
+# The local repository is read through links, so that nothing is installed into it.
+set -euo pipefail
+work=$1
+jar=$2
+repository=$3
+compiler=org.apache.maven.plugins:maven-compiler-plugin:$4
+dependency=org.apache.maven.plugins:maven-dependency-plugin:$5
+install=org.apache.maven.plugins:maven-install-plugin:$6
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+
+rm -rf "$work"
+mkdir -p "$work/repository/io"
+for entry in "$repository"/* "$repository"/io/*; do
+  name=${entry#"$repository"/}
+  [ "$name" = io ] || [ "$name" = io/sails4j ] || ln -s "$entry" "$work/repository/$name"
+done
+project=$(mktemp -d)
+trap 'rm -rf "$project"' EXIT
+cp -R "$here/pom.xml" "$here/src" "$project"
+
+JAVA_HOME=$("$root/sails" java-home)
+export JAVA_HOME
+# Maven's own libraries; without the option a newer JDK warns of them.
+export MAVEN_OPTS="${MAVEN_OPTS:-} --sun-misc-unsafe-memory-access=allow"
+# What the jar brings, and not what lies beside it.
+unset SAILS_LIBRARY_DIR
+maven=(mvn -q -B "-Dmaven.repo.local=$work/repository")
+cd "$project"
+"${maven[@]}" "$install:install-file" -Dfile="$root/pom.xml" -DpomFile="$root/pom.xml" -Dpackaging=pom
+"${maven[@]}" "$install:install-file" -Dfile="$jar" -DpomFile="$root/java-api/pom.xml"
+"${maven[@]}" "$compiler:compile" "$dependency:build-classpath" \
+  -Dmdep.outputFile="$work/classpath"
+classpath=$(cat "$work/classpath")
+# -Werror with -Xlint:all, which the property of one argument cannot say.
+"$JAVA_HOME/bin/javac" -Xlint:all -Werror -d "$work/classes" -cp "$classpath" src/main/java/consumer/Consumer.java
+on_class_path=$("$JAVA_HOME/bin/java" --enable-native-access=ALL-UNNAMED -cp "target/classes:$classpath" consumer.Consumer)
+on_module_path=$("$JAVA_HOME/bin/java" --enable-native-access=io.sails4j --module-path "$classpath" --add-modules io.sails4j \
+  -cp target/classes consumer.Consumer)
+echo "consumer: $on_class_path; $on_module_path"
+[ "$on_class_path" = "tokens 6, features active, module null" ]
+[ "$on_module_path" = "tokens 6, features active, module io.sails4j" ]
