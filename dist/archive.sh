@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes sails4j-VERSION-linux-x86_64.tar.gz: a Java runtime of the modules that are needed, the jars without the binaries of other platforms, the
+# Makes sails4j-VERSION-linux-x86_64.tar.gz: a Java runtime of the modules that are needed, the jars without the binaries of other
+# platforms, the
 # native libraries, the launcher, tools/ and the licences. Called by Maven:
 #   archive.sh <java-api/target> <cli/target> <output directory> <version> <timestamp>
 # The same sources, tools and timestamp give the same bytes.
@@ -35,7 +36,8 @@ pack_jar() {
   rm "$out/files"
 }
 
-# A jar of others without their binaries for other platforms; DJL's tokenizers library moves to lib/native, so that nothing is unpacked when it runs.
+# A jar of others without their binaries for other platforms; DJL's tokenizers library moves to lib/native, so that nothing is unpacked when
+# it runs.
 third_party_jar() {
   local jar=$1 unpacked=$out/jar
   local binaries

@@ -15,11 +15,13 @@ missing() {
   echo "sails4j: $1 is missing. $2" >&2
   exit 1
 }
-command -v cmake >/dev/null || missing "CMake 3.20 or newer" "Install it (Debian/Ubuntu: apt-get install cmake) and run the same command again."
+command -v cmake >/dev/null ||
+  missing "CMake 3.20 or newer" "Install it (Debian/Ubuntu: apt-get install cmake) and run the same command again."
 [ -n "${CXX:-}" ] || command -v c++ >/dev/null || command -v g++ >/dev/null ||
   missing "a C++17 compiler (GCC 11 or newer)" "Install it (Debian/Ubuntu: apt-get install g++) and run the same command again."
 
-# What this machine's cards want machine code for, "" where nvidia-smi does not say. Not CMake's "native": for a card of 9.0 that is sm_90, which has no wgmma
+# What this machine's cards want machine code for, "" where nvidia-smi does not say. Not CMake's "native": for a card of 9.0 that is sm_90,
+# which has no wgmma
 # and so none of the kernels made for it. Cards before 8.0 are left out: no kernel runs there.
 architectures() {
   { nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null || true; } | tr -d '. ' | sort -u |
@@ -54,7 +56,8 @@ case $cuda in
 esac
 
 mkdir -p "$build_dir" "$out_dir"
-cmake -S "$source_dir" -B "$build_dir" -DCMAKE_BUILD_TYPE=Release -DSAILS_DNNL_DIR="$dnnl_dir" "${cuda_options[@]}" >"$build_dir/configure.log" 2>&1 ||
+cmake -S "$source_dir" -B "$build_dir" -DCMAKE_BUILD_TYPE=Release -DSAILS_DNNL_DIR="$dnnl_dir" \
+  "${cuda_options[@]}" >"$build_dir/configure.log" 2>&1 ||
   { cat "$build_dir/configure.log" >&2; exit 1; }
 cmake --build "$build_dir" --parallel "$(nproc)" >"$build_dir/build.log" 2>&1 || { cat "$build_dir/build.log" >&2; exit 1; }
 grep -E 'warning:|warning #' "$build_dir/build.log" >&2 || true

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Measures sails4j on a GPU host, from the unpacked archive (or a built checkout), and PyTorch beside it on the same card where a python3 with torch is found:
+# Measures sails4j on a GPU host, from the unpacked archive (or a built checkout), and PyTorch beside it on the same card where a python3
+# with torch is found:
 #
 #   tools/gpu-measure.sh [--out DIR] [--only PART,...] [--limit SECONDS] [--models 2b,9b] [--reference DIR] [--python PROGRAM] [--dry-run]
 #
@@ -11,9 +12,12 @@
 #   --python PROGRAM the Python with torch (default: python3)
 #   --dry-run        the same way on this machine: the emulator, tiny shapes, torch on the CPU
 #
-# Parts: facts, selftest-hopper, selftest-few, selftest-single, selftest-portable, sanitizer-memcheck, sanitizer-racecheck, bench-kernels, bench-layer, bench-step,
-# bench-decode, bench-sae, single-kernels, single-sae (without clusters of blocks), torch-kernels, torch-sae, torch-layer, torch-step, table. Each
-# leaves NAME.txt (its output) and NAME.log (messages); summary.md has the ratios. Exits with 1 if a part failed, 2 if the options are wrong. What is not there (torch, compute-sanitizer) is said and is no failure.
+# Parts: facts, selftest-hopper, selftest-few, selftest-single, selftest-portable, sanitizer-memcheck, sanitizer-racecheck, bench-kernels,
+# bench-layer, bench-step,
+# bench-decode, bench-sae, single-kernels, single-sae (without clusters of blocks), torch-kernels, torch-sae, torch-layer, torch-step,
+# table. Each
+# leaves NAME.txt (its output) and NAME.log (messages); summary.md has the ratios. Exits with 1 if a part failed, 2 if the options are
+# wrong. What is not there (torch, compute-sanitizer) is said and is no failure.
 set -euo pipefail
 
 fail() {
@@ -116,7 +120,8 @@ facts() {
   fi
 }
 
-# The conformance suite with one choice of kernels. Chosen for four multiprocessors, its small shapes take the ways of large ones: several tiles a block, pairs
+# The conformance suite with one choice of kernels. Chosen for four multiprocessors, its small shapes take the ways of large ones: several
+# tiles a block, pairs
 # of blocks, rings that go round; as in the emulator, which has four.
 selftest() {
   "$sails" selftest "${backend[@]}" --backend-options "$1" "${parity[@]}"

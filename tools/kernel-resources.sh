@@ -5,7 +5,8 @@
 #   tools/kernel-resources.sh sm_86 sm_120             for these
 #   tools/kernel-resources.sh --update docs/kernels.md rewrites the table between the file's resources:begin and resources:end
 #
-# Exits with 1 if a kernel of the model's shapes spills registers or ptxas runs warpgroup products one by one, with 2 if something is missing. JOBS=n limits how many files are compiled at
+# Exits with 1 if a kernel of the model's shapes spills registers or ptxas runs warpgroup products one by one, with 2 if something is
+# missing. JOBS=n limits how many files are compiled at
 # once. Dynamic shared memory is asked of the code that chooses it, in a host program; ptxas does not know it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -84,7 +85,7 @@ awk '
   /SAILS_DYNAMIC_SHARED/ { dynamic[name] = 1 }
   /^}/ { template = "" }
   END { for (name in parameters) print name "\t" parameters[name] "\t" dynamic[name] }
-' kernels/*.cuh native/cuda/*.cu >"$work/sources"
+' kernels/*/*.cuh native/cuda/*.cu >"$work/sources"
 
 # arch, kernel, template arguments, registers, static shared, spill stores, spill loads, stack; one line for each kernel and architecture.
 cat "$work"/*.log | c++filt | awk -v OFS='\t' '
@@ -125,14 +126,14 @@ cat "$work"/*.log | c++filt | awk -v OFS='\t' '
 {
   cat <<'CPP'
 #include <cstdio>
-#include "attention_backward.cuh"
-#include "attention_forward.cuh"
-#include "block_matmul.cuh"
-#include "glu_warpgroup.cuh"
-#include "head_warpgroup.cuh"
-#include "matmul_warpgroup.cuh"
-#include "sae_find_warpgroup.cuh"
-#include "skinny_matmul.cuh"
+#include "attention/backward.cuh"
+#include "attention/forward.cuh"
+#include "matmul/block_product.cuh"
+#include "linear/glu_hopper.cuh"
+#include "head/head_hopper.cuh"
+#include "matmul/matmul_hopper.cuh"
+#include "sae/find_hopper.cuh"
+#include "matmul/skinny_product.cuh"
 using namespace sails::kernels;
 static AttentionShape shape(int width, bool exact, int64_t rows) {
   AttentionShape s = {};
@@ -145,7 +146,9 @@ static long forward(int width, bool exact, int warps) {
   return choose_attention_forward(shape(width, exact, 1024), true, exact, warps == 8 ? 1 : 1024, false).shared_bytes;
 }
 static long decode(int width, bool exact) { return choose_attention_forward(shape(width, exact, 1), true, exact, 1, false).shared_bytes; }
-static AttentionBackwardConfig backward(int width, bool exact) { return choose_attention_backward(shape(width, exact, 64), true, exact, false); }
+static AttentionBackwardConfig backward(int width, bool exact) {
+  return choose_attention_backward(shape(width, exact, 64), true, exact, false);
+}
 int main() {
 CPP
   awk -F'\t' '
@@ -170,7 +173,8 @@ CPP
   ' "$work/sources" "$work/kernels"
   echo '}'
 } >"$work/shared.cpp"
-"$cxx" -std=c++17 -O1 -w -ffunction-sections -Wl,--gc-sections -DSAILS_EMULATOR -I native/emulator/include "${includes[@]}" -o "$work/shared" "$work/shared.cpp" ||
+"$cxx" -std=c++17 -O1 -w -ffunction-sections -Wl,--gc-sections -DSAILS_EMULATOR -I native/emulator/include "${includes[@]}" \
+  -o "$work/shared" "$work/shared.cpp" ||
   fail "the host program for dynamic shared memory does not compile, see above."
 "$work/shared" >"$work/dynamic"
 
@@ -203,7 +207,9 @@ awk -F'\t' -v archs="${archs[*]}" -v other_shapes="$other_shapes" '
     sub(/>$/, "", inner)
     n = split_list(inner, p)
     # consumers, columns, transposes, two b, blocks of a cluster
-    if (type ~ /^Warpgroup/) return "warpgroup " 64 * p[1] "x" p[2] " " (p[3] == "true" ? "T" : "N") (p[4] == "true" ? "T" : "N") (p[5] == "true" ? " two b" : "") (p[6] > 1 ? ", cluster of " p[6] : "")
+    if (type ~ /^Warpgroup/)
+      return "warpgroup " 64 * p[1] "x" p[2] " " (p[3] == "true" ? "T" : "N") (p[4] == "true" ? "T" : "N") \
+        (p[5] == "true" ? " two b" : "") (p[6] > 1 ? ", cluster of " p[6] : "")
     return (type ~ /^Simt/ ? "simt " : "tensorcore ") p[1] "x" p[2] " " (p[n - 1] == "true" ? "T" : "N") (p[n] == "true" ? "T" : "N")
   }
   function variant(kernel, arguments,   a, p, na, np, i, name, kind, text, one) {

@@ -1,7 +1,9 @@
 // Clusters of blocks (sm_90 and later): neighbours along x that run at the same time and reach each other's shared memory and mbarriers
-// (mbarrier.cuh, tma.cuh). A place in another block is named by the same place of one's own: all blocks of a kernel lay out their shared memory alike.
+// (mbarrier.cuh, tma.cuh). A place in another block is named by the same place of one's own: all blocks of a kernel lay out their shared
+// memory alike.
 //
-// Before the first access to another block all must have started and made their mbarriers; a block must not end while another may still reach it.
+// Before the first access to another block all must have started and made their mbarriers; a block must not end while another may still
+// reach it.
 // Both are what cluster_sync is for.
 #pragma once
 
@@ -30,7 +32,8 @@ __device__ __forceinline__ int cluster_rank() {
 #endif
 }
 
-// All threads of all blocks of the cluster meet; what they wrote before is visible to all after it. Threads that have returned do not count.
+// All threads of all blocks of the cluster meet; what they wrote before is visible to all after it. Threads that have returned do not
+// count.
 __device__ __forceinline__ void cluster_sync() {
 #ifdef SAILS_EMULATOR
   sails_emulator::cluster_arrive();
@@ -44,8 +47,8 @@ __device__ __forceinline__ void cluster_sync() {
 
 // As `launch` (platform.cuh) in clusters of `cluster` blocks along x, at most 8; grid.x is a multiple of it.
 template <typename... Parameters, typename... Arguments>
-[[nodiscard]] cudaError_t launch_clusters(const char *name, cudaStream_t stream, void (*kernel)(Parameters...), dim3 grid, dim3 block, int cluster,
-                                          int64_t shared_bytes, Arguments... arguments) {
+[[nodiscard]] cudaError_t launch_clusters(const char *name, cudaStream_t stream, void (*kernel)(Parameters...), dim3 grid, dim3 block,
+                                          int cluster, int64_t shared_bytes, Arguments... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return cudaSuccess;
 #ifdef SAILS_EMULATOR
   return sails_emulator::launch(name, stream, kernel, grid, block, cluster, shared_bytes, arguments...);

@@ -2,7 +2,8 @@
 //
 // A kernel that is queued by launch_early
 //   - calls wait_for_grids_before before it reads what an operation before it may have written, and before it writes anything;
-//   - then calls let_next_grid_start, in this order: when the kernel after it starts, all kernels but this one have ended, so that what it reads
+//   - then calls let_next_grid_start, in this order: when the kernel after it starts, all kernels but this one have ended, so that what it
+//   reads
 //     before its own wait may have been written by any of them, only not by the operation queued directly before it.
 // Both are nothing where the kernel was queued by `launch` or the device cannot do it: then a kernel starts when all before it have ended.
 #pragma once

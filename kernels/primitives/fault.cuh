@@ -8,15 +8,15 @@ namespace sails::kernels {
 
 enum FaultKind : int32_t {
   kFaultNone = 0,
-  kFaultEmbeddingId,    // ids[index] is `value`, the table has `limit` rows
-  kFaultGatherRow,      // rows[index]
-  kFaultTarget,         // targets[index], neither -100 nor below the vocabulary
-  kFaultFeatureId,      // indices[index]
-  kFaultFeatureCount,   // counts[index] is negative
-  kFaultTokenClass,     // token_class[index]
-  kFaultAnswer,         // the tokens of answer `index` begin or end at `value`, outside their range
-  kFaultLogits,         // the logits of row `index` are NaN or infinite
-  kFaultKeyPosition,    // the next key goes to place `value` of a cache of `limit`
+  kFaultEmbeddingId,   // ids[index] is `value`, the table has `limit` rows
+  kFaultGatherRow,     // rows[index]
+  kFaultTarget,        // targets[index], neither -100 nor below the vocabulary
+  kFaultFeatureId,     // indices[index]
+  kFaultFeatureCount,  // counts[index] is negative
+  kFaultTokenClass,    // token_class[index]
+  kFaultAnswer,        // the tokens of answer `index` begin or end at `value`, outside their range
+  kFaultLogits,        // the logits of row `index` are NaN or infinite
+  kFaultKeyPosition,   // the next key goes to place `value` of a cache of `limit`
 };
 
 struct Fault {

@@ -1,4 +1,5 @@
-// What the code was compiled for that a card has loaded: cards newer than all machine code in the library get theirs from its PTX, which is of an older
+// What the code was compiled for that a card has loaded: cards newer than all machine code in the library get theirs from its PTX, which is
+// of an older
 // architecture and lacks what came after.
 #pragma once
 
@@ -8,8 +9,8 @@
 namespace sails::kernels {
 
 struct LoadedCode {
-  int32_t waits_for_grids;      // kernels may be launched early: wait_for_grids_before is more than nothing
-  int32_t warpgroup_products;   // kernels of sm_90a have a body
+  int32_t waits_for_grids;     // kernels may be launched early: wait_for_grids_before is more than nothing
+  int32_t warpgroup_products;  // kernels of sm_90a have a body
 };
 
 __global__ void loaded_code(LoadedCode *out) { *out = {kWaitsForGrids, kHasWgmma}; }

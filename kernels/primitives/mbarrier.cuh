@@ -1,7 +1,9 @@
 // mbarriers (sm_90 and later): barriers in shared memory that count arrivals of threads and bytes of asynchronous copies.
 //
-// A barrier goes through phases 0, 1, 0, 1, …. A phase completes when `count` arrivals and all the bytes that were announced for it have come.
-// mbarrier_wait(b, parity) returns once the phase of that parity has completed: on a fresh barrier parity 1 passes at once ("the buffer is free"),
+// A barrier goes through phases 0, 1, 0, 1, …. A phase completes when `count` arrivals and all the bytes that were announced for it have
+// come.
+// mbarrier_wait(b, parity) returns once the phase of that parity has completed: on a fresh barrier parity 1 passes at once ("the buffer is
+// free"),
 // parity 0 waits for the first completion. What was written before an arrival, and what a copy brought, is visible after the wait.
 #pragma once
 
@@ -19,7 +21,9 @@ struct alignas(8) Mbarrier {
 };
 
 #ifndef SAILS_EMULATOR
-__device__ __forceinline__ uint32_t shared_window_address(const void *pointer) { return static_cast<uint32_t>(__cvta_generic_to_shared(pointer)); }
+__device__ __forceinline__ uint32_t shared_window_address(const void *pointer) {
+  return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
+}
 #endif
 
 // One thread; others may use the barrier after mbarrier_init_fence by that thread and a barrier of the block.
@@ -87,22 +91,24 @@ __device__ __forceinline__ void mbarrier_arrive_at(Mbarrier *barrier, int rank) 
   __trap();
 #endif
 }
-// Whether the phase of this parity has completed; may wait a while before it says no. kCluster: threads of other blocks arrive, and what they did before is
+// Whether the phase of this parity has completed; may wait a while before it says no. kCluster: threads of other blocks arrive, and what
+// they did before is
 // done for this thread too.
 template <bool kCluster = false>
 __device__ __forceinline__ bool mbarrier_try_wait(Mbarrier *barrier, uint32_t parity) {
 #ifdef SAILS_EMULATOR
   return sails_emulator::mbarrier_wait(barrier, parity, false, kCluster);
 #elif defined(SAILS_HAS_MBARRIER)
-#define SAILS_TRY_WAIT(scope)                                              \
-  asm volatile(                                                            \
-      "{\n"                                                                \
-      ".reg .pred p;\n"                                                    \
-      "mbarrier.try_wait.parity.acquire." scope ".shared::cta.b64 p, [%1], %2;\n" \
-      "selp.u32 %0, 1, 0, p;\n"                                            \
-      "}\n"                                                                \
-      : "=r"(done)                                                         \
-      : "r"(shared_window_address(barrier)), "r"(parity)                   \
+#define SAILS_TRY_WAIT(scope) \
+  asm volatile( \
+      "{\n" \
+      ".reg .pred p;\n" \
+      "mbarrier.try_wait.parity.acquire." scope \
+      ".shared::cta.b64 p, [%1], %2;\n" \
+      "selp.u32 %0, 1, 0, p;\n" \
+      "}\n" \
+      : "=r"(done) \
+      : "r"(shared_window_address(barrier)), "r"(parity) \
       : "memory")
   uint32_t done;
   if constexpr (kCluster)
@@ -120,12 +126,12 @@ __device__ __forceinline__ void mbarrier_wait(Mbarrier *barrier, uint32_t parity
 #ifdef SAILS_EMULATOR
   sails_emulator::mbarrier_wait(barrier, parity, true, kCluster);
 #else
-  while (!mbarrier_try_wait<kCluster>(barrier, parity)) {
-  }
+  while (!mbarrier_try_wait<kCluster>(barrier, parity)) {}
 #endif
 }
 
-// Ordinary writes to shared memory by the calling thread become visible to the asynchronous proxy (bulk copies out of shared memory, wgmma operands):
+// Ordinary writes to shared memory by the calling thread become visible to the asynchronous proxy (bulk copies out of shared memory, wgmma
+// operands):
 // by each writing thread, before the barrier that hands the memory over. The emulator cannot see a missing one.
 __device__ __forceinline__ void fence_proxy_async() {
 #ifdef SAILS_EMULATOR

@@ -1,6 +1,7 @@
 // Tensor-core instructions of a warp (sm_80 and later): mma.sync m16n8k16 on bf16, ldmatrix, stmatrix. All 32 lanes call together.
 //
-// Fragments (PTX ISA, "Matrix fragments for mma.m16n8k16"); lane = 4 g + t, a register holds two bf16, the lower column or k in its low half:
+// Fragments (PTX ISA, "Matrix fragments for mma.m16n8k16"); lane = 4 g + t, a register holds two bf16, the lower column or k in its low
+// half:
 //   A 16 x 16:  a[0] = (row g,   k 2t..2t+1)  a[1] = (row g+8, k 2t..)  a[2] = (row g, k 2t+8..)  a[3] = (row g+8, k 2t+8..)
 //   B 16 x 8:   b[0] = (k 2t..2t+1, column g)  b[1] = (k 2t+8.., column g)
 //   C, D 16 x 8 f32:  c[0], c[1] = (row g, columns 2t, 2t+1)   c[2], c[3] = (row g+8, the same columns)
@@ -15,10 +16,9 @@ __device__ __forceinline__ void mma_m16n8k16(float (&c)[4], const uint32_t (&a)[
 #ifdef SAILS_EMULATOR
   sails_emulator::mma_m16n8k16(c, a, b);
 #else
-  asm volatile(
-      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-      : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+               : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+               : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 #endif
 }
 

@@ -14,14 +14,14 @@
 // A __shared__ array of `count` elements of `type`, 16-byte aligned: SAILS_SHARED(float, sums, 32);
 // A dynamic one (only one a kernel), 128-byte aligned: SAILS_DYNAMIC_SHARED(uint8_t, bytes);
 #ifdef SAILS_EMULATOR
-#define SAILS_SHARED(type, name, count)                                                                      \
-  static const char name##_site = 0;                                                                         \
+#define SAILS_SHARED(type, name, count) \
+  static const char name##_site = 0; \
   type *const name = static_cast<type *>(sails_emulator::shared_array(&name##_site, #name, sizeof(type) * (count)))
 #define SAILS_DYNAMIC_SHARED(type, name) type *const name = static_cast<type *>(sails_emulator::dynamic_shared())
 #else
 #define SAILS_SHARED(type, name, count) __shared__ __align__(16) type name[count]
-#define SAILS_DYNAMIC_SHARED(type, name)                                     \
-  extern __shared__ __align__(128) unsigned char sails_dynamic_shared[];     \
+#define SAILS_DYNAMIC_SHARED(type, name) \
+  extern __shared__ __align__(128) unsigned char sails_dynamic_shared[]; \
   type *const name = reinterpret_cast<type *>(sails_dynamic_shared)
 #endif
 
@@ -41,7 +41,8 @@ __host__ __device__ constexpr int64_t larger(int64_t a, int64_t b) { return a > 
 template <typename... Parameters>
 [[nodiscard]] cudaError_t allow_shared_bytes(void (*kernel)(Parameters...), int64_t shared_bytes) {
   if (shared_bytes <= kDefaultSharedBytes) return cudaSuccess;
-  return cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared_bytes));
+  return cudaFuncSetAttribute(reinterpret_cast<const void *>(kernel), cudaFuncAttributeMaxDynamicSharedMemorySize,
+                              static_cast<int>(shared_bytes));
 }
 
 // With no attributes yet.
@@ -75,8 +76,8 @@ template <typename... Parameters, typename... Arguments>
 }  // namespace sails::kernels
 
 // Inside a launcher: leave with the first error.
-#define SAILS_TRY(call)                                  \
-  do {                                                   \
-    const cudaError_t sails_try_status = (call);         \
+#define SAILS_TRY(call) \
+  do { \
+    const cudaError_t sails_try_status = (call); \
     if (sails_try_status != cudaSuccess) return sails_try_status; \
   } while (0)

@@ -1,4 +1,5 @@
-// A ring of buffers in shared memory between who fills them and who empties them, each buffer with an mbarrier for "full" and one for "empty" (mbarrier.cuh).
+// A ring of buffers in shared memory between who fills them and who empties them, each buffer with an mbarrier for "full" and one for
+// "empty" (mbarrier.cuh).
 //
 // Both sides go through the same items 0, 1, 2, … and compute for themselves where an item lies:
 //   the filler    waits for empty[slot] with empty_parity(), fills, arrives at full[slot]; the first round finds all buffers free

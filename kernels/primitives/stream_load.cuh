@@ -22,7 +22,8 @@ __device__ __forceinline__ Words load_words(const T *from) {
   return *reinterpret_cast<const Words *>(from);
 }
 
-// From an address aligned to 16. Nothing may write there while the kernel runs. The load is issued where it stands: the order of such loads and of
+// From an address aligned to 16. Nothing may write there while the kernel runs. The load is issued where it stands: the order of such loads
+// and of
 // wait_for_grids_before (dependent_launch.cuh) is the program's.
 template <typename T>
 __device__ __forceinline__ Words load_words_once(const T *from) {

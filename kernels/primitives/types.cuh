@@ -122,6 +122,8 @@ template <int kLanes, typename T>
 __device__ __forceinline__ void store_pack(T *to, const Pack<T, kLanes> &pack) {
   *reinterpret_cast<Pack<T, kLanes> *>(to) = pack;
 }
-inline bool aligned_to(const void *pointer, int64_t bytes) { return reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(bytes) == 0; }
+inline bool aligned_to(const void *pointer, int64_t bytes) {
+  return reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(bytes) == 0;
+}
 
 }  // namespace sails::kernels

@@ -109,8 +109,8 @@ void end(sails_device &) noexcept {}
 
 std::string describe(sails_device &device) {
   CpuDevice &host = cpu(device);
-  return "{\"backend\":\"cpu\",\"name\":\"" + json_escaped(cpu_name()) + "\",\"isa\":\"" + host.isa + "\",\"threads\":" +
-         std::to_string(host.threads) + ",\"matmul\":\"" + json_escaped(matmul_name(host)) + "\"}";
+  return "{\"backend\":\"cpu\",\"name\":\"" + json_escaped(cpu_name()) + "\",\"isa\":\"" + host.isa +
+         "\",\"threads\":" + std::to_string(host.threads) + ",\"matmul\":\"" + json_escaped(matmul_name(host)) + "\"}";
 }
 
 bool host_accessible(sails_device &) { return true; }

@@ -32,8 +32,8 @@ void gather_rows(sails_device &device, void *y, const void *x, const int32_t *ro
   CpuDevice &host = cpu(device);
   const int64_t size = dtype == SAILS_F32 ? 4 : 2;
   for (int64_t i = 0; i < n; i++)
-    require(rows[i] >= 0 && rows[i] < n_rows, "rows[" + std::to_string(i) + "] is " + std::to_string(rows[i]) + ", expected 0 to " +
-                                                   std::to_string(n_rows - 1));
+    require(rows[i] >= 0 && rows[i] < n_rows,
+            "rows[" + std::to_string(i) + "] is " + std::to_string(rows[i]) + ", expected 0 to " + std::to_string(n_rows - 1));
   const int64_t bytes = n_cols * size;
 #pragma omp parallel for num_threads(host.threads) schedule(static) if (n * bytes > 65536)
   for (int64_t i = 0; i < n; i++)
@@ -42,8 +42,7 @@ void gather_rows(sails_device &device, void *y, const void *x, const int32_t *ro
 
 void sum_of_squares(sails_device &device, double *out_sums, const float *const *tensors, const int64_t *sizes, int64_t count) {
   CpuDevice &host = cpu(device);
-  for (int64_t i = 0; i < count; i++)
-    out_sums[i] = host.kernels->elementwise->sum_of_squares(tensors[i], sizes[i], host.threads);
+  for (int64_t i = 0; i < count; i++) out_sums[i] = host.kernels->elementwise->sum_of_squares(tensors[i], sizes[i], host.threads);
 }
 
 void count_nonfinite(sails_device &device, int64_t *out_count, const void *x, int64_t n, int32_t dtype) {

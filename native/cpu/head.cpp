@@ -119,8 +119,7 @@ struct Head {
       for (int64_t i = 0; i < count; i++)
         std::memcpy(dhidden + rows[i] * d_model, rows_dhidden + i * d_model, static_cast<size_t>(d_model) * 4);
     }
-    if (dembed != nullptr)
-      matmul(device, dembed, gradient, rows_hidden, sizes.dembed, 1.0f, 1.0f, matmul_workspace, sizes.matmul_bytes);
+    if (dembed != nullptr) matmul(device, dembed, gradient, rows_hidden, sizes.dembed, 1.0f, 1.0f, matmul_workspace, sizes.matmul_bytes);
   }
 };
 
@@ -152,6 +151,16 @@ Preference preference(int32_t kind, double strength, const double (&log_p)[2], c
 
 namespace backend {
 
+void softcap_forward(sails_device &device, float *y, const float *x, int64_t n, float cap) {
+  CpuDevice &host = cpu(device);
+  host.kernels->activation->softcap_forward(y, x, n, cap, host.threads);
+}
+
+void softcap_backward(sails_device &device, float *dx, const float *dy, const float *y, int64_t n, float cap) {
+  CpuDevice &host = cpu(device);
+  host.kernels->activation->softcap_backward(dx, dy, y, n, cap, host.threads);
+}
+
 void cross_entropy(sails_device &device, float *token_loss, float *dlogits, const float *logits, const int32_t *targets,
                    const float *token_weight, int64_t n_tokens, int64_t vocab) {
   CpuDevice &host = cpu(device);
@@ -164,8 +173,8 @@ void cross_entropy(sails_device &device, float *token_loss, float *dlogits, cons
       if (gradient != nullptr) std::memset(gradient, 0, static_cast<size_t>(vocab) * 4);
       continue;
     }
-    token_loss[t] = host.kernels->loss->row(gradient, logits + t * vocab, vocab, targets[t],
-                                            gradient == nullptr ? 0.0f : token_weight[t], 0.0f, SAILS_F32);
+    token_loss[t] = host.kernels->loss->row(gradient, logits + t * vocab, vocab, targets[t], gradient == nullptr ? 0.0f : token_weight[t],
+                                            0.0f, SAILS_F32);
   }
 }
 
@@ -175,8 +184,8 @@ void preference_loss(sails_device &device, double *results, float *token_weight,
   (void)device;
   for (int64_t i = 0; i < 2 * n_pairs; i++)
     require(starts[i] >= 0 && starts[i] <= ends[i] && ends[i] <= n_tokens,
-            "answer " + std::to_string(i) + " is tokens " + std::to_string(starts[i]) + " to " + std::to_string(ends[i]) + ", expected a range within 0 to " +
-                std::to_string(n_tokens));
+            "answer " + std::to_string(i) + " is tokens " + std::to_string(starts[i]) + " to " + std::to_string(ends[i]) +
+                ", expected a range within 0 to " + std::to_string(n_tokens));
   if (token_weight != nullptr) std::memset(token_weight, 0, static_cast<size_t>(n_tokens) * 4);
   for (int64_t i = 0; i < n_pairs; i++) {
     double log_p[2] = {}, counted[2] = {};
@@ -213,9 +222,24 @@ void head_loss(sails_device &device, float *token_loss, float *dhidden, float *d
   }
   const HeadSizes s = head_sizes(host, n_tokens, d_model, vocab, dtype);
   Workspace pieces(workspace, workspace_bytes);
-  Head head{host, token_loss, dhidden, dembed, static_cast<const char *>(hidden), embed, targets, token_weight, d_model, vocab,
-            softcap, dtype, s, pieces.take<char>(s.rows * d_model * s.element), pieces.take<float>(s.rows * vocab),
-            pieces.take<char>(s.rows * vocab * s.element), pieces.take<float>(s.rows * d_model), pieces.take<int64_t>(s.rows),
+  Head head{host,
+            token_loss,
+            dhidden,
+            dembed,
+            static_cast<const char *>(hidden),
+            embed,
+            targets,
+            token_weight,
+            d_model,
+            vocab,
+            softcap,
+            dtype,
+            s,
+            pieces.take<char>(s.rows * d_model * s.element),
+            pieces.take<float>(s.rows * vocab),
+            pieces.take<char>(s.rows * vocab * s.element),
+            pieces.take<float>(s.rows * d_model),
+            pieces.take<int64_t>(s.rows),
             nullptr};
   head.matmul_workspace = pieces.take<char>(s.matmul_bytes);
   head.run(n_tokens);

@@ -7,8 +7,7 @@
 
 namespace sails {
 
-MatmulShape MatmulShape::dense(int64_t m, int64_t n, int64_t k, int32_t c_dtype, int32_t ab_dtype, bool transpose_a,
-                               bool transpose_b) {
+MatmulShape MatmulShape::dense(int64_t m, int64_t n, int64_t k, int32_t c_dtype, int32_t ab_dtype, bool transpose_a, bool transpose_b) {
   return {m, n, k, n, transpose_a ? m : k, transpose_b ? k : n, c_dtype, ab_dtype, transpose_a, transpose_b};
 }
 
@@ -49,8 +48,8 @@ void gemv(CpuDevice &device, void *c, const void *a, const void *b, const Matmul
   device.kernels->elementwise->scale_add_rows(c, c32, s.m, s.n, s.ldc, alpha, beta, s.c_dtype, device.threads);
 }
 
-void own_matmul(CpuDevice &device, void *c, const void *a, const void *b, const MatmulShape &s, float alpha, float beta,
-                void *workspace, int64_t workspace_bytes) {
+void own_matmul(CpuDevice &device, void *c, const void *a, const void *b, const MatmulShape &s, float alpha, float beta, void *workspace,
+                int64_t workspace_bytes) {
   if (is_gemv(s)) return gemv(device, c, a, b, s, alpha, beta, Workspace(workspace, workspace_bytes));
   const MatmulCall call = call_of(device, c, a, b, s, alpha, beta);
   require_workspace(workspace, workspace_bytes, device.kernels->matmul->workspace_bytes(call));
@@ -62,7 +61,8 @@ void own_matmul(CpuDevice &device, void *c, const void *a, const void *b, const 
 std::string matmul_name(CpuDevice &device) {
   const std::string own = "own " + device.isa;
   if (device.onednn == nullptr) return own;
-  const bool has_bf16 = device.onednn->scratch_bytes(MatmulShape::dense(64, 64, 64, SAILS_F32, SAILS_BF16, false, true), 1.0f, 0.0f, 1) >= 0;
+  const bool has_bf16 =
+      device.onednn->scratch_bytes(MatmulShape::dense(64, 64, 64, SAILS_F32, SAILS_BF16, false, true), 1.0f, 0.0f, 1) >= 0;
   return device.onednn->name() + (has_bf16 ? "" : "; bf16: " + own);
 }
 
@@ -105,8 +105,8 @@ int64_t any_stride_workspace_bytes(CpuDevice &device, const MatmulShape &dense) 
 
 }  // namespace
 
-void matmul(CpuDevice &device, void *c, const void *a, const void *b, const MatmulShape &shape, float alpha, float beta,
-            void *workspace, int64_t workspace_bytes) {
+void matmul(CpuDevice &device, void *c, const void *a, const void *b, const MatmulShape &shape, float alpha, float beta, void *workspace,
+            int64_t workspace_bytes) {
   if (shape.m == 0 || shape.n == 0) return;
   if (shape.k == 0) {
     device.kernels->elementwise->scale_add_rows(c, nullptr, shape.m, shape.n, shape.ldc, 0.0f, beta, shape.c_dtype, device.threads);
@@ -116,12 +116,17 @@ void matmul(CpuDevice &device, void *c, const void *a, const void *b, const Matm
   own_matmul(device, c, a, b, shape, alpha, beta, workspace, workspace_bytes);
 }
 
+int64_t largest_workspace_bytes(CpuDevice &device, std::initializer_list<MatmulShape> shapes) {
+  int64_t bytes = 0;
+  for (const auto &shape : shapes) bytes = std::max(bytes, matmul_workspace_bytes(device, shape));
+  return bytes;
+}
+
 namespace backend {
 
 int64_t matmul_workspace_bytes(sails_device &device, int64_t m, int64_t n, int64_t k, int32_t c_dtype, int32_t ab_dtype,
                                int32_t transpose_a, int32_t transpose_b) {
-  return any_stride_workspace_bytes(cpu(device),
-                                    MatmulShape::dense(m, n, k, c_dtype, ab_dtype, transpose_a != 0, transpose_b != 0));
+  return any_stride_workspace_bytes(cpu(device), MatmulShape::dense(m, n, k, c_dtype, ab_dtype, transpose_a != 0, transpose_b != 0));
 }
 
 void matmul(sails_device &device, void *c, const void *a, const void *b, int64_t m, int64_t n, int64_t k, int64_t ldc, int64_t lda,

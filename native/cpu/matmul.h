@@ -1,9 +1,13 @@
-// Dense matmul for the ABI and for the operations that contain one: by oneDNN where its library lies beside this one, else by isa/matmul.cpp.
+// Dense matmul for the ABI and for the operations that contain one: by oneDNN where its library lies beside this one, else by
+// isa/matmul.cpp.
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string>
+
+#include "sails.h"
 
 namespace sails {
 
@@ -44,8 +48,14 @@ std::string matmul_name(CpuDevice &device);
 // Scratch memory that matmul of this shape takes.
 int64_t matmul_workspace_bytes(CpuDevice &device, const MatmulShape &shape);
 
+// Dense products of F32, and the scratch memory of the most demanding of some.
+inline MatmulShape f32_product(int64_t m, int64_t n, int64_t k, bool transpose_a, bool transpose_b) {
+  return MatmulShape::dense(m, n, k, SAILS_F32, SAILS_F32, transpose_a, transpose_b);
+}
+int64_t largest_workspace_bytes(CpuDevice &device, std::initializer_list<MatmulShape> shapes);
+
 // c = alpha op(a) op(b) + beta c. Inside a guarded section.
-void matmul(CpuDevice &device, void *c, const void *a, const void *b, const MatmulShape &shape, float alpha, float beta,
-            void *workspace, int64_t workspace_bytes);
+void matmul(CpuDevice &device, void *c, const void *a, const void *b, const MatmulShape &shape, float alpha, float beta, void *workspace,
+            int64_t workspace_bytes);
 
 }  // namespace sails

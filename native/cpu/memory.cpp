@@ -19,11 +19,10 @@ namespace backend {
 
 void *allocate(sails_device &device, int64_t bytes) {
   const int64_t alignment = bytes >= kHugePage ? kHugePage : 64;
-  void *pointer = std::aligned_alloc(static_cast<size_t>(alignment),
-                                     static_cast<size_t>((bytes + alignment - 1) / alignment * alignment));
+  void *pointer = std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>((bytes + alignment - 1) / alignment * alignment));
   if (pointer == nullptr)
-    throw Error(SAILS_OUT_OF_MEMORY, "cannot allocate " + std::to_string(bytes) + " bytes; " +
-                                         std::to_string(device.allocated_bytes) + " bytes are allocated on this device");
+    throw Error(SAILS_OUT_OF_MEMORY, "cannot allocate " + std::to_string(bytes) + " bytes; " + std::to_string(device.allocated_bytes) +
+                                         " bytes are allocated on this device");
   // Weights and activations are walked in long runs: huge pages save most of the TLB misses. Advice only.
   if (bytes >= kHugePage) madvise(pointer, static_cast<size_t>(bytes), MADV_HUGEPAGE);
   return pointer;

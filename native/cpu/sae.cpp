@@ -1,6 +1,5 @@
 // The sparse autoencoder operations; the encoder's matmul runs block by block, its threshold on the block while it is in cache.
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -107,7 +106,8 @@ struct Encoder {
     const int64_t keep = std::min(k, count);
     // Lower places hold lower ids, so a tie is decided by the place.
     if (keep < count)
-      std::nth_element(ranks, ranks + keep, ranks + count, [zs](int32_t a, int32_t b) { return zs[a] > zs[b] || (zs[a] == zs[b] && a < b); });
+      std::nth_element(ranks, ranks + keep, ranks + count,
+                       [zs](int32_t a, int32_t b) { return zs[a] > zs[b] || (zs[a] == zs[b] && a < b); });
     std::sort(ranks, ranks + keep);
     for (int64_t i = 0; i < keep; i++) {
       kept_ids[t * k + i] = ids[ranks[i]];
@@ -139,30 +139,54 @@ void check_codes(const int32_t *indices, const int32_t *counts, int64_t n_tokens
     const int64_t n = std::min<int64_t>(counts[t], capacity);
     for (int64_t j = 0; j < n; j++) {
       const int32_t id = indices[t * capacity + j];
-      require(id >= 0 && id < d_sae, "indices of token " + std::to_string(t) + " contain " + std::to_string(id) + ", d_sae is " +
-                                         std::to_string(d_sae));
+      require(id >= 0 && id < d_sae,
+              "indices of token " + std::to_string(t) + " contain " + std::to_string(id) + ", d_sae is " + std::to_string(d_sae));
     }
   }
 }
 
 void check_classes(const int32_t *token_class, int64_t n_tokens, int64_t n_classes) {
   for (int64_t t = 0; t < n_tokens; t++)
-    require(token_class[t] < n_classes, "token_class[" + std::to_string(t) + "] is " + std::to_string(token_class[t]) + ", n_classes is " +
-                                            std::to_string(n_classes));
+    require(token_class[t] < n_classes,
+            "token_class[" + std::to_string(t) + "] is " + std::to_string(token_class[t]) + ", n_classes is " + std::to_string(n_classes));
 }
 
 }  // namespace
 
 namespace backend {
 
+void standardize_forward(sails_device &device, float *y, float *mean, float *std, const float *x, int64_t n_rows, int64_t n_cols,
+                         float eps) {
+  CpuDevice &host = cpu(device);
+  host.kernels->norm->standardize_forward(y, mean, std, x, n_rows, n_cols, eps, host.threads);
+}
+
+void standardize_backward(sails_device &device, float *dx, const float *dy, const float *dmean, const float *dstd, const float *x,
+                          const float *mean, const float *std, int64_t n_rows, int64_t n_cols, float eps) {
+  CpuDevice &host = cpu(device);
+  host.kernels->norm->standardize_backward(dx, dy, dmean, dstd, x, mean, std, n_rows, n_cols, eps, host.threads);
+}
+
+void unstandardize_forward(sails_device &device, float *y, const float *x, const float *mean, const float *std, int64_t n_rows,
+                           int64_t n_cols) {
+  CpuDevice &host = cpu(device);
+  host.kernels->norm->unstandardize_forward(y, x, mean, std, n_rows, n_cols, host.threads);
+}
+
+void unstandardize_backward(sails_device &device, float *dx, float *dmean, float *dstd, const float *dy, const float *x, const float *std,
+                            int64_t n_rows, int64_t n_cols) {
+  CpuDevice &host = cpu(device);
+  host.kernels->norm->unstandardize_backward(dx, dmean, dstd, dy, x, std, n_rows, n_cols, host.threads);
+}
+
 int64_t sae_encode_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t activation, int64_t k,
                                    int32_t dtype) {
   return encode_bytes(cpu(device), n_tokens, d_in, d_sae, activation, k, dtype);
 }
 
-void sae_encode(sails_device &device, int32_t *indices, float *values, int32_t *counts, const void *x, const void *w_enc,
-                const float *bias, const float *threshold, const float *scale, const float *gate_bias, int64_t n_tokens, int64_t d_in,
-                int64_t d_sae, int64_t capacity, int32_t activation, int64_t k, int32_t dtype, void *workspace, int64_t workspace_bytes) {
+void sae_encode(sails_device &device, int32_t *indices, float *values, int32_t *counts, const void *x, const void *w_enc, const float *bias,
+                const float *threshold, const float *scale, const float *gate_bias, int64_t n_tokens, int64_t d_in, int64_t d_sae,
+                int64_t capacity, int32_t activation, int64_t k, int32_t dtype, void *workspace, int64_t workspace_bytes) {
   CpuDevice &host = cpu(device);
   const int64_t size = dtype == SAILS_F32 ? 4 : 2;
   std::memset(counts, 0, static_cast<size_t>(n_tokens) * 4);
@@ -171,8 +195,8 @@ void sae_encode(sails_device &device, int32_t *indices, float *values, int32_t *
   Workspace pieces(workspace, workspace_bytes);
   float *z0 = pieces.take<float>(b.tokens * b.features);
   void *scratch = pieces.take<char>(b.matmul_bytes);
-  Encoder encoder{host, indices, values, counts, bias, threshold, scale, gate_bias, capacity, k, b,
-                  nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
+  Encoder encoder{host, indices, values,  counts,  bias,    threshold, scale,   gate_bias, capacity,
+                  k,    b,       nullptr, nullptr, nullptr, nullptr,   nullptr, nullptr};
   if (activation == SAILS_SAE_TOPK) {
     encoder.kept_ids = pieces.take<int32_t>(b.tokens * k);
     encoder.kept_z = pieces.take<float>(b.tokens * k);
@@ -197,7 +221,8 @@ void sae_encode(sails_device &device, int32_t *indices, float *values, int32_t *
   }
 }
 
-int64_t sae_statistics_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t, int32_t, int32_t dtype) {
+int64_t sae_statistics_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t, int32_t,
+                                       int32_t dtype) {
   CpuDevice &host = cpu(device);
   if (encodes_nothing(n_tokens, d_sae, SAILS_SAE_RELU, 0)) return 0;
   const Blocks b = encode_blocks(host, n_tokens, d_in, d_sae, dtype);

@@ -14,10 +14,11 @@ namespace {
 // The part of cublasLt.h (CUDA 12 and 13) that is used here; handles and descriptors are opaque.
 using Status = int;
 constexpr Status kSuccess = 0, kNotSupported = 15;
-constexpr int kComputeF32 = 68, kRealF32 = 0, kRealBf16 = 14;                           // cublasComputeType_t, cudaDataType_t
-constexpr int kTransA = 3, kTransB = 4;                                                 // cublasLtMatmulDescAttributes_t
-constexpr int kMaxWorkspace = 1, kReductionSchemes = 3, kAlignment[4] = {5, 6, 7, 8};   // cublasLtMatmulPreferenceAttributes_t; of A, B, C, D
-constexpr uint32_t kReduceInComputeType = 2;                                            // cublasLtReductionScheme_t
+constexpr int kComputeF32 = 68, kRealF32 = 0, kRealBf16 = 14;  // cublasComputeType_t, cudaDataType_t
+constexpr int kTransA = 3, kTransB = 4;                        // cublasLtMatmulDescAttributes_t
+constexpr int kMaxWorkspace = 1, kReductionSchemes = 3,
+              kAlignment[4] = {5, 6, 7, 8};   // cublasLtMatmulPreferenceAttributes_t; of A, B, C, D
+constexpr uint32_t kReduceInComputeType = 2;  // cublasLtReductionScheme_t
 struct Algorithm {
   uint64_t data[8];
 };
@@ -63,9 +64,11 @@ struct CublasLt::Library {
   Status (*preference_create)(Opaque *);
   Status (*preference_set)(Opaque, int attribute, const void *value, size_t bytes);
   Status (*preference_destroy)(Opaque);
-  Status (*heuristic)(Opaque, Opaque desc, Opaque a, Opaque b, Opaque c, Opaque d, Opaque preference, int wanted, HeuristicResult *results, int *found);
+  Status (*heuristic)(Opaque, Opaque desc, Opaque a, Opaque b, Opaque c, Opaque d, Opaque preference, int wanted, HeuristicResult *results,
+                      int *found);
   Status (*matmul)(Opaque, Opaque desc, const void *alpha, const void *a, Opaque a_layout, const void *b, Opaque b_layout, const void *beta,
-                   const void *c, Opaque c_layout, void *d, Opaque d_layout, const Algorithm *, void *workspace, size_t workspace_bytes, cudaStream_t);
+                   const void *c, Opaque c_layout, void *d, Opaque d_layout, const Algorithm *, void *workspace, size_t workspace_bytes,
+                   cudaStream_t);
 
   ~Library() {
     if (handle != nullptr) (void)destroy(handle);
@@ -104,7 +107,8 @@ struct CublasLt::Library {
   }
 };
 
-// How a product of one shape is computed. The library counts columns first: its a is our b, its b our a, and its result our c, each transposed.
+// How a product of one shape is computed. The library counts columns first: its a is our b, its b our a, and its result our c, each
+// transposed.
 struct CublasLt::Plan {
   const Library &library;
   Opaque desc = nullptr, a = nullptr, b = nullptr, c = nullptr;
@@ -123,7 +127,8 @@ std::unique_ptr<CublasLt> CublasLt::open(const std::string &path) {
   std::vector<std::string> places = {path};
   if (path.empty()) {
     const char *named = std::getenv("SAILS_CUBLASLT");
-    places = {"libcublasLt.so.13", "libcublasLt.so.12", "/usr/local/cuda/lib64/libcublasLt.so.13", "/usr/local/cuda/lib64/libcublasLt.so.12"};
+    places = {"libcublasLt.so.13", "libcublasLt.so.12", "/usr/local/cuda/lib64/libcublasLt.so.13",
+              "/usr/local/cuda/lib64/libcublasLt.so.12"};
     if (named != nullptr && *named != '\0') places = {named};
   }
   std::string why;
@@ -150,8 +155,9 @@ std::unique_ptr<CublasLt> CublasLt::open(const std::string &path) {
                              std::to_string(version % 100) + " (" + place + ")";
     return std::unique_ptr<CublasLt>(new CublasLt(std::move(library), name));
   }
-  throw Error(SAILS_UNSUPPORTED, "option matmul=cublaslt: cuBLASLt cannot be opened" + why +
-                                     "; install it, name its file by the option cublaslt=PATH or the environment's SAILS_CUBLASLT, or leave the option out");
+  throw Error(SAILS_UNSUPPORTED,
+              "option matmul=cublaslt: cuBLASLt cannot be opened" + why +
+                  "; install it, name its file by the option cublaslt=PATH or the environment's SAILS_CUBLASLT, or leave the option out");
 }
 
 CublasLt::CublasLt(std::unique_ptr<Library> library, std::string name) : library_(std::move(library)), name_(std::move(name)) {}
@@ -173,15 +179,18 @@ std::shared_ptr<const CublasLt::Plan> CublasLt::plan(const kernels::MatmulProble
   const int32_t trans_a = p.transpose_b ? 1 : 0, trans_b = p.transpose_a ? 1 : 0;  // CUBLAS_OP_N, CUBLAS_OP_T
   lt.check(lt.desc_set(plan->desc, kTransA, &trans_a, sizeof trans_a), "cublasLtMatmulDescSetAttribute");
   lt.check(lt.desc_set(plan->desc, kTransB, &trans_b, sizeof trans_b), "cublasLtMatmulDescSetAttribute");
-  lt.check(lt.layout_create(&plan->a, ab, unsigned_of(p.transpose_b ? p.k : p.n), unsigned_of(p.transpose_b ? p.n : p.k), p.ldb), "cublasLtMatrixLayoutCreate");
-  lt.check(lt.layout_create(&plan->b, ab, unsigned_of(p.transpose_a ? p.m : p.k), unsigned_of(p.transpose_a ? p.k : p.m), p.lda), "cublasLtMatrixLayoutCreate");
+  lt.check(lt.layout_create(&plan->a, ab, unsigned_of(p.transpose_b ? p.k : p.n), unsigned_of(p.transpose_b ? p.n : p.k), p.ldb),
+           "cublasLtMatrixLayoutCreate");
+  lt.check(lt.layout_create(&plan->b, ab, unsigned_of(p.transpose_a ? p.m : p.k), unsigned_of(p.transpose_a ? p.k : p.m), p.lda),
+           "cublasLtMatrixLayoutCreate");
   lt.check(lt.layout_create(&plan->c, c, unsigned_of(p.n), unsigned_of(p.m), p.ldc), "cublasLtMatrixLayoutCreate");
   Opaque preference = nullptr;
   lt.check(lt.preference_create(&preference), "cublasLtMatmulPreferenceCreate");
   const std::unique_ptr<void, Status (*)(Opaque)> owned(preference, lt.preference_destroy);
   const uint64_t bytes = kScratchBytes;
   lt.check(lt.preference_set(preference, kMaxWorkspace, &bytes, sizeof bytes), "cublasLtMatmulPreferenceSetAttribute");
-  lt.check(lt.preference_set(preference, kReductionSchemes, &kReduceInComputeType, sizeof kReduceInComputeType), "cublasLtMatmulPreferenceSetAttribute");
+  lt.check(lt.preference_set(preference, kReductionSchemes, &kReduceInComputeType, sizeof kReduceInComputeType),
+           "cublasLtMatmulPreferenceSetAttribute");
   for (int i = 0; i < 4; i++) {
     const auto value = static_cast<uint32_t>(alignment[i]);
     lt.check(lt.preference_set(preference, kAlignment[i], &value, sizeof value), "cublasLtMatmulPreferenceSetAttribute");
@@ -205,8 +214,8 @@ bool CublasLt::multiply(cudaStream_t stream, const kernels::MatmulProblem &p, vo
   if (!how->found) return false;
   const auto first = (reinterpret_cast<uintptr_t>(workspace) + kScratchAlignment - 1) / kScratchAlignment * kScratchAlignment;
   const auto run = [&library = *library_, how, p, addend, scratch = reinterpret_cast<void *>(first)](cudaStream_t on) {
-    library.check(library.matmul(library.handle, how->desc, &p.alpha, p.b, how->a, p.a, how->b, &p.beta, addend, how->c, p.c, how->c, &how->result.algorithm,
-                                 scratch, kScratchBytes, on),
+    library.check(library.matmul(library.handle, how->desc, &p.alpha, p.b, how->a, p.a, how->b, &p.beta, addend, how->c, p.c, how->c,
+                                 &how->result.algorithm, scratch, kScratchBytes, on),
                   "cublasLtMatmul");
   };
 #ifdef SAILS_EMULATOR

@@ -4,9 +4,9 @@
 #include <cstdlib>
 #include <thread>
 
-#include "head_loss.cuh"
+#include "elementwise/reductions.cuh"
+#include "head/head_loss.cuh"
 #include "primitives/loaded_code.cuh"
-#include "reductions.cuh"
 
 #ifndef SAILS_EMULATOR
 #include <nvtx3/nvToolsExt.h>
@@ -40,8 +40,8 @@ int count_devices() {
   (void)cudaDriverGetVersion(&driver);
   (void)cudaRuntimeGetVersion(&runtime);
   if (status == cudaErrorInsufficientDriver && driver == 0)
-    throw Error(SAILS_UNSUPPORTED, "there is no NVIDIA driver on this machine (libcuda.so.1 is not found); install one for CUDA " + version(runtime) +
-                                       " or newer, or use the cpu backend");
+    throw Error(SAILS_UNSUPPORTED, "there is no NVIDIA driver on this machine (libcuda.so.1 is not found); install one for CUDA " +
+                                       version(runtime) + " or newer, or use the cpu backend");
   if (status == cudaErrorInsufficientDriver)
     throw Error(SAILS_UNSUPPORTED, "the NVIDIA driver supports CUDA " + version(driver) + ", this library needs " + version(runtime) +
                                        "; install a newer driver");
@@ -68,18 +68,26 @@ void choose_kernels(CudaDevice &device, const std::string &value) {
   require(value == "hopper" || value == "portable", "option kernels=" + value + ": expected hopper or portable");
   require(value == "portable" || device.hopper_kernels,
           "option kernels=hopper: " + device.name + " has compute capability " + std::to_string(device.compute_capability / 10) + "." +
-              std::to_string(device.compute_capability % 10) + ", these kernels need 9.0 and a library with code for sm_90a; leave the option out");
+              std::to_string(device.compute_capability % 10) +
+              ", these kernels need 9.0 and a library with code for sm_90a; leave the option out");
   device.hopper_kernels = value == "hopper";
 }
 
 #ifdef SAILS_EMULATOR
-constexpr const char *kBackend = "emulator", *kKnownOptions = "memory_mib=..., head_mib=..., kernels=hopper|portable, clusters=on|off, multiprocessors=..., matmul=own|cublaslt, cublaslt=PATH or seed=...";
+constexpr const char *kBackend = "emulator", *kKnownOptions =
+                                                 "memory_mib=..., head_mib=..., kernels=hopper|portable, clusters=on|off, "
+                                                 "multiprocessors=..., matmul=own|cublaslt, cublaslt=PATH or seed=...";
 #else
-constexpr const char *kBackend = "cuda", *kKnownOptions = "memory_mib=..., head_mib=..., kernels=hopper|portable, clusters=on|off, multiprocessors=..., matmul=own|cublaslt or cublaslt=PATH";
+constexpr const char
+    *kBackend = "cuda",
+    *kKnownOptions =
+        "memory_mib=..., head_mib=..., kernels=hopper|portable, clusters=on|off, multiprocessors=..., matmul=own|cublaslt or cublaslt=PATH";
 #endif
 
-// "key=value,...": memory_mib limits what sails_alloc hands out, head_mib is the memory for logits, kernels and clusters limit the choice of variants,
-// multiprocessors is how many of them variants are chosen for (with few, small shapes take the ways of large ones), matmul=cublaslt gives plain dense
+// "key=value,...": memory_mib limits what sails_alloc hands out, head_mib is the memory for logits, kernels and clusters limit the choice
+// of variants,
+// multiprocessors is how many of them variants are chosen for (with few, small shapes take the ways of large ones), matmul=cublaslt gives
+// plain dense
 // products to cuBLASLt, at a path where one is given; the emulator also knows seed.
 void apply_options(CudaDevice &device, std::string rest) {
   std::string matmul = "own", library;
@@ -104,7 +112,8 @@ void apply_options(CudaDevice &device, std::string rest) {
       device.clusters = value == "on";
     } else if (key == "multiprocessors") {
       const int64_t count = positive(key, value);
-      require(count <= device.multiprocessors, "option multiprocessors=" + value + ": " + device.name + " has " + std::to_string(device.multiprocessors));
+      require(count <= device.multiprocessors,
+              "option multiprocessors=" + value + ": " + device.name + " has " + std::to_string(device.multiprocessors));
       device.multiprocessors = static_cast<int>(count);
     } else if (key == "matmul") {
       require(value == "own" || value == "cublaslt", "option matmul=" + value + ": expected own or cublaslt");
@@ -256,8 +265,12 @@ std::string describe(sails_device &handle) {
 #endif
   return text + ",\"name\":\"" + json_escaped(device.name) + "\",\"multiprocessors\":" + std::to_string(device.multiprocessors) +
          ",\"threads\":" + std::to_string(device.multiprocessors) + ",\"total_bytes\":" + std::to_string(device.total_bytes) +
-         ",\"budget_bytes\":" + std::to_string(device.budget_bytes) + ",\"matmul\":\"" + (device.cublaslt == nullptr ? "" : json_escaped(device.cublaslt->name()) + ", else ") + "own kernels (" +
-         (!device.hopper_kernels ? "mma.sync" : device.clusters ? "wgmma, clusters" : "wgmma") + ")\"}";
+         ",\"budget_bytes\":" + std::to_string(device.budget_bytes) + ",\"matmul\":\"" +
+         (device.cublaslt == nullptr ? "" : json_escaped(device.cublaslt->name()) + ", else ") + "own kernels (" +
+         (!device.hopper_kernels ? "mma.sync"
+          : device.clusters      ? "wgmma, clusters"
+                                 : "wgmma") +
+         ")\"}";
 }
 
 bool host_accessible(sails_device &) { return false; }

@@ -1,12 +1,12 @@
 // Elementwise operations, row operations and reductions on the device.
 #include <type_traits>
 
-#include "axpby.cuh"
-#include "convert.cuh"
 #include "cuda/device.h"
 #include "cuda/dispatch.h"
-#include "gather_rows.cuh"
-#include "reductions.cuh"
+#include "elementwise/axpby.cuh"
+#include "elementwise/convert.cuh"
+#include "elementwise/gather_rows.cuh"
+#include "elementwise/reductions.cuh"
 
 namespace sails::backend {
 namespace {
@@ -51,11 +51,13 @@ void axpby(sails_device &device, float *y, const void *x, int64_t n, float alpha
   with_type(x_dtype, x, [&](auto *typed) { check(kernels::launch_axpby(cuda(device).stream, y, typed, n, alpha, beta)); });
 }
 
-void add_row(sails_device &device, float *y, const void *x, const float *row, int64_t n_rows, int64_t n_cols, float alpha, int32_t x_dtype) {
+void add_row(sails_device &device, float *y, const void *x, const float *row, int64_t n_rows, int64_t n_cols, float alpha,
+             int32_t x_dtype) {
   with_type(x_dtype, x, [&](auto *typed) { check(kernels::launch_add_row(cuda(device).stream, y, typed, row, n_rows, n_cols, alpha)); });
 }
 
-void gather_rows(sails_device &device, void *y, const void *x, const int32_t *rows, int64_t n, int64_t n_rows, int64_t n_cols, int32_t dtype) {
+void gather_rows(sails_device &device, void *y, const void *x, const int32_t *rows, int64_t n, int64_t n_rows, int64_t n_cols,
+                 int32_t dtype) {
   CudaDevice &d = cuda(device);
   with_type(dtype, y, [&](auto *typed) {
     using Pointer = const std::remove_pointer_t<decltype(typed)> *;
@@ -72,7 +74,8 @@ void count_nonfinite(sails_device &device, int64_t *out_count, const void *x, in
   CudaDevice &d = cuda(device);
   check(cudaMemsetAsync(out_count, 0, sizeof(int64_t), d.stream));
   if (dtype == SAILS_F32)
-    check(kernels::launch_count_nonfinite(d.stream, out_count, static_cast<const uint32_t *>(x), n, uint32_t{0x7f800000}, d.multiprocessors));
+    check(
+        kernels::launch_count_nonfinite(d.stream, out_count, static_cast<const uint32_t *>(x), n, uint32_t{0x7f800000}, d.multiprocessors));
   else
     check(kernels::launch_count_nonfinite(d.stream, out_count, static_cast<const uint16_t *>(x), n,
                                           static_cast<uint16_t>(dtype == SAILS_BF16 ? 0x7f80 : 0x7c00), d.multiprocessors));

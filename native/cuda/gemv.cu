@@ -1,6 +1,6 @@
 #include "cuda/gemv.h"
 
-#include "cuda/early.h"
+#include "cuda/dependent_launch.h"
 
 namespace sails {
 

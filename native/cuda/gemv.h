@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cuda/device.h"
-#include "gemv.cuh"
+#include "matmul/gemv.cuh"
 
 namespace sails {
 

@@ -1,9 +1,13 @@
-// The language-model head in chunks that never holds all logits.
+// The output matrix and the losses on top of it.
 #include <algorithm>
 
 #include "cuda/device.h"
+#include "cuda/dispatch.h"
 #include "cuda/matmul.h"
-#include "head_warpgroup.cuh"
+#include "head/cross_entropy.cuh"
+#include "head/head_hopper.cuh"
+#include "head/preference_loss.cuh"
+#include "head/softcap.cuh"
 
 namespace sails::backend {
 namespace {
@@ -11,15 +15,16 @@ namespace {
 struct HeadSizes {
   int64_t rows, chunks;  // rows of a chunk, chunks that there could be
   int64_t matmul_bytes;
-  int64_t tile_cols;     // of the vocabulary, 0 where warpgroup products cannot be chosen
+  int64_t tile_cols;  // of the vocabulary, 0 where warpgroup products cannot be chosen
 };
 
 HeadSizes head_sizes(const CudaDevice &d, int64_t n_tokens, int64_t d_model, int64_t vocab, bool bf16) {
   HeadSizes s;
   s.rows = kernels::head_chunk_rows(n_tokens, vocab, d.head_logits);
   s.chunks = n_tokens == 0 ? 0 : kernels::ceil_div(n_tokens, s.rows);
-  s.matmul_bytes = std::max({matmul_bytes(d, s.rows, vocab, d_model, bf16, false, true), matmul_bytes(d, s.rows, d_model, vocab, bf16, false, false),
-                             matmul_bytes(d, vocab, d_model, s.rows, bf16, true, false)});
+  s.matmul_bytes =
+      std::max({matmul_bytes(d, s.rows, vocab, d_model, bf16, false, true), matmul_bytes(d, s.rows, d_model, vocab, bf16, false, false),
+                matmul_bytes(d, vocab, d_model, s.rows, bf16, true, false)});
   s.tile_cols = bf16 && d.hopper_kernels ? kernels::head_tile_cols(vocab) : 0;
   return s;
 }
@@ -57,13 +62,16 @@ struct Head {
     const T *gradient = reinterpret_cast<const T *>(logits);
     const int64_t ld = vocab * static_cast<int64_t>(sizeof(float) / sizeof(T));
     if (dhidden != nullptr) {
-      matmul(device, {chunk_dhidden, gradient, embed, sizes.rows, d_model, vocab, d_model, ld, d_model, false, kBf16, false, false, 1.0f, 0.0f, filled},
+      matmul(device,
+             {chunk_dhidden, gradient, embed, sizes.rows, d_model, vocab, d_model, ld, d_model, false, kBf16, false, false, 1.0f, 0.0f,
+              filled},
              matmul_workspace);
       check(kernels::launch_head_scatter(device.stream, dhidden, chunk_dhidden, rows, i, sizes.rows, d_model));
     }
     if (dembed != nullptr)
-      matmul(device, {dembed, gradient, chunk_hidden, vocab, d_model, sizes.rows, d_model, ld, d_model, false, kBf16, true, false, 1.0f, 1.0f,
-                      rows.chunk_vocab + i},
+      matmul(device,
+             {dembed, gradient, chunk_hidden, vocab, d_model, sizes.rows, d_model, ld, d_model, false, kBf16, true, false, 1.0f, 1.0f,
+              rows.chunk_vocab + i},
              matmul_workspace);
   }
 
@@ -73,23 +81,25 @@ struct Head {
     if constexpr (kBf16) {
       if (tiles.sums != nullptr) {
         float *kept = token_weight == nullptr ? nullptr : logits;
-        check(kernels::launch_head_products(device.stream, kept, tiles, chunk_hidden, embed, targets, rows, i, sizes.rows, vocab, d_model, softcap,
-                                            device.persistent()));
-        check(kernels::launch_head_row_softmax(device.stream, token_loss, kept, tiles, targets, token_weight, rows, i, sizes.rows, vocab, softcap));
+        check(kernels::launch_head_products(device.stream, kept, tiles, chunk_hidden, embed, targets, rows, i, sizes.rows, vocab, d_model,
+                                            softcap, device.persistent()));
+        check(kernels::launch_head_row_softmax(device.stream, token_loss, kept, tiles, targets, token_weight, rows, i, sizes.rows, vocab,
+                                               softcap));
         return;
       }
     }
-    matmul(device, {logits, chunk_hidden, embed, sizes.rows, vocab, d_model, vocab, d_model, d_model, false, kBf16, false, true, 1.0f, 0.0f,
-                    rows.chunk_rows + i},
+    matmul(device,
+           {logits, chunk_hidden, embed, sizes.rows, vocab, d_model, vocab, d_model, d_model, false, kBf16, false, true, 1.0f, 0.0f,
+            rows.chunk_rows + i},
            matmul_workspace);
     check(kernels::launch_head_row_loss<T>(device.stream, token_loss, logits, targets, token_weight, rows, i, sizes.rows, vocab, softcap));
   }
 };
 
 template <typename T>
-void run_head(CudaDevice &d, float *token_loss, float *dhidden, float *dembed, const void *hidden, const void *embed, const int32_t *targets,
-              const float *token_weight, int64_t n_tokens, int64_t d_model, int64_t vocab, float softcap, void *workspace,
-              int64_t workspace_bytes) {
+void run_head(CudaDevice &d, float *token_loss, float *dhidden, float *dembed, const void *hidden, const void *embed,
+              const int32_t *targets, const float *token_weight, int64_t n_tokens, int64_t d_model, int64_t vocab, float softcap,
+              void *workspace, int64_t workspace_bytes) {
   const HeadSizes s = head_sizes(d, n_tokens, d_model, vocab, sizeof(T) == 2);
   const bool gradients = dhidden != nullptr || dembed != nullptr;
   Workspace pieces(workspace, workspace_bytes);
@@ -106,28 +116,70 @@ void run_head(CudaDevice &d, float *token_loss, float *dhidden, float *dembed, c
     tiles.target_logit = pieces.take<float>(s.rows);
     tiles.tile_cols = s.tile_cols;
   }
-  Head<T>{d, token_loss, dhidden, dembed, static_cast<const T *>(hidden), static_cast<const T *>(embed), targets,
-          gradients ? token_weight : nullptr, n_tokens, d_model, vocab, softcap, s, {row, chunk_rows, chunk_vocab}, chunk_hidden, logits,
-          chunk_dhidden, matmul_workspace, tiles}
+  Head<T>{d,
+          token_loss,
+          dhidden,
+          dembed,
+          static_cast<const T *>(hidden),
+          static_cast<const T *>(embed),
+          targets,
+          gradients ? token_weight : nullptr,
+          n_tokens,
+          d_model,
+          vocab,
+          softcap,
+          s,
+          {row, chunk_rows, chunk_vocab},
+          chunk_hidden,
+          logits,
+          chunk_dhidden,
+          matmul_workspace,
+          tiles}
       .run();
 }
 
 }  // namespace
+
+void softcap_forward(sails_device &device, float *y, const float *x, int64_t n, float cap) {
+  check(kernels::launch_softcap_forward(cuda(device).stream, y, x, n, cap));
+}
+
+void softcap_backward(sails_device &device, float *dx, const float *dy, const float *y, int64_t n, float cap) {
+  check(kernels::launch_softcap_backward(cuda(device).stream, dx, dy, y, n, cap));
+}
 
 int64_t head_loss_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_model, int64_t vocab, int32_t dtype) {
   const bool bf16 = dtype == SAILS_BF16;
   const HeadSizes s = head_sizes(cuda(device), n_tokens, d_model, vocab, bf16);
   return aligned_bytes(n_tokens * 8) + 2 * aligned_bytes(s.chunks * 4) + aligned_bytes(s.rows * d_model * (bf16 ? 2 : 4)) +
          aligned_bytes(s.rows * vocab * 4) + aligned_bytes(s.rows * d_model * 4) + aligned_bytes(s.matmul_bytes) +
-         aligned_bytes(s.rows * s.tile_cols * static_cast<int64_t>(sizeof(kernels::TileSum))) + (s.tile_cols > 0 ? aligned_bytes(s.rows * 4) : 0);
+         aligned_bytes(s.rows * s.tile_cols * static_cast<int64_t>(sizeof(kernels::TileSum))) +
+         (s.tile_cols > 0 ? aligned_bytes(s.rows * 4) : 0);
 }
 
 void head_loss(sails_device &device, float *token_loss, float *dhidden, float *dembed, const void *hidden, const void *embed,
-               const int32_t *targets, const float *token_weight, int64_t n_tokens, int64_t d_model, int64_t vocab, float softcap, int32_t dtype,
-               void *workspace, int64_t workspace_bytes) {
+               const int32_t *targets, const float *token_weight, int64_t n_tokens, int64_t d_model, int64_t vocab, float softcap,
+               int32_t dtype, void *workspace, int64_t workspace_bytes) {
   const auto run = dtype == SAILS_BF16 ? run_head<kernels::bf16> : run_head<float>;
   run(cuda(device), token_loss, dhidden, dembed, hidden, embed, targets, token_weight, n_tokens, d_model, vocab, softcap, workspace,
       workspace_bytes);
+}
+
+void cross_entropy(sails_device &device, float *token_loss, float *dlogits, const float *logits, const int32_t *targets,
+                   const float *token_weight, int64_t n_tokens, int64_t vocab) {
+  CudaDevice &d = cuda(device);
+  check(kernels::launch_cross_entropy(d.stream, {token_loss, dlogits, logits, targets, token_weight, n_tokens, vocab}, d.fault));
+}
+
+void preference_loss(sails_device &device, double *results, float *token_weight, const float *token_loss, const int32_t *targets,
+                     const int32_t *starts, const int32_t *ends, const double *reference, int64_t n_pairs, int64_t n_tokens, int32_t kind,
+                     double strength, double loss_scale) {
+  CudaDevice &d = cuda(device);
+  if (token_weight != nullptr) check(cudaMemsetAsync(token_weight, 0, static_cast<size_t>(n_tokens) * sizeof(float), d.stream));
+  check(kernels::launch_preference_loss(d.stream,
+                                        {results, token_weight, token_loss, targets, starts, ends, reference, n_pairs, n_tokens,
+                                         static_cast<kernels::PreferenceKind>(kind), strength, loss_scale},
+                                        d.fault));
 }
 
 }  // namespace sails::backend

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "cuda/gemv.h"
-#include "matmul_warpgroup.cuh"
+#include "matmul/matmul_hopper.cuh"
 
 namespace sails {
 namespace {
@@ -21,12 +21,13 @@ bool warpgroups_apply(const CudaDevice &device, int64_t m, bool ab_bf16, bool tr
 }  // namespace
 
 // Enough for every variant: which one it is depends on the alignment of the operands, too.
-int64_t matmul_bytes(const CudaDevice &device, int64_t m, int64_t n, int64_t k, bool ab_bf16, bool transpose_a, bool transpose_b, int64_t r) {
+int64_t matmul_bytes(const CudaDevice &device, int64_t m, int64_t n, int64_t k, bool ab_bf16, bool transpose_a, bool transpose_b,
+                     int64_t r) {
   if (kernels::gemv_takes(m, transpose_a, transpose_b)) return 0;
   int64_t bytes = kernels::choose_matmul(m, n, k, ab_bf16, transpose_a, transpose_b, device.multiprocessors).workspace_bytes;
   if (warpgroups_apply(device, m, ab_bf16, transpose_a, transpose_b))
-    bytes = std::max(bytes, kernels::choose_warpgroup_matmul(m, n, k, device.persistent()).workspace_bytes +
-                                kernels::warpgroup_adapter_bytes(m, n, r));
+    bytes = std::max(
+        bytes, kernels::choose_warpgroup_matmul(m, n, k, device.persistent()).workspace_bytes + kernels::warpgroup_adapter_bytes(m, n, r));
   if (device.cublaslt != nullptr) bytes = std::max(bytes, CublasLt::kWorkspaceBytes);
   return aligned_bytes(bytes);
 }
@@ -53,10 +54,12 @@ int64_t matmul_workspace_bytes(sails_device &device, int64_t m, int64_t n, int64
   return matmul_bytes(cuda(device), m, n, k, ab_dtype == SAILS_BF16, transpose_a != 0, transpose_b != 0);
 }
 
-void matmul(sails_device &device, void *c, const void *a, const void *b, int64_t m, int64_t n, int64_t k, int64_t ldc, int64_t lda, int64_t ldb,
-            int32_t c_dtype, int32_t ab_dtype, int32_t transpose_a, int32_t transpose_b, float alpha, float beta, void *workspace, int64_t) {
-  sails::matmul(cuda(device), {c, a, b, m, n, k, ldc, lda, ldb, c_dtype == SAILS_BF16, ab_dtype == SAILS_BF16, transpose_a != 0, transpose_b != 0,
-                               alpha, beta, nullptr},
+void matmul(sails_device &device, void *c, const void *a, const void *b, int64_t m, int64_t n, int64_t k, int64_t ldc, int64_t lda,
+            int64_t ldb, int32_t c_dtype, int32_t ab_dtype, int32_t transpose_a, int32_t transpose_b, float alpha, float beta,
+            void *workspace, int64_t) {
+  sails::matmul(cuda(device),
+                {c, a, b, m, n, k, ldc, lda, ldb, c_dtype == SAILS_BF16, ab_dtype == SAILS_BF16, transpose_a != 0, transpose_b != 0, alpha,
+                 beta, nullptr},
                 workspace);
 }
 

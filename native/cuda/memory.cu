@@ -49,8 +49,8 @@ void Staging::download(void *host_destination, const void *source, int64_t bytes
   for (int64_t i = 0; i <= pieces; i++) {
     if (i < pieces) {
       const int half = static_cast<int>(i % 2);
-      check(cudaMemcpyAsync(memory_ + half * kStagingHalf, static_cast<const char *>(source) + i * kStagingHalf, size(i), cudaMemcpyDeviceToHost,
-                            stream_));
+      check(cudaMemcpyAsync(memory_ + half * kStagingHalf, static_cast<const char *>(source) + i * kStagingHalf, size(i),
+                            cudaMemcpyDeviceToHost, stream_));
       check(cudaEventRecord(done_[half], stream_));
     }
     if (i == 0) continue;
@@ -67,16 +67,15 @@ void *allocate(sails_device &handle, int64_t bytes) {
   CudaDevice &device = cuda(handle);
   void *pointer = nullptr;
   cudaError_t status = cudaErrorMemoryAllocation;
-  if (device.allocated_bytes + bytes <= device.budget_bytes)
-    status = cudaMallocAsync(&pointer, static_cast<size_t>(bytes), device.stream);
+  if (device.allocated_bytes + bytes <= device.budget_bytes) status = cudaMallocAsync(&pointer, static_cast<size_t>(bytes), device.stream);
   if (status == cudaErrorMemoryAllocation) {
     (void)cudaGetLastError();
     size_t free_bytes = 0, total_bytes = 0;
     check(cudaMemGetInfo(&free_bytes, &total_bytes));
-    throw Error(SAILS_OUT_OF_MEMORY, "cannot allocate " + std::to_string(bytes) + " bytes on " + device.name + "; " +
-                                         std::to_string(device.allocated_bytes) + " bytes are allocated through this handle, its budget is " +
-                                         std::to_string(device.budget_bytes) + ", the card has " + std::to_string(free_bytes) + " of " +
-                                         std::to_string(total_bytes) + " bytes free");
+    throw Error(SAILS_OUT_OF_MEMORY,
+                "cannot allocate " + std::to_string(bytes) + " bytes on " + device.name + "; " + std::to_string(device.allocated_bytes) +
+                    " bytes are allocated through this handle, its budget is " + std::to_string(device.budget_bytes) + ", the card has " +
+                    std::to_string(free_bytes) + " of " + std::to_string(total_bytes) + " bytes free");
   }
   check(status);
   return pointer;

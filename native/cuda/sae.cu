@@ -1,14 +1,15 @@
 // Sparse autoencoders on the device.
 #include <algorithm>
-#include <type_traits>
 
 #include "cuda/device.h"
+#include "cuda/dispatch.h"
 #include "cuda/matmul.h"
-#include "sae_codes.cuh"
-#include "sae_decode.cuh"
-#include "sae_encode.cuh"
-#include "sae_statistics.cuh"
-#include "sae_topk.cuh"
+#include "sae/codes.cuh"
+#include "sae/decode.cuh"
+#include "sae/encode.cuh"
+#include "sae/standardize.cuh"
+#include "sae/statistics.cuh"
+#include "sae/topk.cuh"
 
 namespace sails::backend {
 namespace {
@@ -32,7 +33,8 @@ void with_type(int32_t dtype, Body &&body) {
 
 // Top-k goes over blocks of tokens, and in each over chunks of features whose z are in memory.
 constexpr int64_t kTopkTokens = 2048, kTopkFeatures = 4096;  // 32 MiB of z: in the L2 cache, and 4 waves of 128 x 128 tiles on an H100
-constexpr int64_t kTopkKeptBytes = int64_t{256} << 20;       // about: for a large k the blocks of tokens are smaller
+
+constexpr int64_t kTopkKeptBytes = int64_t{256} << 20;  // about: for a large k the blocks of tokens are smaller
 
 struct TopkBlocks {
   int64_t tokens, features, ld, matmul_bytes;
@@ -56,7 +58,8 @@ int64_t topk_bytes(const TopkBlocks &b, int64_t k) {
 }
 
 // Whether the kernels of sm_90a may be chosen; `operands_fit`: whether TMA can read the operands, or true where they are not known.
-kernels::FindConfig find_config(const CudaDevice &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t dtype, bool dense, bool operands_fit) {
+kernels::FindConfig find_config(const CudaDevice &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t dtype, bool dense,
+                                bool operands_fit) {
   const bool bf16_weights = dtype == SAILS_BF16, warpgroups = device.hopper_kernels && bf16_weights && operands_fit;
   return kernels::choose_sae_find(n_tokens, d_in, d_sae, bf16_weights, dense, warpgroups, device.persistent());
 }
@@ -64,12 +67,14 @@ kernels::FindConfig find_config(const CudaDevice &device, int64_t n_tokens, int6
 // Enough for either variant: which one it is depends on the alignment of the operands, too.
 template <typename Bytes>
 int64_t find_bytes(const CudaDevice &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t dtype, bool dense, Bytes &&bytes) {
-  return std::max(bytes(find_config(device, n_tokens, d_in, d_sae, dtype, dense, false)), bytes(find_config(device, n_tokens, d_in, d_sae, dtype, dense, true)));
+  return std::max(bytes(find_config(device, n_tokens, d_in, d_sae, dtype, dense, false)),
+                  bytes(find_config(device, n_tokens, d_in, d_sae, dtype, dense, true)));
 }
 
 int64_t cell_bytes(const kernels::FindConfig &c) {
   return aligned_bytes(4 * c.cells() * kernels::kSegment) + aligned_bytes(c.cells() * kernels::kSegment) + aligned_bytes(4 * c.cells());
 }
+
 kernels::FoundCodes take_cells(Workspace &workspace, const kernels::FindConfig &c) {
   kernels::FoundCodes found{};
   found.z = workspace.take<float>(c.cells() * kernels::kSegment);
@@ -93,8 +98,8 @@ void encode_by_threshold(CudaDevice &device, const kernels::CodeRows &rows, cons
   with_type(dtype, [&](auto type) {
     using T = std::remove_const_t<std::remove_pointer_t<decltype(type)>>;
     const kernels::TokensAgain<T> again{found.n_again, found.n_again + 1, workspace.take<T>(config.tokens * d_in)};
-    check(kernels::sae_encode(device.stream, rows, static_cast<const T *>(x), static_cast<const T *>(w_enc), tests, n_tokens, d_in, d_sae, config, found,
-                              again, device.persistent()));
+    check(kernels::sae_encode(device.stream, rows, static_cast<const T *>(x), static_cast<const T *>(w_enc), tests, n_tokens, d_in, d_sae,
+                              config, found, again, device.persistent()));
   });
 }
 
@@ -115,8 +120,10 @@ void encode_by_topk(CudaDevice &device, const kernels::CodeRows &rows, const voi
     for (int64_t f = 0; f < d_sae; f += b.features) {
       const int64_t features = std::min(b.features, d_sae - f);
       const char *x_block = static_cast<const char *>(x) + t * d_in * size, *w_block = static_cast<const char *>(w_enc) + f * size;
-      matmul(device, {z0, x_block, w_block, tokens, features, d_in, b.ld, d_in, d_sae, false, dtype == SAILS_BF16, false, false, 1.0f, 0.0f, nullptr},
-             scratch);
+      matmul(
+          device,
+          {z0, x_block, w_block, tokens, features, d_in, b.ld, d_in, d_sae, false, dtype == SAILS_BF16, false, false, 1.0f, 0.0f, nullptr},
+          scratch);
       check(kernels::sae_topk_keep(device.stream, kept, {z0, b.ld, f, features}, tests.scale, tests.bias, tokens));
     }
     check(kernels::sae_topk_write(device.stream, rows.indices + t * rows.capacity, rows.values + t * rows.capacity, rows.counts + t, kept,
@@ -126,15 +133,36 @@ void encode_by_topk(CudaDevice &device, const kernels::CodeRows &rows, const voi
 
 }  // namespace
 
+void standardize_forward(sails_device &device, float *y, float *mean, float *std, const float *x, int64_t n_rows, int64_t n_cols,
+                         float eps) {
+  check(kernels::launch_standardize_forward(cuda(device).stream, y, mean, std, x, n_rows, n_cols, eps));
+}
+
+void standardize_backward(sails_device &device, float *dx, const float *dy, const float *dmean, const float *dstd, const float *x,
+                          const float *mean, const float *std, int64_t n_rows, int64_t n_cols, float eps) {
+  check(kernels::launch_standardize_backward(cuda(device).stream, dx, dy, x, {dmean, dstd, mean, std}, n_rows, n_cols, eps));
+}
+
+void unstandardize_forward(sails_device &device, float *y, const float *x, const float *mean, const float *std, int64_t n_rows,
+                           int64_t n_cols) {
+  check(kernels::launch_unstandardize_forward(cuda(device).stream, y, x, mean, std, n_rows, n_cols));
+}
+
+void unstandardize_backward(sails_device &device, float *dx, float *dmean, float *dstd, const float *dy, const float *x, const float *std,
+                            int64_t n_rows, int64_t n_cols) {
+  check(kernels::launch_unstandardize_backward(cuda(device).stream, dx, dmean, dstd, dy, x, std, n_rows, n_cols));
+}
+
 int64_t sae_encode_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t activation, int64_t k,
                                    int32_t dtype) {
   if (activation == SAILS_SAE_TOPK) return topk_bytes(topk_blocks(cuda(device), n_tokens, d_in, d_sae, k, dtype), k);
-  return find_bytes(cuda(device), n_tokens, d_in, d_sae, dtype, false, [&](const kernels::FindConfig &c) { return threshold_bytes(c, d_in, dtype); });
+  return find_bytes(cuda(device), n_tokens, d_in, d_sae, dtype, false,
+                    [&](const kernels::FindConfig &c) { return threshold_bytes(c, d_in, dtype); });
 }
 
-void sae_encode(sails_device &device, int32_t *indices, float *values, int32_t *counts, const void *x, const void *w_enc,
-                const float *bias, const float *threshold, const float *scale, const float *gate_bias, int64_t n_tokens, int64_t d_in,
-                int64_t d_sae, int64_t capacity, int32_t activation, int64_t k, int32_t dtype, void *workspace, int64_t workspace_bytes) {
+void sae_encode(sails_device &device, int32_t *indices, float *values, int32_t *counts, const void *x, const void *w_enc, const float *bias,
+                const float *threshold, const float *scale, const float *gate_bias, int64_t n_tokens, int64_t d_in, int64_t d_sae,
+                int64_t capacity, int32_t activation, int64_t k, int32_t dtype, void *workspace, int64_t workspace_bytes) {
   CudaDevice &d = cuda(device);
   if (n_tokens == 0) return;
   if (d_sae == 0 || (activation == SAILS_SAE_TOPK && k == 0)) {
@@ -155,18 +183,16 @@ void sae_encode_backward(sails_device &device, float *dx, const float *dvalues, 
                          int32_t dtype) {
   CudaDevice &d = cuda(device);
   const SparseCodes codes = sparse_codes(d, indices, dvalues, counts, n_tokens, d_sae, capacity);
-  with_type(dtype, [&](auto type) {
-    check(kernels::sae_encode_backward(d.stream, dx, codes, static_cast<decltype(type)>(w_enc), scale, d_in));
-  });
+  with_type(dtype,
+            [&](auto type) { check(kernels::sae_encode_backward(d.stream, dx, codes, static_cast<decltype(type)>(w_enc), scale, d_in)); });
 }
 
 void sae_decode(sails_device &device, float *recon, const int32_t *indices, const float *values, const int32_t *counts, const void *w_dec,
                 const float *bias, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity, int32_t dtype) {
   CudaDevice &d = cuda(device);
   const SparseCodes codes = sparse_codes(d, indices, values, counts, n_tokens, d_sae, capacity);
-  with_type(dtype, [&](auto type) {
-    check(kernels::sae_decode(d.stream, recon, codes, static_cast<decltype(type)>(w_dec), bias, scale, d_in));
-  });
+  with_type(dtype,
+            [&](auto type) { check(kernels::sae_decode(d.stream, recon, codes, static_cast<decltype(type)>(w_dec), bias, scale, d_in)); });
 }
 
 void sae_decode_backward(sails_device &device, float *dvalues, const float *drecon, const int32_t *indices, const int32_t *counts,
@@ -193,14 +219,16 @@ void sae_accumulate(sails_device &device, double *sum, double *active, const int
   check(kernels::sae_accumulate(d.stream, {sum, active, token_class, token_weight, n_classes}, codes));
 }
 
-int64_t sae_statistics_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t, int32_t, int32_t dtype) {
+int64_t sae_statistics_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t, int32_t,
+                                       int32_t dtype) {
   return find_bytes(cuda(device), n_tokens, d_in, d_sae, dtype, true,
                     [&](const kernels::FindConfig &c) { return cell_bytes(c) + aligned_bytes(4 * c.tokens * d_sae); });
 }
 
-void sae_statistics(sails_device &device, double *sum, double *sum_squares, double *active, const void *x, const void *w_enc, const float *bias,
-                    const float *threshold, const float *scale, const float *gate_bias, const int32_t *token_class, const float *token_weight,
-                    int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t n_classes, int32_t, int32_t dtype, void *workspace, int64_t workspace_bytes) {
+void sae_statistics(sails_device &device, double *sum, double *sum_squares, double *active, const void *x, const void *w_enc,
+                    const float *bias, const float *threshold, const float *scale, const float *gate_bias, const int32_t *token_class,
+                    const float *token_weight, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t n_classes, int32_t, int32_t dtype,
+                    void *workspace, int64_t workspace_bytes) {
   if (n_tokens == 0 || d_sae == 0) return;
   CudaDevice &d = cuda(device);
   const bool fits = kernels::warpgroup_find_fits(x, w_enc, n_tokens, d_in, d_sae);
@@ -211,8 +239,8 @@ void sae_statistics(sails_device &device, double *sum, double *sum_squares, doub
   with_type(dtype, [&](auto type) {
     using Pointer = decltype(type);
     check(kernels::sae_statistics(d.stream, {sum, sum_squares, active, d_sae}, static_cast<Pointer>(x), static_cast<Pointer>(w_enc),
-                                  {bias, threshold, scale, gate_bias}, {nullptr, nullptr, token_class, token_weight, n_classes}, n_tokens, d_in, d_sae, config,
-                                  found, d.persistent(), d.fault));
+                                  {bias, threshold, scale, gate_bias}, {nullptr, nullptr, token_class, token_weight, n_classes}, n_tokens,
+                                  d_in, d_sae, config, found, d.persistent(), d.fault));
   });
 }
 

@@ -183,20 +183,20 @@ inline unsigned atomicCAS(unsigned *p, unsigned expected, unsigned desired) { re
 inline unsigned long long atomicCAS(unsigned long long *p, unsigned long long expected, unsigned long long desired) {
   return sails_emulator_cas(p, expected, desired);
 }
-#define SAILS_EMULATOR_ATOMICS(T)                                                                       \
-  inline T atomicAdd(T *p, T x) { return __atomic_fetch_add(p, x, __ATOMIC_RELAXED); }                  \
-  inline T atomicExch(T *p, T x) { return __atomic_exchange_n(p, x, __ATOMIC_RELAXED); }                \
-  inline T atomicOr(T *p, T x) { return __atomic_fetch_or(p, x, __ATOMIC_RELAXED); }                    \
-  inline T atomicAnd(T *p, T x) { return __atomic_fetch_and(p, x, __ATOMIC_RELAXED); }                  \
-  inline T atomicMax(T *p, T x) {                                                                       \
-    T old = __atomic_load_n(p, __ATOMIC_RELAXED);                                                       \
+#define SAILS_EMULATOR_ATOMICS(T) \
+  inline T atomicAdd(T *p, T x) { return __atomic_fetch_add(p, x, __ATOMIC_RELAXED); } \
+  inline T atomicExch(T *p, T x) { return __atomic_exchange_n(p, x, __ATOMIC_RELAXED); } \
+  inline T atomicOr(T *p, T x) { return __atomic_fetch_or(p, x, __ATOMIC_RELAXED); } \
+  inline T atomicAnd(T *p, T x) { return __atomic_fetch_and(p, x, __ATOMIC_RELAXED); } \
+  inline T atomicMax(T *p, T x) { \
+    T old = __atomic_load_n(p, __ATOMIC_RELAXED); \
     while (old < x && !__atomic_compare_exchange_n(p, &old, x, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {} \
-    return old;                                                                                         \
-  }                                                                                                     \
-  inline T atomicMin(T *p, T x) {                                                                       \
-    T old = __atomic_load_n(p, __ATOMIC_RELAXED);                                                       \
+    return old; \
+  } \
+  inline T atomicMin(T *p, T x) { \
+    T old = __atomic_load_n(p, __ATOMIC_RELAXED); \
     while (x < old && !__atomic_compare_exchange_n(p, &old, x, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {} \
-    return old;                                                                                         \
+    return old; \
   }
 SAILS_EMULATOR_ATOMICS(int)
 SAILS_EMULATOR_ATOMICS(unsigned)
@@ -239,7 +239,7 @@ inline double __dmul_rn(double x, double y) { return x * y; }
 inline double __dadd_rn(double x, double y) { return x + y; }
 
 // CUDA has these in the global namespace for the built-in types.
-#define SAILS_EMULATOR_MIN_MAX(T)                 \
+#define SAILS_EMULATOR_MIN_MAX(T) \
   inline T min(T a, T b) { return b < a ? b : a; } \
   inline T max(T a, T b) { return a < b ? b : a; }
 SAILS_EMULATOR_MIN_MAX(int)

@@ -155,8 +155,8 @@ bool make_progress(ClusterRunner &r) {
     return true;
   }
   if (stuck != nullptr)
-    r.fail("deadlock: " + std::to_string(stuck->waiting.size()) + " threads wait for an mbarrier that lacks " + std::to_string(stuck->pending) +
-               " arrivals and " + std::to_string(stuck->bytes) + " bytes, and no thread can go on",
+    r.fail("deadlock: " + std::to_string(stuck->waiting.size()) + " threads wait for an mbarrier that lacks " +
+               std::to_string(stuck->pending) + " arrivals and " + std::to_string(stuck->bytes) + " bytes, and no thread can go on",
            stuck->waited_at);
   return false;
 }
@@ -165,7 +165,8 @@ bool make_progress(ClusterRunner &r) {
 void end_of_block(ClusterRunner &r) {
   if (!r.block().extension) return;
   for (const auto &entry : hopper().barriers)
-    if (!entry.second.loads.empty()) r.fail("the block has ended while a bulk load into its shared memory is under way", entry.second.loads.front().site);
+    if (!entry.second.loads.empty())
+      r.fail("the block has ended while a bulk load into its shared memory is under way", entry.second.loads.front().site);
 }
 
 void issue_load(Block &block, void *barrier, int64_t bytes, std::function<void()> copy, const char *what, Site site) {
@@ -209,9 +210,11 @@ void each_element(const TensorView &v, int64_t start, const int64_t (&corner)[4]
 // The box's place in the shared window, which must be there in the block.
 int64_t check_box(Block &block, const TensorView &v, const void *shared, int rank, const char *what, Site site) {
   ClusterRunner &r = runner();
-  if (v.rank != rank) r.fail(std::string(what) + " of " + std::to_string(rank) + " dimensions through a map of " + std::to_string(v.rank), site);
+  if (v.rank != rank)
+    r.fail(std::string(what) + " of " + std::to_string(rank) + " dimensions through a map of " + std::to_string(v.rank), site);
   const int64_t offset = r.shared().offset(shared);
-  if (offset < 0 || !block.shared.holds(offset, box_bytes(v))) r.fail(std::string(what) + ": the box is outside the block's shared memory", site);
+  if (offset < 0 || !block.shared.holds(offset, box_bytes(v)))
+    r.fail(std::string(what) + ": the box is outside the block's shared memory", site);
   if (offset % 128 != 0) r.fail(std::string(what) + ": the shared address is not aligned to 128 bytes", site);
   return offset;
 }
@@ -300,7 +303,8 @@ bool mbarrier_wait(void *barrier, uint32_t parity, bool until_done, bool cluster
     b.waited_at = site;
     r.wait("an mbarrier", site);
   }
-  if (b.by_others && !cluster) r.fail("mbarrier.try_wait in the block's scope on an mbarrier at which another block of the cluster arrives", site);
+  if (b.by_others && !cluster)
+    r.fail("mbarrier.try_wait in the block's scope on an mbarrier at which another block of the cluster arrives", site);
   return true;
 }
 
@@ -320,7 +324,8 @@ bool make_tensor_map(void *map, size_t map_bytes, const TensorView &v) {
 namespace {
 
 void load_box(Block &block, void *to_shared, const TensorView &v, void *barrier, int rank, const int64_t (&corner)[4], Site site) {
-  const int64_t offset = check_box(block, v, to_shared, rank, "cp.async.bulk.tensor load", site), x = corner[0], y = corner[1], z = corner[2], w = corner[3];
+  const int64_t offset = check_box(block, v, to_shared, rank, "cp.async.bulk.tensor load", site), x = corner[0], y = corner[1],
+                z = corner[2], w = corner[3];
   char *arena = block.shared.arena();
   issue_load(
       block, barrier, box_bytes(v),
@@ -342,8 +347,8 @@ void tensor_load(void *to_shared, const void *map, void *barrier, int rank, int3
 }
 
 // In each block the box arrives at a moment of its own.
-void tensor_load_multicast(void *to_shared, const void *map, void *barrier, uint32_t blocks, int rank, int32_t x, int32_t y, int32_t z, int32_t w,
-                           Site site) {
+void tensor_load_multicast(void *to_shared, const void *map, void *barrier, uint32_t blocks, int rank, int32_t x, int32_t y, int32_t z,
+                           int32_t w, Site site) {
   if (blocks == 0) runner().fail("cp.async.bulk.tensor load: no block in the multicast mask", site);
   for (uint32_t to = 0; blocks >> to != 0; to++)
     if ((blocks >> to & 1) != 0)
@@ -352,7 +357,8 @@ void tensor_load_multicast(void *to_shared, const void *map, void *barrier, uint
 
 void bulk_load(void *to_shared, const void *from_global, uint32_t bytes, void *barrier, Site site) {
   check_bulk(to_shared, from_global, bytes, "cp.async.bulk load", site);
-  issue_load(runner().block(), barrier, bytes, [=] { std::memcpy(to_shared, from_global, bytes); }, "cp.async.bulk load", site);
+  issue_load(
+      runner().block(), barrier, bytes, [=] { std::memcpy(to_shared, from_global, bytes); }, "cp.async.bulk load", site);
 }
 
 void tensor_store(const void *map, const void *from_shared, int rank, int32_t x, int32_t y, int32_t z, int32_t w, Site site) {
@@ -362,7 +368,8 @@ void tensor_store(const void *map, const void *from_shared, int rank, int32_t x,
   const auto held = std::make_shared<std::vector<char>>();
   issue_store(
       [=] {
-        each_element(v, offset, {x, y, z, w}, [&](int64_t from, const char *) { held->insert(held->end(), arena + from, arena + from + v.element_bytes); });
+        each_element(v, offset, {x, y, z, w},
+                     [&](int64_t from, const char *) { held->insert(held->end(), arena + from, arena + from + v.element_bytes); });
       },
       [=] {
         size_t at = 0;
@@ -464,7 +471,8 @@ void multiply(Warpgroup &group, const Product &p) {
   const auto n = static_cast<size_t>(p.n);
   std::vector<float> b(16 * n);
   for (int k = 0; k < 16; k++)
-    for (int col = 0; col < p.n; col++) b[static_cast<size_t>(k) * n + static_cast<size_t>(col)] = operand(p.b, p.b_mn_major, col, k, p.site);
+    for (int col = 0; col < p.n; col++)
+      b[static_cast<size_t>(k) * n + static_cast<size_t>(col)] = operand(p.b, p.b_mn_major, col, k, p.site);
   float a[64][16];
   for (int row = 0; row < 64; row++)
     for (int k = 0; k < 16; k++) {
@@ -496,11 +504,10 @@ void run_group(Warpgroup &group, ProductGroup &products) {
 
 }  // namespace
 
-void wgmma_fence(Site site) {
-  warpgroup("wgmma.fence", site).fenced[static_cast<size_t>(runner().current().index % kGroup)] = true;
-}
+void wgmma_fence(Site site) { warpgroup("wgmma.fence", site).fenced[static_cast<size_t>(runner().current().index % kGroup)] = true; }
 
-void wgmma(float *d, int n, const uint32_t *a_registers, uint64_t a, uint64_t b, bool accumulate, bool a_mn_major, bool b_mn_major, Site site) {
+void wgmma(float *d, int n, const uint32_t *a_registers, uint64_t a, uint64_t b, bool accumulate, bool a_mn_major, bool b_mn_major,
+           Site site) {
   struct Slot {
     float *d;
     const uint32_t *a_registers;

@@ -133,8 +133,8 @@ cudaError_t enqueue(cudaStream_t stream, KernelCall call);
 
 // cluster: blocks along x that run together.
 template <typename... Parameters, typename... Arguments>
-cudaError_t launch(const char *name, cudaStream_t stream, void (*kernel)(Parameters...), dim3 grid, dim3 block, int cluster, int64_t shared_bytes,
-                   Arguments... arguments) {
+cudaError_t launch(const char *name, cudaStream_t stream, void (*kernel)(Parameters...), dim3 grid, dim3 block, int cluster,
+                   int64_t shared_bytes, Arguments... arguments) {
   // Each thread gets its own copy of the parameters, as on a GPU.
   auto parameters = std::make_tuple(static_cast<Parameters>(arguments)...);
   return enqueue(stream, {name, grid, block, shared_bytes, [kernel, parameters] { std::apply(kernel, parameters); }, cluster});

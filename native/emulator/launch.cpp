@@ -37,7 +37,10 @@ struct Job {
   std::string failure;
 
   Job(const KernelCall &call, uint64_t seed)
-      : call(call), seed(seed), clusters_x(call.grid.x / static_cast<unsigned>(call.cluster)), clusters(clusters_x * call.grid.y * call.grid.z),
+      : call(call),
+        seed(seed),
+        clusters_x(call.grid.x / static_cast<unsigned>(call.cluster)),
+        clusters(clusters_x * call.grid.y * call.grid.z),
         order(clusters, seed) {}
 
   void work() {
@@ -135,8 +138,8 @@ std::string run_kernel(const KernelCall &call, uint64_t seed, int threads) {
   // For whoever wants to know which kernels an operation runs.
   static const bool trace = std::getenv("SAILS_TRACE_LAUNCHES") != nullptr;
   if (trace)
-    std::fprintf(stderr, "%s: %u x %u x %u blocks of %u threads%s\n", call.name.c_str(), call.grid.x, call.grid.y, call.grid.z, call.block.x,
-                 call.cluster > 1 ? (" in clusters of " + std::to_string(call.cluster)).c_str() : "");
+    std::fprintf(stderr, "%s: %u x %u x %u blocks of %u threads%s\n", call.name.c_str(), call.grid.x, call.grid.y, call.grid.z,
+                 call.block.x, call.cluster > 1 ? (" in clusters of " + std::to_string(call.cluster)).c_str() : "");
   static Workers workers;
   Job job(call, seed);
   if (threads <= 1 || job.clusters < 4)

@@ -209,8 +209,8 @@ void ClusterRunner::wake(Thread *thread) { runnable_.push_back(thread); }
 
 std::string ClusterRunner::where(const Thread &thread, Site site) const {
   const uint3 t = thread.coordinates.thread, b = thread.coordinates.block;
-  return "kernel " + call_->name + ", block " + triple(b.x, b.y, b.z) + ", thread " + triple(t.x, t.y, t.z) + ", " +
-         file_name(site.file) + ":" + std::to_string(site.line);
+  return "kernel " + call_->name + ", block " + triple(b.x, b.y, b.z) + ", thread " + triple(t.x, t.y, t.z) + ", " + file_name(site.file) +
+         ":" + std::to_string(site.line);
 }
 
 void ClusterRunner::fail(const std::string &what, Site site) {
@@ -304,7 +304,8 @@ int ClusterRunner::barrier(BlockVote vote, int predicate, Site site) {
 
 void ClusterRunner::named_barrier(int id, int threads, bool wait_too, Site site) {
   if (id < 1 || id >= kNamedBarriers || threads % 32 != 0 || threads <= 0 || threads > n_threads_)
-    fail("named barrier " + std::to_string(id) + " of " + std::to_string(threads) + " threads: expected 1 to 15 and a multiple of 32", site);
+    fail("named barrier " + std::to_string(id) + " of " + std::to_string(threads) + " threads: expected 1 to 15 and a multiple of 32",
+         site);
   NamedBarrier &barrier = block().named[id];
   if (barrier.expected == 0) barrier.expected = threads;
   if (barrier.expected != threads)

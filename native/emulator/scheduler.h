@@ -1,4 +1,5 @@
-// Runs the blocks of a kernel: each CUDA thread is a fiber; a cluster of blocks (most often of one) runs whole on one OS thread, all its fibers in a
+// Runs the blocks of a kernel: each CUDA thread is a fiber; a cluster of blocks (most often of one) runs whole on one OS thread, all its
+// fibers in a
 // random order.
 #pragma once
 
@@ -51,11 +52,11 @@ struct Thread {
   // While it waits: for what, and where in the source.
   const char *waits_for = nullptr;
   Site site{};
-  std::vector<AsyncCopy> copies;     // issued, not yet done
-  std::deque<size_t> copy_groups;    // sizes of the committed groups
-  size_t open_copies = 0;            // issued since the last commit
-  bool at_cluster_barrier = false;   // has arrived and not yet waited
-  uint32_t cluster_phase = 0;        // in which it arrived
+  std::vector<AsyncCopy> copies;    // issued, not yet done
+  std::deque<size_t> copy_groups;   // sizes of the committed groups
+  size_t open_copies = 0;           // issued since the last commit
+  bool at_cluster_barrier = false;  // has arrived and not yet waited
+  uint32_t cluster_phase = 0;       // in which it arrived
 };
 
 // Threads that have come together at a collective operation; the last one does the work and releases the others.

@@ -7,8 +7,8 @@ void check_shape(int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_hea
   elements({batch, n_queries, n_heads, head_dim}, "batch, n_queries, n_heads, head_dim");
   elements({batch, n_keys, n_kv_heads, head_dim}, "batch, n_keys, n_kv_heads, head_dim");
   require_f32_or_bf16(dtype, "q, k, v");
-  require(n_kv_heads > 0 && n_heads % n_kv_heads == 0, "n_heads is " + std::to_string(n_heads) + ", no multiple of n_kv_heads " +
-                                                           std::to_string(n_kv_heads));
+  require(n_kv_heads > 0 && n_heads % n_kv_heads == 0,
+          "n_heads is " + std::to_string(n_heads) + ", no multiple of n_kv_heads " + std::to_string(n_kv_heads));
 }
 
 void check_inputs(const void *q, const void *k, const void *v, const int32_t *q_segment, const int32_t *k_segment, int64_t batch,
@@ -32,8 +32,8 @@ void check_inputs(const void *q, const void *k, const void *v, const int32_t *q_
 
 extern "C" {
 
-int32_t sails_attention_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t batch, int64_t n_queries,
-                                                int64_t n_keys, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype) {
+int32_t sails_attention_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t batch, int64_t n_queries, int64_t n_keys,
+                                                int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype) {
   return guarded(device, "sails_attention_forward_workspace_bytes", [&] {
     require(out_bytes != nullptr, "out_bytes is NULL");
     check_shape(batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim, dtype);
@@ -60,8 +60,8 @@ int32_t sails_attention_forward(sails_device *device, void *out, float *lse, con
   });
 }
 
-int32_t sails_attention_backward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t batch, int64_t n_queries,
-                                                 int64_t n_keys, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype) {
+int32_t sails_attention_backward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t batch, int64_t n_queries, int64_t n_keys,
+                                                 int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype) {
   return guarded(device, "sails_attention_backward_workspace_bytes", [&] {
     require(out_bytes != nullptr, "out_bytes is NULL");
     check_shape(batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim, dtype);

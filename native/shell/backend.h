@@ -37,67 +37,28 @@ void graph_begin(sails_device &device);
 std::unique_ptr<sails_graph> graph_end(sails_device &device);
 void graph_launch(sails_device &device, sails_graph &graph);
 
-// ---- operations, in the order of sails.h
+// The operations, by the sections of sails.h.
+
+// ---- elementwise
 void convert(sails_device &device, void *destination, const void *source, int64_t n, int32_t destination_dtype, int32_t source_dtype);
 void axpby(sails_device &device, float *y, const void *x, int64_t n, float alpha, float beta, int32_t x_dtype);
-void add_row(sails_device &device, float *y, const void *x, const float *row, int64_t n_rows, int64_t n_cols, float alpha,
-             int32_t x_dtype);
+void add_row(sails_device &device, float *y, const void *x, const float *row, int64_t n_rows, int64_t n_cols, float alpha, int32_t x_dtype);
 void gather_rows(sails_device &device, void *y, const void *x, const int32_t *rows, int64_t n, int64_t n_rows, int64_t n_cols,
                  int32_t dtype);
 void sum_of_squares(sails_device &device, double *out_sums, const float *const *tensors, const int64_t *sizes, int64_t count);
 void count_nonfinite(sails_device &device, int64_t *out_count, const void *x, int64_t n, int32_t dtype);
+
+// ---- matmul
 int64_t matmul_workspace_bytes(sails_device &device, int64_t m, int64_t n, int64_t k, int32_t c_dtype, int32_t ab_dtype,
                                int32_t transpose_a, int32_t transpose_b);
 void matmul(sails_device &device, void *c, const void *a, const void *b, int64_t m, int64_t n, int64_t k, int64_t ldc, int64_t lda,
             int64_t ldb, int32_t c_dtype, int32_t ab_dtype, int32_t transpose_a, int32_t transpose_b, float alpha, float beta,
             void *workspace, int64_t workspace_bytes);
-void embedding_forward(sails_device &device, void *y, const int32_t *ids, const void *table, int64_t n_tokens, int64_t vocab,
-                       int64_t d_model, float scale, int32_t y_dtype, int32_t table_dtype);
-void embedding_backward(sails_device &device, float *dtable, const float *dy, const int32_t *ids, int64_t n_tokens, int64_t vocab,
-                        int64_t d_model, float scale);
-void rmsnorm_forward(sails_device &device, void *y, float *rstd, const void *x, const float *weight, const void *residual, int64_t n_rows,
-                     int64_t d, float eps, float weight_offset, int32_t y_dtype, int32_t x_dtype);
-int64_t rmsnorm_backward_workspace_bytes(sails_device &device, int64_t n_rows, int64_t d);
-void rmsnorm_backward(sails_device &device, float *dx, float *dweight, const void *dy, const void *x, const float *weight,
-                      const float *rstd, int64_t n_rows, int64_t d, float weight_offset, int32_t accumulate_dx, int32_t dy_dtype,
-                      int32_t x_dtype, void *workspace, int64_t workspace_bytes);
-void rope_table(sails_device &device, float *table, const int32_t *positions, const double *inv_freq, int64_t n_tokens, int64_t head_dim);
-void rope(sails_device &device, void *y, const void *x, const float *table, int64_t n_tokens, int64_t n_heads, int64_t head_dim,
-          int32_t inverse, int32_t dtype);
-int64_t attention_forward_workspace_bytes(sails_device &device, int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads,
-                                          int64_t n_kv_heads, int64_t head_dim, int32_t dtype);
-void attention_forward(sails_device &device, void *out, float *lse, const void *q, const void *k, const void *v, const int32_t *q_segment,
-                       const int32_t *k_segment, int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads,
-                       int64_t head_dim, int64_t kv_batch_stride, int64_t query_offset, int64_t window, float scale, float softcap,
-                       int32_t dtype, void *workspace, int64_t workspace_bytes);
-int64_t attention_backward_workspace_bytes(sails_device &device, int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads,
-                                           int64_t n_kv_heads, int64_t head_dim, int32_t dtype);
-void attention_backward(sails_device &device, void *dq, void *dk, void *dv, const void *dout, const void *q, const void *k, const void *v,
-                        const void *out, const float *lse, const int32_t *q_segment, const int32_t *k_segment, int64_t batch,
-                        int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int64_t kv_batch_stride,
-                        int64_t query_offset, int64_t window, float scale, float softcap, int32_t dtype, void *workspace,
-                        int64_t workspace_bytes);
-void glu_forward(sails_device &device, void *y, const void *gate, const void *up, int64_t n, int32_t activation, int32_t dtype);
-void glu_backward(sails_device &device, void *dgate, void *dup, const void *dy, const void *gate, const void *up, int64_t n,
-                  int32_t activation, int32_t dtype);
-void softcap_forward(sails_device &device, float *y, const float *x, int64_t n, float cap);
-void softcap_backward(sails_device &device, float *dx, const float *dy, const float *y, int64_t n, float cap);
-void cross_entropy(sails_device &device, float *token_loss, float *dlogits, const float *logits, const int32_t *targets,
-                   const float *token_weight, int64_t n_tokens, int64_t vocab);
-int64_t head_loss_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_model, int64_t vocab, int32_t dtype);
-void head_loss(sails_device &device, float *token_loss, float *dhidden, float *dembed, const void *hidden, const void *embed,
-               const int32_t *targets, const float *token_weight, int64_t n_tokens, int64_t d_model, int64_t vocab, float softcap,
-               int32_t dtype, void *workspace, int64_t workspace_bytes);
-void preference_loss(sails_device &device, double *results, float *token_weight, const float *token_loss, const int32_t *targets,
-                     const int32_t *starts, const int32_t *ends, const double *reference, int64_t n_pairs, int64_t n_tokens, int32_t kind,
-                     double strength, double loss_scale);
-int64_t sample_workspace_bytes(sails_device &device, int64_t n_rows, int64_t vocab);
-void sample(sails_device &device, int32_t *ids, const float *logits, const float *uniform, int64_t n_rows, int64_t vocab,
-            float temperature, int64_t top_k, float top_p, void *workspace, int64_t workspace_bytes);
+
+// ---- linear
 int64_t lora_forward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t r);
-void lora_forward(sails_device &device, void *y, float *h, const void *x, const float *lora_a, const float *lora_b, int64_t n,
-                  int64_t d_in, int64_t d_out, int64_t r, float scale, int32_t y_dtype, int32_t x_dtype, void *workspace,
-                  int64_t workspace_bytes);
+void lora_forward(sails_device &device, void *y, float *h, const void *x, const float *lora_a, const float *lora_b, int64_t n, int64_t d_in,
+                  int64_t d_out, int64_t r, float scale, int32_t y_dtype, int32_t x_dtype, void *workspace, int64_t workspace_bytes);
 int64_t lora_backward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t r);
 void lora_backward(sails_device &device, float *dx, float *dlora_a, float *dlora_b, const void *dy, const void *x, const float *h,
                    const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r, float scale,
@@ -111,22 +72,82 @@ int64_t linear_backward_workspace_bytes(sails_device &device, int64_t n, int64_t
 void linear_backward(sails_device &device, float *dx, float *dlora_a, float *dlora_b, const void *dy, const void *x, const void *weight,
                      const float *h, const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r,
                      float scale, int32_t accumulate_dx, int32_t dtype, void *workspace, int64_t workspace_bytes);
-int64_t linear_set_forward_workspace_bytes(sails_device &device, const int64_t *d_out, const int64_t *r, int64_t count, int64_t n, int64_t d_in,
-                                           int32_t y_dtype, int32_t dtype);
+int64_t linear_set_forward_workspace_bytes(sails_device &device, const int64_t *d_out, const int64_t *r, int64_t count, int64_t n,
+                                           int64_t d_in, int32_t y_dtype, int32_t dtype);
 void linear_set_forward(sails_device &device, void *const *ys, const void *x, const void *const *weights, const float *const *lora_as,
                         const float *const *lora_bs, const int64_t *d_out, const int64_t *r, const float *scale, int64_t count, int64_t n,
                         int64_t d_in, int32_t y_dtype, int32_t dtype, void *workspace, int64_t workspace_bytes);
 int64_t linear_glu_forward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t gate_r, int64_t up_r,
                                            int32_t dtype);
-void linear_glu_forward(sails_device &device, void *y, void *gate, void *up, float *gate_h, float *up_h, const void *x, const void *gate_weight,
-                        const void *up_weight, const float *gate_lora_a, const float *gate_lora_b, const float *up_lora_a,
-                        const float *up_lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t gate_r, int64_t up_r, float gate_scale,
-                        float up_scale, int32_t activation, int32_t dtype, void *workspace, int64_t workspace_bytes);
+void linear_glu_forward(sails_device &device, void *y, void *gate, void *up, float *gate_h, float *up_h, const void *x,
+                        const void *gate_weight, const void *up_weight, const float *gate_lora_a, const float *gate_lora_b,
+                        const float *up_lora_a, const float *up_lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t gate_r,
+                        int64_t up_r, float gate_scale, float up_scale, int32_t activation, int32_t dtype, void *workspace,
+                        int64_t workspace_bytes);
+void dora_norm(sails_device &device, float *norm, const void *weight, const float *lora_a, const float *lora_b, int64_t d_out, int64_t d_in,
+               int64_t r, float scale, int32_t dtype);
+void dora_forward(sails_device &device, void *y, const float *u, const float *magnitude, const float *norm, int64_t n, int64_t d_out,
+                  int32_t y_dtype);
+void dora_backward(sails_device &device, void *du, float *dmagnitude, const void *dy, const float *u, const float *magnitude,
+                   const float *norm, int64_t n, int64_t d_out, int32_t dtype);
+
+// ---- block
+void embedding_forward(sails_device &device, void *y, const int32_t *ids, const void *table, int64_t n_tokens, int64_t vocab,
+                       int64_t d_model, float scale, int32_t y_dtype, int32_t table_dtype);
+void embedding_backward(sails_device &device, float *dtable, const float *dy, const int32_t *ids, int64_t n_tokens, int64_t vocab,
+                        int64_t d_model, float scale);
+void rmsnorm_forward(sails_device &device, void *y, float *rstd, const void *x, const float *weight, const void *residual, int64_t n_rows,
+                     int64_t d, float eps, float weight_offset, int32_t y_dtype, int32_t x_dtype);
+int64_t rmsnorm_backward_workspace_bytes(sails_device &device, int64_t n_rows, int64_t d);
+void rmsnorm_backward(sails_device &device, float *dx, float *dweight, const void *dy, const void *x, const float *weight,
+                      const float *rstd, int64_t n_rows, int64_t d, float weight_offset, int32_t accumulate_dx, int32_t dy_dtype,
+                      int32_t x_dtype, void *workspace, int64_t workspace_bytes);
+void rope_table(sails_device &device, float *table, const int32_t *positions, const double *inv_freq, int64_t n_tokens, int64_t head_dim);
+void rope(sails_device &device, void *y, const void *x, const float *table, int64_t n_tokens, int64_t n_heads, int64_t head_dim,
+          int32_t inverse, int32_t dtype);
+void glu_forward(sails_device &device, void *y, const void *gate, const void *up, int64_t n, int32_t activation, int32_t dtype);
+void glu_backward(sails_device &device, void *dgate, void *dup, const void *dy, const void *gate, const void *up, int64_t n,
+                  int32_t activation, int32_t dtype);
 void residual_norm_forward(sails_device &device, float *out, void *y, const float *x, const float *x_weight, const float *residual,
                            const float *y_weight, int64_t n_rows, int64_t d, float eps, float weight_offset, int32_t y_dtype);
-void rope_append(sails_device &device, void *q, void *keys, void *values, int32_t *k_segment, const void *k, const void *v, const float *table,
-                 const int32_t *q_segment, const int32_t *key_position, int64_t batch, int64_t capacity, int64_t n_heads, int64_t n_kv_heads,
-                 int64_t head_dim, int32_t dtype);
+
+// ---- attention
+int64_t attention_forward_workspace_bytes(sails_device &device, int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads,
+                                          int64_t n_kv_heads, int64_t head_dim, int32_t dtype);
+void attention_forward(sails_device &device, void *out, float *lse, const void *q, const void *k, const void *v, const int32_t *q_segment,
+                       const int32_t *k_segment, int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads,
+                       int64_t head_dim, int64_t kv_batch_stride, int64_t query_offset, int64_t window, float scale, float softcap,
+                       int32_t dtype, void *workspace, int64_t workspace_bytes);
+int64_t attention_backward_workspace_bytes(sails_device &device, int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads,
+                                           int64_t n_kv_heads, int64_t head_dim, int32_t dtype);
+void attention_backward(sails_device &device, void *dq, void *dk, void *dv, const void *dout, const void *q, const void *k, const void *v,
+                        const void *out, const float *lse, const int32_t *q_segment, const int32_t *k_segment, int64_t batch,
+                        int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int64_t kv_batch_stride,
+                        int64_t query_offset, int64_t window, float scale, float softcap, int32_t dtype, void *workspace,
+                        int64_t workspace_bytes);
+
+// ---- head
+void softcap_forward(sails_device &device, float *y, const float *x, int64_t n, float cap);
+void softcap_backward(sails_device &device, float *dx, const float *dy, const float *y, int64_t n, float cap);
+void cross_entropy(sails_device &device, float *token_loss, float *dlogits, const float *logits, const int32_t *targets,
+                   const float *token_weight, int64_t n_tokens, int64_t vocab);
+int64_t head_loss_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_model, int64_t vocab, int32_t dtype);
+void head_loss(sails_device &device, float *token_loss, float *dhidden, float *dembed, const void *hidden, const void *embed,
+               const int32_t *targets, const float *token_weight, int64_t n_tokens, int64_t d_model, int64_t vocab, float softcap,
+               int32_t dtype, void *workspace, int64_t workspace_bytes);
+void preference_loss(sails_device &device, double *results, float *token_weight, const float *token_loss, const int32_t *targets,
+                     const int32_t *starts, const int32_t *ends, const double *reference, int64_t n_pairs, int64_t n_tokens, int32_t kind,
+                     double strength, double loss_scale);
+
+// ---- sampling
+int64_t sample_workspace_bytes(sails_device &device, int64_t n_rows, int64_t vocab);
+void sample(sails_device &device, int32_t *ids, const float *logits, const float *uniform, int64_t n_rows, int64_t vocab, float temperature,
+            int64_t top_k, float top_p, void *workspace, int64_t workspace_bytes);
+
+// ---- decoding
+void rope_append(sails_device &device, void *q, void *keys, void *values, int32_t *k_segment, const void *k, const void *v,
+                 const float *table, const int32_t *q_segment, const int32_t *key_position, int64_t batch, int64_t capacity,
+                 int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype);
 int64_t attention_decode_workspace_bytes(sails_device &device, int64_t batch, int64_t capacity, int64_t n_heads, int64_t n_kv_heads,
                                          int64_t head_dim, int64_t window, int32_t dtype);
 void attention_decode(sails_device &device, void *out, const void *q, const void *keys, const void *values, const int32_t *q_segment,
@@ -135,6 +156,8 @@ void attention_decode(sails_device &device, void *out, const void *q, const void
                       int64_t workspace_bytes);
 void decode_advance(sails_device &device, int32_t *history, int32_t *positions, int32_t *key_position, int32_t *step, const int32_t *ids,
                     int64_t batch, int64_t n_steps);
+
+// ---- optimizer
 int64_t project_workspace_bytes(sails_device &device, int64_t d, int64_t r_s, int64_t n);
 void project(sails_device &device, float *y, const float *g, const float *basis, int64_t d, int64_t r_s, int64_t n, int32_t right,
              void *workspace, int64_t workspace_bytes);
@@ -149,18 +172,15 @@ void adamw_projected(sails_device &device, float *const *params, float *const *m
                      const float *const *bases, const float *rates, const int64_t *d, const int64_t *r_s, const int64_t *n,
                      const int32_t *right, int64_t count, int32_t projection, void *workspace, int64_t workspace_bytes);
 void adamw_8bit(sails_device &device, float *const *params, void *const *m, void *const *v, float *const *m_absmax, float *const *v_absmax,
-                const float *const *grads, const float *m_code, const float *v_code, const float *rates, const int64_t *sizes, int64_t count);
-void dora_norm(sails_device &device, float *norm, const void *weight, const float *lora_a, const float *lora_b, int64_t d_out,
-               int64_t d_in, int64_t r, float scale, int32_t dtype);
-void dora_forward(sails_device &device, void *y, const float *u, const float *magnitude, const float *norm, int64_t n, int64_t d_out,
-                  int32_t y_dtype);
-void dora_backward(sails_device &device, void *du, float *dmagnitude, const void *dy, const float *u, const float *magnitude,
-                   const float *norm, int64_t n, int64_t d_out, int32_t dtype);
+                const float *const *grads, const float *m_code, const float *v_code, const float *rates, const int64_t *sizes,
+                int64_t count);
+
+// ---- sae
 int64_t sae_encode_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t activation, int64_t k,
                                    int32_t dtype);
-void sae_encode(sails_device &device, int32_t *indices, float *values, int32_t *counts, const void *x, const void *w_enc,
-                const float *bias, const float *threshold, const float *scale, const float *gate_bias, int64_t n_tokens, int64_t d_in,
-                int64_t d_sae, int64_t capacity, int32_t activation, int64_t k, int32_t dtype, void *workspace, int64_t workspace_bytes);
+void sae_encode(sails_device &device, int32_t *indices, float *values, int32_t *counts, const void *x, const void *w_enc, const float *bias,
+                const float *threshold, const float *scale, const float *gate_bias, int64_t n_tokens, int64_t d_in, int64_t d_sae,
+                int64_t capacity, int32_t activation, int64_t k, int32_t dtype, void *workspace, int64_t workspace_bytes);
 void sae_encode_backward(sails_device &device, float *dx, const float *dvalues, const int32_t *indices, const int32_t *counts,
                          const void *w_enc, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
                          int32_t dtype);

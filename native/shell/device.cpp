@@ -39,8 +39,8 @@ int64_t require_f32_or_bf16(int32_t dtype, const char *name) {
 }
 
 void require_workspace(const void *workspace, int64_t workspace_bytes, int64_t needed_bytes) {
-  require(workspace_bytes >= needed_bytes, "workspace has " + std::to_string(workspace_bytes) + " bytes, " +
-                                               std::to_string(needed_bytes) + " are needed");
+  require(workspace_bytes >= needed_bytes,
+          "workspace has " + std::to_string(workspace_bytes) + " bytes, " + std::to_string(needed_bytes) + " are needed");
   require_pointer(workspace, needed_bytes, 64, "workspace");
 }
 
@@ -132,13 +132,6 @@ int32_t sails_device_memory(sails_device *device, int64_t *out_allocated_bytes, 
     require(out_allocated_bytes != nullptr && out_peak_bytes != nullptr, "an out pointer is NULL");
     *out_allocated_bytes = device->allocated_bytes;
     *out_peak_bytes = device->peak_bytes;
-  });
-}
-
-int32_t sails_synchronize(sails_device *device) {
-  return guarded(device, "sails_synchronize", [&] {
-    sails::require_not_recording(*device);
-    backend::synchronize(*device);
   });
 }
 

@@ -21,7 +21,7 @@ struct sails_device {
   std::unordered_map<void *, int64_t> allocations;
   int64_t allocated_bytes = 0;
   int64_t peak_bytes = 0;
-  bool recording = false;                   // between sails_graph_begin and sails_graph_end
+  bool recording = false;                    // between sails_graph_begin and sails_graph_end
   std::unordered_set<sails_graph *> graphs;  // not closed yet
 
   sails_device() = default;
@@ -62,9 +62,7 @@ void require_workspace(const void *workspace, int64_t workspace_bytes, int64_t n
 inline void require_tensor(const void *pointer, int64_t n_elements, int32_t dtype, const char *name) {
   require_pointer(pointer, n_elements, require_f32_or_bf16(dtype, name), name);
 }
-inline void require_f32(const void *pointer, int64_t n_elements, const char *name) {
-  require_pointer(pointer, n_elements, 4, name);
-}
+inline void require_f32(const void *pointer, int64_t n_elements, const char *name) { require_pointer(pointer, n_elements, 4, name); }
 
 // Text inside a JSON string.
 std::string json_escaped(const std::string &text);

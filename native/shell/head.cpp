@@ -1,7 +1,28 @@
-// Checks of the language-model head: cross entropy over whole logits, and the chunked head.
+// Checks of the output matrix and the losses on top of it.
 #include "shell/checks.h"
 
 extern "C" {
+
+int32_t sails_softcap_forward(sails_device *device, float *y, const float *x, int64_t n, float cap) {
+  return guarded(device, "sails_softcap_forward", [&] {
+    elements({n}, "n");
+    require(cap > 0, "cap is not positive");
+    require_f32(y, n, "y");
+    require_f32(x, n, "x");
+    backend::softcap_forward(*device, y, x, n, cap);
+  });
+}
+
+int32_t sails_softcap_backward(sails_device *device, float *dx, const float *dy, const float *y, int64_t n, float cap) {
+  return guarded(device, "sails_softcap_backward", [&] {
+    elements({n}, "n");
+    require(cap > 0, "cap is not positive");
+    require_f32(dx, n, "dx");
+    require_f32(dy, n, "dy");
+    require_f32(y, n, "y");
+    backend::softcap_backward(*device, dx, dy, y, n, cap);
+  });
+}
 
 int32_t sails_cross_entropy(sails_device *device, float *token_loss, float *dlogits, const float *logits, const int32_t *targets,
                             const float *token_weight, int64_t n_tokens, int64_t vocab) {
@@ -34,8 +55,8 @@ int32_t sails_preference_loss(sails_device *device, double *results, float *toke
     require_pointer(starts, n_answers, 4, "starts");
     require_pointer(ends, n_answers, 4, "ends");
     if (kind != SAILS_PREFERENCE_ORPO) require_pointer(reference, n_answers, 8, "reference");
-    backend::preference_loss(*device, results, token_weight, token_loss, targets, starts, ends, reference, n_pairs, n_tokens, kind, strength,
-                             loss_scale);
+    backend::preference_loss(*device, results, token_weight, token_loss, targets, starts, ends, reference, n_pairs, n_tokens, kind,
+                             strength, loss_scale);
   });
 }
 
@@ -51,8 +72,8 @@ int32_t sails_head_loss_workspace_bytes(sails_device *device, int64_t *out_bytes
 }
 
 int32_t sails_head_loss(sails_device *device, float *token_loss, float *dhidden, float *dembed, const void *hidden, const void *embed,
-                        const int32_t *targets, const float *token_weight, int64_t n_tokens, int64_t d_model, int64_t vocab,
-                        float softcap, int32_t dtype, void *workspace, int64_t workspace_bytes) {
+                        const int32_t *targets, const float *token_weight, int64_t n_tokens, int64_t d_model, int64_t vocab, float softcap,
+                        int32_t dtype, void *workspace, int64_t workspace_bytes) {
   return guarded(device, "sails_head_loss", [&] {
     const int64_t n = elements({n_tokens, d_model}, "n_tokens, d_model"), n_embed = elements({vocab, d_model}, "vocab, d_model");
     require_f32(token_loss, n_tokens, "token_loss");

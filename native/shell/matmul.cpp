@@ -30,9 +30,9 @@ int32_t sails_matmul_workspace_bytes(sails_device *device, int64_t *out_bytes, i
   });
 }
 
-int32_t sails_matmul(sails_device *device, void *c, const void *a, const void *b, int64_t m, int64_t n, int64_t k, int64_t ldc,
-                     int64_t lda, int64_t ldb, int32_t c_dtype, int32_t ab_dtype, int32_t transpose_a, int32_t transpose_b,
-                     float alpha, float beta, void *workspace, int64_t workspace_bytes) {
+int32_t sails_matmul(sails_device *device, void *c, const void *a, const void *b, int64_t m, int64_t n, int64_t k, int64_t ldc, int64_t lda,
+                     int64_t ldb, int32_t c_dtype, int32_t ab_dtype, int32_t transpose_a, int32_t transpose_b, float alpha, float beta,
+                     void *workspace, int64_t workspace_bytes) {
   return guarded(device, "sails_matmul", [&] {
     check_shape(m, n, k, ldc, lda, ldb, c_dtype, ab_dtype, transpose_a, transpose_b);
     require_tensor(c, m * n, c_dtype, "c");

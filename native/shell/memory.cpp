@@ -68,4 +68,11 @@ int32_t sails_fill_zero(sails_device *device, void *destination, int64_t bytes) 
   });
 }
 
+int32_t sails_synchronize(sails_device *device) {
+  return guarded(device, "sails_synchronize", [&] {
+    sails::require_not_recording(*device);
+    backend::synchronize(*device);
+  });
+}
+
 }  // extern "C"

@@ -1,4 +1,4 @@
-// Checks of the sparse autoencoder operations.
+// Checks of sparse autoencoders.
 #include <algorithm>
 
 #include "shell/checks.h"
@@ -21,7 +21,8 @@ void check_codes(const int32_t *indices, const int32_t *counts, int64_t n_tokens
   require_pointer(counts, n_tokens, 4, "counts");
 }
 
-void check_vectors(const float *bias, const float *threshold, const float *scale, const float *gate_bias, int64_t d_sae, int32_t activation) {
+void check_vectors(const float *bias, const float *threshold, const float *scale, const float *gate_bias, int64_t d_sae,
+                   int32_t activation) {
   require((activation == SAILS_SAE_JUMPRELU) == (threshold != nullptr) || d_sae == 0, "threshold belongs to jumprelu, and only to it");
   require((activation == SAILS_SAE_GATED) == (gate_bias != nullptr) || d_sae == 0, "gate_bias belongs to gated, and only to it");
   for (const float *vector : {bias, threshold, scale, gate_bias})
@@ -38,6 +39,63 @@ void check_statistics(int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t n_c
 }  // namespace
 
 extern "C" {
+
+int32_t sails_standardize_forward(sails_device *device, float *y, float *mean, float *std, const float *x, int64_t n_rows, int64_t n_cols,
+                                  float eps) {
+  return guarded(device, "sails_standardize_forward", [&] {
+    const int64_t n = elements({n_rows, n_cols}, "n_rows, n_cols");
+    require(n == 0 || n_cols >= 2, "n_cols is 1: the standard deviation of one value is undefined");
+    require_f32(y, n, "y");
+    require_f32(x, n, "x");
+    require_f32(mean, n == 0 ? 0 : n_rows, "mean");
+    require_f32(std, n == 0 ? 0 : n_rows, "std");
+    if (n == 0) return;
+    backend::standardize_forward(*device, y, mean, std, x, n_rows, n_cols, eps);
+  });
+}
+
+int32_t sails_standardize_backward(sails_device *device, float *dx, const float *dy, const float *dmean, const float *dstd, const float *x,
+                                   const float *mean, const float *std, int64_t n_rows, int64_t n_cols, float eps) {
+  return guarded(device, "sails_standardize_backward", [&] {
+    const int64_t n = elements({n_rows, n_cols}, "n_rows, n_cols");
+    require(n == 0 || n_cols >= 2, "n_cols is 1: the standard deviation of one value is undefined");
+    require_f32(dx, n, "dx");
+    require_f32(dy, n, "dy");
+    require_f32(x, n, "x");
+    require_f32(mean, n == 0 ? 0 : n_rows, "mean");
+    require_f32(std, n == 0 ? 0 : n_rows, "std");
+    if (dmean != nullptr) require_f32(dmean, n_rows, "dmean");
+    if (dstd != nullptr) require_f32(dstd, n_rows, "dstd");
+    if (n == 0) return;
+    backend::standardize_backward(*device, dx, dy, dmean, dstd, x, mean, std, n_rows, n_cols, eps);
+  });
+}
+
+int32_t sails_unstandardize_forward(sails_device *device, float *y, const float *x, const float *mean, const float *std, int64_t n_rows,
+                                    int64_t n_cols) {
+  return guarded(device, "sails_unstandardize_forward", [&] {
+    const int64_t n = elements({n_rows, n_cols}, "n_rows, n_cols");
+    require_f32(y, n, "y");
+    require_f32(x, n, "x");
+    require_f32(mean, n == 0 ? 0 : n_rows, "mean");
+    require_f32(std, n == 0 ? 0 : n_rows, "std");
+    backend::unstandardize_forward(*device, y, x, mean, std, n_rows, n_cols);
+  });
+}
+
+int32_t sails_unstandardize_backward(sails_device *device, float *dx, float *dmean, float *dstd, const float *dy, const float *x,
+                                     const float *std, int64_t n_rows, int64_t n_cols) {
+  return guarded(device, "sails_unstandardize_backward", [&] {
+    const int64_t n = elements({n_rows, n_cols}, "n_rows, n_cols");
+    require_f32(dx, n, "dx");
+    require_f32(dy, n, "dy");
+    require_f32(x, n, "x");
+    require_f32(std, n == 0 ? 0 : n_rows, "std");
+    require_f32(dmean, n_rows, "dmean");
+    require_f32(dstd, n_rows, "dstd");
+    backend::unstandardize_backward(*device, dx, dmean, dstd, dy, x, std, n_rows, n_cols);
+  });
+}
 
 int32_t sails_sae_encode_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n_tokens, int64_t d_in, int64_t d_sae,
                                          int32_t activation, int64_t k, int32_t dtype) {
@@ -98,9 +156,9 @@ int32_t sails_sae_decode(sails_device *device, float *recon, const int32_t *indi
   });
 }
 
-int32_t sails_sae_decode_backward(sails_device *device, float *dvalues, const float *drecon, const int32_t *indices,
-                                  const int32_t *counts, const void *w_dec, const float *scale, int64_t n_tokens, int64_t d_in,
-                                  int64_t d_sae, int64_t capacity, int32_t dtype) {
+int32_t sails_sae_decode_backward(sails_device *device, float *dvalues, const float *drecon, const int32_t *indices, const int32_t *counts,
+                                  const void *w_dec, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
+                                  int32_t dtype) {
   return guarded(device, "sails_sae_decode_backward", [&] {
     check_codes(indices, counts, n_tokens, capacity);
     require_f32(dvalues, n_tokens * capacity, "dvalues");
@@ -122,8 +180,8 @@ int32_t sails_sae_densify(sails_device *device, float *acts, const int32_t *indi
 }
 
 int32_t sails_sae_accumulate(sails_device *device, double *sum, double *active, const int32_t *indices, const float *values,
-                             const int32_t *counts, const int32_t *token_class, const float *token_weight, int64_t n_tokens,
-                             int64_t d_sae, int64_t capacity, int64_t n_classes) {
+                             const int32_t *counts, const int32_t *token_class, const float *token_weight, int64_t n_tokens, int64_t d_sae,
+                             int64_t capacity, int64_t n_classes) {
   return guarded(device, "sails_sae_accumulate", [&] {
     check_codes(indices, counts, n_tokens, capacity);
     require_f32(values, n_tokens * capacity, "values");
@@ -164,8 +222,8 @@ int32_t sails_sae_statistics(sails_device *device, double *sum, double *sum_squa
     if (n_tokens == 0 || n == 0) return;
     require_workspace(workspace, workspace_bytes,
                       backend::sae_statistics_workspace_bytes(*device, n_tokens, d_in, d_sae, n_classes, activation, dtype));
-    backend::sae_statistics(*device, sum, sum_squares, active, x, w_enc, bias, threshold, scale, gate_bias, token_class, token_weight, n_tokens,
-                            d_in, d_sae, n_classes, activation, dtype, workspace, workspace_bytes);
+    backend::sae_statistics(*device, sum, sum_squares, active, x, w_enc, bias, threshold, scale, gate_bias, token_class, token_weight,
+                            n_tokens, d_in, d_sae, n_classes, activation, dtype, workspace, workspace_bytes);
   });
 }
 

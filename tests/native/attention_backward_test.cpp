@@ -1,5 +1,6 @@
-// The backward pass on warpgroups: what is chosen for which shape, how much it keeps, and that heads taken in turns give the same bits as all at once.
-#include "attention_backward.cuh"
+// The backward pass on warpgroups: what is chosen for which shape, how much it keeps, and that heads taken in turns give the same bits as
+// all at once.
+#include "attention/backward.cuh"
 #include "check.h"
 #include "device.h"
 
@@ -22,8 +23,8 @@ AttentionShape attention(int64_t batch, int64_t queries, int64_t keys, int64_t h
 }
 
 std::string printed(const AttentionBackwardConfig &c) {
-  return std::string(c.queries.name) + " " + std::to_string(c.queries.rows) + "x" + std::to_string(c.queries.keys) + ", " + c.keys.name + " " +
-         std::to_string(c.keys.rows) + "x" + std::to_string(c.keys.keys) + ", heads " + std::to_string(c.heads_a_turn) + " of " +
+  return std::string(c.queries.name) + " " + std::to_string(c.queries.rows) + "x" + std::to_string(c.queries.keys) + ", " + c.keys.name +
+         " " + std::to_string(c.keys.rows) + "x" + std::to_string(c.keys.keys) + ", heads " + std::to_string(c.heads_a_turn) + " of " +
          std::to_string(c.tiles.slots() * kKeptSlotBytes >> 20) + " MiB";
 }
 
@@ -55,7 +56,8 @@ TEST("attention backward: a window keeps less") {
 
 TEST("attention backward: what does not fit warpgroups goes to the other kernels") {
   const AttentionShape good = attention(1, 100, 100, 8, 4, 256);
-  AttentionShape far = attention(1, 4096, 8192, 16, 8, 256);  // positions after all keys: more is visible than the workspace function supposed
+  AttentionShape far =
+      attention(1, 4096, 8192, 16, 8, 256);  // positions after all keys: more is visible than the workspace function supposed
   far.query_offset = 8192;
   AttentionShape ragged = good, long_rows = attention(1, 65536, 65536, 16, 8, 256), narrow = good;
   ragged.n_heads = 12;
@@ -85,8 +87,8 @@ TEST("attention backward: every visible tile has a slot of its own, inside of wh
             for (int64_t tile = range.begin; tile < range.end; tile++) {
               const int64_t slot = kept.slot(0, block, tile - range.begin);
               if (slot < 0 || slot >= kept.slots() || taken[static_cast<size_t>(slot)])
-                return std::to_string(queries) + " queries, group " + std::to_string(group) + ", window " + std::to_string(window) + ", offset " +
-                       std::to_string(offset) + ": slot " + std::to_string(slot) + " of " + std::to_string(kept.slots());
+                return std::to_string(queries) + " queries, group " + std::to_string(group) + ", window " + std::to_string(window) +
+                       ", offset " + std::to_string(offset) + ": slot " + std::to_string(slot) + " of " + std::to_string(kept.slots());
               taken[static_cast<size_t>(slot)] = true;
             }
           }
@@ -143,6 +145,7 @@ TEST("attention backward: heads in turns and other orders of threads give the sa
   std::string why;
   const std::vector<uint16_t> expected = gradients_in_turns(4, 1, why);
   for (uint64_t seed : {2, 3})
-    if (why.empty() && gradients_in_turns(seed == 2 ? 3 : 1, seed, why) != expected && why.empty()) why = "other bits under seed " + std::to_string(seed);
+    if (why.empty() && gradients_in_turns(seed == 2 ? 3 : 1, seed, why) != expected && why.empty())
+      why = "other bits under seed " + std::to_string(seed);
   return why;
 }

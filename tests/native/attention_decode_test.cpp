@@ -1,5 +1,5 @@
 // How attention of one query a sequence is split over an H100: all multiprocessors have work, and no split is shorter than a round of keys.
-#include "attention_decode.cuh"
+#include "decoding/attention_decode.cuh"
 #include "check.h"
 
 using namespace sails::kernels;
@@ -26,7 +26,8 @@ TEST("attention of one token of the 2B fills an H100, whatever the cache's lengt
   for (int64_t capacity : {4096, 8192, 100000})
     for (int64_t window : {0, 4096}) {
       const AttentionConfig c = choice(1, capacity, 8, 4, 256, window);
-      const std::string why = std::to_string(capacity) + " keys, window " + std::to_string(window) + ": " + std::to_string(c.splits) + " splits";
+      const std::string why =
+          std::to_string(capacity) + " keys, window " + std::to_string(window) + ": " + std::to_string(c.splits) + " splits";
       if (4 * c.splits < kH100 || 4 * c.splits > 2 * kH100) return why;
       if (std::string(c.name) != "decode_tensorcore" || c.width != 256 || !c.exact) return why + ", " + c.name;
     }

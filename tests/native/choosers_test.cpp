@@ -1,7 +1,7 @@
 // Which variant the choose_* functions take, without running it.
-#include "attention_forward.cuh"
+#include "attention/forward.cuh"
 #include "check.h"
-#include "matmul_warpgroup.cuh"
+#include "matmul/matmul_hopper.cuh"
 
 using check::expect;
 using namespace sails::kernels;
@@ -75,7 +75,8 @@ TEST("choose_attention_forward: the configuration fits an H100") {
     const AttentionConfig c = choose_attention_forward(s, true, true, 132, true);
     // Of 227 KiB; at head_dim 256 the arrays that the kernel declares itself take 1.4.
     if (c.shared_bytes > 225 * 1024) return "head_dim " + std::to_string(head_dim) + " takes " + std::to_string(c.shared_bytes) + " bytes";
-    if (c.rows != 128 || c.threads != 384 || c.splits != 1 || c.keys != (head_dim == 256 ? 80 : 128)) return "head_dim " + std::to_string(head_dim);
+    if (c.rows != 128 || c.threads != 384 || c.splits != 1 || c.keys != (head_dim == 256 ? 80 : 128))
+      return "head_dim " + std::to_string(head_dim);
   }
   AttentionShape s = gemma();
   if (warpgroup_attention_blocks(s) != 8 * 64) return "blocks of pairs of heads: " + std::to_string(warpgroup_attention_blocks(s));
@@ -107,8 +108,10 @@ std::vector<Product> gemma_products() {
   std::vector<Product> all;
   for (int64_t tokens : {512, 2048, 4096, 8192})
     for (const LinearShape &s : kLinears) {
-      const Product layouts[] = {{kLayouts[0], tokens, s.d_out, s.d_in}, {kLayouts[1], tokens, s.d_in, s.d_out}, {kLayouts[2], s.d_out, s.d_in, tokens}};
-      for (const Product &p : layouts) all.push_back({std::string(s.name) + ", " + std::to_string(tokens) + " tokens, " + p.name, p.m, p.n, p.k});
+      const Product layouts[] = {
+          {kLayouts[0], tokens, s.d_out, s.d_in}, {kLayouts[1], tokens, s.d_in, s.d_out}, {kLayouts[2], s.d_out, s.d_in, tokens}};
+      for (const Product &p : layouts)
+        all.push_back({std::string(s.name) + ", " + std::to_string(tokens) + " tokens, " + p.name, p.m, p.n, p.k});
     }
   return all;
 }
@@ -117,14 +120,16 @@ const Multiprocessors kPairs = {kH100, true}, kSingles = {kH100, false};
 
 // The share of the tensor cores' rate that the model of clocks expects.
 double share(const Product &p, const WarpgroupConfig &c) {
-  return static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k) / (2048.0 * kH100 * warpgroup_clocks(p.m, p.n, c, kH100));
+  return static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k) /
+         (2048.0 * kH100 * warpgroup_clocks(p.m, p.n, c, kH100));
 }
 
 std::string printed(const Product &p, const WarpgroupConfig &c) {
   const int64_t tiles = ceil_div(p.m, c.tile_rows() * c.cluster) * c.cluster * ceil_div(p.n, c.tile_cols);
   char text[256];
-  std::snprintf(text, sizeof text, "%-34s %-20s %2d parts %5d items %5.2f rounds %4.0f MB  %.2f", p.name.c_str(), c.name, static_cast<int>(c.parts),
-                static_cast<int>(tiles * c.parts), static_cast<double>(tiles * c.parts) / kH100, static_cast<double>(c.workspace_bytes) / 1e6, share(p, c));
+  std::snprintf(text, sizeof text, "%-34s %-20s %2d parts %5d items %5.2f rounds %4.0f MB  %.2f", p.name.c_str(), c.name,
+                static_cast<int>(c.parts), static_cast<int>(tiles * c.parts), static_cast<double>(tiles * c.parts) / kH100,
+                static_cast<double>(c.workspace_bytes) / 1e6, share(p, c));
   return text;
 }
 
@@ -137,7 +142,8 @@ TEST("choose_warpgroup_matmul: Gemma-2's maps in all three layouts (SAILS_PRINT_
     if (share(p, c) < share(p, single)) return printed(p, c) + ": single blocks are expected to be faster";
     const std::string text = printed(p, c);
     if (std::getenv("SAILS_PRINT_CHOICES") != nullptr) std::printf("%s\n", text.c_str());
-    if (c.parts < 1 || (c.parts > 1 && (c.k_per_part % kWarpgroupDepth != 0 || c.k_per_part * (c.parts - 1) >= p.k))) return text + ": an empty part";
+    if (c.parts < 1 || (c.parts > 1 && (c.k_per_part % kWarpgroupDepth != 0 || c.k_per_part * (c.parts - 1) >= p.k)))
+      return text + ": an empty part";
     if (c.k_per_part * c.parts < p.k) return text + ": parts do not cover k";
     if ((c.parts > 1) != (c.workspace_bytes > 0) || c.workspace_bytes > int64_t{1} << 28) return text + ": workspace";
     // A single tile is a lower bound for a round, and no other tile may have been expected to do better.
@@ -165,7 +171,8 @@ TEST("choose_warpgroup_matmul: rounds decide between 256 and 192 columns, rows w
              {"a single small tile", 64, 128, 256, "warpgroup_64x128", "warpgroup_64x128"}};
   for (const auto &p : all) {
     if (chosen_tile(p.m, p.n, p.k, kPairs) != p.pairs) return std::string(p.name) + ": " + chosen_tile(p.m, p.n, p.k, kPairs);
-    if (chosen_tile(p.m, p.n, p.k, kSingles) != p.singles) return std::string(p.name) + ", single blocks: " + chosen_tile(p.m, p.n, p.k, kSingles);
+    if (chosen_tile(p.m, p.n, p.k, kSingles) != p.singles)
+      return std::string(p.name) + ", single blocks: " + chosen_tile(p.m, p.n, p.k, kSingles);
   }
   return expect(choose_warpgroup_matmul(4096, 9216, 2304, {1, true}).cluster == 1, "a pair on one multiprocessor");
 }

@@ -16,7 +16,16 @@ namespace {
 constexpr int kBlocks = 4, kShare = 64, kRows = 2, kSteps = 5, kStages = 2;  // each block brings kShare columns of kRows rows to all
 constexpr int kCols = kBlocks * kShare, kStageBytes = kRows * kCols * 4, kShareBytes = kRows * kShare * 4;
 
-enum class Fault { none, no_sync_at_start, no_sync_at_end, own_arrivals_only, no_empty_wait, outside_mask, own_bytes_only, block_scope_wait };
+enum class Fault {
+  none,
+  no_sync_at_start,
+  no_sync_at_end,
+  own_arrivals_only,
+  no_empty_wait,
+  outside_mask,
+  own_bytes_only,
+  block_scope_wait
+};
 
 // out [kBlocks, kSteps, kRows * kCols]: what each block has got of `in` [kSteps * kRows, kCols]. Warp 0 copies, warp 1 reads.
 template <Fault kFault>
@@ -69,7 +78,9 @@ std::string run_share(uint64_t seed, int blocks = kBlocks, int cluster = kBlocks
   for (size_t i = 0; i < in.size(); i++) in[i] = static_cast<float>(i);
   Array<float> from(in), out(kBlocks * in.size());
   TensorMap map{};
-  if (make_tensor_map(&map, {from, 2, TensorType::f32, {kCols, kSteps * kRows}, {kCols * 4}, {kShare, kRows}, Swizzle::none}) != cudaSuccess) return "map";
+  if (make_tensor_map(&map, {from, 2, TensorType::f32, {kCols, kSteps * kRows}, {kCols * 4}, {kShare, kRows}, Swizzle::none}) !=
+      cudaSuccess)
+    return "map";
   const std::string text = device::run_clusters(seed, "share_rows", share_rows<kFault>, static_cast<unsigned>(blocks), 2 * kWarp, cluster,
                                                 kStages * kStageBytes, static_cast<float *>(out), map);
   if (!text.empty()) return text;
@@ -83,7 +94,8 @@ std::string run_share(uint64_t seed, int blocks = kBlocks, int cluster = kBlocks
           const float is = got[static_cast<size_t>((block * kSteps + step) * kRows * kCols + at)];
           const float wanted = in[static_cast<size_t>((step * kRows + row) * kCols + col)];
           if (is != wanted)
-            return "block " + std::to_string(block) + ", step " + std::to_string(step) + ": " + std::to_string(is) + " is not " + std::to_string(wanted);
+            return "block " + std::to_string(block) + ", step " + std::to_string(step) + ": " + std::to_string(is) + " is not " +
+                   std::to_string(wanted);
         }
   return "";
 }
@@ -121,15 +133,14 @@ __global__ void same_layout(uint64_t *where) {
 
 }  // namespace
 
-TEST("clusters: every block gets what the others read, under every seed") {
-  return expect_right(of_seed<Fault::none>);
-}
+TEST("clusters: every block gets what the others read, under every seed") { return expect_right(of_seed<Fault::none>); }
 TEST("clusters: all threads meet, as often as they like") {
   for (uint64_t seed : kSeeds) {
     Array<int> order(std::vector<int>(6)), next(std::vector<int>(1));
     const std::string text = device::run_clusters(seed, "meet", meet, 2, 40, 2, 0, static_cast<int *>(order), static_cast<int *>(next));
     if (!text.empty()) return text;
-    if (order.values() != std::vector<int>{80, 80, 160, 160, 240, 240}) return "a thread has gone on before all had come, seed " + std::to_string(seed);
+    if (order.values() != std::vector<int>{80, 80, 160, 160, 240, 240})
+      return "a thread has gone on before all had come, seed " + std::to_string(seed);
   }
   return "";
 }
@@ -145,14 +156,16 @@ TEST("clusters: shared arrays lie in one place in all blocks") {
   const std::vector<uint64_t> at = where.values();
   return expect(at[0] == at[2] && at[1] == at[3] && at[0] != at[1], "the blocks' arrays lie in different places");
 }
-TEST("clusters: a grid that is no whole number of clusters") { return expect_contains(run_share<Fault::none>(1, kBlocks + 1), "whole clusters"); }
+TEST("clusters: a grid that is no whole number of clusters") {
+  return expect_contains(run_share<Fault::none>(1, kBlocks + 1), "whole clusters");
+}
 TEST("clusters: more blocks than a cluster may have") { return expect_contains(run_share<Fault::none>(1, 16, 16), "expected 1 to 8"); }
 TEST("fault: a cluster's blocks do not meet before the first multicast") { return expect_caught(of_seed<Fault::no_sync_at_start>); }
 TEST("fault: a block ends while others still reach it") { return expect_caught(of_seed<Fault::no_sync_at_end>); }
 TEST("fault: the producer waits for its own block's readers alone") { return expect_caught(of_seed<Fault::own_arrivals_only>); }
 TEST("fault: the producer waits for no reader of the cluster") { return expect_caught(of_seed<Fault::no_empty_wait>); }
 TEST("fault: only a block's own share of bytes is announced") { return expect_caught(of_seed<Fault::own_bytes_only>); }
-TEST("fault: a wait of the block's scope for arrivals from other blocks") {
-  return expect_caught(of_seed<Fault::block_scope_wait>);
+TEST("fault: a wait of the block's scope for arrivals from other blocks") { return expect_caught(of_seed<Fault::block_scope_wait>); }
+TEST("fault: a multicast to a block that the cluster does not have") {
+  return expect_contains(of_seed<Fault::outside_mask>(1), "block 4 of a cluster of 4");
 }
-TEST("fault: a multicast to a block that the cluster does not have") { return expect_contains(of_seed<Fault::outside_mask>(1), "block 4 of a cluster of 4"); }

@@ -48,8 +48,8 @@ std::string run_queued(uint64_t seed, Queue &&queue) {
 }
 // One kernel, in clusters of so many blocks.
 template <typename... Parameters, typename... Arguments>
-std::string run_clusters(uint64_t seed, const char *name, void (*kernel)(Parameters...), dim3 grid, dim3 block, int cluster, int64_t shared_bytes,
-                         Arguments... arguments) {
+std::string run_clusters(uint64_t seed, const char *name, void (*kernel)(Parameters...), dim3 grid, dim3 block, int cluster,
+                         int64_t shared_bytes, Arguments... arguments) {
   return run_queued(seed, [&](cudaStream_t stream) {
     return sails::kernels::launch_clusters(name, stream, kernel, grid, block, cluster, shared_bytes, arguments...);
   });

@@ -25,7 +25,8 @@ TEST("a block sum is right under every seed") {
   for (size_t i = 0; i < x.size(); i++) x[i] = static_cast<float>(i);
   Array<float> in(x), out(1);
   for (uint64_t seed : kSeeds) {
-    const std::string text = device::run(seed, "sum_block", sum_block, 1, 256, 0, static_cast<float *>(out), static_cast<const float *>(in));
+    const std::string text =
+        device::run(seed, "sum_block", sum_block, 1, 256, 0, static_cast<float *>(out), static_cast<const float *>(in));
     if (!text.empty()) return text;
     if (out.values()[0] != 32640.0f) return "sum " + std::to_string(out.values()[0]) + " under seed " + std::to_string(seed);
   }
@@ -52,8 +53,14 @@ TEST("shuffles and votes give each lane what CUDA gives it") {
   if (!text.empty()) return text;
   const std::vector<int> v = out.values();
   for (int lane = 0; lane < 32; lane++) {
-    const int expected[8] = {5, lane ^ 3, lane < 2 ? lane : lane - 2, lane % 8 < 4 ? lane + 4 : lane, static_cast<int>(0xaaaaaaaau), 1,
-                             lane < 16 ? lane ^ 1 : -1, lane / 4 * 4 + 1};
+    const int expected[8] = {5,
+                             lane ^ 3,
+                             lane < 2 ? lane : lane - 2,
+                             lane % 8 < 4 ? lane + 4 : lane,
+                             static_cast<int>(0xaaaaaaaau),
+                             1,
+                             lane < 16 ? lane ^ 1 : -1,
+                             lane / 4 * 4 + 1};
     for (int i = 0; i < 8; i++)
       if (v[static_cast<size_t>(lane * 8 + i)] != expected[i]) return "lane " + std::to_string(lane) + ", result " + std::to_string(i);
   }
@@ -70,7 +77,8 @@ TEST("integer atomics count every thread of every block, on several OS threads")
   Array<int> total(std::vector<int>{0, 0, 0});
   Array<unsigned long long> largest(std::vector<unsigned long long>{0});
   sails_emulator::set_threads(4);
-  const std::string text = device::run(1, "count_up", count_up, 50, 96, 0, static_cast<int *>(total), static_cast<unsigned long long *>(largest));
+  const std::string text =
+      device::run(1, "count_up", count_up, 50, 96, 0, static_cast<int *>(total), static_cast<unsigned long long *>(largest));
   sails_emulator::set_threads(1);
   if (!text.empty()) return text;
   const std::vector<int> v = total.values();
@@ -109,7 +117,8 @@ TEST("static and dynamic shared memory") {
   for (size_t i = 0; i < x.size(); i++) x[i] = static_cast<float>(i * i);
   Array<float> in(x), out(x.size());
   for (uint64_t seed : kSeeds) {
-    const std::string text = device::run(seed, "mirror", mirror, 1, 128, 128 * 4, static_cast<float *>(out), static_cast<const float *>(in), 128);
+    const std::string text =
+        device::run(seed, "mirror", mirror, 1, 128, 128 * 4, static_cast<float *>(out), static_cast<const float *>(in), 128);
     if (!text.empty()) return text;
     if (out.values() != x) return "wrong under seed " + std::to_string(seed);
   }
@@ -176,7 +185,8 @@ TEST("ldmatrix, mma.sync and stmatrix against double") {
     for (size_t row = 0; row < 16; row++)
       for (size_t col = 0; col < 8; col++) {
         double sum = 1;
-        for (size_t k = 0; k < 16; k++) sum += static_cast<double>(to_float(a[row * 16 + k])) * static_cast<double>(to_float(b[k * 8 + col]));
+        for (size_t k = 0; k < 16; k++)
+          sum += static_cast<double>(to_float(a[row * 16 + k])) * static_cast<double>(to_float(b[k * 8 + col]));
         if (static_cast<double>(d.values()[row * 8 + col]) != sum) return "element " + std::to_string(row) + ", " + std::to_string(col);
       }
   }
@@ -298,7 +308,8 @@ static __global__ void copy_element(float *out, const float *x, int from) { out[
 
 TEST("fault: fresh device memory reads as NaN") {
   Array<float> in(4), out(4);
-  const std::string text = device::run(1, "copy_element", copy_element, 1, 4, 0, static_cast<float *>(out), static_cast<const float *>(in), 0);
+  const std::string text =
+      device::run(1, "copy_element", copy_element, 1, 4, 0, static_cast<float *>(out), static_cast<const float *>(in), 0);
   return text.empty() ? expect(std::isnan(out.values()[2]), "it had a value") : text;
 }
 
@@ -309,9 +320,8 @@ static __global__ void write_past_shared(int index) {
 
 TEST("fault: a write past a shared array") {
   for (int index : {30, 33, -1}) {
-    const check::Child child = check::in_child([index] {
-      std::puts(device::run(1, "write_past_shared", write_past_shared, 1, 32, 0, index).c_str());
-    });
+    const check::Child child =
+        check::in_child([index] { std::puts(device::run(1, "write_past_shared", write_past_shared, 1, 32, 0, index).c_str()); });
     const std::string why = kSanitized ? expect(child.died, "the sanitizer let it pass") + expect_contains(child.output, "use-after-poison")
                                        : expect_contains(child.output, "a write outside the shared array tile");
     if (!why.empty()) return why;
@@ -329,8 +339,9 @@ TEST("fault: a write past an allocation") {
       std::puts(device::run(1, "write_element", write_element, 1, 1, 0, x, at).c_str());
       if (cudaFree(x) != cudaSuccess) std::puts(sails_emulator::failure_text().c_str());
     });
-    const std::string why = kSanitized ? expect(child.died, "the sanitizer let it pass") + expect_contains(child.output, "heap-buffer-overflow")
-                                       : expect_contains(child.output, "a write outside an allocation of 40 bytes");
+    const std::string why = kSanitized
+                                ? expect(child.died, "the sanitizer let it pass") + expect_contains(child.output, "heap-buffer-overflow")
+                                : expect_contains(child.output, "a write outside an allocation of 40 bytes");
     if (!why.empty()) return why;
   }
   return "";
@@ -390,7 +401,8 @@ static __global__ void shuffle_outside_mask(int *out) {
 
 TEST("fault: a shuffle reads a lane outside its mask") {
   Array<int> out(32);
-  return expect_contains(device::run(1, "shuffle_outside_mask", shuffle_outside_mask, 1, 32, 0, static_cast<int *>(out)), "not in its mask");
+  return expect_contains(device::run(1, "shuffle_outside_mask", shuffle_outside_mask, 1, 32, 0, static_cast<int *>(out)),
+                         "not in its mask");
 }
 
 static __global__ void load_matrix(uint32_t *out, int offset) {

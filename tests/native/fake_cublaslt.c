@@ -1,5 +1,7 @@
-/* Stands in for libcublasLt.so where there is no card: the functions that the engine calls, computing on the host by the definition of the product.
- * It checks what the real library would: that descriptors exist, leading dimensions fit, and pointers are as aligned as was promised. Products with a
+/* Stands in for libcublasLt.so where there is no card: the functions that the engine calls, computing on the host by the definition of the
+ * product.
+ * It checks what the real library would: that descriptors exist, leading dimensions fit, and pointers are as aligned as was promised.
+ * Products with a
  * bf16 result of f32 factors, and sums longer than SAILS_FAKE_CUBLASLT_MOST_K, are among those that it does not know.
  * gcc -shared -fPIC -o libfake_cublaslt.so fake_cublaslt.c */
 #include <stddef.h>
@@ -40,7 +42,9 @@ int cublasLtCreate(void **handle) {
   return SUCCESS;
 }
 int cublasLtDestroy(void *handle) { return handle == &made ? SUCCESS : INVALID_VALUE; }
-const char *cublasLtGetStatusString(int status) { return status == SUCCESS ? "success" : status == NOT_SUPPORTED ? "not supported" : "an invalid value"; }
+const char *cublasLtGetStatusString(int status) {
+  return status == SUCCESS ? "success" : status == NOT_SUPPORTED ? "not supported" : "an invalid value";
+}
 size_t cublasLtGetVersion(void) { return 130203; }
 
 int cublasLtMatmulDescCreate(void **out, int compute, int scale) {
@@ -89,8 +93,8 @@ int cublasLtMatmulPreferenceDestroy(void *preference) {
 
 static uint64_t depth(const struct desc *desc, const struct layout *a) { return desc->trans_a ? a->rows : a->cols; }
 
-int cublasLtMatmulAlgoGetHeuristic(void *handle, void *of_desc, void *of_a, void *of_b, void *of_c, void *of_d, void *of_preference, int wanted,
-                                   struct result *results, int *found) {
+int cublasLtMatmulAlgoGetHeuristic(void *handle, void *of_desc, void *of_a, void *of_b, void *of_c, void *of_d, void *of_preference,
+                                   int wanted, struct result *results, int *found) {
   const struct desc *desc = of_desc;
   const struct layout *a = of_a, *b = of_b, *c = of_c, *d = of_d;
   const struct preference *preference = of_preference;
@@ -126,8 +130,9 @@ static float at(const void *matrix, const struct layout *layout, uint64_t row, u
   return layout->type == R32F ? ((const float *)matrix)[i] : bf16_to_float(((const uint16_t *)matrix)[i]);
 }
 
-int cublasLtMatmul(void *handle, void *of_desc, const void *alpha, const void *a, void *of_a, const void *b, void *of_b, const void *beta, const void *c,
-                   void *of_c, void *d, void *of_d, const struct algorithm *algorithm, void *workspace, size_t workspace_bytes, void *stream) {
+int cublasLtMatmul(void *handle, void *of_desc, const void *alpha, const void *a, void *of_a, const void *b, void *of_b, const void *beta,
+                   const void *c, void *of_c, void *d, void *of_d, const struct algorithm *algorithm, void *workspace,
+                   size_t workspace_bytes, void *stream) {
   const struct desc *desc = of_desc;
   const struct layout *la = of_a, *lb = of_b, *lc = of_c, *ld = of_d;
   const void *pointers[5] = {a, b, c, d, workspace};

@@ -1,6 +1,6 @@
 // What is chosen for products of few rows: the shapes of Gemma-2 on an H100 keep enough loads under way, and every shape is covered.
+#include "matmul/gemv.cuh"
 #include "check.h"
-#include "gemv.cuh"
 
 using check::expect;
 using namespace sails::kernels;
@@ -12,8 +12,8 @@ constexpr int kH100 = 132;
 constexpr int64_t kNeededUnderWay = 18 * 1024;
 
 std::string printed(const GemvConfig &c) {
-  return std::string(c.name) + " cols " + std::to_string(c.cols) + " ways " + std::to_string(c.ways) + " steps " + std::to_string(c.steps) + " piece " +
-         std::to_string(c.piece) + " blocks " + std::to_string(c.blocks) + " under way " + std::to_string(c.bytes_under_way);
+  return std::string(c.name) + " cols " + std::to_string(c.cols) + " ways " + std::to_string(c.ways) + " steps " + std::to_string(c.steps) +
+         " piece " + std::to_string(c.piece) + " blocks " + std::to_string(c.blocks) + " under way " + std::to_string(c.bytes_under_way);
 }
 
 struct Shape {
@@ -21,8 +21,8 @@ struct Shape {
   int64_t n, k;
   bool pair;
 };
-const Shape kGemma[] = {{"2b qkv", 4096, 2304, false},   {"2b o", 2304, 2048, false},       {"2b gate, up", 9216, 2304, true},
-                        {"2b down", 2304, 9216, false},  {"2b head", 256000, 2304, false},  {"9b qkv", 8192, 3584, false},
+const Shape kGemma[] = {{"2b qkv", 4096, 2304, false},   {"2b o", 2304, 2048, false},        {"2b gate, up", 9216, 2304, true},
+                        {"2b down", 2304, 9216, false},  {"2b head", 256000, 2304, false},   {"9b qkv", 8192, 3584, false},
                         {"9b o", 3584, 4096, false},     {"9b gate, up", 14336, 3584, true}, {"9b down", 3584, 14336, false},
                         {"27b down", 4608, 36864, false}};
 

@@ -1,6 +1,8 @@
-// mbarriers, bulk copies and warpgroup products in the emulator: right kernels give right results under every seed, planted faults are caught.
+// mbarriers, bulk copies and warpgroup products in the emulator: right kernels give right results under every seed, planted faults are
+// caught.
 //
-// Tiles come by TMA and are read by wgmma: the two describe their layouts in different words (a box and a swizzle; a descriptor), so that a tile that
+// Tiles come by TMA and are read by wgmma: the two describe their layouts in different words (a box and a swizzle; a descriptor), so that a
+// tile that
 // one of them misplaces gives a wrong product.
 #include "check.h"
 #include "device.h"
@@ -33,7 +35,8 @@ std::string swizzle_name(Swizzle s) { return std::to_string(s == Swizzle::none ?
 
 TensorMap matrix_map(const bf16 *matrix, uint64_t rows, uint64_t cols, uint32_t box_cols, uint32_t box_rows, Swizzle swizzle) {
   TensorMap map{};
-  if (make_tensor_map(&map, {matrix, 2, TensorType::bf16, {cols, rows}, {cols * 2}, {box_cols, box_rows}, swizzle}) != cudaSuccess) std::abort();
+  if (make_tensor_map(&map, {matrix, 2, TensorType::bf16, {cols, rows}, {cols * 2}, {box_cols, box_rows}, swizzle}) != cudaSuccess)
+    std::abort();
   return map;
 }
 
@@ -51,7 +54,8 @@ struct OperandLayout {
     const Swizzle swizzle = wrong ? Swizzle::none : kSwizzle;
     if (kMnMajor) {
       const uint8_t *start = tile + k * kSpan;
-      return kSwizzle == Swizzle::none ? wgmma_descriptor(start, 128, kDepth * 16, swizzle) : wgmma_descriptor(start, kDepth * kSpan, 8 * kSpan, swizzle);
+      return kSwizzle == Swizzle::none ? wgmma_descriptor(start, 128, kDepth * 16, swizzle)
+                                       : wgmma_descriptor(start, kDepth * kSpan, 8 * kSpan, swizzle);
     }
     const uint8_t *start = tile + k * 2 / kSpan * rows * kSpan + k * 2 % kSpan;
     return kSwizzle == Swizzle::none ? wgmma_descriptor(start, rows * 16, 128, swizzle) : wgmma_descriptor(start, 16, 8 * kSpan, swizzle);
@@ -98,8 +102,8 @@ static __global__ void product(float *out, const __grid_constant__ TensorMap a_m
 }
 
 // What is wrong with 1 + a b, "" if nothing.
-static std::string compare_product(const std::vector<float> &out, const std::vector<bf16> &a, const std::vector<bf16> &b, int n, int depth, bool a_mn,
-                                   bool b_mn, float start) {
+static std::string compare_product(const std::vector<float> &out, const std::vector<bf16> &a, const std::vector<bf16> &b, int n, int depth,
+                                   bool a_mn, bool b_mn, float start) {
   for (int row = 0; row < 64; row++)
     for (int col = 0; col < n; col++) {
       double sum = static_cast<double>(start);
@@ -107,7 +111,9 @@ static std::string compare_product(const std::vector<float> &out, const std::vec
         sum += static_cast<double>(to_float(a[static_cast<size_t>(a_mn ? k * 64 + row : row * depth + k)])) *
                static_cast<double>(to_float(b[static_cast<size_t>(b_mn ? k * n + col : col * depth + k)]));
       const double got = static_cast<double>(out[static_cast<size_t>(row * n + col)]);
-      if (got != sum) return "element (" + std::to_string(row) + ", " + std::to_string(col) + ") is " + std::to_string(got) + ", expected " + std::to_string(sum);
+      if (got != sum)
+        return "element (" + std::to_string(row) + ", " + std::to_string(col) + ") is " + std::to_string(got) + ", expected " +
+               std::to_string(sum);
     }
   return "";
 }
@@ -120,8 +126,8 @@ static std::string run_product(uint64_t seed) {
   const uint32_t box = swizzle_span(kSwizzle) / 2;
   const TensorMap a_map = kAMnMajor ? matrix_map(da, kDepth, 64, box, kDepth, kSwizzle) : matrix_map(da, 64, kDepth, box, 64, kSwizzle);
   const TensorMap b_map = kBMnMajor ? matrix_map(db, kDepth, N, box, kDepth, kSwizzle) : matrix_map(db, N, kDepth, box, N, kSwizzle);
-  const std::string text = device::run(seed, "product", product<N, kSwizzle, kAMnMajor, kBMnMajor, kFault>, 1, 128, (64 + N) * kDepth * 2 + 1024,
-                                       static_cast<float *>(out), a_map, b_map);
+  const std::string text = device::run(seed, "product", product<N, kSwizzle, kAMnMajor, kBMnMajor, kFault>, 1, 128,
+                                       (64 + N) * kDepth * 2 + 1024, static_cast<float *>(out), a_map, b_map);
   return text.empty() ? compare_product(out.values(), a, b, N, kDepth, kAMnMajor, kBMnMajor, 1.0f) : text;
 }
 
@@ -132,15 +138,16 @@ static std::string run_all_majors() {
                                  run_product<N, kSwizzle, false, true>(seed), run_product<N, kSwizzle, true, true>(seed)};
     for (int i = 0; i < 4; i++)
       if (!found[i].empty())
-        return "N " + std::to_string(N) + ", " + swizzle_name(kSwizzle) + ", a " + (i % 2 ? "MN" : "K") + "-major, b " + (i / 2 ? "MN" : "K") +
-               "-major: " + found[i];
+        return "N " + std::to_string(N) + ", " + swizzle_name(kSwizzle) + ", a " + (i % 2 ? "MN" : "K") + "-major, b " +
+               (i / 2 ? "MN" : "K") + "-major: " + found[i];
   }
   return "";
 }
 
 TEST("wgmma: every swizzle, both operands K-major and MN-major") {
-  for (const std::string &why : {run_all_majors<64, Swizzle::none>(), run_all_majors<64, Swizzle::bytes_32>(), run_all_majors<64, Swizzle::bytes_64>(),
-                                 run_all_majors<64, Swizzle::bytes_128>(), run_all_majors<128, Swizzle::bytes_128>()})
+  for (const std::string &why :
+       {run_all_majors<64, Swizzle::none>(), run_all_majors<64, Swizzle::bytes_32>(), run_all_majors<64, Swizzle::bytes_64>(),
+        run_all_majors<64, Swizzle::bytes_128>(), run_all_majors<128, Swizzle::bytes_128>()})
     if (!why.empty()) return why;
   return "";
 }
@@ -194,8 +201,8 @@ TEST("wgmma: a from registers, several groups, accumulators overwritten") {
   Array<float> out(64 * 64);
   const TensorMap b_map = matrix_map(db, 64, kDepth, 64, 64, Swizzle::bytes_128);
   for (uint64_t seed : kSeeds) {
-    std::string why = device::run(seed, "product_of_registers", product_of_registers, 1, 128, 64 * kDepth * 2 + 1024, static_cast<float *>(out),
-                                  static_cast<const bf16 *>(da), b_map);
+    std::string why = device::run(seed, "product_of_registers", product_of_registers, 1, 128, 64 * kDepth * 2 + 1024,
+                                  static_cast<float *>(out), static_cast<const bf16 *>(da), b_map);
     if (why.empty()) why = compare_product(out.values(), a, b, 64, kDepth, false, false, 0.0f);
     if (!why.empty()) return why + " under seed " + std::to_string(seed);
   }
@@ -222,8 +229,8 @@ struct Corner {
 };
 
 // One box through shared memory and out again, to another place; `seen` is what shared memory held.
-static __global__ void move(float *seen, const __grid_constant__ TensorMap from, const __grid_constant__ TensorMap to, int elements, int rank,
-                            Corner from_at, Corner to_at) {
+static __global__ void move(float *seen, const __grid_constant__ TensorMap from, const __grid_constant__ TensorMap to, int elements,
+                            int rank, Corner from_at, Corner to_at) {
   SAILS_DYNAMIC_SHARED(uint8_t, shared);
   SAILS_SHARED(Mbarrier, loaded, 1);
   float *box = reinterpret_cast<float *>(first_swizzle_atom(shared));
@@ -239,8 +246,7 @@ static __global__ void move(float *seen, const __grid_constant__ TensorMap from,
       tma_load_4d(box, from, loaded, from_at.x, from_at.y, from_at.z, from_at.w);
   }
   __syncthreads();
-  while (!mbarrier_try_wait(loaded, 0)) {
-  }
+  while (!mbarrier_try_wait(loaded, 0)) {}
   for (int i = threadIdx.x; i < elements; i += blockDim.x) seen[i] = box[i];
   __syncthreads();
   if (threadIdx.x == 0) {
@@ -271,22 +277,27 @@ static std::string check_move(int rank, Corner from_at, Corner to_at, Swizzle sw
   Array<float> from(source), to(target), seen(static_cast<size_t>(elements));
   const auto map = [&](const float *base) {
     TensorMap m{};
-    const TensorBox description{base, rank, TensorType::f32, {kWidth, kHeight, kDepths, kCount}, {kPitch * 4, kPitch * kHeight * 4, kPitch * kHeight * kDepths * 4},
-                                {static_cast<uint32_t>(box[0]), static_cast<uint32_t>(box[1]), static_cast<uint32_t>(box[2]), static_cast<uint32_t>(box[3])},
-                                swizzle};
+    const TensorBox description{
+        base,
+        rank,
+        TensorType::f32,
+        {kWidth, kHeight, kDepths, kCount},
+        {kPitch * 4, kPitch * kHeight * 4, kPitch * kHeight * kDepths * 4},
+        {static_cast<uint32_t>(box[0]), static_cast<uint32_t>(box[1]), static_cast<uint32_t>(box[2]), static_cast<uint32_t>(box[3])},
+        swizzle};
     if (make_tensor_map(&m, description) != cudaSuccess) std::abort();
     return m;
   };
-  const std::string text = device::run(seed, "move", move, 1, 64, elements * 4 + 1024, static_cast<float *>(seen), map(from), map(to), elements, rank, from_at,
-                                       to_at);
+  const std::string text = device::run(seed, "move", move, 1, 64, elements * 4 + 1024, static_cast<float *>(seen), map(from), map(to),
+                                       elements, rank, from_at, to_at);
   if (!text.empty()) return text;
-  const auto inside = [&](const int (&at)[4]) {
+  const auto inside = [&](const int(&at)[4]) {
     const int sizes[4] = {kWidth, kHeight, rank >= 3 ? kDepths : 1, rank == 4 ? kCount : 1};
     bool all = true;
     for (int i = 0; i < 4; i++) all = all && at[i] >= 0 && at[i] < sizes[i];
     return all;
   };
-  const auto place = [&](const int (&at)[4]) { return static_cast<size_t>(((at[3] * kDepths + at[2]) * kHeight + at[1]) * kPitch + at[0]); };
+  const auto place = [&](const int(&at)[4]) { return static_cast<size_t>(((at[3] * kDepths + at[2]) * kHeight + at[1]) * kPitch + at[0]); };
   const std::vector<float> in_shared = seen.values();
   for (int i = 0; i < elements; i++) {
     const int x = i % box[0], y = i / box[0] % box[1], z = i / box[0] / box[1] % box[2], w = i / box[0] / box[1] / box[2];
@@ -294,7 +305,8 @@ static std::string check_move(int rank, Corner from_at, Corner to_at, Swizzle sw
     const int target_at[4] = {to_at.x + x, to_at.y + y, to_at.z + z, to_at.w + w};
     const float value = inside(source_at) ? source[place(source_at)] : 0.0f;
     const int row = i / box[0] * box[0] * 4;
-    // The tile starts on an atom: its own offsets have the pattern of its addresses. 16-byte units of a row trade places, by the row's number.
+    // The tile starts on an atom: its own offsets have the pattern of its addresses. 16-byte units of a row trade places, by the row's
+    // number.
     const int unit = x / 4, rows_a_pattern = box[0] * 4 / 16;
     const int place_in_row = swizzle == Swizzle::none ? unit : unit ^ (row / 128 % rows_a_pattern);
     const auto at = static_cast<size_t>(row / 4 + place_in_row * 4 + x % 4);
@@ -308,7 +320,9 @@ TEST("bulk tensor copies: 2, 3 and 4 dimensions, edges as zeros, stores clipped,
   for (uint64_t seed : kSeeds)
     for (int rank : {2, 3, 4})
       for (Swizzle swizzle : {Swizzle::none, Swizzle::bytes_32, Swizzle::bytes_64, Swizzle::bytes_128})
-        for (const auto &at : {std::pair<Corner, Corner>{{0, 0, 0, 0}, {8, 3, 0, 0}}, {{30, 9, 2, 1}, {1, 1, 0, -1}}, {{-3, -2, 0, 0}, {33, 8, 1, 1}},
+        for (const auto &at : {std::pair<Corner, Corner>{{0, 0, 0, 0}, {8, 3, 0, 0}},
+                               {{30, 9, 2, 1}, {1, 1, 0, -1}},
+                               {{-3, -2, 0, 0}, {33, 8, 1, 1}},
                                {{4, 4, 1, -1}, {-5, -1, -1, 0}}}) {
           Corner from = at.first, to = at.second;
           if (rank == 2) from.z = to.z = 0;
@@ -351,7 +365,10 @@ static __global__ void twice(float *out, const float *in) {
   for (int part = 0; part < 2; part++) {
     if (threadIdx.x == 0) {
       mbarrier_arrive_expect(loaded, kFault == CopyFault::bytes ? 512 : 256);
-      bulk_load(kFault == CopyFault::misaligned ? buffer + 1 : kFault == CopyFault::outside ? buffer + 64 * 1024 : buffer, in + part * 64, 256, loaded);
+      bulk_load(kFault == CopyFault::misaligned ? buffer + 1
+                : kFault == CopyFault::outside  ? buffer + 64 * 1024
+                                                : buffer,
+                in + part * 64, 256, loaded);
     }
     if (kFault != CopyFault::no_wait) mbarrier_wait(loaded, (kFault == CopyFault::parity ? part + 1 : part) % 2);
     result[threadIdx.x] = 2.0f * buffer[threadIdx.x];
@@ -384,14 +401,14 @@ static std::string run_twice(uint64_t seed) {
   return "";
 }
 
-TEST("bulk copies of contiguous bytes, a buffer used twice") {
-  return expect_right(run_twice<CopyFault::none>);
-}
+TEST("bulk copies of contiguous bytes, a buffer used twice") { return expect_right(run_twice<CopyFault::none>); }
 TEST("fault: a bulk load that nobody waits for") { return expect_caught(run_twice<CopyFault::no_wait>); }
 TEST("fault: shared memory overwritten before a bulk store has read it") { return expect_caught(run_twice<CopyFault::no_read_wait>); }
 TEST("fault: a wait for the wrong phase") { return expect_caught(run_twice<CopyFault::parity>); }
 TEST("fault: a bulk load to a misaligned address") { return expect_contains(run_twice<CopyFault::misaligned>(1), "multiples of 16"); }
-TEST("fault: a bulk load outside shared memory") { return expect_contains(run_twice<CopyFault::outside>(1), "outside the block's shared memory"); }
+TEST("fault: a bulk load outside shared memory") {
+  return expect_contains(run_twice<CopyFault::outside>(1), "outside the block's shared memory");
+}
 TEST("fault: an mbarrier that nobody initialised") { return expect_contains(run_twice<CopyFault::uninitialised>(1), "not initialised"); }
 TEST("fault: more bytes announced than copied") {
   return expect_contains(run_twice<CopyFault::bytes>(1), "lacks 0 arrivals and 256 bytes");
@@ -468,9 +485,7 @@ static std::string run_pipeline(uint64_t seed) {
   return text.empty() ? compare_product(out.values(), a, b, 64, kK, false, false, 0.0f) : text;
 }
 
-TEST("a pipeline of loads and products, a producer warp and a warpgroup") {
-  return expect_right(run_pipeline<PipelineFault::none>);
-}
+TEST("a pipeline of loads and products, a producer warp and a warpgroup") { return expect_right(run_pipeline<PipelineFault::none>); }
 TEST("fault: the warpgroup does not wait for full buffers") { return expect_caught(run_pipeline<PipelineFault::no_full_wait>); }
 TEST("fault: the producer does not wait for empty buffers") { return expect_caught(run_pipeline<PipelineFault::no_empty_wait>); }
 TEST("fault: a buffer given back before its products are done") { return expect_caught(run_pipeline<PipelineFault::early_release>); }

@@ -25,7 +25,8 @@ static std::string positions_agree() {
 }
 
 TEST("a position in a ring is the same by its item's number and counted on, whatever the number of stages") {
-  for (const std::string &why : {positions_agree<1>(), positions_agree<2>(), positions_agree<3>(), positions_agree<4>(), positions_agree<6>()})
+  for (const std::string &why :
+       {positions_agree<1>(), positions_agree<2>(), positions_agree<3>(), positions_agree<4>(), positions_agree<6>()})
     if (!why.empty()) return why;
   return "";
 }
@@ -35,7 +36,8 @@ TEST("tanh as a quotient and its slope: errors as exponential.cuh says") {
     float up_to;
     double tanh, slope;  // errors, in 2^-24
   };
-  constexpr Range kRanges[] = {{0.01f, 0.04, 0.6}, {0.3f, 1.2, 1.3}, {1.0f, 3.2, 6.2}, {3.0f, 5.5, 13}, {5.0f, 6.9, 16}, {7.6f, 8.2, 18}, {20.0f, 12, 22}};
+  constexpr Range kRanges[] = {{0.01f, 0.04, 0.6}, {0.3f, 1.2, 1.3}, {1.0f, 3.2, 6.2}, {3.0f, 5.5, 13},
+                               {5.0f, 6.9, 16},    {7.6f, 8.2, 18},  {20.0f, 12, 22}};
   const double eps = std::ldexp(1.0, -24);
   for (const float factor : {1.0f, 30.0f, 50.0f * kLog2E}) {
     const TanhQuotient quotient = tanh_quotient(factor);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the emulator with AddressSanitizer and UndefinedBehaviorSanitizer and runs every kernel of the conformance suite in it, so that an
-# access outside a tensor or a shared array stops the run with its place; with the kernels of sm_90a and with those of every card in turn. Called by Maven in the phase integration-test:
+# access outside a tensor or a shared array stops the run with its place; with the kernels of sm_90a and with those of every card in turn.
+# Called by Maven in the phase integration-test:
 #   sanitized.sh <build directory> <unpacked oneDNN directory> <class path> <seeds of the thread order...>
 set -euo pipefail
 build_dir=$1
@@ -14,7 +15,8 @@ ubsan=$(g++ -print-file-name=libubsan.so)
 for library in "$asan" "$ubsan"; do
   # g++ prints the bare name of a library that it does not have.
   [ -e "$library" ] || {
-    echo "sails4j: $library is missing, which the sanitized run needs. Install it (Debian/Ubuntu: it comes with g++) or pass -Dsails.sanitized.skip=true." >&2
+    echo "sails4j: $library is missing, which the sanitized run needs. Install it (Debian/Ubuntu: it comes with g++)" \
+      "or pass -Dsails.sanitized.skip=true." >&2
     exit 1
   }
 done
@@ -31,8 +33,20 @@ export ASAN_OPTIONS=detect_leaks=0:handle_segv=0 UBSAN_OPTIONS=print_stacktrace=
 "$build_dir/sails_emulator_test"
 jdk=$("$root/sails" java-home)
 kernels=(hopper portable)
+# The runs keep one core busy each: side by side, and each told whole when it has ended.
 run=0
+pids=()
 for seed in "$@"; do
+  variant=${kernels[run % 2]}
   LD_PRELOAD="$asan:$ubsan" "$jdk/bin/java" --enable-native-access=ALL-UNNAMED -Dsails.library.dir="$build_dir" -cp "$class_path" \
-    io.sails4j.cli.Main selftest --backend emulator --backend-options "seed=$seed,kernels=${kernels[run++ % 2]}" --seed "$seed"
+    io.sails4j.cli.Main selftest --backend emulator --backend-options "seed=$seed,kernels=$variant" --seed "$seed" \
+    >"$build_dir/selftest-$run.log" 2>&1 &
+  pids+=($!)
+  run=$((run + 1))
 done
+failed=0
+for ((i = 0; i < run; i++)); do
+  wait "${pids[i]}" || failed=1
+  cat "$build_dir/selftest-$i.log"
+done
+exit $failed

@@ -1,7 +1,7 @@
 // Products by single blocks and by pairs of blocks that share b: the same bits, in all layouts.
 #include "check.h"
 #include "device.h"
-#include "matmul_warpgroup.cuh"
+#include "matmul/matmul_hopper.cuh"
 
 using device::Array;
 using namespace sails::kernels;
@@ -32,8 +32,8 @@ std::string compare(int tile_cols) {
   std::vector<float> results[2];
   for (int cluster = 1; cluster <= 2; cluster++) {
     Array<float> c(std::vector<float>(kM * kN, NAN));
-    const MatmulProblem p = {c, on_a, on_b, kM, kN, kK, kN, kTransposeA ? kM : kK, kTransposeB ? kK : kN, false, true, kTransposeA, kTransposeB, 1.0f, 0.0f,
-                             nullptr};
+    const MatmulProblem p = {c,     on_a, on_b,        kM,          kN,   kK,   kN,     kTransposeA ? kM : kK, kTransposeB ? kK : kN,
+                             false, true, kTransposeA, kTransposeB, 1.0f, 0.0f, nullptr};
     const WarpgroupConfig config = {"products", 2, tile_cols, cluster, 1, kK, 0};
     const std::string text = device::run_queued(static_cast<uint64_t>(10 * tile_cols + cluster), [&](cudaStream_t stream) {
       return launch_warpgroup_layout<kTransposeA, kTransposeB, float>(stream, p, config, {}, kFour);
@@ -42,8 +42,9 @@ std::string compare(int tile_cols) {
     results[cluster - 1] = c.values();
   }
   for (size_t i = 0; i < results[0].size(); i++)
-    if (!(results[0][i] == results[1][i])) return "element " + std::to_string(i) + " of tiles of " + std::to_string(tile_cols) + " columns: " +
-                                                  std::to_string(results[0][i]) + " and " + std::to_string(results[1][i]);
+    if (!(results[0][i] == results[1][i]))
+      return "element " + std::to_string(i) + " of tiles of " + std::to_string(tile_cols) + " columns: " + std::to_string(results[0][i]) +
+             " and " + std::to_string(results[1][i]);
   return "";
 }
 

@@ -76,8 +76,8 @@ void glu_backward(void *dgate, void *dup, const void *dy, const void *gate, cons
                   int threads) {
   with_activation(activation, dtype, [&](auto act, auto *type) {
     using T = std::remove_pointer_t<decltype(type)>;
-    glu_backward_run<decltype(act)>(static_cast<T *>(dgate), static_cast<T *>(dup), static_cast<const T *>(dy), static_cast<const T *>(gate),
-                                    static_cast<const T *>(up), n, threads);
+    glu_backward_run<decltype(act)>(static_cast<T *>(dgate), static_cast<T *>(dup), static_cast<const T *>(dy),
+                                    static_cast<const T *>(gate), static_cast<const T *>(up), n, threads);
   });
 }
 

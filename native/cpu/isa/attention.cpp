@@ -11,8 +11,8 @@ void attention_backward(void *dq, void *dk, void *dv, const void *dout, const vo
 
 namespace {
 
-constexpr int64_t kFewQueries = 4;    // up to here the cache is read in place
-constexpr int64_t kKeyChunk = 512;    // keys of one partial result on that path
+constexpr int64_t kFewQueries = 4;  // up to here the cache is read in place
+constexpr int64_t kKeyChunk = 512;  // keys of one partial result on that path
 const float kMinusInfinity = -__builtin_inff();
 
 bool few_queries(const AttentionCall &c) { return c.n_queries <= kFewQueries; }
@@ -97,8 +97,8 @@ void forward_block(T *out, float *lse, const AttentionCall &c, const float *keys
     for (int64_t i = 0; i < n; i++) {
       const int32_t segment = c.q_segment[b * c.n_queries + begin + i];
       const float factor =
-          softmax_row(scores + i * kBlock, c, c.k_segment + b * c.n_keys, kb * kBlock, min_of(kBlock, c.n_keys - kb * kBlock),
-                      first + i, segment == 0 ? -1 : segment, state.max[i], state.sum[i]);
+          softmax_row(scores + i * kBlock, c, c.k_segment + b * c.n_keys, kb * kBlock, min_of(kBlock, c.n_keys - kb * kBlock), first + i,
+                      segment == 0 ? -1 : segment, state.max[i], state.sum[i]);
       if (factor != 1.0f)
         for (int64_t j = 0; j < padded; j += kWidth) store(acc + i * padded + j, load(acc + i * padded + j) * factor);
     }
@@ -175,8 +175,8 @@ void partial_result(float *partial, const AttentionCall &c, float *scratch, int6
   const int64_t position = c.query_offset + query;
   float max = kMinusInfinity;
   for (int64_t j = begin; j < end; j++) {
-    const bool visible = segment != 0 && c.k_segment[b * c.n_keys + j] == segment && j <= position &&
-                         (c.window == 0 || position - j < c.window);
+    const bool visible =
+        segment != 0 && c.k_segment[b * c.n_keys + j] == segment && j <= position && (c.window == 0 || position - j < c.window);
     float s = kMinusInfinity;
     if (visible) {
       s = dot(q, keys + j * stride, c.head_dim);

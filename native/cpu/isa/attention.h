@@ -26,8 +26,7 @@ inline int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
 // One block of rows [n, head_dim], row stride `stride`, as f32: plain [kBlock, padded_dim] times factor, and/or transposed
 // [head_dim, kBlock]. What lies outside is 0.
 template <typename T>
-void pack_block(float *plain, float *transposed, const T *rows, int64_t n, int64_t head_dim, int64_t padded, int64_t stride,
-                float factor) {
+void pack_block(float *plain, float *transposed, const T *rows, int64_t n, int64_t head_dim, int64_t padded, int64_t stride, float factor) {
   if (plain != nullptr) {
     std::memset(plain, 0, static_cast<size_t>(kBlock * padded) * sizeof(float));
     for (int64_t i = 0; i < n; i++) {

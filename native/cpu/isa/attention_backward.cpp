@@ -14,11 +14,10 @@ struct Panels {
 
 struct Packed {
   Panels q, dout, k, v;
-  float *delta;    // [batch, n_heads, blocks * kBlock]
-  float *lse;      // the same, padded
+  float *delta;        // [batch, n_heads, blocks * kBlock]
+  float *lse;          // the same, padded
   int32_t *q_segment;  // [batch, blocks * kBlock], padding -1
 };
-
 
 int64_t thread_floats(const AttentionCall &c) { return kBlock * (2 * kBlock + 2 * padded_dim(c)); }
 
@@ -63,8 +62,8 @@ void pack_queries(const Packed &p, const AttentionCall &c, const void *dout, con
   const int64_t qb = panel % blocks, head = panel / blocks % c.n_heads, b = panel / blocks / c.n_heads;
   const int64_t begin = qb * kBlock, n = min_of(kBlock, c.n_queries - begin), stride = c.n_heads * c.head_dim;
   const auto rows = [&](const void *base) { return head_rows<T>(base, b, c.n_queries * stride, begin, stride, head, c.head_dim); };
-  pack_block<T>(p.q.plain + panel * kBlock * padded, p.q.transposed + panel * kBlock * c.head_dim, rows(c.q), n, c.head_dim, padded,
-                stride, c.scale);
+  pack_block<T>(p.q.plain + panel * kBlock * padded, p.q.transposed + panel * kBlock * c.head_dim, rows(c.q), n, c.head_dim, padded, stride,
+                c.scale);
   float *dout_rows = p.dout.plain + panel * kBlock * padded;
   pack_block<T>(dout_rows, p.dout.transposed + panel * kBlock * c.head_dim, rows(dout), n, c.head_dim, padded, stride, 1.0f);
   const T *out_rows = rows(out);

@@ -10,7 +10,8 @@ namespace {
 
 constexpr int64_t kParallel = 16384;
 
-// |weight[i] + scale lora_b[i] lora_a| without forming the sum: a vector of columns at a time, squares added in double at the end of each row.
+// |weight[i] + scale lora_b[i] lora_a| without forming the sum: a vector of columns at a time, squares added in double at the end of each
+// row.
 template <typename T>
 double row_squares(const T *weight, const float *lora_a, const float *lora_b, int64_t d_in, int64_t r, float scale) {
   double total = 0;
@@ -61,8 +62,8 @@ void forward(void *y, const float *u, const float *magnitude, const float *norm,
 
 // A vector of columns a piece of work: its sum runs down the rows in order, whoever computes it.
 template <typename T>
-void backward_run(T *du, float *dmagnitude, const T *dy, const float *u, const float *magnitude, const float *norm, int64_t n, int64_t d_out,
-                  int threads) {
+void backward_run(T *du, float *dmagnitude, const T *dy, const float *u, const float *magnitude, const float *norm, int64_t n,
+                  int64_t d_out, int threads) {
 #pragma omp parallel for num_threads(threads) schedule(static) if (n * d_out > kParallel)
   for (int64_t j = 0; j < d_out; j += kWidth) {
     const int64_t lanes = d_out - j < kWidth ? d_out - j : kWidth;
@@ -77,8 +78,8 @@ void backward_run(T *du, float *dmagnitude, const T *dy, const float *u, const f
   }
 }
 
-void backward(void *du, float *dmagnitude, const void *dy, const float *u, const float *magnitude, const float *norm, int64_t n, int64_t d_out,
-              int32_t dtype, int threads) {
+void backward(void *du, float *dmagnitude, const void *dy, const float *u, const float *magnitude, const float *norm, int64_t n,
+              int64_t d_out, int32_t dtype, int threads) {
   if (dtype == SAILS_F32)
     backward_run(static_cast<float *>(du), dmagnitude, static_cast<const float *>(dy), u, magnitude, norm, n, d_out, threads);
   else

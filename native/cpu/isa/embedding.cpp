@@ -20,8 +20,8 @@ void forward_rows(Y *y, const int32_t *ids, const T *table, int64_t n_tokens, in
   }
 }
 
-void forward(void *y, const int32_t *ids, const void *table, int64_t n_tokens, int64_t d, float scale, int32_t y_dtype,
-             int32_t table_dtype, int threads) {
+void forward(void *y, const int32_t *ids, const void *table, int64_t n_tokens, int64_t d, float scale, int32_t y_dtype, int32_t table_dtype,
+             int threads) {
   const auto run = [&](auto *typed_y, auto *typed_table) { forward_rows(typed_y, ids, typed_table, n_tokens, d, scale, threads); };
   auto *y32 = static_cast<float *>(y);
   auto *y16 = static_cast<bf16 *>(y);

@@ -64,14 +64,15 @@ struct OptimizerKernels {
   // rates as sails_adamw_rates leaves them
   void (*adamw)(float *param, float *m, float *v, const float *grad, int64_t n, const float *rates, int threads);
   // moments as code[q] * absmax in blocks of SAILS_ADAMW_BLOCK
-  void (*adamw_8bit)(float *param, uint8_t *m, uint8_t *v, float *m_absmax, float *v_absmax, const float *grad, int64_t n, const float *m_code,
-                     const float *v_code, const float *rates, int threads);
+  void (*adamw_8bit)(float *param, uint8_t *m, uint8_t *v, float *m_absmax, float *v_absmax, const float *grad, int64_t n,
+                     const float *m_code, const float *v_code, const float *rates, int threads);
 };
 
 struct DoraKernels {
-  void (*norm)(float *norm, const void *weight, const float *lora_a, const float *lora_b, int64_t d_out, int64_t d_in, int64_t r, float scale,
-               int32_t dtype, int threads);
-  void (*forward)(void *y, const float *u, const float *magnitude, const float *norm, int64_t n, int64_t d_out, int32_t y_dtype, int threads);
+  void (*norm)(float *norm, const void *weight, const float *lora_a, const float *lora_b, int64_t d_out, int64_t d_in, int64_t r,
+               float scale, int32_t dtype, int threads);
+  void (*forward)(void *y, const float *u, const float *magnitude, const float *norm, int64_t n, int64_t d_out, int32_t y_dtype,
+                  int threads);
   void (*backward)(void *du, float *dmagnitude, const void *dy, const float *u, const float *magnitude, const float *norm, int64_t n,
                    int64_t d_out, int32_t dtype, int threads);
 };
@@ -85,10 +86,9 @@ struct NormKernels {
   void (*standardize_forward)(float *y, float *mean, float *std, const float *x, int64_t n_rows, int64_t n_cols, float eps, int threads);
   void (*standardize_backward)(float *dx, const float *dy, const float *dmean, const float *dstd, const float *x, const float *mean,
                                const float *std, int64_t n_rows, int64_t n_cols, float eps, int threads);
-  void (*unstandardize_forward)(float *y, const float *x, const float *mean, const float *std, int64_t n_rows, int64_t n_cols,
-                                int threads);
-  void (*unstandardize_backward)(float *dx, float *dmean, float *dstd, const float *dy, const float *x, const float *std,
-                                 int64_t n_rows, int64_t n_cols, int threads);
+  void (*unstandardize_forward)(float *y, const float *x, const float *mean, const float *std, int64_t n_rows, int64_t n_cols, int threads);
+  void (*unstandardize_backward)(float *dx, float *dmean, float *dstd, const float *dy, const float *x, const float *std, int64_t n_rows,
+                                 int64_t n_cols, int threads);
 };
 // Rows whose dweight contributions are summed together in rmsnorm backward, whatever the thread count.
 constexpr int64_t kNormRowBlock = 64;
@@ -101,13 +101,14 @@ struct EmbeddingKernels {
 
 struct RopeKernels {
   void (*table)(float *table, const int32_t *positions, const double *inv_freq, int64_t n_tokens, int64_t half, int threads);
-  void (*apply)(void *y, const void *x, const float *table, int64_t n_tokens, int64_t n_heads, int64_t half, bool inverse,
-                int32_t dtype, int threads);
+  void (*apply)(void *y, const void *x, const float *table, int64_t n_tokens, int64_t n_heads, int64_t half, bool inverse, int32_t dtype,
+                int threads);
 };
 
 struct ActivationKernels {
   void (*glu_forward)(void *y, const void *gate, const void *up, int64_t n, int32_t activation, int32_t dtype, int threads);
-  void (*glu_backward)(void *dgate, void *dup, const void *dy, const void *gate, const void *up, int64_t n, int32_t activation, int32_t dtype, int threads);
+  void (*glu_backward)(void *dgate, void *dup, const void *dy, const void *gate, const void *up, int64_t n, int32_t activation,
+                       int32_t dtype, int threads);
   void (*softcap_forward)(float *y, const float *x, int64_t n, float cap, int threads);
   void (*softcap_backward)(float *dx, const float *dy, const float *y, int64_t n, float cap, int threads);
 };
@@ -142,8 +143,8 @@ struct SaeScan {
 struct SaeKernels {
   // Scans z0 [n_features] of one token; appends active features (ids from first_id on) to indices and values while there is room.
   // Returns the new count.
-  int64_t (*scan)(int32_t *indices, float *values, int64_t count, int64_t capacity, const float *z0, int64_t n_features,
-                  int64_t first_id, const SaeScan &scan);
+  int64_t (*scan)(int32_t *indices, float *values, int64_t count, int64_t capacity, const float *z0, int64_t n_features, int64_t first_id,
+                  const SaeScan &scan);
   // Writes z = z0 * scale + bias over z0 (topk).
   void (*affine)(float *z, int64_t n_features, const float *scale, const float *bias);
   // The features of one token whose z is at least `floor`: ids and values, in rising id; returns how many (all are stored).

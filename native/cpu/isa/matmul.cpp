@@ -102,8 +102,7 @@ void multiply_block(const MatmulCall &s, const Blocks &blocks, float *workspace,
     for (int64_t r = 0; r < n_rows; r++)
       pack_a<T>(a + r * kTaskRows * depth, s, i0 + r * kTaskRows, p, min_of(kTaskRows, m - r * kTaskRows), depth);
 #pragma omp for schedule(static)
-    for (int64_t q = 0; q < n_panels; q++)
-      pack_b<T>(b + q * kPanel * depth, s, p, j0 + q * kPanel, depth, min_of(kPanel, n - q * kPanel));
+    for (int64_t q = 0; q < n_panels; q++) pack_b<T>(b + q * kPanel * depth, s, p, j0 + q * kPanel, depth, min_of(kPanel, n - q * kPanel));
 #pragma omp for schedule(static) collapse(2)
     for (int64_t q = 0; q < n_panels; q++)
       for (int64_t r = 0; r < n_rows; r++)
@@ -111,8 +110,7 @@ void multiply_block(const MatmulCall &s, const Blocks &blocks, float *workspace,
                                 b + q * kPanel * depth, kPanel, min_of(kTaskRows, m - r * kTaskRows), depth, p > 0);
   }
 #pragma omp for schedule(static)
-  for (int64_t i = 0; i < m; i++)
-    finish_row(static_cast<C *>(s.c) + (i0 + i) * s.ldc + j0, c + i * blocks.cols, n, s.alpha, s.beta);
+  for (int64_t i = 0; i < m; i++) finish_row(static_cast<C *>(s.c) + (i0 + i) * s.ldc + j0, c + i * blocks.cols, n, s.alpha, s.beta);
 }
 
 template <typename C, typename T>

@@ -44,15 +44,15 @@ void forward_rows(Y *y, float *rstd, const X *x, const float *weight, const Y *r
                   float weight_offset, int threads) {
 #pragma omp parallel for num_threads(threads) schedule(static) if (n_rows * d > 8192)
   for (int64_t i = 0; i < n_rows; i++)
-    forward_row(y + i * d, rstd == nullptr ? nullptr : rstd + i, x + i * d, weight, residual == nullptr ? nullptr : residual + i * d,
-                d, eps, weight_offset);
+    forward_row(y + i * d, rstd == nullptr ? nullptr : rstd + i, x + i * d, weight, residual == nullptr ? nullptr : residual + i * d, d,
+                eps, weight_offset);
 }
 
 void forward(void *y, float *rstd, const void *x, const float *weight, const void *residual, int64_t n_rows, int64_t d, float eps,
              float weight_offset, int32_t y_dtype, int32_t x_dtype, int threads) {
   const auto run = [&](auto *typed_y, auto *typed_x) {
-    forward_rows(typed_y, rstd, typed_x, weight, static_cast<decltype(typed_y)>(const_cast<void *>(residual)), n_rows, d, eps, weight_offset,
-                 threads);
+    forward_rows(typed_y, rstd, typed_x, weight, static_cast<decltype(typed_y)>(const_cast<void *>(residual)), n_rows, d, eps,
+                 weight_offset, threads);
   };
   auto *y32 = static_cast<float *>(y);
   auto *y16 = static_cast<bf16 *>(y);
@@ -83,11 +83,12 @@ void backward_row(float *dx, float *dweight, const DY *dy, const X *x, const flo
 }
 
 template <typename DY, typename X>
-void backward_rows(float *dx, float *dweight, const DY *dy, const X *x, const float *weight, const float *rstd, int64_t n_rows,
-                   int64_t d, float weight_offset, bool accumulate, float *partial, int threads) {
+void backward_rows(float *dx, float *dweight, const DY *dy, const X *x, const float *weight, const float *rstd, int64_t n_rows, int64_t d,
+                   float weight_offset, bool accumulate, float *partial, int threads) {
   if (dweight == nullptr) {  // the frozen norms of LoRA training: every row on its own
 #pragma omp parallel for num_threads(threads) schedule(static) if (n_rows * d > 8192)
-    for (int64_t i = 0; i < n_rows; i++) backward_row(dx + i * d, nullptr, dy + i * d, x + i * d, weight, rstd[i], d, weight_offset, accumulate);
+    for (int64_t i = 0; i < n_rows; i++)
+      backward_row(dx + i * d, nullptr, dy + i * d, x + i * d, weight, rstd[i], d, weight_offset, accumulate);
     return;
   }
   const int64_t blocks = (n_rows + kNormRowBlock - 1) / kNormRowBlock;
@@ -103,8 +104,8 @@ void backward_rows(float *dx, float *dweight, const DY *dy, const X *x, const fl
     for_row(d, [&](int64_t j, int64_t n) { store_n(dweight + j, load_n(dweight + j, n) + load_n(partial + b * d + j, n), n); });
 }
 
-void backward(float *dx, float *dweight, const void *dy, const void *x, const float *weight, const float *rstd, int64_t n_rows,
-              int64_t d, float weight_offset, bool accumulate_dx, int32_t dy_dtype, int32_t x_dtype, float *partial, int threads) {
+void backward(float *dx, float *dweight, const void *dy, const void *x, const float *weight, const float *rstd, int64_t n_rows, int64_t d,
+              float weight_offset, bool accumulate_dx, int32_t dy_dtype, int32_t x_dtype, float *partial, int threads) {
   const auto run = [&](auto *typed_dy, auto *typed_x) {
     backward_rows(dx, dweight, typed_dy, typed_x, weight, rstd, n_rows, d, weight_offset, accumulate_dx, partial, threads);
   };
@@ -189,7 +190,7 @@ void unstandardize_backward(float *dx, float *dmean, float *dstd, const float *d
 }  // namespace
 
 extern const NormKernels norm_kernels;
-const NormKernels norm_kernels = {forward, backward, standardize_forward, standardize_backward, unstandardize_forward,
-                                  unstandardize_backward};
+const NormKernels norm_kernels = {
+    forward, backward, standardize_forward, standardize_backward, unstandardize_forward, unstandardize_backward};
 
 }  // namespace sails::SAILS_ISA

@@ -86,8 +86,8 @@ inline int64_t stored(int32_t count, int64_t capacity) { return count < capacity
 // A row of w_enc holds one input's weights to all features: the active ones are gathered from it. Four sums hide the latency of the
 // loads.
 template <typename T>
-void encode_backward_run(float *dx, const float *dvalues, const int32_t *indices, const int32_t *counts, const T *w_enc,
-                         const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity, int threads) {
+void encode_backward_run(float *dx, const float *dvalues, const int32_t *indices, const int32_t *counts, const T *w_enc, const float *scale,
+                         int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity, int threads) {
 #pragma omp parallel for num_threads(threads) schedule(static)
   for (int64_t i = 0; i < d_in; i++) {
     const T *row = w_enc + i * d_sae;
@@ -110,8 +110,8 @@ void encode_backward_run(float *dx, const float *dvalues, const int32_t *indices
   }
 }
 
-void encode_backward(float *dx, const float *dvalues, const int32_t *indices, const int32_t *counts, const void *w_enc,
-                     const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity, int32_t dtype, int threads) {
+void encode_backward(float *dx, const float *dvalues, const int32_t *indices, const int32_t *counts, const void *w_enc, const float *scale,
+                     int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity, int32_t dtype, int threads) {
   if (dtype == SAILS_F32)
     encode_backward_run(dx, dvalues, indices, counts, static_cast<const float *>(w_enc), scale, n_tokens, d_in, d_sae, capacity, threads);
   else

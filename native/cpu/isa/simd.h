@@ -126,9 +126,7 @@ inline void store_one(bf16 *p, float v) {
   *p = h[0];
 }
 
-inline vf select(vi mask, vf if_true, vf if_false) {
-  return (vf)((mask & (vi)if_true) | (~mask & (vi)if_false));
-}
+inline vf select(vi mask, vf if_true, vf if_false) { return (vf)((mask & (vi)if_true) | (~mask & (vi)if_false)); }
 inline vf vmax(vf a, vf b) { return select((vi)(a > b), a, b); }
 inline vf vmin(vf a, vf b) { return select((vi)(a < b), a, b); }
 inline vf vabs(vf a) { return (vf)((vi)a & 0x7fffffff); }

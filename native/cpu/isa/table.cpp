@@ -20,9 +20,8 @@ extern const SaeKernels sae_kernels;
 
 const Kernels &kernels() {
   static const Kernels table = {
-      SAILS_STRING(SAILS_ISA),
-      &elementwise_kernels, &gemv_kernels, &matmul_kernels, &optimizer_kernels, &dora_kernels, &norm_kernels, &embedding_kernels,
-      &rope_kernels, &activation_kernels, &loss_kernels, &attention_kernels, &sae_kernels,
+      SAILS_STRING(SAILS_ISA), &elementwise_kernels, &gemv_kernels,       &matmul_kernels, &optimizer_kernels, &dora_kernels, &norm_kernels,
+      &embedding_kernels,      &rope_kernels,        &activation_kernels, &loss_kernels,   &attention_kernels, &sae_kernels,
   };
   return table;
 }

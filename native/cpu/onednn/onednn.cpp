@@ -94,8 +94,8 @@ std::string version_and_isa() {
     case dnnl::cpu_isa::avx512_core_amx_fp16: isa = "AMX FP16"; break;
     default: isa = "default ISA"; break;
   }
-  return "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch) +
-         " " + isa;
+  return "oneDNN " + std::to_string(version->major) + "." + std::to_string(version->minor) + "." + std::to_string(version->patch) + " " +
+         isa;
 }
 
 }  // namespace
@@ -209,7 +209,8 @@ int32_t run(OnednnMatmul *matmul, int32_t *out_done, void *c, const void *a, con
     Primitive *primitive = matmul->find({*shape, alpha, beta, threads});
     if (primitive == nullptr) return;
     if (workspace_bytes < primitive->scratch_bytes)
-      throw std::length_error("workspace of " + std::to_string(workspace_bytes) + " bytes, needs " + std::to_string(primitive->scratch_bytes));
+      throw std::length_error("workspace of " + std::to_string(workspace_bytes) + " bytes, needs " +
+                              std::to_string(primitive->scratch_bytes));
     matmul->execute(*primitive, c, a, b, workspace);
     *out_done = 1;
   });

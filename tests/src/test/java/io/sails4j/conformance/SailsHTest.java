@@ -30,6 +30,16 @@ class SailsHTest {
         assertThat(declared().map(method -> method.getAnnotation(Symbol.class).value())).containsExactlyInAnyOrderElementsOf(header);
     }
 
+    /** One cut from the header to Java: an interface a section. */
+    @Test
+    void everySectionOfTheHeaderIsAnInterface() {
+        declared().forEach(method -> {
+            String section = SailsHeader.get().function(method.getAnnotation(Symbol.class).value()).section();
+            assertThat(method.getDeclaringClass().getSimpleName()).as(method.getName())
+                .isEqualTo(Character.toUpperCase(section.charAt(0)) + section.substring(1) + "Functions");
+        });
+    }
+
     /** In names, so that no two of one type are swapped; in types, as the call passes them; in their order. */
     @Test
     void everyDeclarationHasTheHeadersParameters() {

@@ -10,6 +10,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -22,8 +23,8 @@ import java.util.regex.Pattern;
 record SailsHeader(List<Function> functions, Map<String, Integer> constants) {
     private static final SailsHeader PARSED = parse(Path.of("../native/include/sails.h"));
 
-    /** A function with all its parameters. */
-    record Function(String name, List<Parameter> parameters) {
+    /** A function with all its parameters, and the title of its section. */
+    record Function(String name, String section, List<Parameter> parameters) {
         /** Its name in Java: {@code sails_rope_append} is {@code ropeAppend}. */
         String javaName() {
             return camelCase(name.substring("sails_".length()));
@@ -61,7 +62,7 @@ record SailsHeader(List<Function> functions, Map<String, Integer> constants) {
 
     private static SailsHeader parse(Path file) {
         try {
-            return parse(Files.readString(file).replaceAll("(?s)/\\*.*?\\*/", ""));
+            return parse(Files.readString(file).replaceAll("(?s)/\\*(?! -{20,}).*?\\*/", ""));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -69,10 +70,15 @@ record SailsHeader(List<Function> functions, Map<String, Integer> constants) {
 
     private static SailsHeader parse(String header) {
         List<Function> functions = new ArrayList<>();
-        Matcher function = Pattern.compile("SAILS_API\\s+int32_t\\s+(sails_\\w+)\\(([^)]*)\\);").matcher(header);
-        while (function.find()) {
-            functions.add(new Function(function.group(1),
-                Arrays.stream(function.group(2).split(",")).map(SailsHeader::parameter).toList()));
+        String section = "";
+        Matcher next = Pattern.compile("/\\* -{20,} (\\w+)|SAILS_API\\s+int32_t\\s+(sails_\\w+)\\(([^)]*)\\);").matcher(header);
+        while (next.find()) {
+            if (next.group(1) != null) {
+                section = next.group(1);
+            } else {
+                functions.add(new Function(next.group(2), section,
+                    Arrays.stream(next.group(3).split(",")).map(SailsHeader::parameter).toList()));
+            }
         }
         Map<String, Integer> constants = new LinkedHashMap<>();
         Matcher constant = Pattern.compile("#define (SAILS_\\w+) \\(?(-?\\d+)\\)?").matcher(header);
@@ -98,9 +104,8 @@ record SailsHeader(List<Function> functions, Map<String, Integer> constants) {
         return functions.stream().filter(f -> f.name.equals(name)).findFirst().orElseThrow();
     }
 
-    /** The functions that compute: those from sails_convert on, without the questions for their workspaces. */
+    /** The functions that compute, without the questions for their workspaces. */
     List<Function> operations() {
-        return functions.subList(functions.indexOf(function("sails_convert")),
-            functions.size()).stream().filter(f -> !f.workspaceQuery()).toList();
+        return functions.stream().filter(f -> !Set.of("device", "memory", "graph").contains(f.section) && !f.workspaceQuery()).toList();
     }
 }

@@ -1,0 +1,63 @@
+// RoPE of a decoding step's queries and keys, and the way of its keys and values into the cache
+//   q = turned(q);  keys[b, place] = turned(k[b]);  values[b, place] = v[b];  k_segment[b, place] = q_segment[b];  place = *key_position
+//   q [batch, n_heads, head_dim], k, v [batch, n_kv_heads, head_dim], keys, values [batch, capacity, n_kv_heads, head_dim] f32|bf16, one
+//   dtype;
+//   table [batch, head_dim / 2, 2] f32; the rotation is block/rope.cuh's
+//
+// Grid: a block a head of q, k or v of a sequence. Bytes 2 (n_heads + 2 n_kv_heads) head_dim elements a sequence: latency is what it costs,
+// and
+// one launch is what it saves three of.
+#pragma once
+
+#include "primitives/dependent_launch.cuh"
+#include "primitives/fault.cuh"
+#include "primitives/types.cuh"
+
+namespace sails::kernels {
+
+constexpr int kRopeAppendThreads = 128;
+
+template <typename T>
+struct RopeAppend {
+  T *q, *keys, *values;
+  int32_t *k_segment;
+  const T *k, *v;
+  const float *table;
+  const int32_t *q_segment, *key_position;
+  int64_t batch, capacity, n_heads, n_kv_heads, head_dim;
+};
+
+template <typename T>
+__global__ void __launch_bounds__(kRopeAppendThreads) rope_append(const RopeAppend<T> p, Fault *fault) {
+  wait_for_grids_before();
+  let_next_grid_start();
+  const int64_t heads = p.n_heads + 2 * p.n_kv_heads, b = blockIdx.x / heads, index = blockIdx.x % heads, half = p.head_dim / 2;
+  const int64_t place = *p.key_position, row = p.n_kv_heads * p.head_dim;
+  if (!in_range(fault, kFaultKeyPosition, 0, place, p.capacity)) return;
+  const T *from;
+  T *to;
+  const bool turned = index < p.n_heads + p.n_kv_heads;
+  if (index < p.n_heads) {
+    to = p.q + (b * p.n_heads + index) * p.head_dim;
+    from = to;
+  } else {
+    const int64_t head = (index - p.n_heads) % p.n_kv_heads * p.head_dim;
+    to = (turned ? p.keys : p.values) + (b * p.capacity + place) * row + head;
+    from = (turned ? p.k : p.v) + b * row + head;
+  }
+  for (int64_t j = threadIdx.x; j < half; j += kRopeAppendThreads) {
+    const float x = to_float(from[j]), y = to_float(from[j + half]);
+    const float c = turned ? p.table[(b * half + j) * 2] : 1.0f, s = turned ? p.table[(b * half + j) * 2 + 1] : 0.0f;
+    to[j] = turned ? from_float<T>(x * c - y * s) : from[j];
+    to[j + half] = turned ? from_float<T>(y * c + x * s) : from[j + half];
+  }
+  if (index == 0 && threadIdx.x == 0) p.k_segment[b * p.capacity + place] = p.q_segment[b];
+}
+
+template <typename T>
+cudaError_t launch_rope_append(EarlyStream queue, const RopeAppend<T> &p, Fault *fault) {
+  return launch_early("rope_append", queue, rope_append<T>, dim3(static_cast<unsigned>(p.batch * (p.n_heads + 2 * p.n_kv_heads))),
+                      dim3(kRopeAppendThreads), 0, p, fault);
+}
+
+}  // namespace sails::kernels

@@ -1,0 +1,61 @@
+// The operations of a decoded token.
+#include <cstring>
+
+#include "cpu/device.h"
+#include "shell/backend.h"
+
+namespace sails {
+namespace {
+
+int64_t element_bytes(int32_t dtype) { return dtype == SAILS_F32 ? 4 : 2; }
+
+int64_t place_of(const int32_t *key_position, int64_t capacity) {
+  require(*key_position >= 0 && *key_position < capacity,
+          "key_position is " + std::to_string(*key_position) + ", the cache has room for " + std::to_string(capacity) + " keys");
+  return *key_position;
+}
+
+}  // namespace
+
+namespace backend {
+
+void rope_append(sails_device &device, void *q, void *keys, void *values, int32_t *k_segment, const void *k, const void *v,
+                 const float *table, const int32_t *q_segment, const int32_t *key_position, int64_t batch, int64_t capacity,
+                 int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype) {
+  const int64_t place = place_of(key_position, capacity), row = n_kv_heads * head_dim * element_bytes(dtype), pairs = head_dim / 2 * 2;
+  rope(device, q, q, table, batch, n_heads, head_dim, 0, dtype);
+  for (int64_t b = 0; b < batch; b++) {
+    const int64_t to = (b * capacity + place) * row;
+    rope(device, static_cast<char *>(keys) + to, static_cast<const char *>(k) + b * row, table + b * pairs, 1, n_kv_heads, head_dim, 0,
+         dtype);
+    std::memcpy(static_cast<char *>(values) + to, static_cast<const char *>(v) + b * row, static_cast<size_t>(row));
+    k_segment[b * capacity + place] = q_segment[b];
+  }
+}
+
+int64_t attention_decode_workspace_bytes(sails_device &device, int64_t batch, int64_t capacity, int64_t n_heads, int64_t n_kv_heads,
+                                         int64_t head_dim, int64_t, int32_t dtype) {
+  return attention_forward_workspace_bytes(device, batch, 1, capacity, n_heads, n_kv_heads, head_dim, dtype);
+}
+
+void attention_decode(sails_device &device, void *out, const void *q, const void *keys, const void *values, const int32_t *q_segment,
+                      const int32_t *k_segment, const int32_t *key_position, int64_t batch, int64_t capacity, int64_t n_heads,
+                      int64_t n_kv_heads, int64_t head_dim, int64_t window, float scale, float softcap, int32_t dtype, void *workspace,
+                      int64_t workspace_bytes) {
+  const int64_t place = place_of(key_position, capacity);
+  // The segments of several sequences lie `capacity` apart; the keys past the place are passed over.
+  const int64_t n_keys = batch == 1 ? place + 1 : capacity;
+  attention_forward(device, out, nullptr, q, keys, values, q_segment, k_segment, batch, 1, n_keys, n_heads, n_kv_heads, head_dim,
+                    capacity * n_kv_heads * head_dim, place, window, scale, softcap, dtype, workspace, workspace_bytes);
+}
+
+void decode_advance(sails_device &, int32_t *history, int32_t *positions, int32_t *key_position, int32_t *step, const int32_t *ids,
+                    int64_t batch, int64_t n_steps) {
+  if (*step >= 0 && *step < n_steps) std::memcpy(history + *step * batch, ids, static_cast<size_t>(batch) * sizeof(int32_t));
+  for (int64_t b = 0; b < batch; b++) positions[b]++;
+  ++*key_position;
+  ++*step;
+}
+
+}  // namespace backend
+}  // namespace sails

@@ -1,0 +1,84 @@
+// The operations of a decoded token.
+#include "cuda/attention.h"
+#include "cuda/dependent_launch.h"
+#include "cuda/device.h"
+#include "cuda/dispatch.h"
+#include "decoding/decode_advance.cuh"
+#include "decoding/rope_append.cuh"
+
+namespace sails::backend {
+namespace {
+
+using kernels::AttentionConfig;
+using kernels::AttentionPartials;
+using kernels::AttentionProblem;
+using kernels::AttentionShape;
+using kernels::bf16;
+
+template <typename T>
+void decode(CudaDevice &d, const AttentionProblem<T> &p, bool is_bf16, void *out, const int32_t *key_position, Workspace workspace) {
+  // Named: nvcc drops the braces of a list in a template's call.
+  const std::initializer_list<const void *> tensors = {p.q, p.k, p.v, out};
+  const bool vectors = is_bf16 && kernels::rows_aligned(p, tensors);
+  const AttentionConfig config = kernels::choose_attention_decode(p, is_bf16, vectors, d.multiprocessors);
+  const AttentionPartials partials = take_partials(p, config.splits, workspace);
+  check(kernels::launch_attention_decode(early_stream(d), p, config, static_cast<T *>(out), partials, key_position));
+}
+
+}  // namespace
+
+void rope_append(sails_device &device, void *q, void *keys, void *values, int32_t *k_segment, const void *k, const void *v,
+                 const float *table, const int32_t *q_segment, const int32_t *key_position, int64_t batch, int64_t capacity,
+                 int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype) {
+  with_type(dtype, q, [&](auto *typed_q) {
+    using T = std::remove_pointer_t<decltype(typed_q)>;
+    const kernels::RopeAppend<T> p = {typed_q,
+                                      static_cast<T *>(keys),
+                                      static_cast<T *>(values),
+                                      k_segment,
+                                      static_cast<const T *>(k),
+                                      static_cast<const T *>(v),
+                                      table,
+                                      q_segment,
+                                      key_position,
+                                      batch,
+                                      capacity,
+                                      n_heads,
+                                      n_kv_heads,
+                                      head_dim};
+    check(kernels::launch_rope_append(early_stream(cuda(device)), p, cuda(device).fault));
+  });
+}
+
+void decode_advance(sails_device &device, int32_t *history, int32_t *positions, int32_t *key_position, int32_t *step, const int32_t *ids,
+                    int64_t batch, int64_t n_steps) {
+  check(kernels::launch_decode_advance(cuda(device).stream, history, positions, key_position, step, ids, batch, n_steps));
+}
+
+int64_t attention_decode_workspace_bytes(sails_device &device, int64_t batch, int64_t capacity, int64_t n_heads, int64_t n_kv_heads,
+                                         int64_t head_dim, int64_t window, int32_t dtype) {
+  AttentionShape s = attention_shape(batch, 1, capacity, n_heads, n_kv_heads, head_dim);
+  s.window = window;
+  const int64_t splits = kernels::choose_attention_decode(s, dtype == SAILS_BF16, true, cuda(device).multiprocessors).splits;
+  if (splits <= 1) return 0;
+  const int64_t n = batch * n_heads * splits;
+  return 2 * aligned_bytes(4 * n) + aligned_bytes(4 * n * head_dim);
+}
+
+void attention_decode(sails_device &device, void *out, const void *q, const void *keys, const void *values, const int32_t *q_segment,
+                      const int32_t *k_segment, const int32_t *key_position, int64_t batch, int64_t capacity, int64_t n_heads,
+                      int64_t n_kv_heads, int64_t head_dim, int64_t window, float scale, float softcap, int32_t dtype, void *workspace,
+                      int64_t workspace_bytes) {
+  const AttentionShape shape = attention_shape(batch, 1, capacity, n_heads, n_kv_heads, head_dim);
+  require_indexable(shape);
+  const Workspace scratch(workspace, workspace_bytes);
+  const int64_t stride = capacity * n_kv_heads * head_dim;
+  if (dtype == SAILS_F32)
+    decode(cuda(device), attention_problem<float>(shape, q, keys, values, q_segment, k_segment, stride, 0, window, scale, softcap), false,
+           out, key_position, scratch);
+  else
+    decode(cuda(device), attention_problem<bf16>(shape, q, keys, values, q_segment, k_segment, stride, 0, window, scale, softcap), true,
+           out, key_position, scratch);
+}
+
+}  // namespace sails::backend

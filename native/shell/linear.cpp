@@ -1,0 +1,283 @@
+// Checks of linear maps with their adapters: LoRA, sets of maps, gated pairs, DoRA.
+#include "shell/checks.h"
+
+namespace {
+
+void check_lora(int64_t n, int64_t d_in, int64_t d_out, int64_t r) {
+  elements({n, d_in}, "n, d_in");
+  elements({n, d_out}, "n, d_out");
+  elements({n, r}, "n, r");
+  elements({r, d_in}, "r, d_in");
+  elements({d_out, r}, "d_out, r");
+}
+
+// The adapter of a linear map: present with r > 0, absent with r = 0.
+void check_adapter(const float *h, const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r) {
+  require(r > 0 || (h == nullptr && lora_a == nullptr && lora_b == nullptr), "r is 0, but h, lora_a or lora_b is not NULL");
+  if (h != nullptr) require_f32(h, n * r, "h");
+  require_f32(lora_a, r * d_in, "lora_a");
+  require_f32(lora_b, d_out * r, "lora_b");
+}
+
+void check_maps(const int64_t *d_out, const int64_t *r, int64_t count, int64_t n, int64_t d_in, int32_t y_dtype, int32_t dtype) {
+  require_size(count, "count");
+  require_pointer(d_out, count, 8, "d_out");
+  require_pointer(r, count, 8, "r");
+  require_f32_or_bf16(y_dtype, "ys");
+  require_f32_or_bf16(dtype, "x and weights");
+  require(y_dtype == SAILS_F32 || dtype == SAILS_BF16, "ys are bf16 where x and weights are f32");
+  elements({n, d_in}, "n, d_in");
+  for (int64_t i = 0; i < count; i++) {
+    elements({d_out[i], d_in}, "d_out, d_in");
+    elements({n, d_out[i]}, "n, d_out");
+    elements({r[i], d_in}, "r, d_in");
+    elements({r[i], d_out[i]}, "r, d_out");
+    elements({n, r[i]}, "n, r");
+  }
+}
+
+void check_adapter(const float *lora_a, const float *lora_b, int64_t d_in, int64_t d_out, int64_t r, const char *name) {
+  if (r == 0) {
+    require(lora_a == nullptr && lora_b == nullptr, std::string(name) + " has r 0, but its adapter is not NULL");
+    return;
+  }
+  require_f32(lora_a, r * d_in, name);
+  require_f32(lora_b, d_out * r, name);
+}
+
+}  // namespace
+
+extern "C" {
+
+int32_t sails_lora_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in, int64_t d_out, int64_t r) {
+  return guarded(device, "sails_lora_forward_workspace_bytes", [&] {
+    require(out_bytes != nullptr, "out_bytes is NULL");
+    check_lora(n, d_in, d_out, r);
+    *out_bytes = backend::lora_forward_workspace_bytes(*device, n, d_in, d_out, r);
+  });
+}
+
+int32_t sails_lora_forward(sails_device *device, void *y, float *h, const void *x, const float *lora_a, const float *lora_b, int64_t n,
+                           int64_t d_in, int64_t d_out, int64_t r, float scale, int32_t y_dtype, int32_t x_dtype, void *workspace,
+                           int64_t workspace_bytes) {
+  return guarded(device, "sails_lora_forward", [&] {
+    check_lora(n, d_in, d_out, r);
+    require_tensor(y, n * d_out, y_dtype, "y");
+    require_f32(h, n * r, "h");
+    require_tensor(x, n * d_in, x_dtype, "x");
+    require_f32(lora_a, r * d_in, "lora_a");
+    require_f32(lora_b, d_out * r, "lora_b");
+    if (n == 0 || r == 0) return;
+    require_workspace(workspace, workspace_bytes, backend::lora_forward_workspace_bytes(*device, n, d_in, d_out, r));
+    backend::lora_forward(*device, y, h, x, lora_a, lora_b, n, d_in, d_out, r, scale, y_dtype, x_dtype, workspace, workspace_bytes);
+  });
+}
+
+int32_t sails_lora_backward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in, int64_t d_out, int64_t r) {
+  return guarded(device, "sails_lora_backward_workspace_bytes", [&] {
+    require(out_bytes != nullptr, "out_bytes is NULL");
+    check_lora(n, d_in, d_out, r);
+    *out_bytes = backend::lora_backward_workspace_bytes(*device, n, d_in, d_out, r);
+  });
+}
+
+int32_t sails_lora_backward(sails_device *device, float *dx, float *dlora_a, float *dlora_b, const void *dy, const void *x, const float *h,
+                            const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r, float scale,
+                            int32_t dy_dtype, int32_t x_dtype, void *workspace, int64_t workspace_bytes) {
+  return guarded(device, "sails_lora_backward", [&] {
+    check_lora(n, d_in, d_out, r);
+    if (dx != nullptr) require_f32(dx, n * d_in, "dx");
+    require_f32(dlora_a, r * d_in, "dlora_a");
+    require_f32(dlora_b, d_out * r, "dlora_b");
+    require_tensor(dy, n * d_out, dy_dtype, "dy");
+    require_tensor(x, n * d_in, x_dtype, "x");
+    require_f32(h, n * r, "h");
+    require_f32(lora_a, r * d_in, "lora_a");
+    require_f32(lora_b, d_out * r, "lora_b");
+    if (n == 0 || r == 0) return;
+    require_workspace(workspace, workspace_bytes, backend::lora_backward_workspace_bytes(*device, n, d_in, d_out, r));
+    backend::lora_backward(*device, dx, dlora_a, dlora_b, dy, x, h, lora_a, lora_b, n, d_in, d_out, r, scale, dy_dtype, x_dtype, workspace,
+                           workspace_bytes);
+  });
+}
+
+int32_t sails_linear_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in, int64_t d_out, int64_t r,
+                                             int32_t y_dtype, int32_t dtype) {
+  return guarded(device, "sails_linear_forward_workspace_bytes", [&] {
+    require(out_bytes != nullptr, "out_bytes is NULL");
+    check_lora(n, d_in, d_out, r);
+    require_f32_or_bf16(y_dtype, "y");
+    require_f32_or_bf16(dtype, "x and weight");
+    *out_bytes = backend::linear_forward_workspace_bytes(*device, n, d_in, d_out, r, y_dtype, dtype);
+  });
+}
+
+int32_t sails_linear_forward(sails_device *device, void *y, float *h, const void *x, const void *weight, const float *bias,
+                             const void *residual, const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out,
+                             int64_t r, float scale, int32_t y_dtype, int32_t dtype, void *workspace, int64_t workspace_bytes) {
+  return guarded(device, "sails_linear_forward", [&] {
+    check_lora(n, d_in, d_out, r);
+    elements({d_out, d_in}, "d_out, d_in");
+    require_tensor(y, n * d_out, y_dtype, "y");
+    require_tensor(x, n * d_in, dtype, "x");
+    require_tensor(weight, d_out * d_in, dtype, "weight");
+    require(y_dtype == SAILS_F32 || dtype == SAILS_BF16, "y is bf16 where x and weight are f32");
+    if (bias != nullptr) require_f32(bias, d_out, "bias");
+    if (residual != nullptr) require_tensor(residual, n * d_out, y_dtype, "residual");
+    check_adapter(h, lora_a, lora_b, n, d_in, d_out, r);
+    require_f32(h, n * r, "h");
+    if (n == 0) return;
+    require_workspace(workspace, workspace_bytes, backend::linear_forward_workspace_bytes(*device, n, d_in, d_out, r, y_dtype, dtype));
+    backend::linear_forward(*device, y, h, x, weight, bias, residual, lora_a, lora_b, n, d_in, d_out, r, scale, y_dtype, dtype, workspace,
+                            workspace_bytes);
+  });
+}
+
+int32_t sails_linear_backward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in, int64_t d_out, int64_t r,
+                                              int32_t dtype) {
+  return guarded(device, "sails_linear_backward_workspace_bytes", [&] {
+    require(out_bytes != nullptr, "out_bytes is NULL");
+    check_lora(n, d_in, d_out, r);
+    require_f32_or_bf16(dtype, "x and weight");
+    *out_bytes = backend::linear_backward_workspace_bytes(*device, n, d_in, d_out, r, dtype);
+  });
+}
+
+int32_t sails_linear_backward(sails_device *device, float *dx, float *dlora_a, float *dlora_b, const void *dy, const void *x,
+                              const void *weight, const float *h, const float *lora_a, const float *lora_b, int64_t n, int64_t d_in,
+                              int64_t d_out, int64_t r, float scale, int32_t accumulate_dx, int32_t dtype, void *workspace,
+                              int64_t workspace_bytes) {
+  return guarded(device, "sails_linear_backward", [&] {
+    check_lora(n, d_in, d_out, r);
+    elements({d_out, d_in}, "d_out, d_in");
+    require_f32(dx, n * d_in, "dx");
+    require_tensor(dy, n * d_out, dtype, "dy");
+    require_tensor(weight, d_out * d_in, dtype, "weight");
+    check_adapter(h, lora_a, lora_b, n, d_in, d_out, r);
+    require((dlora_a == nullptr) == (dlora_b == nullptr) || n * r == 0, "dlora_a and dlora_b are both wanted or both NULL");
+    if (dlora_a != nullptr && r > 0) {
+      require_f32(dlora_a, r * d_in, "dlora_a");
+      require_f32(dlora_b, d_out * r, "dlora_b");
+      require_tensor(x, n * d_in, dtype, "x");
+      require_f32(h, n * r, "h");
+    }
+    if (n == 0) return;
+    require_workspace(workspace, workspace_bytes, backend::linear_backward_workspace_bytes(*device, n, d_in, d_out, r, dtype));
+    backend::linear_backward(*device, dx, dlora_a, dlora_b, dy, x, weight, h, lora_a, lora_b, n, d_in, d_out, r, scale, accumulate_dx,
+                             dtype, workspace, workspace_bytes);
+  });
+}
+
+int32_t sails_dora_norm(sails_device *device, float *norm, const void *weight, const float *lora_a, const float *lora_b, int64_t d_out,
+                        int64_t d_in, int64_t r, float scale, int32_t dtype) {
+  return guarded(device, "sails_dora_norm", [&] {
+    const int64_t n = elements({d_out, d_in}, "d_out, d_in");
+    const int64_t n_a = elements({r, d_in}, "r, d_in"), n_b = elements({d_out, r}, "d_out, r");
+    require_f32(norm, d_out, "norm");
+    require_tensor(weight, n, dtype, "weight");
+    require_f32(lora_a, n_a, "lora_a");
+    require_f32(lora_b, n_b, "lora_b");
+    backend::dora_norm(*device, norm, weight, lora_a, lora_b, d_out, d_in, r, scale, dtype);
+  });
+}
+
+int32_t sails_dora_forward(sails_device *device, void *y, const float *u, const float *magnitude, const float *norm, int64_t n,
+                           int64_t d_out, int32_t y_dtype) {
+  return guarded(device, "sails_dora_forward", [&] {
+    const int64_t count = elements({n, d_out}, "n, d_out");
+    require_tensor(y, count, y_dtype, "y");
+    require_f32(u, count, "u");
+    require_f32(magnitude, d_out, "magnitude");
+    require_f32(norm, d_out, "norm");
+    backend::dora_forward(*device, y, u, magnitude, norm, n, d_out, y_dtype);
+  });
+}
+
+int32_t sails_dora_backward(sails_device *device, void *du, float *dmagnitude, const void *dy, const float *u, const float *magnitude,
+                            const float *norm, int64_t n, int64_t d_out, int32_t dtype) {
+  return guarded(device, "sails_dora_backward", [&] {
+    const int64_t count = elements({n, d_out}, "n, d_out");
+    require_tensor(du, count, dtype, "du");
+    require_tensor(dy, count, dtype, "dy");
+    require_f32(u, count, "u");
+    require_f32(magnitude, d_out, "magnitude");
+    require_f32(norm, d_out, "norm");
+    if (dmagnitude != nullptr) require_f32(dmagnitude, d_out, "dmagnitude");
+    backend::dora_backward(*device, du, dmagnitude, dy, u, magnitude, norm, n, d_out, dtype);
+  });
+}
+
+int32_t sails_linear_set_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, const int64_t *d_out, const int64_t *r,
+                                                 int64_t count, int64_t n, int64_t d_in, int32_t y_dtype, int32_t dtype) {
+  return guarded(device, "sails_linear_set_forward_workspace_bytes", [&] {
+    require(out_bytes != nullptr, "out_bytes is NULL");
+    check_maps(d_out, r, count, n, d_in, y_dtype, dtype);
+    *out_bytes = backend::linear_set_forward_workspace_bytes(*device, d_out, r, count, n, d_in, y_dtype, dtype);
+  });
+}
+
+int32_t sails_linear_set_forward(sails_device *device, void *const *ys, const void *x, const void *const *weights,
+                                 const float *const *lora_as, const float *const *lora_bs, const int64_t *d_out, const int64_t *r,
+                                 const float *scale, int64_t count, int64_t n, int64_t d_in, int32_t y_dtype, int32_t dtype,
+                                 void *workspace, int64_t workspace_bytes) {
+  return guarded(device, "sails_linear_set_forward", [&] {
+    check_maps(d_out, r, count, n, d_in, y_dtype, dtype);
+    require_pointer(ys, count, 8, "ys");
+    require_pointer(weights, count, 8, "weights");
+    require_pointer(lora_as, count, 8, "lora_as");
+    require_pointer(lora_bs, count, 8, "lora_bs");
+    require_pointer(scale, count, 4, "scale");
+    require_tensor(x, n * d_in, dtype, "x");
+    for (int64_t i = 0; i < count; i++) {
+      require_tensor(ys[i], n * d_out[i], y_dtype, "ys[i]");
+      require_tensor(weights[i], d_out[i] * d_in, dtype, "weights[i]");
+      check_adapter(lora_as[i], lora_bs[i], d_in, d_out[i], r[i], "lora_as[i], lora_bs[i]");
+    }
+    if (n == 0 || count == 0) return;
+    require_workspace(workspace, workspace_bytes,
+                      backend::linear_set_forward_workspace_bytes(*device, d_out, r, count, n, d_in, y_dtype, dtype));
+    backend::linear_set_forward(*device, ys, x, weights, lora_as, lora_bs, d_out, r, scale, count, n, d_in, y_dtype, dtype, workspace,
+                                workspace_bytes);
+  });
+}
+
+int32_t sails_linear_glu_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in, int64_t d_out,
+                                                 int64_t gate_r, int64_t up_r, int32_t dtype) {
+  return guarded(device, "sails_linear_glu_forward_workspace_bytes", [&] {
+    require(out_bytes != nullptr, "out_bytes is NULL");
+    const int64_t d_outs[] = {d_out, d_out}, rs[] = {gate_r, up_r};
+    check_maps(d_outs, rs, 2, n, d_in, dtype, dtype);
+    *out_bytes = backend::linear_glu_forward_workspace_bytes(*device, n, d_in, d_out, gate_r, up_r, dtype);
+  });
+}
+
+int32_t sails_linear_glu_forward(sails_device *device, void *y, void *gate, void *up, float *gate_h, float *up_h, const void *x,
+                                 const void *gate_weight, const void *up_weight, const float *gate_lora_a, const float *gate_lora_b,
+                                 const float *up_lora_a, const float *up_lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t gate_r,
+                                 int64_t up_r, float gate_scale, float up_scale, int32_t activation, int32_t dtype, void *workspace,
+                                 int64_t workspace_bytes) {
+  return guarded(device, "sails_linear_glu_forward", [&] {
+    const int64_t d_outs[] = {d_out, d_out}, rs[] = {gate_r, up_r};
+    check_maps(d_outs, rs, 2, n, d_in, dtype, dtype);
+    require(activation == SAILS_GLU_GELU_TANH || activation == SAILS_GLU_SILU, "unknown activation " + std::to_string(activation));
+    require_tensor(y, n * d_out, dtype, "y");
+    require_tensor(x, n * d_in, dtype, "x");
+    require((gate == nullptr) == (up == nullptr) || n * d_out == 0, "gate and up are both kept or both NULL");
+    if (gate != nullptr) require_tensor(gate, n * d_out, dtype, "gate");
+    if (up != nullptr) require_tensor(up, n * d_out, dtype, "up");
+    if (gate_h != nullptr) require_f32(gate_h, n * gate_r, "gate_h");
+    if (up_h != nullptr) require_f32(up_h, n * up_r, "up_h");
+    require_tensor(gate_weight, d_out * d_in, dtype, "gate_weight");
+    require_tensor(up_weight, d_out * d_in, dtype, "up_weight");
+    check_adapter(gate_lora_a, gate_lora_b, d_in, d_out, gate_r, "gate_lora");
+    check_adapter(up_lora_a, up_lora_b, d_in, d_out, up_r, "up_lora");
+    if (n * d_out == 0) return;
+    require_workspace(workspace, workspace_bytes,
+                      backend::linear_glu_forward_workspace_bytes(*device, n, d_in, d_out, gate_r, up_r, dtype));
+    backend::linear_glu_forward(*device, y, gate, up, gate_h, up_h, x, gate_weight, up_weight, gate_lora_a, gate_lora_b, up_lora_a,
+                                up_lora_b, n, d_in, d_out, gate_r, up_r, gate_scale, up_scale, activation, dtype, workspace,
+                                workspace_bytes);
+  });
+}
+
+}  // extern "C"
