@@ -7,7 +7,8 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The library's loggers in this program: each message is a sentence on standard error, with flags for the options that it names. Not by java.util.logging,
+ * The library's loggers in this program: each message is a sentence on standard error, with flags for the options that it names. Not by
+ * java.util.logging,
  * whose handlers are closed when the JVM begins to end: a run that was asked to stop has still something to say then.
  */
 public final class TerminalLoggers extends System.LoggerFinder {
