@@ -61,7 +61,8 @@ public final class Consumer {
     private static Path writeSae(Path directory) throws IOException {
         Random random = new Random(3);
         SequencedMap<String, HostTensor> arrays = new LinkedHashMap<>();
-        for (Map.Entry<String, long[]> array : List.of(Map.entry("W_enc", new long[] {D_MODEL, D_SAE}), Map.entry("W_dec", new long[] {D_SAE, D_MODEL}),
+        for (Map.Entry<String, long[]> array : List.of(Map.entry("W_enc", new long[] {D_MODEL, D_SAE}),
+            Map.entry("W_dec", new long[] {D_SAE, D_MODEL}),
             Map.entry("b_enc", new long[] {D_SAE}), Map.entry("b_dec", new long[] {D_MODEL}), Map.entry("threshold", new long[] {D_SAE}))) {
             long n = 1;
             for (long dim : array.getValue()) {
@@ -74,7 +75,8 @@ public final class Consumer {
             arrays.put(array.getKey(), HostTensor.ofFloats(values, array.getValue()));
         }
         SafetensorsWriter.write(directory.resolve("sae_weights.safetensors"), arrays, Map.of());
-        Files.writeString(directory.resolve("cfg.json"), "{\"architecture\": \"jumprelu\", \"d_in\": " + D_MODEL + ", \"d_sae\": " + D_SAE + "}");
+        Files.writeString(directory.resolve("cfg.json"),
+            "{\"architecture\": \"jumprelu\", \"d_in\": " + D_MODEL + ", \"d_sae\": " + D_SAE + "}");
         return directory;
     }
 }
