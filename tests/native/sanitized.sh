@@ -39,7 +39,7 @@ pids=()
 for seed in "$@"; do
   variant=${kernels[run % 2]}
   LD_PRELOAD="$asan:$ubsan" "$jdk/bin/java" --enable-native-access=ALL-UNNAMED -Dsails.library.dir="$build_dir" -cp "$class_path" \
-    io.sails4j.cli.Main selftest --backend emulator --backend-options "seed=$seed,kernels=$variant" --seed "$seed" \
+    io.sails4j.cli.Main selftest --backend emulator --backend-options "seed=$seed,kernels=$variant,head_mib=1" --seed "$seed" \
     >"$build_dir/selftest-$run.log" 2>&1 &
   pids+=($!)
   run=$((run + 1))

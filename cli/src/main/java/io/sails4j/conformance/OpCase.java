@@ -22,6 +22,11 @@ public interface OpCase {
      */
     Runnable prepare(Fixture fixture);
 
+    /** Whether an emulated device takes seconds for it, and a smaller case shows the same there. */
+    default boolean large() {
+        return false;
+    }
+
     /** The shape for tables: the record's components. */
     default String describe() {
         String text = toString();
