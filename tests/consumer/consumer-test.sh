@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A user's project outside the repository: it names the library by its coordinates alone, compiles with every warning an error, and runs,
 # on the class path and on the module path. Called by Maven:
-#   consumer-test.sh <working directory> <library's jar> <local Maven repository> <versions of the compiler, dependency and install plugins...>
+#   consumer-test.sh <working directory> <library's jar> <local Maven repository> <versions of the compiler, dependency and install
+#   plugins...>
 # The local repository is read through links, so that nothing is installed into it.
 set -euo pipefail
 work=$1

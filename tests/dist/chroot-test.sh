@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Unpacks the archive in a root directory that holds a shell, the C and C++ libraries and nothing else (no Java, no network), and runs it there:
+# Unpacks the archive in a root directory that holds a shell, the C and C++ libraries and nothing else (no Java, no network), and runs it
+# there:
 #   tests/dist/chroot-test.sh [archive] [root directory, such as debootstrap's; default: a new one made of this machine's files]
 # As root, after `mvn -Pdist package`; about two minutes. Called by `mvn -Pdist -Dsails.dist.test.skip=false verify`.
 set -euo pipefail
@@ -33,7 +34,9 @@ if [ -z "$root" ]; then
   for program in sh cat ls dirname readlink env; do bring "$(readlink -f "$(command -v "$program")")" "$(command -v "$program")"; done
   cp -L "$(command -v sh)" "$root/bin/sh"
   # What any Debian has: all of glibc; the C++ library comes with apt.
-  for library in libdl.so.2 libpthread.so.0 librt.so.1 libm.so.6 libstdc++.so.6 libgcc_s.so.1; do bring "$(ldconfig -p | awk -v l="$library" '$1 == l && /x86-64/ { print $NF; exit }')"; done
+  for library in libdl.so.2 libpthread.so.0 librt.so.1 libm.so.6 libstdc++.so.6 libgcc_s.so.1; do
+    bring "$(ldconfig -p | awk -v l="$library" '$1 == l && /x86-64/ { print $NF; exit }')"
+  done
   mknod -m 666 "$root/dev/null" c 1 3
   mknod -m 666 "$root/dev/urandom" c 1 9
   mknod -m 666 "$root/dev/random" c 1 8
@@ -47,7 +50,8 @@ ln -sf "/opt/$name/bin/sails" "$root/usr/bin/sails"
 # In a mount namespace of its own, so that /proc goes with it.
 inside() {
   # shellcheck disable=SC2016 # the inner shell's own parameters
-  unshare --mount sh -c 'mount -t proc proc "$1/proc" && root=$1 && shift && exec chroot "$root" env -i PATH=/usr/bin:/bin LANG=C "$@"' sh "$root" "$@"
+  unshare --mount sh -c \
+    'mount -t proc proc "$1/proc" && root=$1 && shift && exec chroot "$root" env -i PATH=/usr/bin:/bin LANG=C "$@"' sh "$root" "$@"
 }
 ! inside java -version >/dev/null 2>&1 || fail "the root directory has a java"
 

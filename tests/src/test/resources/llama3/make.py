@@ -12,7 +12,8 @@ IGNORED = -100
 
 def model(tied):
     torch.manual_seed(17 if tied else 16)
-    scaling = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 512}
+    scaling = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+               "original_max_position_embeddings": 512}
     config = LlamaConfig(
         vocab_size=53, hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, head_dim=8,
         max_position_embeddings=4096, initializer_range=0.3, rms_norm_eps=1e-5, tie_word_embeddings=tied,

@@ -1,11 +1,14 @@
 package io.sails4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.NativeException;
 import io.sails4j.conformance.CaseResult;
 import io.sails4j.conformance.ConformanceSuite;
 import io.sails4j.conformance.ConformanceTable;
 import io.sails4j.conformance.OpCase;
+import io.sails4j.conformance.SupportTable;
 import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
 import io.sails4j.parity.ParitySuite;
 import io.sails4j.parity.ParityTable;
 import io.sails4j.parity.Reference;
@@ -34,8 +37,16 @@ final class SelftestCommand implements Callable<Integer> {
     @Option(names = "--reference", paramLabel = "DIR", description = "also compare with the reference data of this directory")
     private @Nullable Path reference;
 
+    @Option(names = "--support",
+        description = "run every operation on each backend that this machine can open, and print sections by backends as a "
+            + "table in Markdown")
+    private boolean support;
+
     @Override
     public Integer call() {
+        if (support) {
+            return support();
+        }
         Set<String> known = ConformanceSuite.cases().stream().map(OpCase::operation).collect(Collectors.toCollection(TreeSet::new));
         operations.stream().filter(name -> !known.contains(name)).findFirst().ifPresent(name -> {
             throw common.wrong("--operations names '" + name + "'; expected some of " + String.join(", ", known));
@@ -57,6 +68,22 @@ final class SelftestCommand implements Callable<Integer> {
             boolean compared = cases.stream().mapToLong(CaseResult::comparisons).sum() > 0;
             return compared && failed(cases) == 0 && apart.isEmpty() ? 0 : 1;
         }
+    }
+
+    private int support() {
+        SupportTable table = new SupportTable();
+        long failed = 0;
+        for (String backend : List.of("cpu", "emulator", "cuda")) {
+            try (Engine engine = Engine.open(new EngineOptions(backend, common.threads(), ""))) {
+                common.message("running every case on " + engine.device().describe());
+                failed += table.add(backend, engine, common.seed());
+            } catch (NativeException e) {
+                common.message(backend + ": " + e.text());
+                table.leaveOut(backend);
+            }
+        }
+        common.printText(table.text());
+        return failed == 0 ? 0 : 1;
     }
 
     private static long failed(List<CaseResult> cases) {
