@@ -121,7 +121,7 @@ native_libraries
 licences
 contents
 cp "$root/dist/sails" "$home/bin/sails"
-[ ! -f "$root/tools/gpu-measure.sh" ] || cp "$root/tools/gpu-measure.sh" "$home/tools/"
+[ ! -f "$root/tools/gpu-measure.sh" ] || cp -R "$root/tools/gpu-measure.sh" "$root/tools/gpu-measure" "$home/tools/"
 chmod -R u=rwX,go=rX "$home"
 
 archive=$out/$name.tar.gz

@@ -46,6 +46,7 @@ done
 [[ $limit =~ ^[0-9]+$ ]] || fail "--limit is '$limit', expected seconds"
 
 home=$(cd "$(dirname "$(readlink -f "$0")")/.." && pwd)
+programs=$home/tools/gpu-measure
 sails=$home/bin/sails
 [ -x "$sails" ] || sails=$home/sails
 [ -x "$sails" ] || fail "there is no bin/sails beside tools/: run this from the unpacked archive"
@@ -103,9 +104,11 @@ left_out() {
 }
 
 facts() {
-  if [ -z "$dry_run" ] && command -v nvidia-smi >/dev/null && nvidia-smi --query-gpu=compute_cap --format=csv,noheader | grep -q '^9\.0'; then
+  if [ -z "$dry_run" ] && command -v nvidia-smi >/dev/null &&
+    nvidia-smi --query-gpu=compute_cap --format=csv,noheader | grep -q '^9\.0'; then
     # Everything else would measure the wrong kernels.
-    "$sails" selftest "${backend[@]}" --operations convert | grep 'wgmma' || { echo "this library has no code for sm_90a: no wgmma on a card of 9.0"; return 1; }
+    "$sails" selftest "${backend[@]}" --operations convert | grep 'wgmma' ||
+      { echo "this library has no code for sm_90a: no wgmma on a card of 9.0"; return 1; }
   fi
   date -u '+date: %Y-%m-%dT%H:%M:%SZ'
   "$sails" --version
@@ -113,7 +116,8 @@ facts() {
   uname -srm
   grep -m1 'model name' /proc/cpuinfo || true
   if command -v nvidia-smi >/dev/null; then
-    nvidia-smi --query-gpu=name,driver_version,memory.total,power.limit,clocks.max.sm,clocks.max.memory,clocks.sm,temperature.gpu,persistence_mode --format=csv
+    local query=name,driver_version,memory.total,power.limit,clocks.max.sm,clocks.max.memory,clocks.sm,temperature.gpu,persistence_mode
+    nvidia-smi "--query-gpu=$query" --format=csv
     nvidia-smi
   else
     echo "nvidia-smi: not found"
@@ -135,7 +139,8 @@ find_sanitizer() {
 }
 
 sanitizer() {
-  "$sanitizer" --tool "$1" --target-processes all --error-exitcode 9 --print-limit 20 --report-api-errors no "$sails" selftest "${backend[@]}" \
+  "$sanitizer" --tool "$1" --target-processes all --error-exitcode 9 --print-limit 20 --report-api-errors no \
+    "$sails" selftest "${backend[@]}" \
     --backend-options multiprocessors=4
 }
 
@@ -151,263 +156,7 @@ single_group() {
 
 # PyTorch at our shapes under our names: lines of operation, shape, variant, seconds.
 peer() {
-  DRY_RUN=$dry_run MODELS=$models "$python" -c "$(peer_program)" "$1" "$out/torch-$1.tsv"
-}
-
-peer_program() {
-  cat <<'PYTHON'
-import math, os, statistics, sys, time
-import torch
-import torch.nn.functional as F
-
-DRY = bool(os.environ.get("DRY_RUN"))
-DEVICE = "cpu" if DRY else "cuda"
-BF16 = torch.bfloat16
-RANK = 16
-ACTIVE = 80
-TOKENS, LENGTHS, STEP_LENGTHS, SAE_WIDTHS = (32, [16, 32], [32], [512]) if DRY else (4096, [1024, 4096], [2048, 4096], [16384, 65536])
-SHAPES = {
-    "2b": dict(name="2B", d=2304, layers=26, heads=8, kv=4, head_dim=256, ff=9216, vocab=256000, window=4096, scalar=256),
-    "9b": dict(name="9B", d=3584, layers=42, heads=16, kv=8, head_dim=256, ff=14336, vocab=256000, window=4096, scalar=256),
-}
-TINY = dict(name="tiny", d=64, layers=2, heads=4, kv=2, head_dim=16, ff=128, vocab=512, window=16, scalar=16)
-MODELS = [TINY] if DRY else [SHAPES[m] for m in os.environ["MODELS"].split(",")]
-OUT = open(sys.argv[2], "w")
-
-
-def report(operation, shape, variant, seconds):
-    text = f"{operation}\t{shape}\t{variant}\t{seconds:.9g}"
-    print(text, file=OUT, flush=True)
-    print(text, flush=True)
-
-
-def failed(operation, shape, variant, error):
-    sentence = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    print(f"{operation}, {shape}, {variant}: {type(error).__name__}: {sentence}", file=sys.stderr, flush=True)
-    if DEVICE == "cuda":
-        torch.cuda.empty_cache()
-
-
-def wait():
-    if DEVICE == "cuda":
-        torch.cuda.synchronize()
-
-
-def queue(calls, times):
-    wait()
-    start = time.perf_counter()
-    for i in range(times):
-        calls[i % len(calls)]()
-    wait()
-    return time.perf_counter() - start
-
-
-def seconds(calls):
-    """Of one call: the median of several queues between two waits; the calls are the same on buffers of their own."""
-    queue(calls, 2 * len(calls))
-    target, repeats, most = (0.0005, 3, 4) if DRY else (0.03, 5, 4096)
-    once = queue(calls, len(calls)) / len(calls)
-    times = max(len(calls), min(most, math.ceil(target / once)))
-    return statistics.median(queue(calls, times) / times for _ in range(repeats))
-
-
-def timed(operation, shape, variant, make):
-    """make gives a call and the bytes it moves; as many copies as no cache holds."""
-    try:
-        call, size = make()
-        calls = [call] + [make()[0] for _ in range(min(15, int((1 << 16 if DRY else 256 << 20) // max(1, size))))]
-        found = seconds(calls)
-        report(operation, shape, variant, found)
-        return found
-    except Exception as error:
-        failed(operation, shape, variant, error)
-        return math.nan
-
-
-def random(*shape, dtype=BF16, grad=False):
-    return torch.randn(*shape, device=DEVICE, dtype=torch.float32).to(dtype).requires_grad_(grad)
-
-
-def matmul(layer, m, n, k, layout):
-    def make():
-        a = random(k, m).t() if layout == "TN" else random(m, k)
-        b = random(n, k).t() if layout == "NT" else random(k, n)
-        c = torch.empty(m, n, device=DEVICE, dtype=BF16)
-        return (lambda: torch.matmul(a, b, out=c)), 2 * (m * k + k * n + m * n)
-    return timed("matmul", f"{layer}, {m} x {n} x {k} {layout}", "matmul", make)
-
-
-def attention(layer, model, head_dim, length, window):
-    heads, kv = model["heads"] * model["head_dim"] // head_dim, model["kv"] * model["head_dim"] // head_dim
-    scale, cap = head_dim ** -0.5, 50.0
-    i = torch.arange(length, device=DEVICE)
-    visible = (i[:, None] >= i[None, :]) & ((i[:, None] - i[None, :] < window) if window else True)
-
-    def eager(q, k, v):
-        scores = q @ k.repeat_interleave(heads // kv, 1).transpose(2, 3) * scale
-        scores = (torch.tanh(scores / cap) * cap).masked_fill(~visible, float("-inf"))
-        return torch.softmax(scores, -1, dtype=torch.float32).to(q.dtype) @ v.repeat_interleave(heads // kv, 1)
-
-    def sdpa(q, k, v):
-        mask = dict(attn_mask=visible) if window else dict(is_causal=True)
-        return F.scaled_dot_product_attention(q, k, v, scale=scale, enable_gqa=True, **mask)
-
-    variants = {"eager": eager, "sdpa, no soft-cap": sdpa}
-    if DEVICE == "cuda":
-        from torch.nn.attention.flex_attention import create_block_mask, flex_attention
-        block_mask = create_block_mask(lambda b, h, p, j: (p >= j) & ((p - j < window) if window else (p >= j)), None, None, length, length, DEVICE)
-        compiled = torch.compile(flex_attention)
-        variants["flex_attention"] = lambda q, k, v: compiled(q, k, v, score_mod=lambda s, b, h, p, j: torch.tanh(s / cap) * cap, block_mask=block_mask,
-                                                              scale=scale, enable_gqa=True)
-    size = 2 * length * head_dim * (2 * heads + 2 * kv)
-    for name, function in variants.items():
-        def forward():
-            q, k, v = random(1, heads, length, head_dim), random(1, kv, length, head_dim), random(1, kv, length, head_dim)
-            return (lambda: function(q, k, v)), size
-
-        def backward():
-            inputs = [random(1, n, length, head_dim, grad=True) for n in (heads, kv, kv)]
-            y = function(*inputs)
-            dy = random(*y.shape)
-            return (lambda: torch.autograd.grad(y, inputs, dy, retain_graph=True)), 4 * size
-        with torch.no_grad():
-            timed("attention_forward", layer, name, forward)
-        timed("attention_backward", layer, name, backward)
-
-
-def kernels():
-    def copy():
-        n = (1 << 20 if DRY else 1 << 30) // 4
-        a, b = torch.zeros(n, device=DEVICE), torch.zeros(n, device=DEVICE)
-        return (lambda: b.copy_(a)), 8 * n
-    bytes_per_s = 2 * (1 << 20 if DRY else 1 << 30) / timed("copy", "1 MiB" if DRY else "1 GiB", "copy_", copy)
-    best = min(matmul("square", TOKENS, TOKENS, TOKENS, layout) for layout in ("NT", "NN", "TN"))
-    print(f"# torch ceilings: copy {bytes_per_s * 1e-9:.1f} GB/s, matmul bf16 {2e-12 * TOKENS ** 3 / best:.3g} TFLOP/s", flush=True)
-    for m in MODELS:
-        for p, (o, i) in {"q_proj": (m["heads"] * m["head_dim"], m["d"]), "gate_proj": (m["ff"], m["d"]), "down_proj": (m["d"], m["ff"])}.items():
-            matmul(f"{m['name']} {p} forward", TOKENS, o, i, "NT")
-            matmul(f"{m['name']} {p} input gradient", TOKENS, i, o, "NN")
-            matmul(f"{m['name']} {p} weight gradient", o, i, TOKENS, "TN")
-        for head_dim in (m["head_dim"], m["head_dim"] // 2):
-            for length in LENGTHS:
-                attention(f"{m['name']} head_dim {head_dim}, global, {length}", m, head_dim, length, 0)
-            attention(f"{m['name']} head_dim {head_dim}, window {LENGTHS[-1] // 4}, {LENGTHS[-1]}", m, head_dim, LENGTHS[-1], LENGTHS[-1] // 4)
-
-
-def sae():
-    d = MODELS[0]["d"]
-    for width in SAE_WIDTHS:
-        w_enc, w_dec = random(d, width) * d ** -0.5, random(width, d)
-        b_enc, b_dec = random(width, dtype=torch.float32) * 0, random(d, dtype=torch.float32)
-        # The threshold that about ACTIVE features of a token pass.
-        active = min(ACTIVE, width // 4)
-        threshold = torch.full((width,), math.sqrt(2) * torch.erfinv(torch.tensor(1 - 2 * active / width)).item(), device=DEVICE)
-
-        def encode(x):
-            z = x @ w_enc + b_enc
-            return torch.where(z > threshold, z, 0).to(BF16)
-
-        def decode(acts):
-            return acts @ w_dec + b_dec
-
-        def both(x):
-            return decode(encode(x))
-        for name, wrap in {"eager": lambda f: f, "torch.compile": torch.compile}.items():
-            def making(function, given):
-                wrapped = wrap(function)
-
-                def make():
-                    x = given()
-                    return (lambda: wrapped(x)), 2 * d * width
-                return make
-            with torch.no_grad():
-                rows = lambda: random(TOKENS, d)
-                timed("sae_encode", f"{d} -> {width}, JumpReLU", name + ", dense", making(encode, rows))
-                timed("sae_decode", f"{d} -> {width}, {active} active", name + ", dense", making(decode, lambda: encode(rows())))
-                timed("sae_encode + sae_decode", f"{d} -> {width}", name + ", dense", making(both, rows))
-
-
-def gemma(m, layers, vocab, attention_code, head):
-    from peft import LoraConfig, get_peft_model
-    from transformers import Gemma2Config, Gemma2ForCausalLM, Gemma2Model
-    config = Gemma2Config(vocab_size=vocab, hidden_size=m["d"], num_hidden_layers=layers, num_attention_heads=m["heads"], num_key_value_heads=m["kv"],
-                          head_dim=m["head_dim"], intermediate_size=m["ff"], sliding_window=m["window"], query_pre_attn_scalar=m["scalar"],
-                          attn_implementation=attention_code, use_cache=False)
-    default = torch.get_default_dtype()
-    torch.set_default_dtype(BF16)
-    try:
-        with torch.device(DEVICE):
-            model = (Gemma2ForCausalLM if head else Gemma2Model)(config)
-    finally:
-        torch.set_default_dtype(default)
-    lora = LoraConfig(r=RANK, lora_alpha=RANK, target_modules=["q_proj", "k_proj", "v_proj", "o_proj"], lora_dropout=0.0)
-    return get_peft_model(model, lora).train()
-
-
-ATTENTIONS = {"eager": "transformers + PEFT, eager", "sdpa": "transformers + PEFT, sdpa, no soft-cap"}
-
-
-def layer():
-    length = LENGTHS[-1]
-    batch = max(1, TOKENS // length)
-    for m in MODELS:
-        layers = min(4, m["layers"])
-        shape = f"{m['name']}, {batch} x {length}, LoRA r {RANK}"
-        for code, variant in ATTENTIONS.items():
-            try:
-                model = gemma(m, layers, 1024, code, head=False)
-                ids = torch.randint(0, 1024, (batch, length), device=DEVICE)
-                forward = seconds([lambda: model(input_ids=ids).last_hidden_state])
-                dy = random(batch, length, m["d"])
-
-                def step():
-                    model(input_ids=ids).last_hidden_state.backward(dy)
-                both = seconds([step])
-                report("forward", shape, variant, forward / layers)
-                report("forward + backward", shape, variant, both / layers)
-                del model
-            except Exception as error:
-                failed("layer", shape, variant, error)
-
-
-def training_step():
-    for m in MODELS:
-        for length in STEP_LENGTHS:
-            batch = max(1, TOKENS // length)
-            for checkpointing in (False, True):
-                shape = f"{m['name']}, {m['layers']} layers, {batch} x {length}, LoRA r {RANK}" + (", recomputation full" if checkpointing else "")
-                for code, variant in ATTENTIONS.items():
-                    try:
-                        one_step(m, shape, variant, code, batch, length, checkpointing)
-                    except Exception as error:
-                        failed("step", shape, variant, error)
-
-
-def one_step(m, shape, variant, code, batch, length, checkpointing):
-    model = gemma(m, m["layers"], m["vocab"], code, head=True)
-    if checkpointing:
-        model.enable_input_require_grads()
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs=dict(use_reentrant=False))
-    trained = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=1e-6, fused=DEVICE == "cuda")
-    ids = torch.randint(0, m["vocab"], (batch, length), device=DEVICE)
-
-    def step():
-        model(input_ids=ids, labels=ids).loss.backward()
-        torch.nn.utils.clip_grad_norm_(trained, 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-    queue([step], 1)
-    report("step", shape, variant, min(queue([step], 1) for _ in range(3)))
-    if DEVICE == "cuda":
-        print(f"{shape}, {variant}: peak {torch.cuda.max_memory_allocated() >> 20} MiB", flush=True)
-        torch.cuda.reset_peak_memory_stats()
-
-
-name = torch.cuda.get_device_name() if DEVICE == "cuda" else "cpu"
-print(f"# torch {torch.__version__}, CUDA {torch.version.cuda}, {name}", flush=True)
-dict(kernels=kernels, sae=sae, layer=layer, step=training_step)[sys.argv[1]]()
-PYTHON
+  DRY_RUN=$dry_run MODELS=$models "$python" "$programs/torch_peer.py" "$1" "$out/torch-$1.tsv"
 }
 
 # ours / torch / ceiling: bench-*.md joined with torch-*.tsv by operation and shape.
@@ -429,14 +178,15 @@ table() {
   echo "| part | how it ended | s |"
   echo "|---|---|--:|"
   # A part that was run again counts once, as it ended last.
-  awk -F '\t' '{ if (!($1 in line)) order[++n] = $1; line[$1] = "| " $1 " | " $2 " | " $3 " |" } END { for (i = 1; i <= n; i++) print line[order[i]] }' "$out/parts.tsv"
+  awk -F '\t' -f "$programs/parts.awk" "$out/parts.tsv"
   echo
-  echo "Time of one call; \"of ceiling\" by the roofline of the copy and the product measured in the same run; \"faster\" is torch's time over ours."
+  echo "Time of one call; \"of ceiling\" by the roofline of the copy and the product measured in the same run;" \
+    "\"faster\" is torch's time over ours."
   echo
   echo "| operation | shape | ours | of ceiling | torch | variant | faster |"
   echo "|---|---|--:|--:|--:|---|--:|"
   cat "$out"/torch-*.tsv 2>/dev/null >"$out/torch.tsv" || true
-  cat "$out"/bench-*.md 2>/dev/null | awk -F '\t' -v peers="$out/torch.tsv" "$(join_program)"
+  cat "$out"/bench-*.md 2>/dev/null | awk -F '\t' -v peers="$out/torch.tsv" -f "$programs/join.awk"
   clusters_table
 }
 
@@ -448,63 +198,13 @@ clusters_table() {
   echo
   echo "| operation | shape | pairs | single | faster |"
   echo "|---|---|--:|--:|--:|"
-  cat "$out"/single-*.md | awk -v pairs="$(cat "$out"/bench-*.md 2>/dev/null)" '
-    function seconds(text,    t) { split(text, t, " "); return t[1] * (t[2] == "us" ? 1e-6 : t[2] == "ms" ? 1e-3 : 1) }
-    BEGIN { n = split(pairs, lines, "\n"); for (i = 1; i <= n; i++) if (lines[i] ~ /^\| (kernels|sae) /) { split(lines[i], c, / *\| */); time[c[3], c[4]] = c[6] } }
-    /^\| (kernels|sae) / {
-      split($0, c, / *\| */)
-      if (c[3] !~ /^(matmul|linear|head|sae_encode)/ || !((c[3], c[4]) in time) || seconds(time[c[3], c[4]]) == 0) next
-      printf "| %s | %s | %s | %s | %.2f |\n", c[3], c[4], time[c[3], c[4]], c[6], seconds(c[6]) / seconds(time[c[3], c[4]])
-    }'
-}
-
-join_program() {
-  cat <<'AWK'
-function seconds(text) {
-  split(text, t, " ")
-  return t[1] * (t[2] == "us" ? 1e-6 : t[2] == "ms" ? 1e-3 : 1)
-}
-function human(s) {
-  return s < 1e-3 ? sprintf("%.3g us", s * 1e6) : s < 1 ? sprintf("%.3g ms", s * 1e3) : sprintf("%.3g s", s)
-}
-function row(operation, shape, ours, share,    key, n, i, variants) {
-  key = operation SUBSEP shape
-  if (!(key in found)) {
-    printf "| %s | %s | %s | %s | | | |\n", operation, shape, human(ours), share
-    return
-  }
-  n = split(found[key], variants, SUBSEP)
-  for (i = 1; i <= n; i++)
-    printf "| %s | %s | %s | %s | %s | %s | %.2f |\n", operation, shape, human(ours), share, human(time[key, variants[i]]), variants[i],
-      time[key, variants[i]] / ours
-}
-BEGIN {
-  while ((getline line < peers) > 0) {
-    split(line, p, "\t")
-    key = p[1] SUBSEP p[2]
-    if (key in found) found[key] = found[key] SUBSEP p[3]
-    else found[key] = p[3]
-    time[key, p[3]] = p[4]
-  }
-}
-/^\| (kernels|layer|step|decode|sae) / {
-  split($0, c, / *\| */)
-  ours = seconds(c[6])
-  row(c[3], c[4], ours, c[9])
-  # Encoding and decoding together, as the peers also do it.
-  if (c[3] == "sae_encode" && c[4] ~ /, JumpReLU$/) encode[substr(c[4], 1, index(c[4], ",") - 1)] = ours
-  if (c[3] == "sae_decode") {
-    width = substr(c[4], 1, index(c[4], ",") - 1)
-    if (width in encode) row("sae_encode + sae_decode", width, encode[width] + ours, "")
-  }
-}
-AWK
+  cat "$out"/single-*.md | awk -v pairs="$(cat "$out"/bench-*.md 2>/dev/null)" -f "$programs/clusters.awk"
 }
 
 # timeout runs programs, so a part is this script's function in a shell of its own.
 as_program() {
-  export -f facts selftest sanitizer bench_group single_group peer peer_program table clusters_table join_program
-  export sails out python dry_run models sanitizer
+  export -f facts selftest sanitizer bench_group single_group peer table clusters_table
+  export sails out python dry_run models sanitizer programs
   local name=$1
   shift
   part "$name" bash -c "$(declare -p backend bench parity); set -euo pipefail; \"\$@\"" bash "$@"
@@ -512,7 +212,7 @@ as_program() {
 
 # cuBLASLt for the ceiling: the one that PyTorch brings, where the system has none.
 find_cublaslt() {
-  "$python" -c 'import glob, nvidia; print(next(f for root in nvidia.__path__ for f in sorted(glob.glob(root + "/*/lib/libcublasLt.so.1[0-9]"))))' 2>/dev/null || true
+  "$python" "$programs/find_cublaslt.py" 2>/dev/null || true
 }
 
 if [ -z "${SAILS_CUBLASLT:-}" ] && ! ldconfig -p 2>/dev/null | grep -q 'libcublasLt\.so\.1[23]'; then

@@ -46,10 +46,6 @@ class LayoutTest {
             }
         }
         String name = inside.getFileName().toString();
-        if (name.equals("gpu-measure.sh")) {
-            // Holds programs of other languages until they are files of their own.
-            return false;
-        }
         return Files.isRegularFile(file) && SOURCES.contains(name.substring(name.lastIndexOf('.') + 1));
     }
 
