@@ -3,7 +3,7 @@
 #
 #   tools/kernel-resources.sh                          for sm_80 and sm_90a
 #   tools/kernel-resources.sh sm_86 sm_120             for these
-#   tools/kernel-resources.sh --update docs/kernels.md rewrites the table between the file's resources:begin and resources:end
+#   tools/kernel-resources.sh --update docs/kernel-resources.md rewrites the table between the file's resources:begin and resources:end
 #
 # Exits with 1 if a kernel of the model's shapes spills registers or ptxas runs warpgroup products one by one, with 2 if something is
 # missing. JOBS=n limits how many files are compiled at
