@@ -44,13 +44,13 @@ public final class SupportTable {
     public long add(String title, Engine engine, long seed) {
         List<CaseResult> results = ConformanceSuite.run(engine, seed, Set.of(), result -> {});
         Map<String, String> column = new LinkedHashMap<>();
-        for (String section : SECTIONS) {
-            List<CaseResult> own = results.stream().filter(r -> section(r.operation()).equals(section)).toList();
+        operations.forEach((section, names) -> {
+            List<CaseResult> own = results.stream().filter(r -> names.contains(r.operation())).toList();
             List<String> failed = own.stream().filter(r -> !r.ok()).map(CaseResult::operation).distinct().toList();
             String types = own.stream().map(r -> r.dtype().name().toLowerCase(Locale.ROOT)).distinct().sorted()
                 .collect(Collectors.joining(", "));
             column.put(section, failed.isEmpty() ? own.size() + " cases, " + types : "fails: " + String.join(", ", failed));
-        }
+        });
         columns.put(title, column);
         return results.stream().filter(r -> !r.ok()).count();
     }
