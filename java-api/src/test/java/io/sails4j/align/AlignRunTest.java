@@ -25,7 +25,6 @@ import io.sails4j.objective.PreferenceLoss;
 import io.sails4j.objective.Reference;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.objective.StepReadings;
-import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.ops.PreferenceKind;
@@ -35,7 +34,6 @@ import io.sails4j.subspace.PcaSubspace;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.DType;
 import io.sails4j.testing.TinyModel;
-import io.sails4j.train.LrSchedule;
 import io.sails4j.train.Master;
 import io.sails4j.train.OptimizerState;
 import io.sails4j.train.ScheduleOptions;
@@ -98,21 +96,10 @@ class AlignRunTest {
         return new SafetySubspace(map, Map.of());
     }
 
-    private static TrainingOptions options(int epochs, double lr) {
-        return TrainingOptions.defaults().withBatching(b -> {
-            b.epochs = epochs;
-            b.maxSteps = 0;
-            b.batchTokens = 60;
-            b.microBatchTokens = 40;
-        }).withAdamw(_ -> new AdamwOptions(lr, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
-            t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1);
-            t.seed = 1;
-        });
-    }
-
     private static AlignOptions request(Method method, Objective objective, Constraint constraint, int epochs, double lr) {
         return new AlignOptions(method, new ObjectiveOptions(objective, 0.1, Reference.CACHED),
-            new AdapterOptions(ALL, 4, 4, AdapterVariant.plain()), new ConstraintOptions(constraint, 0.1, Fill.AUTO), options(epochs, lr),
+            new AdapterOptions(ALL, 4, 4, AdapterVariant.plain()), new ConstraintOptions(constraint, 0.1, Fill.AUTO),
+            TinyModel.training(epochs, 0, lr),
             RunOptions.of(8));
     }
 
@@ -215,15 +202,8 @@ class AlignRunTest {
         try (OpenAdaptation open = Adaptation.of(align, subspace).open(model, Path.of("tiny"))) {
             SubspaceHook hook = (SubspaceHook) open.hook();
             SftLoss loss = new SftLoss(TinyModel.pairs(8, 4).stream().map(p -> p.aligned()).toList());
-            TrainingOptions options = TrainingOptions.defaults().withBatching(b -> {
-                b.epochs = 200;
-                b.maxSteps = 200;
-                b.batchTokens = 60;
-                b.microBatchTokens = 60;
-            }).withAdamw(_ -> new AdamwOptions(0.01, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
-                t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0);
-                t.seed = 1;
-            });
+            TrainingOptions options = TinyModel.training(200, 200, 0.01).withBatching(b -> b.microBatchTokens = 60)
+                .withAdamw(adamw -> adamw.withWeightDecay(0.01)).with(t -> t.schedule = ScheduleOptions.constant());
             List<StepMetrics> steps = new ArrayList<>();
             try (TrainingLoop loop = new TrainingLoop(model, open.trainable(), loss, options, hook, System::nanoTime)) {
                 loop.run(steps::add);
@@ -347,20 +327,10 @@ class AlignRunTest {
         losses.forEach((constraint, loss) -> {
             AlignOptions align = new AlignOptions(Method.SAILS, new ObjectiveOptions(Objective.SFT, 0.1, Reference.CACHED),
                 new AdapterOptions(ALL, 4, 4, AdapterVariant.plain()), new ConstraintOptions(constraint, 0.1, Fill.TRUNCATE),
-                TrainingOptions.defaults().withBatching(b -> {
-                    b.epochs = 3;
-                    b.maxSteps = 0;
-                    b.batchTokens = 120;
-                    b.microBatchTokens = 40;
-                }).withAdamw(_ -> new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
-                    t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0);
-                    t.seed = 1;
-                }).withOptimizer(o -> {
-                    o.loraPlusRatio = 1;
-                    o.decayVectors = false;
+                TinyModel.training(3, 0, 1e-3).withBatching(b -> b.batchTokens = 120).withOptimizer(o -> {
                     o.emaDecay = 0.9;
                     o.state = new OptimizerState(true, Master.F32);
-                }), RunOptions.of(8));
+                }).with(t -> t.schedule = ScheduleOptions.constant()), RunOptions.of(8));
             try (OpenAdaptation open = Adaptation.of(align, subspace).open(model, Path.of("tiny"));
                  TrainingLoop loop = new TrainingLoop(model, open.trainable(), loss, align.training(), open.hook(), System::nanoTime)) {
                 assertThat(loop.plan().steps()).hasSizeGreaterThan(5).anySatisfy(step -> assertThat(step).hasSizeGreaterThan(1));
@@ -380,7 +350,8 @@ class AlignRunTest {
 
     private static AlignOptions filled(Constraint constraint, Fill fill, int r, double alpha) {
         return new AlignOptions(Method.SAILS, new ObjectiveOptions(Objective.SFT, 0.1, Reference.CACHED),
-            new AdapterOptions(ALL, r, alpha, AdapterVariant.plain()), new ConstraintOptions(constraint, 0.1, fill), options(1, 1e-3),
+            new AdapterOptions(ALL, r, alpha, AdapterVariant.plain()), new ConstraintOptions(constraint, 0.1, fill),
+            TinyModel.training(1, 0, 1e-3),
             RunOptions.of(8));
     }
 
@@ -392,7 +363,8 @@ class AlignRunTest {
         }
         assertThatThrownBy(() -> request(Method.LORA, Objective.SFT, Constraint.UPDATE, 1, 1e-3)).isInstanceOf(InputException.class);
         assertThatThrownBy(() -> new AlignOptions(Method.LORA, new ObjectiveOptions(Objective.DPO, 0, Reference.CACHED),
-            new AdapterOptions(ALL, 4, 4, AdapterVariant.plain()), new ConstraintOptions(Constraint.NONE, 0, Fill.AUTO), options(1, 1e-3),
+            new AdapterOptions(ALL, 4, 4, AdapterVariant.plain()), new ConstraintOptions(Constraint.NONE, 0, Fill.AUTO),
+            TinyModel.training(1, 0, 1e-3),
             RunOptions.of(8)))
             .isInstanceOf(InputException.class).hasMessageContaining("beta");
         AlignOptions sails = request(Method.SAILS, Objective.SFT, Constraint.UPDATE, 1, 1e-3);
@@ -446,7 +418,7 @@ class AlignRunTest {
         ranks.put("down_proj", 2);
         AdapterVariant variant = new AdapterVariant(true, ranks, Map.of("down_proj", 8.0), AdapterVariant.Init.ORTHOGONAL, false);
         AlignOptions request = new AlignOptions(Method.LORA, new ObjectiveOptions(Objective.SFT, 0.1, Reference.CACHED),
-            new AdapterOptions(ALL, 4, 4, variant), new ConstraintOptions(Constraint.NONE, 0, Fill.AUTO), options(10, 0.01),
+            new AdapterOptions(ALL, 4, 4, variant), new ConstraintOptions(Constraint.NONE, 0, Fill.AUTO), TinyModel.training(10, 0, 0.01),
             RunOptions.of(8));
         try (LoraAdapter adapter = AdapterInitialiser.plain(model.config(), request.adapter(), 1, "tiny", engine.device())) {
             assertThat(adapter.config().rank(new ModuleKey(1, Projection.Q_PROJ))).isEqualTo(6);

@@ -10,13 +10,13 @@ import io.sails4j.config.Projection;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.LowRankAdapter;
+import io.sails4j.model.LowRankGradient;
 import io.sails4j.model.ModelSession;
 import io.sails4j.objective.Objective;
 import io.sails4j.objective.ObjectiveOptions;
 import io.sails4j.objective.PassContext;
 import io.sails4j.objective.Reference;
 import io.sails4j.objective.SftLoss;
-import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.run.RunOptions;
 import io.sails4j.subspace.PcaSubspace;
@@ -25,7 +25,6 @@ import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.testing.Backends;
 import io.sails4j.testing.TinyModel;
-import io.sails4j.train.LrSchedule;
 import io.sails4j.train.ScheduleOptions;
 import io.sails4j.train.TrainingLoop;
 import io.sails4j.train.TrainingOptions;
@@ -94,15 +93,9 @@ class CoreLoraTest {
     }
 
     private static TrainingOptions training(int steps, double maxGradNorm) {
-        return TrainingOptions.defaults().withBatching(b -> {
-            b.epochs = 200;
-            b.maxSteps = steps;
-            b.batchTokens = 60;
-            b.microBatchTokens = 60;
-        }).withAdamw(_ -> new AdamwOptions(0.01, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = maxGradNorm).with(t -> {
-            t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0);
-            t.seed = 1;
-        });
+        return TinyModel.training(200, steps, 0.01).withBatching(b -> b.microBatchTokens = 60)
+            .withAdamw(adamw -> adamw.withWeightDecay(0.01))
+            .withOptimizer(o -> o.maxGradNorm = maxGradNorm).with(t -> t.schedule = ScheduleOptions.constant());
     }
 
     private interface Body {
@@ -143,8 +136,7 @@ class CoreLoraTest {
     @Test
     void overUnitVectorsItIsTheTrainingWithProjectedUpdates() {
         // Adam acts on single entries: with a basis of unit vectors those of C are those of F inside, and what is outside is 0 in both.
-        // Without
-        // clipping, whose norm counts the gradient outside in one of them.
+        // Without clipping, whose norm counts the gradient outside in one of them.
         double[] ignored = new double[1];
         Map<String, float[]> core = train(axes(2, 7, 11, 20), Constraint.CORE, training(40, 0), ignored);
         Map<String, float[]> update = train(axes(2, 7, 11, 20), Constraint.UPDATE, training(40, 0), ignored);
@@ -198,7 +190,8 @@ class CoreLoraTest {
     private static float[] coordinates(ModuleKey module, LowRankAdapter factors, LoraTrainable trainable, float[] u, int rS) {
         int r = (int) factors.r();
         boolean right = module.projection().readsResidual();
-        HostTensor gradient = (right ? trainable.gradients().get(module).dLoraA() : trainable.gradients().get(module).dLoraB()).toHost();
+        LowRankGradient gradients = trainable.targets().lora().get(module);
+        HostTensor gradient = (right ? gradients.dLoraA() : gradients.dLoraB()).toHost();
         float[] g = gradient.toFloatArray();
         float[] out = new float[r * rS];
         for (int c = 0; c < rS; c++) {

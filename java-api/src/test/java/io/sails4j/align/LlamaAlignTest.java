@@ -27,15 +27,12 @@ import io.sails4j.model.TokenBatch;
 import io.sails4j.objective.Objective;
 import io.sails4j.objective.ObjectiveOptions;
 import io.sails4j.objective.Reference;
-import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.run.RunOptions;
 import io.sails4j.run.RunOrigin;
 import io.sails4j.tensor.DType;
 import io.sails4j.testing.TinyModel;
-import io.sails4j.train.LrSchedule;
-import io.sails4j.train.ScheduleOptions;
 import io.sails4j.train.TrainingOptions;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -75,16 +72,7 @@ class LlamaAlignTest {
     }
 
     private AlignResult align(Path base, Method method, Objective objective, Path out) {
-        TrainingOptions training = TrainingOptions.defaults().withBatching(b -> {
-            b.epochs = 10;
-            b.maxSteps = 0;
-            b.batchTokens = 60;
-            b.microBatchTokens = 40;
-        }).withAdamw(_ -> new AdamwOptions(method == Method.FULL ? 1e-3 : 1e-2, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1)
-            .with(t -> {
-                t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1);
-                t.seed = 1;
-            });
+        TrainingOptions training = TinyModel.training(10, 0, method == Method.FULL ? 1e-3 : 1e-2);
         AlignOptions options = new AlignOptions(method, new ObjectiveOptions(objective, 0.1, Reference.CACHED),
             new AdapterOptions(EnumSet.allOf(Projection.class), 4, 4, AdapterVariant.plain()),
             new ConstraintOptions(Constraint.NONE, 0.1, Fill.AUTO), training, RunOptions.of(8));

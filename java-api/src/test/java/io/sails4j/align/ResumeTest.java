@@ -15,7 +15,6 @@ import io.sails4j.model.ModelWeights;
 import io.sails4j.objective.Objective;
 import io.sails4j.objective.ObjectiveOptions;
 import io.sails4j.objective.Reference;
-import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.run.CheckpointOptions;
@@ -28,7 +27,6 @@ import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.DType;
 import io.sails4j.testing.Sentences;
 import io.sails4j.testing.TinyModel;
-import io.sails4j.train.LrSchedule;
 import io.sails4j.train.Master;
 import io.sails4j.train.OptimizerState;
 import io.sails4j.train.ScheduleOptions;
@@ -52,15 +50,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Runs that are stopped and go on: the same bits; and what is refused. */
 class ResumeTest {
-    private static final TrainingOptions PLAIN = TrainingOptions.defaults().withBatching(b -> {
-        b.epochs = 12;
-        b.maxSteps = 12;
-        b.batchTokens = 60;
-        b.microBatchTokens = 40;
-    }).withAdamw(_ -> new AdamwOptions(0.01, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
-        t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1);
-        t.seed = 1;
-    });
+    private static final TrainingOptions PLAIN = TinyModel.training(12, 12, 0.01).withAdamw(adamw -> adamw.withWeightDecay(0.01));
     private static final RunOptions RUN = RunOptions.of(8).withCheckpoints(new CheckpointOptions(2, 2));
 
     @TempDir
@@ -205,15 +195,9 @@ class ResumeTest {
     @Test
     void theBestParametersAreThoseOfTheLowestLoss() throws IOException {
         // A rate that is far too high at the end: the last parameters are not the best.
-        TrainingOptions wild = TrainingOptions.defaults().withBatching(b -> {
-            b.epochs = 30;
-            b.maxSteps = 14;
-            b.batchTokens = 60;
-            b.microBatchTokens = 400;
-        }).withAdamw(_ -> new AdamwOptions(0.3, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 0).with(t -> {
-            t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0);
-            t.seed = 1;
-        });
+        TrainingOptions wild = TinyModel.training(30, 14, 0.3).withBatching(b -> b.microBatchTokens = 400)
+            .withOptimizer(o -> o.maxGradNorm = 0)
+            .with(t -> t.schedule = ScheduleOptions.constant());
         AlignResult result = run(watched(options(Method.LORA, Objective.DPO, Constraint.NONE, wild), 1, 0, true), "best", false,
             Integer.MAX_VALUE);
         double lowest = Files.readAllLines(temporary.resolve("best/metrics.jsonl")).stream()
@@ -224,15 +208,8 @@ class ResumeTest {
 
     @Test
     void patienceEndsARunEarly() {
-        TrainingOptions still = TrainingOptions.defaults().withBatching(b -> {
-            b.epochs = 30;
-            b.maxSteps = 14;
-            b.batchTokens = 60;
-            b.microBatchTokens = 400;
-        }).withAdamw(_ -> new AdamwOptions(0, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
-            t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0);
-            t.seed = 1;
-        });
+        TrainingOptions still = TinyModel.training(30, 14, 0).withBatching(b -> b.microBatchTokens = 400)
+            .with(t -> t.schedule = ScheduleOptions.constant());
         assertThat(run(watched(options(Method.LORA, Objective.SFT, Constraint.NONE, still), 1, 3, false), "still", false, Integer.MAX_VALUE)
             .steps()).isEqualTo(4);
     }
@@ -241,15 +218,7 @@ class ResumeTest {
     void anotherModelDataSetOrOptionIsRefusedByName() {
         AlignOptions options = options(Method.LORA, Objective.SFT, Constraint.NONE, PLAIN);
         assertThatThrownBy(() -> run(options, "out", false, 5)).isInstanceOf(StoppedException.class);
-        TrainingOptions other = TrainingOptions.defaults().withBatching(b -> {
-            b.epochs = 12;
-            b.maxSteps = 12;
-            b.batchTokens = 60;
-            b.microBatchTokens = 40;
-        }).withAdamw(_ -> new AdamwOptions(0.02, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
-            t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1);
-            t.seed = 1;
-        });
+        TrainingOptions other = PLAIN.withAdamw(adamw -> adamw.withLr(0.02));
         assertThatThrownBy(() -> run(options(Method.LORA, Objective.SFT, Constraint.NONE, other), "out", true, 5))
             .isInstanceOf(InputException.class)
             .hasMessageContaining("lr was 0.01 and is now 0.02");
@@ -295,15 +264,7 @@ class ResumeTest {
 
     @Test
     void aLossThatIsNotFiniteNamesTheStepTheExamplesAndTheLastGoodCheckpoint() {
-        TrainingOptions wild = TrainingOptions.defaults().withBatching(b -> {
-            b.epochs = 20;
-            b.maxSteps = 0;
-            b.batchTokens = 60;
-            b.microBatchTokens = 40;
-        }).withAdamw(_ -> new AdamwOptions(1e30, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
-            t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1);
-            t.seed = 1;
-        });
+        TrainingOptions wild = TinyModel.training(20, 0, 1e30);
         assertThatThrownBy(() -> run(
             options(Method.FULL, Objective.SFT, Constraint.NONE, wild).with(o -> o.run = RUN.withCheckpoints(new CheckpointOptions(1, 2))),
             "wild", false, Integer.MAX_VALUE))

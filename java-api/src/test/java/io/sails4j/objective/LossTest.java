@@ -13,13 +13,11 @@ import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
 import io.sails4j.model.ModelSession;
-import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.ops.PreferenceKind;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.testing.TinyModel;
-import io.sails4j.train.LrSchedule;
 import io.sails4j.train.ScheduleOptions;
 import io.sails4j.train.StepHook;
 import io.sails4j.train.TrainingLoop;
@@ -148,16 +146,11 @@ class LossTest {
     }
 
     private float[] trained(Loss loss, int microTokens, boolean packing) {
-        TrainingOptions options = TrainingOptions.defaults().withBatching(b -> {
-            b.epochs = 5;
-            b.maxSteps = 5;
+        TrainingOptions options = TinyModel.training(5, 5, 1e-3).withBatching(b -> {
             b.batchTokens = 80;
             b.microBatchTokens = microTokens;
-        }).withAdamw(_ -> new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
-            t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0);
-            t.seed = 1;
-        })
-            .withBatching(b -> b.packing = packing);
+            b.packing = packing;
+        }).with(t -> t.schedule = ScheduleOptions.constant());
         try (LoraAdapter fresh = TinyModel.randomAdapter(engine, 3); LoraTrainable tuned = new LoraTrainable(fresh, engine.device());
              TrainingLoop loop = new TrainingLoop(model, tuned, loss, options, StepHook.none(), System::nanoTime)) {
             if (microTokens == 1) {

@@ -9,16 +9,23 @@ import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelWeights;
+import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.train.Batching;
+import io.sails4j.train.Execution;
+import io.sails4j.train.LrSchedule;
+import io.sails4j.train.OptimizerOptions;
+import io.sails4j.train.ScheduleOptions;
+import io.sails4j.train.TrainingOptions;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
 
-/** A two-layer model with random weights, and data for it. */
+/** A two-layer model with random weights, and data and short runs for it. */
 public final class TinyModel {
     public static final ModelConfig CONFIG = ModelConfig.gemma2().vocabSize(61).dModel(24).layers(2).heads(2, 1).headDim(8).dFf(40)
         .slidingWindow(6).maxPositionEmbeddings(128).checkpointDtype(DType.F32).build();
@@ -73,6 +80,22 @@ public final class TinyModel {
             sequences.add(new TokenSequence(ids, counted));
         }
         return sequences;
+    }
+
+    /**
+     * A short run of AdamW in steps of about 60 tokens and micro-batches of 40: gradients clipped to norm 1, no weight decay, a cosine
+     * schedule with 10 % of warm-up.
+     *
+     * @param maxSteps 0 = all of the epochs
+     */
+    public static TrainingOptions training(int epochs, int maxSteps, double lr) {
+        return new TrainingOptions(Batching.defaults().with(b -> {
+            b.epochs = epochs;
+            b.maxSteps = maxSteps;
+            b.batchTokens = 60;
+            b.microBatchTokens = 40;
+        }), OptimizerOptions.of(new AdamwOptions(lr, 0.9, 0.999, 1e-8, 0)), new ScheduleOptions(LrSchedule.COSINE, 0.1),
+            Execution.defaults(), 1);
     }
 
     public static List<TokenPair> pairs(int count, long seed) {

@@ -25,7 +25,6 @@ import io.sails4j.objective.PassContext;
 import io.sails4j.objective.PreferenceLoss;
 import io.sails4j.objective.Reference;
 import io.sails4j.objective.SftLoss;
-import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.Graphs;
 import io.sails4j.ops.PreferenceKind;
@@ -86,17 +85,13 @@ class GraphTrainingTest {
 
     private static Trained train(String backend, String method, Loss loss, RecomputeOption recompute, Graphs graphs) {
         // A step is two pairs, a micro-batch one of them.
-        TrainingOptions options = TrainingOptions.defaults().withBatching(b -> {
-            b.epochs = 3;
-            b.maxSteps = 10;
+        TrainingOptions options = TinyModel.training(3, 10, 3e-3).withBatching(b -> {
             b.batchTokens = 24;
             b.microBatchTokens = 1;
-        }).withAdamw(_ -> new AdamwOptions(3e-3, 0.9, 0.999, 1e-8, 0.01)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
-            t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1);
+        }).withAdamw(adamw -> adamw.withWeightDecay(0.01)).with(t -> {
+            t.execution = new Execution(recompute, graphs);
             t.seed = 2;
-        })
-            .with(t -> t.execution = new Execution(recompute, t.execution.graphs()))
-            .with(t -> t.execution = new Execution(t.execution.recompute(), graphs));
+        });
         try (Engine engine = Backends.open(backend); CausalModel model = TinyModel.open(engine);
              LoraAdapter adapter = adapter(model, method.equals("dora"));
              Trainable trainable = method.equals("full") ? new FullTrainable(model) : new LoraTrainable(adapter, engine.device());

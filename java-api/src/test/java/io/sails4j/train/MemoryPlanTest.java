@@ -16,7 +16,6 @@ import io.sails4j.model.RecomputePlan;
 import io.sails4j.model.TrainedShape;
 import io.sails4j.objective.PassContext;
 import io.sails4j.objective.SftLoss;
-import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
@@ -63,21 +62,13 @@ class MemoryPlanTest {
     }
 
     private static TrainingOptions options(RecomputeOption recompute, boolean bf16Masters) {
-        return TrainingOptions.defaults().withBatching(b -> {
-            b.epochs = 1;
-            b.maxSteps = 2;
+        return TinyModel.training(1, 2, 1e-3).withBatching(b -> {
             b.batchTokens = 1024;
             b.microBatchTokens = 1024;
-        }).withAdamw(_ -> new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0)).withOptimizer(o -> o.maxGradNorm = 1).with(t -> {
-            t.schedule = new ScheduleOptions(LrSchedule.CONSTANT, 0);
-            t.seed = 1;
-        })
-            .with(t -> t.execution = new Execution(recompute, t.execution.graphs())).withOptimizer(o -> {
-                o.loraPlusRatio = 1;
-                o.decayVectors = false;
-                o.emaDecay = 0;
-                o.state = new OptimizerState(false, bf16Masters ? Master.BF16 : Master.F32);
-            });
+        }).withOptimizer(o -> o.state = new OptimizerState(false, bf16Masters ? Master.BF16 : Master.F32)).with(t -> {
+            t.schedule = ScheduleOptions.constant();
+            t.execution = new Execution(recompute, t.execution.graphs());
+        });
     }
 
     @Test
