@@ -8,6 +8,7 @@ import io.sails4j.data.PreferenceSet;
 import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.lora.LoraAdapter;
+import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.model.TrainedShape;
 import io.sails4j.ops.Engine;
@@ -92,7 +93,8 @@ final class InspectCommand implements Callable<Integer> {
             case LLAMA -> put("rope", "theta " + config.ropeTheta() + ", scaling " + config.ropeScaling());
         }
         EnumSet<Projection> attention = EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ, Projection.O_PROJ);
-        long lora = TrainedShape.ofUniform(config, attention, 16).parameterCount(config);
+        long lora = TrainedShape.ofAdapter(LoraConfig.uniform(config, attention, 16, 16, "").ranks(), TrainedShape.Variant.PLAIN)
+            .parameterCount(config);
         put("LoRA r=16 on q, k, v, o", lora + String.format(Locale.ROOT, " (%.3f %%)", 100.0 * lora / config.parameterCount()));
         put("tokenizer", Files.exists(path.resolve("tokenizer.json")) ? "tokenizer.json" : "none: only token ids can be used");
     }

@@ -4,27 +4,28 @@ import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.io.InputException;
 import io.sails4j.lora.LoraAdapter;
-import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.TrainedShape;
+import io.sails4j.ops.Engine;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.train.Master;
 import io.sails4j.trainable.CoreLoraTrainable;
 import io.sails4j.trainable.FullTrainable;
 import io.sails4j.trainable.LoraTrainable;
+import io.sails4j.trainable.Trainable;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
  * What is trained: says what that would be from a configuration alone, opens it on a model, and writes it. Variants that change no step of
- * this
- * (DoRA, rsLoRA, patterns of ranks) are the adapter's options.
+ * this (DoRA, rsLoRA, patterns of ranks) are the adapter's options.
  */
 public sealed interface Adaptation {
     /**
@@ -96,7 +97,7 @@ public sealed interface Adaptation {
     record Plain(AlignOptions options) implements Adaptation {
         @Override
         public TrainedShape shape(ModelConfig config) {
-            return TrainedShape.ofAdapter(ranks(options.adapter().config(config, "")),
+            return TrainedShape.ofAdapter(options.adapter().config(config, "").ranks(),
                 options.adapter().variant().useDora() ? TrainedShape.Variant.DORA : TrainedShape.Variant.PLAIN);
         }
 
@@ -115,7 +116,7 @@ public sealed interface Adaptation {
     record Pissa(AlignOptions options) implements Adaptation {
         @Override
         public TrainedShape shape(ModelConfig config) {
-            return TrainedShape.ofAdapter(ranks(options.adapter().config(config, "")), TrainedShape.Variant.PISSA);
+            return TrainedShape.ofAdapter(options.adapter().config(config, "").ranks(), TrainedShape.Variant.PISSA);
         }
 
         @Override
@@ -132,7 +133,7 @@ public sealed interface Adaptation {
     record InSubspace(AlignOptions options, @Nullable SafetySubspace subspace) implements Adaptation {
         @Override
         public TrainedShape shape(ModelConfig config) {
-            return TrainedShape.ofAdapter(ranks(AdapterInitialiser.config(subspace, config, options, "")), TrainedShape.Variant.PLAIN);
+            return TrainedShape.ofAdapter(AdapterInitialiser.config(subspace, config, options, "").ranks(), TrainedShape.Variant.PLAIN);
         }
 
         @Override
@@ -142,16 +143,8 @@ public sealed interface Adaptation {
 
         @Override
         public OpenAdaptation open(CausalModel model, Path modelPath) {
-            SafetySubspace space = needed(subspace);
-            return OpenAdaptation.open(parts -> {
-                LoraAdapter adapter = parts
-                    .own(AdapterInitialiser.inSubspace(space, model.config(), options, modelPath.toString(), model.engine().device()));
-                SubspaceBases bases = parts.own(new SubspaceBases(space, model.engine().device()));
-                LoraTrainable trainable = new LoraTrainable(adapter, model.engine().device());
-                parts.trains(trainable);
-                parts.isHeldBy(new SubspaceHook(adapter, trainable.gradients(), bases, options.constraint(), model.engine()));
-                parts.writes(directory -> writeBoth(adapter, space, directory));
-            });
+            return openInSubspace(options, subspace, model, modelPath,
+                (adapter, bases) -> new LoraTrainable(adapter, model.engine().device()));
         }
     }
 
@@ -159,7 +152,7 @@ public sealed interface Adaptation {
     record Core(AlignOptions options, @Nullable SafetySubspace subspace) implements Adaptation {
         @Override
         public TrainedShape shape(ModelConfig config) {
-            Map<ModuleKey, Integer> ranks = ranks(AdapterInitialiser.config(subspace, config, options, ""));
+            Map<ModuleKey, Integer> ranks = AdapterInitialiser.config(subspace, config, options, "").ranks();
             Map<ModuleKey, Integer> dimensions = new TreeMap<>();
             ranks.forEach((module, r) -> dimensions.put(module, subspace == null ? r : subspace.nearest(module.layer()).dimension()));
             return TrainedShape.ofCores(ranks, dimensions);
@@ -172,36 +165,30 @@ public sealed interface Adaptation {
 
         @Override
         public OpenAdaptation open(CausalModel model, Path modelPath) {
-            SafetySubspace space = needed(subspace);
-            return OpenAdaptation.open(parts -> {
-                LoraAdapter adapter = parts
-                    .own(AdapterInitialiser.inSubspace(space, model.config(), options, modelPath.toString(), model.engine().device()));
-                SubspaceBases bases = parts.own(new SubspaceBases(space, model.engine().device()));
+            return openInSubspace(options, subspace, model, modelPath, (adapter, bases) -> {
                 Map<ModuleKey, Tensor> byModule = new TreeMap<>();
                 adapter.modules().keySet().forEach(module -> byModule.put(module, bases.of(module)));
-                CoreLoraTrainable trainable = new CoreLoraTrainable(adapter, byModule, model.engine());
-                parts.trains(trainable);
-                parts.isHeldBy(new SubspaceHook(adapter, trainable.gradients(), bases, options.constraint(), model.engine()));
-                parts.writes(directory -> writeBoth(adapter, space, directory));
+                return new CoreLoraTrainable(adapter, byModule, model.engine());
             });
         }
     }
 
-    private static SafetySubspace needed(@Nullable SafetySubspace subspace) {
-        if (subspace == null) {
-            throw new InputException("the method 'sails' needs a safety subspace");
-        }
-        return subspace;
-    }
-
-    private static void writeBoth(LoraAdapter adapter, SafetySubspace space, Path directory) {
-        adapter.writeInto(directory);
-        space.write(directory.resolve("subspace.safetensors"));
-    }
-
-    private static Map<ModuleKey, Integer> ranks(LoraConfig config) {
-        Map<ModuleKey, Integer> ranks = new TreeMap<>();
-        config.modules().forEach(module -> ranks.put(module, config.rank(module)));
-        return ranks;
+    /** @param trained what is trained of an adapter that starts in the subspace with these bases */
+    private static OpenAdaptation openInSubspace(AlignOptions options, @Nullable SafetySubspace subspace, CausalModel model, Path modelPath,
+        BiFunction<LoraAdapter, SubspaceBases, Trainable> trained) {
+        SafetySubspace space = AdapterInitialiser.needed(subspace);
+        Engine engine = model.engine();
+        return OpenAdaptation.open(parts -> {
+            LoraAdapter adapter = parts
+                .own(AdapterInitialiser.inSubspace(space, model.config(), options, modelPath.toString(), engine.device()));
+            SubspaceBases bases = parts.own(new SubspaceBases(space, engine.device()));
+            Trainable trainable = trained.apply(adapter, bases);
+            parts.trains(trainable);
+            parts.isHeldBy(new SubspaceHook(adapter, trainable.targets().lora(), bases, options.constraint(), engine));
+            parts.writes(directory -> {
+                adapter.writeInto(directory);
+                space.write(directory.resolve("subspace.safetensors"));
+            });
+        });
     }
 }

@@ -39,6 +39,14 @@ public final class AdapterInitialiser {
         return adapter;
     }
 
+    /** The subspace that a {@link Method#SAILS} is trained in. */
+    static SafetySubspace needed(@Nullable SafetySubspace subspace) {
+        if (subspace == null) {
+            throw new InputException("the method 'sails' needs a safety subspace");
+        }
+        return subspace;
+    }
+
     /** @param subspace null: its dimensions are taken to be at least r */
     static LoraConfig config(@Nullable SafetySubspace subspace, ModelConfig model, AlignOptions options, String baseModel) {
         if (options.adapter().r() > model.dModel()) {
@@ -123,9 +131,8 @@ public final class AdapterInitialiser {
     }
 
     /**
-     * A plain adapter as PEFT starts it: lora_A uniform in +-1/sqrt(d_in) (Kaiming with a = sqrt 5), lora_B = 0; or orthogonally. With
-     * DoRA the rows
-     * have the lengths that they have: the model is unchanged at the start.
+     * A plain adapter as PEFT starts it: lora_A uniform in +-1/sqrt(d_in) (Kaiming with a = sqrt 5), lora_B = 0; or orthogonally. With DoRA
+     * the rows have the lengths that they have: the model is unchanged at the start.
      */
     public static LoraAdapter plain(CausalModel model, AdapterOptions options, long seed, String baseModel) {
         LoraAdapter adapter = plain(model.config(), options, seed, baseModel, model.engine().device());
@@ -165,8 +172,7 @@ public final class AdapterInitialiser {
 
     /**
      * With the rows q_0, q_1, ... of a random orthogonal [r, r]: lora_A = (X [q_0; q_2; ...])^T / 10, lora_B = Y [q_1; q_3; ...] / 10, X
-     * [d_in, r/2] and
-     * Y [d_out, r/2] normal. Rows of either kind are orthogonal to the other, so lora_B lora_A = 0.
+     * [d_in, r/2] and Y [d_out, r/2] normal. Rows of either kind are orthogonal to the other, so lora_B lora_A = 0.
      */
     private static void startOrthogonally(LowRankAdapter factors, Random random) {
         int r = (int) factors.r();

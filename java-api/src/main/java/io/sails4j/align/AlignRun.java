@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.data.Progress;
 import io.sails4j.data.TokenPair;
 import io.sails4j.io.AtomicFiles;
-import io.sails4j.io.InputException;
 import io.sails4j.model.CausalModel;
 import io.sails4j.objective.Loss;
 import io.sails4j.objective.Reference;
@@ -33,8 +32,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Trains an adapter (or the whole model) and writes it. {@code OUT} appears only when it is complete; while the run goes on, its metrics
- * and
- * checkpoints are in {@code OUT.partial}.
+ * and checkpoints are in {@code OUT.partial}.
  */
 public final class AlignRun {
     private static final System.Logger LOG = System.getLogger("io.sails4j.align");
@@ -54,8 +52,8 @@ public final class AlignRun {
      * @param origin what the run is made from, written beside the result
      */
     public AlignRun(CausalModel model, Path modelPath, AlignOptions options, @Nullable SafetySubspace subspace, RunOrigin origin) {
-        if (options.method() == Method.SAILS && subspace == null) {
-            throw new InputException("the method 'sails' needs a safety subspace");
+        if (options.method() == Method.SAILS) {
+            AdapterInitialiser.needed(subspace);
         }
         this.model = model;
         this.modelPath = modelPath;

@@ -86,6 +86,13 @@ public record LoraConfig(int r, double alpha, boolean rsLora, boolean dora, Sort
         return rankPattern.getOrDefault(module, r);
     }
 
+    /** The rank of each module. */
+    public Map<ModuleKey, Integer> ranks() {
+        Map<ModuleKey, Integer> ranks = new TreeMap<>();
+        modules.forEach(module -> ranks.put(module, rank(module)));
+        return ranks;
+    }
+
     public double alpha(ModuleKey module) {
         return alphaPattern.getOrDefault(module, alpha);
     }

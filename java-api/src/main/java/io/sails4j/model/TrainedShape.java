@@ -2,10 +2,7 @@ package io.sails4j.model;
 
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
-import io.sails4j.config.Projection;
-import java.util.Collection;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.stream.IntStream;
 
 /**
@@ -19,8 +16,7 @@ import java.util.stream.IntStream;
 public record TrainedShape(boolean full, Map<ModuleKey, Integer> ranks, Variant variant, Map<ModuleKey, Integer> coreDimensions) {
     /**
      * An adapter of two factors, one with lengths of rows, one beside a frozen adapter of the same shape, or one whose residual-facing
-     * factor is a fixed
-     * basis times a trained core.
+     * factor is a fixed basis times a trained core.
      */
     public enum Variant {
         PLAIN, DORA, PISSA, CORE
@@ -44,17 +40,6 @@ public record TrainedShape(boolean full, Map<ModuleKey, Integer> ranks, Variant 
     /** A core [r_s, r] and the free factor of each module. */
     public static TrainedShape ofCores(Map<ModuleKey, Integer> ranks, Map<ModuleKey, Integer> dimensions) {
         return new TrainedShape(false, ranks, Variant.CORE, dimensions);
-    }
-
-    /** Plain adapters of one rank on some projections of every layer. */
-    public static TrainedShape ofUniform(ModelConfig config, Collection<Projection> targets, int r) {
-        Map<ModuleKey, Integer> ranks = new TreeMap<>();
-        for (int layer = 0; layer < config.nLayers(); layer++) {
-            for (Projection projection : targets) {
-                ranks.put(new ModuleKey(layer, projection), r);
-            }
-        }
-        return ofAdapter(ranks, Variant.PLAIN);
     }
 
     /** Numbers that the optimizer changes. */

@@ -15,8 +15,7 @@ import java.util.function.Predicate;
 
 /**
  * Records of options as a flat list. A component with {@link Described} is an option; a component that is a record of options is walked
- * through. An
- * option's name is the component's in snake case, so that Java, files and the command line spell it the same.
+ * through. An option's name is the component's in snake case, so that Java, files and the command line spell it the same.
  */
 public final class Options {
     private Options() {
@@ -55,10 +54,14 @@ public final class Options {
 
     private static Entry entry(Class<?> owner, RecordComponent component, Described described, Object value) {
         OptionGroup group = owner.getAnnotation(OptionGroup.class);
-        return new Entry(described.name().isEmpty() ? snakeCase(component.getName()) : described.name(), described.value(),
+        return new Entry(name(component, described), described.value(),
             component.getType().isEnum() ? values(component.getType()) : described.label(), group == null ? "" : group.value(),
             described.decides(),
             component.getType(), value);
+    }
+
+    private static String name(RecordComponent component, Described described) {
+        return described.name().isEmpty() ? snakeCase(component.getName()) : described.name();
     }
 
     /** All options with their values, as files hold them. */
@@ -137,8 +140,7 @@ public final class Options {
             if (described == null) {
                 arguments[i] = value instanceof Record nested ? with(nested, values) : value;
             } else {
-                arguments[i] = values.getOrDefault(described.name().isEmpty() ? snakeCase(components[i].getName()) : described.name(),
-                    value);
+                arguments[i] = values.getOrDefault(name(components[i], described), value);
             }
         }
         @SuppressWarnings("unchecked")

@@ -21,11 +21,10 @@ import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An adapter whose residual-facing factor is a fixed orthonormal basis U [d_model, r_s] times a small trained core:
- * lora_B = U C with C [r_s, r] in modules that write to the residual stream, lora_A = C U^T with C [r, r_s] in those that read from it.
- * The other factor
- * is trained as it is. The adapter cannot leave the subspace, and gradients and optimizer state are those of the core:
- * dC = U^T dB, or dA U. Outside it is an ordinary adapter, which stays the caller's.
+ * An adapter whose residual-facing factor is a fixed orthonormal basis U [d_model, r_s] times a small trained core: lora_B = U C with C
+ * [r_s, r] in modules that write to the residual stream, lora_A = C U^T with C [r, r_s] in those that read from it. The other factor is
+ * trained as it is. The adapter cannot leave the subspace, and gradients and optimizer state are those of the core: dC = U^T dB, or dA U.
+ * Outside it is an ordinary adapter, which stays the caller's.
  */
 public final class CoreLoraTrainable implements Trainable {
     private final Engine engine;
@@ -58,7 +57,7 @@ public final class CoreLoraTrainable implements Trainable {
         Device device = engine.device();
         boolean right = module.projection().readsResidual();
         dimensions.put(module, (int) basis.dim(1));
-        LowRankGradient gradient = Objects.requireNonNull(whole.gradients().get(module));
+        LowRankGradient gradient = Objects.requireNonNull(whole.targets().lora().get(module));
         Shape shape = right ? Shape.of(factors.r(), basis.dim(1)) : Shape.of(basis.dim(1), factors.r());
         Core core = new Core(right ? factors.loraA() : factors.loraB(), right ? gradient.dLoraA() : gradient.dLoraB(), basis,
             own(device.zeros(DType.F32, shape)),
@@ -86,14 +85,9 @@ public final class CoreLoraTrainable implements Trainable {
         }
     }
 
-    /** The gradients of the whole factors by module. */
-    public Map<ModuleKey, LowRankGradient> gradients() {
-        return whole.gradients();
-    }
-
     @Override
     public TrainedShape shape() {
-        return TrainedShape.ofCores(LoraTrainable.ranks(whole.adapter()), dimensions);
+        return TrainedShape.ofCores(whole.adapter().config().ranks(), dimensions);
     }
 
     @Override

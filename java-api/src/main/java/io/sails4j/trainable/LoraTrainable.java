@@ -48,21 +48,10 @@ public final class LoraTrainable implements Trainable {
         return adapter;
     }
 
-    /** The gradients by module. */
-    public Map<ModuleKey, LowRankGradient> gradients() {
-        return Collections.unmodifiableMap(gradients);
-    }
-
     @Override
     public TrainedShape shape() {
-        return TrainedShape.ofAdapter(ranks(adapter), adapter.config().dora() ? TrainedShape.Variant.DORA
+        return TrainedShape.ofAdapter(adapter.config().ranks(), adapter.config().dora() ? TrainedShape.Variant.DORA
             : frozen != null ? TrainedShape.Variant.PISSA : TrainedShape.Variant.PLAIN);
-    }
-
-    static Map<ModuleKey, Integer> ranks(LoraAdapter adapter) {
-        Map<ModuleKey, Integer> ranks = new TreeMap<>();
-        adapter.modules().forEach((module, factors) -> ranks.put(module, (int) factors.r()));
-        return ranks;
     }
 
     @Override

@@ -121,7 +121,10 @@ class LoraAdapterTest {
         try (LoraAdapter adapter = load()) {
             assertThat(adapter.modules()).hasSize(6);
             assertThat(adapter.trainableCount())
-                .isEqualTo(TrainedShape.ofUniform(MODEL, EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ), 3).parameterCount(MODEL));
+                .isEqualTo(TrainedShape
+                    .ofAdapter(LoraConfig.uniform(MODEL, EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ), 3, 6, "").ranks(),
+                        TrainedShape.Variant.PLAIN)
+                    .parameterCount(MODEL));
             assertThat(adapter.config().baseModel()).isEqualTo("a model");
             float next = 0;
             for (var factors : adapter.modules().values()) {
