@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Makes sails4j-VERSION-linux-x86_64.tar.gz: a Java runtime of the modules that are needed, the jars without the binaries of other
-# platforms, the
-# native libraries, the launcher, tools/ and the licences. Called by Maven:
+# platforms, the native libraries, the launcher, tools/ and the licences. Called by Maven:
 #   archive.sh <java-api/target> <cli/target> <output directory> <version> <timestamp>
 # The same sources, tools and timestamp give the same bytes.
 set -euo pipefail

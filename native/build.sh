@@ -21,8 +21,7 @@ command -v cmake >/dev/null ||
   missing "a C++17 compiler (GCC 11 or newer)" "Install it (Debian/Ubuntu: apt-get install g++) and run the same command again."
 
 # What this machine's cards want machine code for, "" where nvidia-smi does not say. Not CMake's "native": for a card of 9.0 that is sm_90,
-# which has no wgmma
-# and so none of the kernels made for it. Cards before 8.0 are left out: no kernel runs there.
+# which has no wgmma and so none of the kernels made for it. Cards before 8.0 are left out: no kernel runs there.
 architectures() {
   { nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null || true; } | tr -d '. ' | sort -u |
     awk '/^[0-9]+$/ && $1 >= 80 { printf "%s%s-real", separator, $1 == 90 ? "90a" : $1; separator = ";" }'

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Writes what was built, for `sails --version` and for tables of measurements: build-properties.sh <file> <version>. The commit is `unknown`
-# outside a
-# git checkout, and ends in +changes where files differ from it. The file is touched only when its contents change.
+# outside a git checkout, and ends in +changes where files differ from it. The file is touched only when its contents change.
 set -euo pipefail
 file=$1
 version=$2

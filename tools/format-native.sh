@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Lays out native code with clang-format 14 (.clang-format): format-native.sh writes, format-native.sh --check fails where it would. Another
-# version
-# lays out some lines otherwise: then nothing is done, aloud.
+# version lays out some lines otherwise: then nothing is done, aloud.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 tool=${CLANG_FORMAT:-clang-format}

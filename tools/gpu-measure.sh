@@ -13,11 +13,9 @@
 #   --dry-run        the same way on this machine: the emulator, tiny shapes, torch on the CPU
 #
 # Parts: facts, selftest-hopper, selftest-few, selftest-single, selftest-portable, sanitizer-memcheck, sanitizer-racecheck, bench-kernels,
-# bench-layer, bench-step,
-# bench-decode, bench-sae, single-kernels, single-sae (without clusters of blocks), torch-kernels, torch-sae, torch-layer, torch-step,
-# table. Each
-# leaves NAME.txt (its output) and NAME.log (messages); summary.md has the ratios. Exits with 1 if a part failed, 2 if the options are
-# wrong. What is not there (torch, compute-sanitizer) is said and is no failure.
+# bench-layer, bench-step, bench-decode, bench-sae, single-kernels, single-sae (without clusters of blocks), torch-kernels, torch-sae,
+# torch-layer, torch-step, table. Each leaves NAME.txt (its output) and NAME.log (messages); summary.md has the ratios. Exits with 1 if a
+# part failed, 2 if the options are wrong. What is not there (torch, compute-sanitizer) is said and is no failure.
 set -euo pipefail
 
 fail() {
@@ -125,8 +123,7 @@ facts() {
 }
 
 # The conformance suite with one choice of kernels. Chosen for four multiprocessors, its small shapes take the ways of large ones: several
-# tiles a block, pairs
-# of blocks, rings that go round; as in the emulator, which has four.
+# tiles a block, pairs of blocks, rings that go round; as in the emulator, which has four.
 selftest() {
   "$sails" selftest "${backend[@]}" --backend-options "$1" "${parity[@]}"
 }

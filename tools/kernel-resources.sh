@@ -6,8 +6,8 @@
 #   tools/kernel-resources.sh --update docs/kernel-resources.md rewrites the table between the file's resources:begin and resources:end
 #
 # Exits with 1 if a kernel of the model's shapes spills registers or ptxas runs warpgroup products one by one, with 2 if something is
-# missing. JOBS=n limits how many files are compiled at
-# once. Dynamic shared memory is asked of the code that chooses it, in a host program; ptxas does not know it.
+# missing. JOBS=n limits how many files are compiled at once. Dynamic shared memory is asked of the code that chooses it, in a host program;
+# ptxas does not know it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -54,8 +54,7 @@ struct AttentionPartials {
 };
 
 // How the keys of few rows are split over blocks. With key_position (one query a sequence, which stands at that key;
-// sails_attention_decode) the
-// stretch of a split follows from what is visible, in the kernel: `splits` is then the most there are.
+// sails_attention_decode) the stretch of a split follows from what is visible, in the kernel: `splits` is then the most there are.
 struct KeySplits {
   int64_t splits, keys_per_split, first_key;
   const int32_t *key_position;  // on the device, NULL: the problem's query_offset

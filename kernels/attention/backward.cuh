@@ -6,8 +6,8 @@
 //
 // On sm_90a attention/backward_hopper.cuh takes head_dims 128 and 256 in bf16. Here:
 // Deterministic without atomics: one kernel owns rows and walks over keys for dq, one owns keys and walks over the rows of all query heads
-// of
-// its group for dk and dv; each computes the scores anew. 14 rows keys head_dim FLOPs per head instead of the 10 that sharing would take.
+// of its group for dk and dv; each computes the scores anew. 14 rows keys head_dim FLOPs per head instead of the 10 that sharing would
+// take.
 //
 // queries, tensorcore: a block of 4 warps owns 64 rows, a warp 16; as in forward ds goes from the accumulators to the A operand.
 // keys, tensorcore: a block of 4 warps owns 32 keys at width 256, else 64, and takes 32 rows at a time. The transposed scores are computed

@@ -17,8 +17,7 @@ struct AttentionBackwardConfig {
 // ---- workspace
 
 // Bytes for the tiles of a shape, from what its workspace function knows: as if the queries were the last positions and no window were set.
-// 0 where even
-// one head has too many.
+// 0 where even one head has too many.
 inline int64_t kept_tile_bytes(const AttentionShape &s) {
   AttentionShape whole = s;
   whole.query_offset = larger(0, s.n_keys - s.n_queries);

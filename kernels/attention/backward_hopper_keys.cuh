@@ -1,10 +1,8 @@
 // The kernel of keys of the backward pass on warpgroups: dv and dk from the kept tiles. attention/backward_hopper_tiles.cuh.
 //
 // A block owns 128 keys of one sequence and key/value head, and one gradient of both: dv = sum over rows of p^T dout, dk = scale * sum of
-// ds^T q, the rows
-// of all query heads of the group in their order. Two warpgroups hold 64 keys x kWidth columns each; a thread of the third loads 64 rows at
-// a time, the
-// tiles of each warpgroup and dout or q, 4 stages of 48 KB at width 256, 6 of 32 KB at width 128.
+// ds^T q, the rows of all query heads of the group in their order. Two warpgroups hold 64 keys x kWidth columns each; a thread of the third
+// loads 64 rows at a time, the tiles of each warpgroup and dout or q, 4 stages of 48 KB at width 256, 6 of 32 KB at width 128.
 #pragma once
 
 #include "attention/backward_hopper_tiles.cuh"

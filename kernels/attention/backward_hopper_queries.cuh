@@ -2,17 +2,14 @@
 // attention/backward_hopper_tiles.cuh.
 //
 // A block owns 128 rows of one sequence and key/value head; q and dout stay in shared memory. Two warpgroups compute 64 rows each and never
-// wait for one
-// another: while one weighs its scores, the other's products fill the tensor cores. A thread of the third warpgroup loads tiles of 64 keys,
-// k in 2 stages
-// and v in a ring of chunks of 64 columns that are given back one by one.
+// wait for one another: while one weighs its scores, the other's products fill the tensor cores. A thread of the third warpgroup loads
+// tiles of 64 keys, k in 2 stages and v in a ring of chunks of 64 columns that are given back one by one.
 //   shared memory, width 256: q 64 KB + dout 64 KB + k 2 x 32 KB + v 32 KB;  width 128: half of it for the first three, v two tiles
 //   registers: dq kWidth / 2, scores 32, dp 32, p or ds 16
 // A step of a warpgroup; the products of dq are still under way when the next scores are asked for:
 //   s = q k^T | dp = dout v^T, by chunks | p and the slope from s, while dp is computed | ds | dq += ds k
 // ds goes from accumulators to the A operand as in attention/forward.cuh. p and ds are written as the accumulators lie: per warp, 8 rows
-// and 8 keys 128
-// contiguous bytes, which is what wgmma reads without a swizzle.
+// and 8 keys 128 contiguous bytes, which is what wgmma reads without a swizzle.
 #pragma once
 
 #include "attention/backward_hopper_tiles.cuh"

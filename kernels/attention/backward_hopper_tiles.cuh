@@ -8,15 +8,12 @@
 //   tiles
 //
 // Five products of rows x keys x head_dim, as few as there are, no atomics, no order between blocks: bits depend on shapes alone. The price
-// is memory,
-// 4 bytes per visible pair of row and key, written once and read once. Blocks of rows and keys that cannot see each other (causality,
-// window, no
-// common segment) are neither computed nor kept; both kernels ask the same question (visible_tile).
+// is memory, 4 bytes per visible pair of row and key, written once and read once. Blocks of rows and keys that cannot see each other
+// (causality, window, no common segment) are neither computed nor kept; both kernels ask the same question (visible_tile).
 //
 // Why. H100 SXM: 989 TFLOP/s, 3.35 TB/s; a product of 64 x 64 x 256 takes the tensor cores of a multiprocessor 512 cycles; its shared
-// memory moves 128
-// bytes a cycle, and wgmma reads both operands there each time. Cycles of shared memory to cycles of products bound what share of the peak
-// is possible:
+// memory moves 128 bytes a cycle, and wgmma reads both operands there each time. Cycles of shared memory to cycles of products bound what
+// share of the peak is possible:
 //   7 products, nothing kept: the kernel of keys has dk and dv in registers, so that two warpgroups share 64 keys, split the columns, and
 //   exchange p and
 //     ds: 3008 for 2048, that of rows 3328 for 3072. 5/7 of 77 %: 540 TFLOP/s at most, counted as 5 products.
@@ -60,8 +57,7 @@ constexpr int64_t kKeptBudgetBytes = int64_t{640} << 20;  // 8 heads of the 9B a
 constexpr int64_t kMaxHeadTileBytes = int64_t{2} << 30;   // one head of more is left to the kernels that keep nothing
 
 // Where kept tiles lie: per sequence and key/value head, block b of rows shares `pitch` slots with block blocks - 1 - b, one from the front
-// and one from
-// the back. Under causality every pair then needs about the same, half of what a rectangle would.
+// and one from the back. Under causality every pair then needs about the same, half of what a rectangle would.
 struct KeptTiles {
   int64_t blocks;  // of kGradientBlockRows rows
   int64_t pitch;   // slots of a pair of blocks
@@ -133,8 +129,7 @@ constexpr uint32_t kRowStep = 16 * 128 >> 4;
 __device__ __forceinline__ int warpgroup_index() { return __shfl_sync(kFullMask, static_cast<int>(threadIdx.x) / kWarpgroup, 0); }
 
 // 64 rows of accumulators, times `scale`, to a tile in shared memory as bf16 and from there to global memory, by one warpgroup; `store`
-// issues the copy
-// of a chunk from its place in shared memory.
+// issues the copy of a chunk from its place in shared memory.
 template <int kWidth, typename Store>
 __device__ __forceinline__ void store_accumulators(uint8_t *tile, const float (&d)[kWidth / 2], float scale, Store &&store) {
   const int thread = threadIdx.x % kWarpgroup, g = thread % kWarp / 4, t = thread % 4;

@@ -2,10 +2,9 @@
 // Formulas, shapes and rows: attention/attention.cuh; what is written: attention/forward.cuh. bf16, head_dim 64, 128 or 256.
 //
 // A block owns 128 / group queries of one sequence and key/value head with all query heads of the group: up to 128 rows, one box of TMA.
-// Later
-// queries, which see more keys, come first in the grid: multiprocessors take blocks as they become free, long ones first. A block that
-// lives on and
-// takes several tiles would hide prologue and epilogue (by estimate 3 of 60 us at 4096 keys) and needs a scheduler of its own: not done.
+// Later queries, which see more keys, come first in the grid: multiprocessors take blocks as they become free, long ones first. A block
+// that lives on and takes several tiles would hide prologue and epilogue (by estimate 3 of 60 us at 4096 keys) and needs a scheduler of its
+// own: not done.
 //   producer   one warp. Loads the queries, then tile by tile the keys and values that some row may see, into 2 stages each; leaves out
 //   tiles whose
 //              documents none of the queries belongs to, and notes which tiles all rows see whole: these need no mask.

@@ -2,9 +2,8 @@
 // Formulas, shapes and rows: attention/attention.cuh.
 //
 // A block of 4 warps takes a tile of 32 rows by 32 columns of the score matrix at a time. A warp owns 8 rows, a lane one column; operands
-// pass
-// through shared memory in pieces of 64 columns of head_dim, so head_dim is free. What is accumulated over the tiles (out, dq; dk and dv)
-// stays in registers: 256 columns of head_dim, 8 rows x 2 columns a lane for each piece of 64; a wider head_dim takes one block per 256
+// pass through shared memory in pieces of 64 columns of head_dim, so head_dim is free. What is accumulated over the tiles (out, dq; dk and
+// dv) stays in registers: 256 columns of head_dim, 8 rows x 2 columns a lane for each piece of 64; a wider head_dim takes one block per 256
 // columns, each of which computes the scores anew.
 // In forward and dq rows are rows (attention/attention.cuh) and columns are keys; in dk, dv rows are keys and columns are rows.
 #pragma once

@@ -2,10 +2,8 @@
 // attention/attention.cuh.
 //
 // With a soft-cap of at most 64 every score lies in [-64, 64], exp(s) in [1.6e-28, 6.3e27]: neither sums nor O need a maximum, and nothing
-// is ever
-// rescaled (values up to 1e6 and a million keys stay below 2^127). Without one, the online softmax (arXiv:2205.14135) with O rescaled only
-// where a
-// maximum of the warp has moved.
+// is ever rescaled (values up to 1e6 and a million keys stay below 2^127). Without one, the online softmax (arXiv:2205.14135) with O
+// rescaled only where a maximum of the warp has moved.
 // tanh is the quotient of exponential.cuh: 2 results of the special function unit a score with exp's, and as exact as by tanhf.
 #pragma once
 
@@ -60,8 +58,7 @@ __device__ __forceinline__ QueryTile query_tile(const AttentionShape &p, const Q
 
 constexpr int kKeyNotes = 4;
 // What the producer tells about a tile of keys; that of tile n lies at n % kKeyNotes, and so do its segments. A warp reads them before it
-// gives the
-// values of tile n back, and the producer has waited for those of tile n + 1 when it comes to tile n + 4.
+// gives the values of tile n back, and the producer has waited for those of tile n + 1 when it comes to tile n + 4.
 struct KeyTileNote {
   int32_t first;  // key; below 0: there are no more tiles
   int32_t whole;  // every row sees every key

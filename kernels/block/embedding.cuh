@@ -4,10 +4,8 @@
 // ids [n_tokens] i32; one outside [0, vocab) is reported and left out. No aliasing.
 //
 // Forward: grid as in elementwise/elementwise.cuh. Backward: a block a token and 1024 columns. It looks for an earlier token of the same id
-// and leaves if there is
-// one; otherwise the row of the table is its own, and it adds the later tokens of the id one after the other: no atomics, no sorting.
-// Reading the ids
-// takes n_tokens^2 / 2 accesses of 4 bytes in all, from cache: 8192 tokens 128 MiB a slice of columns.
+// and leaves if there is one; otherwise the row of the table is its own, and it adds the later tokens of the id one after the other: no
+// atomics, no sorting. Reading the ids takes n_tokens^2 / 2 accesses of 4 bytes in all, from cache: 8192 tokens 128 MiB a slice of columns.
 // Bytes: forward one read and one write an element; backward dy once, and two accesses to the rows of the table that occur.
 #pragma once
 

@@ -4,9 +4,9 @@
 //   x, residual, out [n_rows, d] f32, out may alias either;  y [n_rows, d] f32|bf16;  weights [d] f32
 //
 // Grid: a block a row, of 512 or 1024 threads. held: a thread keeps its 8 elements of all tensors in registers, and reads the weights
-// before it waits
-// for the kernels before it. Longer rows are read again where they are needed: a thread reads only what it has written itself.
-// Bytes 4 reads and 1.5 or 2 writes of 4 d a row; what counts is latency: one access to memory and two sums over a block, about 2 us.
+// before it waits for the kernels before it. Longer rows are read again where they are needed: a thread reads only what it has written
+// itself. Bytes 4 reads and 1.5 or 2 writes of 4 d a row; what counts is latency: one access to memory and two sums over a block, about 2
+// us.
 #pragma once
 
 #include "primitives/dependent_launch.cuh"

@@ -5,12 +5,10 @@
 //   rstd of the forward and dweight may be NULL. y may alias x (same dtype) or residual; dx may alias dy (f32) if not accumulating.
 //
 // Forward: a block a row, which its threads hold in registers: x is read once. Backward: a block a row too, or, where dweight is wanted, a
-// block a
-// slab of rows; it adds up dweight of its slab in registers and writes it to `partial` [slabs, d], and a second kernel sums the slabs in
-// order.
+// block a slab of rows; it adds up dweight of its slab in registers and writes it to `partial` [slabs, d], and a second kernel sums the
+// slabs in order.
 // Slabs depend on n_rows alone, so dweight does not depend on the device. Rows that are longer than kHeld elements a thread, or not
-// aligned, are read
-// twice, one element at a time.
+// aligned, are read twice, one element at a time.
 // Bytes: forward x, y (and residual) once; backward dy, x, dx once, dweight 8 d * slabs. FLOPs about 6 and 10 an element.
 #pragma once
 

@@ -11,9 +11,8 @@
 // f32 and head_dim > 256: attention/simt.cuh writes the same partial results.
 //
 // Decoding (one query a sequence, whose key is read from the device) takes as many splits as the cache's length and window may need, up to
-// two
-// blocks a multiprocessor; each takes an equal stretch of what is visible, in multiples of 64 keys, and a split past the last stretch ends
-// at once.
+// two blocks a multiprocessor; each takes an equal stretch of what is visible, in multiples of 64 keys, and a split past the last stretch
+// ends at once.
 // 2B, batch 1, 4096 keys: 64 splits of 4 key/value heads, 256 blocks on 132 multiprocessors, 17 MB.
 #pragma once
 

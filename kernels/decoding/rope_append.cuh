@@ -5,8 +5,7 @@
 //   table [batch, head_dim / 2, 2] f32; the rotation is block/rope.cuh's
 //
 // Grid: a block a head of q, k or v of a sequence. Bytes 2 (n_heads + 2 n_kv_heads) head_dim elements a sequence: latency is what it costs,
-// and
-// one launch is what it saves three of.
+// and one launch is what it saves three of.
 #pragma once
 
 #include "primitives/dependent_launch.cuh"

@@ -4,8 +4,7 @@
 //   template <int kLanes> __device__ void at(int64_t i) const;                 elements i to i + kLanes - 1
 //   template <int kLanes> __device__ void at(int64_t row, int64_t column) const;   of one row
 // that reads all of its elements before it writes them, so that an output may be an input. A thread does one pack of kLanes elements, 16
-// bytes of
-// the widest type where the addresses allow it, and single elements elsewhere.
+// bytes of the widest type where the addresses allow it, and single elements elsewhere.
 //
 // Grid: x = blocks of 256 packs; for rows x = tiles of 128 packs of a row, y = rows (all of them by going on from y to y + gridDim.y).
 #pragma once

@@ -1,6 +1,5 @@
 // y [n, n_cols] = x [rows[i], :] for elements of 2 or 4 bytes, moved as they are; rows [n] i32 in [0, n_rows), others are reported and
-// leave
-// their row of y as it was. No aliasing.
+// leave their row of y as it was. No aliasing.
 // Grid: elementwise/elementwise.cuh. Bytes: one read and one write an element.
 #pragma once
 

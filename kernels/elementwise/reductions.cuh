@@ -3,9 +3,8 @@
 //   count_nonfinite   *out_count += how many of x [n] f32|bf16|f16 are NaN or infinite
 //
 // sum_of_squares: up to 64 tensors a launch, by value in the kernel's parameters. Each tensor is cut into at most 256 slices, by its size
-// alone; a
-// block sums a slice (four squares in f32, the rest in f64) to `partial`, and a second kernel adds the slices of a tensor in a fixed order.
-// count_nonfinite: a grid-wide loop, a count a block, integer atomics.
+// alone; a block sums a slice (four squares in f32, the rest in f64) to `partial`, and a second kernel adds the slices of a tensor in a
+// fixed order. count_nonfinite: a grid-wide loop, a count a block, integer atomics.
 // Bytes: every element once. FLOPs 2 an element.
 #pragma once
 

@@ -19,8 +19,7 @@ constexpr int kCrossEntropyThreads = 512;
 constexpr int32_t kIgnoredTarget = -100;
 
 // The maximum and the sum of exp(x - maximum) of what was added. exp(-inf - -inf) would be NaN: as long as nothing but -inf has been seen
-// the sum is
-// taken from 0.
+// the sum is taken from 0.
 struct OnlineSum {
   float maximum = -INFINITY, sum = 0;
 

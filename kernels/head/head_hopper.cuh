@@ -1,6 +1,5 @@
 // The head's projection on Hopper: logits from warpgroup products (matmul/hopper_products.cuh), with soft-cap and each row's share of the
-// softmax's sum
-// taken from the accumulators
+// softmax's sum taken from the accumulators
 //   l = softcap(hidden embed^T);  of each row and each tile of 256 columns: largest = max l, sum = sum exp(l - largest), and l[target]
 //   hidden [rows, d_model], embed [vocab, d_model] bf16;  l [rows, vocab] f32 (=), NULL where only losses are wanted: then no logit is ever
 //   in memory
@@ -9,10 +8,8 @@
 // alone.
 //
 // Cost of the epilogue at d_model 2304: a tile's 128 x 256 logits take 1 (soft-cap) + 1 (exp) results of the special function unit, 16 a
-// clock, and about 24
-// instructions, 128 lanes a clock: 6100 clocks beside 36 900 of products, which they do not overlap. A pass over the logits in memory would
-// take 1.2 ps
-// a logit, this takes 0.8.
+// clock, and about 24 instructions, 128 lanes a clock: 6100 clocks beside 36 900 of products, which they do not overlap. A pass over the
+// logits in memory would take 1.2 ps a logit, this takes 0.8.
 #pragma once
 
 #include "head/head_loss.cuh"
@@ -56,8 +53,7 @@ struct HeadEpilogue {
 
  private:
   // A row lies in the four lanes of a quad, which take the same branches: each lane has two neighbouring columns of every eight. Columns
-  // are counted
-  // from the lane's first, in 32 bits.
+  // are counted from the lane's first, in 32 bits.
   __device__ __forceinline__ void row(float (&d)[kHeadTileCols / 2], int half, int64_t row, const WarpgroupPlace &at) const {
     const bool inside = row < at.m;
     const int64_t first = at.col + threadIdx.x % 4 * 2;

@@ -26,10 +26,8 @@ constexpr int32_t kNotCounted = -100;
 constexpr int kHeadThreads = 1024, kHeadCopyThreads = 256;
 
 // How many logits of a chunk are in memory, in f32, by default: a 64th of the card's memory, 256 MiB to 1 GiB. Each chunk reads the
-// embedding twice;
-// 256 rows, what 256 MiB hold of Gemma-2's vocabulary, are 256 FLOPs a byte of bf16, about what a data-center card computes in the time it
-// reads the
-// byte; 1024 rows leave its memory a quarter busy.
+// embedding twice; 256 rows, what 256 MiB hold of Gemma-2's vocabulary, are 256 FLOPs a byte of bf16, about what a data-center card
+// computes in the time it reads the byte; 1024 rows leave its memory a quarter busy.
 inline int64_t default_head_logits(int64_t memory_bytes) {
   constexpr int64_t kLeast = int64_t{64} << 20, kMost = int64_t{256} << 20;
   return smaller(larger(memory_bytes / 64 / 4, kLeast), kMost);

@@ -8,10 +8,8 @@
 //   [n, d_out] f32|bf16; y may alias u, du may alias dy
 //
 // Grid: norm a block of 256 threads for kDoraRows rows, a thread a column, so that lora_a is read once for all of them; lora_b's rows are
-// in shared
-// memory by pieces of kDoraRanks. forward as elementwise/elementwise.cuh has it. backward a block of 32 columns x 8 threads down the rows;
-// sums of a column
-// are added in a fixed order.
+// in shared memory by pieces of kDoraRanks. forward as elementwise/elementwise.cuh has it. backward a block of 32 columns x 8 threads down
+// the rows; sums of a column are added in a fixed order.
 // Bytes: norm weight + lora_a d_out / kDoraRows; forward 4 + y; backward 4 + 2 dy an element. FLOPs: norm d_out d_in (2 r + 4), 1, 3 an
 // element.
 #pragma once

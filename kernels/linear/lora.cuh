@@ -4,10 +4,8 @@
 //   x [n, d_in], dy, y [n, d_out] f32|bf16;  A [r, d_in], B [d_out, r], h, dh [n, r], dx [n, d_in] f32;  h is saved;  no aliasing
 //
 // The products with a long sum (h, dh, dA, dB) are matmul/skinny_product.cuh's; dA and dB share a launch where x and dy have one type. The
-// products
-// with a short sum (y, dx) are lora_up: x = tiles of 64 rows by 128 columns, 128 threads; the block's h and factor stand in shared memory,
-// the
-// output is read and written once, 4 elements an access.
+// products with a short sum (y, dx) are lora_up: x = tiles of 64 rows by 128 columns, 128 threads; the block's h and factor stand in shared
+// memory, the output is read and written once, 4 elements an access.
 // Forward: FLOPs 2 n r (d_in + d_out), bytes n d_in e + 2 n d_out e.  Backward: twice the FLOPs, bytes 2 n d_out e + n d_in e + 8 n d_in.
 // lora_up is bound by memory up to r = 32 or so; nothing is rounded between the two products.
 #pragma once

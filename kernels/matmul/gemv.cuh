@@ -11,10 +11,8 @@
 // FLOPs 2 m k sum n_i; bytes k e sum n_i (the weights) + m k and m n_i of the rows.
 //
 // What bounds it: 3.35 TB/s at a latency of about 700 ns need 2.3 MB under way, 18 KB for each of the 132 multiprocessors of an H100. A
-// lane has up to
-// 8 loads of 16 bytes under way, in even rounds, and 24 warps are resident. KiB under way a multiprocessor, one row, by choose_gemv: 2B q,
-// k, v 60,
-// o 68, gate and up 72, down 68, head 60; 9B 84 to 96.
+// lane has up to 8 loads of 16 bytes under way, in even rounds, and 24 warps are resident. KiB under way a multiprocessor, one row, by
+// choose_gemv: 2B q, k, v 60, o 68, gate and up 72, down 68, head 60; 9B 84 to 96.
 #pragma once
 
 #include "block/glu.cuh"
@@ -87,8 +85,7 @@ struct TypedGemv {
 };
 
 // The 16-byte pieces ("packs") of a row that a lane reads: every 32nd from `first` on, `count` of them, in rounds of `loads`. The warps
-// that share a
-// column have one stretch of the row after another.
+// that share a column have one stretch of the row after another.
 struct GemvSlice {
   int packs, first, count, rounds, loads;
 
@@ -299,10 +296,8 @@ __global__ void __launch_bounds__(kGemvThreads, gemv_resident(kRows, sizeof(W) =
 // ---- variant choice
 
 // n: columns of all maps together, of one of the two of a pair. One row is read column by column; with more, two columns share the
-// conversion of
-// the rows to f32. Warps share a column where there are too few columns for 16 warps a multiprocessor; a warp takes several columns, one
-// after
-// another, where blocks would be so many that each loads the rows for little work.
+// conversion of the rows to f32. Warps share a column where there are too few columns for 16 warps a multiprocessor; a warp takes several
+// columns, one after another, where blocks would be so many that each loads the rows for little work.
 inline GemvConfig choose_gemv(int64_t m, int64_t n, int64_t k, bool w_bf16, bool pair, int multiprocessors) {
   constexpr int64_t kMostShared = 36 * 1024, kLeastWarps = 16, kMostSteps = 8;
   GemvConfig c = {};
@@ -374,8 +369,7 @@ inline GemvConfig choose_gemv(const GemvProblem &p, int multiprocessors) {
 }
 
 // count maps, at most kGemvMaps; a pair has two of one n, and all its tensors of one type. Where queue.early holds, the weights (not the
-// adapters' h)
-// must not have been written by the operation queued directly before.
+// adapters' h) must not have been written by the operation queued directly before.
 inline cudaError_t launch_gemv(EarlyStream queue, const GemvProblem &p, int multiprocessors) {
   if (p.m == 0) return cudaSuccess;
   const GemvConfig config = choose_gemv(p, multiprocessors);

@@ -1,15 +1,12 @@
 // Sums of a warpgroup product on their way to memory: rearranged between the four lanes of a quad, so that a lane holds 4 neighbouring
-// columns of f32
-// or 8 of bf16 and writes 16 bytes at once
+// columns of f32 or 8 of bf16 and writes 16 bytes at once
 //   store_rows   c = alpha * sum + beta * addend + bias, matmul/matmul.cuh's contract
 //
 // The accumulators give a lane two neighbouring columns of every eight (wgmma.cuh). A store of a warp takes a clock for each row it
-// touches, 8 of them
-// whatever the width: pairs of a tile of 128 x 256 take 4096 clocks, which no products overlap, beside 36 900 of products at k = 2304.
-// Here: f32 2048 for
-// the stores and 512 for the exchange, bf16 1024 and 768; an f32 addend 2048 more. The addends of a batch of rows are under way while the
-// batch before
-// is written: otherwise each would be waited for, some 600 clocks, because what is written may be what is read next.
+// touches, 8 of them whatever the width: pairs of a tile of 128 x 256 take 4096 clocks, which no products overlap, beside 36 900 of
+// products at k = 2304. Here: f32 2048 for the stores and 512 for the exchange, bf16 1024 and 768; an f32 addend 2048 more. The addends of
+// a batch of rows are under way while the batch before is written: otherwise each would be waited for, some 600 clocks, because what is
+// written may be what is read next.
 #pragma once
 
 #include "matmul/hopper_products.cuh"

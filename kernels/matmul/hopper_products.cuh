@@ -3,37 +3,26 @@
 //   adapter
 //
 // A persistent block takes one work item (a tile of the output, for one part of k) after the other. One thread of a producer warpgroup
-// copies tiles of a and b by TMA
-// into kStages buffers; kConsumers warpgroups multiply them, 64 rows of the tile each, and hand their sums to an epilogue. Full and empty
-// buffers are
-// told by mbarriers; the producer is already in the next item while the epilogue works. The grid has at most one block a multiprocessor:
-// 192 KiB of
-// buffers and 128 accumulators a thread leave no room for two. A thread starts with the 168 registers that 384 threads may have; the
-// producers hand
-// theirs on, so that an epilogue has 100 beside the accumulators.
+// copies tiles of a and b by TMA into kStages buffers; kConsumers warpgroups multiply them, 64 rows of the tile each, and hand their sums
+// to an epilogue. Full and empty buffers are told by mbarriers; the producer is already in the next item while the epilogue works. The grid
+// has at most one block a multiprocessor: 192 KiB of buffers and 128 accumulators a thread leave no room for two. A thread starts with the
+// 168 registers that 384 threads may have; the producers hand theirs on, so that an epilogue has 100 beside the accumulators.
 //
 // Operands lie in shared memory as TMA writes them with swizzle 128: K-major in rows of 64 k; MN-major (the transposed layouts) in blocks
-// of 64
-// rows of the operand, each [64 k, 64]. What lies outside a tensor arrives as zeros, so a sum over k needs no tail; epilogues leave out
-// rows and
-// columns outside. Bases are aligned to 16 bytes and strides are multiples of 8 elements: TMA's rule, tma_fits().
+// of 64 rows of the operand, each [64 k, 64]. What lies outside a tensor arrives as zeros, so a sum over k needs no tail; epilogues leave
+// out rows and columns outside. Bases are aligned to 16 bytes and strides are multiples of 8 elements: TMA's rule, tma_fits().
 //
 // In a cluster of two blocks the tiles lie one above the other: each block copies its own a and one half of b, which goes to both by
-// multicast. A step of
-// 128 x 256 then asks L2 for 32 KiB a block instead of 48. A buffer is empty when the consumers of both blocks say so; the pair goes
-// through its items
-// in step, also where the lower tile lies outside.
+// multicast. A step of 128 x 256 then asks L2 for 32 KiB a block instead of 48. A buffer is empty when the consumers of both blocks say so;
+// the pair goes through its items in step, also where the lower tile lies outside.
 //
 // kTwo: b is two matrices of the same shape; a tile has kCols / 2 columns of each, those of b in the front half of the accumulators and
 // those of b_second in the back half, so that an epilogue holds matching columns of both in one thread. Each has its own adapter.
 //
 // An adapter's factors come as sums of three bf16 (matmul/triples.cuh), 16 ranks in a step of 64: hi, mid, lo and 16 zeros. Six products of
-// 16 (hi hi, hi mid,
-// mid hi, hi lo, lo hi, mid mid) of one pair of buffers make the f32 product but for 2^-26 of it: one step's copies and one and a half
-// steps' products for
-// each 16 ranks, of which d_model 2304 has 36. Where b is two matrices, the other one is multiplied with zeros the while. w lies as b does:
-// [n, 64 g], or
-// [64 g, n] where b is [k, n]. No adapter where a is transposed.
+// 16 (hi hi, hi mid, mid hi, hi lo, lo hi, mid mid) of one pair of buffers make the f32 product but for 2^-26 of it: one step's copies and
+// one and a half steps' products for each 16 ranks, of which d_model 2304 has 36. Where b is two matrices, the other one is multiplied with
+// zeros the while. w lies as b does: [n, 64 g], or [64 g, n] where b is [k, n]. No adapter where a is transposed.
 //
 // Each sum runs over k in rising order in one accumulator, the adapter last, so that a tile has the same bits wherever it is computed.
 // From L2 a step of 64 k: (kRows + kCols / kCluster) * 128 bytes for 128 * kRows * kCols FLOPs.
@@ -386,8 +375,7 @@ inline bool box_coordinates_fit(int64_t m, int64_t n, int64_t k) {
 inline bool tma_fits(const void *base, int64_t stride) { return aligned_to(base, 16) && stride % 8 == 0; }
 
 // The box of an operand: `rows` of its m or n by 64 of its k, or 64 by `depth` where mn_major. Stored [extent, k], or [k, extent] where
-// mn_major; at
-// least one row each.
+// mn_major; at least one row each.
 inline cudaError_t make_operand_map(TensorMap *map, const void *base, int64_t extent, int64_t k, int64_t stride, int rows, bool mn_major,
                                     int depth = kWarpgroupDepth) {
   TensorBox box = {};

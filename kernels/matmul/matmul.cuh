@@ -7,10 +7,8 @@
 //   forward x W^T: transpose_b;  backward dy W: neither;  weight gradient dy^T x: transpose_a
 //
 // Grid: x = tiles of the output, in groups of kGroupRows tile rows so that neighbouring blocks share operands in L2; z = parts of k. With
-// one
-// part a block writes c. With more, each block writes its f32 partial tile to the workspace [parts, m, n] and matmul_combine adds the parts
-// in
-// order: the same bits whatever runs first. Few rows (decode) are matmul/gemv.cuh's.
+// one part a block writes c. With more, each block writes its f32 partial tile to the workspace [parts, m, n] and matmul_combine adds the
+// parts in order: the same bits whatever runs first. Few rows (decode) are matmul/gemv.cuh's.
 // FLOPs 2 m n k; bytes (m k + k n) e + m n c.
 #pragma once
 
@@ -148,9 +146,8 @@ __global__ void matmul_combine(MatmulEpilogue<C> out, const float *partial, int6
 
 // `multiprocessors` of the device. Parts of k are added only where the output has too few tiles to fill the device and k is long enough for
 // the second pass over the partial sums to be small beside the product. A sum over a whole vocabulary (the head's dhidden) is deep: always
-// in
-// large tiles and parts; in f32 at most kLongestSum terms go to one accumulator, because in a longer sum many terms are below half a unit
-// of its
+// in large tiles and parts; in f32 at most kLongestSum terms go to one accumulator, because in a longer sum many terms are below half a
+// unit of its
 // last place and are lost (100 000 terms were off by ten times eps * sqrt(k) * sum |terms|).
 inline MatmulConfig choose_matmul(int64_t m, int64_t n, int64_t k, bool ab_bf16, bool, bool, int multiprocessors) {
   constexpr int64_t kDeep = 32768, kLongestSum = 8192;

@@ -53,12 +53,10 @@ inline bool warpgroup_matmul_applies(int64_t m, bool ab_bf16, bool transpose_a, 
 }
 
 // Clocks of a multiprocessor for the whole product under a tile: rounds of tiles times a tile's time. A step of 64 k takes what the tensor
-// cores
-// (2048 multiply-adds a clock) or the operands' way from L2 need, whichever is longer. Computed, not measured: kL2Bytes is what an H100's
-// 5.5 TB/s
-// give a multiprocessor, and half as much again for neighbours that ask for the same lines; kStartClocks is filling the first buffer,
-// kStoreBytes what matmul/hopper_epilogue.cuh stores of f32 in a clock. The blocks of a
-// cluster each ask for their share of b, and go from tile to tile together.
+// cores (2048 multiply-adds a clock) or the operands' way from L2 need, whichever is longer. Computed, not measured: kL2Bytes is what an
+// H100's 5.5 TB/s give a multiprocessor, and half as much again for neighbours that ask for the same lines; kStartClocks is filling the
+// first buffer, kStoreBytes what matmul/hopper_epilogue.cuh stores of f32 in a clock. The blocks of a cluster each ask for their share of
+// b, and go from tile to tile together.
 inline double warpgroup_clocks(int64_t m, int64_t n, const WarpgroupConfig &c, int multiprocessors) {
   constexpr double kL2Bytes = 36, kStoreBytes = 51, kMemoryBytes = 14, kStartClocks = 1500, kCombineClocks = 6000;
   const double rows = c.tile_rows(), cols = c.tile_cols;
@@ -99,8 +97,7 @@ WarpgroupConfig fewest_warpgroup_clocks(const WarpgroupConfig (&tiles)[kTiles], 
 
 // 192 columns are there for what they leave of a round: 4096 tokens by d_model 2304 are 288 tiles of 256 columns, three rounds of 132
 // multiprocessors, or 384 of 192, three rounds of three quarters of the time. Pairs are there for the large tiles: small ones are for what
-// is left of a
-// round, and a pair is twice as coarse.
+// is left of a round, and a pair is twice as coarse.
 inline WarpgroupConfig choose_warpgroup_matmul(int64_t m, int64_t n, int64_t k, const Multiprocessors &on) {
   const WarpgroupConfig tiles[] = {{"warpgroup_2x128x256", 2, 256, 2, 1, 0, 0}, {"warpgroup_2x128x192", 2, 192, 2, 1, 0, 0},
                                    {"warpgroup_128x256", 2, 256, 1, 1, 0, 0},   {"warpgroup_128x192", 2, 192, 1, 1, 0, 0},

@@ -3,19 +3,15 @@
 //   X [m, k] f32|bf16, stored [k, m] where kTransposeX;  W [k, r] f32, stored [r, k] where w_transposed;  all dense
 //   r is the rank of an adapter, typically 16; any r is right, 64 columns at a time.
 //
-// One launch takes a set of products (the factors of many adapters), given by value in the kernel's parameters.
-// X f32: fused multiply-adds. X bf16: tensor cores, with W split into three bf16 (matmul/triples.cuh) on its way into their registers: X is
-// exact, so that
-// three products give the f32 product. For a width of 16 a step of [128, 32] takes 64 clocks of shared memory for X, as many for W, about
-// 100 issue
-// slots a scheduler, of which half split W, and 190 of the tensor cores: 8 KB of X in 200 clocks, 40 B a clock of a multiprocessor where
-// memory gives 14.
+// One launch takes a set of products (the factors of many adapters), given by value in the kernel's parameters. X f32: fused multiply-adds.
+// X bf16: tensor cores, with W split into three bf16 (matmul/triples.cuh) on its way into their registers: X is exact, so that three
+// products give the f32 product. For a width of 16 a step of [128, 32] takes 64 clocks of shared memory for X, as many for W, about 100
+// issue slots a scheduler, of which half split W, and 190 of the tensor cores: 8 KB of X in 200 clocks, 40 B a clock of a multiprocessor
+// where memory gives 14.
 //
 // Grid: x = for each product, tiles of 128 rows of X times parts of k times tiles of r. A block of 128 threads holds a tile [128, kWidth]
-// in
-// registers and streams X through a cp.async ring. With more than one part, blocks write f32 partial tiles [parts, m, r] to the workspace
-// and
-// skinny_sum adds them in the order of k: the same bits whatever runs first.
+// in registers and streams X through a cp.async ring. With more than one part, blocks write f32 partial tiles [parts, m, r] to the
+// workspace and skinny_sum adds them in the order of k: the same bits whatever runs first.
 // FLOPs 2 m r k; bytes m k e + k r 4 (again for each row tile, from L2) + m r 4. `out` aliases nothing.
 #pragma once
 
@@ -379,8 +375,7 @@ struct SkinnyParts {
 };
 
 // Parts of k such that the blocks of `products` alike fill the device three times over, each with at least kLeastDepth of k to hide its
-// start
-// and its partial tile behind. A whole number of steps of every element type.
+// start and its partial tile behind. A whole number of steps of every element type.
 inline SkinnyParts choose_skinny_parts(int64_t m, int64_t r, int64_t k, int64_t products, int multiprocessors) {
   constexpr int64_t kLeastDepth = 128, kMostParts = 32, kStep = 32;
   const int64_t tiles = ceil_div(m, kSkinnyRows) * ceil_div(r, skinny_width(r)) * larger(1, products);

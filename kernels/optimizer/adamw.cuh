@@ -4,10 +4,8 @@
 //   param, m, v, grad [size], no aliasing
 //
 // The scalars are read from the device: adamw_rates writes the nine numbers that sails_adamw_rates has combined, so that one recording of a
-// step serves
-// all steps. Up to kAdamwMostTensors tensors a launch, by value in the kernel's parameters; x = chunks of kAdamwChunk elements of one
-// tensor after the
-// other, 256 threads, 16 bytes an access where all pointers allow it. adamw_rates: one thread.
+// step serves all steps. Up to kAdamwMostTensors tensors a launch, by value in the kernel's parameters; x = chunks of kAdamwChunk elements
+// of one tensor after the other, 256 threads, 16 bytes an access where all pointers allow it. adamw_rates: one thread.
 // Bytes 28 an element, FLOPs about 15.
 #pragma once
 

@@ -5,8 +5,7 @@
 //   rising; no aliasing
 //
 // A warp a block of 256 elements, 8 a lane in steps of 32; both code books and the scalars in shared memory. Up to kAdamw8MostTensors
-// tensors a launch, by value in
-// the kernel's parameters; x = chunks of 8 blocks of one tensor after the other, 256 threads.
+// tensors a launch, by value in the kernel's parameters; x = chunks of 8 blocks of one tensor after the other, 256 threads.
 // Bytes 16 an element, FLOPs about 15 and two searches of 8 steps.
 #pragma once
 

@@ -3,9 +3,8 @@
 //   left   y [d, n] = U (U^T g)        right  y [n, d] = (g U) U^T
 //   U [d, r_s];  y may alias its own g, not another item's tensors
 // The projector is never formed. The workspace holds c = U^T g, or (g U)^T, [r_s, n], for both sides: so U is always the wide operand and
-// the
-// adapter's rank n the narrow one of matmul/skinny_product.cuh, which does both products; kProjectMostItems items a launch.
-// FLOPs 4 d r_s n; bytes 8 d r_s + 8 d n.
+// the adapter's rank n the narrow one of matmul/skinny_product.cuh, which does both products; kProjectMostItems items a launch. FLOPs 4 d
+// r_s n; bytes 8 d r_s + 8 d n.
 #pragma once
 
 #include "matmul/skinny_product.cuh"

@@ -1,8 +1,7 @@
 // cp.async (sm_80): copies from global to shared memory that the issuing thread waits for later.
 //
 // A copy is visible to the issuing thread after async_copy_wait, to others after a barrier as well. Until then the destination holds what
-// it
-// held (the emulator does the copy at the wait, not before).
+// it held (the emulator does the copy at the wait, not before).
 #pragma once
 
 #include "platform.cuh"

@@ -46,10 +46,8 @@ __device__ __forceinline__ float clamp_keeping_nan(float x, float limit) {
 // factor * tanh(y) = y N(y^2) / D(y^2) on |y| < 7.6, degrees 3 and 4 (minimax fit of |error| / |y|: 0.4 eps; beyond 7.6 the value there:
 // 1.1 eps): 4.3 eps
 // |factor y| with all roundings of f32 (eps 2^-24, simulated with an exact 1 / D). 1 - 2 / (1 + exp(2 y)) takes 2 results of the special
-// function unit
-// instead of 1, and is off by eps of 1 instead of y. Largest errors of both, and of the slopes 1 - tanh^2 from them, in f32 and eps of 1
-// (every few f32 of
-// both signs, factors of 1, 30 and 72; tests/native/primitives_test.cpp holds the quotient to them):
+// function unit instead of 1, and is off by eps of 1 instead of y. Largest errors of both, and of the slopes 1 - tanh^2 from them, in f32
+// and eps of 1 (every few f32 of both signs, factors of 1, 30 and 72; tests/native/primitives_test.cpp holds the quotient to them):
 //   |y| up to           0.01      0.3        1        3        5      7.6       20
 //   quotient        0.04 0.6  1.2 1.3  3.2 6.2   5.5 13   6.9 16   8.2 18    12 22
 //   1 - 2 / (...)    2.0 0.6  2.4 1.9  3.1 5.0  3.2 6.5  3.2 6.5  3.2 6.5  3.2 6.5

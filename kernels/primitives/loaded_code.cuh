@@ -1,6 +1,5 @@
 // What the code was compiled for that a card has loaded: cards newer than all machine code in the library get theirs from its PTX, which is
-// of an older
-// architecture and lacks what came after.
+// of an older architecture and lacks what came after.
 #pragma once
 
 #include "dependent_launch.cuh"

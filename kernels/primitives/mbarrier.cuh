@@ -3,8 +3,7 @@
 // A barrier goes through phases 0, 1, 0, 1, …. A phase completes when `count` arrivals and all the bytes that were announced for it have
 // come.
 // mbarrier_wait(b, parity) returns once the phase of that parity has completed: on a fresh barrier parity 1 passes at once ("the buffer is
-// free"),
-// parity 0 waits for the first completion. What was written before an arrival, and what a copy brought, is visible after the wait.
+// free"), parity 0 waits for the first completion. What was written before an arrival, and what a copy brought, is visible after the wait.
 #pragma once
 
 #include "platform.cuh"
@@ -92,8 +91,7 @@ __device__ __forceinline__ void mbarrier_arrive_at(Mbarrier *barrier, int rank) 
 #endif
 }
 // Whether the phase of this parity has completed; may wait a while before it says no. kCluster: threads of other blocks arrive, and what
-// they did before is
-// done for this thread too.
+// they did before is done for this thread too.
 template <bool kCluster = false>
 __device__ __forceinline__ bool mbarrier_try_wait(Mbarrier *barrier, uint32_t parity) {
 #ifdef SAILS_EMULATOR

@@ -23,8 +23,7 @@ __device__ __forceinline__ Words load_words(const T *from) {
 }
 
 // From an address aligned to 16. Nothing may write there while the kernel runs. The load is issued where it stands: the order of such loads
-// and of
-// wait_for_grids_before (dependent_launch.cuh) is the program's.
+// and of wait_for_grids_before (dependent_launch.cuh) is the program's.
 template <typename T>
 __device__ __forceinline__ Words load_words_once(const T *from) {
 #ifdef SAILS_EMULATOR

@@ -1,11 +1,9 @@
 // Bulk copies between global and shared memory (TMA; sm_90 and later).
 //
 // A box of a tensor of 2 to 4 dimensions, innermost first, lies in shared memory as [w][z][y][x] without gaps, its bytes swizzled by their
-// absolute address
-// (swizzled() below). Loads complete on an mbarrier, to which the whole box counts, elements outside the tensor as zeros; stores leave out
-// what is
-// outside. Shared addresses are multiples of 128 bytes; a swizzled tile that wgmma reads starts on its atom (1024, 512 or 256 bytes).
-// One thread issues a copy.
+// absolute address (swizzled() below). Loads complete on an mbarrier, to which the whole box counts, elements outside the tensor as zeros;
+// stores leave out what is outside. Shared addresses are multiples of 128 bytes; a swizzled tile that wgmma reads starts on its atom (1024,
+// 512 or 256 bytes). One thread issues a copy.
 #pragma once
 
 #include "mbarrier.cuh"
@@ -19,8 +17,7 @@
 namespace sails::kernels {
 
 // XOR patterns over absolute shared addresses: bits 4, 5 and 6 are XORed with bits 7, 8 and 9 (128 bytes), 4 and 5 with 7 and 8 (64), 4
-// with 7 (32). The
-// values are those of a wgmma descriptor's field (sm_90).
+// with 7 (32). The values are those of a wgmma descriptor's field (sm_90).
 enum class Swizzle : uint32_t { none = 0, bytes_128 = 1, bytes_64 = 2, bytes_32 = 3 };
 
 __host__ __device__ constexpr uint32_t swizzle_span(Swizzle s) {
@@ -32,8 +29,7 @@ __host__ __device__ constexpr uint32_t swizzled(uint32_t address, Swizzle s) {
 }
 
 // A tile with the pattern of 128 bytes starts on 8 of its rows, where the pattern starts: the first such place in dynamic shared memory,
-// which promises 128
-// bytes only. One atom more than the tiles need is enough room.
+// which promises 128 bytes only. One atom more than the tiles need is enough room.
 constexpr int kSwizzleAtom = 1024;
 __device__ __forceinline__ uint8_t *first_swizzle_atom(uint8_t *dynamic_shared) {
   return dynamic_shared + (kSwizzleAtom - __cvta_generic_to_shared(dynamic_shared) % kSwizzleAtom) % kSwizzleAtom;

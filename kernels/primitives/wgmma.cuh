@@ -7,8 +7,8 @@
 //   d[4j], d[4j+1] = (row 16 w + g, columns 8 j + 2 t, + 1)     d[4j+2], d[4j+3] = (row 16 w + g + 8, the same columns)
 // and a from registers as the A fragment of mma.m16n8k16 (mma.cuh), each warp its own 16 rows.
 // Order: wgmma_fence, the products, wgmma_commit, wgmma_wait<n>. Accumulators (and a's registers) are not touched between the product and
-// its wait, and
-// wgmma_fence comes again after they were. Operands written by ordinary stores need fence_proxy_async by the writers and a barrier.
+// its wait, and wgmma_fence comes again after they were. Operands written by ordinary stores need fence_proxy_async by the writers and a
+// barrier.
 #pragma once
 
 #include "tma.cuh"
@@ -22,8 +22,7 @@ namespace sails::kernels {
 constexpr int kWarpgroup = 128;
 
 // Whether this pass of the compiler can make code of wgmma. A kernel of sm_90a guards its body with `if constexpr (kHasWgmma)`, so that the
-// other
-// architectures hold an empty one; the host chooses it on cards of 9.0 alone.
+// other architectures hold an empty one; the host chooses it on cards of 9.0 alone.
 #ifdef SAILS_HAS_WGMMA
 constexpr bool kHasWgmma = true;
 #else
@@ -85,8 +84,7 @@ __device__ __forceinline__ void wgmma_wait() {
 #endif
 }
 // Accumulators as values that exist from here on: after a wait, so that no instruction that reads them is moved before it. The compiler
-// does not know
-// that the products wrote them until then.
+// does not know that the products wrote them until then.
 template <int kCount>
 __device__ __forceinline__ void wgmma_done(float (&d)[kCount]) {
 #if defined(SAILS_HAS_WGMMA) && !defined(SAILS_EMULATOR)

@@ -46,8 +46,7 @@ __device__ __forceinline__ int32_t code_id(const SparseCodes &codes, int64_t t, 
 }
 
 // All threads of a block bring the slots [first, first + kCodeBatch) of token t, of `stored`, to shared memory: ids, -1 where there is
-// none,
-// and factors = value * scale[id] (scale NULL: 1). Barriers on both sides.
+// none, and factors = value * scale[id] (scale NULL: 1). Barriers on both sides.
 __device__ __forceinline__ void load_code_batch(int32_t *ids, float *factors, const SparseCodes &codes, const float *scale, int64_t t,
                                                 int64_t first, int64_t stored) {
   __syncthreads();

@@ -9,10 +9,8 @@
 //   they belong.
 //           Every sum is made in the same order in either, so z has the same bits (matmul/block_product.cuh, matmul/hopper_products.cuh).
 // Workspace: 44 bytes for each token of a block and tile of features; 4 d_sae more a token where cells are kept dense. FLOPs 2 n_tokens
-// d_in d_sae, once
-// more for each row that is found again (an SAE has about 100 of 16k features active, less than two of a tile's 256; the tokens that begin
-// a text can have
-// thousands). Bytes: those of the product; 12 per code and 4 per cell written.
+// d_in d_sae, once more for each row that is found again (an SAE has about 100 of 16k features active, less than two of a tile's 256; the
+// tokens that begin a text can have thousands). Bytes: those of the product; 12 per code and 4 per cell written.
 #pragma once
 
 #include "matmul/block_product.cuh"
@@ -123,8 +121,7 @@ struct FindConfig {
 };
 
 // `warpgroups`: sae/find_hopper.cuh could compute this. It does where its tiles keep at least half of the multiprocessors busy: tiles of
-// half the
-// size would keep all of them busy, at no more than half the rate (computed, not measured). `dense`: with room for dense cells.
+// half the size would keep all of them busy, at no more than half the rate (computed, not measured). `dense`: with room for dense cells.
 inline FindConfig choose_sae_find(int64_t n_tokens, int64_t d_in, int64_t d_sae, bool bf16_weights, bool dense, bool warpgroups,
                                   const Multiprocessors &on) {
   FindConfig c{};

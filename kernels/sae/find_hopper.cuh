@@ -2,13 +2,10 @@
 //   Tiles of 128 x 256, a persistent block a multiprocessor. bf16 in rows of whole 16 bytes: warpgroup_find_fits().
 //
 // A row of a tile lies in the 4 lanes of a quad, 32 pairs of columns each: columns 8 j + 2 t and the next, t = lane % 4. find goes once
-// over the
-// accumulators. An active feature sets bit 2 j or 2 j + 1 of the lane's 64-bit mark, and its z goes to the lane's own list in shared
-// memory, so that no
-// register is indexed by a number that the compiler does not know. The marks of the quad then say how many features the cell has and, by
-// counting bits
-// below, where in rising order each belongs. refind goes by ballots, a pair of columns at a time: it has no bound on a lane's list, and is
-// rare.
+// over the accumulators. An active feature sets bit 2 j or 2 j + 1 of the lane's 64-bit mark, and its z goes to the lane's own list in
+// shared memory, so that no register is indexed by a number that the compiler does not know. The marks of the quad then say how many
+// features the cell has and, by counting bits below, where in rising order each belongs. refind goes by ballots, a pair of columns at a
+// time: it has no bound on a lane's list, and is rare.
 //
 // Clocks of find beside the 36 * 1024 of its products at d_in 2304 (8 warps, 2 to a scheduler, 128 sums a thread; computed, not measured):
 //   z, test, mark, list, next place: 5 or 6 instructions a sum, 128 * 2 * 6 = 1536     bounds: 2 loads of 16 bytes for 4 sums, 128 issued,
@@ -17,11 +14,9 @@
 //   instructions, 540
 //   bytes written: 44 for each of the 128 cells, 5.6 KB, beside the 1.7 MB that the tile's operands are
 // together about 2200, 6 %. The bounds are asked for before the products and arrive behind them; the producer loads the next tile
-// meanwhile. The two
-// warpgroups of a block do this at about the same time, so the tensor cores rest for it. Tiles of one warpgroup each in turns (ping-pong)
-// would hide it and
-// cost more: 64 x 256 takes 320 * 128 bytes from L2 every 512 clocks, 80 a clock, where 128 x 256 takes 48, in pairs 32, and the L2 gives
-// about 36.
+// meanwhile. The two warpgroups of a block do this at about the same time, so the tensor cores rest for it. Tiles of one warpgroup each in
+// turns (ping-pong) would hide it and cost more: 64 x 256 takes 320 * 128 bytes from L2 every 512 clocks, 80 a clock, where 128 x 256 takes
+// 48, in pairs 32, and the L2 gives about 36.
 #pragma once
 
 #include <type_traits>
@@ -37,8 +32,7 @@ constexpr int kFindPairs = FindTile::kCols / 2;  // of columns; as many as a war
 static_assert(kFindPairs == kWarpgroup, "a thread brings the tests of one pair");
 
 // The tests of two neighbouring columns in shared memory: what a lane reads for its pair, 16 bytes at a time. The 4 lanes of a quad read
-// 128 bytes in a
-// row, the 8 quads of a warp the same ones.
+// 128 bytes in a row, the 8 quads of a warp the same ones.
 struct PairTests {
   Pack<float, 4> bounds;   // bias, bias of the next, floor, floor of the next
   Pack<float, 4> factors;  // scale, scale of the next, gate, gate of the next

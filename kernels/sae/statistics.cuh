@@ -14,9 +14,8 @@
 //           of it, so that
 //           the lanes of a warp walk over their own tokens. Up to kSharedClasses classes the sums are in shared memory meanwhile.
 // FLOPs 2 n_tokens d_in d_sae. Bytes: those of find; 44 per cell and 48 n_classes d_sae a block of tokens. add's steps take about 1500
-// clocks to load and 8
-// words of bits, each as many rounds of about 100 clocks as its busiest lane has bits: 4096 tokens of 100 in 16k, 16 * (1500 + 8 * 2 * 100)
-// = 50k clocks.
+// clocks to load and 8 words of bits, each as many rounds of about 100 clocks as its busiest lane has bits: 4096 tokens of 100 in 16k, 16 *
+// (1500 + 8 * 2 * 100) = 50k clocks.
 #pragma once
 
 #include "sae/codes.cuh"

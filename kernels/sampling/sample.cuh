@@ -8,15 +8,11 @@
 //   is 0.
 //
 // Grid: a block of 512 threads a row. Nothing is sorted. All three cuts ask for the same thing, the first place of the order where a
-// running sum (of
-// ones, or of w) reaches a bound, and find it by descent: a histogram over kBins slices of the order, the slice that the bound falls into,
-// and that
-// slice again by more bits, until it has at most kCandidates elements, which are then ranked against each other. The first histogram is
-// over
-// (max x - x) / temperature, the later ones over the bits of (falling x, rising id).
+// running sum (of ones, or of w) reaches a bound, and find it by descent: a histogram over kBins slices of the order, the slice that the
+// bound falls into, and that slice again by more bits, until it has at most kCandidates elements, which are then ranked against each other.
+// The first histogram is over (max x - x) / temperature, the later ones over the bits of (falling x, rising id).
 // The w are whole multiples of 2^-shift in 64-bit integers, shift = 62 - ceil(log2 vocab): the sums do not depend on the order in which
-// atomics
-// arrive, and are exact to 2^-27 at a vocabulary of 256k.
+// atomics arrive, and are exact to 2^-27 at a vocabulary of 256k.
 // Bytes: the row 4 to 8 times, from L2 but for the first; with temperature 0 once. FLOPs about 4 an element and pass.
 #pragma once
 
@@ -217,8 +213,7 @@ __device__ __forceinline__ void rank_candidates(SampleShared &s, const SampleRow
 }
 
 // The first element of the order at which the running sum (of w, or of ones) reaches bound >= 1, which must not be more than that of the
-// row: its
-// key is s.key, the sum of w up to it s.reached_mass. All threads call; the results hold until the next call.
+// row: its key is s.key, the sum of w up to it s.reached_mass. All threads call; the results hold until the next call.
 __device__ __forceinline__ void descend(SampleShared &s, const SampleRow &row, Mass bound, bool by_mass) {
   if (threadIdx.x == 0) {
     s.before = 0;

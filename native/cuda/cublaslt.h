@@ -21,8 +21,7 @@ class CublasLt {
   static constexpr int64_t kWorkspaceBytes = kScratchBytes + kScratchAlignment;
 
   // The library at `path`; "": that of the environment's SAILS_CUBLASLT, else by name (libcublasLt.so.13, .12), else under /usr/local/cuda.
-  // Throws
-  // SAILS_UNSUPPORTED with all places that were tried.
+  // Throws SAILS_UNSUPPORTED with all places that were tried.
   static std::unique_ptr<CublasLt> open(const std::string &path);
   ~CublasLt();
   CublasLt(const CublasLt &) = delete;
@@ -32,8 +31,7 @@ class CublasLt {
   const std::string &name() const { return name_; }
 
   // Queues c = alpha op(a) op(b) + beta c (or addend); sums are f32, partial sums of long products too. False, with nothing queued, where
-  // it is no such
-  // product (an adapter, a bias, a limit of rows on the device), or the library has no algorithm for its types and strides.
+  // it is no such product (an adapter, a bias, a limit of rows on the device), or the library has no algorithm for its types and strides.
   bool multiply(cudaStream_t stream, const kernels::MatmulProblem &p, void *workspace);
 
  private:

@@ -85,10 +85,8 @@ constexpr const char
 #endif
 
 // "key=value,...": memory_mib limits what sails_alloc hands out, head_mib is the memory for logits, kernels and clusters limit the choice
-// of variants,
-// multiprocessors is how many of them variants are chosen for (with few, small shapes take the ways of large ones), matmul=cublaslt gives
-// plain dense
-// products to cuBLASLt, at a path where one is given; the emulator also knows seed.
+// of variants, multiprocessors is how many of them variants are chosen for (with few, small shapes take the ways of large ones),
+// matmul=cublaslt gives plain dense products to cuBLASLt, at a path where one is given; the emulator also knows seed.
 void apply_options(CudaDevice &device, std::string rest) {
   std::string matmul = "own", library;
   while (!rest.empty()) {

@@ -16,8 +16,7 @@
 namespace sails {
 
 // Pinned host memory in two halves: while one is copied by the device, the other is filled or emptied by the host. Small uploads lie one
-// behind the
-// other in a half, so that none waits for the device as long as both halves are not full of what it has yet to read.
+// behind the other in a half, so that none waits for the device as long as both halves are not full of what it has yet to read.
 class Staging {
  public:
   explicit Staging(cudaStream_t stream);

@@ -1,10 +1,8 @@
 // What primitives/{mbarrier,tma,wgmma}.cuh call: mbarriers, bulk copies and warpgroup products.
 //
 // Asynchronous work takes effect at any moment that the hardware allows, chosen by the seed: a bulk load when it is issued, or not before
-// all threads
-// wait; a store reads shared memory when it is issued, or at its wait; a product reads its operands at its commit, or at its wait. Whoever
-// does not
-// wait finds NaN (or the old contents) under some seed.
+// all threads wait; a store reads shared memory when it is issued, or at its wait; a product reads its operands at its commit, or at its
+// wait. Whoever does not wait finds NaN (or the old contents) under some seed.
 #pragma once
 
 #include "emulator/device_runtime.h"

@@ -1,6 +1,5 @@
 // Runs the blocks of a kernel: each CUDA thread is a fiber; a cluster of blocks (most often of one) runs whole on one OS thread, all its
-// fibers in a
-// random order.
+// fibers in a random order.
 #pragma once
 
 #include <cstdint>

@@ -9,8 +9,7 @@
 namespace sails_emulator {
 
 // Addresses start at 0 of the arena, which is aligned to a swizzle atom. Static arrays count towards 48 KiB, dynamic shared memory starts
-// 128 past an
-// atom, because nothing promises a kernel more.
+// 128 past an atom, because nothing promises a kernel more.
 constexpr int64_t kArenaBytes = 512 * 1024;
 constexpr int64_t kArenaAlignment = 4096;
 constexpr int64_t kDynamicStart = 1024 + 128;

@@ -121,8 +121,7 @@ SAILS_API int32_t sails_synchronize(sails_device *device);
 
 /* Between begin and end the operations called on this handle are recorded and not run; launch then runs all of them in their order as one
  * submission, as often as it is called. Whatever they point at must stay in place until the graph is closed; scalars and sizes are those of
- * the
- * recording. While recording, calls that allocate, free or wait fail. The cpu backend answers SAILS_UNSUPPORTED. */
+ * the recording. While recording, calls that allocate, free or wait fail. The cpu backend answers SAILS_UNSUPPORTED. */
 SAILS_API int32_t sails_graph_begin(sails_device *device);
 SAILS_API int32_t sails_graph_end(sails_device *device, sails_graph **out_graph);
 SAILS_API int32_t sails_graph_launch(sails_device *device, sails_graph *graph);
@@ -220,10 +219,8 @@ SAILS_API int32_t sails_linear_set_forward(sails_device *device, void *const *ys
 /* Both inner maps of a gated layer and its activation: y [n, d_out] = act(gate) * up,
  *   gate = x gate_weight^T + gate_scale * (x gate_lora_a^T) gate_lora_b^T,  up likewise; act as in sails_glu_forward.
  * x, weights, y of one dtype; gate_r, up_r 0: no adapter, its pointers NULL. For a backward: gate, up [n, d_out] (=) of that dtype or both
- * NULL;
- * gate_h [n, gate_r], up_h [n, up_r] f32 (=) = x lora_a^T, each may be NULL. Where gate and up are kept, y is what sails_glu_forward makes
- * of them;
- * otherwise they may be rounded to the dtype on the way. */
+ * NULL; gate_h [n, gate_r], up_h [n, up_r] f32 (=) = x lora_a^T, each may be NULL. Where gate and up are kept, y is what sails_glu_forward
+ * makes of them; otherwise they may be rounded to the dtype on the way. */
 SAILS_API int32_t sails_linear_glu_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in, int64_t d_out,
                                                            int64_t gate_r, int64_t up_r, int32_t dtype);
 SAILS_API int32_t sails_linear_glu_forward(sails_device *device, void *y, void *gate, void *up, float *gate_h, float *up_h, const void *x,
@@ -370,8 +367,7 @@ SAILS_API int32_t sails_head_loss(sails_device *device, float *token_loss, float
  *          7)
  * results [n_pairs, 4] f64: log p_a, log p_u, margin, loss. token_weight [n_tokens] f32 or NULL = loss_scale * d loss / d token_loss in the
  * answers' counted tokens (targets [n_tokens] i32 other than -100), 0 elsewhere. starts, ends [2 n_pairs] i32; reference [2 n_pairs] f64:
- * ref_a of all
- * pairs, then ref_u, NULL for orpo. */
+ * ref_a of all pairs, then ref_u, NULL for orpo. */
 SAILS_API int32_t sails_preference_loss(sails_device *device, double *results, float *token_weight, const float *token_loss,
                                         const int32_t *targets, const int32_t *starts, const int32_t *ends, const double *reference,
                                         int64_t n_pairs, int64_t n_tokens, int32_t kind, double strength, double loss_scale);
@@ -380,8 +376,7 @@ SAILS_API int32_t sails_preference_loss(sails_device *device, double *results, f
 
 /* ids [n_rows] i32. temperature 0: the largest logit, the lower id on a tie. Otherwise softmax(logits / temperature) cut to the top_k
  * largest (0 = all), then to the smallest set of largest probabilities whose sum reaches top_p (1 = all), and inverted at uniform[i] in [0,
- * 1)
- * in the order of falling probability, rising id. logits [n_rows, vocab] f32; uniform [n_rows] f32, may be NULL at temperature 0. */
+ * 1) in the order of falling probability, rising id. logits [n_rows, vocab] f32; uniform [n_rows] f32, may be NULL at temperature 0. */
 SAILS_API int32_t sails_sample_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n_rows, int64_t vocab);
 SAILS_API int32_t sails_sample(sails_device *device, int32_t *ids, const float *logits, const float *uniform, int64_t n_rows, int64_t vocab,
                                float temperature, int64_t top_k, float top_p, void *workspace, int64_t workspace_bytes);
@@ -435,8 +430,7 @@ SAILS_API int32_t sails_project_set(sails_device *device, float *const *ys, cons
  *   0 grad_scale   1 1 - lr * weight_decay   2 beta1   3 1 - beta1   4 beta2   5 1 - beta2
  *   6 lr / (1 - beta1^step)   7 1 / sqrt(1 - beta2^step)   8 eps
  * The scalars are double because 1 - beta2 loses five digits in float. Queued like any operation: a recording of this call keeps the
- * numbers of
- * the call. */
+ * numbers of the call. */
 SAILS_API int32_t sails_adamw_rates(sails_device *device, float *rates, int64_t step, double grad_scale, double lr, double beta1,
                                     double beta2, double eps, double weight_decay);
 
@@ -464,8 +458,7 @@ SAILS_API int32_t sails_adamw_projected(sails_device *device, float *const *para
  * on a tie.
  * The parameters move by the moments before they are rounded.
  * m, v: host arrays of device pointers to q, one byte each, ceil(sizes[i] / 256) whole blocks, padded with the code of 0; m_absmax,
- * v_absmax: to
- * f32 [ceil(sizes[i] / 256)]; m_code, v_code [256] f32 on the device. */
+ * v_absmax: to f32 [ceil(sizes[i] / 256)]; m_code, v_code [256] f32 on the device. */
 SAILS_API int32_t sails_adamw_8bit(sails_device *device, float *const *params, void *const *m, void *const *v, float *const *m_absmax,
                                    float *const *v_absmax, const float *const *grads, const float *m_code, const float *v_code,
                                    const float *rates, const int64_t *sizes, int64_t count);

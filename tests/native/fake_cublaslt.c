@@ -1,9 +1,8 @@
 /* Stands in for libcublasLt.so where there is no card: the functions that the engine calls, computing on the host by the definition of the
  * product.
  * It checks what the real library would: that descriptors exist, leading dimensions fit, and pointers are as aligned as was promised.
- * Products with a
- * bf16 result of f32 factors, and sums longer than SAILS_FAKE_CUBLASLT_MOST_K, are among those that it does not know.
- * gcc -shared -fPIC -o libfake_cublaslt.so fake_cublaslt.c */
+ * Products with a bf16 result of f32 factors, and sums longer than SAILS_FAKE_CUBLASLT_MOST_K, are among those that it does not know. gcc
+ * -shared -fPIC -o libfake_cublaslt.so fake_cublaslt.c */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

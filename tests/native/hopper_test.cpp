@@ -2,8 +2,7 @@
 // caught.
 //
 // Tiles come by TMA and are read by wgmma: the two describe their layouts in different words (a box and a swizzle; a descriptor), so that a
-// tile that
-// one of them misplaces gives a wrong product.
+// tile that one of them misplaces gives a wrong product.
 #include "check.h"
 #include "device.h"
 #include "primitives/ring.cuh"

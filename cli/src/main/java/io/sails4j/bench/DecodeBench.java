@@ -63,8 +63,7 @@ final class DecodeBench {
 
     /**
      * From one chosen token to the next: the difference of a long and a short generation, in both of which the host looks at the tokens as
-     * seldom as it
-     * does for a user.
+     * seldom as it does for a user.
      */
     private double stepSeconds(ModelSession session, int batch) {
         SplittableRandom random = new SplittableRandom(batch);

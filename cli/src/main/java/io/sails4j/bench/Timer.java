@@ -9,8 +9,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Times what is queued on a device: many calls between two waits, so that neither the wait nor, where the device records graphs, the way
- * from
- * Java to it counts. Buffers change from call to call, so that no cache holds what the last call left.
+ * from Java to it counts. Buffers change from call to call, so that no cache holds what the last call left.
  */
 final class Timer {
     private static final double NANO = 1e-9;

@@ -18,8 +18,7 @@ import picocli.CommandLine.Model.OptionSpec;
 
 /**
  * The library's options as flags: an option {@code micro_batch_tokens} is {@code --micro-batch-tokens}, with the help that its description
- * gives. Sentences
- * of the library name options in snake case; {@link #inSentence} makes flags of them.
+ * gives. Sentences of the library name options in snake case; {@link #inSentence} makes flags of them.
  */
 final class OptionFlags {
     /** Flags that have another name than their option. */

@@ -5,8 +5,7 @@ import java.util.function.Consumer;
 
 /**
  * SIGINT and SIGTERM as a wish to stop: the JVM ends only after this is closed, so that what must be written is. A second signal changes
- * nothing;
- * SIGKILL loses what has happened since the last checkpoint.
+ * nothing; SIGKILL loses what has happened since the last checkpoint.
  */
 final class StopSignal implements AutoCloseable {
     private final CountDownLatch ended = new CountDownLatch(1);

@@ -8,8 +8,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The library's loggers in this program: each message is a sentence on standard error, with flags for the options that it names. Not by
- * java.util.logging,
- * whose handlers are closed when the JVM begins to end: a run that was asked to stop has still something to say then.
+ * java.util.logging, whose handlers are closed when the JVM begins to end: a run that was asked to stop has still something to say then.
  */
 public final class TerminalLoggers extends System.LoggerFinder {
     private static final AtomicReference<@Nullable PrintWriter> TERMINAL = new AtomicReference<>();

@@ -11,9 +11,8 @@ import java.util.function.Function;
 import java.util.stream.Stream;
 
 /**
- * One AdamW step with moments in 8 bits by blocks (arXiv:2110.02861). The codes that come out must be the nearest ones: no further from
- * the exact
- * moment than the nearest is, up to how far float32 may have moved the moment.
+ * One AdamW step with moments in 8 bits by blocks (arXiv:2110.02861). The codes that come out must be the nearest ones: no further from the
+ * exact moment than the nearest is, up to how far float32 may have moved the moment.
  *
  * @param history size of the moments before the step, 0 = none
  */

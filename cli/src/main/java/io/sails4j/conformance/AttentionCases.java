@@ -46,8 +46,7 @@ public final class AttentionCases {
 
     /**
      * The forward around tiles of 128 rows (a query and the heads of its group are rows) and 80 or 128 keys, for the head dimensions that
-     * have kernels
-     * of their own. In bfloat16: the other type has no such tiles.
+     * have kernels of their own. In bfloat16: the other type has no such tiles.
      */
     private static List<OpCase> forwardTiles() {
         List<OpCase> cases = new ArrayList<>();

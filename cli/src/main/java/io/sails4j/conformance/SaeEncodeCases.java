@@ -23,8 +23,8 @@ public final class SaeEncodeCases {
 
     /**
      * Rows of whole vectors, which bulk copies take, around tiles of 128 tokens and 256 features, some with several tiles a block. A tile
-     * keeps 8
-     * active features of a token: most tokens have some tiles with fewer and some with more, in the last shape but one all have more.
+     * keeps 8 active features of a token: most tokens have some tiles with fewer and some with more, in the last shape but one all have
+     * more.
      */
     static final List<Rare> RARE = List.of(new Rare(72, 16, 264, 264, 7), new Rare(136, 24, 520, 30, 9), new Rare(257, 8, 768, 768, 5),
         new Rare(66, 16, 512, 512, 0), new Rare(130, 136, 248, 248, 18));

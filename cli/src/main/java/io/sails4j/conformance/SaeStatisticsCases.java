@@ -9,8 +9,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Feature statistics in the encoder's pass. As in {@link SaeEncodeCases} every z is exact in float32, and so are the weights and their
- * products
- * with z in double: every bit of the sums is determined.
+ * products with z in double: every bit of the sums is determined.
  */
 public final class SaeStatisticsCases {
     private SaeStatisticsCases() {

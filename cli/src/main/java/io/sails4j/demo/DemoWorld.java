@@ -35,8 +35,7 @@ import java.util.List;
 
 /**
  * A model in the shape of one of the families, its tokenizer, an SAE and preference data, made from nothing: templates give the data, the
- * data a tokenizer, and a
- * few steps of full training on refusals and compliance alike give a model that knows both.
+ * data a tokenizer, and a few steps of full training on refusals and compliance alike give a model that knows both.
  */
 public final class DemoWorld {
     private final Path root;

@@ -174,9 +174,8 @@ final class TrainingParity {
         }
 
         /**
-         * A mean of a few pair losses can be no closer than they are: with |error| <= limit |pair_loss| for the vector of them, the mean
-         * of n is
-         * off by at most that over sqrt(n), here relative to the mean.
+         * A mean of a few pair losses can be no closer than they are: with |error| <= limit |pair_loss| for the vector of them, the mean of
+         * n is off by at most that over sqrt(n), here relative to the mean.
          */
         private double meanOfPairsLimit(HostTensor pairLoss) {
             double squares = 0;

@@ -13,9 +13,8 @@ import java.util.Objects;
 
 /**
  * PiSSA (arXiv:2404.02948): an adapter that starts as the principal part of each weight, lora_B lora_A = U_r S_r V_r^T / scale, over a
- * weight that has
- * lost it. The weight itself stays as it is: the part that is taken out is a frozen second adapter, so that the model is unchanged at the
- * start.
+ * weight that has lost it. The weight itself stays as it is: the part that is taken out is a frozen second adapter, so that the model is
+ * unchanged at the start.
  * What is written is the difference of the two, an ordinary adapter of twice the rank for the unchanged model
  * (huggingface/peft tuners/lora/model.py, subtract_mutated_init).
  */

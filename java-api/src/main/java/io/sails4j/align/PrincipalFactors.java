@@ -15,8 +15,7 @@ import org.ejml.interfaces.decomposition.SingularValueDecomposition_F64;
 
 /**
  * The r leading singular triples of a weight by randomised subspace iteration (arXiv:0909.4061, algorithms 4.4 and 5.1): products with the
- * weight
- * run on the device in F32, the small decompositions on the host in double.
+ * weight run on the device in F32, the small decompositions on the host in double.
  *
  * @param u left singular vectors [d_out, r]
  * @param values falling

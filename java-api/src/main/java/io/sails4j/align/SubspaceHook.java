@@ -151,8 +151,7 @@ final class SubspaceHook implements StepHook, AutoCloseable {
 
     /**
      * Share of the weight update that lies in the subspace: sum |P dW|^2 / sum |dW|^2 with dW = lora_B lora_A and P on the residual side;
-     * by
-     * the Gram matrices of the factors, since |B A|^2 = trace(B^T B A A^T).
+     * by the Gram matrices of the factors, since |B A|^2 = trace(B^T B A A^T).
      */
     @Override
     public double shareInside() {

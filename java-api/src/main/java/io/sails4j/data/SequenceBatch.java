@@ -10,8 +10,7 @@ import java.util.stream.IntStream;
 
 /**
  * Sequences in the rows of a batch: one a row, padded on the right to the longest, or several a row one behind the other (packed), where
- * attention
- * stays within each and positions start anew.
+ * attention stays within each and positions start anew.
  *
  * @param tokens with targets; no sequence predicts the next one's start
  * @param starts for each sequence the place of its first token in [batch * length]

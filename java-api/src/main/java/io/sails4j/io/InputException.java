@@ -15,8 +15,7 @@ public final class InputException extends RuntimeException {
 
     /**
      * An option has a value that it cannot have. Sentences name options in snake case, and their values as {@code name=value}; a command
-     * line
-     * turns them into its flags.
+     * line turns them into its flags.
      */
     public static InputException ofOption(String name, Object found, String expected) {
         return new InputException(name + " is " + Options.spelling(found) + ", expected " + expected);

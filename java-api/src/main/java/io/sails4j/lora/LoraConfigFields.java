@@ -12,8 +12,7 @@ import java.util.TreeSet;
 
 /**
  * Every field of {@code adapter_config.json}, so that none goes unseen: huggingface/peft 0.20 and 0.21, src/peft/config.py
- * (PeftConfigMixin,
- * PeftConfig) and src/peft/tuners/lora/config.py (LoraConfig). docs/formats.md has the same table.
+ * (PeftConfigMixin, PeftConfig) and src/peft/tuners/lora/config.py (LoraConfig). docs/formats.md has the same table.
  */
 final class LoraConfigFields {
     /** Fields that {@link LoraConfigReader} and {@link TargetModules} read. */
@@ -98,8 +97,7 @@ final class LoraConfigFields {
 
     /**
      * Some starts move a part of the base weights into the adapter. PEFT writes init_lora_weights true when it has turned such an adapter
-     * into one for
-     * the original weights; otherwise the file belongs to weights that are nowhere.
+     * into one for the original weights; otherwise the file belongs to weights that are nowhere.
      */
     private static void checkInitialisation(JsonObject json) {
         JsonNode value = json.node().get("init_lora_weights");

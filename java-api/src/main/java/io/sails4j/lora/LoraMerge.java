@@ -38,8 +38,7 @@ public final class LoraMerge {
 
     /**
      * Writes a checkpoint directory with the adapters folded in, each times its weight (-1 takes out what was merged before): the same
-     * shards with
-     * the same tensors and metadata as the original, its configuration and its tokenizer.
+     * shards with the same tensors and metadata as the original, its configuration and its tokenizer.
      *
      * @param dtype F32 or BF16 for all tensors; null leaves each its own
      */

@@ -31,9 +31,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A checkpoint with adapters folded in, written shard by shard as the original has them. Some rows of one tensor are in memory at a time;
- * a shard in
- * which nothing changes is copied as it is.
+ * A checkpoint with adapters folded in, written shard by shard as the original has them. Some rows of one tensor are in memory at a time; a
+ * shard in which nothing changes is copied as it is.
  */
 final class MergedCheckpoint {
     /** 64 MiB of F32: large enough for matmul and disk, small beside any model that needs streaming. */

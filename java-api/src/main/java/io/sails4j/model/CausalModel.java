@@ -11,9 +11,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A causal language model on a device: its weights, which do not change unless somebody {@linkplain #claimWeights claims} them. Threads
- * may share it;
- * what changes in using it belongs to a {@link ModelSession}.
+ * A causal language model on a device: its weights, which do not change unless somebody {@linkplain #claimWeights claims} them. Threads may
+ * share it; what changes in using it belongs to a {@link ModelSession}.
  */
 public final class CausalModel implements AutoCloseable {
     private final Engine engine;
@@ -114,8 +113,7 @@ public final class CausalModel implements AutoCloseable {
 
     /**
      * Claims the weights for one who changes them in place. From then until the claim is closed at most one session is open: another would
-     * compute
-     * with weights that change under it.
+     * compute with weights that change under it.
      *
      * @throws IllegalStateException where the weights were not loaded writable, are claimed already, or more than one session is open
      */

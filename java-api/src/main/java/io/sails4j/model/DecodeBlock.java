@@ -14,9 +14,8 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * {@link Block#forward} for one new token a sequence: the same arithmetic with fewer launches. Maps of one input go together, and so do
- * the end of one
- * half block and the norm that begins the next; nothing depends on the host's knowledge of where the token stands.
+ * {@link Block#forward} for one new token a sequence: the same arithmetic with fewer launches. Maps of one input go together, and so do the
+ * end of one half block and the norm that begins the next; nothing depends on the host's knowledge of where the token stands.
  */
 final class DecodeBlock {
     private final ModelConfig config;

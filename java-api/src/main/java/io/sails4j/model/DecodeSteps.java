@@ -14,11 +14,9 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Decoding of one token after another behind what a cache holds: last token, all layers, head, next token. Everything that changes from
- * one step to
- * the next lies in device memory, so that a step is recorded once, where the backend can, and launched for each token; without recording
- * it is the
- * same operations one by one. The host reads what was chosen when it likes to.
+ * Decoding of one token after another behind what a cache holds: last token, all layers, head, next token. Everything that changes from one
+ * step to the next lies in device memory, so that a step is recorded once, where the backend can, and launched for each token; without
+ * recording it is the same operations one by one. The host reads what was chosen when it likes to.
  */
 final class DecodeSteps implements AutoCloseable {
     private final CausalModel model;

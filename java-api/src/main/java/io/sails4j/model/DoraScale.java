@@ -5,8 +5,7 @@ import io.sails4j.tensor.Tensor;
 
 /**
  * What makes an adapter a DoRA (arXiv:2402.09353): trained lengths of the rows of the adapted weight. The rows' own lengths follow from
- * weight and
- * factors and are computed when they are next needed after those have changed.
+ * weight and factors and are computed when they are next needed after those have changed.
  */
 public final class DoraScale implements AutoCloseable {
     private final Tensor magnitude;

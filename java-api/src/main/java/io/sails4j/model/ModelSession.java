@@ -13,8 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The use of a model by one thread at a time: forward and backward passes, and the memory that they work in. Sessions of one model run
- * beside one
- * another, in other threads too, and compute what each would alone. After {@link #close} every call but another close throws
+ * beside one another, in other threads too, and compute what each would alone. After {@link #close} every call but another close throws
  * {@link IllegalStateException}.
  */
 public final class ModelSession implements AutoCloseable {

@@ -2,11 +2,9 @@ package io.sails4j.model;
 
 /**
  * What the backward computes again instead of finding it kept, layer by layer, with the same bits. The lowest layers are computed again in
- * full: only
- * their input is kept. The next ones selectively (after arXiv:2205.05198, section 5): what products and attention gave is kept, and what
- * takes much
- * memory but few operations, the norms' outputs, the sum in the middle and the gated activation, is computed again. All others keep
- * everything.
+ * full: only their input is kept. The next ones selectively (after arXiv:2205.05198, section 5): what products and attention gave is kept,
+ * and what takes much memory but few operations, the norms' outputs, the sum in the middle and the gated activation, is computed again. All
+ * others keep everything.
  *
  * @param full so many layers, from the lowest on
  * @param selective so many above those

@@ -13,8 +13,7 @@ public final class MicroBatches {
 
     /**
      * Examples by falling length (the largest batch comes first, so that memory shows at once), cut where the positions would pass the
-     * limit: the
-     * longest sequence's times as many rows as the sequences take.
+     * limit: the longest sequence's times as many rows as the sequences take.
      *
      * @param microTokens positions of a micro-batch with its padding; an example that is longer is a micro-batch
      * @param packing several sequences share a row

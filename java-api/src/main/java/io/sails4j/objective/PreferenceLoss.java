@@ -23,12 +23,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Preference optimisation, mean over pairs. DPO (arXiv:2305.18290 eq. 7) and IPO (arXiv:2310.12036 eq. 17) take the log-probabilities of
- * the counted
- * tokens against a reference, the model without the trained adapter or before the first step, which is computed once, or live: in each
- * step, with
- * the adapter off. margin = beta * ((pi_aligned - ref_aligned) - (pi_unaligned - ref_unaligned)). ORPO (arXiv:2403.07691 eq. 7) has no
- * reference: it adds beta
- * times the log odds ratio of both answers to the likelihood of the aligned one.
+ * the counted tokens against a reference, the model without the trained adapter or before the first step, which is computed once, or live:
+ * in each step, with the adapter off. margin = beta * ((pi_aligned - ref_aligned) - (pi_unaligned - ref_unaligned)). ORPO (arXiv:2403.07691
+ * eq. 7) has no reference: it adds beta times the log odds ratio of both answers to the likelihood of the aligned one.
  */
 public final class PreferenceLoss implements Loss {
     private static final int RESULTS = PairTensors.RESULTS;

@@ -17,8 +17,7 @@ import java.util.SequencedMap;
 
 /**
  * The reference log-probabilities of a DPO run on disk, {@code aligned} and {@code unaligned} [pairs] F64 (NaN where a pair was not
- * needed), so that a run
- * that goes on does not pass the data through the reference again.
+ * needed), so that a run that goes on does not pass the data through the reference again.
  */
 public final class ReferenceCache {
     private static final ValueLayout.OfDouble F64 = ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);

@@ -15,12 +15,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Pieces of a training step as recorded graphs: forward and backward passes by the shape of their micro-batch, and what surrounds them. A
- * piece that comes
- * for the first time is run call by call, which lets all memory grow to its need; the second time its calls are recorded, and from then on
- * they are
- * launched as one. What a launch reads, it reads at the addresses of the recording: those of the arenas, which give the same ones for the
- * same allocations
- * until their memory moves. Then all pieces are recorded anew, and a single one where only the memory moved that it alone works in.
+ * piece that comes for the first time is run call by call, which lets all memory grow to its need; the second time its calls are recorded,
+ * and from then on they are launched as one. What a launch reads, it reads at the addresses of the recording: those of the arenas, which
+ * give the same ones for the same allocations until their memory moves. Then all pieces are recorded anew, and a single one where only the
+ * memory moved that it alone works in.
  */
 public final class StepGraphs implements AutoCloseable {
     private static final System.Logger LOG = System.getLogger("io.sails4j.objective");

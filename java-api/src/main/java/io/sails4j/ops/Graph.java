@@ -19,9 +19,8 @@ public final class Graph implements AutoCloseable {
     }
 
     /**
-     * Records what {@code body} calls; whatever it throws ends the recording. Other threads' calls wait for its end, since the device
-     * would record
-     * them too; the locks are taken in the order in which every operation takes them.
+     * Records what {@code body} calls; whatever it throws ends the recording. Other threads' calls wait for its end, since the device would
+     * record them too; the locks are taken in the order in which every operation takes them.
      */
     static Graph record(NativeDevice device, Workspace workspace, Runnable body) {
         synchronized (workspace) {

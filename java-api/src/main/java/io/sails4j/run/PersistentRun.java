@@ -29,10 +29,9 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A training run with its state on disk, in {@code OUT.partial}: {@code metrics.jsonl}, {@code checkpoints/} and, where the best
- * parameters are kept,
- * {@code best/}. Killed at any instant it goes on from its newest checkpoint and ends with the same bits. Asked to stop, it writes a
- * checkpoint first.
+ * A training run with its state on disk, in {@code OUT.partial}: {@code metrics.jsonl}, {@code checkpoints/} and, where the best parameters
+ * are kept, {@code best/}. Killed at any instant it goes on from its newest checkpoint and ends with the same bits. Asked to stop, it
+ * writes a checkpoint first.
  * A checkpoint that cannot be written is said and does not stop the run; the last good one stands.
  */
 public final class PersistentRun implements AutoCloseable {

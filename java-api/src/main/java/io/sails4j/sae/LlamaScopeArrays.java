@@ -20,8 +20,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Llama Scope's arrays in the form that {@link Sae} computes with: transposed, and with everything folded in that its own code applies at
- * run
- * time. With s = sqrt(d_model) / dataset_average_activation_norm and n[i] the norm of feature i's decoder column
+ * run time. With s = sqrt(d_model) / dataset_average_activation_norm and n[i] the norm of feature i's decoder column
  * (OpenMOSS/Language-Model-SAEs src/lm_saes/sae.py):
  * <pre>
  *   hidden_pre = (x s_in) encoder.weight^T + encoder.bias                       compute_norm_factor, encode

@@ -24,11 +24,10 @@ import java.util.function.IntToDoubleFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
- * AdamW (arXiv:1711.05101) with clipping by the norm of all gradients together: the gradients are multiplied by
- * min(1, max_grad_norm / (norm + 1e-6)) (pytorch/pytorch torch/nn/utils/clip_grad.py). Weight decay leaves vectors alone unless asked;
- * lora_B may have a learning rate of its own (LoRA+, arXiv:2402.12354). Moments are F32, or 8 bits by blocks (arXiv:2110.02861) for
- * tensors of
- * {@link #LEAST_8BIT} elements and more.
+ * AdamW (arXiv:1711.05101) with clipping by the norm of all gradients together: the gradients are multiplied by min(1, max_grad_norm /
+ * (norm + 1e-6)) (pytorch/pytorch torch/nn/utils/clip_grad.py). Weight decay leaves vectors alone unless asked; lora_B may have a learning
+ * rate of its own (LoRA+, arXiv:2402.12354). Moments are F32, or 8 bits by blocks (arXiv:2110.02861) for tensors of {@link #LEAST_8BIT}
+ * elements and more.
  */
 public final class AdamwOptimizer implements AutoCloseable {
     /** Smaller tensors keep F32 moments: they cost little and are the ones that 8 bits hurt (bitsandbytes min_8bit_size). */
@@ -168,8 +167,7 @@ public final class AdamwOptimizer implements AutoCloseable {
 
     /**
      * The moments by parameter, and {@code remainder.NAME} where there is one: {@code m.NAME} and {@code v.NAME} F32; or in 8 bits, four
-     * codes an I32 element, beside {@code m_absmax.NAME} and
-     * {@code v_absmax.NAME} F32 for blocks of 256.
+     * codes an I32 element, beside {@code m_absmax.NAME} and {@code v_absmax.NAME} F32 for blocks of 256.
      */
     public SequencedMap<String, Tensor> state() {
         return Collections.unmodifiableSequencedMap(state);

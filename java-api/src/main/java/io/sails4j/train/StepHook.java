@@ -8,8 +8,7 @@ import java.util.List;
 public interface StepHook {
     /**
      * Takes room for what {@link #penalty} and {@link #shareInside} tell of the step that begins, as much in every step, and leaves the
-     * memory of
-     * {@link #beforeUpdate} as that finds it each time.
+     * memory of {@link #beforeUpdate} as that finds it each time.
      *
      * @param readings read before those are asked
      */
@@ -17,8 +16,7 @@ public interface StepHook {
 
     /**
      * Changes the complete gradients of a step before their norm is taken, and queues what goes into the room of {@link #allot}. Neither
-     * waits nor copies
-     * from or to the host, and makes the same calls in every step: it may be recorded in one and launched in others.
+     * waits nor copies from or to the host, and makes the same calls in every step: it may be recorded in one and launched in others.
      */
     void beforeUpdate();
 

@@ -16,11 +16,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What an optimizer step does around its passes: gradients are zeroed before them, collected, changed by the hook and measured after them,
- * and the parameters
- * are moved, published and averaged once the host has seen that the numbers are sane. Each of the three makes the same calls in every
- * step, so that it can
- * be launched as recorded; what differs between steps lies on the device (the optimizer's rates), or is the host's (readings, what is out
- * of date).
+ * and the parameters are moved, published and averaged once the host has seen that the numbers are sane. Each of the three makes the same
+ * calls in every step, so that it can be launched as recorded; what differs between steps lies on the device (the optimizer's rates), or is
+ * the host's (readings, what is out of date).
  */
 final class StepUpdate implements AutoCloseable {
     private final Ops ops;

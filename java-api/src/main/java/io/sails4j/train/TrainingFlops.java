@@ -5,8 +5,7 @@ import io.sails4j.config.Projection;
 
 /**
  * Floating-point operations of a training step for each token (arXiv:2204.02311 appendix B, with the products counted one by one): a
- * product of
- * [n, a] with [a, b] is 2 n a b. Element-wise work is left out, as is custom.
+ * product of [n, a] with [a, b] is 2 n a b. Element-wise work is left out, as is custom.
  */
 public final class TrainingFlops {
     private TrainingFlops() {
@@ -45,8 +44,7 @@ public final class TrainingFlops {
 
     /**
      * Forward and backward of one token: the backward of a frozen map has one product (the input's gradient), of a trained one two;
-     * attention's has
-     * two and a half times the forward; layers that are computed again count their forward twice.
+     * attention's has two and a half times the forward; layers that are computed again count their forward twice.
      *
      * @param length of the sequence that the token is in
      */

@@ -36,10 +36,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Optimizer steps over a plan. In each step: the gradients of all micro-batches are summed with exact weights, the hook may change them,
- * their
- * norm is taken and they are clipped, AdamW moves the parameters and holds those that the hook names to their subspace. The same model,
- * data,
- * options and thread count give the same bits, also when the state is saved after any step and a new loop goes on from there.
+ * their norm is taken and they are clipped, AdamW moves the parameters and holds those that the hook names to their subspace. The same
+ * model, data, options and thread count give the same bits, also when the state is saved after any step and a new loop goes on from there.
  */
 public final class TrainingLoop implements AutoCloseable {
     /** A loss beyond this many times the first step's (at least 1) has exploded. */

@@ -10,8 +10,8 @@ import io.sails4j.tensor.Tensor;
 
 /**
  * Steps on parameters that are a BF16 value and a BF16 remainder, without an F32 copy of all of them: their sum is taken to F32 piece by
- * piece, stepped,
- * rounded to the value, and what that loses becomes the remainder (Kahan summation, arXiv:2010.06192, section 4). The two hold 17 bits.
+ * piece, stepped, rounded to the value, and what that loses becomes the remainder (Kahan summation, arXiv:2010.06192, section 4). The two
+ * hold 17 bits.
  */
 public final class RemainderPieces implements AutoCloseable {
     /** Elements of a piece, whole blocks of {@link OptimizerOps#ADAMW_BLOCK}. */

@@ -14,8 +14,8 @@ import java.util.zip.CRC32C;
 
 /**
  * Scalars as a TensorBoard event file. Records: length (u64), masked CRC-32C of it, the event, masked CRC-32C of that
- * (tensorflow/tensorflow
- * tensorflow/core/lib/io/record_writer.h); events are protocol buffers (tensorflow/core/util/event.proto, framework/summary.proto).
+ * (tensorflow/tensorflow tensorflow/core/lib/io/record_writer.h); events are protocol buffers (tensorflow/core/util/event.proto,
+ * framework/summary.proto).
  */
 public final class TensorBoardWriter implements AutoCloseable {
     private static final int MASK_DELTA = 0xa282ead8;

@@ -41,8 +41,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Merging keeps the checkpoint's shape on disk. Weights are multiples of 2^-6 below 2 and an adapter adds multiples of 2^-12 below 1/4, so
- * that sums are exact
- * in F32 and every difference is one of rounding to the type that is written.
+ * that sums are exact in F32 and every difference is one of rounding to the type that is written.
  */
 class LoraMergeTest {
     private static final ModelConfig MODEL = ModelConfig.gemma2().vocabSize(64).dModel(16).layers(3).heads(2, 1).headDim(6).dFf(20)

@@ -18,9 +18,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 /**
  * Every operation on every backend of {@code -Dsails.backends}, a comma-separated list of {@code name} or {@code name:options}; by default
  * {@code cpu} with oneDNN, and with its own products on each instruction set that the machine has, and the emulator with two orders of
- * threads,
- * one with the kernels of sm_90a and one with those of every card, both with little room for logits. {@code -Dsails.seed} draws other
- * numbers.
+ * threads, one with the kernels of sm_90a and one with those of every card, both with little room for logits. {@code -Dsails.seed} draws
+ * other numbers.
  */
 class ConformanceTest {
     private static final Set<String> PERSISTENT_PRODUCTS = Set.of("matmul", "linear_glu_forward");

@@ -23,8 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * The option matmul=cublaslt with a stand-in for the library, which computes on the host and is as strict about descriptors and alignments
- * as the real
- * one: whether the engine describes each product rightly shows without a card.
+ * as the real one: whether the engine describes each product rightly shows without a card.
  */
 class CublasLtTest {
     @TempDir

@@ -12,9 +12,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * Each call with which a run changes files fails once, as on a full or a broken disk: no work is lost, and what happened is said. Every
- * one of them
- * with {@code -Dsails.slow=true} (five minutes), else every eleventh.
+ * Each call with which a run changes files fails once, as on a full or a broken disk: no work is lost, and what happened is said. Every one
+ * of them with {@code -Dsails.slow=true} (five minutes), else every eleventh.
  */
 class IoFaultTest {
     private static final String ENOSPC = "28";
