@@ -21,7 +21,6 @@ import org.jspecify.annotations.NullMarked;
     exports io.sails4j.io;
     exports io.sails4j.lora;
     exports io.sails4j.model;
-    exports io.sails4j.objective;
     exports io.sails4j.ops;
     exports io.sails4j.options;
     exports io.sails4j.run;
@@ -30,5 +29,4 @@ import org.jspecify.annotations.NullMarked;
     exports io.sails4j.tensor;
     exports io.sails4j.trace;
     exports io.sails4j.train;
-    exports io.sails4j.trainable;
 }

@@ -1,6 +1,7 @@
 package io.sails4j.bench;
 
 import io.sails4j.config.ModelConfig;
+import io.sails4j.loop.TrainingFlops;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
@@ -9,7 +10,6 @@ import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
-import io.sails4j.train.TrainingFlops;
 import java.util.Collections;
 import java.util.Map;
 import java.util.Set;

@@ -2,6 +2,7 @@ package io.sails4j.bench;
 
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.Projection;
+import io.sails4j.loop.TrainingFlops;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.AdapterStack;
@@ -16,7 +17,6 @@ import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
-import io.sails4j.train.TrainingFlops;
 import io.sails4j.trainable.LoraTrainable;
 import java.util.Arrays;
 import java.util.EnumSet;

@@ -5,7 +5,7 @@ import io.sails4j.bench.BenchResult;
 import io.sails4j.bench.BenchSize;
 import io.sails4j.bench.Benchmarks;
 import io.sails4j.bench.Ceilings;
-import io.sails4j.io.AtomicFiles;
+import io.sails4j.files.AtomicFiles;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.Backend;

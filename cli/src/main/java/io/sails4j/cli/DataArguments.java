@@ -1,9 +1,9 @@
 package io.sails4j.cli;
 
+import io.sails4j.InputException;
 import io.sails4j.data.DataOptions;
 import io.sails4j.data.PreferenceData;
 import io.sails4j.data.TokenPair;
-import io.sails4j.io.InputException;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;

@@ -1,7 +1,7 @@
 package io.sails4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.ops.Engine;

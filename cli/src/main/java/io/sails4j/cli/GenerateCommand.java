@@ -1,10 +1,10 @@
 package io.sails4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.InputException;
 import io.sails4j.data.ChatTemplate;
 import io.sails4j.data.Message;
 import io.sails4j.data.Tokenizer;
-import io.sails4j.io.InputException;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;

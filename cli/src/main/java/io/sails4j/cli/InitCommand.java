@@ -1,13 +1,13 @@
 package io.sails4j.cli;
 
+import io.sails4j.InputException;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.data.ControlTokens;
 import io.sails4j.data.Message;
 import io.sails4j.data.PreferencePair;
 import io.sails4j.data.PreferenceReader;
 import io.sails4j.demo.BpeTrainer;
-import io.sails4j.io.AtomicFiles;
-import io.sails4j.io.InputException;
+import io.sails4j.files.AtomicFiles;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;

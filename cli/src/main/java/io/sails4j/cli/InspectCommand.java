@@ -1,11 +1,11 @@
 package io.sails4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.InputException;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.Projection;
 import io.sails4j.data.PreferenceReader;
 import io.sails4j.data.PreferenceSet;
-import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;

@@ -1,8 +1,8 @@
 package io.sails4j.cli;
 
+import io.sails4j.InputException;
 import io.sails4j.NativeException;
 import io.sails4j.data.DataOptions;
-import io.sails4j.io.InputException;
 import io.sails4j.subspace.SubspaceOptions;
 import io.sails4j.train.TrainingException;
 import java.io.IOException;

@@ -1,16 +1,16 @@
 package io.sails4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.align.Adaptation;
+import io.sails4j.adaptation.Adaptation;
 import io.sails4j.config.ModelConfig;
+import io.sails4j.loop.StepWorkspace;
+import io.sails4j.loop.TrainingFlops;
+import io.sails4j.loop.TrainingLoop;
 import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.RecomputePlan;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.train.RecomputeOption;
-import io.sails4j.train.StepWorkspace;
-import io.sails4j.train.TrainingFlops;
-import io.sails4j.train.TrainingLoop;
 import io.sails4j.train.TrainingOptions;
 import java.util.LinkedHashMap;
 import java.util.Locale;

@@ -1,7 +1,7 @@
 package io.sails4j.cli;
 
-import io.sails4j.io.FileHash;
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
+import io.sails4j.files.FileHash;
 import io.sails4j.ops.Engine;
 import io.sails4j.sae.Sae;
 import java.nio.file.Path;

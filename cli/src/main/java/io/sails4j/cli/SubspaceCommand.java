@@ -2,7 +2,7 @@ package io.sails4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.data.TokenPair;
-import io.sails4j.io.FileHash;
+import io.sails4j.files.FileHash;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;

@@ -1,8 +1,8 @@
 package io.sails4j.cli;
 
+import io.sails4j.InputException;
 import io.sails4j.align.AlignOptions;
 import io.sails4j.align.Fill;
-import io.sails4j.io.InputException;
 import io.sails4j.ops.MatmulPeak;
 import io.sails4j.options.Options;
 import io.sails4j.train.RecomputeOption;

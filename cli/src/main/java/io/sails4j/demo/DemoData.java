@@ -1,7 +1,7 @@
 package io.sails4j.demo;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import io.sails4j.io.AtomicFiles;
+import io.sails4j.files.AtomicFiles;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,6 +1,6 @@
 package io.sails4j.demo;
 
-import io.sails4j.io.AtomicFiles;
+import io.sails4j.files.AtomicFiles;
 import io.sails4j.io.NpzWriter;
 import io.sails4j.tensor.HostTensor;
 import java.nio.file.Path;

@@ -1,8 +1,8 @@
 package io.sails4j.parity;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.sails4j.io.InputException;
-import io.sails4j.io.JsonFiles;
+import io.sails4j.InputException;
+import io.sails4j.files.JsonFiles;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;

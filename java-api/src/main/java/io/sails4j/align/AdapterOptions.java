@@ -1,8 +1,8 @@
 package io.sails4j.align;
 
+import io.sails4j.InputException;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.Projection;
-import io.sails4j.io.InputException;
 import io.sails4j.lora.LoraConfig;
 import io.sails4j.options.Described;
 import io.sails4j.options.OptionGroup;
@@ -39,15 +39,22 @@ public record AdapterOptions(
         return new AdapterOptions(targets, r, r, AdapterVariant.plain());
     }
 
+    /** The same of another variant. */
     public AdapterOptions withVariant(AdapterVariant other) {
         return new AdapterOptions(targets, r, loraAlpha, other);
     }
 
+    /** The same with another {@code lora_alpha}. */
     public AdapterOptions withAlpha(double other) {
         return new AdapterOptions(targets, r, other, variant);
     }
 
-    LoraConfig config(ModelConfig model, String baseModel) {
+    /**
+     * The adapter's configuration for such a model, which knows the rank of each module.
+     *
+     * @throws InputException where a pattern names no module that is adapted
+     */
+    public LoraConfig config(ModelConfig model, String baseModel) {
         return LoraConfig.uniform(model, targets, r, loraAlpha, baseModel)
             .withPatterns(variant.useRslora(), variant.rankPattern(), variant.alphaPattern())
             .withDora(variant.useDora());

@@ -1,6 +1,6 @@
 package io.sails4j.align;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.options.Described;
 import io.sails4j.options.OptionGroup;
 import java.util.Collections;
@@ -55,10 +55,12 @@ public record AdapterVariant(
         });
     }
 
+    /** LoRA as in arXiv:2106.09685: scale alpha / r, one rank, lora_B = 0. */
     public static AdapterVariant plain() {
         return new AdapterVariant(false, Map.of(), Map.of(), Init.KAIMING, false);
     }
 
+    /** Another variant: {@code change} gets a builder that has this one. */
     public AdapterVariant with(Consumer<Builder> change) {
         Builder builder = new Builder(this);
         change.accept(builder);

@@ -1,13 +1,13 @@
 package io.sails4j.align;
 
-import io.sails4j.io.InputException;
-import io.sails4j.objective.ObjectiveOptions;
-import io.sails4j.objective.Reference;
+import io.sails4j.InputException;
 import io.sails4j.options.Described;
 import io.sails4j.options.OptionGroup;
 import io.sails4j.options.Options;
-import io.sails4j.run.RunOptions;
 import io.sails4j.train.Master;
+import io.sails4j.train.ObjectiveOptions;
+import io.sails4j.train.Reference;
+import io.sails4j.train.RunOptions;
 import io.sails4j.train.TrainingOptions;
 import java.util.function.Consumer;
 
@@ -53,6 +53,7 @@ public record AlignOptions(
             RunOptions.of(32));
     }
 
+    /** Other options: {@code change} gets a builder that has these. */
     public AlignOptions with(Consumer<Builder> change) {
         Builder builder = new Builder(this);
         change.accept(builder);

@@ -1,6 +1,6 @@
 package io.sails4j.align;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.options.Described;
 import io.sails4j.options.OptionGroup;
 import io.sails4j.options.Options;
@@ -31,6 +31,7 @@ public record ConstraintOptions(
         return new ConstraintOptions(constraint, 1, Fill.AUTO);
     }
 
+    /** No constraint. */
     public static ConstraintOptions none() {
         return of(Constraint.NONE);
     }

@@ -1,4 +1,4 @@
-/** The SAILS pipeline (arXiv:2512.23260): feature statistics, safety subspace, adapter, training run. */
+/** How to align, as options: the method, its adapter, its constraint (SAILS, arXiv:2512.23260). */
 @NullMarked
 package io.sails4j.align;
 

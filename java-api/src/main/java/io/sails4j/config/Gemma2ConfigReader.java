@@ -1,7 +1,7 @@
 package io.sails4j.config;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.sails4j.io.JsonObject;
+import io.sails4j.files.JsonObject;
 import java.util.ArrayList;
 import java.util.List;
 

@@ -1,6 +1,6 @@
 package io.sails4j.config;
 
-import io.sails4j.io.JsonObject;
+import io.sails4j.files.JsonObject;
 import java.util.List;
 
 /** Reads Llama's {@code config.json}; sources: huggingface/transformers configuration_llama.py, versions 4 and 5. */

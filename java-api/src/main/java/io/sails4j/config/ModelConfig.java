@@ -1,9 +1,9 @@
 package io.sails4j.config;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.io.InputException;
-import io.sails4j.io.JsonFiles;
-import io.sails4j.io.JsonObject;
+import io.sails4j.InputException;
+import io.sails4j.files.JsonFiles;
+import io.sails4j.files.JsonObject;
 import io.sails4j.tensor.DType;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -77,26 +77,32 @@ public record ModelConfig(
         };
     }
 
+    /** google/gemma-2-2b. */
     public static ModelConfig gemma2_2b() {
         return published(2304, 26, 8, 4, 256, 9216, 256);
     }
 
+    /** google/gemma-2-9b. */
     public static ModelConfig gemma2_9b() {
         return published(3584, 42, 16, 8, 256, 14336, 256);
     }
 
+    /** google/gemma-2-27b. */
     public static ModelConfig gemma2_27b() {
         return published(4608, 46, 32, 16, 128, 36864, 144);
     }
 
+    /** meta-llama/Llama-3.1-8B. */
     public static ModelConfig llama31_8b() {
         return llama3(4096, 32, 32, 8, 128, 14336, 8, false);
     }
 
+    /** meta-llama/Llama-3.2-1B. */
     public static ModelConfig llama32_1b() {
         return llama3(2048, 16, 32, 8, 64, 8192, 32, true);
     }
 
+    /** meta-llama/Llama-3.2-3B. */
     public static ModelConfig llama32_3b() {
         return llama3(3072, 28, 24, 8, 128, 8192, 32, true);
     }
@@ -151,10 +157,12 @@ public record ModelConfig(
         return toBuilder().vocabSize(size).build();
     }
 
+    /** Width of all query heads together. */
     public long qWidth() {
         return (long) nHeads * headDim;
     }
 
+    /** Width of all key heads together, and of all value heads. */
     public long kvWidth() {
         return (long) nKvHeads * headDim;
     }
@@ -164,6 +172,7 @@ public record ModelConfig(
         return padId == NO_ID ? 0 : padId;
     }
 
+    /** Whether a layer, counted from 0, sees the last {@link #slidingWindow} positions alone. */
     public boolean isSliding(int layer) {
         return sliding.get(layer);
     }
@@ -211,32 +220,38 @@ public record ModelConfig(
             this.family = family;
         }
 
+        /** Rows of the embedding. */
         public Builder vocabSize(long vocabSize) {
             this.vocabSize = vocabSize;
             return this;
         }
 
+        /** Width of the residual stream. */
         public Builder dModel(long dModel) {
             this.dModel = dModel;
             return this;
         }
 
+        /** Number of layers. */
         public Builder layers(int count) {
             this.nLayers = count;
             return this;
         }
 
+        /** Query heads, and the key and value heads that they share. */
         public Builder heads(int query, int keyValue) {
             this.nHeads = query;
             this.nKvHeads = keyValue;
             return this;
         }
 
+        /** Width of a head. */
         public Builder headDim(int headDim) {
             this.headDim = headDim;
             return this;
         }
 
+        /** Width inside the feed-forward. */
         public Builder dFf(long dFf) {
             this.dFf = dFf;
             return this;
@@ -261,17 +276,20 @@ public record ModelConfig(
             return this;
         }
 
+        /** What a norm adds to the mean square. */
         public Builder rmsNormEps(double rmsNormEps) {
             this.rmsNormEps = rmsNormEps;
             return this;
         }
 
+        /** RoPE's base and the scaling of its frequencies. */
         public Builder rope(double theta, RopeScaling scaling) {
             this.ropeTheta = theta;
             this.ropeScaling = scaling;
             return this;
         }
 
+        /** The longest context. */
         public Builder maxPositionEmbeddings(int maxPositionEmbeddings) {
             this.maxPositionEmbeddings = maxPositionEmbeddings;
             return this;
@@ -286,11 +304,13 @@ public record ModelConfig(
             return this;
         }
 
+        /** Whether the head is the embedding. */
         public Builder tiedHead(boolean tiedHead) {
             this.tiedHead = tiedHead;
             return this;
         }
 
+        /** The type that weights have in files. */
         public Builder checkpointDtype(DType checkpointDtype) {
             this.checkpointDtype = checkpointDtype;
             return this;
@@ -304,7 +324,11 @@ public record ModelConfig(
             return this;
         }
 
-        /** @throws IllegalStateException where a size is missing */
+        /**
+         * The configuration.
+         *
+         * @throws IllegalStateException where a size is missing
+         */
         public ModelConfig build() {
             if (Math.min(Math.min(vocabSize, dModel), dFf) <= 0 || Math.min(Math.min(nLayers, nHeads), Math.min(nKvHeads, headDim)) <= 0) {
                 throw new IllegalStateException(

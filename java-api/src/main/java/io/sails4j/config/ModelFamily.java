@@ -1,6 +1,6 @@
 package io.sails4j.config;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.ops.GluActivation;
 import java.util.Arrays;
 import java.util.stream.Collectors;
@@ -64,6 +64,7 @@ public enum ModelFamily {
         return scalesEmbedding;
     }
 
+    /** The gate's activation. */
     public GluActivation activation() {
         return activation;
     }

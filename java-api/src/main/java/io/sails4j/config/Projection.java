@@ -1,6 +1,6 @@
 package io.sails4j.config;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.options.OptionValue;
 import java.util.Arrays;
 import java.util.Locale;
@@ -60,6 +60,11 @@ public enum Projection implements OptionValue {
         return this == O_PROJ || this == DOWN_PROJ;
     }
 
+    /**
+     * The map of a name such as {@code q_proj}.
+     *
+     * @throws InputException where no map is called so
+     */
     public static Projection parse(String name) {
         for (Projection projection : values()) {
             if (projection.peftName().equals(name)) {

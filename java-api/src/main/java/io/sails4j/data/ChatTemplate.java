@@ -1,6 +1,6 @@
 package io.sails4j.data;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -10,6 +10,11 @@ public final class ChatTemplate {
     private final Tokenizer tokenizer;
     private final Turns turns;
 
+    /**
+     * The template whose control tokens a tokenizer has.
+     *
+     * @throws InputException where it has those of none
+     */
     public ChatTemplate(Tokenizer tokenizer) {
         this.tokenizer = tokenizer;
         this.turns = switch (tokenizer.control()) {

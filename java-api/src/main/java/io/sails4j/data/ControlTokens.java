@@ -46,6 +46,7 @@ public enum ControlTokens {
         return learnt;
     }
 
+    /** Those of a family. */
     public static ControlTokens of(ModelFamily family) {
         return switch (family) {
             case GEMMA2 -> GEMMA;

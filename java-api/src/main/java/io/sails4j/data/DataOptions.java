@@ -1,6 +1,6 @@
 package io.sails4j.data;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.options.Described;
 import io.sails4j.options.OptionGroup;
 

@@ -26,10 +26,12 @@ public record Origin(Path file, Unit unit, long number) {
         }
     }
 
+    /** A line of a file, counted from 1. */
     public static Origin line(Path file, long number) {
         return new Origin(file, Unit.LINE, number);
     }
 
+    /** A row of a file, counted from 1. */
     public static Origin row(Path file, long number) {
         return new Origin(file, Unit.ROW, number);
     }

@@ -1,6 +1,6 @@
 package io.sails4j.data;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -14,6 +14,8 @@ public final class PairTokenizer {
     private int cutAnswers;
 
     /**
+     * Tokenizes pairs with a tokenizer's own chat template.
+     *
      * @param maxLength longer sequences lose turns at the start of the prompt first, then the end of the answer
      */
     public PairTokenizer(Tokenizer tokenizer, int maxLength) {
@@ -25,6 +27,7 @@ public final class PairTokenizer {
         this.maxLength = maxLength;
     }
 
+    /** One pair. */
     public TokenPair tokenize(PreferencePair pair) {
         int[] chosen = template.answer(pair.chosen());
         int[] rejected = template.answer(pair.rejected());
@@ -33,6 +36,7 @@ public final class PairTokenizer {
         return new TokenPair(sequence(prompt, chosen, pair.origin()), sequence(prompt, rejected, pair.origin()));
     }
 
+    /** All pairs, in order. */
     public List<TokenPair> tokenize(List<PreferencePair> pairs) {
         List<TokenPair> tokens = new ArrayList<>();
         pairs.forEach(pair -> tokens.add(tokenize(pair)));

@@ -1,6 +1,6 @@
 package io.sails4j.data;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;

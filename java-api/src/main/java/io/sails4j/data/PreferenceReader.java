@@ -1,8 +1,8 @@
 package io.sails4j.data;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.sails4j.io.InputException;
-import io.sails4j.io.JsonFiles;
+import io.sails4j.InputException;
+import io.sails4j.files.JsonFiles;
 import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.EOFException;

@@ -4,6 +4,8 @@ package io.sails4j.data;
 @FunctionalInterface
 public interface Progress {
     /**
+     * Called as the work goes on.
+     *
      * @param done items finished
      * @param total items in all
      * @param tokens tokens processed since the start

@@ -1,6 +1,6 @@
 package io.sails4j.data;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.tensor.Shape;
 import java.nio.file.Path;
@@ -15,10 +15,16 @@ public final class TokenPairs {
     private TokenPairs() {
     }
 
+    /** Whether a path is named as such a file. */
     public static boolean isTokenFile(Path path) {
         return path.toString().endsWith(".safetensors");
     }
 
+    /**
+     * Reads all pairs.
+     *
+     * @throws InputException where the file is not of this form
+     */
     public static List<TokenPair> read(Path path) {
         try (SafetensorsFile file = SafetensorsFile.open(path)) {
             List<TokenSequence> aligned = side(file, "aligned.");

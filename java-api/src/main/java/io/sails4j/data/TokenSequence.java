@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
  * @param origin where in the data it comes from, null where nobody said
  */
 public record TokenSequence(int[] ids, boolean[] counted, @Nullable Origin origin) {
+    /** A sequence of which nobody says where it comes from. */
     public TokenSequence(int[] ids, boolean[] counted) {
         this(ids, counted, null);
     }
@@ -19,10 +20,12 @@ public record TokenSequence(int[] ids, boolean[] counted, @Nullable Origin origi
         }
     }
 
+    /** Number of tokens. */
     public int length() {
         return ids.length;
     }
 
+    /** How many of them are counted. */
     public int countedTokens() {
         int n = 0;
         for (boolean c : counted) {

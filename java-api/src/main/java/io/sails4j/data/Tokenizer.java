@@ -3,8 +3,8 @@ package io.sails4j.data;
 import ai.djl.huggingface.tokenizers.Encoding;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import com.fasterxml.jackson.databind.JsonNode;
-import io.sails4j.io.InputException;
-import io.sails4j.io.JsonFiles;
+import io.sails4j.InputException;
+import io.sails4j.files.JsonFiles;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -102,6 +102,7 @@ public final class Tokenizer implements AutoCloseable {
         return id;
     }
 
+    /** The id of the token that begins a text. */
     public int bosId() {
         return bosId;
     }
@@ -149,6 +150,7 @@ public final class Tokenizer implements AutoCloseable {
         return tokenizer.decode(Arrays.stream(ids).asLongStream().toArray(), skipSpecialTokens);
     }
 
+    /** The file that it was read from. */
     public Path file() {
         return file;
     }

@@ -1,5 +1,6 @@
 package io.sails4j.io;
 
+import io.sails4j.InputException;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

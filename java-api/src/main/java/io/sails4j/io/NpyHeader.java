@@ -1,5 +1,6 @@
 package io.sails4j.io;
 
+import io.sails4j.InputException;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Shape;

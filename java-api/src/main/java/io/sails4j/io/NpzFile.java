@@ -1,5 +1,6 @@
 package io.sails4j.io;
 
+import io.sails4j.InputException;
 import io.sails4j.tensor.HostTensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -44,6 +45,11 @@ public final class NpzFile implements AutoCloseable {
         readDirectory();
     }
 
+    /**
+     * Opens an archive and reads the headers of its arrays.
+     *
+     * @throws InputException where it is no npz file, or a damaged one
+     */
     public static NpzFile open(Path path) {
         MappedFile file = MappedFile.open(path);
         try {
@@ -62,10 +68,12 @@ public final class NpzFile implements AutoCloseable {
         return Collections.unmodifiableSet(entries.keySet());
     }
 
+    /** Whether an array is called so. */
     public boolean contains(String name) {
         return entries.containsKey(name);
     }
 
+    /** The file. */
     public Path path() {
         return path;
     }

@@ -1,5 +1,6 @@
 package io.sails4j.io;
 
+import io.sails4j.files.AtomicFiles;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import java.io.ByteArrayOutputStream;

@@ -1,5 +1,6 @@
 package io.sails4j.io;
 
+import io.sails4j.InputException;
 import io.sails4j.tensor.HostTensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -58,6 +59,7 @@ public final class SafetensorsFile implements AutoCloseable {
         }
     }
 
+    /** The file. */
     public Path path() {
         return path;
     }
@@ -67,6 +69,7 @@ public final class SafetensorsFile implements AutoCloseable {
         return header.tensors().keySet();
     }
 
+    /** Whether a tensor is called so. */
     public boolean contains(String name) {
         return header.tensors().containsKey(name);
     }
@@ -76,6 +79,7 @@ public final class SafetensorsFile implements AutoCloseable {
         return header.metadata();
     }
 
+    /** Bytes of the file. */
     public long byteSize() {
         return file.bytes().byteSize();
     }

@@ -6,6 +6,8 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
+import io.sails4j.InputException;
+import io.sails4j.files.JsonFiles;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Shape;
 import java.io.IOException;

@@ -3,6 +3,7 @@ package io.sails4j.io;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.files.AtomicFiles;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Shape;
@@ -31,6 +32,7 @@ public final class SafetensorsWriter {
 
     /** A tensor before its values are there. */
     public record Layout(DType dtype, Shape shape) {
+        /** Bytes of all elements. */
         public long byteSize() {
             return Math.multiplyExact(shape.numel(), (long) dtype.byteSize());
         }
@@ -39,12 +41,14 @@ public final class SafetensorsWriter {
     /** Takes a tensor's bytes, part after part. */
     @FunctionalInterface
     public interface Sink {
+        /** Appends a part, in order. */
         void write(MemorySegment part) throws IOException;
     }
 
     /** Makes the values of one tensor when its turn has come, so that never more than a part of it need be in memory. */
     @FunctionalInterface
     public interface Values {
+        /** Gives all bytes of a tensor to the sink before it returns. */
         void write(String name, Sink sink) throws IOException;
     }
 

@@ -1,6 +1,8 @@
 package io.sails4j.io;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.sails4j.InputException;
+import io.sails4j.files.JsonFiles;
 import io.sails4j.tensor.HostTensor;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -27,6 +29,11 @@ public final class ShardedTensors implements AutoCloseable {
     private ShardedTensors() {
     }
 
+    /**
+     * Opens a checkpoint's directory: one safetensors file, or shards with their index.
+     *
+     * @throws InputException where there is none, or one that cannot be read
+     */
     public static ShardedTensors open(Path directory) {
         ShardedTensors tensors = new ShardedTensors();
         try {
@@ -118,19 +125,27 @@ public final class ShardedTensors implements AutoCloseable {
         return fileName.matches(".*\\.(bin|pt|pth|ckpt|pkl|pickle)");
     }
 
+    /** The answer to a file of pickled weights. */
     public static InputException pickleRefused(Path file) {
         return new InputException(file + " is a Python pickle, which can run any code when it is read, and is refused; "
             + "convert it to safetensors (in Python: save_pretrained(..., safe_serialization=True))");
     }
 
+    /** The tensors' names. */
     public Set<String> names() {
         return Collections.unmodifiableSet(fileOf.keySet());
     }
 
+    /** Whether a tensor is called so. */
     public boolean contains(String name) {
         return fileOf.containsKey(name);
     }
 
+    /**
+     * A tensor, mapped from its file.
+     *
+     * @throws InputException where none is called so
+     */
     public HostTensor tensor(String name) {
         return file(name).tensor(name);
     }

@@ -1,9 +1,9 @@
 package io.sails4j.lora;
 
+import io.sails4j.InputException;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
-import io.sails4j.io.AtomicFiles;
-import io.sails4j.io.InputException;
+import io.sails4j.files.AtomicFiles;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.io.ShardedTensors;
@@ -206,6 +206,7 @@ public final class LoraAdapter implements AutoCloseable {
         AtomicFiles.writeDirectory(directory, this::writeInto);
     }
 
+    /** Ranks, scales and modules. */
     public LoraConfig config() {
         return config;
     }
@@ -220,6 +221,7 @@ public final class LoraAdapter implements AutoCloseable {
         return Collections.unmodifiableMap(modules);
     }
 
+    /** Numbers in all factors and magnitudes. */
     public long trainableCount() {
         return modules.values().stream().mapToLong(m -> m.loraA().numel() + m.loraB().numel()
             + (m.dora() == null ? 0 : m.dora().magnitude().numel())).sum();

@@ -3,10 +3,10 @@ package io.sails4j.lora;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.InputException;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
-import io.sails4j.io.InputException;
 import java.util.Collections;
 import java.util.Map;
 import java.util.Set;
@@ -49,6 +49,7 @@ public record LoraConfig(int r, double alpha, boolean rsLora, boolean dora, Sort
         return new LoraConfig(r, alpha, false, false, modules, Map.of(), Map.of(), baseModel);
     }
 
+    /** The same with or without DoRA. */
     public LoraConfig withDora(boolean on) {
         return new LoraConfig(r, alpha, rsLora, on, modules, rankPattern, alphaPattern, baseModel);
     }
@@ -82,6 +83,7 @@ public record LoraConfig(int r, double alpha, boolean rsLora, boolean dora, Sort
         return found;
     }
 
+    /** A module's rank. */
     public int rank(ModuleKey module) {
         return rankPattern.getOrDefault(module, r);
     }
@@ -93,6 +95,7 @@ public record LoraConfig(int r, double alpha, boolean rsLora, boolean dora, Sort
         return ranks;
     }
 
+    /** A module's {@code lora_alpha}. */
     public double alpha(ModuleKey module) {
         return alphaPattern.getOrDefault(module, alpha);
     }

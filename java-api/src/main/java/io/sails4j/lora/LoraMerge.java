@@ -2,7 +2,7 @@ package io.sails4j.lora;
 
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
-import io.sails4j.io.AtomicFiles;
+import io.sails4j.files.AtomicFiles;
 import io.sails4j.io.ShardedTensors;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.LowRankAdapter;

@@ -1,9 +1,9 @@
 package io.sails4j.lora;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.io.AtomicFiles;
-import io.sails4j.io.InputException;
-import io.sails4j.io.JsonFiles;
+import io.sails4j.InputException;
+import io.sails4j.files.AtomicFiles;
+import io.sails4j.files.JsonFiles;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.io.SafetensorsWriter.Layout;

@@ -1,6 +1,6 @@
 package io.sails4j.lora;
 
-import io.sails4j.io.JsonObject;
+import io.sails4j.files.JsonObject;
 import java.util.function.Predicate;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;

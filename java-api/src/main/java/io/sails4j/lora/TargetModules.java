@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
-import io.sails4j.io.JsonObject;
+import io.sails4j.files.JsonObject;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;

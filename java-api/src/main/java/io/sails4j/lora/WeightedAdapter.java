@@ -1,7 +1,7 @@
 package io.sails4j.lora;
 
+import io.sails4j.InputException;
 import io.sails4j.config.ModuleKey;
-import io.sails4j.io.InputException;
 import io.sails4j.model.LowRankAdapter;
 import java.nio.file.Files;
 import java.nio.file.Path;

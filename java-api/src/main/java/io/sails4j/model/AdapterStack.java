@@ -1,7 +1,7 @@
 package io.sails4j.model;
 
+import io.sails4j.InputException;
 import io.sails4j.config.ModuleKey;
-import io.sails4j.io.InputException;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -32,10 +32,12 @@ public record AdapterStack(List<Map<ModuleKey, LowRankAdapter>> adapters) {
         }));
     }
 
+    /** The model as it is. */
     public static AdapterStack none() {
         return NONE;
     }
 
+    /** One adapter. */
     public static AdapterStack of(Map<ModuleKey, LowRankAdapter> adapter) {
         return new AdapterStack(List.of(adapter));
     }

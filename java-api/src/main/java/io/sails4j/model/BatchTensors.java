@@ -21,6 +21,7 @@ public final class BatchTensors implements AutoCloseable {
         this.ids = memory.of(batch.inputIds(), batch.size());
     }
 
+    /** The batch as it came. */
     public TokenBatch batch() {
         return batch;
     }

@@ -68,18 +68,22 @@ public final class CausalModel implements AutoCloseable {
         };
     }
 
+    /** The engine on which the weights lie. */
     public Engine engine() {
         return engine;
     }
 
+    /** The model's configuration. */
     public ModelConfig config() {
         return config;
     }
 
+    /** The weights, not to be closed by others than the model. */
     public ModelWeights weights() {
         return weights;
     }
 
+    /** The type of the big weights, F32 or BF16. */
     public DType computeDtype() {
         return weights.computeDtype();
     }

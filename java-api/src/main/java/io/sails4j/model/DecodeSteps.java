@@ -1,6 +1,6 @@
 package io.sails4j.model;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.Graph;
 import io.sails4j.ops.Graphs;

@@ -17,6 +17,8 @@ public final class DoraScale implements AutoCloseable {
     private volatile boolean current;
 
     /**
+     * The lengths of an adapted weight's rows, and room for what they are divided by.
+     *
      * @param magnitude [d_out] F32
      * @param norm room for as many
      */
@@ -25,6 +27,7 @@ public final class DoraScale implements AutoCloseable {
         this.norm = norm;
     }
 
+    /** The lengths that are trained: [d_out] F32. */
     public Tensor magnitude() {
         return magnitude;
     }

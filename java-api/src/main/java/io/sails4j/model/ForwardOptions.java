@@ -3,6 +3,8 @@ package io.sails4j.model;
 import org.jspecify.annotations.Nullable;
 
 /**
+ * What a forward keeps and tells.
+ *
  * @param saveForBackward keep what the backward needs
  * @param lastLayer stop after this block (then there is no final norm), -1 = run all
  * @param listener receives each {@link Site} in the order of the model, [batch * length, d_model] F32, the final norm in the compute type
@@ -17,14 +19,17 @@ public record ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable T
         this(saveForBackward, lastLayer, listener, RecomputePlan.none(), false);
     }
 
+    /** Keeps nothing for a backward and calls no listener. */
     public static ForwardOptions inference() {
         return new ForwardOptions(false, -1, null);
     }
 
+    /** Keeps what a backward through all weights needs. */
     public static ForwardOptions training() {
         return training(RecomputePlan.none(), false);
     }
 
+    /** Keeps what a backward needs that computes the planned layers again. */
     public static ForwardOptions training(RecomputePlan recompute, boolean frozenWeights) {
         return new ForwardOptions(true, -1, null, recompute, frozenWeights);
     }

@@ -29,6 +29,7 @@ public final class ForwardPass implements AutoCloseable {
         this.finalRstd = finalRstd;
     }
 
+    /** The batch that went through the model. */
     public TokenBatch batch() {
         return state.batch();
     }

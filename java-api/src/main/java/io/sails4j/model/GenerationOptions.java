@@ -1,10 +1,12 @@
 package io.sails4j.model;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.ops.Graphs;
 import java.util.Set;
 
 /**
+ * How tokens are chosen and when to stop.
+ *
  * @param temperature 0 = greedy
  * @param topK keep the k largest logits, 0 = all
  * @param topP keep the smallest set of tokens with this probability, 1 = all
@@ -13,6 +15,7 @@ import java.util.Set;
  */
 public record GenerationOptions(int maxNewTokens, double temperature, int topK, double topP, long seed, Set<Integer> stopIds,
     Graphs graphs) {
+    /** Options that record a decoding step where the backend can. */
     public GenerationOptions(int maxNewTokens, double temperature, int topK, double topP, long seed, Set<Integer> stopIds) {
         this(maxNewTokens, temperature, topK, topP, seed, stopIds, Graphs.AUTO);
     }
@@ -33,10 +36,12 @@ public record GenerationOptions(int maxNewTokens, double temperature, int topK, 
         }
     }
 
+    /** The likeliest token each time. */
     public static GenerationOptions greedy(int maxNewTokens, Set<Integer> stopIds) {
         return new GenerationOptions(maxNewTokens, 0, 0, 1, 0, stopIds);
     }
 
+    /** The same with another use of recordings. */
     public GenerationOptions withGraphs(Graphs use) {
         return new GenerationOptions(maxNewTokens, temperature, topK, topP, seed, stopIds, use);
     }

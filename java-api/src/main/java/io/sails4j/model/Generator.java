@@ -1,6 +1,6 @@
 package io.sails4j.model;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.tensor.Backend;
 import io.sails4j.tensor.Tensor;
 import java.util.ArrayList;
@@ -18,7 +18,11 @@ public final class Generator {
     private final CausalModel model;
     private final AdapterStack adapters;
 
-    /** @param session whose memory the reading of prompts takes, and whose thread generates */
+    /**
+     * Generates by a session's model with adapters.
+     *
+     * @param session whose memory the reading of prompts takes, and whose thread generates
+     */
     public Generator(ModelSession session, AdapterStack adapters) {
         this.session = session;
         this.model = session.model();
@@ -29,6 +33,8 @@ public final class Generator {
     @FunctionalInterface
     public interface StepListener {
         /**
+         * Called after each step, on the thread that generates.
+         *
          * @param ids the token chosen for each sequence, -1 for one that has ended
          * @param logits [batch, vocab_size] F32, valid during the call
          */

@@ -16,10 +16,12 @@ import org.jspecify.annotations.Nullable;
  */
 public record GradientTargets(Map<String, Tensor> parameters, int trainedAdapter, Map<ModuleKey, LowRankGradient> lora,
     @Nullable TensorListener listener) {
+    /** Gradients of adapters; the weights are frozen. */
     public static GradientTargets ofLora(Map<ModuleKey, LowRankGradient> gradients) {
         return new GradientTargets(Map.of(), 0, gradients, null);
     }
 
+    /** Gradients of parameters by their names in the checkpoint. */
     public static GradientTargets ofParameters(Map<String, Tensor> gradients) {
         return new GradientTargets(gradients, -1, Map.of(), null);
     }

@@ -22,7 +22,11 @@ public final class KvCache implements AutoCloseable {
     private Tensor keySegments;
     private int length;
 
-    /** @param dtype of keys and values: the compute type of the models that use the cache */
+    /**
+     * An empty cache for sequences of such a model.
+     *
+     * @param dtype of keys and values: the compute type of the models that use the cache
+     */
     public KvCache(ModelConfig config, DType dtype, Device device, int batch, int capacity) {
         this.config = config;
         this.batch = batch;
@@ -43,6 +47,7 @@ public final class KvCache implements AutoCloseable {
         return length;
     }
 
+    /** Positions that each sequence has room for. */
     public int capacity() {
         return capacity;
     }

@@ -20,6 +20,7 @@ public final class Labels {
         return targets;
     }
 
+    /** How many positions are counted. */
     public static int count(int[] targets) {
         return (int) Arrays.stream(targets).filter(t -> t != IGNORE_INDEX).count();
     }

@@ -9,10 +9,12 @@ import org.jspecify.annotations.Nullable;
  * @param dora where there is one, the rows of the adapted weight have its lengths
  */
 public record LowRankAdapter(Tensor loraA, Tensor loraB, float scale, @Nullable DoraScale dora) {
+    /** An adapter without DoRA. */
     public LowRankAdapter(Tensor loraA, Tensor loraB, float scale) {
         this(loraA, loraB, scale, null);
     }
 
+    /** Its rank. */
     public long r() {
         return loraA.dim(0);
     }

@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
  * @param dMagnitude [d_out] of a DoRA's lengths, else null
  */
 public record LowRankGradient(Tensor dLoraA, Tensor dLoraB, @Nullable Tensor dMagnitude) {
+    /** The gradient of an adapter without DoRA. */
     public LowRankGradient(Tensor dLoraA, Tensor dLoraB) {
         this(dLoraA, dLoraB, null);
     }

@@ -34,6 +34,8 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
     }
 
     /**
+     * The device memory of training such a model with micro-batches of a size.
+     *
      * @param positions tokens of a micro-batch with its padding
      * @param recompute as in {@link ForwardOptions}
      * @param workspaceBytes of the operation that takes the most for these positions

@@ -5,15 +5,19 @@ import io.sails4j.tensor.DType;
 import org.jspecify.annotations.Nullable;
 
 /**
+ * How a checkpoint is loaded.
+ *
  * @param computeDtype F32 or BF16 for weights and matmul inputs; null = BF16 for 16-bit checkpoints, else F32
  * @param writable give the parameters memory of their own, for training them
  * @param exactNormalizer do not round sqrt(d_model) to the checkpoint's type; the published models round
  */
 public record ModelOptions(@Nullable DType computeDtype, boolean writable, boolean exactNormalizer) {
+    /** The compute type that the checkpoint asks for. */
     public static ModelOptions defaults() {
         return new ModelOptions(null, false, false);
     }
 
+    /** A compute type: F32, BF16, or null for the checkpoint's. */
     public static ModelOptions of(@Nullable DType computeDtype) {
         return new ModelOptions(computeDtype, false, false);
     }

@@ -1,8 +1,8 @@
 package io.sails4j.model;
 
+import io.sails4j.InputException;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
-import io.sails4j.io.InputException;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
@@ -40,6 +40,7 @@ public final class ModelSession implements AutoCloseable {
         return new ModelSession(model);
     }
 
+    /** The model that the session uses. */
     public CausalModel model() {
         return model;
     }

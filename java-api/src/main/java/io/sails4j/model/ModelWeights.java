@@ -1,9 +1,9 @@
 package io.sails4j.model;
 
+import io.sails4j.InputException;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.Projection;
-import io.sails4j.io.AtomicFiles;
-import io.sails4j.io.InputException;
+import io.sails4j.files.AtomicFiles;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.io.ShardedTensors;
 import io.sails4j.ops.Engine;
@@ -28,8 +28,11 @@ import org.jspecify.annotations.Nullable;
  * checkpoint has the compute type and the device reads host memory, the mapped file itself serves; nothing is copied.
  */
 public final class ModelWeights implements AutoCloseable {
+    /** The embedding, [vocab_size, d_model]. */
     public static final String EMBED_TOKENS = "model.embed_tokens.weight";
+    /** The norm before the head, [d_model]. */
     public static final String FINAL_NORM = "model.norm.weight";
+    /** The head where it is not the embedding, [vocab_size, d_model]. */
     public static final String LM_HEAD = "lm_head.weight";
     private static final long CHUNK_ELEMENTS = 16L << 20;
 
@@ -250,10 +253,12 @@ public final class ModelWeights implements AutoCloseable {
         return new HostTensor(dtype, tensor.shape(), bytes);
     }
 
+    /** The model's configuration. */
     public ModelConfig config() {
         return config;
     }
 
+    /** The type of the big weights, F32 or BF16. */
     public DType computeDtype() {
         return computeDtype;
     }
@@ -268,6 +273,7 @@ public final class ModelWeights implements AutoCloseable {
         return Collections.unmodifiableMap(parameters);
     }
 
+    /** A weight by its name in the checkpoint. */
     public Tensor parameter(String name) {
         Tensor tensor = parameters.get(name);
         if (tensor == null) {

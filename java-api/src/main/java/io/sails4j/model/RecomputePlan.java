@@ -23,10 +23,12 @@ public record RecomputePlan(int full, int selective) {
         }
     }
 
+    /** Every layer keeps what its backward needs. */
     public static RecomputePlan none() {
         return NONE;
     }
 
+    /** How a layer does it, counted from 0. */
     public Kind of(int layer) {
         return layer < full ? Kind.FULL : layer < full + selective ? Kind.SELECTIVE : Kind.NONE;
     }

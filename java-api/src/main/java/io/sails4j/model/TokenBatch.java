@@ -20,6 +20,7 @@ public record TokenBatch(int batch, int length, int[] inputIds, int[] segments, 
         }
     }
 
+    /** A batch without targets. */
     public TokenBatch(int batch, int length, int[] inputIds, int[] segments, int[] positionIds) {
         this(batch, length, inputIds, segments, positionIds, null);
     }
@@ -48,6 +49,7 @@ public record TokenBatch(int batch, int length, int[] inputIds, int[] segments, 
         return new TokenBatch(batch, length, inputIds, segments, positionIds, Labels.shifted(batch, length, labels));
     }
 
+    /** Positions, padding included: batch * length. */
     public int size() {
         return batch * length;
     }

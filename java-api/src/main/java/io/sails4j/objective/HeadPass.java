@@ -1,6 +1,5 @@
 package io.sails4j.objective;
 
-import io.sails4j.data.SequenceBatch;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardPass;
 import io.sails4j.tensor.DType;

@@ -1,8 +1,11 @@
 package io.sails4j.objective;
 
 import io.sails4j.data.Origin;
-import io.sails4j.data.SequenceBatch;
+import io.sails4j.data.TokenPair;
 import io.sails4j.model.AdapterStack;
+import io.sails4j.ops.PreferenceKind;
+import io.sails4j.train.ObjectiveOptions;
+import io.sails4j.train.Reference;
 import io.sails4j.trainable.Trainable;
 import java.util.Arrays;
 import java.util.List;
@@ -15,6 +18,18 @@ import org.jspecify.annotations.Nullable;
  * The denominator is known before the first micro-batch, so any split into micro-batches gives the same gradient.
  */
 public sealed interface Loss permits SftLoss, PreferenceLoss {
+    /** What options ask for, over some pairs. */
+    static Loss of(ObjectiveOptions options, List<TokenPair> pairs) {
+        double beta = options.beta();
+        boolean live = options.reference() == Reference.LIVE;
+        return switch (options.objective()) {
+            case SFT -> new SftLoss(pairs.stream().map(TokenPair::aligned).toList());
+            case DPO -> new PreferenceLoss(pairs, beta, PreferenceKind.DPO, live);
+            case IPO -> new PreferenceLoss(pairs, beta, PreferenceKind.IPO, live);
+            case ORPO -> new PreferenceLoss(pairs, beta, PreferenceKind.ORPO);
+        };
+    }
+
     /** Number of examples; they are numbered from 0. */
     int size();
 

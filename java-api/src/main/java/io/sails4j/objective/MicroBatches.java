@@ -1,6 +1,5 @@
 package io.sails4j.objective;
 
-import io.sails4j.data.SequenceBatch;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;

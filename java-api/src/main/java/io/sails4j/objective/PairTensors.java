@@ -1,6 +1,5 @@
 package io.sails4j.objective;
 
-import io.sails4j.data.SequenceBatch;
 import io.sails4j.ops.PreferenceKind;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;

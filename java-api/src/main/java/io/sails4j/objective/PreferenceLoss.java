@@ -1,7 +1,6 @@
 package io.sails4j.objective;
 
 import io.sails4j.data.Origin;
-import io.sails4j.data.SequenceBatch;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.model.AdapterStack;

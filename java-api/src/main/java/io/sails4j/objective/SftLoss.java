@@ -1,9 +1,8 @@
 package io.sails4j.objective;
 
+import io.sails4j.InputException;
 import io.sails4j.data.Origin;
-import io.sails4j.data.SequenceBatch;
 import io.sails4j.data.TokenSequence;
-import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.BatchTensors;
 import io.sails4j.model.ForwardOptions;

@@ -1,7 +1,6 @@
 package io.sails4j.objective;
 
 import io.sails4j.NativeException;
-import io.sails4j.data.SequenceBatch;
 import io.sails4j.model.ModelSession;
 import io.sails4j.ops.Graph;
 import io.sails4j.tensor.TensorArena;

@@ -53,14 +53,17 @@ public final class Engine implements AutoCloseable {
         return new Engine(Device.open(backend, options.threads(), options.deviceOptions()), backend, choice);
     }
 
+    /** The device that the engine runs on. */
     public Device device() {
         return device;
     }
 
+    /** Its operations. */
     public Ops ops() {
         return ops;
     }
 
+    /** Which backend that is. */
     public Backend backend() {
         return backend;
     }

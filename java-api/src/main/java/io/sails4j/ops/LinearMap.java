@@ -14,6 +14,7 @@ public record LinearMap(Tensor weight, @Nullable Tensor loraA, @Nullable Tensor 
         }
     }
 
+    /** A weight without an adapter. */
     public static LinearMap plain(Tensor weight) {
         return new LinearMap(weight, null, null, 0);
     }

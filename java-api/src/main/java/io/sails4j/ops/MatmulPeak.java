@@ -21,6 +21,7 @@ public record MatmulPeak(double flopsPerSecond, String source) {
     private static final int TRIES = 3;
     private static final double NANO = 1e-9;
 
+    /** A rate that somebody named, in FLOP/s. */
     public static MatmulPeak given(double flopsPerSecond) {
         return new MatmulPeak(flopsPerSecond, "given");
     }

@@ -1,4 +1,4 @@
-/** A run on disk: checkpoints, metrics, evaluation on the way, resuming. It knows nothing of subspaces. */
+/** The run from a model and pairs to an adapter on disk. */
 @NullMarked
 package io.sails4j.run;
 

@@ -1,6 +1,6 @@
 package io.sails4j.sae;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;

@@ -1,6 +1,6 @@
 package io.sails4j.sae;
 
-import io.sails4j.io.JsonObject;
+import io.sails4j.files.JsonObject;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;

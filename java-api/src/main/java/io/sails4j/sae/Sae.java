@@ -1,6 +1,6 @@
 package io.sails4j.sae;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.Ops;
 import io.sails4j.ops.SaeActivation;
@@ -174,10 +174,12 @@ public final class Sae implements AutoCloseable {
         }
     }
 
+    /** Sizes, kind and where it belongs. */
     public SaeConfig config() {
         return config;
     }
 
+    /** Where it was read. */
     public Path path() {
         return files.path();
     }

@@ -1,8 +1,8 @@
 package io.sails4j.sae;
 
-import io.sails4j.io.InputException;
-import io.sails4j.io.JsonFiles;
-import io.sails4j.io.JsonObject;
+import io.sails4j.InputException;
+import io.sails4j.files.JsonFiles;
+import io.sails4j.files.JsonObject;
 import io.sails4j.io.NpzFile;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.ShardedTensors;

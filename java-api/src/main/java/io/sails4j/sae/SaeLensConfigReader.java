@@ -1,7 +1,7 @@
 package io.sails4j.sae;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.sails4j.io.JsonObject;
+import io.sails4j.files.JsonObject;
 import java.util.Optional;
 
 /** Reads SAELens' {@code cfg.json}, of version 6 and before (SAELens sae_lens/loading/pretrained_sae_loaders.py, handle_pre_6_0_config). */

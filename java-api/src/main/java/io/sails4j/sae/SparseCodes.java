@@ -14,10 +14,12 @@ import org.jspecify.annotations.Nullable;
  * @param std of each token [n_tokens] F32, with layer norm only
  */
 public record SparseCodes(Tensor indices, Tensor values, Tensor counts, Tensor input, @Nullable Tensor mean, @Nullable Tensor std) {
+    /** Rows. */
     public long tokens() {
         return counts.dim(0);
     }
 
+    /** Features that a row has room for. */
     public long capacity() {
         return indices.dim(1);
     }

@@ -8,10 +8,12 @@ import java.util.List;
  * Contrastive scores of one SAE's features: |mean over aligned - mean over unaligned| (arXiv:2512.23260), and the means behind them.
  */
 public record FeatureScores(double[] meanAligned, double[] meanUnaligned) {
+    /** A feature's score: mean activation over unaligned less that over aligned. */
     public double score(int feature) {
         return Math.abs(meanAligned[feature] - meanUnaligned[feature]);
     }
 
+    /** The scores of all features. */
     public double[] scores() {
         double[] scores = new double[meanAligned.length];
         for (int i = 0; i < scores.length; i++) {

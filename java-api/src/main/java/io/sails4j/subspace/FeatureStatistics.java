@@ -1,6 +1,6 @@
 package io.sails4j.subspace;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.ops.Engine;
 import io.sails4j.sae.Sae;
 import io.sails4j.sae.SparseCodes;
@@ -19,6 +19,7 @@ public final class FeatureStatistics implements AutoCloseable {
     private final Tensor sum;
     private final double[] weight = new double[CLASSES];
 
+    /** Sums for so many features, on the engine's device. */
     public FeatureStatistics(Engine engine, long dSae, Pooling pool) {
         this.engine = engine;
         this.pool = pool;

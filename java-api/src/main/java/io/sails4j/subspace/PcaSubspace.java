@@ -1,6 +1,6 @@
 package io.sails4j.subspace;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import org.ejml.data.DMatrixRMaj;
 import org.ejml.dense.row.SingularOps_DDRM;
 import org.ejml.dense.row.factory.DecompositionFactory_DDRM;
@@ -14,6 +14,7 @@ import org.ejml.interfaces.decomposition.SingularValueDecomposition_F64;
  * @param share of the variance that the components explain
  */
 public record PcaSubspace(double[][] basis, double[] singularValues, double share) {
+    /** Columns of the basis. */
     public int components() {
         return basis.length == 0 ? 0 : basis[0].length;
     }

@@ -13,6 +13,8 @@ public final class PrincipalAngles {
     }
 
     /**
+     * The angles between two subspaces.
+     *
      * @param a [d][p] columns span one subspace, of full rank
      * @param b [d][q] columns span the other
      * @return min(p, q) angles in radians, rising

@@ -1,7 +1,7 @@
 package io.sails4j.subspace;
 
+import io.sails4j.InputException;
 import io.sails4j.config.ModelConfig;
-import io.sails4j.io.InputException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.tensor.DType;
@@ -32,6 +32,8 @@ public record SafetySubspace(SortedMap<Integer, Layer> layers, Map<String, Strin
     }
 
     /**
+     * The subspace of one layer's residual stream.
+     *
      * @param basis [d_model * r_s], row-major
      * @param featureIds kept features by falling score
      */
@@ -57,6 +59,7 @@ public record SafetySubspace(SortedMap<Integer, Layer> layers, Map<String, Strin
         return Objects.requireNonNull(layers.get(best));
     }
 
+    /** Writes safetensors: the bases and what they were made from. */
     public void write(Path path) {
         SequencedMap<String, HostTensor> tensors = new LinkedHashMap<>();
         layers.forEach((n, layer) -> {

@@ -1,6 +1,6 @@
 package io.sails4j.subspace;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.options.Described;
 import io.sails4j.options.OptionGroup;
 import java.util.function.Consumer;
@@ -30,6 +30,7 @@ public record SubspaceOptions(
         return new SubspaceOptions(64, 0.8, true, false, Pooling.TOKEN, 4096);
     }
 
+    /** Other options: {@code change} gets a builder that has these. */
     public SubspaceOptions with(Consumer<Builder> change) {
         Builder builder = new Builder(this);
         change.accept(builder);

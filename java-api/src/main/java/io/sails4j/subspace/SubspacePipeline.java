@@ -1,16 +1,15 @@
 package io.sails4j.subspace;
 
-import io.sails4j.data.LengthBatches;
+import io.sails4j.InputException;
 import io.sails4j.data.Progress;
-import io.sails4j.data.SequenceBatch;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
-import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ModelSession;
 import io.sails4j.model.Site;
+import io.sails4j.objective.SequenceBatch;
 import io.sails4j.sae.Sae;
 import io.sails4j.tensor.TensorArena;
 import java.nio.file.Path;
@@ -31,6 +30,8 @@ public final class SubspacePipeline {
     private final SubspaceOptions options;
 
     /**
+     * A pipeline for a model and the autoencoders of some of its layers.
+     *
      * @param modelPath for messages
      * @param saes by the layer whose resid_post they read
      */

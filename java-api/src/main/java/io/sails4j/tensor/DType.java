@@ -14,6 +14,7 @@ public enum DType {
         this.abiCode = abiCode;
     }
 
+    /** Bytes of an element. */
     public int byteSize() {
         return byteSize;
     }
@@ -26,6 +27,7 @@ public enum DType {
         return abiCode;
     }
 
+    /** Whether its numbers have an exponent. */
     public boolean isFloating() {
         return this == F32 || this == BF16 || this == F16 || this == F64;
     }

@@ -46,10 +46,12 @@ public final class DeviceBuffer implements AutoCloseable {
         }
     }
 
+    /** Where the memory lies. */
     public Device device() {
         return device;
     }
 
+    /** Its bytes. */
     public long byteSize() {
         return byteSize;
     }

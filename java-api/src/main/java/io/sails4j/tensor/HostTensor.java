@@ -24,10 +24,12 @@ public record HostTensor(DType dtype, Shape shape, MemorySegment data) {
         }
     }
 
+    /** F32 elements, row-major. */
     public static HostTensor ofFloats(float[] values, long... dims) {
         return new HostTensor(DType.F32, Shape.of(dims), MemorySegment.ofArray(values));
     }
 
+    /** I32 elements, row-major. */
     public static HostTensor ofInts(int[] values, long... dims) {
         return new HostTensor(DType.I32, Shape.of(dims), MemorySegment.ofArray(values));
     }

@@ -24,10 +24,12 @@ public final class Shape {
         this.numel = product;
     }
 
+    /** A shape of such dimensions, none negative. */
     public static Shape of(long... dims) {
         return new Shape(dims.clone());
     }
 
+    /** Number of dimensions. */
     public int rank() {
         return dims.length;
     }
@@ -41,10 +43,12 @@ public final class Shape {
         return dims[index];
     }
 
+    /** Number of elements: the product of the dimensions. */
     public long numel() {
         return numel;
     }
 
+    /** The dimensions, a copy. */
     public long[] toArray() {
         return dims.clone();
     }

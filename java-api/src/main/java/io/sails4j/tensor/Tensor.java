@@ -34,26 +34,32 @@ public final class Tensor implements AutoCloseable {
         return Math.multiplyExact(shape.numel(), (long) dtype.byteSize());
     }
 
+    /** Where the elements lie. */
     public Device device() {
         return buffer.device();
     }
 
+    /** The elements' type. */
     public DType dtype() {
         return dtype;
     }
 
+    /** The dimensions. */
     public Shape shape() {
         return shape;
     }
 
+    /** A dimension, counted from 0. */
     public long dim(int i) {
         return shape.dim(i);
     }
 
+    /** Number of elements. */
     public long numel() {
         return shape.numel();
     }
 
+    /** Bytes of the elements. */
     public long byteSize() {
         return byteSize(dtype, shape);
     }
@@ -99,16 +105,19 @@ public final class Tensor implements AutoCloseable {
         device().handle().upload(address(), source);
     }
 
+    /** Overwrites the elements of an F32 tensor. */
     public void upload(float[] values) {
         requireType(DType.F32);
         upload(MemorySegment.ofArray(values));
     }
 
+    /** Overwrites the elements of an F64 tensor. */
     public void upload(double[] values) {
         requireType(DType.F64);
         upload(MemorySegment.ofArray(values));
     }
 
+    /** Overwrites the elements of an I32 tensor. */
     public void upload(int[] values) {
         requireType(DType.I32);
         upload(MemorySegment.ofArray(values));
@@ -120,6 +129,7 @@ public final class Tensor implements AutoCloseable {
         device().handle().download(destination, address());
     }
 
+    /** The elements of an F32 tensor; waits for queued work. */
     public float[] toFloatArray() {
         requireType(DType.F32);
         float[] out = new float[Math.toIntExact(numel())];
@@ -127,6 +137,7 @@ public final class Tensor implements AutoCloseable {
         return out;
     }
 
+    /** The elements of an F64 tensor; waits for queued work. */
     public double[] toDoubleArray() {
         requireType(DType.F64);
         double[] out = new double[Math.toIntExact(numel())];
@@ -134,6 +145,7 @@ public final class Tensor implements AutoCloseable {
         return out;
     }
 
+    /** The elements of an I32 tensor; waits for queued work. */
     public int[] toIntArray() {
         requireType(DType.I32);
         int[] out = new int[Math.toIntExact(numel())];
@@ -148,6 +160,7 @@ public final class Tensor implements AutoCloseable {
         return new HostTensor(dtype, shape, bytes);
     }
 
+    /** Copies the elements of a tensor of the same type and shape; queued. */
     public void copyFrom(Tensor source) {
         if (source.dtype != dtype || !source.shape.equals(shape)) {
             throw new IllegalArgumentException("cannot copy " + source + " into " + this);
@@ -155,6 +168,7 @@ public final class Tensor implements AutoCloseable {
         device().handle().copy(address(), source.address(), byteSize());
     }
 
+    /** Sets all elements to zero; queued. */
     public void fillZero() {
         device().handle().fillZero(address(), byteSize());
     }

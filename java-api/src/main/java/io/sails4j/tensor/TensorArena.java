@@ -21,10 +21,12 @@ public final class TensorArena implements AutoCloseable {
     private long highWater;
     private long layout;
 
+    /** An arena that takes nothing until the first allocation. */
     public TensorArena(Device device) {
         this.device = device;
     }
 
+    /** Where the memory lies. */
     public Device device() {
         return device;
     }
@@ -68,24 +70,28 @@ public final class TensorArena implements AutoCloseable {
         return layout;
     }
 
+    /** A tensor of zeros. */
     public Tensor zeros(DType dtype, long... dims) {
         Tensor tensor = allocate(dtype, dims);
         tensor.fillZero();
         return tensor;
     }
 
+    /** An I32 tensor of these values, row-major. */
     public Tensor of(int[] values, long... dims) {
         Tensor tensor = allocate(DType.I32, dims);
         tensor.upload(values);
         return tensor;
     }
 
+    /** An F32 tensor of these values, row-major. */
     public Tensor of(float[] values, long... dims) {
         Tensor tensor = allocate(DType.F32, dims);
         tensor.upload(values);
         return tensor;
     }
 
+    /** An F64 tensor of these values, row-major. */
     public Tensor of(double[] values, long... dims) {
         Tensor tensor = allocate(DType.F64, dims);
         tensor.upload(values);
@@ -101,6 +107,7 @@ public final class TensorArena implements AutoCloseable {
     public record Mark(int chunk, long used, long live) {
     }
 
+    /** Takes back what was allocated since the mark. */
     public void release(Mark mark) {
         current = mark.chunk();
         used = mark.used();
@@ -110,6 +117,7 @@ public final class TensorArena implements AutoCloseable {
         }
     }
 
+    /** Takes back everything. */
     public void reset() {
         release(new Mark(0, 0, 0));
     }
@@ -126,6 +134,7 @@ public final class TensorArena implements AutoCloseable {
         }
     }
 
+    /** Device memory that the arena holds, used or not. */
     public long reservedBytes() {
         return chunks.stream().mapToLong(DeviceBuffer::byteSize).sum();
     }

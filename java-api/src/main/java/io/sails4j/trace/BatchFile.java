@@ -1,6 +1,6 @@
 package io.sails4j.trace;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.model.Labels;
 import io.sails4j.model.TokenBatch;

@@ -1,7 +1,7 @@
 package io.sails4j.trace;
 
+import io.sails4j.InputException;
 import io.sails4j.config.ModuleKey;
-import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;

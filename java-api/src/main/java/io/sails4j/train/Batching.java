@@ -1,6 +1,6 @@
 package io.sails4j.train;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.options.Described;
 import io.sails4j.options.OptionGroup;
 import java.util.function.Consumer;
@@ -27,6 +27,7 @@ public record Batching(
         return new Batching(1, 0, 8192, 2048, false);
     }
 
+    /** Other batches: {@code change} gets a builder that has these. */
     public Batching with(Consumer<Builder> change) {
         Builder builder = new Builder(this);
         change.accept(builder);

@@ -1,6 +1,6 @@
 package io.sails4j.train;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.options.Described;
 import io.sails4j.options.OptionGroup;
@@ -37,6 +37,7 @@ public record OptimizerOptions(
         return new OptimizerOptions(adamw, 1, 1, false, 0, OptimizerState.exact());
     }
 
+    /** Other options: {@code change} gets a builder that has these. */
     public OptimizerOptions with(Consumer<Builder> change) {
         Builder builder = new Builder(this);
         change.accept(builder);

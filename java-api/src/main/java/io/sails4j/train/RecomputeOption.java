@@ -1,6 +1,6 @@
 package io.sails4j.train;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.model.RecomputePlan;
 import io.sails4j.options.OptionValue;
 import java.util.Locale;
@@ -29,31 +29,38 @@ public record RecomputeOption(Mode mode, int layers, long budgetBytes) implement
         }
     }
 
+    /** Every layer keeps what its backward needs. */
     public static RecomputeOption off() {
         return new RecomputeOption(Mode.OFF, 0, 0);
     }
 
+    /** All layers selectively. */
     public static RecomputeOption selective() {
         return new RecomputeOption(Mode.SELECTIVE, 0, 0);
     }
 
+    /** All layers in full. */
     public static RecomputeOption full() {
         return new RecomputeOption(Mode.FULL, 0, 0);
     }
 
+    /** So many of the lowest layers in full. */
     public static RecomputeOption lowest(int layers) {
         return new RecomputeOption(Mode.LOWEST, layers, 0);
     }
 
+    /** The cheapest mix that fits a whole step into so many bytes. */
     public static RecomputeOption within(long budgetBytes) {
         return new RecomputeOption(Mode.AUTO, 0, budgetBytes);
     }
 
     /** Finds the mix for a budget in bytes. */
     public interface Planner {
+        /** The cheapest plan for so many bytes. */
         RecomputePlan cheapest(long budgetBytes);
     }
 
+    /** The plan for a model of so many layers. */
     public RecomputePlan of(int nLayers, Planner planner) {
         return switch (mode) {
             case OFF -> RecomputePlan.none();

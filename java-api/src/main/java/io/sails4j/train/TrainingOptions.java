@@ -26,14 +26,17 @@ public record TrainingOptions(
         return with(b -> b.batching = b.batching.with(change));
     }
 
+    /** The same with another optimizer: {@code change} gets a builder that has this one. */
     public TrainingOptions withOptimizer(Consumer<OptimizerOptions.Builder> change) {
         return with(b -> b.optimizer = b.optimizer.with(change));
     }
 
+    /** The same with other settings of AdamW. */
     public TrainingOptions withAdamw(UnaryOperator<AdamwOptions> change) {
         return withOptimizer(o -> o.adamw = change.apply(o.adamw));
     }
 
+    /** Other options: {@code change} gets a builder that has these. */
     public TrainingOptions with(Consumer<Builder> change) {
         Builder builder = new Builder(this);
         change.accept(builder);

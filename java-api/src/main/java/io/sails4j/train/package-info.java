@@ -1,4 +1,4 @@
-/** Losses, optimizer, schedules and the training loop; tracing of one batch. */
+/** How to train, as options: objective, batches, optimizer, schedule, what a run keeps on disk; and what stops a run. */
 @NullMarked
 package io.sails4j.train;
 

@@ -1,6 +1,6 @@
 package io.sails4j.trainable;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GradientTargets;

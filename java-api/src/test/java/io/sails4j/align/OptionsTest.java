@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.InputException;
 import io.sails4j.data.DataOptions;
-import io.sails4j.io.InputException;
 import io.sails4j.options.Options;
 import io.sails4j.subspace.SubspaceOptions;
 import io.sails4j.train.RecomputeOption;

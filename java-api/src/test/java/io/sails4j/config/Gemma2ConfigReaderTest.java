@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.io.RefusedInput;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -3,6 +3,7 @@ package io.sails4j.io;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
+import io.sails4j.InputException;
 import java.nio.file.Path;
 
 /** What every refused input has in common: one sentence that names the place and the decisive parts. */

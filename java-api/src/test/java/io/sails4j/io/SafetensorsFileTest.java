@@ -2,6 +2,7 @@ package io.sails4j.io;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.sails4j.InputException;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import java.io.ByteArrayOutputStream;

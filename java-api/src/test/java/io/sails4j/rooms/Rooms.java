@@ -44,9 +44,12 @@ public final class Rooms {
     }
 
     private static List<List<String>> library() {
-        return List.of(List.of("ffi", "options"), List.of("tensor"), List.of("ops", "io"), List.of("config"), List.of("model", "sae"),
+        return List.of(List.of("ffi", "options", "files"), List.of("tensor"), List.of("ops", "io"), List.of("config"),
+            List.of("model", "sae"),
             List.of("lora", "data", "watch"),
-            List.of("trainable"), List.of("objective"), List.of("train", "trace"), List.of("run", "subspace"), List.of("align"));
+            List.of("train", "trace", "trainable"), List.of("align", "objective"), List.of("loop", "subspace"),
+            List.of("adaptation", "persistence"),
+            List.of("run"));
     }
 
     /** Every class lies in a room, and knows those of lower floors alone. */

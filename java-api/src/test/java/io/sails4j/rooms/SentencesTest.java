@@ -2,7 +2,7 @@ package io.sails4j.rooms;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.classfile.ClassFile;

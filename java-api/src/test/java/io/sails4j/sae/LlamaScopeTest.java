@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.HostTensor;

@@ -3,7 +3,7 @@ package io.sails4j.sae;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.ops.Engine;
 import io.sails4j.testing.Backends;
 import java.io.IOException;

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.ops.Engine;
 import io.sails4j.sae.SparseCodes;
 import io.sails4j.tensor.Tensor;

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 

@@ -3,7 +3,7 @@ package io.sails4j.subspace;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.sails4j.io.InputException;
+import io.sails4j.InputException;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.tensor.HostTensor;
 import java.io.IOException;

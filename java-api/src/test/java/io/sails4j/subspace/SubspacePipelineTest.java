@@ -3,11 +3,11 @@ package io.sails4j.subspace;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sails4j.InputException;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.data.Progress;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
-import io.sails4j.io.InputException;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;

@@ -11,6 +11,8 @@ import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
+import io.sails4j.subspace.PcaSubspace;
+import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.train.Batching;
@@ -22,8 +24,10 @@ import io.sails4j.train.TrainingOptions;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import java.util.TreeMap;
 
 /** A two-layer model with random weights, and data and short runs for it. */
 public final class TinyModel {
@@ -40,6 +44,30 @@ public final class TinyModel {
 
     public static CausalModel open(Engine engine) {
         return new CausalModel(engine, ModelWeights.random(CONFIG, engine, DType.F32, 7), false);
+    }
+
+    /** The span of random directions in each of some layers. */
+    public static SafetySubspace subspace(long seed, int dimension, int... layers) {
+        Random random = new Random(seed);
+        TreeMap<Integer, SafetySubspace.Layer> map = new TreeMap<>();
+        int d = (int) CONFIG.dModel();
+        for (int layer : layers) {
+            float[][] directions = new float[dimension][d];
+            for (float[] row : directions) {
+                for (int i = 0; i < d; i++) {
+                    row[i] = (float) random.nextGaussian();
+                }
+            }
+            double[][] basis = PcaSubspace.of(directions, 1, false).basis();
+            float[] flat = new float[d * dimension];
+            for (int i = 0; i < d; i++) {
+                for (int c = 0; c < dimension; c++) {
+                    flat[i * dimension + c] = (float) basis[i][c];
+                }
+            }
+            map.put(layer, new SafetySubspace.Layer(d, dimension, flat, new int[] {3, 1}, new float[] {2, 1}));
+        }
+        return new SafetySubspace(map, Map.of());
     }
 
     /** An adapter of rank 3 on all projections with random factors. */

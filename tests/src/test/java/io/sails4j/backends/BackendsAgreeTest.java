@@ -4,13 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sails4j.align.Constraint;
 import io.sails4j.config.ModelFamily;
-import io.sails4j.objective.Objective;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.testing.Backends;
+import io.sails4j.train.Objective;
 import java.nio.file.Path;
 import java.util.EnumMap;
 import java.util.Map;

@@ -3,12 +3,12 @@ package io.sails4j.backends;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sails4j.InputException;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModelFamily;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
 import io.sails4j.config.RopeScaling;
-import io.sails4j.io.InputException;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.DoraScale;

@@ -3,8 +3,8 @@ package io.sails4j.data;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sails4j.InputException;
 import io.sails4j.demo.BpeTrainer;
-import io.sails4j.io.InputException;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;

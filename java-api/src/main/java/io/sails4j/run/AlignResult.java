@@ -1,0 +1,27 @@
+package io.sails4j.run;
+
+import io.sails4j.ops.MatmulPeak;
+import java.nio.file.Path;
+
+/**
+ * What an alignment run did.
+ *
+ * @param trainable number of trained parameters
+ * @param lossBefore mean loss on the evaluation pairs before training
+ * @param heldOut whether those pairs were kept out of training
+ * @param shareInside share of the weight update inside the safety subspace, NaN without one
+ * @param flopsPerSecond operations that the model needs, over the time of the steps
+ * @param peak what the device can do
+ */
+public record AlignResult(long trainable, long steps, long tokens, double seconds, double lossBefore, double lossAfter, int evalPairs,
+    boolean heldOut, double shareInside, double flopsPerSecond, MatmulPeak peak, Path out) {
+    /** Trained tokens in a second, evaluations and loading included. */
+    public double tokensPerSecond() {
+        return tokens / seconds;
+    }
+
+    /** Model-FLOP utilisation (arXiv:2204.02311, section 4.1): the share of the peak. */
+    public double utilisation() {
+        return flopsPerSecond / peak.flopsPerSecond();
+    }
+}
