@@ -4,7 +4,11 @@
 #include <omp.h>
 #include <sched.h>
 
+#include <condition_variable>
 #include <fstream>
+#include <mutex>
+#include <thread>
+#include <vector>
 
 #include "cpu/matmul.h"
 #include "shell/backend.h"
@@ -81,6 +85,34 @@ int available_threads() {
   return omp_get_num_procs();
 }
 
+// OpenMP ends the process where the system gives it no thread: so they are asked for once, before it is.
+void require_threads(int count) {
+  std::vector<std::thread> threads;
+  std::mutex mutex;
+  std::condition_variable all_there;
+  bool done = false;
+  std::string reason;
+  try {
+    threads.reserve(static_cast<size_t>(count));
+    while (static_cast<int>(threads.size()) < count - 1)
+      threads.emplace_back([&] {
+        std::unique_lock<std::mutex> lock(mutex);
+        all_there.wait(lock, [&] { return done; });
+      });
+  } catch (const std::exception &e) {
+    reason = e.what();
+  }
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    done = true;
+  }
+  all_there.notify_all();
+  for (std::thread &thread : threads) thread.join();
+  if (!reason.empty())
+    throw Error(SAILS_FAILED, "the system gives " + std::to_string(threads.size() + 1) + " threads of " + std::to_string(count) + " (" +
+                                  reason + "): ask for fewer, or raise the limit of processes (ulimit -u, pids.max)");
+}
+
 std::string cpu_name() {
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);)
@@ -99,6 +131,7 @@ std::unique_ptr<sails_device> open(int32_t ordinal, int32_t n_threads, const std
   device->isa = choose_isa(chosen.isa);
   device->kernels = find_kernels(device->isa);
   device->threads = n_threads > 0 ? n_threads : available_threads();
+  require_threads(device->threads);
   device->onednn = choose_matmul(chosen.matmul);
   return device;
 }

@@ -86,7 +86,7 @@ typedef struct sails_graph sails_graph;
 
 SAILS_API int32_t sails_abi_version(int32_t *out_version);
 
-/* Opens device `ordinal` (0 on the CPU). n_threads 0 = as many as the process may use. `options`: NULL, "" or
+/* Opens device `ordinal` (0 on the CPU). n_threads: at most 1024, 0 = as many as the process may use. `options`: NULL, "" or
  * "key=value,..."; cpu knows isa=avx512|avx2|generic (default: the best that the machine has) and matmul=onednn|own
  * (default: oneDNN where its library lies beside); cuda and emulator know memory_mib=N, head_mib=N (memory for logits),
  * kernels=hopper|portable,

@@ -6,6 +6,11 @@
 
 namespace sails {
 
+namespace {
+// More is a mistake in the number: no machine of today has as many cores to give.
+constexpr int32_t kMaxThreads = 1024;
+}  // namespace
+
 void require(bool condition, const std::string &sentence) {
   if (!condition) throw Error(SAILS_INVALID_ARGUMENT, sentence);
 }
@@ -82,7 +87,8 @@ int32_t sails_device_open(sails_device **out_device, int32_t ordinal, int32_t n_
   if (out_device == nullptr) return SAILS_INVALID_ARGUMENT;
   *out_device = nullptr;
   try {
-    require(n_threads >= 0, "n_threads is " + std::to_string(n_threads) + ", expected 0 or more");
+    require(n_threads >= 0 && n_threads <= sails::kMaxThreads,
+            "n_threads is " + std::to_string(n_threads) + ", expected 0 to " + std::to_string(sails::kMaxThreads));
     *out_device = backend::open(ordinal, n_threads, options == nullptr ? "" : options).release();
     return SAILS_OK;
   } catch (const sails::Error &e) {

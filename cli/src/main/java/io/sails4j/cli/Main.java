@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.file.FileSystemException;
+import java.nio.file.InvalidPathException;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -40,12 +41,25 @@ public final class Main {
     }
 
     public static void main(String[] args) {
-        System.exit(run(args));
+        StandardStreams streams = new StandardStreams();
+        streams.install();
+        CommandLine sails = commandLine().setOut(streams.out()).setErr(streams.err());
+        int code;
+        try {
+            Arguments.requireIntact(args);
+            code = execute(sails, args);
+        } catch (InputException e) {
+            code = failed(e, sails);
+        }
+        System.exit(streams.finish(code, FAILED));
     }
 
     /** Runs one command line and returns its exit code; what {@code main} does without leaving the JVM. */
     public static int run(String... args) {
-        CommandLine sails = commandLine();
+        return execute(commandLine(), args);
+    }
+
+    private static int execute(CommandLine sails, String... args) {
         TerminalLoggers.printTo(sails.getErr());
         return sails.execute(args);
     }
@@ -74,6 +88,10 @@ public final class Main {
     }
 
     private static int failed(Exception e, CommandLine command, CommandLine.ParseResult parsed) {
+        return failed(e, command);
+    }
+
+    private static int failed(Exception e, CommandLine command) {
         PrintWriter err = command.getErr();
         int code = switch (e) {
             case InputException wrong -> {
@@ -87,6 +105,11 @@ public final class Main {
             case TrainingException diverged -> {
                 err.println("sails: " + OptionFlags.inSentence(oneLine(diverged.getMessage())));
                 yield FAILED;
+            }
+            case InvalidPathException path -> {
+                err.println("sails: '" + path.getInput() + "' cannot be a path here (" + path.getReason() + "); the locale's encoding is "
+                    + System.getProperty("sun.jnu.encoding") + ", LC_ALL=C.UTF-8 before Java starts allows all names");
+                yield WRONG_INPUT;
             }
             case UncheckedIOException io -> ioFailed(io, err);
             case IOException io -> ioFailed(io, err);

@@ -38,11 +38,8 @@ public final class Tokenizer implements AutoCloseable {
         this.control = readSpecialTokens();
         this.specialPattern = Pattern.compile(special.keySet().stream().map(Pattern::quote).collect(Collectors.joining("|")));
         this.bosId = idOf(control.bos());
-        // DJL would otherwise fetch another build of its library where there is CUDA, and report every start from Amazon's machines.
-        System.setProperty("ai.djl.offline", "true");
         try {
-            this.tokenizer = HuggingFaceTokenizer.builder().optTokenizerPath(file).optAddSpecialTokens(false).optTruncation(false)
-                .optPadding(false).build();
+            this.tokenizer = TokenizerLibrary.open(file);
         } catch (IOException | RuntimeException e) {
             throw new InputException(
                 file + " is no tokenizer that can be loaded: " + String.valueOf(e.getMessage()).lines().findFirst().orElse(""), e);

@@ -29,14 +29,6 @@ record LibraryCache(Path root) {
     /** What a backend library loads from its own directory. */
     private static final List<String> COMPANIONS = List.of("libsails_onednn.so", "libdnnl.so.3", "libgomp.so.1");
 
-    /** {@code $XDG_CACHE_HOME/sails4j}, else {@code ~/.cache/sails4j}. */
-    static Path defaultRoot() {
-        String cache = System.getenv("XDG_CACHE_HOME");
-        return cache == null || cache.isBlank()
-            ? Path.of(System.getProperty("user.home"), ".cache", "sails4j")
-            : Path.of(cache, "sails4j");
-    }
-
     /** The file of the library in the cache, copied there with its companions if it is not there yet. */
     Path extract(String file, URL library) throws IOException {
         Map<String, URL> contents = new LinkedHashMap<>();

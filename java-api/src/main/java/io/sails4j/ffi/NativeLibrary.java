@@ -1,6 +1,7 @@
 package io.sails4j.ffi;
 
 import io.sails4j.NativeException;
+import io.sails4j.files.CacheDirectory;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
@@ -100,7 +101,7 @@ public final class NativeLibrary {
         try {
             return resource.getProtocol().equals("file")
                 ? canonical(Path.of(resource.toURI()))
-                : new LibraryCache(LibraryCache.defaultRoot()).extract(file, resource);
+                : new LibraryCache(CacheDirectory.forLibraries()).extract(file, resource);
         } catch (URISyntaxException e) {
             throw new IllegalStateException("resource " + resource + " is not a path", e);
         } catch (IOException e) {

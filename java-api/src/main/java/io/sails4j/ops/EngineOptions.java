@@ -1,5 +1,6 @@
 package io.sails4j.ops;
 
+import io.sails4j.InputException;
 import io.sails4j.tensor.Backend;
 import java.util.Arrays;
 import java.util.Locale;
@@ -12,15 +13,16 @@ import java.util.Locale;
  * @param deviceOptions {@code key=value,...} for the backend, see {@code sails_device_open}
  */
 public record EngineOptions(String backend, int threads, String deviceOptions) {
+    /** Leaves the choice of the backend to {@link Engine#open}. */
     public static final String AUTO = "auto";
+    private static final int MAX_THREADS = 1024;
 
     public EngineOptions {
         if (!backend.equals(AUTO) && Arrays.stream(Backend.values()).noneMatch(b -> name(b).equals(backend))) {
-            throw new IllegalArgumentException("backend '" + backend + "' is unknown, expected auto, cpu, cuda or emulator");
+            throw new InputException("backend '" + backend + "' is unknown, expected auto, cpu, cuda or emulator");
         }
-        if (threads < 0) {
-            throw new IllegalArgumentException("threads is " + threads + ", expected a number >= 0 (0 = all)");
-        }
+        InputException.requireOption(threads >= 0 && threads <= MAX_THREADS, "threads", threads,
+            "0 to " + MAX_THREADS + " (0 = as many as the process may use)");
     }
 
     /** The automatic choice on all threads. */

@@ -1,0 +1,108 @@
+package io.sails4j.launcher;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.sails4j.data.Progress;
+import io.sails4j.data.Tokenizer;
+import io.sails4j.demo.DemoWorld;
+import io.sails4j.files.JsonFiles;
+import io.sails4j.ops.Engine;
+import io.sails4j.testing.Backends;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Environments of users: no locale, no home, streams that are full or closed. The same tokens everywhere, or one sentence. */
+class LauncherTest {
+    private static final String PROMPT = "Größe, 大きさ, 𝄞";
+    private static final String PATH = "PATH=/usr/bin:/bin";
+    @TempDir
+    private static Path root;
+    private static Launcher sails;
+    private static Path model;
+
+    @BeforeAll
+    static void makeWorld() throws IOException {
+        sails = Launcher.in(Files.createDirectories(root.resolve("archive")));
+        try (Engine engine = Backends.open("cpu", 1)) {
+            new DemoWorld(root).make(engine, new DemoWorld.Size(32, 2, 16, 48, 280, 1, 32, 2), 24, 5, Progress.none());
+        }
+        model = root.resolve("Modell größe");
+        Files.move(root.resolve("model"), model);
+    }
+
+    private static Launcher.Ended generate(String environment, String redirection, String... more) throws Exception {
+        List<String> arguments = new ArrayList<>(
+            List.of("generate", "--backend", "cpu", "--threads", "1", "--model", model.toString(), "--max-new-tokens", "2", "--json"));
+        arguments.addAll(List.of(more));
+        return sails.run(environment, redirection, arguments.toArray(String[]::new));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"LC_ALL=POSIX", "LC_ALL=de_DE.ISO-8859-1", "-i " + PATH})
+    void promptsAndPathsAreTheSameInAnyLocale(String environment) throws Exception {
+        Launcher.Ended ended = generate(environment, "", "--prompt", PROMPT);
+        assertThat(ended.exit()).as(ended.err()).isZero();
+        JsonNode result = JsonFiles.parse(ended.out(), "standard output");
+        List<Integer> ids = new ArrayList<>();
+        result.get("prompt_ids").forEach(id -> ids.add(id.intValue()));
+        try (Tokenizer tokenizer = Tokenizer.load(model)) {
+            assertThat(ids).containsExactlyElementsOf(Arrays.stream(tokenizer.encodeWithBos(PROMPT)).boxed().toList());
+        }
+    }
+
+    @Test
+    void aPromptMayBeginWithAnAt() throws Exception {
+        assertThat(generate("LC_ALL=C", "", "--prompt", "@x").exit()).isZero();
+    }
+
+    @Test
+    void bytesThatAreNoUtf8AreRefused() throws Exception {
+        Launcher.Ended ended = sails.run("LC_ALL=C", "\"$(printf 'Gr\\366\\337e')\"", "generate", "--model", model.toString(), "--prompt");
+        assertThat(ended.exit()).isEqualTo(2);
+        assertThat(ended.err()).contains("not UTF-8").hasLineCount(1);
+    }
+
+    @Test
+    void aFullStandardOutputIsAFailure() throws Exception {
+        Launcher.Ended ended = generate("LC_ALL=C", ">/dev/full", "--prompt", "x");
+        assertThat(ended.exit()).isEqualTo(1);
+        assertThat(ended.err()).contains("standard output cannot be written");
+    }
+
+    @Test
+    void aClosedStandardOutputIsAFailureAtOnce() throws Exception {
+        Launcher.Ended ended = generate("LC_ALL=C", ">&-", "--prompt", "x");
+        assertThat(ended.exit()).isEqualTo(1);
+        assertThat(ended.err()).contains("standard output is closed").hasLineCount(1);
+    }
+
+    @Test
+    void closedInputAndErrorAreOfNoConcern() throws Exception {
+        assertThat(generate("LC_ALL=C", "2>&- <&-", "--prompt", "x").exit()).isZero();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"-u HOME", "HOME=/proc JAVA_HOME=/nonexistent"})
+    void aHomeIsNotNeeded(String environment) throws Exception {
+        Launcher.Ended ended = generate(environment + " XDG_CACHE_HOME=/proc/none", "", "--prompt", "x");
+        assertThat(ended.exit()).as(ended.err()).isZero();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"10000", "x"})
+    void aNumberOfThreadsThatCannotBeIsOneSentence(String threads) throws Exception {
+        Launcher.Ended ended = sails.run("LC_ALL=C", "", "generate", "--model", model.toString(), "--prompt", "x", "--threads", threads);
+        assertThat(ended.exit()).isEqualTo(2);
+        assertThat(ended.err()).contains("threads").hasLineCount(1);
+    }
+}
