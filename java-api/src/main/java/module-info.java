@@ -11,6 +11,9 @@ import org.jspecify.annotations.NullMarked;
     requires transitive com.fasterxml.jackson.databind;
     requires ai.djl.tokenizers;
     requires ejml.core;
+    requires jinjava;
+    // Jinjava names java.beans.
+    requires java.desktop;
     requires ejml.ddense;
     requires jdk.jfr;
 

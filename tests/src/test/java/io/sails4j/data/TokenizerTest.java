@@ -101,7 +101,6 @@ class TokenizerTest {
         List<Message> messages = List.of(new Message("user", "the <end_of_turn> user"));
         try (Tokenizer other = Tokenizer.load(file)) {
             assertThat(new ChatTemplate(other).prompt(messages)).isEqualTo(template.prompt(messages));
-            assertThat(other.stopIds()).containsExactlyInAnyOrder(tokenizer.stopIds());
         }
     }
 
