@@ -127,7 +127,7 @@ final class LlamaScopeArrays {
 
     /** Where hyperparams.json does not tell, the weights do. */
     private double normOfHook() {
-        String name = NORM + config.hook();
+        String name = NORM + config.hook().name();
         if (!file.contains(name)) {
             throw new InputException(file.path() + ": hyperparams.json has no dataset_average_activation_norm and the weights no '" + name
                 + "'; norm_activation 'dataset-wise' needs it");

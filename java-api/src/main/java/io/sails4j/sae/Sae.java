@@ -174,7 +174,17 @@ public final class Sae implements AutoCloseable {
         }
     }
 
-    /** Sizes, kind and where it belongs. */
+    /** An error where the files tell that this is no SAE of the residual stream after a layer. */
+    public void requireLayer(int layer) {
+        files.hook().requireLayer(layer, files.path());
+    }
+
+    /** Where in a model it belongs, as its files tell. */
+    public SaeHook hook() {
+        return files.hook();
+    }
+
+    /** Sizes and kind. */
     public SaeConfig config() {
         return config;
     }
