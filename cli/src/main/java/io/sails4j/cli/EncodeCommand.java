@@ -36,7 +36,7 @@ final class EncodeCommand implements Callable<Integer> {
     private CommonOptions common;
 
     @Option(names = "--sae", required = true, paramLabel = "PATH",
-        description = "Gemma Scope params.npz (or its directory), a SAELens or a Llama Scope directory")
+        description = "Gemma Scope params.npz (or its directory), a SAELens, sparsify or Llama Scope directory")
     private Path saePath;
 
     @Option(names = "--input", required = true, paramLabel = "FILE[:TENSOR]",

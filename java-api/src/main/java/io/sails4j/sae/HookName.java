@@ -39,6 +39,11 @@ record HookName(String text, SaeHook.Place place, @Nullable Integer block, @Null
         return Integer.valueOf(matcher.group(1) != null ? matcher.group(1) : matcher.group(2));
     }
 
+    /** Whether a directory's name is that of a module in a layer, as sparsify names directories. */
+    static boolean isModule(String text) {
+        return NUMBER.matcher(text).find();
+    }
+
     /** The same place: two places besides the residual stream are not compared. */
     boolean agrees(HookName other) {
         return place == other.place && (layer == null ? other.layer == null : layer.equals(other.layer));

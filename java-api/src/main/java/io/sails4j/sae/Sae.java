@@ -61,7 +61,7 @@ public final class Sae implements AutoCloseable {
         this.capacity = config.architecture() == SaeConfig.Architecture.TOPK ? config.k() : (int) Math.min(config.dSae(), MIN_CAPACITY);
     }
 
-    /** Loads Gemma Scope's {@code params.npz} (or its directory), a SAELens or a Llama Scope directory. */
+    /** Loads Gemma Scope's {@code params.npz} (or its directory), a SAELens, a sparsify or a Llama Scope directory. */
     public static Sae load(Path path, Engine engine) {
         SaeFiles files = SaeFiles.open(path);
         Sae sae;

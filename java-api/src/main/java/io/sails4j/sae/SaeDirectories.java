@@ -27,6 +27,20 @@ final class SaeDirectories {
         return name == null ? "" : name.toString();
     }
 
+    /**
+     * Where an SAE of sparsify belongs: its directory is named as the module whose output it reads, {@code layers.12}, or lies below as
+     * {@code seed0} where there are several (sparsify/trainer.py).
+     */
+    static SaeHook hookOf(Path directory) {
+        Path at = directory.toAbsolutePath().normalize();
+        String name = nameOf(at);
+        if (name.matches("seed\\d+") && at.getParent() != null) {
+            name = nameOf(at.getParent());
+        }
+        boolean told = HookName.isModule(name) || name.startsWith("embed");
+        return told ? HookName.parse(name).from("its directory's name") : SaeHook.untold();
+    }
+
     /** The nearest directories below, relative to {@code directory}, that hold one of some files. */
     static List<String> below(Path directory, Set<String> files) {
         List<Path> level = List.of(directory);

@@ -25,6 +25,7 @@ final class SaeFiles implements AutoCloseable {
     private static final String PARAMS = "params.npz";
     private static final String CONFIG = "cfg.json";
     private static final String WEIGHTS = "sae_weights.safetensors";
+    private static final String SPARSIFY_WEIGHTS = "sae.safetensors";
     private static final String HYPERPARAMS = "hyperparams.json";
     private static final List<String> LLAMA_SCOPE_WEIGHTS = List.of("checkpoints/final.safetensors", "final.safetensors");
 
@@ -42,7 +43,7 @@ final class SaeFiles implements AutoCloseable {
         this.file = file;
     }
 
-    /** Opens a Gemma Scope {@code params.npz} or the directory of one, a SAELens or Llama Scope directory. */
+    /** Opens a Gemma Scope {@code params.npz} or the directory of one, a SAELens, sparsify or Llama Scope directory. */
     static SaeFiles open(Path path) {
         String name = path.getFileName() == null ? "" : path.getFileName().toString();
         if (Files.isRegularFile(path) && name.endsWith(".npz")) {
@@ -53,18 +54,35 @@ final class SaeFiles implements AutoCloseable {
         }
         if (!Files.isDirectory(path)) {
             throw new InputException(path + (Files.exists(path) ? " is no SAE" : " does not exist") + "; expected " + PARAMS
-                + " of Gemma Scope or a directory: " + CONFIG + " and " + WEIGHTS + " of SAELens, " + HYPERPARAMS + " of Llama Scope");
+                + " of Gemma Scope or a directory: " + CONFIG + " and " + WEIGHTS + " of SAELens, " + CONFIG + " and " + SPARSIFY_WEIGHTS
+                + " of sparsify, " + HYPERPARAMS + " of Llama Scope");
         }
         if (Files.exists(path.resolve(PARAMS))) {
             return openNpz(path.resolve(PARAMS));
         }
         if (Files.exists(path.resolve(CONFIG))) {
-            return openSaeLens(path);
+            return openConfigured(path);
         }
         if (Files.exists(path.resolve(HYPERPARAMS))) {
             return openLlamaScope(path);
         }
         throw nothingIn(path);
+    }
+
+    /** SAELens and sparsify call their configuration the same; their weights tell them apart. */
+    private static SaeFiles openConfigured(Path directory) {
+        boolean saeLens = Files.exists(directory.resolve(WEIGHTS));
+        boolean sparsify = Files.exists(directory.resolve(SPARSIFY_WEIGHTS));
+        if (saeLens == sparsify) {
+            throw new InputException(directory + " has " + CONFIG + (saeLens ? " and both " : " but neither ") + WEIGHTS + " of SAELens "
+                + (saeLens ? "and " : "nor ") + SPARSIFY_WEIGHTS + " of sparsify"
+                + (saeLens ? "; keep the one that the configuration belongs to" : pickleBeside(directory)));
+        }
+        return saeLens ? openSaeLens(directory) : openSparsify(directory);
+    }
+
+    private static String pickleBeside(Path directory) {
+        return SaeDirectories.pickleIn(directory).map(file -> "; " + pickleRefused(file).getMessage()).orElse("");
     }
 
     private static InputException nothingIn(Path directory) {
@@ -75,7 +93,7 @@ final class SaeFiles implements AutoCloseable {
         }
         return SaeDirectories.pickleIn(directory).map(SaeFiles::pickleRefused)
             .orElseGet(() -> new InputException(directory + " has neither " + PARAMS + " (Gemma Scope) nor " + CONFIG
-                + " (SAELens) nor " + HYPERPARAMS + " (Llama Scope)"));
+                + " (SAELens, sparsify) nor " + HYPERPARAMS + " (Llama Scope)"));
     }
 
     /** ae.pt is what dictionary_learning writes (saprmarks/dictionary_learning dictionary.py, AutoEncoder). */
@@ -122,6 +140,28 @@ final class SaeFiles implements AutoCloseable {
             return checked(new SaeFiles(weights, config, hook, arrays, file));
         } catch (RuntimeException e) {
             file.close();
+            throw e;
+        }
+    }
+
+    /** The encoder is transposed into memory of its own; the other arrays stay in the file. */
+    private static SaeFiles openSparsify(Path directory) {
+        SaeConfig config = SparsifyConfig.read(JsonFiles.readObject(directory.resolve(CONFIG)));
+        Path weights = directory.resolve(SPARSIFY_WEIGHTS);
+        Arena arena = Arena.ofShared();
+        SafetensorsFile file = null;
+        try {
+            file = SafetensorsFile.open(weights);
+            SafetensorsFile opened = file;
+            return checked(new SaeFiles(weights, config, SaeDirectories.hookOf(directory), SparsifyArrays.read(file, config, arena), () -> {
+                arena.close();
+                opened.close();
+            }));
+        } catch (RuntimeException e) {
+            arena.close();
+            if (file != null) {
+                file.close();
+            }
             throw e;
         }
     }

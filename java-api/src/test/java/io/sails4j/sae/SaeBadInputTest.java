@@ -129,6 +129,8 @@ class SaeBadInputTest {
         Files.writeString(dictionary.resolve("config.json"), "{\"trainer\": {\"dict_class\": \"AutoEncoder\", \"layer\": 5}}");
         Files.createFile(dictionary.resolve("ae.pt"));
         refused(dictionary, "ae.pt", "pickle", "dictionary_learning", "W_enc = encoder.weight.T", "safetensors");
+        Files.writeString(dictionary.resolve("cfg.json"), "{}");
+        refused(dictionary, "neither sae_weights.safetensors", "ae.pt", "pickle");
     }
 
     @Test

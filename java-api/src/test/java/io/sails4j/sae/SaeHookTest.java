@@ -169,6 +169,22 @@ class SaeHookTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
+        run/layers.12 | residual 12
+        run/model.layers.12 | residual 12
+        run/layers.12/seed1 | residual 12
+        run/layers.12/. | residual 12
+        run/layers.12.mlp | elsewhere
+        run/layers.12.self_attn | elsewhere
+        run/h.3 | elsewhere
+        run/embed_tokens | elsewhere
+        run/mine | untold
+        """)
+    void sparsifyDirectories(Path path, String place) {
+        isAt(SaeDirectories.hookOf(Path.of("/nowhere").resolve(path)), place);
+    }
+
     private static void refused(String name, int layer, String... parts) {
         SaeHook hook = HookName.parse(name).from("'hook_name' in x/cfg.json");
         assertThatThrownBy(() -> hook.requireLayer(layer, FILE)).isInstanceOf(InputException.class).hasMessageContainingAll(parts)
