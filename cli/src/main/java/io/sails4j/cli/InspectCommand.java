@@ -6,6 +6,8 @@ import io.sails4j.config.ModelConfig;
 import io.sails4j.config.Projection;
 import io.sails4j.data.PreferenceReader;
 import io.sails4j.data.PreferenceSet;
+import io.sails4j.files.JsonFiles;
+import io.sails4j.files.JsonObject;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
@@ -20,6 +22,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
@@ -51,7 +54,7 @@ final class InspectCommand implements Callable<Integer> {
         String name = path.getFileName() == null ? "" : path.getFileName().toString();
         if (LoraAdapter.isAdapter(path)) {
             adapter();
-        } else if (Files.exists(path.resolve("config.json"))) {
+        } else if (Files.exists(path.resolve("config.json")) && !isOfSaeTraining(path)) {
             model();
         } else if (name.matches(".*\\.jsonl(\\.gz)?")) {
             data();
@@ -62,6 +65,12 @@ final class InspectCommand implements Callable<Integer> {
         }
         common.print(json, table);
         return 0;
+    }
+
+    /** dictionary_learning and sparsify keep a config.json, too: of how SAEs were trained. */
+    private static boolean isOfSaeTraining(Path directory) {
+        JsonObject json = JsonFiles.readObject(directory.resolve("config.json"));
+        return !json.has("model_type") && (json.has("trainer") || json.has("sae"));
     }
 
     private void put(String key, Object value) {
@@ -131,7 +140,8 @@ final class InspectCommand implements Callable<Integer> {
             }
             put("layer norm", sae.config().layerNorm());
             put("subtracts b_dec", sae.config().applyBDecToInput());
-            put("hook", sae.config().hookName() == null ? "not stated" : sae.config().hookName());
+            put("hook", Objects.requireNonNullElse(sae.hook().name(), "not stated"));
+            put("belongs to", sae.hook().describe());
         }
     }
 
