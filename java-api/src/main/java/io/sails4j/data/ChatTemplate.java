@@ -103,19 +103,24 @@ public final class ChatTemplate {
         }
     }
 
+    /** Whether a conversation may begin with a system turn. */
+    public boolean knowsSystem() {
+        return turns.knowsSystem();
+    }
+
     /** Ids of the conversation and the opening of the model's turn: what an answer is generated from. */
     public int[] prompt(List<Message> messages) {
         requireTurns(messages);
         List<int[]> parts = new ArrayList<>();
         parts.add(new int[] {tokenizer.bosId()});
-        messages.forEach(message -> parts.add(turns.turn(message.role(), message.content().strip())));
+        messages.forEach(message -> parts.add(turns.turn(message.role(), PythonText.strip(message.content()))));
         parts.add(turns.answerOpening());
         return concat(parts.toArray(int[][]::new));
     }
 
     /** The tokens of a model's answer that training counts: the text and the token that ends it. */
     public int[] answer(String text) {
-        return concat(tokenizer.encodeText(text.strip()), new int[] {turns.end()});
+        return concat(tokenizer.encodeText(PythonText.strip(text)), new int[] {turns.end()});
     }
 
     private void requireTurns(List<Message> messages) {
