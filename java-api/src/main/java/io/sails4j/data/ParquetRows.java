@@ -73,8 +73,8 @@ final class ParquetRows {
             throw e;
         } catch (RuntimeException | LinkageError e) {
             throw new InputException(path + " cannot be read as Parquet after row " + done + ": "
-                + reason(e) + "; copy or download it again, or write it as jsonl or as"
-                + " Parquet with snappy, zstd, gzip or no compression", e);
+                + reason(e)
+                + "; write it as jsonl or as Parquet with snappy, zstd, gzip or no compression, or download it again if it is damaged", e);
         }
     }
 
