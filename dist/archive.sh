@@ -53,7 +53,7 @@ third_party_jar() {
   while read -r file; do
     case $file in
       native/lib/linux-x86_64/cpu/libtokenizers.so) mv "$unpacked/$file" "$home/lib/native/" ;;
-      */linux-x86-64/*) ;;
+      */linux-x86-64/* | */Linux/x86_64/* | linux/amd64/*) ;;
       *) rm "$unpacked/$file" ;;
     esac
   done <<<"$binaries"
