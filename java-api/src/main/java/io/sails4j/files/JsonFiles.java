@@ -51,7 +51,9 @@ public final class JsonFiles {
         }
     }
 
-    /** What is wrong, without the parser's list of everything that it would have taken, and without its settings, which nobody can reach. */
+    /**
+     * What is wrong, without the parser's list of everything that it would have taken, and without its settings, which nobody can reach.
+     */
     public static String reason(JsonProcessingException e) {
         return e.getOriginalMessage().lines().findFirst().orElse("").replaceFirst(":? \\(?was expecting.*", "")
             .replaceFirst("^Trailing token .*", "text follows the value")

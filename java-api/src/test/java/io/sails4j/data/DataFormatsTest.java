@@ -138,7 +138,9 @@ class DataFormatsTest {
             .anyMatch(s -> s.startsWith("2 pairs left out") && s.contains("(line 2, 23)"));
     }
 
-    /** Each field of each record missing, null, of another type: left out with a reason, or read as before where the field is not needed. */
+    /**
+     * Each field of each record missing, null, of another type: left out with a reason, or read as before where the field is not needed.
+     */
     @ParameterizedTest
     @EnumSource
     void noFieldCanBeWrongInSilence(DataFormat format) throws IOException {
