@@ -2,6 +2,7 @@ package io.sails4j.io;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.InputException;
+import io.sails4j.files.ForeignFile;
 import io.sails4j.files.JsonFiles;
 import io.sails4j.tensor.HostTensor;
 import java.io.IOException;
@@ -82,7 +83,8 @@ public final class ShardedTensors implements AutoCloseable {
         SafetensorsFile open = files.get(name);
         if (open == null) {
             if (Files.notExists(directory.resolve(name), LinkOption.NOFOLLOW_LINKS)) {
-                throw new InputException("the shard " + directory.resolve(name) + " is missing; " + index + " lists it");
+                throw new InputException(index + " lists a shard that is missing: "
+                    + ForeignFile.missing(directory.resolve(name), null).getMessage());
             }
             open = SafetensorsFile.open(directory.resolve(name));
             files.put(name, open);
