@@ -2,6 +2,7 @@ package io.sails4j.cli;
 
 import io.sails4j.InputException;
 import io.sails4j.files.FileHash;
+import io.sails4j.hub.HubCache;
 import io.sails4j.ops.Engine;
 import io.sails4j.sae.Sae;
 import java.nio.file.Path;
@@ -34,7 +35,7 @@ final class SaeArguments {
                 if (layer < 0) {
                     throw new InputException("--sae " + layer + "=" + path + ": layers count from 0");
                 }
-                saes.put(layer, Sae.load(path, engine));
+                saes.put(layer, Sae.load(HubCache.ofSystem().locate(path), engine));
             });
             return new Opened(saes);
         } catch (RuntimeException e) {
