@@ -24,6 +24,7 @@ final class ModelArguments {
     private Path model;
 
     private @Nullable Path located;
+    private @Nullable List<WeightedAdapter> locatedAdapters;
 
     @Option(names = "--adapter", paramLabel = "DIR[=WEIGHT]",
         description = "PEFT LoRA adapter, a directory or ORG/NAME; several are summed, each times its weight (default 1)")
@@ -40,8 +41,14 @@ final class ModelArguments {
     }
 
     List<WeightedAdapter> adapters() {
-        return adapters.stream().map(WeightedAdapter::parse)
-            .map(asked -> new WeightedAdapter(HubCache.ofSystem().locate(asked.directory()), asked.weight())).toList();
+        List<WeightedAdapter> found = locatedAdapters;
+        if (found == null) {
+            HubCache cache = HubCache.ofSystem();
+            found = adapters.stream().map(WeightedAdapter::parse)
+                .map(asked -> new WeightedAdapter(cache.locate(asked.directory()), asked.weight())).toList();
+            locatedAdapters = found;
+        }
+        return found;
     }
 
     CausalModel load(Engine engine, CommonOptions options) {

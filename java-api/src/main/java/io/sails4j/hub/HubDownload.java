@@ -128,7 +128,6 @@ public final class HubDownload {
     private HubSnapshot fetch(HubClient client, HubRequest request, String commit, List<BlobFetch.RemoteFile> files, Path repository,
         HubListener listener) throws IOException {
         Path blobs = Files.createDirectories(repository.resolve("blobs"));
-        Path snapshot = Files.createDirectories(repository.resolve("snapshots").resolve(commit));
         Map<String, BlobFetch.RemoteFile> missing = new LinkedHashMap<>();
         long total = 0;
         long done = 0;
@@ -149,6 +148,8 @@ public final class HubDownload {
                 .run();
             done += Math.max(0, file.size());
         }
+        // Only now, so that a snapshot has all that was asked for.
+        Path snapshot = Files.createDirectories(repository.resolve("snapshots").resolve(commit));
         long bytes = 0;
         for (BlobFetch.RemoteFile file : files) {
             link(snapshot.resolve(file.name()), blobs.resolve(file.etag()));
