@@ -32,8 +32,8 @@ final class DownloadCommand implements Callable<Integer> {
     private String revision;
 
     @Option(names = "--include", paramLabel = "GLOB",
-        description = "files to fetch, '*' standing for any characters; repeat for more (default: safetensors, npz, JSON, tokenizer and licence"
-            + " at the repository's top)")
+        description = "files to fetch, '*' standing for any characters; repeat for more (default: safetensors, npz, JSON, tokenizer and"
+            + " licence at the repository's top)")
     private List<String> include = new ArrayList<>();
 
     @Override

@@ -32,7 +32,7 @@ final class BlobFetch {
     private final Path blob;
     private final Path partial;
     private final LongConsumer progress;
-    /** Whether bytes of an earlier try are part of the file. */
+    /** Whether the file consists of what several answers sent, which may not belong together. */
     private boolean resumed;
     private long downloaded;
 
@@ -64,16 +64,20 @@ final class BlobFetch {
                 furthest = Math.max(furthest, length());
                 if (failures >= patience.tries()) {
                     throw HubAnswers.failed(file.name() + ": the server ended the transfer " + failures + " times without a byte more, at "
-                        + length() + " of " + file.size() + " bytes; running this again goes on from there");
+                        + length() + " of " + announced() + " bytes; running this again goes on from there");
                 }
                 client.pause(Math.max(0, failures - 1), Duration.ZERO,
-                    file.name() + " ended at " + length() + " of " + file.size() + " bytes");
+                    file.name() + " ended at " + length() + " of " + announced() + " bytes");
             }
         } catch (UncheckedIOException e) {
             throw e;
         } catch (IOException e) {
             throw HubAnswers.failed("cannot write " + partial + ": " + HubClient.reason(e), e);
         }
+    }
+
+    private String announced() {
+        return file.size() < 0 ? "an unknown number of" : String.valueOf(file.size());
     }
 
     private long length() throws IOException {
@@ -104,6 +108,7 @@ final class BlobFetch {
                     return false;
                 }
             }
+            resumed |= have > 0;
             try (FileChannel out = FileChannel.open(partial, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
                 out.position(have);
                 boolean ended = copy(body, out, have);

@@ -62,7 +62,7 @@ final class FileChoice {
         listed.stream().filter(WEIGHTS.asMatchPredicate()).forEach(name -> places.add(name.contains("/")
             ? name.substring(0, name.lastIndexOf('/') + 1) + "*" : name));
         boolean pickles = listed.stream().anyMatch(ShardedTensors::isPickle);
-        String has = !places.isEmpty() ? "it has weights in " + some(places) + ": say which of them to include"
+        String has = !places.isEmpty() ? "it has weights in " + some(places) + ": name some of them with include=GLOB"
             : pickles ? "it has Python pickles alone, which can run any code when they are read and are refused"
                 : "it has no safetensors and no npz file";
         return new InputException(request.repo() + " has nothing that fits "

@@ -75,8 +75,8 @@ public final class HubCache {
         Path found = given.getNameCount() == 2 ? snapshot : snapshot.resolve(given.subpath(2, given.getNameCount()).toString());
         if (!found.normalize().startsWith(snapshot.normalize()) || Files.notExists(found)) {
             throw new InputException(given + ": the snapshot " + snapshot + " of " + repo + " has no '"
-                + given.subpath(2, given.getNameCount()) + "'; run `sails download " + repo + " --include '"
-                + given.subpath(2, given.getNameCount()) + "/*'`");
+                + given.subpath(2, given.getNameCount()) + "'; run `sails download " + repo
+                + "` with include=GLOB, such as '" + given.subpath(2, given.getNameCount()) + "/*'");
         }
         tell(given + " is no path here; " + found + " in the hub's cache is used");
         return found;

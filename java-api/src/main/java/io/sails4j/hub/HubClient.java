@@ -69,7 +69,8 @@ final class HubClient implements AutoCloseable {
             try {
                 HttpResponse<InputStream> answer = redirected(method, address, from);
                 int status = answer.statusCode();
-                if (status >= 200 && status < 400 || status == 416 && from > 0) {
+                boolean elsewhere = method.equals("HEAD") && status / 100 == 3;
+                if (status / 100 == 2 || elsewhere || status == 416 && from > 0) {
                     return answer;
                 }
                 answer.body().close();

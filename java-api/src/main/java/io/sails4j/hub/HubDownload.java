@@ -28,8 +28,8 @@ import java.util.Optional;
 import java.util.regex.Pattern;
 
 /**
- * Fills the hub's cache over HTTP, in the layout that Hugging Face's libraries share. A branch's reference is written last, so that it names
- * a snapshot with all the files that were asked for. A download that was stopped goes on where it ended.
+ * Fills the hub's cache over HTTP, in the layout that Hugging Face's libraries share. A branch's reference is written last, so that it
+ * names a snapshot with all the files that were asked for. A download that was stopped goes on where it ended.
  */
 public final class HubDownload {
     private static final int MAX_LIST_BYTES = 64 << 20;

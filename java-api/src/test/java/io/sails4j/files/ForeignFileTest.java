@@ -33,7 +33,7 @@ class ForeignFileTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '~', value = {
-        "version https://git-lfs.github.com/spec/v1\\noid sha256:00\\nsize 4976698672\\n | Git LFS pointer and not the file of 4976698672 bytes",
+        "version https://git-lfs.github.com/spec/v1\\noid sha256:00\\nsize 4976698672\\n | pointer and not the file of 4976698672 bytes",
         "version https://git-lfs.github.com/spec/v1\\n | run `git lfs pull`",
         "<!DOCTYPE html><html><head><title>\\n Access\\n denied </title> | web page (HTML) with the title 'Access denied'",
         "\\ufeff <HTML> | web page",

@@ -99,7 +99,7 @@ class HubCacheTest {
         assertThat(cache().locate(Path.of("google/gemma"))).isEqualTo(snapshot);
         assertThat(cache().locate(Path.of("google/gemma/layer_1"))).isEqualTo(snapshot.resolve("layer_1"));
         assertThatThrownBy(() -> cache().locate(Path.of("google/gemma/layer_2/x"))).isInstanceOf(InputException.class)
-            .hasMessageContaining("sails download google/gemma --include 'layer_2/x/*'");
+            .hasMessageContaining("`sails download google/gemma` with include=GLOB, such as 'layer_2/x/*'");
         assertThatThrownBy(() -> cache().locate(Path.of("google/gemma/../../../.."))).isInstanceOf(InputException.class);
         assertThatThrownBy(() -> cache().locate(Path.of("google/other"))).isInstanceOf(InputException.class)
             .hasMessageContaining("neither a path here nor").hasMessageContaining("sails download google/other");

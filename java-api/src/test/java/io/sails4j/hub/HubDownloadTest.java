@@ -221,6 +221,26 @@ class HubDownloadTest {
     }
 
     @Test
+    void contentThatChangesWithinOneRunIsFetchedAnew() throws IOException {
+        byte[] older = weights.clone();
+        older[3] ^= 1;
+        server.trick(WEIGHTS, HubServer.cut(older, 0, 70_000));
+        download();
+        assertWhole();
+        assertThat(notes).anyMatch(n -> n.contains("does not belong to what the server sends now"));
+        Files.delete(blob());
+        server.trick(WEIGHTS, HubServer.cut(weights, 0, 70_000), HubServer.cut(weights, 60_000, 10_000));
+        download();
+        assertWhole();
+    }
+
+    @Test
+    void aRedirectToNowhereIsNoContent() {
+        server.trick(WEIGHTS, HubServer.status(302));
+        failed(UncheckedIOException.class, "answers 302");
+    }
+
+    @Test
     void aResumedPartThatIsWholeIsCheckedWithoutANetwork() throws IOException {
         Files.createDirectories(repository().resolve("blobs"));
         Files.write(repository().resolve("blobs").resolve(HubServer.sha256(weights) + ".incomplete"), weights);
