@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.InputException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -14,6 +15,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -186,6 +188,25 @@ public final class ForeignFile {
             }
         }
         return new InputException(path + " does not exist", cause);
+    }
+
+    /** A download in a directory that has not ended, where there is one; Hugging Face's tools keep theirs in a directory of their own. */
+    public static Optional<Path> unfinishedIn(Path directory) {
+        for (Path place : List.of(directory, directory.resolve(".cache/huggingface/download"))) {
+            if (!Files.isDirectory(place)) {
+                continue;
+            }
+            try (Stream<Path> list = Files.list(place)) {
+                Optional<Path> begun = list.filter(p -> UNFINISHED.stream().anyMatch(p.toString()::endsWith)).filter(Files::isRegularFile)
+                    .sorted().findFirst();
+                if (begun.isPresent()) {
+                    return begun;
+                }
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+        return Optional.empty();
     }
 
     /** An error where a path is no regular file: nothing is opened, since a FIFO would block. A missing one is {@link #missing}. */

@@ -4,10 +4,13 @@ import io.sails4j.InputException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InterruptedIOException;
+import java.net.ConnectException;
 import java.net.URI;
+import java.net.UnknownHostException;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.channels.UnresolvedAddressException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Locale;
@@ -172,15 +175,17 @@ final class HubClient implements AutoCloseable {
         return at.getPort() >= 0 ? at.getPort() : "https".equals(at.getScheme()) ? 443 : 80;
     }
 
-    /** What an exception says, some of which have no message but that of their cause. */
+    /** What an exception says; those of a connection that is not made say nothing, and have causes that say little. */
     static String reason(Throwable e) {
-        Throwable said = e;
-        while (said.getMessage() == null && said.getCause() != null) {
-            said = said.getCause();
+        for (Throwable said = e; said != null; said = said.getCause()) {
+            if (said instanceof UnresolvedAddressException || said instanceof UnknownHostException) {
+                return "the name has no address";
+            }
+            if (said.getMessage() != null) {
+                return HubAnswers.shown(said.getMessage());
+            }
         }
-        String name = said.getClass().getSimpleName();
-        return said.getMessage() == null ? name.equals("UnresolvedAddressException") ? "its name has no address" : name
-            : HubAnswers.shown(said.getMessage());
+        return e instanceof ConnectException ? "the connection is refused" : e.getClass().getSimpleName();
     }
 
     @Override

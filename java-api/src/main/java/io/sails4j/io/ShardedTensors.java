@@ -119,7 +119,8 @@ public final class ShardedTensors implements AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        return new InputException(directory + " has neither " + SINGLE + " nor " + INDEX);
+        return new InputException(directory + " has neither " + SINGLE + " nor " + INDEX + ForeignFile.unfinishedIn(directory)
+            .map(begun -> "; the download of " + begun + " has not ended, end it first").orElse(""));
     }
 
     /** Whether a file name is that of a Python pickle, which runs code when it is read. */

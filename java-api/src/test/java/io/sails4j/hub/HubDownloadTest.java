@@ -341,7 +341,9 @@ class HubDownloadTest {
             port = socket.getLocalPort();
         }
         assertThatThrownBy(() -> download("HF_ENDPOINT", "http://127.0.0.1:" + port)).isInstanceOf(UncheckedIOException.class)
-            .hasMessageContaining("cannot reach 127.0.0.1");
+            .hasMessageContaining("cannot reach 127.0.0.1").hasMessageContaining("the connection is refused");
+        assertThatThrownBy(() -> download("HF_ENDPOINT", "http://no-such-host.invalid")).isInstanceOf(UncheckedIOException.class)
+            .hasMessageContaining("the name has no address");
         assertThatThrownBy(() -> download("HF_HUB_OFFLINE", "1")).isInstanceOf(InputException.class).hasMessageContaining("HF_HUB_OFFLINE");
     }
 
