@@ -17,8 +17,9 @@ limit_bytes=$((60 << 20))
 jdk=$("$root/sails" java-home)
 libraries=$library/classes/io/sails4j/native/linux-x86_64
 
-# Found with jdeps, less what our jars reach only where it is there: XML and SQL types of Jackson and picocli, windows of EJML and JNA.
-modules=java.base,java.logging,java.management,java.net.http,jdk.jfr,jdk.unsupported
+# Found with jdeps, less what our jars reach only where it is there: XML and SQL types of Jackson and picocli, windows of JNA; java.desktop
+# is for Jinjava, which names java.beans.
+modules=java.base,java.desktop,java.logging,java.management,java.net.http,jdk.jfr,jdk.unsupported
 
 runtime() {
   # zip-0: the archive's gzip packs the classes better than jlink's own compression.
@@ -52,7 +53,7 @@ third_party_jar() {
   while read -r file; do
     case $file in
       native/lib/linux-x86_64/cpu/libtokenizers.so) mv "$unpacked/$file" "$home/lib/native/" ;;
-      */linux-x86-64/*) ;;
+      */linux-x86-64/* | */Linux/x86_64/* | linux/amd64/*) ;;
       *) rm "$unpacked/$file" ;;
     esac
   done <<<"$binaries"

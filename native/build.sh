@@ -18,7 +18,7 @@ missing() {
 command -v cmake >/dev/null ||
   missing "CMake 3.20 or newer" "Install it (Debian/Ubuntu: apt-get install cmake) and run the same command again."
 [ -n "${CXX:-}" ] || command -v c++ >/dev/null || command -v g++ >/dev/null ||
-  missing "a C++17 compiler (GCC 11 or newer)" "Install it (Debian/Ubuntu: apt-get install g++) and run the same command again."
+  missing "a C++20 compiler (GCC 11 or newer)" "Install it (Debian/Ubuntu: apt-get install g++) and run the same command again."
 
 # What this machine's cards want machine code for, "" where nvidia-smi does not say. Not CMake's "native": for a card of 9.0 that is sm_90,
 # which has no wgmma and so none of the kernels made for it. Cards before 8.0 are left out: no kernel runs there.

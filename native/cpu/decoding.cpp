@@ -33,20 +33,17 @@ void rope_append(sails_device &device, void *q, void *keys, void *values, int32_
   }
 }
 
-int64_t attention_decode_workspace_bytes(sails_device &device, int64_t batch, int64_t capacity, int64_t n_heads, int64_t n_kv_heads,
-                                         int64_t head_dim, int64_t, int32_t dtype) {
-  return attention_forward_workspace_bytes(device, batch, 1, capacity, n_heads, n_kv_heads, head_dim, dtype);
+int64_t attention_decode_workspace_bytes(sails_device &device, const AttentionSizes &sizes) {
+  return attention_forward_workspace_bytes(device, sizes);
 }
 
-void attention_decode(sails_device &device, void *out, const void *q, const void *keys, const void *values, const int32_t *q_segment,
-                      const int32_t *k_segment, const int32_t *key_position, int64_t batch, int64_t capacity, int64_t n_heads,
-                      int64_t n_kv_heads, int64_t head_dim, int64_t window, float scale, float softcap, int32_t dtype, void *workspace,
-                      int64_t workspace_bytes) {
-  const int64_t place = place_of(key_position, capacity);
-  // The segments of several sequences lie `capacity` apart; the keys past the place are passed over.
-  const int64_t n_keys = batch == 1 ? place + 1 : capacity;
-  attention_forward(device, out, nullptr, q, keys, values, q_segment, k_segment, batch, 1, n_keys, n_heads, n_kv_heads, head_dim,
-                    capacity * n_kv_heads * head_dim, place, window, scale, softcap, dtype, workspace, workspace_bytes);
+void attention_decode(sails_device &device, const AttentionDecode &p, Workspace workspace) {
+  AttentionForward forward{.sizes = p.sizes, .inputs = p.inputs, .out = p.out, .lse = nullptr};
+  const int64_t place = place_of(p.key_position, p.sizes.n_keys);
+  forward.sizes.query_offset = place;
+  // The segments of several sequences lie the cache's capacity apart; the keys past the place are passed over.
+  if (p.sizes.batch == 1) forward.sizes.n_keys = place + 1;
+  attention_forward(device, forward, workspace);
 }
 
 void decode_advance(sails_device &, int32_t *history, int32_t *positions, int32_t *key_position, int32_t *step, const int32_t *ids,

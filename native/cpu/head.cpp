@@ -28,56 +28,38 @@ void require_targets(const int32_t *targets, int64_t n_tokens, int64_t vocab) {
 struct HeadSizes {
   int64_t rows, element;
   MatmulShape logits, dhidden, dembed;
-  int64_t matmul_bytes;
 };
 
-HeadSizes head_sizes(CpuDevice &device, int64_t n_tokens, int64_t d_model, int64_t vocab, int32_t dtype) {
-  HeadSizes s;
-  s.rows = chunk_rows(n_tokens, vocab);
-  s.element = dtype == SAILS_F32 ? 4 : 2;
-  s.logits = MatmulShape::dense(s.rows, vocab, d_model, SAILS_F32, dtype, false, true);
-  s.dhidden = MatmulShape::dense(s.rows, d_model, vocab, SAILS_F32, dtype, false, false);
-  s.dembed = MatmulShape::dense(vocab, d_model, s.rows, SAILS_F32, dtype, true, false);
-  s.matmul_bytes = 0;
-  // The last chunk may be shorter; its primitives ask for no more scratch than these plus a page.
-  for (const auto &shape : {s.logits, s.dhidden, s.dembed})
-    s.matmul_bytes = std::max(s.matmul_bytes, matmul_workspace_bytes(device, shape));
-  return s;
-}
-
-int64_t head_bytes(CpuDevice &device, int64_t n_tokens, int64_t d_model, int64_t vocab, int32_t dtype) {
-  if (n_tokens == 0 || vocab == 0) return 0;
-  const HeadSizes s = head_sizes(device, n_tokens, d_model, vocab, dtype);
-  return aligned_bytes(s.rows * d_model * s.element) + aligned_bytes(s.rows * vocab * 4) + aligned_bytes(s.rows * vocab * s.element) +
-         aligned_bytes(s.rows * d_model * 4) + aligned_bytes(s.rows * 8) + s.matmul_bytes;
+HeadSizes head_sizes(const HeadLossSizes &s) {
+  HeadSizes chunk;
+  chunk.rows = chunk_rows(s.n_tokens, s.vocab);
+  chunk.element = s.dtype == SAILS_F32 ? 4 : 2;
+  chunk.logits = MatmulShape::dense(chunk.rows, s.vocab, s.d_model, SAILS_F32, s.dtype, false, true);
+  chunk.dhidden = MatmulShape::dense(chunk.rows, s.d_model, s.vocab, SAILS_F32, s.dtype, false, false);
+  chunk.dembed = MatmulShape::dense(s.vocab, s.d_model, chunk.rows, SAILS_F32, s.dtype, true, false);
+  return chunk;
 }
 
 // Chunks are always `rows` high; a shorter last one is filled up with zero rows, whose gradient is zero, so that one set of
 // compiled matmuls serves all.
 struct Head {
   CpuDevice &device;
-  float *token_loss, *dhidden, *dembed;
-  const char *hidden;
-  const void *embed;
-  const int32_t *targets;
-  const float *token_weight;
-  int64_t d_model, vocab;
-  float softcap;
-  int32_t dtype;
+  const HeadLoss &p;
   HeadSizes sizes;
   char *rows_hidden;
   float *logits;
   char *dlogits;
   float *rows_dhidden;
   int64_t *rows;
-  void *matmul_workspace;
+  Workspace matmul_workspace;
 
-  void run(int64_t n_tokens) {
+  void run() {
+    const int64_t d_model = p.sizes.d_model;
     int64_t count = 0;
-    for (int64_t t = 0; t < n_tokens; t++) {
-      if (targets[t] == SAILS_IGNORE_INDEX) {
-        token_loss[t] = 0;
-        if (dhidden != nullptr) std::memset(dhidden + t * d_model, 0, static_cast<size_t>(d_model) * 4);
+    for (int64_t t = 0; t < p.sizes.n_tokens; t++) {
+      if (p.targets[t] == SAILS_IGNORE_INDEX) {
+        p.token_loss[t] = 0;
+        if (p.dhidden != nullptr) std::memset(p.dhidden + t * d_model, 0, static_cast<size_t>(d_model) * 4);
         continue;
       }
       rows[count++] = t;
@@ -90,18 +72,19 @@ struct Head {
   }
 
   void chunk(int64_t count) {
+    const int64_t d_model = p.sizes.d_model, vocab = p.sizes.vocab;
+    const bool gradients = p.gradients();
     const size_t row_bytes = static_cast<size_t>(d_model * sizes.element);
     for (int64_t i = 0; i < sizes.rows; i++) {
       char *to = rows_hidden + i * static_cast<int64_t>(row_bytes);
       if (i < count)
-        std::memcpy(to, hidden + rows[i] * static_cast<int64_t>(row_bytes), row_bytes);
+        std::memcpy(to, static_cast<const char *>(p.hidden) + rows[i] * static_cast<int64_t>(row_bytes), row_bytes);
       else
         std::memset(to, 0, row_bytes);
     }
-    matmul(device, logits, rows_hidden, embed, sizes.logits, 1.0f, 0.0f, matmul_workspace, sizes.matmul_bytes);
-    const bool gradients = dhidden != nullptr || dembed != nullptr;
+    matmul(device, logits, rows_hidden, p.embed, sizes.logits, 1.0f, 0.0f, matmul_workspace);
     // The gradient of an f32 head goes where the logits were.
-    char *gradient = dtype == SAILS_F32 ? reinterpret_cast<char *>(logits) : dlogits;
+    char *gradient = p.sizes.dtype == SAILS_F32 ? reinterpret_cast<char *>(logits) : dlogits;
 #pragma omp parallel for num_threads(device.threads) schedule(dynamic, 1)
     for (int64_t i = 0; i < sizes.rows; i++) {
       char *row = gradient + i * vocab * sizes.element;
@@ -110,16 +93,16 @@ struct Head {
         continue;
       }
       float *logits_row = logits + i * vocab;
-      if (softcap != 0.0f) device.kernels->activation->softcap_forward(logits_row, logits_row, vocab, softcap, 1);
-      token_loss[rows[i]] = device.kernels->loss->row(gradients ? row : nullptr, logits_row, vocab, targets[rows[i]],
-                                                      gradients ? token_weight[rows[i]] : 0.0f, softcap, dtype);
+      if (p.softcap != 0.0f) device.kernels->activation->softcap_forward(logits_row, logits_row, vocab, p.softcap, 1);
+      p.token_loss[rows[i]] = device.kernels->loss->row(gradients ? row : nullptr, logits_row, vocab, p.targets[rows[i]],
+                                                        gradients ? p.token_weight[rows[i]] : 0.0f, p.softcap, p.sizes.dtype);
     }
-    if (dhidden != nullptr) {
-      matmul(device, rows_dhidden, gradient, embed, sizes.dhidden, 1.0f, 0.0f, matmul_workspace, sizes.matmul_bytes);
+    if (p.dhidden != nullptr) {
+      matmul(device, rows_dhidden, gradient, p.embed, sizes.dhidden, 1.0f, 0.0f, matmul_workspace);
       for (int64_t i = 0; i < count; i++)
-        std::memcpy(dhidden + rows[i] * d_model, rows_dhidden + i * d_model, static_cast<size_t>(d_model) * 4);
+        std::memcpy(p.dhidden + rows[i] * d_model, rows_dhidden + i * d_model, static_cast<size_t>(d_model) * 4);
     }
-    if (dembed != nullptr) matmul(device, dembed, gradient, rows_hidden, sizes.dembed, 1.0f, 1.0f, matmul_workspace, sizes.matmul_bytes);
+    if (p.dembed != nullptr) matmul(device, p.dembed, gradient, rows_hidden, sizes.dembed, 1.0f, 1.0f, matmul_workspace);
   }
 };
 
@@ -206,43 +189,30 @@ void preference_loss(sails_device &device, double *results, float *token_weight,
   }
 }
 
-int64_t head_loss_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_model, int64_t vocab, int32_t dtype) {
-  return head_bytes(cpu(device), n_tokens, d_model, vocab, dtype);
+int64_t head_loss_workspace_bytes(sails_device &device, const HeadLossSizes &s) {
+  if (s.n_tokens == 0 || s.vocab == 0) return 0;
+  const HeadSizes chunk = head_sizes(s);
+  // The last chunk may be shorter; its primitives ask for no more scratch than these plus a page.
+  return aligned_bytes(chunk.rows * s.d_model * chunk.element) + aligned_bytes(chunk.rows * s.vocab * 4) +
+         aligned_bytes(chunk.rows * s.vocab * chunk.element) + aligned_bytes(chunk.rows * s.d_model * 4) + aligned_bytes(chunk.rows * 8) +
+         largest_workspace_bytes(cpu(device), {chunk.logits, chunk.dhidden, chunk.dembed});
 }
 
-void head_loss(sails_device &device, float *token_loss, float *dhidden, float *dembed, const void *hidden, const void *embed,
-               const int32_t *targets, const float *token_weight, int64_t n_tokens, int64_t d_model, int64_t vocab, float softcap,
-               int32_t dtype, void *workspace, int64_t workspace_bytes) {
-  CpuDevice &host = cpu(device);
-  require_targets(targets, n_tokens, vocab);
+void head_loss(sails_device &device, const HeadLoss &p, Workspace workspace) {
+  const int64_t n_tokens = p.sizes.n_tokens, d_model = p.sizes.d_model, vocab = p.sizes.vocab;
+  require_targets(p.targets, n_tokens, vocab);
   if (vocab == 0) {  // so no target is counted
-    std::memset(token_loss, 0, static_cast<size_t>(n_tokens) * 4);
-    if (dhidden != nullptr) std::memset(dhidden, 0, static_cast<size_t>(n_tokens * d_model) * 4);
+    std::memset(p.token_loss, 0, static_cast<size_t>(n_tokens) * 4);
+    if (p.dhidden != nullptr) std::memset(p.dhidden, 0, static_cast<size_t>(n_tokens * d_model) * 4);
     return;
   }
-  const HeadSizes s = head_sizes(host, n_tokens, d_model, vocab, dtype);
-  Workspace pieces(workspace, workspace_bytes);
-  Head head{host,
-            token_loss,
-            dhidden,
-            dembed,
-            static_cast<const char *>(hidden),
-            embed,
-            targets,
-            token_weight,
-            d_model,
-            vocab,
-            softcap,
-            dtype,
-            s,
-            pieces.take<char>(s.rows * d_model * s.element),
-            pieces.take<float>(s.rows * vocab),
-            pieces.take<char>(s.rows * vocab * s.element),
-            pieces.take<float>(s.rows * d_model),
-            pieces.take<int64_t>(s.rows),
-            nullptr};
-  head.matmul_workspace = pieces.take<char>(s.matmul_bytes);
-  head.run(n_tokens);
+  const HeadSizes chunk = head_sizes(p.sizes);
+  auto *rows_hidden = workspace.take<char>(chunk.rows * d_model * chunk.element);
+  auto *logits = workspace.take<float>(chunk.rows * vocab);
+  auto *dlogits = workspace.take<char>(chunk.rows * vocab * chunk.element);
+  auto *rows_dhidden = workspace.take<float>(chunk.rows * d_model);
+  auto *rows = workspace.take<int64_t>(chunk.rows);
+  Head{cpu(device), p, chunk, rows_hidden, logits, dlogits, rows_dhidden, rows, workspace}.run();
 }
 
 }  // namespace backend

@@ -48,12 +48,12 @@ void gemv(CpuDevice &device, void *c, const void *a, const void *b, const Matmul
   device.kernels->elementwise->scale_add_rows(c, c32, s.m, s.n, s.ldc, alpha, beta, s.c_dtype, device.threads);
 }
 
-void own_matmul(CpuDevice &device, void *c, const void *a, const void *b, const MatmulShape &s, float alpha, float beta, void *workspace,
-                int64_t workspace_bytes) {
-  if (is_gemv(s)) return gemv(device, c, a, b, s, alpha, beta, Workspace(workspace, workspace_bytes));
+void own_matmul(CpuDevice &device, void *c, const void *a, const void *b, const MatmulShape &s, float alpha, float beta,
+                Workspace workspace) {
+  if (is_gemv(s)) return gemv(device, c, a, b, s, alpha, beta, workspace);
   const MatmulCall call = call_of(device, c, a, b, s, alpha, beta);
-  require_workspace(workspace, workspace_bytes, device.kernels->matmul->workspace_bytes(call));
-  device.kernels->matmul->run(call, workspace);
+  require_workspace(workspace.data(), workspace.bytes(), device.kernels->matmul->workspace_bytes(call));
+  device.kernels->matmul->run(call, workspace.data());
 }
 
 }  // namespace
@@ -105,15 +105,16 @@ int64_t any_stride_workspace_bytes(CpuDevice &device, const MatmulShape &dense) 
 
 }  // namespace
 
-void matmul(CpuDevice &device, void *c, const void *a, const void *b, const MatmulShape &shape, float alpha, float beta, void *workspace,
-            int64_t workspace_bytes) {
+void matmul(CpuDevice &device, void *c, const void *a, const void *b, const MatmulShape &shape, float alpha, float beta,
+            Workspace workspace) {
   if (shape.m == 0 || shape.n == 0) return;
   if (shape.k == 0) {
     device.kernels->elementwise->scale_add_rows(c, nullptr, shape.m, shape.n, shape.ldc, 0.0f, beta, shape.c_dtype, device.threads);
     return;
   }
-  if (device.onednn != nullptr && device.onednn->run(c, a, b, shape, alpha, beta, device.threads, workspace, workspace_bytes)) return;
-  own_matmul(device, c, a, b, shape, alpha, beta, workspace, workspace_bytes);
+  if (device.onednn != nullptr && device.onednn->run(c, a, b, shape, alpha, beta, device.threads, workspace.data(), workspace.bytes()))
+    return;
+  own_matmul(device, c, a, b, shape, alpha, beta, workspace);
 }
 
 int64_t largest_workspace_bytes(CpuDevice &device, std::initializer_list<MatmulShape> shapes) {
@@ -133,7 +134,7 @@ void matmul(sails_device &device, void *c, const void *a, const void *b, int64_t
             int64_t ldb, int32_t c_dtype, int32_t ab_dtype, int32_t transpose_a, int32_t transpose_b, float alpha, float beta,
             void *workspace, int64_t workspace_bytes) {
   const MatmulShape shape{m, n, k, ldc, lda, ldb, c_dtype, ab_dtype, transpose_a != 0, transpose_b != 0};
-  sails::matmul(cpu(device), c, a, b, shape, alpha, beta, workspace, workspace_bytes);
+  sails::matmul(cpu(device), c, a, b, shape, alpha, beta, {workspace, workspace_bytes});
 }
 
 }  // namespace backend

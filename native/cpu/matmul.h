@@ -8,6 +8,7 @@
 #include <string>
 
 #include "sails.h"
+#include "shell/device.h"
 
 namespace sails {
 
@@ -55,7 +56,7 @@ inline MatmulShape f32_product(int64_t m, int64_t n, int64_t k, bool transpose_a
 int64_t largest_workspace_bytes(CpuDevice &device, std::initializer_list<MatmulShape> shapes);
 
 // c = alpha op(a) op(b) + beta c. Inside a guarded section.
-void matmul(CpuDevice &device, void *c, const void *a, const void *b, const MatmulShape &shape, float alpha, float beta, void *workspace,
-            int64_t workspace_bytes);
+void matmul(CpuDevice &device, void *c, const void *a, const void *b, const MatmulShape &shape, float alpha, float beta,
+            Workspace workspace);
 
 }  // namespace sails

@@ -35,14 +35,12 @@ void project(sails_device &device, float *y, const float *g, const float *basis,
   const ProjectShapes s = project_shapes(d, r_s, n, right != 0);
   Workspace pieces(workspace, workspace_bytes);
   float *inner = pieces.take<float>(r_s * n);
-  const int64_t scratch_bytes = largest_workspace_bytes(host, {s.inner, s.outer});
-  void *scratch = pieces.take<char>(scratch_bytes);
   if (right != 0) {
-    sails::matmul(host, inner, g, basis, s.inner, 1.0f, 0.0f, scratch, scratch_bytes);
-    sails::matmul(host, y, inner, basis, s.outer, 1.0f, 0.0f, scratch, scratch_bytes);
+    sails::matmul(host, inner, g, basis, s.inner, 1.0f, 0.0f, pieces);
+    sails::matmul(host, y, inner, basis, s.outer, 1.0f, 0.0f, pieces);
   } else {
-    sails::matmul(host, inner, basis, g, s.inner, 1.0f, 0.0f, scratch, scratch_bytes);
-    sails::matmul(host, y, basis, inner, s.outer, 1.0f, 0.0f, scratch, scratch_bytes);
+    sails::matmul(host, inner, basis, g, s.inner, 1.0f, 0.0f, pieces);
+    sails::matmul(host, y, basis, inner, s.outer, 1.0f, 0.0f, pieces);
   }
 }
 
@@ -80,19 +78,17 @@ void adamw_projected(sails_device &device, float *const *params, float *const *m
   for (int64_t i = 0; i < count; i++) largest_matrix = std::max(largest_matrix, d[i] * n[i]);
   Workspace pieces(workspace, workspace_bytes);
   float *projected = pieces.take<float>(largest_matrix);
-  const int64_t scratch_bytes = project_set_workspace_bytes(device, d, r_s, n, count);
-  void *scratch = pieces.take<char>(scratch_bytes);
   for (int64_t i = 0; i < count; i++) {
     const int64_t size = d[i] * n[i];
     if (size == 0) continue;
     const float *gradient = grads[i];
     if (projection == SAILS_PROJECT_GRADIENT) {
-      project(device, projected, gradient, bases[i], d[i], r_s[i], n[i], right[i], scratch, scratch_bytes);
+      project(device, projected, gradient, bases[i], d[i], r_s[i], n[i], right[i], pieces.data(), pieces.bytes());
       gradient = projected;
     }
     adamw(device, &params[i], &m[i], &v[i], &gradient, rates, &size, 1);
     if (projection == SAILS_PROJECT_UPDATE)
-      project(device, params[i], params[i], bases[i], d[i], r_s[i], n[i], right[i], scratch, scratch_bytes);
+      project(device, params[i], params[i], bases[i], d[i], r_s[i], n[i], right[i], pieces.data(), pieces.bytes());
   }
 }
 

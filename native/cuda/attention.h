@@ -10,35 +10,20 @@ namespace sails {
 
 constexpr int64_t kMaxIndex = (int64_t{1} << 31) - 1;
 
-inline kernels::AttentionShape attention_shape(int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads,
-                                               int64_t head_dim) {
+inline kernels::AttentionShape attention_shape(const AttentionSizes &sizes) {
   kernels::AttentionShape s = {};
-  s.batch = batch;
-  s.n_queries = n_queries;
-  s.n_keys = n_keys;
-  s.n_heads = n_heads;
-  s.n_kv_heads = n_kv_heads;
-  s.head_dim = head_dim;
+  s.batch = sizes.batch;
+  s.n_queries = sizes.n_queries;
+  s.n_keys = sizes.n_keys;
+  s.n_heads = sizes.n_heads;
+  s.n_kv_heads = sizes.n_kv_heads;
+  s.head_dim = sizes.head_dim;
+  s.kv_batch_stride = sizes.kv_batch_stride;
+  s.query_offset = sizes.query_offset;
+  s.window = sizes.window > kMaxIndex ? 0 : sizes.window;  // there are fewer positions: such a window hides nothing
+  s.scale = sizes.scale;
+  s.softcap = sizes.softcap;
   return s;
-}
-
-template <typename T>
-kernels::AttentionProblem<T> attention_problem(const kernels::AttentionShape &shape, const void *q, const void *k, const void *v,
-                                               const int32_t *q_segment, const int32_t *k_segment, int64_t kv_batch_stride,
-                                               int64_t query_offset, int64_t window, float scale, float softcap) {
-  kernels::AttentionProblem<T> p = {};
-  static_cast<kernels::AttentionShape &>(p) = shape;
-  p.q_segment = q_segment;
-  p.k_segment = k_segment;
-  p.kv_batch_stride = kv_batch_stride;
-  p.query_offset = query_offset;
-  p.window = window > kMaxIndex ? 0 : window;  // there are fewer positions: such a window hides nothing
-  p.scale = scale;
-  p.softcap = softcap;
-  p.q = static_cast<const T *>(q);
-  p.k = static_cast<const T *>(k);
-  p.v = static_cast<const T *>(v);
-  return p;
 }
 
 // Rows are divided in 32 bits, and a grid has less than 2^31 blocks; no kernel takes more than one block per 8 rows or keys, but for few
@@ -53,6 +38,25 @@ inline void require_indexable(const kernels::AttentionShape &s) {
   if (s.heads() > 0 && blocks > kMaxIndex / s.heads())
     throw Error(SAILS_UNSUPPORTED, "batch * n_kv_heads is " + std::to_string(s.heads()) + ", times " + std::to_string(blocks) +
                                        " blocks for each of them it exceeds the 2^31 blocks of a grid");
+}
+
+template <typename T>
+kernels::AttentionProblem<T> attention_problem(const AttentionSizes &sizes, const AttentionInputs &inputs) {
+  kernels::AttentionProblem<T> p = {};
+  static_cast<kernels::AttentionShape &>(p) = attention_shape(sizes);
+  require_indexable(p);
+  p.q_segment = inputs.q_segment;
+  p.k_segment = inputs.k_segment;
+  p.q = static_cast<const T *>(inputs.q);
+  p.k = static_cast<const T *>(inputs.k);
+  p.v = static_cast<const T *>(inputs.v);
+  return p;
+}
+
+inline int64_t partials_bytes(const kernels::AttentionShape &s, int64_t splits) {
+  if (splits <= 1) return 0;
+  const int64_t n = s.batch * s.n_heads * s.n_queries * splits;
+  return 2 * aligned_bytes(4 * n) + aligned_bytes(4 * n * s.head_dim);
 }
 
 inline kernels::AttentionPartials take_partials(const kernels::AttentionShape &s, int64_t splits, Workspace &workspace) {

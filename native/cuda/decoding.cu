@@ -1,4 +1,6 @@
 // The operations of a decoded token.
+#include <type_traits>
+
 #include "cuda/attention.h"
 #include "cuda/dependent_launch.h"
 #include "cuda/device.h"
@@ -16,13 +18,15 @@ using kernels::AttentionShape;
 using kernels::bf16;
 
 template <typename T>
-void decode(CudaDevice &d, const AttentionProblem<T> &p, bool is_bf16, void *out, const int32_t *key_position, Workspace workspace) {
+void decode(CudaDevice &d, const AttentionDecode &call, Workspace workspace) {
+  constexpr bool kBf16 = std::is_same_v<T, bf16>;
+  const AttentionProblem<T> p = attention_problem<T>(call.sizes, call.inputs);
   // Named: nvcc drops the braces of a list in a template's call.
-  const std::initializer_list<const void *> tensors = {p.q, p.k, p.v, out};
-  const bool vectors = is_bf16 && kernels::rows_aligned(p, tensors);
-  const AttentionConfig config = kernels::choose_attention_decode(p, is_bf16, vectors, d.multiprocessors);
+  const std::initializer_list<const void *> tensors = {p.q, p.k, p.v, call.out};
+  const bool vectors = kBf16 && kernels::rows_aligned(p, tensors);
+  const AttentionConfig config = kernels::choose_attention_decode(p, kBf16, vectors, d.multiprocessors);
   const AttentionPartials partials = take_partials(p, config.splits, workspace);
-  check(kernels::launch_attention_decode(early_stream(d), p, config, static_cast<T *>(out), partials, key_position));
+  check(kernels::launch_attention_decode(early_stream(d), p, config, static_cast<T *>(call.out), partials, call.key_position));
 }
 
 }  // namespace
@@ -55,30 +59,15 @@ void decode_advance(sails_device &device, int32_t *history, int32_t *positions, 
   check(kernels::launch_decode_advance(cuda(device).stream, history, positions, key_position, step, ids, batch, n_steps));
 }
 
-int64_t attention_decode_workspace_bytes(sails_device &device, int64_t batch, int64_t capacity, int64_t n_heads, int64_t n_kv_heads,
-                                         int64_t head_dim, int64_t window, int32_t dtype) {
-  AttentionShape s = attention_shape(batch, 1, capacity, n_heads, n_kv_heads, head_dim);
-  s.window = window;
-  const int64_t splits = kernels::choose_attention_decode(s, dtype == SAILS_BF16, true, cuda(device).multiprocessors).splits;
-  if (splits <= 1) return 0;
-  const int64_t n = batch * n_heads * splits;
-  return 2 * aligned_bytes(4 * n) + aligned_bytes(4 * n * head_dim);
+int64_t attention_decode_workspace_bytes(sails_device &device, const AttentionSizes &sizes) {
+  const AttentionShape s = attention_shape(sizes);
+  const int64_t splits = kernels::choose_attention_decode(s, sizes.dtype == SAILS_BF16, true, cuda(device).multiprocessors).splits;
+  return partials_bytes(s, splits);
 }
 
-void attention_decode(sails_device &device, void *out, const void *q, const void *keys, const void *values, const int32_t *q_segment,
-                      const int32_t *k_segment, const int32_t *key_position, int64_t batch, int64_t capacity, int64_t n_heads,
-                      int64_t n_kv_heads, int64_t head_dim, int64_t window, float scale, float softcap, int32_t dtype, void *workspace,
-                      int64_t workspace_bytes) {
-  const AttentionShape shape = attention_shape(batch, 1, capacity, n_heads, n_kv_heads, head_dim);
-  require_indexable(shape);
-  const Workspace scratch(workspace, workspace_bytes);
-  const int64_t stride = capacity * n_kv_heads * head_dim;
-  if (dtype == SAILS_F32)
-    decode(cuda(device), attention_problem<float>(shape, q, keys, values, q_segment, k_segment, stride, 0, window, scale, softcap), false,
-           out, key_position, scratch);
-  else
-    decode(cuda(device), attention_problem<bf16>(shape, q, keys, values, q_segment, k_segment, stride, 0, window, scale, softcap), true,
-           out, key_position, scratch);
+void attention_decode(sails_device &device, const AttentionDecode &call, Workspace workspace) {
+  const auto run = call.sizes.dtype == SAILS_F32 ? decode<float> : decode<bf16>;
+  run(cuda(device), call, workspace);
 }
 
 }  // namespace sails::backend

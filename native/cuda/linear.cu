@@ -5,13 +5,12 @@
 #include "cuda/device.h"
 #include "cuda/dispatch.h"
 #include "cuda/gemv.h"
-#include "cuda/linear.h"
 #include "cuda/matmul.h"
 #include "linear/dora.cuh"
 #include "linear/glu_hopper.cuh"
 #include "linear/lora.cuh"
 
-namespace sails {
+namespace sails::backend {
 namespace {
 
 using kernels::bf16;
@@ -44,22 +43,22 @@ using kernels::GemvProblem;
 using kernels::kGemvMaps;
 using kernels::kGemvRows;
 
-// The adapters' first products of up to kGemvMaps maps in one launch; h of map i, taken from the workspace, goes to hs[i].
-void down(CudaDevice &d, float **hs, const void *x, bool x_bf16, const float *const *lora_as, const int64_t *r, int64_t count, int64_t n,
-          int64_t d_in, Workspace &pieces) {
-  GemvProblem problem = {x, n, d_in, d_in, x_bf16, false, false, nullptr, kernels::kGemvNoActivation, 0, {}};
-  for (int64_t i = 0; i < count; i++) {
-    hs[i] = nullptr;
-    if (r[i] == 0) continue;
-    hs[i] = pieces.take<float>(n * r[i]);
-    problem.maps[problem.count++] = gemv_down(hs[i], x, x_bf16, lora_as[i], n, d_in, r[i]).maps[0];
+// Up to kGemvMaps maps of few rows, `first` and those behind it: the adapters' first products in one launch, the maps in another.
+// activation: that of a pair, whose first y alone is written.
+void few_rows(CudaDevice &d, const LinearSetForward &p, int64_t first, int activation, Workspace &pieces) {
+  const LinearSetSizes &s = p.sizes;
+  const bool is_bf16 = s.dtype == SAILS_BF16, y_bf16 = s.y_dtype == SAILS_BF16;
+  GemvProblem down = {p.x, s.n, s.d_in, s.d_in, is_bf16, false, false, nullptr, kernels::kGemvNoActivation, 0, {}};
+  GemvProblem maps = {p.x, s.n, s.d_in, s.d_in, is_bf16, is_bf16, y_bf16, nullptr, activation, 0, {}};
+  for (int64_t i = first; i < std::min(s.count, first + kGemvMaps); i++) {
+    const int64_t r = s.r[i], d_out = s.d_out[i];
+    float *h = r == 0 ? nullptr : pieces.take<float>(s.n * r);
+    if (r > 0) down.maps[down.count++] = gemv_down(h, p.x, is_bf16, p.lora_as[i], s.n, s.d_in, r).maps[0];
+    maps.maps[maps.count++] = {p.ys[i], p.weights[i], d_out,   d_out,   s.d_in,
+                               1.0f,    0.0f,         nullptr, nullptr, {h, p.lora_bs[i], r, p.scale[i], false}};
   }
-  if (problem.count > 0) gemv(d, problem, true);
-}
-
-kernels::GemvMap map_of(void *y, const void *weight, int64_t d_in, int64_t d_out, const float *h, const float *lora_b, int64_t r,
-                        float scale) {
-  return {y, weight, d_out, d_out, d_in, 1.0f, 0.0f, nullptr, nullptr, {h, lora_b, r, scale, false}};
+  if (down.count > 0) gemv(d, down, true);
+  gemv(d, maps, true);
 }
 
 int64_t all_h_bytes(int64_t n, const int64_t *r, int64_t count) {
@@ -68,39 +67,49 @@ int64_t all_h_bytes(int64_t n, const int64_t *r, int64_t count) {
   return bytes;
 }
 
-}  // namespace
-
-// x lora_a^T of both, then the factors as triples and the partial sums of one at a time.
-int64_t glu_products_bytes(const CudaDevice &d, int64_t n, int64_t d_in, int64_t d_out, int64_t gate_r, int64_t up_r, int32_t dtype) {
-  if (!d.hopper_kernels || dtype != SAILS_BF16) return 0;
-  int64_t bytes = 0;
-  for (int64_t r : {gate_r, up_r})
-    bytes += float_bytes(n * r) + aligned_bytes(2 * kernels::triple_elements(n, r)) + aligned_bytes(2 * kernels::triple_elements(d_out, r));
-  return bytes + float_bytes(std::max(forward_partial_elements(d, n, d_in, gate_r), forward_partial_elements(d, n, d_in, up_r)));
+int64_t largest_partial_elements(const CudaDevice &d, const LinearGluSizes &s) {
+  return std::max(forward_partial_elements(d, s.n, s.d_in, s.r[0]), forward_partial_elements(d, s.n, s.d_in, s.r[1]));
 }
 
-bool glu_products(CudaDevice &d, void *y, void *const (&kept)[2], float *const (&hs)[2], const void *x, const void *const (&weights)[2],
-                  const float *const (&lora_as)[2], const float *const (&lora_bs)[2], int64_t n, int64_t d_in, int64_t d_out,
-                  const int64_t (&r)[2], const float (&scale)[2], int32_t activation, int32_t dtype, void *workspace,
-                  int64_t workspace_bytes) {
-  if (!d.hopper_kernels || n <= kernels::kGemvRows || dtype != SAILS_BF16) return false;
-  kernels::WarpgroupMatrices matrices = {x, weights[0], d_in, d_in};
-  matrices.b_second = weights[1];
-  kernels::GluProblem p = {
-      static_cast<bf16 *>(y), static_cast<bf16 *>(kept[0]), static_cast<bf16 *>(kept[1]), matrices, n, d_out, d_in, r[0], r[1], activation};
+// x lora_a^T of both, then the factors as triples and the partial sums of one at a time.
+int64_t glu_products_bytes(const CudaDevice &d, const LinearGluSizes &s) {
+  if (!d.hopper_kernels || s.dtype != SAILS_BF16) return 0;
+  int64_t bytes = float_bytes(largest_partial_elements(d, s));
+  for (int64_t r : s.r)
+    bytes += float_bytes(s.n * r) + aligned_bytes(2 * kernels::triple_elements(s.n, r)) +
+             aligned_bytes(2 * kernels::triple_elements(s.d_out, r));
+  return bytes;
+}
+
+// The pair by one product of warpgroups. False where it does not apply, and then nothing is queued.
+bool glu_products(CudaDevice &d, const LinearGluForward &glu, Workspace pieces) {
+  const LinearGluSizes &s = glu.sizes;
+  if (!d.hopper_kernels || s.n <= kGemvRows || s.dtype != SAILS_BF16) return false;
+  kernels::WarpgroupMatrices matrices = {glu.x, glu.weights[0], s.d_in, s.d_in};
+  matrices.b_second = glu.weights[1];
+  kernels::GluProblem p = {static_cast<bf16 *>(glu.y),
+                           static_cast<bf16 *>(glu.kept[0]),
+                           static_cast<bf16 *>(glu.kept[1]),
+                           matrices,
+                           s.n,
+                           s.d_out,
+                           s.d_in,
+                           s.r[0],
+                           s.r[1],
+                           glu.activation};
   if (!kernels::glu_warpgroup_fits(p)) return false;
-  Workspace pieces(workspace, workspace_bytes);
-  float *partial = pieces.take<float>(std::max(forward_partial_elements(d, n, d_in, r[0]), forward_partial_elements(d, n, d_in, r[1])));
+  float *partial = pieces.take<float>(largest_partial_elements(d, s));
   kernels::TripleSet triples = {};
   bf16 *split[2][2] = {};
   for (int i = 0; i < 2; i++) {
-    if (r[i] == 0) continue;
-    float *room = pieces.take<float>(n * r[i]), *h = hs[i] != nullptr ? hs[i] : room;
+    const int64_t r = s.r[i];
+    if (r == 0) continue;
+    float *room = pieces.take<float>(s.n * r), *h = glu.hs[i] != nullptr ? glu.hs[i] : room;
     for (int factor = 0; factor < 2; factor++)
-      split[i][factor] = pieces.take<bf16>(kernels::triple_elements(factor == 0 ? n : d_out, r[i]));
-    down(d, h, x, lora_as[i], true, 1.0f, n, r[i], d_in, dtype, partial);
-    triples.matrix[triples.count++] = {h, split[i][0], n, r[i], scale[i], false, 0};
-    triples.matrix[triples.count++] = {lora_bs[i], split[i][1], d_out, r[i], 1.0f, false, 0};
+      split[i][factor] = pieces.take<bf16>(kernels::triple_elements(factor == 0 ? s.n : s.d_out, r));
+    down(d, h, glu.x, glu.lora_as[i], true, 1.0f, s.n, r, s.d_in, s.dtype, partial);
+    triples.matrix[triples.count++] = {h, split[i][0], s.n, r, glu.scale[i], false, 0};
+    triples.matrix[triples.count++] = {glu.lora_bs[i], split[i][1], s.d_out, r, 1.0f, false, 0};
   }
   check(kernels::launch_triples(d.stream, triples));
   p.matrices.h = split[0][0];
@@ -111,138 +120,119 @@ bool glu_products(CudaDevice &d, void *y, void *const (&kept)[2], float *const (
   return true;
 }
 
-namespace backend {
-namespace {
-
 template <typename Y, typename X>
-void forward(CudaDevice &d, void *y, float *h, const void *x, const float *lora_a, const float *lora_b, int64_t n, int64_t d_in,
-             int64_t d_out, int64_t r, float scale, float *partial) {
-  check(kernels::launch_lora_forward(d.stream, static_cast<Y *>(y), h, static_cast<const X *>(x), lora_a, lora_b, n, d_in, d_out, r, scale,
-                                     d.multiprocessors, partial));
+void forward(CudaDevice &d, const LoraForward &p, float *partial) {
+  const LinearSizes &s = p.sizes;
+  check(kernels::launch_lora_forward(d.stream, static_cast<Y *>(p.y), p.h, static_cast<const X *>(p.x), p.lora_a, p.lora_b, s.n, s.d_in,
+                                     s.d_out, s.r, p.scale, d.multiprocessors, partial));
 }
 
+kernels::LoraBackwardPlan backward_plan(const CudaDevice &d, const LinearSizes &s) {
+  return kernels::plan_lora_backward(s.n, s.d_in, s.d_out, s.r, d.multiprocessors);
+}
+
+// dx NULL: the map's own product adds dh lora_a.
 template <typename Y, typename X>
-void backward(CudaDevice &d, float *dx, float *dlora_a, float *dlora_b, const void *dy, const void *x, const float *h, const float *lora_a,
-              const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r, float scale, const kernels::LoraBackwardPlan &plan,
-              float *dh, float *partial) {
-  check(kernels::launch_lora_backward(d.stream, dx, dlora_a, dlora_b, static_cast<const Y *>(dy), static_cast<const X *>(x), h, lora_a,
-                                      lora_b, n, d_in, d_out, r, scale, plan, dh, partial));
+void backward(CudaDevice &d, float *dx, const LoraBackward &p, const kernels::LoraBackwardPlan &plan, float *dh, float *partial) {
+  const LinearSizes &s = p.sizes;
+  check(kernels::launch_lora_backward(d.stream, dx, p.dlora_a, p.dlora_b, static_cast<const Y *>(p.dy), static_cast<const X *>(p.x), p.h,
+                                      p.lora_a, p.lora_b, s.n, s.d_in, s.d_out, s.r, p.scale, plan, dh, partial));
+}
+
+int64_t forward_product_bytes(const CudaDevice &d, const LinearSizes &s) {
+  return matmul_bytes(d, s.n, s.d_out, s.d_in, s.dtype == SAILS_BF16, false, true, s.r);
+}
+
+int64_t backward_product_bytes(const CudaDevice &d, const LinearSizes &s) {
+  return matmul_bytes(d, s.n, s.d_in, s.d_out, s.dtype == SAILS_BF16, false, false, s.r);
 }
 
 }  // namespace
 
-int64_t linear_forward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t r, int32_t, int32_t dtype) {
+int64_t linear_forward_workspace_bytes(sails_device &device, const LinearSizes &s) {
   const CudaDevice &d = cuda(device);
-  return float_bytes(forward_partial_elements(d, n, d_in, r)) + matmul_bytes(d, n, d_out, d_in, dtype == SAILS_BF16, false, true, r);
+  return float_bytes(forward_partial_elements(d, s.n, s.d_in, s.r)) + forward_product_bytes(d, s);
 }
 
-void linear_forward(sails_device &device, void *y, float *h, const void *x, const void *weight, const float *bias, const void *residual,
-                    const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r, float scale,
-                    int32_t y_dtype, int32_t dtype, void *workspace, int64_t workspace_bytes) {
+void linear_forward(sails_device &device, const LinearForward &linear, Workspace workspace) {
   CudaDevice &d = cuda(device);
-  Workspace pieces(workspace, workspace_bytes);
-  float *partial = pieces.take<float>(forward_partial_elements(d, n, d_in, r));
-  if (d_out == 0 && r == 0) return;
-  if (r > 0 && n <= kernels::kGemvRows)
-    gemv(d, gemv_down(h, x, dtype == SAILS_BF16, lora_a, n, d_in, r), false);
-  else if (r > 0)
-    down(d, h, x, lora_a, true, 1.0f, n, r, d_in, dtype, partial);
-  kernels::MatmulProblem p = {y,
-                              x,
-                              weight,
-                              n,
-                              d_out,
-                              d_in,
-                              d_out,
-                              d_in,
-                              d_in,
-                              y_dtype == SAILS_BF16,
-                              dtype == SAILS_BF16,
-                              false,
-                              true,
-                              1.0f,
-                              residual == nullptr ? 0.0f : 1.0f,
+  const LinearSizes &s = linear.sizes;
+  const bool is_bf16 = s.dtype == SAILS_BF16;
+  float *partial = workspace.take<float>(forward_partial_elements(d, s.n, s.d_in, s.r));
+  if (s.d_out == 0 && s.r == 0) return;
+  if (s.r > 0 && s.n <= kGemvRows)
+    gemv(d, gemv_down(linear.h, linear.x, is_bf16, linear.lora_a, s.n, s.d_in, s.r), false);
+  else if (s.r > 0)
+    down(d, linear.h, linear.x, linear.lora_a, true, 1.0f, s.n, s.r, s.d_in, s.dtype, partial);
+  kernels::MatmulProblem p = {linear.y, linear.x, linear.weight, s.n,    s.d_out,
+                              s.d_in,   s.d_out,  s.d_in,        s.d_in, s.y_dtype == SAILS_BF16,
+                              is_bf16,  false,    true,          1.0f,   linear.residual == nullptr ? 0.0f : 1.0f,
                               nullptr};
-  p.addend = residual;
-  p.bias = bias;
-  p.low_rank = {h, lora_b, r, scale, false};
-  sails::matmul(d, p, pieces.take<char>(matmul_bytes(d, n, d_out, d_in, dtype == SAILS_BF16, false, true, r)));
+  p.addend = linear.residual;
+  p.bias = linear.bias;
+  p.low_rank = {linear.h, linear.lora_b, s.r, linear.scale, false};
+  sails::matmul(d, p, workspace.take<char>(forward_product_bytes(d, s)));
 }
 
-int64_t linear_backward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t r, int32_t dtype) {
-  const CudaDevice &d = cuda(device);
-  const kernels::LoraBackwardPlan plan = kernels::plan_lora_backward(n, d_in, d_out, r, d.multiprocessors);
-  return (r > 0 ? float_bytes(plan.dh_elements) + float_bytes(plan.partial_elements) : 0) +
-         matmul_bytes(d, n, d_in, d_out, dtype == SAILS_BF16, false, false, r);
+int64_t linear_backward_workspace_bytes(sails_device &device, const LinearSizes &s) {
+  return (s.r > 0 ? lora_backward_workspace_bytes(device, s) : 0) + backward_product_bytes(cuda(device), s);
 }
 
-void linear_backward(sails_device &device, float *dx, float *dlora_a, float *dlora_b, const void *dy, const void *x, const void *weight,
-                     const float *h, const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r,
-                     float scale, int32_t accumulate_dx, int32_t dtype, void *workspace, int64_t workspace_bytes) {
+void linear_backward(sails_device &device, const LinearBackward &linear, Workspace workspace) {
   CudaDevice &d = cuda(device);
-  const kernels::LoraBackwardPlan plan = kernels::plan_lora_backward(n, d_in, d_out, r, d.multiprocessors);
-  Workspace pieces(workspace, workspace_bytes);
-  float *dh = pieces.take<float>(r > 0 ? plan.dh_elements : 0), *partial = pieces.take<float>(r > 0 ? plan.partial_elements : 0);
-  if (r > 0 && dlora_a == nullptr) {
-    down(d, dh, dy, lora_b, false, scale, n, r, d_out, dtype, partial);
-  } else if (r > 0 && dtype == SAILS_F32) {
-    check(kernels::launch_lora_backward(d.stream, nullptr, dlora_a, dlora_b, static_cast<const float *>(dy), static_cast<const float *>(x),
-                                        h, lora_a, lora_b, n, d_in, d_out, r, scale, plan, dh, partial));
-  } else if (r > 0) {
-    check(kernels::launch_lora_backward(d.stream, nullptr, dlora_a, dlora_b, static_cast<const bf16 *>(dy), static_cast<const bf16 *>(x), h,
-                                        lora_a, lora_b, n, d_in, d_out, r, scale, plan, dh, partial));
-  }
-  kernels::MatmulProblem p = {dx,
-                              dy,
-                              weight,
-                              n,
-                              d_in,
-                              d_out,
-                              d_in,
-                              d_out,
-                              d_in,
+  const LinearSizes &s = linear.sizes;
+  const kernels::LoraBackwardPlan plan = backward_plan(d, s);
+  float *dh = workspace.take<float>(s.r > 0 ? plan.dh_elements : 0), *partial = workspace.take<float>(s.r > 0 ? plan.partial_elements : 0);
+  if (s.r > 0 && linear.dlora_a == nullptr)
+    down(d, dh, linear.dy, linear.lora_b, false, linear.scale, s.n, s.r, s.d_out, s.dtype, partial);
+  else if (s.r > 0)
+    (s.dtype == SAILS_F32 ? backward<float, float> : backward<bf16, bf16>)(d, nullptr, linear, plan, dh, partial);
+  kernels::MatmulProblem p = {linear.dx,
+                              linear.dy,
+                              linear.weight,
+                              s.n,
+                              s.d_in,
+                              s.d_out,
+                              s.d_in,
+                              s.d_out,
+                              s.d_in,
                               false,
-                              dtype == SAILS_BF16,
+                              s.dtype == SAILS_BF16,
                               false,
                               false,
                               1.0f,
-                              accumulate_dx != 0 ? 1.0f : 0.0f,
+                              linear.accumulate_dx ? 1.0f : 0.0f,
                               nullptr};
-  p.low_rank = {dh, lora_a, r, 1.0f, true};
-  sails::matmul(d, p, pieces.take<char>(matmul_bytes(d, n, d_in, d_out, dtype == SAILS_BF16, false, false, r)));
+  p.low_rank = {dh, linear.lora_a, s.r, 1.0f, true};
+  sails::matmul(d, p, workspace.take<char>(backward_product_bytes(d, s)));
 }
 
-int64_t lora_forward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t, int64_t r) {
-  return float_bytes(kernels::lora_forward_elements(n, d_in, r, cuda(device).multiprocessors));
+int64_t lora_forward_workspace_bytes(sails_device &device, const LinearSizes &s) {
+  return float_bytes(kernels::lora_forward_elements(s.n, s.d_in, s.r, cuda(device).multiprocessors));
 }
 
-void lora_forward(sails_device &device, void *y, float *h, const void *x, const float *lora_a, const float *lora_b, int64_t n, int64_t d_in,
-                  int64_t d_out, int64_t r, float scale, int32_t y_dtype, int32_t x_dtype, void *workspace, int64_t workspace_bytes) {
-  using kernels::bf16;
+void lora_forward(sails_device &device, const LoraForward &p, Workspace workspace) {
   CudaDevice &d = cuda(device);
-  Workspace pieces(workspace, workspace_bytes);
-  float *partial = pieces.take<float>(kernels::lora_forward_elements(n, d_in, r, d.multiprocessors));
-  const auto run = y_dtype == SAILS_F32 ? (x_dtype == SAILS_F32 ? forward<float, float> : forward<float, bf16>)
-                                        : (x_dtype == SAILS_F32 ? forward<bf16, float> : forward<bf16, bf16>);
-  run(d, y, h, x, lora_a, lora_b, n, d_in, d_out, r, scale, partial);
+  const LinearSizes &s = p.sizes;
+  float *partial = workspace.take<float>(kernels::lora_forward_elements(s.n, s.d_in, s.r, d.multiprocessors));
+  const auto run = s.y_dtype == SAILS_F32 ? (s.dtype == SAILS_F32 ? forward<float, float> : forward<float, bf16>)
+                                          : (s.dtype == SAILS_F32 ? forward<bf16, float> : forward<bf16, bf16>);
+  run(d, p, partial);
 }
 
-int64_t lora_backward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t r) {
-  const kernels::LoraBackwardPlan plan = kernels::plan_lora_backward(n, d_in, d_out, r, cuda(device).multiprocessors);
+int64_t lora_backward_workspace_bytes(sails_device &device, const LinearSizes &s) {
+  const kernels::LoraBackwardPlan plan = backward_plan(cuda(device), s);
   return float_bytes(plan.dh_elements) + float_bytes(plan.partial_elements);
 }
 
-void lora_backward(sails_device &device, float *dx, float *dlora_a, float *dlora_b, const void *dy, const void *x, const float *h,
-                   const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r, float scale,
-                   int32_t dy_dtype, int32_t x_dtype, void *workspace, int64_t workspace_bytes) {
-  using kernels::bf16;
+void lora_backward(sails_device &device, const LoraBackward &p, Workspace workspace) {
   CudaDevice &d = cuda(device);
-  const kernels::LoraBackwardPlan plan = kernels::plan_lora_backward(n, d_in, d_out, r, d.multiprocessors);
-  Workspace pieces(workspace, workspace_bytes);
-  float *dh = pieces.take<float>(plan.dh_elements), *partial = pieces.take<float>(plan.partial_elements);
-  const auto run = dy_dtype == SAILS_F32 ? (x_dtype == SAILS_F32 ? backward<float, float> : backward<float, bf16>)
-                                         : (x_dtype == SAILS_F32 ? backward<bf16, float> : backward<bf16, bf16>);
-  run(d, dx, dlora_a, dlora_b, dy, x, h, lora_a, lora_b, n, d_in, d_out, r, scale, plan, dh, partial);
+  const LinearSizes &s = p.sizes;
+  const kernels::LoraBackwardPlan plan = backward_plan(d, s);
+  float *dh = workspace.take<float>(plan.dh_elements), *partial = workspace.take<float>(plan.partial_elements);
+  const auto run = s.y_dtype == SAILS_F32 ? (s.dtype == SAILS_F32 ? backward<float, float> : backward<float, bf16>)
+                                          : (s.dtype == SAILS_F32 ? backward<bf16, float> : backward<bf16, bf16>);
+  run(d, p.dx, p, plan, dh, partial);
 }
 
 void dora_norm(sails_device &device, float *norm, const void *weight, const float *lora_a, const float *lora_b, int64_t d_out, int64_t d_in,
@@ -266,66 +256,30 @@ void dora_backward(sails_device &device, void *du, float *dmagnitude, const void
   });
 }
 
-int64_t linear_set_forward_workspace_bytes(sails_device &device, const int64_t *d_out, const int64_t *r, int64_t count, int64_t n,
-                                           int64_t d_in, int32_t y_dtype, int32_t dtype) {
-  return n > kGemvRows ? map_by_map_bytes(device, d_out, r, count, n, d_in, y_dtype, dtype) : all_h_bytes(n, r, count);
+int64_t linear_set_forward_workspace_bytes(sails_device &device, const LinearSetSizes &s) {
+  return s.n > kGemvRows ? map_by_map_bytes(device, s) : all_h_bytes(s.n, s.r, s.count);
 }
 
-void linear_set_forward(sails_device &device, void *const *ys, const void *x, const void *const *weights, const float *const *lora_as,
-                        const float *const *lora_bs, const int64_t *d_out, const int64_t *r, const float *scale, int64_t count, int64_t n,
-                        int64_t d_in, int32_t y_dtype, int32_t dtype, void *workspace, int64_t workspace_bytes) {
-  if (n > kGemvRows)
-    return map_by_map(device, ys, x, weights, lora_as, lora_bs, d_out, r, scale, count, n, d_in, y_dtype, dtype, workspace,
-                      workspace_bytes);
-  CudaDevice &d = cuda(device);
-  Workspace pieces(workspace, workspace_bytes);
-  const bool is_bf16 = dtype == SAILS_BF16;
-  for (int64_t first = 0; first < count; first += kGemvMaps) {
-    const int64_t maps = std::min<int64_t>(kGemvMaps, count - first);
-    float *hs[kGemvMaps];
-    down(d, hs, x, is_bf16, lora_as + first, r + first, maps, n, d_in, pieces);
-    GemvProblem problem = {
-        x, n, d_in, d_in, is_bf16, is_bf16, y_dtype == SAILS_BF16, nullptr, kernels::kGemvNoActivation, static_cast<int>(maps), {}};
-    for (int64_t i = 0; i < maps; i++)
-      problem.maps[i] =
-          map_of(ys[first + i], weights[first + i], d_in, d_out[first + i], hs[i], lora_bs[first + i], r[first + i], scale[first + i]);
-    gemv(d, problem, true);
-  }
+void linear_set_forward(sails_device &device, const LinearSetForward &set, Workspace workspace) {
+  if (set.sizes.n > kGemvRows) return map_by_map(device, set, workspace);
+  for (int64_t first = 0; first < set.sizes.count; first += kGemvMaps)
+    few_rows(cuda(device), set, first, kernels::kGemvNoActivation, workspace);
 }
 
-int64_t linear_glu_forward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t gate_r, int64_t up_r,
-                                           int32_t dtype) {
-  const int64_t r[] = {gate_r, up_r};
+int64_t linear_glu_forward_workspace_bytes(sails_device &device, const LinearGluSizes &s) {
   // What is kept decides among the ways, and its sizes do not tell.
-  return std::max({glu_by_maps_bytes(device, n, d_in, d_out, gate_r, up_r, dtype),
-                   glu_products_bytes(cuda(device), n, d_in, d_out, gate_r, up_r, dtype), all_h_bytes(n, r, 2)});
+  return std::max({glu_by_maps_bytes(device, s), glu_products_bytes(cuda(device), s), all_h_bytes(s.n, s.r, 2)});
 }
 
-void linear_glu_forward(sails_device &device, void *y, void *gate, void *up, float *gate_h, float *up_h, const void *x,
-                        const void *gate_weight, const void *up_weight, const float *gate_lora_a, const float *gate_lora_b,
-                        const float *up_lora_a, const float *up_lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t gate_r,
-                        int64_t up_r, float gate_scale, float up_scale, int32_t activation, int32_t dtype, void *workspace,
-                        int64_t workspace_bytes) {
-  CudaDevice &d = cuda(device);
-  const bool keeps = gate != nullptr || gate_h != nullptr || up_h != nullptr;
-  if (glu_products(d, y, {gate, up}, {gate_h, up_h}, x, {gate_weight, up_weight}, {gate_lora_a, up_lora_a}, {gate_lora_b, up_lora_b}, n,
-                   d_in, d_out, {gate_r, up_r}, {gate_scale, up_scale}, activation, dtype, workspace, workspace_bytes))
-    return;
-  if (n > kGemvRows || keeps)
-    return glu_by_maps(device, y, {gate, up}, {gate_h, up_h}, x, {gate_weight, up_weight}, {gate_lora_a, up_lora_a},
-                       {gate_lora_b, up_lora_b}, n, d_in, d_out, {gate_r, up_r}, {gate_scale, up_scale}, activation, dtype, workspace,
-                       workspace_bytes);
-  Workspace pieces(workspace, workspace_bytes);
-  const bool is_bf16 = dtype == SAILS_BF16;
-  const float *const lora_as[] = {gate_lora_a, up_lora_a};
-  const int64_t r[] = {gate_r, up_r};
-  float *hs[kGemvMaps];
-  down(d, hs, x, is_bf16, lora_as, r, 2, n, d_in, pieces);
-  GemvProblem problem = {x, n, d_in, d_in, is_bf16, is_bf16, is_bf16, nullptr, activation, 2, {}};
-  problem.maps[0] = map_of(y, gate_weight, d_in, d_out, hs[0], gate_lora_b, gate_r, gate_scale);
-  problem.maps[1] = map_of(nullptr, up_weight, d_in, d_out, hs[1], up_lora_b, up_r, up_scale);
-  gemv(d, problem, true);
+void linear_glu_forward(sails_device &device, const LinearGluForward &glu, Workspace workspace) {
+  if (glu_products(cuda(device), glu, workspace)) return;
+  const LinearGluSizes &s = glu.sizes;
+  const bool keeps = glu.kept[0] != nullptr || glu.hs[0] != nullptr || glu.hs[1] != nullptr;
+  if (s.n > kGemvRows || keeps) return glu_by_maps(device, glu, workspace);
+  const int64_t d_outs[] = {s.d_out, s.d_out};
+  void *const ys[] = {glu.y, nullptr};
+  const LinearSetSizes sizes = {2, s.n, s.d_in, d_outs, s.r, s.dtype, s.dtype};
+  few_rows(cuda(device), {sizes, ys, glu.x, glu.weights, glu.lora_as, glu.lora_bs, glu.scale}, 0, glu.activation, workspace);
 }
 
-}  // namespace backend
-}  // namespace sails
+}  // namespace sails::backend

@@ -17,9 +17,12 @@ namespace {
 using kernels::bf16;
 using kernels::SparseCodes;
 
-SparseCodes sparse_codes(CudaDevice &device, const int32_t *indices, const float *values, const int32_t *counts, int64_t n_tokens,
-                         int64_t d_sae, int64_t capacity) {
-  return {indices, values, counts, n_tokens, capacity, d_sae, device.fault};
+SparseCodes sparse_codes(CudaDevice &device, const SaeCodes &c) {
+  return {c.indices, c.values, c.counts, c.n_tokens, c.capacity, c.d_sae, device.fault};
+}
+
+kernels::FeatureTests feature_tests(const SaeEncoder &encoder) {
+  return {encoder.bias, encoder.threshold, encoder.scale, encoder.gate_bias};
 }
 
 // Calls body with a null pointer to the element type.
@@ -40,15 +43,15 @@ struct TopkBlocks {
   int64_t tokens, features, ld, matmul_bytes;
 };
 
-TopkBlocks topk_blocks(const CudaDevice &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t k, int32_t dtype) {
-  const int64_t by_room = std::max<int64_t>(1, kTopkKeptBytes / (8 * std::max<int64_t>(1, k)));
-  TopkBlocks b{std::min({n_tokens, kTopkTokens, by_room}), std::min(d_sae, kTopkFeatures), 0, 0};
+TopkBlocks topk_blocks(const CudaDevice &device, const SaeEncoderSizes &s) {
+  const int64_t by_room = std::max<int64_t>(1, kTopkKeptBytes / (8 * std::max<int64_t>(1, s.k)));
+  TopkBlocks b{std::min({s.n_tokens, kTopkTokens, by_room}), std::min(s.d_sae, kTopkFeatures), 0, 0};
   b.ld = (b.features + 7) / 8 * 8;
   if (b.tokens == 0 || b.features == 0) return b;
   // Full blocks and the last ones of either side.
-  for (int64_t tokens : {b.tokens, n_tokens % b.tokens})
-    for (int64_t features : {b.features, d_sae % b.features})
-      b.matmul_bytes = std::max(b.matmul_bytes, matmul_bytes(device, tokens, features, d_in, dtype == SAILS_BF16, false, false));
+  for (int64_t tokens : {b.tokens, s.n_tokens % b.tokens})
+    for (int64_t features : {b.features, s.d_sae % b.features})
+      b.matmul_bytes = std::max(b.matmul_bytes, matmul_bytes(device, tokens, features, s.d_in, s.dtype == SAILS_BF16, false, false));
   return b;
 }
 
@@ -58,17 +61,19 @@ int64_t topk_bytes(const TopkBlocks &b, int64_t k) {
 }
 
 // Whether the kernels of sm_90a may be chosen; `operands_fit`: whether TMA can read the operands, or true where they are not known.
-kernels::FindConfig find_config(const CudaDevice &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t dtype, bool dense,
-                                bool operands_fit) {
-  const bool bf16_weights = dtype == SAILS_BF16, warpgroups = device.hopper_kernels && bf16_weights && operands_fit;
-  return kernels::choose_sae_find(n_tokens, d_in, d_sae, bf16_weights, dense, warpgroups, device.persistent());
+kernels::FindConfig find_config(const CudaDevice &device, const SaeEncoderSizes &s, bool dense, bool operands_fit) {
+  const bool bf16_weights = s.dtype == SAILS_BF16, warpgroups = device.hopper_kernels && bf16_weights && operands_fit;
+  return kernels::choose_sae_find(s.n_tokens, s.d_in, s.d_sae, bf16_weights, dense, warpgroups, device.persistent());
+}
+
+kernels::FindConfig find_config(const CudaDevice &device, const SaeEncoderSizes &s, const SaeEncoder &encoder, bool dense) {
+  return find_config(device, s, dense, kernels::warpgroup_find_fits(encoder.x, encoder.w_enc, s.n_tokens, s.d_in, s.d_sae));
 }
 
 // Enough for either variant: which one it is depends on the alignment of the operands, too.
 template <typename Bytes>
-int64_t find_bytes(const CudaDevice &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t dtype, bool dense, Bytes &&bytes) {
-  return std::max(bytes(find_config(device, n_tokens, d_in, d_sae, dtype, dense, false)),
-                  bytes(find_config(device, n_tokens, d_in, d_sae, dtype, dense, true)));
+int64_t find_bytes(const CudaDevice &device, const SaeEncoderSizes &s, bool dense, Bytes &&bytes) {
+  return std::max(bytes(find_config(device, s, dense, false)), bytes(find_config(device, s, dense, true)));
 }
 
 int64_t cell_bytes(const kernels::FindConfig &c) {
@@ -84,50 +89,51 @@ kernels::FoundCodes take_cells(Workspace &workspace, const kernels::FindConfig &
   return found;
 }
 
-int64_t threshold_bytes(const kernels::FindConfig &c, int64_t d_in, int32_t dtype) {
-  return cell_bytes(c) + aligned_bytes(4 * (c.tokens + 1)) + aligned_bytes(c.tokens * d_in * (dtype == SAILS_BF16 ? 2 : 4));
+int64_t threshold_bytes(const kernels::FindConfig &c, const SaeEncoderSizes &s) {
+  return cell_bytes(c) + aligned_bytes(4 * (c.tokens + 1)) + aligned_bytes(c.tokens * s.d_in * (s.dtype == SAILS_BF16 ? 2 : 4));
 }
 
-void encode_by_threshold(CudaDevice &device, const kernels::CodeRows &rows, const void *x, const void *w_enc,
-                         const kernels::FeatureTests &tests, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t dtype,
-                         Workspace workspace) {
-  const bool fits = kernels::warpgroup_find_fits(x, w_enc, n_tokens, d_in, d_sae);
-  const kernels::FindConfig config = find_config(device, n_tokens, d_in, d_sae, dtype, false, fits);
+void encode_by_threshold(CudaDevice &device, const SaeEncode &p, Workspace workspace) {
+  const SaeEncoderSizes &s = p.sizes;
+  const kernels::FindConfig config = find_config(device, s, p.encoder, false);
   kernels::FoundCodes found = take_cells(workspace, config);
   found.n_again = workspace.take<int32_t>(config.tokens + 1);
-  with_type(dtype, [&](auto type) {
-    using T = std::remove_const_t<std::remove_pointer_t<decltype(type)>>;
-    const kernels::TokensAgain<T> again{found.n_again, found.n_again + 1, workspace.take<T>(config.tokens * d_in)};
-    check(kernels::sae_encode(device.stream, rows, static_cast<const T *>(x), static_cast<const T *>(w_enc), tests, n_tokens, d_in, d_sae,
-                              config, found, again, device.persistent()));
+  const kernels::CodeRows rows{p.indices, p.values, p.counts, p.capacity};
+  with_type(s.dtype, [&](auto type) {
+    using Pointer = decltype(type);
+    using T = std::remove_const_t<std::remove_pointer_t<Pointer>>;
+    const kernels::TokensAgain<T> again{found.n_again, found.n_again + 1, workspace.take<T>(config.tokens * s.d_in)};
+    check(kernels::sae_encode(device.stream, rows, static_cast<Pointer>(p.encoder.x), static_cast<Pointer>(p.encoder.w_enc),
+                              feature_tests(p.encoder), s.n_tokens, s.d_in, s.d_sae, config, found, again, device.persistent()));
   });
 }
 
-void encode_by_topk(CudaDevice &device, const kernels::CodeRows &rows, const void *x, const void *w_enc, const kernels::FeatureTests &tests,
-                    int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t k, int32_t dtype, Workspace workspace) {
-  const TopkBlocks b = topk_blocks(device, n_tokens, d_in, d_sae, k, dtype);
-  const int64_t size = dtype == SAILS_F32 ? 4 : 2;
+void encode_by_topk(CudaDevice &device, const SaeEncode &p, Workspace workspace) {
+  const SaeEncoderSizes &s = p.sizes;
+  const TopkBlocks b = topk_blocks(device, s);
+  const int64_t size = s.dtype == SAILS_F32 ? 4 : 2;
   float *z0 = workspace.take<float>(b.tokens * b.ld);
   void *scratch = workspace.take<char>(b.matmul_bytes);
   kernels::KeptFeatures kept{};
-  kept.ids = workspace.take<int32_t>(b.tokens * k);
-  kept.z = workspace.take<float>(b.tokens * k);
+  kept.ids = workspace.take<int32_t>(b.tokens * s.k);
+  kept.z = workspace.take<float>(b.tokens * s.k);
   kept.counts = workspace.take<int32_t>(b.tokens);
   kept.floors = workspace.take<float>(b.tokens);
-  kept.k = k;
-  for (int64_t t = 0; t < n_tokens; t += b.tokens) {
-    const int64_t tokens = std::min(b.tokens, n_tokens - t);
-    for (int64_t f = 0; f < d_sae; f += b.features) {
-      const int64_t features = std::min(b.features, d_sae - f);
-      const char *x_block = static_cast<const char *>(x) + t * d_in * size, *w_block = static_cast<const char *>(w_enc) + f * size;
-      matmul(
-          device,
-          {z0, x_block, w_block, tokens, features, d_in, b.ld, d_in, d_sae, false, dtype == SAILS_BF16, false, false, 1.0f, 0.0f, nullptr},
-          scratch);
-      check(kernels::sae_topk_keep(device.stream, kept, {z0, b.ld, f, features}, tests.scale, tests.bias, tokens));
+  kept.k = s.k;
+  for (int64_t t = 0; t < s.n_tokens; t += b.tokens) {
+    const int64_t tokens = std::min(b.tokens, s.n_tokens - t);
+    for (int64_t f = 0; f < s.d_sae; f += b.features) {
+      const int64_t features = std::min(b.features, s.d_sae - f);
+      const char *x_block = static_cast<const char *>(p.encoder.x) + t * s.d_in * size,
+                 *w_block = static_cast<const char *>(p.encoder.w_enc) + f * size;
+      matmul(device,
+             {z0, x_block, w_block, tokens, features, s.d_in, b.ld, s.d_in, s.d_sae, false, s.dtype == SAILS_BF16, false, false, 1.0f, 0.0f,
+              nullptr},
+             scratch);
+      check(kernels::sae_topk_keep(device.stream, kept, {z0, b.ld, f, features}, p.encoder.scale, p.encoder.bias, tokens));
     }
-    check(kernels::sae_topk_write(device.stream, rows.indices + t * rows.capacity, rows.values + t * rows.capacity, rows.counts + t, kept,
-                                  tokens, rows.capacity));
+    check(kernels::sae_topk_write(device.stream, p.indices + t * p.capacity, p.values + t * p.capacity, p.counts + t, kept, tokens,
+                                  p.capacity));
   }
 }
 
@@ -153,94 +159,77 @@ void unstandardize_backward(sails_device &device, float *dx, float *dmean, float
   check(kernels::launch_unstandardize_backward(cuda(device).stream, dx, dmean, dstd, dy, x, std, n_rows, n_cols));
 }
 
-int64_t sae_encode_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t activation, int64_t k,
-                                   int32_t dtype) {
-  if (activation == SAILS_SAE_TOPK) return topk_bytes(topk_blocks(cuda(device), n_tokens, d_in, d_sae, k, dtype), k);
-  return find_bytes(cuda(device), n_tokens, d_in, d_sae, dtype, false,
-                    [&](const kernels::FindConfig &c) { return threshold_bytes(c, d_in, dtype); });
+int64_t sae_encode_workspace_bytes(sails_device &device, const SaeEncoderSizes &s) {
+  if (s.activation == SAILS_SAE_TOPK) return topk_bytes(topk_blocks(cuda(device), s), s.k);
+  return find_bytes(cuda(device), s, false, [&](const kernels::FindConfig &c) { return threshold_bytes(c, s); });
 }
 
-void sae_encode(sails_device &device, int32_t *indices, float *values, int32_t *counts, const void *x, const void *w_enc, const float *bias,
-                const float *threshold, const float *scale, const float *gate_bias, int64_t n_tokens, int64_t d_in, int64_t d_sae,
-                int64_t capacity, int32_t activation, int64_t k, int32_t dtype, void *workspace, int64_t workspace_bytes) {
+void sae_encode(sails_device &device, const SaeEncode &p, Workspace workspace) {
   CudaDevice &d = cuda(device);
-  if (n_tokens == 0) return;
-  if (d_sae == 0 || (activation == SAILS_SAE_TOPK && k == 0)) {
-    check(cudaMemsetAsync(counts, 0, static_cast<size_t>(n_tokens) * sizeof(int32_t), d.stream));
-    return;
-  }
-  const kernels::CodeRows rows{indices, values, counts, capacity};
-  const kernels::FeatureTests tests{bias, threshold, scale, gate_bias};
-  const Workspace pieces(workspace, workspace_bytes);
-  if (activation == SAILS_SAE_TOPK)
-    encode_by_topk(d, rows, x, w_enc, tests, n_tokens, d_in, d_sae, k, dtype, pieces);
+  const SaeEncoderSizes &s = p.sizes;
+  if (s.n_tokens == 0) return;
+  const bool topk = s.activation == SAILS_SAE_TOPK;
+  if (s.d_sae == 0 || (topk && s.k == 0))
+    check(cudaMemsetAsync(p.counts, 0, static_cast<size_t>(s.n_tokens) * sizeof(int32_t), d.stream));
+  else if (topk)
+    encode_by_topk(d, p, workspace);
   else
-    encode_by_threshold(d, rows, x, w_enc, tests, n_tokens, d_in, d_sae, dtype, pieces);
+    encode_by_threshold(d, p, workspace);
 }
 
-void sae_encode_backward(sails_device &device, float *dx, const float *dvalues, const int32_t *indices, const int32_t *counts,
-                         const void *w_enc, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
+void sae_encode_backward(sails_device &device, float *dx, const SaeCodes &codes, const void *w_enc, const float *scale, int64_t d_in,
                          int32_t dtype) {
   CudaDevice &d = cuda(device);
-  const SparseCodes codes = sparse_codes(d, indices, dvalues, counts, n_tokens, d_sae, capacity);
-  with_type(dtype,
-            [&](auto type) { check(kernels::sae_encode_backward(d.stream, dx, codes, static_cast<decltype(type)>(w_enc), scale, d_in)); });
-}
-
-void sae_decode(sails_device &device, float *recon, const int32_t *indices, const float *values, const int32_t *counts, const void *w_dec,
-                const float *bias, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity, int32_t dtype) {
-  CudaDevice &d = cuda(device);
-  const SparseCodes codes = sparse_codes(d, indices, values, counts, n_tokens, d_sae, capacity);
-  with_type(dtype,
-            [&](auto type) { check(kernels::sae_decode(d.stream, recon, codes, static_cast<decltype(type)>(w_dec), bias, scale, d_in)); });
-}
-
-void sae_decode_backward(sails_device &device, float *dvalues, const float *drecon, const int32_t *indices, const int32_t *counts,
-                         const void *w_dec, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
-                         int32_t dtype) {
-  CudaDevice &d = cuda(device);
-  const SparseCodes codes = sparse_codes(d, indices, nullptr, counts, n_tokens, d_sae, capacity);
   with_type(dtype, [&](auto type) {
-    check(kernels::sae_decode_backward(d.stream, dvalues, drecon, codes, static_cast<decltype(type)>(w_dec), scale, d_in));
+    check(kernels::sae_encode_backward(d.stream, dx, sparse_codes(d, codes), static_cast<decltype(type)>(w_enc), scale, d_in));
   });
 }
 
-void sae_densify(sails_device &device, float *acts, const int32_t *indices, const float *values, const int32_t *counts, int64_t n_tokens,
-                 int64_t d_sae, int64_t capacity) {
+void sae_decode(sails_device &device, float *recon, const SaeCodes &codes, const void *w_dec, const float *bias, const float *scale,
+                int64_t d_in, int32_t dtype) {
   CudaDevice &d = cuda(device);
-  check(kernels::sae_densify(d.stream, acts, sparse_codes(d, indices, values, counts, n_tokens, d_sae, capacity)));
-}
-
-void sae_accumulate(sails_device &device, double *sum, double *active, const int32_t *indices, const float *values, const int32_t *counts,
-                    const int32_t *token_class, const float *token_weight, int64_t n_tokens, int64_t d_sae, int64_t capacity,
-                    int64_t n_classes) {
-  CudaDevice &d = cuda(device);
-  const SparseCodes codes = sparse_codes(d, indices, values, counts, n_tokens, d_sae, capacity);
-  check(kernels::sae_accumulate(d.stream, {sum, active, token_class, token_weight, n_classes}, codes));
-}
-
-int64_t sae_statistics_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t, int32_t,
-                                       int32_t dtype) {
-  return find_bytes(cuda(device), n_tokens, d_in, d_sae, dtype, true,
-                    [&](const kernels::FindConfig &c) { return cell_bytes(c) + aligned_bytes(4 * c.tokens * d_sae); });
-}
-
-void sae_statistics(sails_device &device, double *sum, double *sum_squares, double *active, const void *x, const void *w_enc,
-                    const float *bias, const float *threshold, const float *scale, const float *gate_bias, const int32_t *token_class,
-                    const float *token_weight, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t n_classes, int32_t, int32_t dtype,
-                    void *workspace, int64_t workspace_bytes) {
-  if (n_tokens == 0 || d_sae == 0) return;
-  CudaDevice &d = cuda(device);
-  const bool fits = kernels::warpgroup_find_fits(x, w_enc, n_tokens, d_in, d_sae);
-  const kernels::FindConfig config = find_config(d, n_tokens, d_in, d_sae, dtype, true, fits);
-  Workspace pieces(workspace, workspace_bytes);
-  kernels::FoundCodes found = take_cells(pieces, config);
-  found.dense = pieces.take<float>(config.tokens * d_sae);
   with_type(dtype, [&](auto type) {
+    check(kernels::sae_decode(d.stream, recon, sparse_codes(d, codes), static_cast<decltype(type)>(w_dec), bias, scale, d_in));
+  });
+}
+
+void sae_decode_backward(sails_device &device, float *dvalues, const float *drecon, const SaeCodes &codes, const void *w_dec,
+                         const float *scale, int64_t d_in, int32_t dtype) {
+  CudaDevice &d = cuda(device);
+  with_type(dtype, [&](auto type) {
+    check(kernels::sae_decode_backward(d.stream, dvalues, drecon, sparse_codes(d, codes), static_cast<decltype(type)>(w_dec), scale, d_in));
+  });
+}
+
+void sae_densify(sails_device &device, float *acts, const SaeCodes &codes) {
+  CudaDevice &d = cuda(device);
+  check(kernels::sae_densify(d.stream, acts, sparse_codes(d, codes)));
+}
+
+void sae_accumulate(sails_device &device, double *sum, double *active, const SaeCodes &codes, const int32_t *token_class,
+                    const float *token_weight, int64_t n_classes) {
+  CudaDevice &d = cuda(device);
+  check(kernels::sae_accumulate(d.stream, {sum, active, token_class, token_weight, n_classes}, sparse_codes(d, codes)));
+}
+
+int64_t sae_statistics_workspace_bytes(sails_device &device, const SaeEncoderSizes &s) {
+  return find_bytes(cuda(device), s, true,
+                    [&](const kernels::FindConfig &c) { return cell_bytes(c) + aligned_bytes(4 * c.tokens * s.d_sae); });
+}
+
+void sae_statistics(sails_device &device, const SaeStatistics &p, Workspace workspace) {
+  const SaeEncoderSizes &s = p.sizes;
+  if (s.n_tokens == 0 || s.d_sae == 0) return;
+  CudaDevice &d = cuda(device);
+  const kernels::FindConfig config = find_config(d, s, p.encoder, true);
+  kernels::FoundCodes found = take_cells(workspace, config);
+  found.dense = workspace.take<float>(config.tokens * s.d_sae);
+  with_type(s.dtype, [&](auto type) {
     using Pointer = decltype(type);
-    check(kernels::sae_statistics(d.stream, {sum, sum_squares, active, d_sae}, static_cast<Pointer>(x), static_cast<Pointer>(w_enc),
-                                  {bias, threshold, scale, gate_bias}, {nullptr, nullptr, token_class, token_weight, n_classes}, n_tokens,
-                                  d_in, d_sae, config, found, d.persistent(), d.fault));
+    check(kernels::sae_statistics(d.stream, {p.sum, p.sum_squares, p.active, s.d_sae}, static_cast<Pointer>(p.encoder.x),
+                                  static_cast<Pointer>(p.encoder.w_enc), feature_tests(p.encoder),
+                                  {nullptr, nullptr, p.token_class, p.token_weight, s.n_classes}, s.n_tokens, s.d_in, s.d_sae, config,
+                                  found, d.persistent(), d.fault));
   });
 }
 

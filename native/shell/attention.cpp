@@ -3,29 +3,27 @@
 
 namespace {
 
-void check_shape(int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype) {
-  elements({batch, n_queries, n_heads, head_dim}, "batch, n_queries, n_heads, head_dim");
-  elements({batch, n_keys, n_kv_heads, head_dim}, "batch, n_keys, n_kv_heads, head_dim");
-  require_f32_or_bf16(dtype, "q, k, v");
-  require(n_kv_heads > 0 && n_heads % n_kv_heads == 0,
-          "n_heads is " + std::to_string(n_heads) + ", no multiple of n_kv_heads " + std::to_string(n_kv_heads));
+void check_shape(const AttentionSizes &s) {
+  elements({s.batch, s.n_queries, s.n_heads, s.head_dim}, "batch, n_queries, n_heads, head_dim");
+  elements({s.batch, s.n_keys, s.n_kv_heads, s.head_dim}, "batch, n_keys, n_kv_heads, head_dim");
+  require_f32_or_bf16(s.dtype, "q, k, v");
+  require(s.n_kv_heads > 0 && s.n_heads % s.n_kv_heads == 0,
+          "n_heads is " + std::to_string(s.n_heads) + ", no multiple of n_kv_heads " + std::to_string(s.n_kv_heads));
 }
 
-void check_inputs(const void *q, const void *k, const void *v, const int32_t *q_segment, const int32_t *k_segment, int64_t batch,
-                  int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int64_t kv_batch_stride,
-                  int64_t query_offset, int64_t window, float softcap, int32_t dtype) {
-  const int64_t kv = batch * n_keys * n_kv_heads * head_dim;
-  require(batch <= 1 || kv_batch_stride >= n_keys * n_kv_heads * head_dim, "kv_batch_stride is smaller than one sequence's keys");
-  elements({batch, kv_batch_stride}, "kv_batch_stride");
-  require(query_offset >= 0, "query_offset is negative");
-  require(window >= 0, "window is negative");
-  require(softcap >= 0, "softcap is negative");
-  require(n_queries + query_offset < (int64_t{1} << 31) && n_keys < (int64_t{1} << 31), "more than 2^31 positions");
-  require_tensor(q, batch * n_queries * n_heads * head_dim, dtype, "q");
-  require_tensor(k, kv, dtype, "k");
-  require_tensor(v, kv, dtype, "v");
-  require_pointer(q_segment, batch * n_queries, 4, "q_segment");
-  require_pointer(k_segment, batch * n_keys, 4, "k_segment");
+void check_inputs(const AttentionSizes &s, const AttentionInputs &in) {
+  const int64_t kv = s.batch * s.n_keys * s.n_kv_heads * s.head_dim;
+  require(s.batch <= 1 || s.kv_batch_stride >= s.n_keys * s.n_kv_heads * s.head_dim, "kv_batch_stride is smaller than one sequence's keys");
+  elements({s.batch, s.kv_batch_stride}, "kv_batch_stride");
+  require(s.query_offset >= 0, "query_offset is negative");
+  require(s.window >= 0, "window is negative");
+  require(s.softcap >= 0, "softcap is negative");
+  require(s.n_queries + s.query_offset < (int64_t{1} << 31) && s.n_keys < (int64_t{1} << 31), "more than 2^31 positions");
+  require_tensor(in.q, s.batch * s.n_queries * s.n_heads * s.head_dim, s.dtype, "q");
+  require_tensor(in.k, kv, s.dtype, "k");
+  require_tensor(in.v, kv, s.dtype, "v");
+  require_pointer(in.q_segment, s.batch * s.n_queries, 4, "q_segment");
+  require_pointer(in.k_segment, s.batch * s.n_keys, 4, "k_segment");
 }
 
 }  // namespace
@@ -36,8 +34,9 @@ int32_t sails_attention_forward_workspace_bytes(sails_device *device, int64_t *o
                                                 int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype) {
   return guarded(device, "sails_attention_forward_workspace_bytes", [&] {
     require(out_bytes != nullptr, "out_bytes is NULL");
-    check_shape(batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim, dtype);
-    *out_bytes = backend::attention_forward_workspace_bytes(*device, batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim, dtype);
+    const AttentionSizes sizes{batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim, dtype};
+    check_shape(sizes);
+    *out_bytes = backend::attention_forward_workspace_bytes(*device, sizes);
   });
 }
 
@@ -46,17 +45,27 @@ int32_t sails_attention_forward(sails_device *device, void *out, float *lse, con
                                 int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int64_t kv_batch_stride, int64_t query_offset,
                                 int64_t window, float scale, float softcap, int32_t dtype, void *workspace, int64_t workspace_bytes) {
   return guarded(device, "sails_attention_forward", [&] {
-    check_shape(batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim, dtype);
-    check_inputs(q, k, v, q_segment, k_segment, batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim, kv_batch_stride, query_offset,
-                 window, softcap, dtype);
+    const AttentionSizes sizes{.batch = batch,
+                               .n_queries = n_queries,
+                               .n_keys = n_keys,
+                               .n_heads = n_heads,
+                               .n_kv_heads = n_kv_heads,
+                               .head_dim = head_dim,
+                               .dtype = dtype,
+                               .kv_batch_stride = kv_batch_stride,
+                               .query_offset = query_offset,
+                               .window = window,
+                               .scale = scale,
+                               .softcap = softcap};
+    const AttentionInputs inputs{.q = q, .k = k, .v = v, .q_segment = q_segment, .k_segment = k_segment};
+    check_shape(sizes);
+    check_inputs(sizes, inputs);
     const int64_t n_out = batch * n_queries * n_heads * head_dim;
     require_tensor(out, n_out, dtype, "out");
     if (lse != nullptr) require_f32(lse, batch * n_heads * n_queries, "lse");
     if (batch * n_queries * n_heads == 0) return;
-    require_workspace(workspace, workspace_bytes,
-                      backend::attention_forward_workspace_bytes(*device, batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim, dtype));
-    backend::attention_forward(*device, out, lse, q, k, v, q_segment, k_segment, batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim,
-                               kv_batch_stride, query_offset, window, scale, softcap, dtype, workspace, workspace_bytes);
+    require_workspace(workspace, workspace_bytes, backend::attention_forward_workspace_bytes(*device, sizes));
+    backend::attention_forward(*device, {.sizes = sizes, .inputs = inputs, .out = out, .lse = lse}, {workspace, workspace_bytes});
   });
 }
 
@@ -64,8 +73,9 @@ int32_t sails_attention_backward_workspace_bytes(sails_device *device, int64_t *
                                                  int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype) {
   return guarded(device, "sails_attention_backward_workspace_bytes", [&] {
     require(out_bytes != nullptr, "out_bytes is NULL");
-    check_shape(batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim, dtype);
-    *out_bytes = backend::attention_backward_workspace_bytes(*device, batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim, dtype);
+    const AttentionSizes sizes{batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim, dtype};
+    check_shape(sizes);
+    *out_bytes = backend::attention_backward_workspace_bytes(*device, sizes);
   });
 }
 
@@ -75,9 +85,21 @@ int32_t sails_attention_backward(sails_device *device, void *dq, void *dk, void 
                                  int64_t kv_batch_stride, int64_t query_offset, int64_t window, float scale, float softcap, int32_t dtype,
                                  void *workspace, int64_t workspace_bytes) {
   return guarded(device, "sails_attention_backward", [&] {
-    check_shape(batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim, dtype);
-    check_inputs(q, k, v, q_segment, k_segment, batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim, kv_batch_stride, query_offset,
-                 window, softcap, dtype);
+    const AttentionSizes sizes{.batch = batch,
+                               .n_queries = n_queries,
+                               .n_keys = n_keys,
+                               .n_heads = n_heads,
+                               .n_kv_heads = n_kv_heads,
+                               .head_dim = head_dim,
+                               .dtype = dtype,
+                               .kv_batch_stride = kv_batch_stride,
+                               .query_offset = query_offset,
+                               .window = window,
+                               .scale = scale,
+                               .softcap = softcap};
+    const AttentionInputs inputs{.q = q, .k = k, .v = v, .q_segment = q_segment, .k_segment = k_segment};
+    check_shape(sizes);
+    check_inputs(sizes, inputs);
     const int64_t n_q = batch * n_queries * n_heads * head_dim, n_k = batch * n_keys * n_kv_heads * head_dim;
     require_tensor(dq, n_q, dtype, "dq");
     require_tensor(dk, n_k, dtype, "dk");
@@ -86,11 +108,10 @@ int32_t sails_attention_backward(sails_device *device, void *dq, void *dk, void 
     require_tensor(out, n_q, dtype, "out");
     require_f32(lse, batch * n_heads * n_queries, "lse");
     if (n_q == 0 && n_k == 0) return;
-    require_workspace(workspace, workspace_bytes,
-                      backend::attention_backward_workspace_bytes(*device, batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim, dtype));
-    backend::attention_backward(*device, dq, dk, dv, dout, q, k, v, out, lse, q_segment, k_segment, batch, n_queries, n_keys, n_heads,
-                                n_kv_heads, head_dim, kv_batch_stride, query_offset, window, scale, softcap, dtype, workspace,
-                                workspace_bytes);
+    require_workspace(workspace, workspace_bytes, backend::attention_backward_workspace_bytes(*device, sizes));
+    backend::attention_backward(*device,
+                                {.sizes = sizes, .inputs = inputs, .dq = dq, .dk = dk, .dv = dv, .dout = dout, .out = out, .lse = lse},
+                                {workspace, workspace_bytes});
   });
 }
 

@@ -1,7 +1,8 @@
 // What a backend library implements; native/shell checks the arguments of sails.h and calls these.
 //
-// Each function has the arguments and the contract of the function of the same name in sails.h, already checked: pointers are there and
-// aligned, products of sizes do not overflow, workspace_bytes is at least what *_workspace_bytes said, k of sae_encode is at most d_sae.
+// Each function has the arguments and the contract of the function of the same name in sails.h, the many of some as a struct of
+// operands.h, already checked: pointers are there and aligned, products of sizes do not overflow, a workspace has at least what
+// *_workspace_bytes said, k of sae_encode is at most d_sae.
 // Sizes may still be 0, though calls in which nothing is to be written may not come this far. What can only be known by reading tensors
 // (an id in range) is the backend's to check. A failure is thrown as sails::Error.
 #pragma once
@@ -12,6 +13,7 @@
 #include <string>
 
 #include "shell/device.h"
+#include "shell/operands.h"
 
 namespace sails::backend {
 
@@ -56,34 +58,18 @@ void matmul(sails_device &device, void *c, const void *a, const void *b, int64_t
             void *workspace, int64_t workspace_bytes);
 
 // ---- linear
-int64_t lora_forward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t r);
-void lora_forward(sails_device &device, void *y, float *h, const void *x, const float *lora_a, const float *lora_b, int64_t n, int64_t d_in,
-                  int64_t d_out, int64_t r, float scale, int32_t y_dtype, int32_t x_dtype, void *workspace, int64_t workspace_bytes);
-int64_t lora_backward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t r);
-void lora_backward(sails_device &device, float *dx, float *dlora_a, float *dlora_b, const void *dy, const void *x, const float *h,
-                   const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r, float scale,
-                   int32_t dy_dtype, int32_t x_dtype, void *workspace, int64_t workspace_bytes);
-int64_t linear_forward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t r, int32_t y_dtype,
-                                       int32_t dtype);
-void linear_forward(sails_device &device, void *y, float *h, const void *x, const void *weight, const float *bias, const void *residual,
-                    const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r, float scale,
-                    int32_t y_dtype, int32_t dtype, void *workspace, int64_t workspace_bytes);
-int64_t linear_backward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t r, int32_t dtype);
-void linear_backward(sails_device &device, float *dx, float *dlora_a, float *dlora_b, const void *dy, const void *x, const void *weight,
-                     const float *h, const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r,
-                     float scale, int32_t accumulate_dx, int32_t dtype, void *workspace, int64_t workspace_bytes);
-int64_t linear_set_forward_workspace_bytes(sails_device &device, const int64_t *d_out, const int64_t *r, int64_t count, int64_t n,
-                                           int64_t d_in, int32_t y_dtype, int32_t dtype);
-void linear_set_forward(sails_device &device, void *const *ys, const void *x, const void *const *weights, const float *const *lora_as,
-                        const float *const *lora_bs, const int64_t *d_out, const int64_t *r, const float *scale, int64_t count, int64_t n,
-                        int64_t d_in, int32_t y_dtype, int32_t dtype, void *workspace, int64_t workspace_bytes);
-int64_t linear_glu_forward_workspace_bytes(sails_device &device, int64_t n, int64_t d_in, int64_t d_out, int64_t gate_r, int64_t up_r,
-                                           int32_t dtype);
-void linear_glu_forward(sails_device &device, void *y, void *gate, void *up, float *gate_h, float *up_h, const void *x,
-                        const void *gate_weight, const void *up_weight, const float *gate_lora_a, const float *gate_lora_b,
-                        const float *up_lora_a, const float *up_lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t gate_r,
-                        int64_t up_r, float gate_scale, float up_scale, int32_t activation, int32_t dtype, void *workspace,
-                        int64_t workspace_bytes);
+int64_t lora_forward_workspace_bytes(sails_device &device, const LinearSizes &sizes);
+void lora_forward(sails_device &device, const LoraForward &lora, Workspace workspace);
+int64_t lora_backward_workspace_bytes(sails_device &device, const LinearSizes &sizes);
+void lora_backward(sails_device &device, const LoraBackward &lora, Workspace workspace);
+int64_t linear_forward_workspace_bytes(sails_device &device, const LinearSizes &sizes);
+void linear_forward(sails_device &device, const LinearForward &linear, Workspace workspace);
+int64_t linear_backward_workspace_bytes(sails_device &device, const LinearSizes &sizes);
+void linear_backward(sails_device &device, const LinearBackward &linear, Workspace workspace);
+int64_t linear_set_forward_workspace_bytes(sails_device &device, const LinearSetSizes &sizes);
+void linear_set_forward(sails_device &device, const LinearSetForward &set, Workspace workspace);
+int64_t linear_glu_forward_workspace_bytes(sails_device &device, const LinearGluSizes &sizes);
+void linear_glu_forward(sails_device &device, const LinearGluForward &glu, Workspace workspace);
 void dora_norm(sails_device &device, float *norm, const void *weight, const float *lora_a, const float *lora_b, int64_t d_out, int64_t d_in,
                int64_t r, float scale, int32_t dtype);
 void dora_forward(sails_device &device, void *y, const float *u, const float *magnitude, const float *norm, int64_t n, int64_t d_out,
@@ -112,29 +98,18 @@ void residual_norm_forward(sails_device &device, float *out, void *y, const floa
                            const float *y_weight, int64_t n_rows, int64_t d, float eps, float weight_offset, int32_t y_dtype);
 
 // ---- attention
-int64_t attention_forward_workspace_bytes(sails_device &device, int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads,
-                                          int64_t n_kv_heads, int64_t head_dim, int32_t dtype);
-void attention_forward(sails_device &device, void *out, float *lse, const void *q, const void *k, const void *v, const int32_t *q_segment,
-                       const int32_t *k_segment, int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads,
-                       int64_t head_dim, int64_t kv_batch_stride, int64_t query_offset, int64_t window, float scale, float softcap,
-                       int32_t dtype, void *workspace, int64_t workspace_bytes);
-int64_t attention_backward_workspace_bytes(sails_device &device, int64_t batch, int64_t n_queries, int64_t n_keys, int64_t n_heads,
-                                           int64_t n_kv_heads, int64_t head_dim, int32_t dtype);
-void attention_backward(sails_device &device, void *dq, void *dk, void *dv, const void *dout, const void *q, const void *k, const void *v,
-                        const void *out, const float *lse, const int32_t *q_segment, const int32_t *k_segment, int64_t batch,
-                        int64_t n_queries, int64_t n_keys, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int64_t kv_batch_stride,
-                        int64_t query_offset, int64_t window, float scale, float softcap, int32_t dtype, void *workspace,
-                        int64_t workspace_bytes);
+int64_t attention_forward_workspace_bytes(sails_device &device, const AttentionSizes &sizes);
+void attention_forward(sails_device &device, const AttentionForward &attention, Workspace workspace);
+int64_t attention_backward_workspace_bytes(sails_device &device, const AttentionSizes &sizes);
+void attention_backward(sails_device &device, const AttentionBackward &attention, Workspace workspace);
 
 // ---- head
 void softcap_forward(sails_device &device, float *y, const float *x, int64_t n, float cap);
 void softcap_backward(sails_device &device, float *dx, const float *dy, const float *y, int64_t n, float cap);
 void cross_entropy(sails_device &device, float *token_loss, float *dlogits, const float *logits, const int32_t *targets,
                    const float *token_weight, int64_t n_tokens, int64_t vocab);
-int64_t head_loss_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_model, int64_t vocab, int32_t dtype);
-void head_loss(sails_device &device, float *token_loss, float *dhidden, float *dembed, const void *hidden, const void *embed,
-               const int32_t *targets, const float *token_weight, int64_t n_tokens, int64_t d_model, int64_t vocab, float softcap,
-               int32_t dtype, void *workspace, int64_t workspace_bytes);
+int64_t head_loss_workspace_bytes(sails_device &device, const HeadLossSizes &sizes);
+void head_loss(sails_device &device, const HeadLoss &loss, Workspace workspace);
 void preference_loss(sails_device &device, double *results, float *token_weight, const float *token_loss, const int32_t *targets,
                      const int32_t *starts, const int32_t *ends, const double *reference, int64_t n_pairs, int64_t n_tokens, int32_t kind,
                      double strength, double loss_scale);
@@ -148,12 +123,8 @@ void sample(sails_device &device, int32_t *ids, const float *logits, const float
 void rope_append(sails_device &device, void *q, void *keys, void *values, int32_t *k_segment, const void *k, const void *v,
                  const float *table, const int32_t *q_segment, const int32_t *key_position, int64_t batch, int64_t capacity,
                  int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype);
-int64_t attention_decode_workspace_bytes(sails_device &device, int64_t batch, int64_t capacity, int64_t n_heads, int64_t n_kv_heads,
-                                         int64_t head_dim, int64_t window, int32_t dtype);
-void attention_decode(sails_device &device, void *out, const void *q, const void *keys, const void *values, const int32_t *q_segment,
-                      const int32_t *k_segment, const int32_t *key_position, int64_t batch, int64_t capacity, int64_t n_heads,
-                      int64_t n_kv_heads, int64_t head_dim, int64_t window, float scale, float softcap, int32_t dtype, void *workspace,
-                      int64_t workspace_bytes);
+int64_t attention_decode_workspace_bytes(sails_device &device, const AttentionSizes &sizes);
+void attention_decode(sails_device &device, const AttentionDecode &attention, Workspace workspace);
 void decode_advance(sails_device &device, int32_t *history, int32_t *positions, int32_t *key_position, int32_t *step, const int32_t *ids,
                     int64_t batch, int64_t n_steps);
 
@@ -176,30 +147,19 @@ void adamw_8bit(sails_device &device, float *const *params, void *const *m, void
                 int64_t count);
 
 // ---- sae
-int64_t sae_encode_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t activation, int64_t k,
-                                   int32_t dtype);
-void sae_encode(sails_device &device, int32_t *indices, float *values, int32_t *counts, const void *x, const void *w_enc, const float *bias,
-                const float *threshold, const float *scale, const float *gate_bias, int64_t n_tokens, int64_t d_in, int64_t d_sae,
-                int64_t capacity, int32_t activation, int64_t k, int32_t dtype, void *workspace, int64_t workspace_bytes);
-void sae_encode_backward(sails_device &device, float *dx, const float *dvalues, const int32_t *indices, const int32_t *counts,
-                         const void *w_enc, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
+int64_t sae_encode_workspace_bytes(sails_device &device, const SaeEncoderSizes &sizes);
+void sae_encode(sails_device &device, const SaeEncode &encode, Workspace workspace);
+void sae_encode_backward(sails_device &device, float *dx, const SaeCodes &codes, const void *w_enc, const float *scale, int64_t d_in,
                          int32_t dtype);
-void sae_decode(sails_device &device, float *recon, const int32_t *indices, const float *values, const int32_t *counts, const void *w_dec,
-                const float *bias, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity, int32_t dtype);
-void sae_decode_backward(sails_device &device, float *dvalues, const float *drecon, const int32_t *indices, const int32_t *counts,
-                         const void *w_dec, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
-                         int32_t dtype);
-void sae_densify(sails_device &device, float *acts, const int32_t *indices, const float *values, const int32_t *counts, int64_t n_tokens,
-                 int64_t d_sae, int64_t capacity);
-void sae_accumulate(sails_device &device, double *sum, double *active, const int32_t *indices, const float *values, const int32_t *counts,
-                    const int32_t *token_class, const float *token_weight, int64_t n_tokens, int64_t d_sae, int64_t capacity,
-                    int64_t n_classes);
-int64_t sae_statistics_workspace_bytes(sails_device &device, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t n_classes,
-                                       int32_t activation, int32_t dtype);
-void sae_statistics(sails_device &device, double *sum, double *sum_squares, double *active, const void *x, const void *w_enc,
-                    const float *bias, const float *threshold, const float *scale, const float *gate_bias, const int32_t *token_class,
-                    const float *token_weight, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t n_classes, int32_t activation,
-                    int32_t dtype, void *workspace, int64_t workspace_bytes);
+void sae_decode(sails_device &device, float *recon, const SaeCodes &codes, const void *w_dec, const float *bias, const float *scale,
+                int64_t d_in, int32_t dtype);
+void sae_decode_backward(sails_device &device, float *dvalues, const float *drecon, const SaeCodes &codes, const void *w_dec,
+                         const float *scale, int64_t d_in, int32_t dtype);
+void sae_densify(sails_device &device, float *acts, const SaeCodes &codes);
+void sae_accumulate(sails_device &device, double *sum, double *active, const SaeCodes &codes, const int32_t *token_class,
+                    const float *token_weight, int64_t n_classes);
+int64_t sae_statistics_workspace_bytes(sails_device &device, const SaeEncoderSizes &sizes);
+void sae_statistics(sails_device &device, const SaeStatistics &statistics, Workspace workspace);
 void standardize_forward(sails_device &device, float *y, float *mean, float *std, const float *x, int64_t n_rows, int64_t n_cols,
                          float eps);
 void standardize_backward(sails_device &device, float *dx, const float *dy, const float *dmean, const float *dstd, const float *x,

@@ -5,8 +5,18 @@
 #include "shell/device.h"
 
 namespace backend = sails::backend;
+using sails::AttentionInputs;
+using sails::AttentionSizes;
 using sails::elements;
 using sails::guarded;
+using sails::HeadLossSizes;
+using sails::LinearGluForward;
+using sails::LinearGluSizes;
+using sails::LinearSetForward;
+using sails::LinearSetSizes;
+using sails::LinearSizes;
+using sails::LoraBackward;
+using sails::LoraForward;
 using sails::require;
 using sails::require_f32;
 using sails::require_f32_or_bf16;
@@ -15,3 +25,6 @@ using sails::require_pointer;
 using sails::require_size;
 using sails::require_tensor;
 using sails::require_workspace;
+using sails::SaeCodes;
+using sails::SaeEncoder;
+using sails::SaeEncoderSizes;

@@ -46,7 +46,8 @@ int32_t sails_attention_decode_workspace_bytes(sails_device *device, int64_t *ou
     require(out_bytes != nullptr, "out_bytes is NULL");
     check_cache(batch, capacity, n_heads, n_kv_heads, head_dim, dtype);
     require(window >= 0, "window is negative");
-    *out_bytes = backend::attention_decode_workspace_bytes(*device, batch, capacity, n_heads, n_kv_heads, head_dim, window, dtype);
+    const AttentionSizes sizes{batch, 1, capacity, n_heads, n_kv_heads, head_dim, dtype, 0, 0, window};
+    *out_bytes = backend::attention_decode_workspace_bytes(*device, sizes);
   });
 }
 
@@ -67,10 +68,21 @@ int32_t sails_attention_decode(sails_device *device, void *out, const void *q, c
     require_pointer(k_segment, batch * capacity, 4, "k_segment");
     require_pointer(key_position, 1, 4, "key_position");
     if (rows == 0) return;
-    require_workspace(workspace, workspace_bytes,
-                      backend::attention_decode_workspace_bytes(*device, batch, capacity, n_heads, n_kv_heads, head_dim, window, dtype));
-    backend::attention_decode(*device, out, q, keys, values, q_segment, k_segment, key_position, batch, capacity, n_heads, n_kv_heads,
-                              head_dim, window, scale, softcap, dtype, workspace, workspace_bytes);
+    const AttentionSizes sizes{.batch = batch,
+                               .n_queries = 1,
+                               .n_keys = capacity,
+                               .n_heads = n_heads,
+                               .n_kv_heads = n_kv_heads,
+                               .head_dim = head_dim,
+                               .dtype = dtype,
+                               .kv_batch_stride = capacity * n_kv_heads * head_dim,
+                               .window = window,
+                               .scale = scale,
+                               .softcap = softcap};
+    const AttentionInputs inputs{.q = q, .k = keys, .v = values, .q_segment = q_segment, .k_segment = k_segment};
+    require_workspace(workspace, workspace_bytes, backend::attention_decode_workspace_bytes(*device, sizes));
+    backend::attention_decode(*device, {.sizes = sizes, .inputs = inputs, .out = out, .key_position = key_position},
+                              {workspace, workspace_bytes});
   });
 }
 

@@ -83,6 +83,9 @@ class Workspace {
     left_ -= bytes;
     return piece;
   }
+  // What is left.
+  void *data() const { return next_; }
+  int64_t bytes() const { return left_; }
 
  private:
   char *next_;

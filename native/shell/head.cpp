@@ -67,7 +67,7 @@ int32_t sails_head_loss_workspace_bytes(sails_device *device, int64_t *out_bytes
     elements({n_tokens, d_model}, "n_tokens, d_model");
     elements({vocab, d_model}, "vocab, d_model");
     require_f32_or_bf16(dtype, "hidden");
-    *out_bytes = backend::head_loss_workspace_bytes(*device, n_tokens, d_model, vocab, dtype);
+    *out_bytes = backend::head_loss_workspace_bytes(*device, {n_tokens, d_model, vocab, dtype});
   });
 }
 
@@ -85,9 +85,19 @@ int32_t sails_head_loss(sails_device *device, float *token_loss, float *dhidden,
     if (dembed != nullptr) require_f32(dembed, n_embed, "dembed");
     if (dhidden != nullptr || dembed != nullptr) require_f32(token_weight, n_tokens, "token_weight");
     if (n_tokens == 0) return;
-    require_workspace(workspace, workspace_bytes, backend::head_loss_workspace_bytes(*device, n_tokens, d_model, vocab, dtype));
-    backend::head_loss(*device, token_loss, dhidden, dembed, hidden, embed, targets, token_weight, n_tokens, d_model, vocab, softcap, dtype,
-                       workspace, workspace_bytes);
+    const HeadLossSizes sizes{.n_tokens = n_tokens, .d_model = d_model, .vocab = vocab, .dtype = dtype};
+    require_workspace(workspace, workspace_bytes, backend::head_loss_workspace_bytes(*device, sizes));
+    backend::head_loss(*device,
+                       {.sizes = sizes,
+                        .token_loss = token_loss,
+                        .dhidden = dhidden,
+                        .dembed = dembed,
+                        .hidden = hidden,
+                        .embed = embed,
+                        .targets = targets,
+                        .token_weight = token_weight,
+                        .softcap = softcap},
+                       {workspace, workspace_bytes});
   });
 }
 

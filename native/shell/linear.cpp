@@ -3,46 +3,51 @@
 
 namespace {
 
-void check_lora(int64_t n, int64_t d_in, int64_t d_out, int64_t r) {
-  elements({n, d_in}, "n, d_in");
-  elements({n, d_out}, "n, d_out");
-  elements({n, r}, "n, r");
-  elements({r, d_in}, "r, d_in");
-  elements({d_out, r}, "d_out, r");
+void check_lora(const LinearSizes &s) {
+  elements({s.n, s.d_in}, "n, d_in");
+  elements({s.n, s.d_out}, "n, d_out");
+  elements({s.n, s.r}, "n, r");
+  elements({s.r, s.d_in}, "r, d_in");
+  elements({s.d_out, s.r}, "d_out, r");
 }
 
 // The adapter of a linear map: present with r > 0, absent with r = 0.
-void check_adapter(const float *h, const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r) {
-  require(r > 0 || (h == nullptr && lora_a == nullptr && lora_b == nullptr), "r is 0, but h, lora_a or lora_b is not NULL");
-  if (h != nullptr) require_f32(h, n * r, "h");
-  require_f32(lora_a, r * d_in, "lora_a");
-  require_f32(lora_b, d_out * r, "lora_b");
+void check_adapter(const LinearSizes &s, const float *h, const float *lora_a, const float *lora_b) {
+  require(s.r > 0 || (h == nullptr && lora_a == nullptr && lora_b == nullptr), "r is 0, but h, lora_a or lora_b is not NULL");
+  if (h != nullptr) require_f32(h, s.n * s.r, "h");
+  require_f32(lora_a, s.r * s.d_in, "lora_a");
+  require_f32(lora_b, s.d_out * s.r, "lora_b");
 }
 
-void check_maps(const int64_t *d_out, const int64_t *r, int64_t count, int64_t n, int64_t d_in, int32_t y_dtype, int32_t dtype) {
-  require_size(count, "count");
-  require_pointer(d_out, count, 8, "d_out");
-  require_pointer(r, count, 8, "r");
-  require_f32_or_bf16(y_dtype, "ys");
-  require_f32_or_bf16(dtype, "x and weights");
-  require(y_dtype == SAILS_F32 || dtype == SAILS_BF16, "ys are bf16 where x and weights are f32");
-  elements({n, d_in}, "n, d_in");
-  for (int64_t i = 0; i < count; i++) {
-    elements({d_out[i], d_in}, "d_out, d_in");
-    elements({n, d_out[i]}, "n, d_out");
-    elements({r[i], d_in}, "r, d_in");
-    elements({r[i], d_out[i]}, "r, d_out");
-    elements({n, r[i]}, "n, r");
+void check_maps(const LinearSetSizes &s) {
+  require_size(s.count, "count");
+  require_pointer(s.d_out, s.count, 8, "d_out");
+  require_pointer(s.r, s.count, 8, "r");
+  require_f32_or_bf16(s.y_dtype, "ys");
+  require_f32_or_bf16(s.dtype, "x and weights");
+  require(s.y_dtype == SAILS_F32 || s.dtype == SAILS_BF16, "ys are bf16 where x and weights are f32");
+  elements({s.n, s.d_in}, "n, d_in");
+  for (int64_t i = 0; i < s.count; i++) {
+    elements({s.d_out[i], s.d_in}, "d_out, d_in");
+    elements({s.n, s.d_out[i]}, "n, d_out");
+    elements({s.r[i], s.d_in}, "r, d_in");
+    elements({s.r[i], s.d_out[i]}, "r, d_out");
+    elements({s.n, s.r[i]}, "n, r");
   }
 }
 
-void check_adapter(const float *lora_a, const float *lora_b, int64_t d_in, int64_t d_out, int64_t r, const char *name) {
-  if (r == 0) {
+void check_pair(const LinearGluSizes &s) {
+  const int64_t d_outs[] = {s.d_out, s.d_out};
+  check_maps({2, s.n, s.d_in, d_outs, s.r, s.dtype, s.dtype});
+}
+
+void check_adapter(const LinearSizes &s, const float *lora_a, const float *lora_b, const char *name) {
+  if (s.r == 0) {
     require(lora_a == nullptr && lora_b == nullptr, std::string(name) + " has r 0, but its adapter is not NULL");
     return;
   }
-  require_f32(lora_a, r * d_in, name);
-  require_f32(lora_b, d_out * r, name);
+  require_f32(lora_a, s.r * s.d_in, name);
+  require_f32(lora_b, s.d_out * s.r, name);
 }
 
 }  // namespace
@@ -52,8 +57,9 @@ extern "C" {
 int32_t sails_lora_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in, int64_t d_out, int64_t r) {
   return guarded(device, "sails_lora_forward_workspace_bytes", [&] {
     require(out_bytes != nullptr, "out_bytes is NULL");
-    check_lora(n, d_in, d_out, r);
-    *out_bytes = backend::lora_forward_workspace_bytes(*device, n, d_in, d_out, r);
+    const LinearSizes sizes{n, d_in, d_out, r};
+    check_lora(sizes);
+    *out_bytes = backend::lora_forward_workspace_bytes(*device, sizes);
   });
 }
 
@@ -61,23 +67,26 @@ int32_t sails_lora_forward(sails_device *device, void *y, float *h, const void *
                            int64_t d_in, int64_t d_out, int64_t r, float scale, int32_t y_dtype, int32_t x_dtype, void *workspace,
                            int64_t workspace_bytes) {
   return guarded(device, "sails_lora_forward", [&] {
-    check_lora(n, d_in, d_out, r);
+    const LinearSizes sizes{.n = n, .d_in = d_in, .d_out = d_out, .r = r, .y_dtype = y_dtype, .dtype = x_dtype};
+    check_lora(sizes);
     require_tensor(y, n * d_out, y_dtype, "y");
     require_f32(h, n * r, "h");
     require_tensor(x, n * d_in, x_dtype, "x");
     require_f32(lora_a, r * d_in, "lora_a");
     require_f32(lora_b, d_out * r, "lora_b");
     if (n == 0 || r == 0) return;
-    require_workspace(workspace, workspace_bytes, backend::lora_forward_workspace_bytes(*device, n, d_in, d_out, r));
-    backend::lora_forward(*device, y, h, x, lora_a, lora_b, n, d_in, d_out, r, scale, y_dtype, x_dtype, workspace, workspace_bytes);
+    require_workspace(workspace, workspace_bytes, backend::lora_forward_workspace_bytes(*device, sizes));
+    backend::lora_forward(*device, {.sizes = sizes, .y = y, .h = h, .x = x, .lora_a = lora_a, .lora_b = lora_b, .scale = scale},
+                          {workspace, workspace_bytes});
   });
 }
 
 int32_t sails_lora_backward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in, int64_t d_out, int64_t r) {
   return guarded(device, "sails_lora_backward_workspace_bytes", [&] {
     require(out_bytes != nullptr, "out_bytes is NULL");
-    check_lora(n, d_in, d_out, r);
-    *out_bytes = backend::lora_backward_workspace_bytes(*device, n, d_in, d_out, r);
+    const LinearSizes sizes{n, d_in, d_out, r};
+    check_lora(sizes);
+    *out_bytes = backend::lora_backward_workspace_bytes(*device, sizes);
   });
 }
 
@@ -85,7 +94,8 @@ int32_t sails_lora_backward(sails_device *device, float *dx, float *dlora_a, flo
                             const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r, float scale,
                             int32_t dy_dtype, int32_t x_dtype, void *workspace, int64_t workspace_bytes) {
   return guarded(device, "sails_lora_backward", [&] {
-    check_lora(n, d_in, d_out, r);
+    const LinearSizes sizes{.n = n, .d_in = d_in, .d_out = d_out, .r = r, .y_dtype = dy_dtype, .dtype = x_dtype};
+    check_lora(sizes);
     if (dx != nullptr) require_f32(dx, n * d_in, "dx");
     require_f32(dlora_a, r * d_in, "dlora_a");
     require_f32(dlora_b, d_out * r, "dlora_b");
@@ -95,9 +105,18 @@ int32_t sails_lora_backward(sails_device *device, float *dx, float *dlora_a, flo
     require_f32(lora_a, r * d_in, "lora_a");
     require_f32(lora_b, d_out * r, "lora_b");
     if (n == 0 || r == 0) return;
-    require_workspace(workspace, workspace_bytes, backend::lora_backward_workspace_bytes(*device, n, d_in, d_out, r));
-    backend::lora_backward(*device, dx, dlora_a, dlora_b, dy, x, h, lora_a, lora_b, n, d_in, d_out, r, scale, dy_dtype, x_dtype, workspace,
-                           workspace_bytes);
+    const LoraBackward lora{.sizes = sizes,
+                            .dx = dx,
+                            .dlora_a = dlora_a,
+                            .dlora_b = dlora_b,
+                            .dy = dy,
+                            .x = x,
+                            .h = h,
+                            .lora_a = lora_a,
+                            .lora_b = lora_b,
+                            .scale = scale};
+    require_workspace(workspace, workspace_bytes, backend::lora_backward_workspace_bytes(*device, sizes));
+    backend::lora_backward(*device, lora, {workspace, workspace_bytes});
   });
 }
 
@@ -105,10 +124,11 @@ int32_t sails_linear_forward_workspace_bytes(sails_device *device, int64_t *out_
                                              int32_t y_dtype, int32_t dtype) {
   return guarded(device, "sails_linear_forward_workspace_bytes", [&] {
     require(out_bytes != nullptr, "out_bytes is NULL");
-    check_lora(n, d_in, d_out, r);
+    const LinearSizes sizes{n, d_in, d_out, r, y_dtype, dtype};
+    check_lora(sizes);
     require_f32_or_bf16(y_dtype, "y");
     require_f32_or_bf16(dtype, "x and weight");
-    *out_bytes = backend::linear_forward_workspace_bytes(*device, n, d_in, d_out, r, y_dtype, dtype);
+    *out_bytes = backend::linear_forward_workspace_bytes(*device, sizes);
   });
 }
 
@@ -116,7 +136,8 @@ int32_t sails_linear_forward(sails_device *device, void *y, float *h, const void
                              const void *residual, const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out,
                              int64_t r, float scale, int32_t y_dtype, int32_t dtype, void *workspace, int64_t workspace_bytes) {
   return guarded(device, "sails_linear_forward", [&] {
-    check_lora(n, d_in, d_out, r);
+    const LinearSizes sizes{.n = n, .d_in = d_in, .d_out = d_out, .r = r, .y_dtype = y_dtype, .dtype = dtype};
+    check_lora(sizes);
     elements({d_out, d_in}, "d_out, d_in");
     require_tensor(y, n * d_out, y_dtype, "y");
     require_tensor(x, n * d_in, dtype, "x");
@@ -124,12 +145,12 @@ int32_t sails_linear_forward(sails_device *device, void *y, float *h, const void
     require(y_dtype == SAILS_F32 || dtype == SAILS_BF16, "y is bf16 where x and weight are f32");
     if (bias != nullptr) require_f32(bias, d_out, "bias");
     if (residual != nullptr) require_tensor(residual, n * d_out, y_dtype, "residual");
-    check_adapter(h, lora_a, lora_b, n, d_in, d_out, r);
+    check_adapter(sizes, h, lora_a, lora_b);
     require_f32(h, n * r, "h");
     if (n == 0) return;
-    require_workspace(workspace, workspace_bytes, backend::linear_forward_workspace_bytes(*device, n, d_in, d_out, r, y_dtype, dtype));
-    backend::linear_forward(*device, y, h, x, weight, bias, residual, lora_a, lora_b, n, d_in, d_out, r, scale, y_dtype, dtype, workspace,
-                            workspace_bytes);
+    const LoraForward lora{.sizes = sizes, .y = y, .h = h, .x = x, .lora_a = lora_a, .lora_b = lora_b, .scale = scale};
+    require_workspace(workspace, workspace_bytes, backend::linear_forward_workspace_bytes(*device, sizes));
+    backend::linear_forward(*device, {lora, weight, bias, residual}, {workspace, workspace_bytes});
   });
 }
 
@@ -137,9 +158,10 @@ int32_t sails_linear_backward_workspace_bytes(sails_device *device, int64_t *out
                                               int32_t dtype) {
   return guarded(device, "sails_linear_backward_workspace_bytes", [&] {
     require(out_bytes != nullptr, "out_bytes is NULL");
-    check_lora(n, d_in, d_out, r);
+    const LinearSizes sizes{n, d_in, d_out, r, dtype, dtype};
+    check_lora(sizes);
     require_f32_or_bf16(dtype, "x and weight");
-    *out_bytes = backend::linear_backward_workspace_bytes(*device, n, d_in, d_out, r, dtype);
+    *out_bytes = backend::linear_backward_workspace_bytes(*device, sizes);
   });
 }
 
@@ -148,12 +170,13 @@ int32_t sails_linear_backward(sails_device *device, float *dx, float *dlora_a, f
                               int64_t d_out, int64_t r, float scale, int32_t accumulate_dx, int32_t dtype, void *workspace,
                               int64_t workspace_bytes) {
   return guarded(device, "sails_linear_backward", [&] {
-    check_lora(n, d_in, d_out, r);
+    const LinearSizes sizes{.n = n, .d_in = d_in, .d_out = d_out, .r = r, .y_dtype = dtype, .dtype = dtype};
+    check_lora(sizes);
     elements({d_out, d_in}, "d_out, d_in");
     require_f32(dx, n * d_in, "dx");
     require_tensor(dy, n * d_out, dtype, "dy");
     require_tensor(weight, d_out * d_in, dtype, "weight");
-    check_adapter(h, lora_a, lora_b, n, d_in, d_out, r);
+    check_adapter(sizes, h, lora_a, lora_b);
     require((dlora_a == nullptr) == (dlora_b == nullptr) || n * r == 0, "dlora_a and dlora_b are both wanted or both NULL");
     if (dlora_a != nullptr && r > 0) {
       require_f32(dlora_a, r * d_in, "dlora_a");
@@ -162,9 +185,18 @@ int32_t sails_linear_backward(sails_device *device, float *dx, float *dlora_a, f
       require_f32(h, n * r, "h");
     }
     if (n == 0) return;
-    require_workspace(workspace, workspace_bytes, backend::linear_backward_workspace_bytes(*device, n, d_in, d_out, r, dtype));
-    backend::linear_backward(*device, dx, dlora_a, dlora_b, dy, x, weight, h, lora_a, lora_b, n, d_in, d_out, r, scale, accumulate_dx,
-                             dtype, workspace, workspace_bytes);
+    const LoraBackward lora{.sizes = sizes,
+                            .dx = dx,
+                            .dlora_a = dlora_a,
+                            .dlora_b = dlora_b,
+                            .dy = dy,
+                            .x = x,
+                            .h = h,
+                            .lora_a = lora_a,
+                            .lora_b = lora_b,
+                            .scale = scale};
+    require_workspace(workspace, workspace_bytes, backend::linear_backward_workspace_bytes(*device, sizes));
+    backend::linear_backward(*device, {lora, weight, accumulate_dx != 0}, {workspace, workspace_bytes});
   });
 }
 
@@ -211,8 +243,9 @@ int32_t sails_linear_set_forward_workspace_bytes(sails_device *device, int64_t *
                                                  int64_t count, int64_t n, int64_t d_in, int32_t y_dtype, int32_t dtype) {
   return guarded(device, "sails_linear_set_forward_workspace_bytes", [&] {
     require(out_bytes != nullptr, "out_bytes is NULL");
-    check_maps(d_out, r, count, n, d_in, y_dtype, dtype);
-    *out_bytes = backend::linear_set_forward_workspace_bytes(*device, d_out, r, count, n, d_in, y_dtype, dtype);
+    const LinearSetSizes sizes{count, n, d_in, d_out, r, y_dtype, dtype};
+    check_maps(sizes);
+    *out_bytes = backend::linear_set_forward_workspace_bytes(*device, sizes);
   });
 }
 
@@ -221,7 +254,8 @@ int32_t sails_linear_set_forward(sails_device *device, void *const *ys, const vo
                                  const float *scale, int64_t count, int64_t n, int64_t d_in, int32_t y_dtype, int32_t dtype,
                                  void *workspace, int64_t workspace_bytes) {
   return guarded(device, "sails_linear_set_forward", [&] {
-    check_maps(d_out, r, count, n, d_in, y_dtype, dtype);
+    const LinearSetSizes sizes{.count = count, .n = n, .d_in = d_in, .d_out = d_out, .r = r, .y_dtype = y_dtype, .dtype = dtype};
+    check_maps(sizes);
     require_pointer(ys, count, 8, "ys");
     require_pointer(weights, count, 8, "weights");
     require_pointer(lora_as, count, 8, "lora_as");
@@ -231,13 +265,13 @@ int32_t sails_linear_set_forward(sails_device *device, void *const *ys, const vo
     for (int64_t i = 0; i < count; i++) {
       require_tensor(ys[i], n * d_out[i], y_dtype, "ys[i]");
       require_tensor(weights[i], d_out[i] * d_in, dtype, "weights[i]");
-      check_adapter(lora_as[i], lora_bs[i], d_in, d_out[i], r[i], "lora_as[i], lora_bs[i]");
+      check_adapter(sizes.map(i), lora_as[i], lora_bs[i], "lora_as[i], lora_bs[i]");
     }
     if (n == 0 || count == 0) return;
-    require_workspace(workspace, workspace_bytes,
-                      backend::linear_set_forward_workspace_bytes(*device, d_out, r, count, n, d_in, y_dtype, dtype));
-    backend::linear_set_forward(*device, ys, x, weights, lora_as, lora_bs, d_out, r, scale, count, n, d_in, y_dtype, dtype, workspace,
-                                workspace_bytes);
+    const LinearSetForward set{
+        .sizes = sizes, .ys = ys, .x = x, .weights = weights, .lora_as = lora_as, .lora_bs = lora_bs, .scale = scale};
+    require_workspace(workspace, workspace_bytes, backend::linear_set_forward_workspace_bytes(*device, sizes));
+    backend::linear_set_forward(*device, set, {workspace, workspace_bytes});
   });
 }
 
@@ -245,9 +279,9 @@ int32_t sails_linear_glu_forward_workspace_bytes(sails_device *device, int64_t *
                                                  int64_t gate_r, int64_t up_r, int32_t dtype) {
   return guarded(device, "sails_linear_glu_forward_workspace_bytes", [&] {
     require(out_bytes != nullptr, "out_bytes is NULL");
-    const int64_t d_outs[] = {d_out, d_out}, rs[] = {gate_r, up_r};
-    check_maps(d_outs, rs, 2, n, d_in, dtype, dtype);
-    *out_bytes = backend::linear_glu_forward_workspace_bytes(*device, n, d_in, d_out, gate_r, up_r, dtype);
+    const LinearGluSizes sizes{n, d_in, d_out, {gate_r, up_r}, dtype};
+    check_pair(sizes);
+    *out_bytes = backend::linear_glu_forward_workspace_bytes(*device, sizes);
   });
 }
 
@@ -257,8 +291,8 @@ int32_t sails_linear_glu_forward(sails_device *device, void *y, void *gate, void
                                  int64_t up_r, float gate_scale, float up_scale, int32_t activation, int32_t dtype, void *workspace,
                                  int64_t workspace_bytes) {
   return guarded(device, "sails_linear_glu_forward", [&] {
-    const int64_t d_outs[] = {d_out, d_out}, rs[] = {gate_r, up_r};
-    check_maps(d_outs, rs, 2, n, d_in, dtype, dtype);
+    const LinearGluSizes sizes{.n = n, .d_in = d_in, .d_out = d_out, .r = {gate_r, up_r}, .dtype = dtype};
+    check_pair(sizes);
     require(activation == SAILS_GLU_GELU_TANH || activation == SAILS_GLU_SILU, "unknown activation " + std::to_string(activation));
     require_tensor(y, n * d_out, dtype, "y");
     require_tensor(x, n * d_in, dtype, "x");
@@ -269,14 +303,21 @@ int32_t sails_linear_glu_forward(sails_device *device, void *y, void *gate, void
     if (up_h != nullptr) require_f32(up_h, n * up_r, "up_h");
     require_tensor(gate_weight, d_out * d_in, dtype, "gate_weight");
     require_tensor(up_weight, d_out * d_in, dtype, "up_weight");
-    check_adapter(gate_lora_a, gate_lora_b, d_in, d_out, gate_r, "gate_lora");
-    check_adapter(up_lora_a, up_lora_b, d_in, d_out, up_r, "up_lora");
+    check_adapter(sizes.map(0), gate_lora_a, gate_lora_b, "gate_lora");
+    check_adapter(sizes.map(1), up_lora_a, up_lora_b, "up_lora");
     if (n * d_out == 0) return;
-    require_workspace(workspace, workspace_bytes,
-                      backend::linear_glu_forward_workspace_bytes(*device, n, d_in, d_out, gate_r, up_r, dtype));
-    backend::linear_glu_forward(*device, y, gate, up, gate_h, up_h, x, gate_weight, up_weight, gate_lora_a, gate_lora_b, up_lora_a,
-                                up_lora_b, n, d_in, d_out, gate_r, up_r, gate_scale, up_scale, activation, dtype, workspace,
-                                workspace_bytes);
+    const LinearGluForward glu{.sizes = sizes,
+                               .y = y,
+                               .kept = {gate, up},
+                               .hs = {gate_h, up_h},
+                               .x = x,
+                               .weights = {gate_weight, up_weight},
+                               .lora_as = {gate_lora_a, up_lora_a},
+                               .lora_bs = {gate_lora_b, up_lora_b},
+                               .scale = {gate_scale, up_scale},
+                               .activation = activation};
+    require_workspace(workspace, workspace_bytes, backend::linear_glu_forward_workspace_bytes(*device, sizes));
+    backend::linear_glu_forward(*device, glu, {workspace, workspace_bytes});
   });
 }
 

@@ -5,34 +5,38 @@
 
 namespace {
 
-void check_encoder(int64_t n_tokens, int64_t d_in, int64_t d_sae, int32_t activation, int64_t k) {
-  require(activation >= SAILS_SAE_RELU && activation <= SAILS_SAE_GATED,
-          "activation is " + std::to_string(activation) + ", expected 0 to 3");
-  require(k >= 0, "k is " + std::to_string(k) + ", expected 0 or more");
-  require(d_sae < (int64_t{1} << 31), "d_sae is past 2^31");
-  elements({n_tokens, d_in}, "n_tokens, d_in");
-  elements({d_in, d_sae}, "d_in, d_sae");
-  elements({n_tokens, std::min(k, d_sae)}, "k");
+// Of k, which may be any number, what there is to choose from.
+SaeEncoderSizes check_encoder(SaeEncoderSizes s) {
+  require(s.activation >= SAILS_SAE_RELU && s.activation <= SAILS_SAE_GATED,
+          "activation is " + std::to_string(s.activation) + ", expected 0 to 3");
+  require(s.k >= 0, "k is " + std::to_string(s.k) + ", expected 0 or more");
+  require(s.d_sae < (int64_t{1} << 31), "d_sae is past 2^31");
+  elements({s.n_tokens, s.d_in}, "n_tokens, d_in");
+  elements({s.d_in, s.d_sae}, "d_in, d_sae");
+  s.k = std::min(s.k, s.d_sae);
+  elements({s.n_tokens, s.k}, "k");
+  return s;
 }
 
 // The ids and counts themselves are the backend's to check.
-void check_codes(const int32_t *indices, const int32_t *counts, int64_t n_tokens, int64_t capacity) {
-  require_pointer(indices, elements({n_tokens, capacity}, "n_tokens, capacity"), 4, "indices");
-  require_pointer(counts, n_tokens, 4, "counts");
+void check_codes(const SaeCodes &codes) {
+  require_pointer(codes.indices, elements({codes.n_tokens, codes.capacity}, "n_tokens, capacity"), 4, "indices");
+  require_pointer(codes.counts, codes.n_tokens, 4, "counts");
 }
 
-void check_vectors(const float *bias, const float *threshold, const float *scale, const float *gate_bias, int64_t d_sae,
-                   int32_t activation) {
-  require((activation == SAILS_SAE_JUMPRELU) == (threshold != nullptr) || d_sae == 0, "threshold belongs to jumprelu, and only to it");
-  require((activation == SAILS_SAE_GATED) == (gate_bias != nullptr) || d_sae == 0, "gate_bias belongs to gated, and only to it");
-  for (const float *vector : {bias, threshold, scale, gate_bias})
-    if (vector != nullptr) require_f32(vector, d_sae, "bias, threshold, scale or gate_bias");
+void check_vectors(const SaeEncoder &encoder, const SaeEncoderSizes &s) {
+  require((s.activation == SAILS_SAE_JUMPRELU) == (encoder.threshold != nullptr) || s.d_sae == 0,
+          "threshold belongs to jumprelu, and only to it");
+  require((s.activation == SAILS_SAE_GATED) == (encoder.gate_bias != nullptr) || s.d_sae == 0,
+          "gate_bias belongs to gated, and only to it");
+  for (const float *vector : {encoder.bias, encoder.threshold, encoder.scale, encoder.gate_bias})
+    if (vector != nullptr) require_f32(vector, s.d_sae, "bias, threshold, scale or gate_bias");
 }
 
-void check_statistics(int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t n_classes, int32_t activation) {
-  check_encoder(n_tokens, d_in, d_sae, activation, 0);
-  elements({n_classes, d_sae}, "n_classes, d_sae");
-  if (activation == SAILS_SAE_TOPK)
+void check_statistics(const SaeEncoderSizes &s) {
+  check_encoder(s);
+  elements({s.n_classes, s.d_sae}, "n_classes, d_sae");
+  if (s.activation == SAILS_SAE_TOPK)
     throw sails::Error(SAILS_UNSUPPORTED, "topk has no statistics in one pass; use sails_sae_encode and sails_sae_accumulate");
 }
 
@@ -101,9 +105,9 @@ int32_t sails_sae_encode_workspace_bytes(sails_device *device, int64_t *out_byte
                                          int32_t activation, int64_t k, int32_t dtype) {
   return guarded(device, "sails_sae_encode_workspace_bytes", [&] {
     require(out_bytes != nullptr, "out_bytes is NULL");
-    check_encoder(n_tokens, d_in, d_sae, activation, k);
+    const SaeEncoderSizes sizes = check_encoder({n_tokens, d_in, d_sae, activation, dtype, k});
     require_f32_or_bf16(dtype, "x");
-    *out_bytes = backend::sae_encode_workspace_bytes(*device, n_tokens, d_in, d_sae, activation, std::min(k, d_sae), dtype);
+    *out_bytes = backend::sae_encode_workspace_bytes(*device, sizes);
   });
 }
 
@@ -112,20 +116,21 @@ int32_t sails_sae_encode(sails_device *device, int32_t *indices, float *values, 
                          int64_t d_in, int64_t d_sae, int64_t capacity, int32_t activation, int64_t k, int32_t dtype, void *workspace,
                          int64_t workspace_bytes) {
   return guarded(device, "sails_sae_encode", [&] {
-    check_encoder(n_tokens, d_in, d_sae, activation, k);
+    const SaeEncoderSizes sizes =
+        check_encoder({.n_tokens = n_tokens, .d_in = d_in, .d_sae = d_sae, .activation = activation, .dtype = dtype, .k = k});
+    const SaeEncoder encoder{.x = x, .w_enc = w_enc, .bias = bias, .threshold = threshold, .scale = scale, .gate_bias = gate_bias};
     const int64_t n_codes = elements({n_tokens, capacity}, "n_tokens, capacity");
     require_tensor(x, n_tokens * d_in, dtype, "x");
     require_tensor(w_enc, d_in * d_sae, dtype, "w_enc");
     require_pointer(indices, n_codes, 4, "indices");
     require_f32(values, n_codes, "values");
     require_pointer(counts, n_tokens, 4, "counts");
-    check_vectors(bias, threshold, scale, gate_bias, d_sae, activation);
+    check_vectors(encoder, sizes);
     if (n_tokens == 0) return;
-    k = std::min(k, d_sae);
-    require_workspace(workspace, workspace_bytes,
-                      backend::sae_encode_workspace_bytes(*device, n_tokens, d_in, d_sae, activation, k, dtype));
-    backend::sae_encode(*device, indices, values, counts, x, w_enc, bias, threshold, scale, gate_bias, n_tokens, d_in, d_sae, capacity,
-                        activation, k, dtype, workspace, workspace_bytes);
+    require_workspace(workspace, workspace_bytes, backend::sae_encode_workspace_bytes(*device, sizes));
+    backend::sae_encode(*device,
+                        {.sizes = sizes, .encoder = encoder, .indices = indices, .values = values, .counts = counts, .capacity = capacity},
+                        {workspace, workspace_bytes});
   });
 }
 
@@ -133,12 +138,13 @@ int32_t sails_sae_encode_backward(sails_device *device, float *dx, const float *
                                   const void *w_enc, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
                                   int32_t dtype) {
   return guarded(device, "sails_sae_encode_backward", [&] {
-    check_codes(indices, counts, n_tokens, capacity);
+    const SaeCodes codes{n_tokens, d_sae, capacity, indices, dvalues, counts};
+    check_codes(codes);
     require_f32(dvalues, n_tokens * capacity, "dvalues");
     require_f32(dx, elements({n_tokens, d_in}, "n_tokens, d_in"), "dx");
     require_tensor(w_enc, elements({d_in, d_sae}, "d_in, d_sae"), dtype, "w_enc");
     if (scale != nullptr) require_f32(scale, d_sae, "scale");
-    backend::sae_encode_backward(*device, dx, dvalues, indices, counts, w_enc, scale, n_tokens, d_in, d_sae, capacity, dtype);
+    backend::sae_encode_backward(*device, dx, codes, w_enc, scale, d_in, dtype);
   });
 }
 
@@ -146,13 +152,14 @@ int32_t sails_sae_decode(sails_device *device, float *recon, const int32_t *indi
                          const void *w_dec, const float *bias, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae,
                          int64_t capacity, int32_t dtype) {
   return guarded(device, "sails_sae_decode", [&] {
-    check_codes(indices, counts, n_tokens, capacity);
+    const SaeCodes codes{n_tokens, d_sae, capacity, indices, values, counts};
+    check_codes(codes);
     require_f32(values, n_tokens * capacity, "values");
     require_f32(recon, elements({n_tokens, d_in}, "n_tokens, d_in"), "recon");
     require_tensor(w_dec, elements({d_sae, d_in}, "d_sae, d_in"), dtype, "w_dec");
     if (bias != nullptr) require_f32(bias, d_in, "bias");
     if (scale != nullptr) require_f32(scale, d_sae, "scale");
-    backend::sae_decode(*device, recon, indices, values, counts, w_dec, bias, scale, n_tokens, d_in, d_sae, capacity, dtype);
+    backend::sae_decode(*device, recon, codes, w_dec, bias, scale, d_in, dtype);
   });
 }
 
@@ -160,22 +167,24 @@ int32_t sails_sae_decode_backward(sails_device *device, float *dvalues, const fl
                                   const void *w_dec, const float *scale, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
                                   int32_t dtype) {
   return guarded(device, "sails_sae_decode_backward", [&] {
-    check_codes(indices, counts, n_tokens, capacity);
+    const SaeCodes codes{n_tokens, d_sae, capacity, indices, nullptr, counts};
+    check_codes(codes);
     require_f32(dvalues, n_tokens * capacity, "dvalues");
     require_f32(drecon, elements({n_tokens, d_in}, "n_tokens, d_in"), "drecon");
     require_tensor(w_dec, elements({d_sae, d_in}, "d_sae, d_in"), dtype, "w_dec");
     if (scale != nullptr) require_f32(scale, d_sae, "scale");
-    backend::sae_decode_backward(*device, dvalues, drecon, indices, counts, w_dec, scale, n_tokens, d_in, d_sae, capacity, dtype);
+    backend::sae_decode_backward(*device, dvalues, drecon, codes, w_dec, scale, d_in, dtype);
   });
 }
 
 int32_t sails_sae_densify(sails_device *device, float *acts, const int32_t *indices, const float *values, const int32_t *counts,
                           int64_t n_tokens, int64_t d_sae, int64_t capacity) {
   return guarded(device, "sails_sae_densify", [&] {
-    check_codes(indices, counts, n_tokens, capacity);
+    const SaeCodes codes{n_tokens, d_sae, capacity, indices, values, counts};
+    check_codes(codes);
     require_f32(values, n_tokens * capacity, "values");
     require_f32(acts, elements({n_tokens, d_sae}, "n_tokens, d_sae"), "acts");
-    backend::sae_densify(*device, acts, indices, values, counts, n_tokens, d_sae, capacity);
+    backend::sae_densify(*device, acts, codes);
   });
 }
 
@@ -183,14 +192,15 @@ int32_t sails_sae_accumulate(sails_device *device, double *sum, double *active, 
                              const int32_t *counts, const int32_t *token_class, const float *token_weight, int64_t n_tokens, int64_t d_sae,
                              int64_t capacity, int64_t n_classes) {
   return guarded(device, "sails_sae_accumulate", [&] {
-    check_codes(indices, counts, n_tokens, capacity);
+    const SaeCodes codes{n_tokens, d_sae, capacity, indices, values, counts};
+    check_codes(codes);
     require_f32(values, n_tokens * capacity, "values");
     const int64_t n = elements({n_classes, d_sae}, "n_classes, d_sae");
     require_pointer(sum, n, 8, "sum");
     if (active != nullptr) require_pointer(active, n, 8, "active");
     require_pointer(token_class, n_tokens, 4, "token_class");
     if (token_weight != nullptr) require_f32(token_weight, n_tokens, "token_weight");
-    backend::sae_accumulate(*device, sum, active, indices, values, counts, token_class, token_weight, n_tokens, d_sae, capacity, n_classes);
+    backend::sae_accumulate(*device, sum, active, codes, token_class, token_weight, n_classes);
   });
 }
 
@@ -198,9 +208,10 @@ int32_t sails_sae_statistics_workspace_bytes(sails_device *device, int64_t *out_
                                              int64_t n_classes, int32_t activation, int32_t dtype) {
   return guarded(device, "sails_sae_statistics_workspace_bytes", [&] {
     require(out_bytes != nullptr, "out_bytes is NULL");
-    check_statistics(n_tokens, d_in, d_sae, n_classes, activation);
+    const SaeEncoderSizes sizes{n_tokens, d_in, d_sae, activation, dtype, 0, n_classes};
+    check_statistics(sizes);
     require_f32_or_bf16(dtype, "x");
-    *out_bytes = backend::sae_statistics_workspace_bytes(*device, n_tokens, d_in, d_sae, n_classes, activation, dtype);
+    *out_bytes = backend::sae_statistics_workspace_bytes(*device, sizes);
   });
 }
 
@@ -209,21 +220,30 @@ int32_t sails_sae_statistics(sails_device *device, double *sum, double *sum_squa
                              const int32_t *token_class, const float *token_weight, int64_t n_tokens, int64_t d_in, int64_t d_sae,
                              int64_t n_classes, int32_t activation, int32_t dtype, void *workspace, int64_t workspace_bytes) {
   return guarded(device, "sails_sae_statistics", [&] {
-    check_statistics(n_tokens, d_in, d_sae, n_classes, activation);
+    const SaeEncoderSizes sizes{
+        .n_tokens = n_tokens, .d_in = d_in, .d_sae = d_sae, .activation = activation, .dtype = dtype, .n_classes = n_classes};
+    const SaeEncoder encoder{.x = x, .w_enc = w_enc, .bias = bias, .threshold = threshold, .scale = scale, .gate_bias = gate_bias};
+    check_statistics(sizes);
     const int64_t n = n_classes * d_sae;
     require_pointer(sum, n, 8, "sum");
     if (sum_squares != nullptr) require_pointer(sum_squares, n, 8, "sum_squares");
     if (active != nullptr) require_pointer(active, n, 8, "active");
     require_tensor(x, n_tokens * d_in, dtype, "x");
     require_tensor(w_enc, d_in * d_sae, dtype, "w_enc");
-    check_vectors(bias, threshold, scale, gate_bias, d_sae, activation);
+    check_vectors(encoder, sizes);
     require_pointer(token_class, n_tokens, 4, "token_class");
     if (token_weight != nullptr) require_f32(token_weight, n_tokens, "token_weight");
     if (n_tokens == 0 || n == 0) return;
-    require_workspace(workspace, workspace_bytes,
-                      backend::sae_statistics_workspace_bytes(*device, n_tokens, d_in, d_sae, n_classes, activation, dtype));
-    backend::sae_statistics(*device, sum, sum_squares, active, x, w_enc, bias, threshold, scale, gate_bias, token_class, token_weight,
-                            n_tokens, d_in, d_sae, n_classes, activation, dtype, workspace, workspace_bytes);
+    require_workspace(workspace, workspace_bytes, backend::sae_statistics_workspace_bytes(*device, sizes));
+    backend::sae_statistics(*device,
+                            {.sizes = sizes,
+                             .encoder = encoder,
+                             .sum = sum,
+                             .sum_squares = sum_squares,
+                             .active = active,
+                             .token_class = token_class,
+                             .token_weight = token_weight},
+                            {workspace, workspace_bytes});
   });
 }
 

@@ -11,6 +11,8 @@
 
 #include <cstdint>
 
+#include "shell/operands.h"  // its structs alone: its inline functions are not for isa/*.cpp
+
 namespace sails {
 
 struct Kernels;
@@ -119,12 +121,7 @@ struct LossKernels {
   float (*row)(void *dlogits, const float *logits, int64_t vocab, int64_t target, float weight, float cap, int32_t dlogits_dtype);
 };
 
-struct AttentionCall {
-  const void *q, *k, *v;
-  const int32_t *q_segment, *k_segment;
-  int64_t batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim, kv_batch_stride, query_offset, window;
-  float scale, softcap;
-  int32_t dtype;
+struct AttentionCall : AttentionSizes, AttentionInputs {
   int threads;
 };
 

@@ -10,7 +10,13 @@ import org.jspecify.annotations.NullMarked;
     // Options and configurations are given out as JSON.
     requires transitive com.fasterxml.jackson.databind;
     requires ai.djl.tokenizers;
+    // Parquet. The codec is a module that nobody else asks for.
+    requires dev.hardwood.core;
+    requires com.github.luben.zstd_jni;
     requires ejml.core;
+    requires jinjava;
+    // Jinjava names java.beans.
+    requires java.desktop;
     requires ejml.ddense;
     requires java.net.http;
     requires jdk.jfr;

@@ -28,6 +28,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.SortedMap;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -51,7 +52,7 @@ final class AlignCommand implements Callable<Integer> {
     private @Nullable Path subspaceFile;
 
     @Option(names = "--sae", paramLabel = "LAYER=PATH", description = "SAE to find the subspace with first; repeat for more layers")
-    private Map<Integer, Path> saes = new LinkedHashMap<>();
+    private List<String> saes = List.of();
 
     @Mixin
     private DataArguments data;
@@ -80,6 +81,7 @@ final class AlignCommand implements Callable<Integer> {
             return plan(options);
         }
         requireSubspaceChoice(options);
+        SortedMap<Integer, Path> saePaths = SaeArguments.parse(saes, common);
         MatmulPeak peak = training.peak();
         if (out == null) {
             throw common.wrong("--out is missing: name the directory to write");
@@ -92,7 +94,7 @@ final class AlignCommand implements Callable<Integer> {
              CausalModel loaded = CausalModel.load(model, engine, new ModelOptions(common.dtype(), writable, false))) {
             List<TokenPair> pairs = data.load(model, common);
             Map<String, String> provenance = new LinkedHashMap<>();
-            SafetySubspace subspace = subspace(loaded, engine, pairs, provenance);
+            SafetySubspace subspace = subspace(loaded, engine, pairs, saePaths, provenance);
             AlignResult result;
             try (ProgressBar bar = common.progress("align"); StopSignal signal = new StopSignal(common::message)) {
                 result = new AlignRun(loaded, model, options, subspace, origin(provenance)).run(pairs, out, bar,
@@ -133,7 +135,8 @@ final class AlignCommand implements Callable<Integer> {
         }
     }
 
-    private @Nullable SafetySubspace subspace(CausalModel loaded, Engine engine, List<TokenPair> pairs, Map<String, String> provenance) {
+    private @Nullable SafetySubspace subspace(CausalModel loaded, Engine engine, List<TokenPair> pairs, SortedMap<Integer, Path> saePaths,
+        Map<String, String> provenance) {
         if (subspaceFile != null) {
             SafetySubspace subspace = SafetySubspace.read(subspaceFile);
             subspace.requireModel(loaded.config(), subspaceFile, model);
@@ -147,7 +150,7 @@ final class AlignCommand implements Callable<Integer> {
             provenance.put("data.sha256", FileHash.sha256(data.path()));
             return null;
         }
-        try (SaeArguments.Opened opened = SaeArguments.open(saes, engine); ProgressBar bar = common.progress("features")) {
+        try (SaeArguments.Opened opened = SaeArguments.open(saePaths, engine); ProgressBar bar = common.progress("features")) {
             provenance.putAll(SubspaceCommand.provenance(model, data, opened));
             return new SubspacePipeline(loaded, model, opened.saes(), OptionFlags.values(command, SubspaceOptions.defaults())).build(pairs,
                 provenance, bar);

@@ -14,8 +14,8 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The command line as it was typed. Java decodes it in the locale's encoding ({@code sun.jnu.encoding}) before it starts: in the C locale all
- * but ASCII is gone by then, in Latin-1 UTF-8 is read as something else. The system still has the bytes.
+ * The command line as it was typed. Java decodes it in the locale's encoding ({@code sun.jnu.encoding}) before it starts: in the C locale
+ * all but ASCII is gone by then, in Latin-1 UTF-8 is read as something else. The system still has the bytes.
  */
 final class Arguments {
     private static final Path COMMAND_LINE = Path.of("/proc/self/cmdline");

@@ -18,8 +18,8 @@ final class DataArguments {
     private CommandSpec command;
 
     @Option(names = "--data", paramLabel = "FILE",
-        description = "HH-RLHF or TRL preference jsonl(.gz), or safetensors with aligned.* and unaligned.* input_ids,"
-            + " attention_mask, token_mask")
+        description = "preference data (HH-RLHF, TRL, UltraFeedback, Orca, PKU-SafeRLHF, ShareGPT) as jsonl, json, gzip of them or"
+            + " Parquet, or safetensors with aligned.* and unaligned.* input_ids, attention_mask, token_mask")
     private @Nullable Path data;
 
     Path path() {

@@ -5,8 +5,10 @@ import io.sails4j.InputException;
 import io.sails4j.hub.HubCache;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
+import io.sails4j.model.Site;
 import io.sails4j.ops.Engine;
 import io.sails4j.sae.Sae;
+import io.sails4j.sae.SaeHook;
 import io.sails4j.sae.SaeMetrics;
 import io.sails4j.sae.SparseCodes;
 import io.sails4j.tensor.DType;
@@ -20,17 +22,23 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.concurrent.Callable;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 @Command(name = "encode", description = "Encode vectors with a sparse autoencoder: sparse codes, reconstruction, L0, FVU.")
 final class EncodeCommand implements Callable<Integer> {
+    private static final Pattern RESIDUAL = Pattern.compile("hidden\\.layer\\.(\\d{1,9})");
+    private static final Pattern OTHER_SITE = Pattern.compile("(grad\\.)?(hidden|attn_out|mlp_out)\\..*");
+
     @Mixin
     private CommonOptions common;
 
     @Option(names = "--sae", required = true, paramLabel = "PATH",
-        description = "Gemma Scope params.npz (or its directory), a SAELens or a Llama Scope directory, or ORG/NAME/DIR in the hub's cache")
+        description = "Gemma Scope params.npz (or its directory), a SAELens, sparsify or Llama Scope directory, or ORG/NAME/DIR in the"
+            + " hub's cache")
     private Path saePath;
 
     @Option(names = "--input", required = true, paramLabel = "FILE[:TENSOR]",
@@ -103,7 +111,23 @@ final class EncodeCommand implements Callable<Integer> {
                     path + ": tensor '" + name + "' is " + tensor.dtype() + " " + tensor.shape() + ", but " + sae.path()
                         + " reads floating-point vectors of d_in = " + sae.config().dIn());
             }
+            requireItsPlace(sae, path, name);
             return tensor.toFloatArray();
+        }
+    }
+
+    /** Where the tensor's name is one of `sails trace`, it tells where the vectors are from. */
+    private static void requireItsPlace(Sae sae, Path path, String name) {
+        SaeHook hook = sae.hook();
+        Matcher layer = RESIDUAL.matcher(name);
+        boolean embedding = name.equals(Site.EMBED.title(Site.NO_LAYER));
+        if (layer.matches()) {
+            sae.requireLayer(Integer.parseInt(layer.group(1)));
+        } else if (embedding && hook.place() == SaeHook.Place.RESIDUAL) {
+            sae.requireLayer(SaeHook.EMBEDDING);
+        } else if (OTHER_SITE.matcher(name).matches() && hook.place() != SaeHook.Place.UNTOLD) {
+            throw new InputException(path + ": tensor '" + name + "' has a name of `sails trace`, which is not the place that " + sae.path()
+                + " belongs to: '" + hook.name() + "', " + hook.describe() + "; give vectors of that place, under another name");
         }
     }
 

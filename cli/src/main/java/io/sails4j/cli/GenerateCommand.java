@@ -3,7 +3,9 @@ package io.sails4j.cli;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.InputException;
 import io.sails4j.data.ChatTemplate;
+import io.sails4j.data.Conversation;
 import io.sails4j.data.Message;
+import io.sails4j.data.StopTokens;
 import io.sails4j.data.Tokenizer;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
@@ -12,8 +14,9 @@ import io.sails4j.model.ModelSession;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.Graphs;
 import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
@@ -56,6 +59,13 @@ final class GenerateCommand implements Callable<Integer> {
         description = "record a step once and launch it for each token (default: where the backend can)")
     private String graphs;
 
+    @Option(names = "--system", paramLabel = "TEXT", description = "system turn before --chat or --messages, where the template knows one")
+    private @Nullable String system;
+
+    @Option(names = "--template", defaultValue = ChatTemplate.CHECKPOINT, paramLabel = "FILE|gemma2|llama3|checkpoint",
+        description = "chat template: a Jinja file, one of a family, or the checkpoint's (default; its family's where it has none)")
+    private String templateChoice;
+
     /** What to continue: exactly one of these. */
     static final class Prompt {
         @Option(names = "--prompt", paramLabel = "TEXT", description = "continue this text")
@@ -63,6 +73,10 @@ final class GenerateCommand implements Callable<Integer> {
 
         @Option(names = "--chat", paramLabel = "TEXT", description = "answer this message by the chat template")
         private @Nullable String chat;
+
+        @Option(names = "--messages", paramLabel = "FILE",
+            description = "answer this conversation: JSON, [{\"role\": \"user\", \"content\": \"...\"}, ...]")
+        private @Nullable Path messages;
 
         @Option(names = "--tokens", paramLabel = "ID,...", split = ",", description = "continue these token ids (no tokenizer is needed)")
         private @Nullable List<Integer> tokens;
@@ -76,11 +90,12 @@ final class GenerateCommand implements Callable<Integer> {
              ModelArguments.Opened adapters = arguments.openAdapters(model.config(), engine, common)) {
             List<Integer> ids = prompt.tokens;
             if (ids != null && !Files.exists(arguments.model().resolve("tokenizer.json"))) {
-                print(new Generator(session, adapters.stack()), model, null, check, ids.stream().mapToInt(i -> i).toArray());
+                print(new Generator(session, adapters.stack()), stops(model, null), null, check, ids.stream().mapToInt(i -> i).toArray());
                 return 0;
             }
             try (Tokenizer tokenizer = Tokenizer.load(arguments.model())) {
-                print(new Generator(session, adapters.stack()), model, tokenizer, check, promptIds(tokenizer));
+                ChatTemplate template = isChat() ? new ChatTemplate(tokenizer, templateChoice) : null;
+                print(new Generator(session, adapters.stack()), stops(model, template), tokenizer, check, promptIds(tokenizer, template));
             }
         }
         return 0;
@@ -93,28 +108,41 @@ final class GenerateCommand implements Callable<Integer> {
         return Graphs.valueOf(graphs.toUpperCase(Locale.ROOT));
     }
 
-    private int[] promptIds(Tokenizer tokenizer) {
+    private boolean isChat() {
+        boolean chat = prompt.chat != null || prompt.messages != null;
+        if (!chat && system != null) {
+            throw new InputException("--system belongs to a conversation: use it with --chat or --messages");
+        }
+        return chat;
+    }
+
+    private int[] promptIds(Tokenizer tokenizer, @Nullable ChatTemplate template) {
         if (prompt.tokens != null) {
             return prompt.tokens.stream().mapToInt(i -> i).toArray();
         }
-        if (prompt.text != null) {
-            return tokenizer.encodeWithBos(prompt.text);
+        if (template == null) {
+            return tokenizer.encodeWithBos(String.valueOf(prompt.text));
         }
-        String chat = String.valueOf(prompt.chat);
-        if (chat.isBlank()) {
-            throw new InputException("--chat is empty, expected a message");
+        List<Message> turns = new ArrayList<>();
+        if (system != null) {
+            turns.add(new Message("system", system));
         }
-        return new ChatTemplate(tokenizer).prompt(List.of(new Message("user", chat)));
+        if (prompt.messages != null) {
+            turns.addAll(Conversation.read(prompt.messages));
+        } else {
+            turns.add(new Message("user", String.valueOf(prompt.chat)));
+        }
+        if (turns.getLast().content().isBlank()) {
+            throw new InputException("the last message is empty, expected a text to answer");
+        }
+        return template.prompt(turns);
     }
 
-    private void print(Generator generator, CausalModel model, @Nullable Tokenizer tokenizer, GenerationOptions o, int[] ids) {
-        Set<Integer> stop = new LinkedHashSet<>();
-        if (!ignoreEos) {
-            stop.addAll(model.config().eosIds());
-            if (tokenizer != null) {
-                Arrays.stream(tokenizer.stopIds()).forEach(stop::add);
-            }
-        }
+    private Set<Integer> stops(CausalModel model, @Nullable ChatTemplate template) {
+        return ignoreEos ? Set.of() : StopTokens.of(arguments.model(), model.config(), template);
+    }
+
+    private void print(Generator generator, Set<Integer> stop, @Nullable Tokenizer tokenizer, GenerationOptions o, int[] ids) {
         long start = System.nanoTime();
         int[] fresh;
         try (ProgressBar bar = common.progress("generate")) {

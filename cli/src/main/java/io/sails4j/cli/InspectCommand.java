@@ -4,9 +4,16 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.InputException;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.Projection;
+import io.sails4j.data.DataOptions;
+import io.sails4j.data.PairTokenizer;
 import io.sails4j.data.PreferenceReader;
 import io.sails4j.data.PreferenceSet;
+import io.sails4j.data.TokenPair;
+import io.sails4j.data.TokenText;
+import io.sails4j.data.Tokenizer;
 import io.sails4j.files.ForeignFile;
+import io.sails4j.files.JsonFiles;
+import io.sails4j.files.JsonObject;
 import io.sails4j.hub.HubCache;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.ShardedTensors;
@@ -26,6 +33,7 @@ import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
@@ -47,10 +55,11 @@ final class InspectCommand implements Callable<Integer> {
     private CommonOptions common;
 
     @Parameters(paramLabel = "PATH",
-        description = "model, SAE or adapter directory, or ORG/NAME in the hub's cache; params.npz; safetensors; preference jsonl(.gz)")
+        description = "model, SAE or adapter directory, or ORG/NAME in the hub's cache; params.npz; safetensors; preference data")
     private Path path;
 
-    @Option(names = "--model", paramLabel = "DIR|ORG/NAME", description = "base model, to check an adapter's shapes against")
+    @Option(names = "--model", paramLabel = "DIR|ORG/NAME",
+        description = "base model: to check an adapter's shapes against, or to show data as its tokens")
     private @Nullable Path model;
 
     private final ObjectNode json = CommonOptions.object();
@@ -64,7 +73,7 @@ final class InspectCommand implements Callable<Integer> {
         String name = path.getFileName() == null ? "" : path.getFileName().toString();
         if (LoraAdapter.isAdapter(path)) {
             adapter();
-        } else if (Files.isDirectory(path) && Files.exists(path.resolve("config.json"))) {
+        } else if (Files.isDirectory(path) && Files.exists(path.resolve("config.json")) && !isOfSaeTraining(path)) {
             model();
         } else if (Files.isDirectory(path)) {
             requireKnown(path);
@@ -86,7 +95,7 @@ final class InspectCommand implements Callable<Integer> {
     }
 
     private void file(String name) {
-        if (name.matches(".*\\.jsonl(\\.gz)?")) {
+        if (name.matches(".*\\.(jsonl?(\\.gz)?|parquet)")) {
             data();
         } else if (name.endsWith(".safetensors") || ForeignFile.looksLikeSafetensors(path)) {
             safetensors();
@@ -118,6 +127,12 @@ final class InspectCommand implements Callable<Integer> {
 
     private static boolean holds(Path directory, String name) {
         return MARKS.contains(name) || ShardedTensors.isPickle(name) && Files.isRegularFile(directory.resolve(name));
+    }
+
+    /** dictionary_learning and sparsify keep a config.json, too: of how SAEs were trained. */
+    private static boolean isOfSaeTraining(Path directory) {
+        JsonObject json = JsonFiles.readObject(directory.resolve("config.json"));
+        return !json.has("model_type") && (json.has("trainer") || json.has("sae"));
     }
 
     private void put(String key, Object value) {
@@ -174,10 +189,7 @@ final class InspectCommand implements Callable<Integer> {
             put("base model", adapter.config().baseModel());
             put("scaled by", adapter.config().rsLora() ? "alpha / sqrt(r)" : "alpha / r");
             put("DoRA", adapter.config().dora());
-            if (!adapter.notes().isEmpty()) {
-                adapter.notes().forEach(json.putArray("notes")::add);
-                adapter.notes().forEach(note -> table.row("note", note));
-            }
+            notes(adapter.notes());
         }
     }
 
@@ -191,17 +203,47 @@ final class InspectCommand implements Callable<Integer> {
             }
             put("layer norm", sae.config().layerNorm());
             put("subtracts b_dec", sae.config().applyBDecToInput());
-            put("hook", sae.config().hookName() == null ? "not stated" : sae.config().hookName());
+            put("hook", Objects.requireNonNullElse(sae.hook().name(), "not stated"));
+            put("belongs to", sae.hook().describe());
         }
     }
 
     private void data() {
         PreferenceSet set = PreferenceReader.read(path);
         put("kind", "preference data");
-        put("lines", set.report().lines());
+        put("format", set.format().title());
+        put(set.report().unit(), set.report().records());
         put("usable pairs", set.pairs().size());
-        set.report().leftOut().forEach((reason, count) -> put("left out, " + reason, count));
+        set.report().leftOut().forEach(json.withObject("left_out")::put);
+        table.row("left out", set.report().leftOut().values().stream().mapToLong(Long::longValue).sum());
         put("turns in the longest prompt", set.pairs().stream().mapToInt(p -> p.prompt().size()).max().orElse(0));
+        notes(set.report().sentences());
+        if (model != null) {
+            firstPair(set, model);
+        }
+    }
+
+    /** The first pair as the model will see it. */
+    private void firstPair(PreferenceSet set, Path directory) {
+        try (Tokenizer tokenizer = Tokenizer.load(directory)) {
+            PairTokenizer pairs = new PairTokenizer(tokenizer, DataOptions.defaults().maxLength());
+            List<TokenPair> tokens = pairs.tokenize(set.pairs());
+            put("pairs for this model", tokens.size());
+            notes(pairs.report());
+            if (!tokens.isEmpty()) {
+                TokenPair first = tokens.getFirst();
+                put("first pair", first.aligned().origin() + ", | between tokens, [ ] around those that count");
+                put("aligned", TokenText.marked(tokenizer, first.aligned()));
+                put("unaligned", TokenText.marked(tokenizer, first.unaligned()));
+            }
+        }
+    }
+
+    private void notes(List<String> notes) {
+        notes.forEach(note -> {
+            json.withArray("notes").add(note);
+            table.row("note", note);
+        });
     }
 
     private void safetensors() {

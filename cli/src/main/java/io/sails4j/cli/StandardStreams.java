@@ -10,7 +10,10 @@ import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
-/** Standard output and error in UTF-8, whatever the locale, and what went wrong when they were written: print writers keep that to themselves. */
+/**
+ * Standard output and error in UTF-8, whatever the locale, and what went wrong when they were written: print writers keep that to
+ * themselves.
+ */
 final class StandardStreams {
     private final Remembering output = new Remembering(new FileOutputStream(FileDescriptor.out));
     private final PrintWriter out = new PrintWriter(new OutputStreamWriter(output, StandardCharsets.UTF_8));

@@ -17,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.SortedMap;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -35,7 +36,7 @@ final class SubspaceCommand implements Callable<Integer> {
 
     @Option(names = "--sae", required = true, paramLabel = "LAYER=PATH",
         description = "SAE on the residual stream after a layer; repeat for more layers")
-    private Map<Integer, Path> saes = new LinkedHashMap<>();
+    private List<String> saes = List.of();
 
     @Mixin
     private DataArguments data;
@@ -51,8 +52,10 @@ final class SubspaceCommand implements Callable<Integer> {
         SubspaceOptions options = OptionFlags.values(command, SubspaceOptions.defaults());
         model = HubCache.ofSystem().locate(model);
         data.requirePositions(ModelConfig.read(model));
-        try (Engine engine = common.openEngine(); CausalModel loaded = CausalModel.load(model, engine, ModelOptions.of(common.dtype()));
-             SaeArguments.Opened opened = SaeArguments.open(saes, engine)) {
+        SortedMap<Integer, Path> paths = SaeArguments.parse(saes, common);
+        // SAEs come first: one of another layer is told before gigabytes of weights are read.
+        try (Engine engine = common.openEngine(); SaeArguments.Opened opened = SaeArguments.open(paths, engine);
+             CausalModel loaded = CausalModel.load(model, engine, ModelOptions.of(common.dtype()))) {
             SafetySubspace subspace = build(loaded, opened, options);
             subspace.write(out);
             common.print(json(subspace), table(subspace).row("written", out));

@@ -6,6 +6,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.config.ModelConfig;
+import io.sails4j.data.ControlTokens;
+import io.sails4j.demo.BpeTrainer;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.model.ModelWeights;
@@ -228,6 +230,30 @@ class MainTest {
         wrong(run("inspect", gz), "cut off", "line");
         Path notGz = Files.writeString(directory.resolve("plain.jsonl.gz"), "{}\n");
         wrong(run("inspect", notGz), "gzip");
+    }
+
+    /** What was recognised, what was left out, and the first usable pair as the model will see it. */
+    @Test
+    void inspectShowsTheFirstPairAsTokens() throws IOException {
+        Path llama = directory.resolve("llama");
+        Path gemma = directory.resolve("gemma");
+        BpeTrainer.train(List.of("a b"), 300, ControlTokens.LLAMA3, llama.resolve("tokenizer.json"));
+        BpeTrainer.train(List.of("a b"), 300, ControlTokens.GEMMA, gemma.resolve("tokenizer.json"));
+        Path data = Files.writeString(directory.resolve("orca.json"), "[{\"question\": \"a\", \"chosen\": \" \", \"rejected\": \"b\"},"
+            + " {\"system\": \"b\", \"question\": \"a\", \"chosen\": \"b\", \"rejected\": \"a\", \"score\": NaN}]");
+        Run run = run("inspect", data, "--model", llama, "--json");
+        assertThat(run.code()).as(run.err()).isZero();
+        JsonNode json = new ObjectMapper().readTree(run.out());
+        assertThat(json.get("format").asText()).startsWith("Orca DPO");
+        assertThat(json.get("entries").asInt()).isEqualTo(2);
+        assertThat(json.get("left_out").get("an answer is empty").asInt()).isEqualTo(1);
+        assertThat(json.get("notes").get(0).asText()).contains("(entry 1)");
+        assertThat(json.get("first_pair").asText()).startsWith("entry 2 of ");
+        assertThat(json.get("aligned").asText()).startsWith("<|begin_of_text|>|<|start_header_id|>|s").endsWith("|[b]|[<|eot_id|>]");
+        assertThat(json.get("unaligned").asText()).contains("|\\n|\\n|a|<|eot_id|>|").endsWith("|[a]|[<|eot_id|>]");
+        Run other = run("inspect", data, "--model", gemma);
+        assertThat(other.out()).contains("chat template does not know").containsPattern("pairs for this model +0");
+        wrong(run("inspect", data, "--model", directory.resolve("none")), "none", "does not exist");
     }
 
     private static String pair(String chosen, String rejected) {

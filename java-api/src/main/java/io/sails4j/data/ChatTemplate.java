@@ -1,126 +1,234 @@
 package io.sails4j.data;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.InputException;
+import io.sails4j.files.JsonFiles;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
-/** The chat template of a tokenizer's family: the beginning of text once, then turn after turn, contents trimmed. */
+/**
+ * A conversation as a model's tokens, by the checkpoint's own chat template. Control tokens are the template's alone: where a message
+ * spells one, the spelling is encoded as ordinary characters.
+ */
 public final class ChatTemplate {
+    /** The checkpoint's template, or, where it has none, its family's. */
+    public static final String CHECKPOINT = "checkpoint";
+
+    private static final List<String> BUILT_IN = Arrays.stream(ControlTokens.values()).map(ControlTokens::template).toList();
+    /** What stands for an answer while the template is asked how it writes one. */
+    private static final String PROBE = "qzx";
+    /** Private characters: one that no message has marks where a spelling of a control token is cut. */
+    private static final int FIRST_BARRIER = 0xe000;
+    private static final int LAST_BARRIER = 0xf8ff;
+
     private final Tokenizer tokenizer;
-    private final Turns turns;
+    private final JinjaTemplate template;
+    private final String bos;
+    private final String eos;
+    private final boolean knowsSystem;
+    private final Answers answers;
 
     /**
-     * The template whose control tokens a tokenizer has.
+     * How the template writes an answer.
      *
-     * @throws InputException where it has those of none
+     * @param stripped whether white space around it is taken away
+     * @param end what ends it, up to the control token
+     * @param fault why answers cannot be trained, null where they can
+     */
+    private record Answers(boolean stripped, String end, @Nullable String fault) {
+    }
+
+    /**
+     * The checkpoint's template; see {@link #CHECKPOINT}.
+     *
+     * @throws InputException where it cannot be read or rendered
      */
     public ChatTemplate(Tokenizer tokenizer) {
-        this.tokenizer = tokenizer;
-        this.turns = switch (tokenizer.control()) {
-            case GEMMA -> new GemmaTurns(tokenizer);
-            case LLAMA3 -> new Llama3Turns(tokenizer);
-        };
-    }
-
-    /** How a family writes a turn. */
-    private sealed interface Turns {
-        /** A whole turn; user is false for the model. */
-        int[] turn(String role, String content);
-
-        /** The opening of the model's turn. */
-        int[] answerOpening();
-
-        /** The token that ends an answer. */
-        int end();
-
-        boolean knowsSystem();
+        this(tokenizer, CHECKPOINT);
     }
 
     /**
-     * {@code <start_of_turn>user\n...<end_of_turn>\n} and {@code <start_of_turn>model\n...<end_of_turn>\n}
-     * (google/gemma-2-2b-it tokenizer_config.json, chat_template).
+     * A template by choice.
+     *
+     * @param choice {@code checkpoint}, {@code gemma2}, {@code llama3}, or the path of a Jinja file
+     * @throws InputException where there is none, or one that cannot be read or rendered
      */
-    private record GemmaTurns(Tokenizer tokenizer) implements Turns {
-        @Override
-        public int[] turn(String role, String content) {
-            String name = role.equals("user") ? "user" : "model";
-            return concat(ids("<start_of_turn>"), tokenizer.encodeText(name + "\n" + content), ids("<end_of_turn>"),
-                tokenizer.encodeText("\n"));
-        }
+    public ChatTemplate(Tokenizer tokenizer, String choice) {
+        this.tokenizer = tokenizer;
+        Path file = tokenizer.file().toAbsolutePath();
+        Path configFile = file.resolveSibling("tokenizer_config.json");
+        JsonNode config = Files.exists(configFile) ? JsonFiles.read(configFile) : null;
+        this.bos = token(config, "bos_token", tokenizer.control().bos());
+        this.eos = token(config, "eos_token", tokenizer.control().stops().getFirst());
+        this.template = switch (choice) {
+            case CHECKPOINT -> ofCheckpoint(file.resolveSibling("chat_template.jinja"), configFile, config);
+            default -> BUILT_IN.contains(choice) ? builtIn(choice) : new JinjaTemplate(choice, text(Path.of(choice)));
+        };
+        List<Message> user = List.of(new Message("user", PROBE));
+        String opening = template.render(user, true, bos, eos);
+        this.knowsSystem = knowsSystem(user);
+        this.answers = answers(user, opening);
+    }
 
-        @Override
-        public int[] answerOpening() {
-            return concat(ids("<start_of_turn>"), tokenizer.encodeText("model\n"));
+    private JinjaTemplate ofCheckpoint(Path file, Path configFile, @Nullable JsonNode config) {
+        if (Files.exists(file)) {
+            return new JinjaTemplate(file.toString(), text(file));
         }
-
-        @Override
-        public int end() {
-            return tokenizer.idOf("<end_of_turn>");
+        JsonNode node = config == null ? null : config.get("chat_template");
+        if (node == null || node.isNull()) {
+            return builtIn(tokenizer.control().template());
         }
+        if (node.isArray()) {
+            // Several by name: transformers takes the one called default.
+            for (JsonNode named : node) {
+                if (named.path("name").asText().equals("default") && named.path("template").isTextual()) {
+                    return new JinjaTemplate(configFile.toString(), named.get("template").textValue());
+                }
+            }
+            throw new InputException(configFile + ": 'chat_template' has no template called 'default'; name one with template=FILE");
+        }
+        if (!node.isTextual()) {
+            throw new InputException(
+                configFile + ": 'chat_template' is " + node.getNodeType() + ", expected a text or a list of templates");
+        }
+        return new JinjaTemplate(configFile.toString(), node.textValue());
+    }
 
-        @Override
-        public boolean knowsSystem() {
+    private JinjaTemplate builtIn(String name) {
+        // Spelt by a tokenizer that has not got them, the marks of turns would be plain text.
+        ControlTokens.ofTemplate(name).turns().forEach(tokenizer::idOf);
+        try (InputStream in = ChatTemplate.class.getResourceAsStream(name + ".jinja")) {
+            return new JinjaTemplate("template " + name, new String(Objects.requireNonNull(in).readAllBytes(), StandardCharsets.UTF_8));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static String text(Path file) {
+        if (!Files.isRegularFile(file)) {
+            throw new InputException(
+                "there is no chat template " + file + ", expected a Jinja file, 'checkpoint' or one of " + String.join(", ", BUILT_IN));
+        }
+        try {
+            return Files.readString(file);
+        } catch (IOException e) {
+            throw new InputException(file + " cannot be read as a template: " + e.getMessage(), e);
+        }
+    }
+
+    /** A token of tokenizer_config.json: a text, or an object that has one. */
+    private static String token(@Nullable JsonNode config, String name, String otherwise) {
+        JsonNode node = config == null ? null : config.get(name);
+        if (node != null && node.path("content").isTextual()) {
+            return node.get("content").textValue();
+        }
+        return node != null && node.isTextual() ? node.textValue() : otherwise;
+    }
+
+    private boolean knowsSystem(List<Message> user) {
+        try {
+            List<Message> turns = Stream.concat(Stream.of(new Message("system", "wjk")), user.stream()).toList();
+            return template.render(turns, true, bos, eos).contains("wjk");
+        } catch (InputException e) {
             return false;
         }
+    }
 
-        private int[] ids(String token) {
-            return new int[] {tokenizer.idOf(token)};
+    private Answers answers(List<Message> user, String opening) {
+        String spaced = " \n" + PROBE + "\n ";
+        String whole;
+        try {
+            whole = template.render(Stream.concat(user.stream(), Stream.of(new Message("assistant", spaced))).toList(), false, bos, eos);
+        } catch (InputException e) {
+            return new Answers(true, "", e.getMessage());
         }
+        int at = whole.lastIndexOf(spaced);
+        boolean stripped = at < 0;
+        int begin = stripped ? whole.lastIndexOf(PROBE) : at;
+        if (begin < opening.length() || !whole.substring(0, begin).equals(opening)) {
+            return new Answers(stripped, "", "an answer does not follow what opens the model's turn ('" + tail(opening) + "')");
+        }
+        String rest = whole.substring(begin + (stripped ? PROBE : spaced).length());
+        int end = tokenizer.endOfFirstControl(rest);
+        return end < 0 ? new Answers(stripped, "", "no control token ends an answer; what follows one is '" + tail(rest) + "'")
+            : new Answers(stripped, rest.substring(0, end), null);
+    }
+
+    private static String tail(String text) {
+        return text.substring(Math.max(0, text.length() - 40)).replace("\n", "\\n");
+    }
+
+    /** Where the template comes from, for a note. */
+    public String where() {
+        return template.where();
+    }
+
+    /** Whether a conversation may begin with a system turn. */
+    public boolean knowsSystem() {
+        return knowsSystem;
+    }
+
+    /** The id of the control token that ends an answer, -1 where the template has none. */
+    public int endId() {
+        int[] ids = answers.end.isEmpty() ? new int[0] : tokenizer.encodeRendered(answers.end, (char) FIRST_BARRIER);
+        return ids.length == 0 ? -1 : ids[ids.length - 1];
     }
 
     /**
-     * {@code <|start_header_id|>user<|end_header_id|>\n\n...<|eot_id|>} (meta-llama/Meta-Llama-3-8B-Instruct tokenizer_config.json,
-     * chat_template). The templates of 3.1 and later put a system turn with the day's date first; it is left out, because the same prompt
-     * would be another one tomorrow.
+     * Ids of the conversation and the opening of the model's turn: what an answer is generated from.
+     *
+     * @throws InputException where the conversation has no such form, or the template refuses it
      */
-    private record Llama3Turns(Tokenizer tokenizer) implements Turns {
-        @Override
-        public int[] turn(String role, String content) {
-            String name = role.equals("model") ? "assistant" : role;
-            // The pre-tokenizer never joins line breaks and what follows, so an answer may be encoded apart from them.
-            return concat(header(name), tokenizer.encodeText("\n\n" + content), new int[] {end()});
-        }
-
-        @Override
-        public int[] answerOpening() {
-            return concat(header("assistant"), tokenizer.encodeText("\n\n"));
-        }
-
-        private int[] header(String name) {
-            return concat(new int[] {tokenizer.idOf("<|start_header_id|>")}, tokenizer.encodeText(name),
-                new int[] {tokenizer.idOf("<|end_header_id|>")});
-        }
-
-        @Override
-        public int end() {
-            return tokenizer.idOf("<|eot_id|>");
-        }
-
-        @Override
-        public boolean knowsSystem() {
-            return true;
-        }
-    }
-
-    /** Ids of the conversation and the opening of the model's turn: what an answer is generated from. */
     public int[] prompt(List<Message> messages) {
         requireTurns(messages);
-        List<int[]> parts = new ArrayList<>();
-        parts.add(new int[] {tokenizer.bosId()});
-        messages.forEach(message -> parts.add(turns.turn(message.role(), message.content().strip())));
-        parts.add(turns.answerOpening());
-        return concat(parts.toArray(int[][]::new));
+        char barrier = barrier(messages);
+        List<Message> turns = new ArrayList<>();
+        for (Message message : messages) {
+            turns.add(new Message(message.role().equals("model") ? "assistant" : message.role(),
+                tokenizer.cutControls(message.content(), barrier)));
+        }
+        return tokenizer.encodeRendered(template.render(turns, true, bos, eos), barrier);
     }
 
-    /** The tokens of a model's answer that training counts: the text and the token that ends it. */
+    /**
+     * The tokens of a model's answer that training counts: the text and what ends it.
+     *
+     * @throws InputException where the template has no end of an answer, or writes one elsewhere than behind the opening
+     */
     public int[] answer(String text) {
-        return concat(tokenizer.encodeText(text.strip()), new int[] {turns.end()});
+        if (answers.fault != null) {
+            throw new InputException(template.where() + ": the chat template cannot be trained with: " + answers.fault
+                + "; name another with template=FILE, gemma2 or llama3");
+        }
+        int[] content = tokenizer.encodeText(answers.stripped ? PythonText.strip(text) : text);
+        int[] end = tokenizer.encodeRendered(answers.end, (char) FIRST_BARRIER);
+        int[] ids = Arrays.copyOf(content, content.length + end.length);
+        System.arraycopy(end, 0, ids, content.length, end.length);
+        return ids;
+    }
+
+    private static char barrier(List<Message> messages) {
+        for (int c = FIRST_BARRIER; c <= LAST_BARRIER; c++) {
+            int candidate = c;
+            if (messages.stream().noneMatch(message -> message.content().indexOf(candidate) >= 0)) {
+                return (char) c;
+            }
+        }
+        throw new InputException("the conversation has every private character of Unicode, expected one that is free");
     }
 
     private void requireTurns(List<Message> messages) {
-        boolean system = turns.knowsSystem() && !messages.isEmpty() && messages.getFirst().role().equals("system");
-        int first = system ? 1 : 0;
+        int first = knowsSystem && !messages.isEmpty() && messages.getFirst().role().equals("system") ? 1 : 0;
         if (messages.size() == first) {
             throw new InputException("the conversation is empty, expected at least one user turn");
         }
@@ -135,7 +243,7 @@ public final class ChatTemplate {
     private void requireTurn(String role, int i, boolean userExpected) {
         if (role.equals("system")) {
             throw new InputException("turn " + (i + 1) + " has the role 'system', which "
-                + (turns.knowsSystem() ? "may only stand first"
+                + (knowsSystem ? "may only stand first"
                     : "the model's chat template does not know; put its text into the first user turn"));
         }
         boolean user = role.equals("user");
@@ -146,9 +254,5 @@ public final class ChatTemplate {
             throw new InputException("turn " + (i + 1) + " has the role '" + role
                 + "', but turns must alternate user, assistant, user, ... and begin with user");
         }
-    }
-
-    private static int[] concat(int[]... parts) {
-        return Arrays.stream(parts).flatMapToInt(Arrays::stream).toArray();
     }
 }

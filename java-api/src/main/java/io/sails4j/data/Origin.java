@@ -15,14 +15,28 @@ public record Origin(Path file, Unit unit, long number) {
     /** More than these are counted, not listed. */
     private static final int LISTED = 8;
 
-    /** Of a text file, or of the tensors of a file of tokens. */
+    /** Of a text file; of a JSON array; of a table, or the tensors of a file of tokens. */
     public enum Unit {
-        LINE("line"), ROW("row");
+        LINE("line"), ENTRY("entry"), ROW("row");
 
         private final String word;
 
         Unit(String word) {
             this.word = word;
+        }
+
+        String word() {
+            return word;
+        }
+
+        /** The word for several of them. */
+        String plural() {
+            return this == ENTRY ? "entries" : word + "s";
+        }
+
+        /** One of them, for example {@code line 7}. */
+        String named(long number) {
+            return word + " " + number;
         }
     }
 
@@ -39,20 +53,28 @@ public record Origin(Path file, Unit unit, long number) {
     /** For example {@code line 7 of data.jsonl}. */
     @Override
     public String toString() {
-        return listed(unit.word, List.of(number)) + " of " + file;
+        return unit.named(number) + " of " + file;
     }
 
     /** For example {@code lines 7, 12 of data.jsonl}; of several files one after another. */
     public static String describe(List<Origin> origins) {
         return origins.stream().collect(Collectors.groupingBy(o -> new Origin(o.file, o.unit, 0), LinkedHashMap::new,
             Collectors.mapping(Origin::number, Collectors.toList()))).entrySet().stream()
-            .map(e -> listed(e.getKey().unit.word, e.getValue()) + " of " + e.getKey().file).collect(Collectors.joining(", "));
+            .map(e -> listed(e.getKey().unit, e.getValue()) + " of " + e.getKey().file).collect(Collectors.joining(", "));
+    }
+
+    private static String listed(Unit unit, List<Long> numbers) {
+        return listed(numbers.size() == 1 ? unit.word : unit.plural(), "", numbers);
     }
 
     /** The numbers rising behind the word that they count, for example {@code lines 7, 12}. */
     public static String listed(String word, List<Long> numbers) {
+        return listed(word, numbers.size() == 1 ? "" : "s", numbers);
+    }
+
+    private static String listed(String word, String ending, List<Long> numbers) {
         String first = numbers.stream().sorted().limit(LISTED).map(String::valueOf).collect(Collectors.joining(", "));
-        return word + (numbers.size() == 1 ? " " : "s ") + first
+        return word + ending + " " + first
             + (numbers.size() > LISTED ? " and " + (numbers.size() - LISTED) + " more" : "");
     }
 }

@@ -10,6 +10,7 @@ public final class PairTokenizer {
     private final ChatTemplate template;
     private final Tokenizer tokenizer;
     private final int maxLength;
+    private final List<Origin> leftOut = new ArrayList<>();
     private int cutPrompts;
     private int cutAnswers;
 
@@ -19,15 +20,24 @@ public final class PairTokenizer {
      * @param maxLength longer sequences lose turns at the start of the prompt first, then the end of the answer
      */
     public PairTokenizer(Tokenizer tokenizer, int maxLength) {
+        this(tokenizer, new ChatTemplate(tokenizer), maxLength);
+    }
+
+    /** The same with another template of the tokenizer's. */
+    public PairTokenizer(Tokenizer tokenizer, ChatTemplate template, int maxLength) {
         if (maxLength < 8) {
             throw new InputException("the maximum length is " + maxLength + " tokens, expected at least 8");
         }
         this.tokenizer = tokenizer;
-        this.template = new ChatTemplate(tokenizer);
+        this.template = template;
         this.maxLength = maxLength;
     }
 
-    /** One pair. */
+    /**
+     * One pair.
+     *
+     * @throws InputException where the template does not know its turns
+     */
     public TokenPair tokenize(PreferencePair pair) {
         int[] chosen = template.answer(pair.chosen());
         int[] rejected = template.answer(pair.rejected());
@@ -36,14 +46,34 @@ public final class PairTokenizer {
         return new TokenPair(sequence(prompt, chosen, pair.origin()), sequence(prompt, rejected, pair.origin()));
     }
 
-    /** All pairs, in order. */
+    /** All pairs that the template can write, in order; the others are left out and told by {@link #report}. */
     public List<TokenPair> tokenize(List<PreferencePair> pairs) {
         List<TokenPair> tokens = new ArrayList<>();
-        pairs.forEach(pair -> tokens.add(tokenize(pair)));
+        usable(pairs).forEach(pair -> tokens.add(tokenize(pair)));
         return tokens;
     }
 
-    /** The prompt with as many of its last turns as leave room for the answer (half of the length at least is the prompt's to keep). */
+    /** Without the pairs that the template cannot write, which are told by {@link #report}. */
+    List<PreferencePair> usable(List<PreferencePair> pairs) {
+        List<PreferencePair> usable = new ArrayList<>();
+        for (PreferencePair pair : pairs) {
+            if (template.knowsSystem() || !isSystem(pair.prompt().getFirst())) {
+                usable.add(pair);
+            } else {
+                leftOut.add(pair.origin());
+            }
+        }
+        return usable;
+    }
+
+    private static boolean isSystem(Message message) {
+        return message.role().equals("system");
+    }
+
+    /**
+     * The prompt with as many of its last turns as leave room for the answer (half of the length at least is the prompt's to keep). A
+     * system turn is no turn of the conversation: it stays.
+     */
     private int[] fitted(List<Message> messages, int answerLength) {
         int room = Math.max(maxLength - answerLength, maxLength / 2);
         int[] prompt = template.prompt(messages);
@@ -51,14 +81,17 @@ public final class PairTokenizer {
             return prompt;
         }
         cutPrompts++;
-        List<Message> rest = messages;
-        while (prompt.length > room && rest.size() > 2) {
-            rest = rest.subList(2, rest.size());
+        int first = isSystem(messages.getFirst()) ? 1 : 0;
+        for (int from = first + 2; prompt.length > room && from < messages.size(); from += 2) {
+            List<Message> rest = new ArrayList<>(messages.subList(0, first));
+            rest.addAll(messages.subList(from, messages.size()));
             prompt = template.prompt(rest);
         }
         if (prompt.length > room) {
             int[] cut = Arrays.copyOfRange(prompt, prompt.length - room, prompt.length);
-            cut[0] = tokenizer.bosId();
+            if (prompt[0] == tokenizer.bosId()) {
+                cut[0] = prompt[0];
+            }
             return cut;
         }
         return prompt;
@@ -76,9 +109,18 @@ public final class PairTokenizer {
         return new TokenSequence(ids, counted, origin);
     }
 
-    /** One sentence on what had to be cut, empty if nothing. */
-    public String report() {
-        return cutPrompts + cutAnswers == 0 ? "" : cutPrompts + " prompts lost turns or tokens at their start and " + cutAnswers
-            + " answers tokens at their end to fit into " + maxLength + " tokens";
+    /** One sentence each on what was left out and what had to be cut, empty if nothing. */
+    public List<String> report() {
+        List<String> sentences = new ArrayList<>();
+        if (!leftOut.isEmpty()) {
+            sentences.add(leftOut.size() + (leftOut.size() == 1 ? " pair" : " pairs")
+                + " left out: a system turn, which the model's chat template does not know; put its text into the first user turn ("
+                + Origin.describe(leftOut) + ")");
+        }
+        if (cutPrompts + cutAnswers > 0) {
+            sentences.add(cutPrompts + " prompts lost turns or tokens at their start and " + cutAnswers
+                + " answers tokens at their end to fit into " + maxLength + " tokens");
+        }
+        return sentences;
     }
 }

@@ -19,29 +19,42 @@ public record PreferenceData(List<TokenPair> pairs, DataOptions options, List<St
     }
 
     /**
-     * Reads a file: HH-RLHF or TRL preference lines, tokenised by the model's tokenizer and chat template, or pairs that were tokenised
-     * before.
+     * Reads a file: preference data in one of the formats of {@link DataFormat}, tokenised by the model's tokenizer and chat template, or
+     * pairs that were tokenised before.
      *
-     * @param file {@code .jsonl}, {@code .jsonl.gz} or {@code .safetensors}
+     * @param file JSON lines or a JSON array, plain or gzipped, Parquet, or {@code .safetensors}
      * @param model directory with the tokenizer, which tokenised pairs do not need
      * @throws InputException where the file is broken or has no usable pair
      */
     public static PreferenceData load(Path file, Path model, DataOptions options) {
         if (TokenPairs.isTokenFile(file)) {
-            return new PreferenceData(limited(file, TokenPairs.read(file), options), options, List.of());
+            List<TokenPair> all = TokenPairs.read(file);
+            return new PreferenceData(limited(file, all, options), options,
+                List.of(pairs(all.size()) + " from " + file + ", read as tokens"));
         }
         PreferenceSet set = PreferenceReader.read(file);
         List<String> notes = new ArrayList<>();
-        notes.add(set.pairs().size() + " pairs from " + set.report().lines() + " lines of " + file);
+        notes.add(pairs(set.pairs().size()) + " from " + set.report().read() + " of " + file + ", read as "
+            + set.format().title());
         notes.addAll(set.report().sentences());
         try (Tokenizer tokenizer = Tokenizer.load(model)) {
-            PairTokenizer pairs = new PairTokenizer(tokenizer, options.maxLength());
-            List<TokenPair> tokens = pairs.tokenize(limited(file, set.pairs(), options));
-            if (!pairs.report().isEmpty()) {
-                notes.add(pairs.report());
+            ChatTemplate template = new ChatTemplate(tokenizer, options.template());
+            notes.add("chat template: " + template.where());
+            PairTokenizer pairs = new PairTokenizer(tokenizer, template, options.maxLength());
+            List<PreferencePair> usable = pairs.usable(set.pairs());
+            if (usable.isEmpty()) {
+                throw new InputException(file + " has no pair for this model: " + String.join("; ", pairs.report()));
             }
+            List<TokenPair> tokens = pairs.tokenize(limited(file, usable, options));
+            notes.addAll(pairs.report());
+            Origin first = usable.getFirst().origin();
+            notes.add("first pair (" + first.unit().named(first.number()) + "): " + TokenText.brief(tokenizer, tokens.getFirst()));
             return new PreferenceData(tokens, options, notes);
         }
+    }
+
+    private static String pairs(int n) {
+        return n + (n == 1 ? " pair" : " pairs");
     }
 
     private static <T> List<T> limited(Path file, List<T> all, DataOptions options) {

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -36,7 +37,9 @@ public final class Tokenizer implements AutoCloseable {
             throw new InputException(file + " does not exist; a model that reads text needs its tokenizer.json beside its weights");
         }
         this.control = readSpecialTokens();
-        this.specialPattern = Pattern.compile(special.keySet().stream().map(Pattern::quote).collect(Collectors.joining("|")));
+        // The longest first: one control token may begin with another.
+        this.specialPattern = Pattern.compile(special.keySet().stream().sorted(Comparator.comparingInt(String::length).reversed())
+            .map(Pattern::quote).collect(Collectors.joining("|")));
         this.bosId = idOf(control.bos());
         try {
             this.tokenizer = TokenizerLibrary.open(file);
@@ -104,11 +107,6 @@ public final class Tokenizer implements AutoCloseable {
         return bosId;
     }
 
-    /** Ids that end an answer: the end of text and, for chat models, the end of a turn. */
-    public int[] stopIds() {
-        return special.entrySet().stream().filter(e -> control.stops().contains(e.getKey())).mapToInt(Map.Entry::getValue).toArray();
-    }
-
     /** Ids of plain text, without BOS. */
     public int[] encodeText(String text) {
         List<int[]> pieces = new ArrayList<>();
@@ -121,6 +119,46 @@ public final class Tokenizer implements AutoCloseable {
             done = cut;
         }
         pieces.add(ids(text.substring(done)));
+        return joined(pieces);
+    }
+
+    /** The text with {@code barrier} inside of each spelling of a control token, where {@link #encodeText} cuts it. */
+    String cutControls(String text, char barrier) {
+        return special.isEmpty() ? text
+            : specialPattern.matcher(text).replaceAll(found -> Matcher.quoteReplacement(found.group().charAt(0) + String.valueOf(barrier)
+                + found.group().substring(1)));
+    }
+
+    /** Ids of what a template made: spellings of control tokens are those tokens; text is encoded in parts between barriers. */
+    int[] encodeRendered(String text, char barrier) {
+        List<int[]> pieces = new ArrayList<>();
+        int done = 0;
+        Matcher matcher = specialPattern.matcher(text);
+        while (!special.isEmpty() && matcher.find()) {
+            encodeParts(text.substring(done, matcher.start()), barrier, pieces);
+            pieces.add(new int[] {idOf(matcher.group())});
+            done = matcher.end();
+        }
+        encodeParts(text.substring(done), barrier, pieces);
+        return joined(pieces);
+    }
+
+    private void encodeParts(String text, char barrier, List<int[]> pieces) {
+        int done = 0;
+        for (int cut = text.indexOf(barrier); cut >= 0; cut = text.indexOf(barrier, done)) {
+            pieces.add(ids(text.substring(done, cut)));
+            done = cut + 1;
+        }
+        pieces.add(ids(text.substring(done)));
+    }
+
+    /** Where the first control token that a text spells ends, -1 where it spells none. */
+    int endOfFirstControl(String text) {
+        Matcher matcher = specialPattern.matcher(text);
+        return !special.isEmpty() && matcher.find() ? matcher.end() : -1;
+    }
+
+    private static int[] joined(List<int[]> pieces) {
         return pieces.stream().flatMapToInt(Arrays::stream).toArray();
     }
 

@@ -11,8 +11,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Opens tokenizers of DJL. It is told by system properties that it shall fetch nothing, report nothing, and where its native library may lie.
- * They stand only while a tokenizer is opened, and never in place of what the host has set: the rest of the JVM may use DJL in its own way.
+ * Opens tokenizers of DJL. It is told by system properties that it shall fetch nothing, report nothing, and where its native library may
+ * lie. They stand only while a tokenizer is opened, and never in place of what the host has set: the rest of the JVM may use DJL in its own
+ * way.
  */
 final class TokenizerLibrary {
     /** Any of these says where the native library is or may be copied to; DJL reads the environment, then properties. */

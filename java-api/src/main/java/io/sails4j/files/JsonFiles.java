@@ -87,9 +87,13 @@ public final class JsonFiles {
         }
     }
 
-    /** What is wrong, without the parser's list of everything that it would have taken. */
+    /** What is wrong, without the parser's list of everything that it would have taken, and without its settings, which nobody can reach. */
     public static String reason(JsonProcessingException e) {
-        return e.getOriginalMessage().lines().findFirst().orElse("").replaceFirst(":? \\(?was expecting.*", "");
+        return e.getOriginalMessage().lines().findFirst().orElse("").replaceFirst(":? \\(?was expecting.*", "")
+            .replaceFirst("^Trailing token .*", "text follows the value")
+            .replaceFirst(" \\(start marker at .*", "")
+            .replaceFirst(": enable `.*", "")
+            .replaceFirst(",? from `[^`]*`", "");
     }
 
     /** The file as a JSON object with typed access. */

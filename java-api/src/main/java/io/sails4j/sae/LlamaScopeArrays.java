@@ -2,20 +2,15 @@ package io.sails4j.sae;
 
 import io.sails4j.InputException;
 import io.sails4j.io.SafetensorsFile;
-import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Shape;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.function.IntToDoubleFunction;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,18 +29,17 @@ import org.jspecify.annotations.Nullable;
 final class LlamaScopeArrays {
     private static final Set<String> LOG_THRESHOLDS = Set.of("log_jumprelu_threshold", "activation_function.log_jumprelu_threshold");
     private static final String NORM = "dataset_average_activation_norm.";
-    private static final int BLOCK = 64;
 
     private final SafetensorsFile file;
     private final LlamaScopeConfig config;
-    private final Arena arena;
+    private final ArenaArrays memory;
     private final int dIn;
     private final int dSae;
 
     private LlamaScopeArrays(SafetensorsFile file, LlamaScopeConfig config, Arena arena) {
         this.file = file;
         this.config = config;
-        this.arena = arena;
+        this.memory = new ArenaArrays(arena);
         this.dIn = (int) config.dIn();
         this.dSae = (int) config.dSae();
     }
@@ -69,14 +63,14 @@ final class LlamaScopeArrays {
                 file.path() + ": the decoder's bias goes into the encoder, but input and output are scaled differently; "
                     + "such an SAE is not supported");
         }
-        double[] norms = config.includeDecoderNorm() ? columnNorms(decoder) : ones();
+        double[] norms = config.includeDecoderNorm() ? columnNorms(decoder) : ArenaArrays.ones(dSae);
         Map<String, HostTensor> arrays = new TreeMap<>();
         double[] encoderScales = Arrays.stream(norms).map(n -> n * scaleIn).toArray();
         double[] decoderScales = Arrays.stream(norms).map(n -> 1 / (n == 0 ? 1 : n) / scaleOut).toArray();
-        arrays.put("W_enc", transposed(encoder, encoderScales, true));
-        arrays.put("W_dec", transposed(decoder, decoderScales, false));
-        arrays.put("b_enc", vector(dSae, i -> encoderBias[i] * norms[i]));
-        arrays.put("b_dec", vector(dIn, i -> decoderBias[i] / scaleOut));
+        arrays.put("W_enc", memory.transposed(encoder, encoderScales, true));
+        arrays.put("W_dec", memory.transposed(decoder, decoderScales, false));
+        arrays.put("b_enc", memory.vector(dSae, i -> encoderBias[i] * norms[i]));
+        arrays.put("b_dec", memory.vector(dIn, i -> decoderBias[i] / scaleOut));
         if (config.architecture() == SaeConfig.Architecture.JUMPRELU) {
             arrays.put("threshold", threshold(logThreshold, scaleIn));
         }
@@ -86,14 +80,14 @@ final class LlamaScopeArrays {
     private HostTensor threshold(@Nullable String logThreshold, double scaleIn) {
         if (logThreshold != null) {
             float[] logarithms = require(logThreshold, Shape.of(dSae)).toFloatArray();
-            return vector(dSae, i -> Math.exp(logarithms[i]));
+            return memory.vector(dSae, i -> Math.exp(logarithms[i]));
         }
         Double threshold = config.jumpReluThreshold();
         if (threshold == null) {
             throw new InputException(
                 file.path() + " has no thresholds and hyperparams.json no jump_relu_threshold; a jumprelu SAE needs one of them");
         }
-        return vector(dSae, i -> threshold * scaleIn);
+        return memory.vector(dSae, i -> threshold * scaleIn);
     }
 
     /** The name of the thresholds among the arrays, null if there are none; an array of any other meaning is refused. */
@@ -127,7 +121,7 @@ final class LlamaScopeArrays {
 
     /** Where hyperparams.json does not tell, the weights do. */
     private double normOfHook() {
-        String name = NORM + config.hook();
+        String name = NORM + config.hook().name();
         if (!file.contains(name)) {
             throw new InputException(file.path() + ": hyperparams.json has no dataset_average_activation_norm and the weights no '" + name
                 + "'; norm_activation 'dataset-wise' needs it");
@@ -140,72 +134,17 @@ final class LlamaScopeArrays {
     }
 
     private HostTensor require(String name, Shape shape) {
-        if (!file.contains(name)) {
-            throw new InputException(
-                file.path() + " lacks the array '" + name + "' of a Llama Scope SAE; it has " + String.join(", ", file.names()));
-        }
-        HostTensor array = file.tensor(name);
-        if (!array.shape().equals(shape)) {
-            throw new InputException(
-                file.path() + ": '" + name + "' has shape " + array.shape() + ", expected " + shape + " (d_model = " + dIn
-                    + ", d_sae = " + dSae + ")");
-        }
-        if (!array.dtype().isFloating()) {
-            throw new InputException(file.path() + ": '" + name + "' has dtype " + array.dtype() + ", expected F32, BF16, F16 or F64");
-        }
-        return array;
-    }
-
-    private static float[] row(HostTensor matrix, int row) {
-        long width = matrix.shape().dim(1);
-        long bytes = width * matrix.dtype().byteSize();
-        return new HostTensor(matrix.dtype(), Shape.of(width), matrix.data().asSlice(row * bytes, bytes)).toFloatArray();
+        return new ArrayFile(file, "Llama Scope").require(name, shape);
     }
 
     private double[] columnNorms(HostTensor decoder) {
         double[] squares = new double[dSae];
         for (int j = 0; j < dIn; j++) {
-            float[] row = row(decoder, j);
+            float[] row = ArenaArrays.row(decoder, j);
             for (int i = 0; i < dSae; i++) {
                 squares[i] += (double) row[i] * row[i];
             }
         }
         return Arrays.stream(squares).map(Math::sqrt).toArray();
-    }
-
-    private double[] ones() {
-        double[] ones = new double[dSae];
-        Arrays.fill(ones, 1);
-        return ones;
-    }
-
-    /** source [rows, cols] as F32 [cols, rows]; scales are those of its rows or of its columns. */
-    private HostTensor transposed(HostTensor source, double[] scales, boolean ofRows) {
-        int rows = (int) source.shape().dim(0);
-        int cols = (int) source.shape().dim(1);
-        MemorySegment out = arena.allocate(4L * rows * cols, 64);
-        IntStream.range(0, Math.ceilDiv(rows, BLOCK)).parallel().forEach(block -> {
-            int first = block * BLOCK;
-            int count = Math.min(BLOCK, rows - first);
-            float[][] read = new float[count][];
-            for (int r = 0; r < count; r++) {
-                read[r] = row(source, first + r);
-            }
-            for (int c = 0; c < cols; c++) {
-                for (int r = 0; r < count; r++) {
-                    float value = (float) (read[r][c] * scales[ofRows ? first + r : c]);
-                    out.setAtIndex(ValueLayout.JAVA_FLOAT, (long) c * rows + first + r, value);
-                }
-            }
-        });
-        return new HostTensor(DType.F32, Shape.of(cols, rows), out);
-    }
-
-    private HostTensor vector(int n, IntToDoubleFunction value) {
-        MemorySegment out = arena.allocate(4L * n, 64);
-        for (int i = 0; i < n; i++) {
-            out.setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) value.applyAsDouble(i));
-        }
-        return new HostTensor(DType.F32, Shape.of(n), out);
     }
 }

@@ -1,9 +1,12 @@
 package io.sails4j.sae;
 
+import io.sails4j.InputException;
 import io.sails4j.files.JsonObject;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,9 +20,12 @@ import org.jspecify.annotations.Nullable;
 record LlamaScopeConfig(SaeConfig.Architecture architecture, long dIn, long dSae, boolean dataset, @Nullable Double normIn,
     @Nullable Double normOut,
     @Nullable Double jumpReluThreshold, int k, boolean includeDecoderNorm, boolean decoderBias, boolean applyDecoderBias,
-    String hook) {
+    SaeHook hook) {
+    /** Llama3_1-8B-Base-L12R-8x: the layer, and R residual stream, M feed-forward, A attention, TC transcoder (arXiv:2410.20526). */
+    private static final Pattern FOLDER = Pattern.compile("(?:.*[-_])?(L(\\d{1,9})(R|M|A|TC|T))(?:[-_].*)?");
 
-    static LlamaScopeConfig read(JsonObject json) {
+    /** From {@code hyperparams.json} in a directory of a name, which tells the place where the file does not. */
+    static LlamaScopeConfig read(JsonObject json, String directory) {
         refuseUnsupported(json);
         String activation = json.requiredString("act_fn").toLowerCase(Locale.ROOT);
         SaeConfig.Architecture architecture = switch (activation) {
@@ -41,7 +47,7 @@ record LlamaScopeConfig(SaeConfig.Architecture architecture, long dIn, long dSae
         boolean decoderBias = json.optionalBoolean("use_decoder_bias").orElse(true);
         return new LlamaScopeConfig(architecture, dIn, dSae, dataset(json), norm(norms, "in"), norm(norms, "out"), threshold(json), k,
             json.optionalBoolean("sparsity_include_decoder_norm").orElse(true), decoderBias,
-            decoderBias && json.optionalBoolean("apply_decoder_bias_to_pre_encoder").orElse(false), json.requiredString("hook_point_in"));
+            decoderBias && json.optionalBoolean("apply_decoder_bias_to_pre_encoder").orElse(false), hook(json, directory));
     }
 
     private static void refuseUnsupported(JsonObject json) {
@@ -52,12 +58,32 @@ record LlamaScopeConfig(SaeConfig.Architecture architecture, long dIn, long dSae
         if (json.optionalBoolean("use_glu_encoder").orElse(false)) {
             throw json.wrong("use_glu_encoder", true, "false: encoders with a gate are not supported");
         }
-        String in = json.requiredString("hook_point_in");
-        String out = json.optionalString("hook_point_out").orElse(in);
-        if (!in.equals(out)) {
-            throw json.wrong("hook_point_out", "'" + out + "'",
+        Optional<String> out = json.optionalString("hook_point_out");
+        String in = out.isPresent() ? json.requiredString("hook_point_in") : "";
+        if (out.isPresent() && !in.equals(out.get())) {
+            throw json.wrong("hook_point_out", "'" + out.get() + "'",
                 "hook_point_in = '" + in + "': a transcoder is no SAE of the residual stream");
         }
+    }
+
+    private static SaeHook hook(JsonObject json, String directory) {
+        Optional<String> in = json.optionalString("hook_point_in");
+        if (in.isPresent()) {
+            return HookName.parse(in.get()).from("'hook_point_in' in " + json.where());
+        }
+        Matcher folder = FOLDER.matcher(directory);
+        if (!folder.matches()) {
+            return SaeHook.untold();
+        }
+        String kind = folder.group(3);
+        String place = "blocks." + folder.group(2) + "." + switch (kind) {
+            case "R" -> "hook_resid_post";
+            case "M" -> "hook_mlp_out";
+            case "A" -> "hook_attn_out";
+            default -> throw new InputException(json.where() + " has no 'hook_point_in', and " + folder.group(1)
+                + " in its directory's name is that of a transcoder, which is no SAE of the residual stream");
+        };
+        return HookName.parse(place).from(folder.group(1) + " in the directory's name");
     }
 
     private static boolean dataset(JsonObject json) {
@@ -97,6 +123,6 @@ record LlamaScopeConfig(SaeConfig.Architecture architecture, long dIn, long dSae
     }
 
     SaeConfig toSaeConfig() {
-        return new SaeConfig(architecture, dIn, dSae, applyDecoderBias, false, k, false, hook);
+        return new SaeConfig(architecture, dIn, dSae, applyDecoderBias, false, k, false);
     }
 }

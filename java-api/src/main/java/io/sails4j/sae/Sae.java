@@ -61,7 +61,7 @@ public final class Sae implements AutoCloseable {
         this.capacity = config.architecture() == SaeConfig.Architecture.TOPK ? config.k() : (int) Math.min(config.dSae(), MIN_CAPACITY);
     }
 
-    /** Loads Gemma Scope's {@code params.npz} (or its directory), a SAELens or a Llama Scope directory. */
+    /** Loads Gemma Scope's {@code params.npz} (or its directory), a SAELens, a sparsify or a Llama Scope directory. */
     public static Sae load(Path path, Engine engine) {
         SaeFiles files = SaeFiles.open(path);
         Sae sae;
@@ -174,7 +174,17 @@ public final class Sae implements AutoCloseable {
         }
     }
 
-    /** Sizes, kind and where it belongs. */
+    /** An error where the files tell that this is no SAE of the residual stream after a layer. */
+    public void requireLayer(int layer) {
+        files.hook().requireLayer(layer, files.path());
+    }
+
+    /** Where in a model it belongs, as its files tell. */
+    public SaeHook hook() {
+        return files.hook();
+    }
+
+    /** Sizes and kind. */
     public SaeConfig config() {
         return config;
     }

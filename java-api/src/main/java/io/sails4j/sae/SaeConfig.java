@@ -1,7 +1,5 @@
 package io.sails4j.sae;
 
-import org.jspecify.annotations.Nullable;
-
 /**
  * What a sparse autoencoder computes: acts = act(x~ W_enc + b_enc), x^ = acts W_dec + b_dec, x~ = x - b_dec or x (jbloomAus/SAELens
  * sae_lens/saes).
@@ -10,10 +8,9 @@ import org.jspecify.annotations.Nullable;
  * @param layerNorm standardise the input and undo it on the output
  * @param k active features of a top-k encoder, else 0
  * @param rescaleActsByDecoderNorm choose the top k by activation times decoder norm
- * @param hookName where in the model it was trained, null if the file does not tell
  */
 public record SaeConfig(Architecture architecture, long dIn, long dSae, boolean applyBDecToInput, boolean layerNorm, int k,
-    boolean rescaleActsByDecoderNorm, @Nullable String hookName) {
+    boolean rescaleActsByDecoderNorm) {
     /** Kinds of activation. */
     public enum Architecture {
         STANDARD, JUMPRELU, TOPK, GATED

@@ -9,8 +9,6 @@ import io.sails4j.io.ShardedTensors;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Shape;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,6 +16,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
 
@@ -26,22 +25,25 @@ final class SaeFiles implements AutoCloseable {
     private static final String PARAMS = "params.npz";
     private static final String CONFIG = "cfg.json";
     private static final String WEIGHTS = "sae_weights.safetensors";
+    private static final String SPARSIFY_WEIGHTS = "sae.safetensors";
     private static final String HYPERPARAMS = "hyperparams.json";
     private static final List<String> LLAMA_SCOPE_WEIGHTS = List.of("checkpoints/final.safetensors", "final.safetensors");
 
     private final Path path;
     private final SaeConfig config;
+    private final SaeHook hook;
     private final Map<String, HostTensor> arrays;
     private final AutoCloseable file;
 
-    private SaeFiles(Path path, SaeConfig config, Map<String, HostTensor> arrays, AutoCloseable file) {
+    private SaeFiles(Path path, SaeConfig config, SaeHook hook, Map<String, HostTensor> arrays, AutoCloseable file) {
         this.path = path;
         this.config = config;
+        this.hook = hook;
         this.arrays = arrays;
         this.file = file;
     }
 
-    /** Opens a Gemma Scope {@code params.npz} or the directory of one, a SAELens directory or a Llama Scope directory. */
+    /** Opens a Gemma Scope {@code params.npz} or the directory of one, a SAELens, sparsify or Llama Scope directory. */
     static SaeFiles open(Path path) {
         String name = path.getFileName() == null ? "" : path.getFileName().toString();
         if (Files.isRegularFile(path) && name.endsWith(".npz")) {
@@ -52,14 +54,14 @@ final class SaeFiles implements AutoCloseable {
         }
         if (!Files.isDirectory(path)) {
             throw new InputException(path + (Files.exists(path) ? " is no SAE" : " does not exist") + "; expected " + PARAMS
-                + " of Gemma Scope, a SAELens directory with " + CONFIG
-                + " or a Llama Scope directory with " + HYPERPARAMS);
+                + " of Gemma Scope or a directory: " + CONFIG + " and " + WEIGHTS + " of SAELens, " + CONFIG + " and " + SPARSIFY_WEIGHTS
+                + " of sparsify, " + HYPERPARAMS + " of Llama Scope");
         }
         if (Files.exists(path.resolve(PARAMS))) {
             return openNpz(path.resolve(PARAMS));
         }
         if (Files.exists(path.resolve(CONFIG))) {
-            return openSaeLens(path);
+            return openConfigured(path);
         }
         if (Files.exists(path.resolve(HYPERPARAMS))) {
             return openLlamaScope(path);
@@ -67,29 +69,41 @@ final class SaeFiles implements AutoCloseable {
         throw nothingIn(path);
     }
 
-    private static InputException nothingIn(Path directory) {
-        try (Stream<Path> list = Files.list(directory)) {
-            List<Path> entries = list.sorted().toList();
-            List<String> choices = entries.stream()
-                .filter(p -> Stream.of(PARAMS, CONFIG, HYPERPARAMS).anyMatch(name -> Files.exists(p.resolve(name))))
-                .map(p -> p.getFileName().toString()).toList();
-            if (!choices.isEmpty()) {
-                return new InputException(directory + (choices.size() == 1 ? " is no SAE itself but holds one, name it: "
-                    : " holds several SAEs, name one of them: ") + String.join(", ", choices));
-            }
-            return entries.stream().filter(p -> ShardedTensors.isPickle(p.getFileName().toString())).findFirst()
-                .map(SaeFiles::pickleRefused)
-                .orElseGet(
-                    () -> new InputException(directory + " has neither " + PARAMS + " (Gemma Scope) nor " + CONFIG + " (SAELens) nor "
-                        + HYPERPARAMS + " (Llama Scope)"));
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
+    /** SAELens and sparsify call their configuration the same; their weights tell them apart. */
+    private static SaeFiles openConfigured(Path directory) {
+        boolean saeLens = Files.exists(directory.resolve(WEIGHTS));
+        boolean sparsify = Files.exists(directory.resolve(SPARSIFY_WEIGHTS));
+        if (saeLens == sparsify) {
+            throw new InputException(directory + " has " + CONFIG + (saeLens ? " and both " : " but neither ") + WEIGHTS + " of SAELens "
+                + (saeLens ? "and " : "nor ") + SPARSIFY_WEIGHTS + " of sparsify"
+                + (saeLens ? "; keep the one that the configuration belongs to" : pickleBeside(directory)));
         }
+        return saeLens ? openSaeLens(directory) : openSparsify(directory);
     }
 
+    private static String pickleBeside(Path directory) {
+        return SaeDirectories.pickleIn(directory).map(file -> "; " + pickleRefused(file).getMessage()).orElse("");
+    }
+
+    private static InputException nothingIn(Path directory) {
+        List<String> choices = SaeDirectories.below(directory, Set.of(PARAMS, CONFIG, HYPERPARAMS));
+        if (!choices.isEmpty()) {
+            return new InputException(directory + (choices.size() == 1 ? " is no SAE itself but holds one, name it: "
+                : " holds several SAEs, name one of them: ") + SaeDirectories.enumerate(choices));
+        }
+        return SaeDirectories.pickleIn(directory).map(SaeFiles::pickleRefused)
+            .orElseGet(() -> new InputException(directory + " has neither " + PARAMS + " (Gemma Scope) nor " + CONFIG
+                + " (SAELens, sparsify) nor " + HYPERPARAMS + " (Llama Scope)"));
+    }
+
+    /** ae.pt is what dictionary_learning writes (saprmarks/dictionary_learning dictionary.py, AutoEncoder). */
     private static InputException pickleRefused(Path file) {
-        return new InputException(file + " is a Python pickle, which can run any code when it is read, and is refused; "
-            + "save the SAE as safetensors (SAELens: sae.save_model)");
+        boolean dictionary = file.endsWith("ae.pt");
+        return new InputException(file + " is a Python pickle, which can run any code when it is read, and is refused; save the SAE as "
+            + "safetensors (SAELens: sae.save_model" + (dictionary ? "; an AutoEncoder of dictionary_learning: torch.load(..., "
+                + "weights_only=True), then safetensors.torch.save_file of W_enc = encoder.weight.T, b_enc = encoder.bias, W_dec = "
+                + "decoder.weight.T, b_dec = bias as " + WEIGHTS + ", and a " + CONFIG + " of SAELens with d_in, d_sae and hook_name" : "")
+            + ")");
     }
 
     private static SaeFiles openNpz(Path path) {
@@ -104,8 +118,8 @@ final class SaeFiles implements AutoCloseable {
                     path + " lacks the array 'W_enc' of a Gemma Scope SAE; it has " + String.join(", ", arrays.keySet()));
             }
             Shape shape = requireMatrix(path, arrays.get("W_enc"), "W_enc");
-            SaeConfig config = new SaeConfig(SaeConfig.Architecture.JUMPRELU, shape.dim(0), shape.dim(1), false, false, 0, false, null);
-            return checked(new SaeFiles(path, config, arrays, npz));
+            SaeConfig config = new SaeConfig(SaeConfig.Architecture.JUMPRELU, shape.dim(0), shape.dim(1), false, false, 0, false);
+            return checked(new SaeFiles(path, config, GemmaScopePath.read(path), arrays, npz));
         } catch (RuntimeException e) {
             npz.close();
             throw e;
@@ -115,6 +129,7 @@ final class SaeFiles implements AutoCloseable {
     private static SaeFiles openSaeLens(Path directory) {
         JsonObject json = JsonFiles.readObject(directory.resolve(CONFIG));
         SaeConfig config = SaeLensConfigReader.read(json);
+        SaeHook hook = SaeLensHook.read(json);
         Path weights = directory.resolve(WEIGHTS);
         SafetensorsFile file = SafetensorsFile.open(weights);
         try {
@@ -122,21 +137,44 @@ final class SaeFiles implements AutoCloseable {
             for (String name : file.names()) {
                 arrays.put(name, file.tensor(name));
             }
-            return checked(new SaeFiles(weights, config, arrays, file));
+            return checked(new SaeFiles(weights, config, hook, arrays, file));
         } catch (RuntimeException e) {
             file.close();
             throw e;
         }
     }
 
+    /** The encoder is transposed into memory of its own; the other arrays stay in the file. */
+    private static SaeFiles openSparsify(Path directory) {
+        SaeConfig config = SparsifyConfig.read(JsonFiles.readObject(directory.resolve(CONFIG)));
+        Path weights = directory.resolve(SPARSIFY_WEIGHTS);
+        Arena arena = Arena.ofShared();
+        SafetensorsFile file = null;
+        try {
+            file = SafetensorsFile.open(weights);
+            SafetensorsFile opened = file;
+            return checked(new SaeFiles(weights, config, SaeDirectories.hookOf(directory), SparsifyArrays.read(file, config, arena), () -> {
+                arena.close();
+                opened.close();
+            }));
+        } catch (RuntimeException e) {
+            arena.close();
+            if (file != null) {
+                file.close();
+            }
+            throw e;
+        }
+    }
+
     /** Llama Scope's arrays are read once and folded into memory of their own; the file is not needed after that. */
     private static SaeFiles openLlamaScope(Path directory) {
-        LlamaScopeConfig config = LlamaScopeConfig.read(JsonFiles.readObject(directory.resolve(HYPERPARAMS)));
+        LlamaScopeConfig config = LlamaScopeConfig.read(JsonFiles.readObject(directory.resolve(HYPERPARAMS)),
+            SaeDirectories.nameOf(directory));
         Path weights = LLAMA_SCOPE_WEIGHTS.stream().map(directory::resolve).filter(Files::exists).findFirst().orElseThrow(
             () -> new InputException(directory + " has " + HYPERPARAMS + " but neither " + String.join(" nor ", LLAMA_SCOPE_WEIGHTS)));
         Arena arena = Arena.ofShared();
         try (SafetensorsFile file = SafetensorsFile.open(weights)) {
-            return checked(new SaeFiles(weights, config.toSaeConfig(), LlamaScopeArrays.read(file, config, arena), arena));
+            return checked(new SaeFiles(weights, config.toSaeConfig(), config.hook(), LlamaScopeArrays.read(file, config, arena), arena));
         } catch (RuntimeException e) {
             arena.close();
             throw e;
@@ -212,6 +250,10 @@ final class SaeFiles implements AutoCloseable {
 
     SaeConfig config() {
         return config;
+    }
+
+    SaeHook hook() {
+        return hook;
     }
 
     Path path() {

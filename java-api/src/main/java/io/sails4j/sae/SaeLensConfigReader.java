@@ -2,10 +2,12 @@ package io.sails4j.sae;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.files.JsonObject;
-import java.util.Optional;
 
 /** Reads SAELens' {@code cfg.json}, of version 6 and before (SAELens sae_lens/loading/pretrained_sae_loaders.py, handle_pre_6_0_config). */
 final class SaeLensConfigReader {
+    /** transcoder, skip_transcoder, jumprelu_transcoder, jumprelu_skip_transcoder (SAELens sae_lens/__init__.py) and their relatives. */
+    private static final String TWO_PLACES = ".*(transcoder|crosscoder|clt).*";
+
     private final JsonObject json;
 
     private SaeLensConfigReader(JsonObject json) {
@@ -29,10 +31,8 @@ final class SaeLensConfigReader {
         long dIn = positive("d_in");
         long dSae = positive("d_sae");
         int k = architecture == SaeConfig.Architecture.TOPK ? k(dSae) : 0;
-        Optional<String> hook = json.optionalObject("metadata").flatMap(m -> m.optionalString("hook_name"))
-            .or(() -> json.optionalString("hook_name")).or(() -> json.optionalString("hook_point"));
         return new SaeConfig(architecture, dIn, dSae, json.optionalBoolean("apply_b_dec_to_input").orElse(true), layerNorm(), k,
-            json.optionalBoolean("rescale_acts_by_decoder_norm").orElse(false), hook.orElse(null));
+            json.optionalBoolean("rescale_acts_by_decoder_norm").orElse(false));
     }
 
     private SaeConfig.Architecture architecture() {
@@ -51,7 +51,8 @@ final class SaeLensConfigReader {
             case "jumprelu" -> SaeConfig.Architecture.JUMPRELU;
             case "topk" -> SaeConfig.Architecture.TOPK;
             case "gated" -> SaeConfig.Architecture.GATED;
-            default -> throw json.wrong("architecture", "'" + name + "'", "standard, jumprelu, topk or gated");
+            default -> throw json.wrong("architecture", "'" + name + "'", "standard, jumprelu, topk or gated" + (name.matches(TWO_PLACES)
+                ? ": what reads one place of a model and writes another is no SAE of the residual stream" : ""));
         };
     }
 

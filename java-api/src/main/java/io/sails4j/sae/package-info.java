@@ -1,4 +1,4 @@
-/** Sparse autoencoders: files of Gemma Scope, SAELens and Llama Scope, encode, decode and their gradients. */
+/** Sparse autoencoders: files of Gemma Scope, SAELens, sparsify and Llama Scope, encode, decode and their gradients. */
 @NullMarked
 package io.sails4j.sae;
 

@@ -24,13 +24,16 @@ import java.util.TreeMap;
 
 /** From pairs to the safety subspace: one pass of the model over the data, for all SAE layers at once. */
 public final class SubspacePipeline {
+    private static final System.Logger LOG = System.getLogger("io.sails4j.subspace");
+
     private final CausalModel model;
     private final Path modelPath;
     private final SortedMap<Integer, Sae> saes;
     private final SubspaceOptions options;
 
     /**
-     * A pipeline for a model and the autoencoders of some of its layers.
+     * A pipeline for a model and the autoencoders of some of its layers. What the SAEs' files tell of their place must agree; what they do
+     * not tell is said to the logger {@code io.sails4j.subspace}.
      *
      * @param modelPath for messages
      * @param saes by the layer whose resid_post they read
@@ -48,12 +51,14 @@ public final class SubspacePipeline {
                 throw new InputException(
                     "sae=" + layer + "=" + sae.path() + ": " + modelPath + " has layers 0 to " + (model.config().nLayers() - 1));
             }
+            sae.requireLayer(layer);
             sae.requireInput(model.config().dModel(), modelPath);
             if (options.topK() > sae.config().dSae()) {
                 throw new InputException(
                     "top_k is " + options.topK() + ", but " + sae.path() + " has " + sae.config().dSae() + " features");
             }
         });
+        saes.forEach((layer, sae) -> sae.hook().note(layer, sae.path()).ifPresent(note -> LOG.log(System.Logger.Level.INFO, note)));
     }
 
     /** Scores of every feature of every SAE. */

@@ -93,7 +93,8 @@ class LlamaScopeTest {
         int active = 0;
         try (Engine engine = Backends.open("cpu", 2); Sae sae = Sae.load(write(), engine);
              TensorArena memory = new TensorArena(engine.device())) {
-            assertThat(sae.config().hookName()).isEqualTo("blocks.3.hook_resid_post");
+            assertThat(sae.hook().name()).isEqualTo("blocks.3.hook_resid_post");
+            assertThat(sae.hook().layer()).isEqualTo(3);
             SparseCodes codes = sae.encode(memory.of(x, TOKENS, D_IN), memory);
             float[] acts = sae.densify(codes, memory).toFloatArray();
             float[] recon = sae.decode(codes, memory).toFloatArray();

@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -104,6 +105,9 @@ class SaeBadInputTest {
     void configurations() {
         SaeFixture plain = new SaeFixture(3, 5, 1, "b_enc");
         refusedWith(plain, "\"architecture\": \"matryoshka\",", "'matryoshka'", "standard, jumprelu, topk or gated");
+        for (String name : List.of("transcoder", "skip_transcoder", "jumprelu_transcoder", "jumprelu_skip_transcoder", "crosscoder")) {
+            refusedWith(plain, "\"architecture\": \"" + name + "\",", "'" + name + "'", "no SAE of the residual stream");
+        }
         refusedWith(plain, "\"normalize_activations\": \"expected_average_only_in\",", "'expected_average_only_in'", "fold");
         refusedWith(plain, "\"finetuning_scaling_factor\": true,", "finetuning_scaling_factor");
         refusedWith(plain, "\"activation_fn_str\": \"tanh-relu\",", "'tanh-relu'", "relu");
@@ -121,6 +125,12 @@ class SaeBadInputTest {
         Path pickle = Files.createFile(directory.resolve("sae.pt"));
         refused(pickle, "pickle", "sae.save_model");
         refused(directory, "pickle", "sae.pt");
+        Path dictionary = Files.createDirectory(directory.resolve("trainer_0"));
+        Files.writeString(dictionary.resolve("config.json"), "{\"trainer\": {\"dict_class\": \"AutoEncoder\", \"layer\": 5}}");
+        Files.createFile(dictionary.resolve("ae.pt"));
+        refused(dictionary, "ae.pt", "pickle", "dictionary_learning", "W_enc = encoder.weight.T", "safetensors");
+        Files.writeString(dictionary.resolve("cfg.json"), "{}");
+        refused(dictionary, "neither sae_weights.safetensors", "ae.pt", "pickle");
     }
 
     @Test

@@ -141,6 +141,23 @@ class SubspacePipelineTest {
     }
 
     @Test
+    void anSaeOfAnotherPlace() {
+        try (Sae sae = sae(SaeFixture.jumprelu(D_MODEL, D_SAE).with("\"hook_name\": \"blocks.3.hook_resid_post\","))) {
+            assertThat(sae.hook().describe()).isEqualTo("the residual stream after layer 3");
+            refused(() -> pipeline(Map.of(2, sae), options(4, 64)), "after layer 3", "not to the residual stream after layer 2",
+                "cfg.json");
+            assertThat(pipeline(Map.of(3, sae), options(4, 64)).scores(pairs(), Progress.none())).containsOnlyKeys(3);
+        }
+        try (Sae sae = sae(SaeFixture.jumprelu(D_MODEL, D_SAE).with("\"hook_name\": \"blocks.3.hook_resid_pre\","))) {
+            refused(() -> pipeline(Map.of(3, sae), options(4, 64)), "after layer 2", "not to the residual stream after layer 3");
+            assertThat(pipeline(Map.of(2, sae), options(4, 64)).scores(pairs(), Progress.none())).containsOnlyKeys(2);
+        }
+        try (Sae sae = sae(SaeFixture.jumprelu(D_MODEL, D_SAE).with("\"hook_name\": \"blocks.3.hook_mlp_out\","))) {
+            refused(() -> pipeline(Map.of(3, sae), options(4, 64)), "blocks.3.hook_mlp_out", "expected blocks.N.hook_resid_post");
+        }
+    }
+
+    @Test
     void featuresThatNeverFire() {
         float[] high = new float[D_SAE];
         Arrays.fill(high, 1e30f);

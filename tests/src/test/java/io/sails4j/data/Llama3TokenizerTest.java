@@ -51,7 +51,6 @@ class Llama3TokenizerTest {
     void knowsItsFamily() {
         assertThat(tokenizer.control()).isEqualTo(ControlTokens.LLAMA3);
         assertThat(tokenizer.bosId()).isZero();
-        assertThat(tokenizer.stopIds()).containsExactlyInAnyOrder(tokenizer.idOf("<|end_of_text|>"), tokenizer.idOf("<|eot_id|>"));
         assertThat(tokenizer.encodeWithBos("<|begin_of_text|>the user"))
             .isEqualTo(concat(id("<|begin_of_text|>"), tokenizer.encodeText("the user")));
     }

@@ -1,0 +1,188 @@
+package io.sails4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.sails4j.config.ModelConfig;
+import io.sails4j.io.SafetensorsWriter;
+import io.sails4j.model.ModelWeights;
+import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.HostTensor;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Random;
+import java.util.SequencedMap;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
+
+/** SAEs by the command line: which layer, which place, in one sentence where they do not fit. */
+class SaeCommandsTest {
+    private static final int D_MODEL = 16;
+    private static final int D_SAE = 70;
+
+    @TempDir
+    private static Path shared;
+
+    @TempDir
+    private Path directory;
+
+    private record Run(int code, String out, String err) {
+    }
+
+    private static Run run(Object... args) {
+        StringWriter out = new StringWriter();
+        StringWriter err = new StringWriter();
+        CommandLine command = Main.commandLine().setOut(new PrintWriter(out)).setErr(new PrintWriter(err));
+        TerminalLoggers.printTo(command.getErr());
+        int code = command.execute(Arrays.stream(args).map(String::valueOf).toArray(String[]::new));
+        return new Run(code, out.toString(), err.toString());
+    }
+
+    private static void wrong(Run run, String... parts) {
+        assertThat(run.code()).as(run.err()).isEqualTo(2);
+        assertThat(run.err().lines().filter(l -> !l.startsWith("backend:") && !l.startsWith("data:"))).singleElement().asString()
+            .startsWith("sails: ").contains(parts);
+    }
+
+    @BeforeAll
+    static void makeModelAndPairs() throws IOException {
+        ModelConfig config = ModelConfig.gemma2().vocabSize(64).dModel(D_MODEL).layers(3).heads(2, 1).headDim(8).dFf(24).slidingWindow(4)
+            .maxPositionEmbeddings(64).checkpointDtype(DType.F32).build();
+        Files.createDirectory(shared.resolve("model"));
+        try (Engine engine = Engine.open(EngineOptions.defaults());
+             ModelWeights weights = ModelWeights.random(config, engine, DType.F32, 1)) {
+            weights.writeInto(shared.resolve("model"), engine);
+        }
+        SequencedMap<String, HostTensor> pairs = new LinkedHashMap<>();
+        for (String side : new String[] {"aligned.", "unaligned."}) {
+            pairs.put(side + "input_ids",
+                HostTensor.ofInts(IntStream.range(0, 18).map(i -> 3 + (i * 7 + side.length()) % 50).toArray(), 3, 6));
+            pairs.put(side + "attention_mask", HostTensor.ofInts(IntStream.range(0, 18).map(i -> 1).toArray(), 3, 6));
+            pairs.put(side + "token_mask", HostTensor.ofInts(IntStream.range(0, 18).map(i -> i % 6 >= 3 ? 1 : 0).toArray(), 3, 6));
+        }
+        SafetensorsWriter.write(shared.resolve("pairs.safetensors"), pairs, Map.of());
+    }
+
+    private static HostTensor random(long... dims) {
+        int n = (int) Arrays.stream(dims).reduce(1, (a, b) -> a * b);
+        Random random = new Random(n);
+        float[] values = new float[n];
+        for (int i = 0; i < n; i++) {
+            values[i] = (float) random.nextGaussian();
+        }
+        return HostTensor.ofFloats(values, dims);
+    }
+
+    private Path saeLens(String name, String hook) throws IOException {
+        Path sae = Files.createDirectories(directory.resolve(name));
+        SequencedMap<String, HostTensor> arrays = new LinkedHashMap<>();
+        arrays.put("W_enc", random(D_MODEL, D_SAE));
+        arrays.put("W_dec", random(D_SAE, D_MODEL));
+        arrays.put("b_enc", random(D_SAE));
+        arrays.put("b_dec", random(D_MODEL));
+        SafetensorsWriter.write(sae.resolve("sae_weights.safetensors"), arrays, Map.of());
+        Files.writeString(sae.resolve("cfg.json"), "{\"d_in\": " + D_MODEL + ", \"d_sae\": " + D_SAE
+            + (hook.isEmpty() ? "" : ", \"metadata\": {\"hook_name\": \"" + hook + "\"}") + "}");
+        return sae;
+    }
+
+    private Run subspace(String... saes) {
+        return withSaes("subspace", "subspace.safetensors", saes);
+    }
+
+    private Run withSaes(String command, String out, String... saes) {
+        Object[] fixed = {command, "--model", shared.resolve("model"), "--data", shared.resolve("pairs.safetensors"), "--out",
+            directory.resolve(out)};
+        Object[] all = Arrays.copyOf(fixed, fixed.length + 2 * saes.length);
+        for (int i = 0; i < saes.length; i++) {
+            all[fixed.length + 2 * i] = "--sae";
+            all[fixed.length + 2 * i + 1] = saes[i];
+        }
+        return run(all);
+    }
+
+    @Test
+    void layerAndPath() throws IOException {
+        Path sae = saeLens("ok", "blocks.1.hook_resid_post");
+        for (String given : new String[] {sae.toString(), "x=" + sae, "-1=" + sae, "1=", "99999999999=" + sae}) {
+            wrong(subspace(given), "--sae " + given + " names no layer", "LAYER=PATH");
+            wrong(withSaes("align", "adapter", given), "--sae " + given + " names no layer", "LAYER=PATH");
+        }
+        wrong(subspace("1=" + sae, "1=" + sae), "names layer 1 twice");
+        wrong(subspace("7=" + saeLens("untold", "")), "layers 0 to 2");
+        Run run = subspace("1=" + sae);
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.err()).doesNotContain("as asked");
+        assertThat(directory.resolve("subspace.safetensors")).exists();
+    }
+
+    @Test
+    void anotherLayerOrPlace() throws IOException {
+        Path sae = saeLens("post", "blocks.1.hook_resid_post");
+        wrong(subspace("2=" + sae), "after layer 1", "after layer 2", sae.resolve("cfg.json").toString());
+        wrong(withSaes("align", "adapter", "2=" + sae), "after layer 1", "after layer 2");
+        wrong(subspace("1=" + saeLens("mlp", "blocks.1.hook_mlp_out")), "blocks.1.hook_mlp_out", "expected blocks.N.hook_resid_post");
+        Run run = subspace("1=" + saeLens("pre", "blocks.2.hook_resid_pre"));
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.err()).containsOnlyOnce("blocks.2.hook_resid_pre is the residual stream after layer 1");
+        Files.delete(directory.resolve("subspace.safetensors"));
+        run = subspace("1=" + saeLens("untold", ""));
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.err()).containsOnlyOnce("does not tell where in the model it belongs").contains("after layer 1, as asked");
+    }
+
+    @Test
+    void encodeComparesWithTheNamesOfATrace() throws IOException {
+        SequencedMap<String, HostTensor> tensors = new LinkedHashMap<>();
+        for (String name : new String[] {"hidden.layer.1", "hidden.layer.2", "hidden.embed", "hidden.mid.1", "mlp_out.1", "mine"}) {
+            tensors.put(name, random(5, D_MODEL));
+        }
+        Path vectors = directory.resolve("trace.safetensors");
+        SafetensorsWriter.write(vectors, tensors, Map.of());
+        Path post = saeLens("post", "blocks.1.hook_resid_post");
+        Path mlp = saeLens("mlp", "blocks.1.hook_mlp_out");
+        Path embedding = saeLens("embedding", "blocks.0.hook_resid_pre");
+        wrong(encode(post, vectors, "hidden.layer.2"), "after layer 1", "after layer 2");
+        wrong(encode(post, vectors, "hidden.embed"), "after layer 1", "embedding");
+        wrong(encode(post, vectors, "hidden.mid.1"), "hidden.mid.1", "blocks.1.hook_resid_post");
+        wrong(encode(mlp, vectors, "hidden.layer.1"), "blocks.1.hook_mlp_out");
+        wrong(encode(mlp, vectors, "mlp_out.1"), "blocks.1.hook_mlp_out", "under another name");
+        wrong(encode(embedding, vectors, "hidden.layer.1"), "embedding", "after layer 1");
+        assertThat(encode(post, vectors, "hidden.layer.1").code()).isZero();
+        assertThat(encode(embedding, vectors, "hidden.embed").code()).isZero();
+        assertThat(encode(mlp, vectors, "mine").code()).isZero();
+        assertThat(encode(saeLens("untold", ""), vectors, "hidden.layer.2").code()).isZero();
+    }
+
+    private Run encode(Path sae, Path vectors, String name) {
+        return run("encode", "--sae", sae, "--input", vectors + ":" + name, "--out", directory.resolve("codes-" + System.nanoTime()));
+    }
+
+    @Test
+    void inspectSaysThePlace() throws IOException {
+        var json = new ObjectMapper().readTree(run("inspect", saeLens("pre", "blocks.2.hook_resid_pre"), "--json").out());
+        assertThat(json.get("hook").asText()).isEqualTo("blocks.2.hook_resid_pre");
+        assertThat(json.get("belongs_to").asText()).isEqualTo("the residual stream after layer 1");
+        assertThat(run("inspect", saeLens("mlp", "blocks.2.hook_mlp_out")).out()).contains("not the residual stream after a layer");
+        Path sparsify = Files.createDirectory(directory.resolve("run"));
+        Files.writeString(sparsify.resolve("config.json"), "{\"sae\": {\"k\": 32}}");
+        saeLens("run/layers.1", "");
+        saeLens("run/layers.2", "");
+        wrong(run("inspect", sparsify), "holds several SAEs", "layers.1, layers.2");
+        Path dictionary = Files.createDirectory(directory.resolve("dictionary"));
+        Files.writeString(dictionary.resolve("config.json"), "{\"trainer\": {\"k\": 32}}");
+        Files.createFile(dictionary.resolve("ae.pt"));
+        wrong(run("inspect", dictionary), "ae.pt", "pickle", "safetensors");
+    }
+}

@@ -1,0 +1,34 @@
+package io.sails4j.data;
+
+/**
+ * White space as Python's {@code str.strip} and {@code str.isspace} know it, which is what chat templates were written and models were
+ * trained with. Java's {@code strip} leaves U+0085, U+00A0, U+2007 and U+202F.
+ */
+final class PythonText {
+    private PythonText() {
+    }
+
+    /** Whether Python counts a character as white space. All of them lie in the basic plane. */
+    static boolean isSpace(char c) {
+        return c >= '\t' && c <= '\r' || c >= 0x1c && c <= ' ' || c == 0x85 || c == 0xa0 || c == 0x1680 || c >= 0x2000 && c <= 0x200a
+            || c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+    }
+
+    /** The text without white space at its ends. */
+    static String strip(String text) {
+        int begin = 0;
+        int end = text.length();
+        while (begin < end && isSpace(text.charAt(begin))) {
+            begin++;
+        }
+        while (end > begin && isSpace(text.charAt(end - 1))) {
+            end--;
+        }
+        return text.substring(begin, end);
+    }
+
+    /** Whether nothing is left of the text when it is stripped. */
+    static boolean isBlank(String text) {
+        return strip(text).isEmpty();
+    }
+}
