@@ -18,12 +18,14 @@ import org.jspecify.annotations.NullMarked;
     // Jinjava names java.beans.
     requires java.desktop;
     requires ejml.ddense;
+    requires java.net.http;
     requires jdk.jfr;
 
     exports io.sails4j;
     exports io.sails4j.align;
     exports io.sails4j.config;
     exports io.sails4j.data;
+    exports io.sails4j.hub;
     exports io.sails4j.io;
     exports io.sails4j.lora;
     exports io.sails4j.model;

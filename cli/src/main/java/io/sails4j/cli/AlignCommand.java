@@ -8,6 +8,7 @@ import io.sails4j.config.ModelConfig;
 import io.sails4j.data.TokenPair;
 import io.sails4j.files.AtomicFiles;
 import io.sails4j.files.FileHash;
+import io.sails4j.hub.HubCache;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
@@ -43,7 +44,8 @@ final class AlignCommand implements Callable<Integer> {
     @Mixin
     private CommonOptions common;
 
-    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Hugging Face directory of a Gemma-2 or Llama-3 model")
+    @Option(names = "--model", required = true, paramLabel = "DIR|ORG/NAME",
+        description = "directory of a Gemma-2 or Llama-3 model, or ORG/NAME in the hub's cache")
     private Path model;
 
     @Option(names = "--subspace", paramLabel = "FILE", description = "subspace file of `sails subspace`")
@@ -74,6 +76,7 @@ final class AlignCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         AlignOptions options = training.options(common.seed());
+        model = HubCache.ofSystem().locate(model);
         if (plan) {
             return plan(options);
         }
@@ -85,6 +88,7 @@ final class AlignCommand implements Callable<Integer> {
         }
         Path out = this.out;
         AtomicFiles.requireFresh(out);
+        data.requirePositions(ModelConfig.read(model));
         boolean writable = options.method() == Method.FULL;
         try (Engine engine = common.openEngine();
              CausalModel loaded = CausalModel.load(model, engine, new ModelOptions(common.dtype(), writable, false))) {
@@ -111,6 +115,7 @@ final class AlignCommand implements Callable<Integer> {
 
     private int plan(AlignOptions options) {
         ModelConfig config = Files.isDirectory(model) ? ModelConfig.read(model) : ModelConfig.readFile(model);
+        data.requirePositions(config);
         DType dtype = common.dtype() != null ? common.dtype() : config.checkpointDtype() == DType.F32 ? DType.F32 : DType.BF16;
         try (Engine engine = common.openEngine()) {
             Adaptation adaptation = Adaptation.of(options, subspaceFile == null ? null : SafetySubspace.read(subspaceFile));

@@ -1,6 +1,7 @@
 package io.sails4j.cli;
 
 import io.sails4j.InputException;
+import io.sails4j.config.ModelConfig;
 import io.sails4j.data.DataOptions;
 import io.sails4j.data.PreferenceData;
 import io.sails4j.data.TokenPair;
@@ -30,6 +31,14 @@ final class DataArguments {
 
     DataOptions options() {
         return OptionFlags.values(command, DataOptions.defaults());
+    }
+
+    /** An error where sequences were asked for that are longer than the model's positions; without the option the data itself decides. */
+    void requirePositions(ModelConfig config) {
+        if (OptionFlags.given(command, DataOptions.defaults()).containsKey("max_length")) {
+            config.requirePositions("max_length is", options().maxLength(),
+                "choose max_length=" + config.maxPositionEmbeddings() + " or less");
+        }
     }
 
     /** Reads, reports what was left out, and tokenises by the model's tokenizer. */

@@ -2,6 +2,7 @@ package io.sails4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.InputException;
+import io.sails4j.hub.HubCache;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.model.Site;
@@ -36,7 +37,8 @@ final class EncodeCommand implements Callable<Integer> {
     private CommonOptions common;
 
     @Option(names = "--sae", required = true, paramLabel = "PATH",
-        description = "Gemma Scope params.npz (or its directory), a SAELens, sparsify or Llama Scope directory")
+        description = "Gemma Scope params.npz (or its directory), a SAELens, sparsify or Llama Scope directory, or ORG/NAME/DIR in the"
+            + " hub's cache")
     private Path saePath;
 
     @Option(names = "--input", required = true, paramLabel = "FILE[:TENSOR]",
@@ -52,7 +54,7 @@ final class EncodeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        try (Engine engine = common.openEngine(); Sae sae = Sae.load(saePath, engine);
+        try (Engine engine = common.openEngine(); Sae sae = Sae.load(HubCache.ofSystem().locate(saePath), engine);
              TensorArena memory = new TensorArena(engine.device())) {
             float[] x = readInput(sae);
             long dIn = sae.config().dIn();

@@ -11,9 +11,12 @@ import io.sails4j.data.PreferenceSet;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenText;
 import io.sails4j.data.Tokenizer;
+import io.sails4j.files.ForeignFile;
 import io.sails4j.files.JsonFiles;
 import io.sails4j.files.JsonObject;
+import io.sails4j.hub.HubCache;
 import io.sails4j.io.SafetensorsFile;
+import io.sails4j.io.ShardedTensors;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.ModelWeights;
@@ -23,6 +26,8 @@ import io.sails4j.sae.Sae;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.EnumSet;
@@ -32,6 +37,7 @@ import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -40,13 +46,19 @@ import picocli.CommandLine.Parameters;
 
 @Command(name = "inspect", description = "Say what a checkpoint, SAE, adapter, subspace or data file is: validated, summarised.")
 final class InspectCommand implements Callable<Integer> {
+    private static final String EXPECTED = "expected a model (a directory with config.json), an adapter (adapter_config.json), an SAE"
+        + " (params.npz, cfg.json or hyperparams.json), a .safetensors file or preference data (.jsonl, .jsonl.gz)";
+    /** Files by which a directory is known. */
+    private static final List<String> MARKS = List.of("config.json", "adapter_config.json", "params.npz", "cfg.json", "hyperparams.json");
+
     @Mixin
     private CommonOptions common;
 
-    @Parameters(paramLabel = "PATH", description = "model, SAE or adapter directory; params.npz; safetensors; preference data")
+    @Parameters(paramLabel = "PATH",
+        description = "model, SAE or adapter directory, or ORG/NAME in the hub's cache; params.npz; safetensors; preference data")
     private Path path;
 
-    @Option(names = "--model", paramLabel = "DIR",
+    @Option(names = "--model", paramLabel = "DIR|ORG/NAME",
         description = "base model: to check an adapter's shapes against, or to show data as its tokens")
     private @Nullable Path model;
 
@@ -55,23 +67,66 @@ final class InspectCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        if (Files.notExists(path)) {
-            throw new InputException(path + " does not exist");
-        }
+        HubCache cache = HubCache.ofSystem();
+        path = cache.locate(path);
+        model = model == null ? null : cache.locate(model);
         String name = path.getFileName() == null ? "" : path.getFileName().toString();
         if (LoraAdapter.isAdapter(path)) {
             adapter();
-        } else if (Files.exists(path.resolve("config.json")) && !isOfSaeTraining(path)) {
+        } else if (Files.isDirectory(path) && Files.exists(path.resolve("config.json")) && !isOfSaeTraining(path)) {
             model();
-        } else if (name.matches(".*\\.(jsonl?(\\.gz)?|parquet)")) {
-            data();
-        } else if (name.endsWith(".safetensors")) {
-            safetensors();
-        } else {
+        } else if (Files.isDirectory(path)) {
+            requireKnown(path);
             sae();
+        } else {
+            requireRegular();
+            file(name);
         }
         common.print(json, table);
         return 0;
+    }
+
+    /** Nothing else is opened: reading a FIFO would wait for whoever writes to it. */
+    private void requireRegular() {
+        if (Files.exists(path) && !Files.isRegularFile(path)) {
+            throw new InputException(path + " is " + ForeignFile.kind(path) + "; " + EXPECTED);
+        }
+        ForeignFile.requireRegular(path);
+    }
+
+    private void file(String name) {
+        if (name.matches(".*\\.(jsonl?(\\.gz)?|parquet)")) {
+            data();
+        } else if (name.endsWith(".safetensors") || ForeignFile.looksLikeSafetensors(path)) {
+            safetensors();
+        } else if (name.endsWith(".npz") || ShardedTensors.isPickle(name)) {
+            sae();
+        } else {
+            throw new InputException(ForeignFile.sentence(path).orElseGet(() -> path + " is a file of no kind that is known by its name"
+                + (name.endsWith(".json") ? "; a configuration is inspected with its directory" : "")) + "; " + EXPECTED);
+        }
+    }
+
+    /** An error where a directory has nothing in it by which it is known: what it has, and what is looked for. */
+    private static void requireKnown(Path directory) {
+        try (Stream<Path> list = Files.list(directory)) {
+            List<Path> entries = list.sorted().toList();
+            boolean known = entries.stream().anyMatch(p -> holds(directory, p.getFileName().toString())
+                || MARKS.stream().anyMatch(mark -> !mark.equals("config.json") && Files.exists(p.resolve(mark))));
+            if (!known) {
+                List<String> models = entries.stream().filter(p -> Files.exists(p.resolve("config.json"))).map(Path::toString).toList();
+                String has = entries.isEmpty() ? "nothing" : entries.stream().limit(6).map(p -> p.getFileName().toString())
+                    .collect(Collectors.joining(", ")) + (entries.size() > 6 ? " and " + (entries.size() - 6) + " more" : "");
+                throw new InputException(directory + " is a directory with " + has + "; " + (models.isEmpty() ? EXPECTED
+                    : "name one of the models in it: " + String.join(", ", models)));
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static boolean holds(Path directory, String name) {
+        return MARKS.contains(name) || ShardedTensors.isPickle(name) && Files.isRegularFile(directory.resolve(name));
     }
 
     /** dictionary_learning and sparsify keep a config.json, too: of how SAEs were trained. */
@@ -93,6 +148,10 @@ final class InspectCommand implements Callable<Integer> {
             put("kind", config.family().title() + " checkpoint, complete and finite");
             put("parameters", config.parameterCount());
             put("tensors", weights.parameters().size());
+            if (!weights.ignored().isEmpty()) {
+                put("ignored", weights.ignored().size() + " buffers that config.json determines: " + weights.ignored().getFirst()
+                    + (weights.ignored().size() > 1 ? ", ..." : ""));
+            }
             put("dtype", config.checkpointDtype().name());
         }
         put("layers", config.nLayers());

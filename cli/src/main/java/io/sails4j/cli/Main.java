@@ -30,7 +30,7 @@ import picocli.CommandLine.ScopeType;
     exitCodeList = {"0:done", "1:it failed while working", "2:the input or the options are wrong"},
     subcommands = {
         InspectCommand.class, GenerateCommand.class, TraceCommand.class, EncodeCommand.class, SubspaceCommand.class,
-        AlignCommand.class, MergeCommand.class, InitCommand.class, SelftestCommand.class, BenchCommand.class,
+        AlignCommand.class, MergeCommand.class, DownloadCommand.class, InitCommand.class, SelftestCommand.class, BenchCommand.class,
         DemoCommand.class
     })
 public final class Main {
@@ -71,6 +71,8 @@ public final class Main {
         return sails
             .setCaseInsensitiveEnumValuesAllowed(true)
             .setUsageHelpWidth(110)
+            // A prompt may begin with '@'.
+            .setExpandAtFiles(false)
             .setParameterExceptionHandler(Main::wrongOptions)
             .setExecutionExceptionHandler(Main::failed);
     }

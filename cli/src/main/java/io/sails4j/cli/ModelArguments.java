@@ -2,6 +2,7 @@ package io.sails4j.cli;
 
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
+import io.sails4j.hub.HubCache;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.WeightedAdapter;
 import io.sails4j.model.AdapterStack;
@@ -13,27 +14,45 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** The model and the adapters that a command runs. */
 final class ModelArguments {
-    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Hugging Face directory of a Gemma-2 or Llama-3 model")
+    @Option(names = "--model", required = true, paramLabel = "DIR|ORG/NAME",
+        description = "directory of a Gemma-2 or Llama-3 model, or ORG/NAME in the hub's cache")
     private Path model;
 
+    private @Nullable Path located;
+    private @Nullable List<WeightedAdapter> locatedAdapters;
+
     @Option(names = "--adapter", paramLabel = "DIR[=WEIGHT]",
-        description = "PEFT LoRA adapter; several are summed, each times its weight (default 1)")
+        description = "PEFT LoRA adapter, a directory or ORG/NAME; several are summed, each times its weight (default 1)")
     private List<String> adapters = new ArrayList<>();
 
+    /** The model's directory, which may lie in the hub's cache. */
     Path model() {
-        return model;
+        Path found = located;
+        if (found == null) {
+            found = HubCache.ofSystem().locate(model);
+            located = found;
+        }
+        return found;
     }
 
     List<WeightedAdapter> adapters() {
-        return adapters.stream().map(WeightedAdapter::parse).toList();
+        List<WeightedAdapter> found = locatedAdapters;
+        if (found == null) {
+            HubCache cache = HubCache.ofSystem();
+            found = adapters.stream().map(WeightedAdapter::parse)
+                .map(asked -> new WeightedAdapter(cache.locate(asked.directory()), asked.weight())).toList();
+            locatedAdapters = found;
+        }
+        return found;
     }
 
     CausalModel load(Engine engine, CommonOptions options) {
-        return CausalModel.load(model, engine, ModelOptions.of(options.dtype()));
+        return CausalModel.load(model(), engine, ModelOptions.of(options.dtype()));
     }
 
     /** Opened adapters; closing frees them. */

@@ -1,6 +1,7 @@
 package io.sails4j.cli;
 
 import io.sails4j.files.FileHash;
+import io.sails4j.hub.HubCache;
 import io.sails4j.ops.Engine;
 import io.sails4j.sae.Sae;
 import java.nio.file.Path;
@@ -54,7 +55,7 @@ final class SaeArguments {
         SortedMap<Integer, Sae> saes = new TreeMap<>();
         try {
             paths.forEach((layer, path) -> {
-                Sae sae = Sae.load(path, engine);
+                Sae sae = Sae.load(HubCache.ofSystem().locate(path), engine);
                 saes.put(layer, sae);
                 sae.requireLayer(layer);
             });

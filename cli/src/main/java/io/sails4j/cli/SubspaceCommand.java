@@ -1,8 +1,10 @@
 package io.sails4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.config.ModelConfig;
 import io.sails4j.data.TokenPair;
 import io.sails4j.files.FileHash;
+import io.sails4j.hub.HubCache;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
@@ -28,7 +30,8 @@ final class SubspaceCommand implements Callable<Integer> {
     @Mixin
     private CommonOptions common;
 
-    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Hugging Face directory of a Gemma-2 or Llama-3 model")
+    @Option(names = "--model", required = true, paramLabel = "DIR|ORG/NAME",
+        description = "directory of a Gemma-2 or Llama-3 model, or ORG/NAME in the hub's cache")
     private Path model;
 
     @Option(names = "--sae", required = true, paramLabel = "LAYER=PATH",
@@ -47,6 +50,8 @@ final class SubspaceCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         SubspaceOptions options = OptionFlags.values(command, SubspaceOptions.defaults());
+        model = HubCache.ofSystem().locate(model);
+        data.requirePositions(ModelConfig.read(model));
         SortedMap<Integer, Path> paths = SaeArguments.parse(saes, common);
         // SAEs come first: one of another layer is told before gigabytes of weights are read.
         try (Engine engine = common.openEngine(); SaeArguments.Opened opened = SaeArguments.open(paths, engine);

@@ -168,12 +168,55 @@ class MainTest {
     }
 
     @Test
+    void whatIsOfNoKnownKind() throws Exception {
+        Path fifo = directory.resolve("pipe.safetensors");
+        assertThat(new ProcessBuilder("mkfifo", fifo.toString()).start().waitFor()).isZero();
+        wrong(run("inspect", fifo), "is a FIFO", "expected a model", "preference data");
+        wrong(run("inspect", "/dev/null"), "is a character device", "expected a model");
+        wrong(run("inspect", Files.writeString(directory.resolve("notes.txt"), "hello")), "no kind that is known", "expected a model");
+        wrong(run("inspect", Files.writeString(directory.resolve("page.txt"), "<html><title>Sign in</title>")), "web page", "'Sign in'");
+        Path empty = Files.createDirectory(directory.resolve("empty"));
+        wrong(run("inspect", empty), "is a directory with nothing", "expected a model");
+        Files.copy(model().resolve("config.json"), Files.createDirectory(empty.resolve("inner")).resolve("config.json"));
+        wrong(run("inspect", empty), "name one of the models in it", "inner");
+        Path blob = Files.copy(model().resolve("model.safetensors"), directory.resolve("blob"));
+        assertThat(run("inspect", blob).out()).contains("safetensors file");
+    }
+
+    @Test
+    void aRepositoryOfTheHubsCacheIsItsSnapshot() throws IOException {
+        Path repository = directory.resolve("models--org--tiny");
+        Path snapshot = Files.createDirectories(repository.resolve("snapshots")).resolve("0123456789".repeat(4));
+        Files.createSymbolicLink(snapshot, model());
+        Run run = run("inspect", repository);
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.out()).contains("checkpoint, complete and finite");
+    }
+
+    @Test
+    void aPromptMayBeginWithAnAt() {
+        wrong(run("generate", "--model", model(), "--chat", "@" + model().resolve("config.json")), "tokenizer.json does not exist");
+    }
+
+    @Test
+    void lengthsBeyondTheModelsPositions() throws IOException {
+        Path data = Files.writeString(directory.resolve("pairs.jsonl"), pair("b", "c") + "\n");
+        wrong(run("align", "--model", model(), "--data", data, "--method", "lora", "--out", directory.resolve("out"), "--max-length", "65"),
+            "--max-length is 65, more than the model's max_position_embeddings of 64");
+        wrong(run("align", "--model", model(), "--method", "lora", "--plan", "--max-length", "4096"), "4096", "64");
+        wrong(
+            run("subspace", "--model", model(), "--sae", "0=" + directory, "--data", data, "--out", directory.resolve("s"), "--max-length",
+                "65"),
+            "--max-length 64 or less");
+    }
+
+    @Test
     void preferenceData() throws IOException {
         wrong(inspect("{\"chosen\": \"a\"}\n"), "line 1", "rejected");
         wrong(inspect("{\"chosen\": \"\\n\\nHuman: a\\n\\nAssistant: b\", \"rejected\": \"\\n\\nHuman: a\\n\\nAssistant: c\"}\n{oops\n"),
             "line 2", "JSON");
         wrong(inspect("{\"chosen\": 1, \"rejected\": 2}\n"), "line 1", "chosen");
-        wrong(inspect(""), "no usable preference pair");
+        wrong(inspect(""), "is empty", "0 bytes");
         wrong(inspect("{\"chosen\": \"a\", \"rejected\": \"b\"}\n"), "Assistant");
         Run crlf = inspect(pair("b", "c") + "\r\n" + pair("b", "b") + "\r\n" + pair(" ", "c") + "\r\n"
             + "{\"chosen\": \"\\n\\nHuman: a\\n\\nAssistant: b\", \"rejected\": \"\\n\\nHuman: x\\n\\nAssistant: c\"}\r\n");

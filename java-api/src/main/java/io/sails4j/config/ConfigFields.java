@@ -67,10 +67,14 @@ record ConfigFields(JsonObject json) {
         return new RopeFields(theta, scaling, key, scaling.optionalString(key).orElse(parameters != null ? "default" : ""));
     }
 
+    /** null means that no id ends an answer; an absent key the default of transformers. */
     List<Integer> eosIds(int otherwise) {
         JsonNode value = json.node().get("eos_token_id");
-        if (value == null || value.isNull()) {
+        if (value == null) {
             return List.of(otherwise);
+        }
+        if (value.isNull()) {
+            return List.of();
         }
         List<Integer> ids = new ArrayList<>();
         for (JsonNode id : value.isArray() ? value : List.of(value)) {
@@ -99,11 +103,20 @@ record ConfigFields(JsonObject json) {
     }
 
     int positive(String key, int most, int otherwise) {
+        requireNotNull(key);
         return json.has(key) ? positive(key, most) : otherwise;
     }
 
     double positiveDouble(String key, double otherwise) {
+        requireNotNull(key);
         return requirePositive(key, json.optionalDouble(key).orElse(otherwise));
+    }
+
+    /** An absent key has a default, null has no meaning. */
+    private void requireNotNull(String key) {
+        if (json.node().path(key).isNull()) {
+            throw json.wrong(key, "null", "a positive number, or no such key for the default");
+        }
     }
 
     double requiredPositiveDouble(String key) {

@@ -177,6 +177,20 @@ public record ModelConfig(
         return sliding.get(layer);
     }
 
+    /**
+     * An error where so many positions are more than the model has: beyond them RoPE turns by angles that it has never learnt.
+     *
+     * @param what begins the sentence, whose next word is the number
+     * @param advice ends it
+     * @throws InputException with both numbers
+     */
+    public void requirePositions(String what, long positions, String advice) {
+        if (positions > maxPositionEmbeddings) {
+            throw new InputException(
+                what + " " + positions + ", more than the model's max_position_embeddings of " + maxPositionEmbeddings + "; " + advice);
+        }
+    }
+
     /** All parameters; an output matrix that is the embedding counts once. */
     public long parameterCount() {
         long block = (family.postNorms() ? 4 : 2) * dModel;

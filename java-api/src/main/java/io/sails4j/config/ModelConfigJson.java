@@ -23,7 +23,9 @@ final class ModelConfigJson {
             }
         }
         json.put("attention_bias", false).put("attention_dropout", 0.0).put("bos_token_id", config.bosId());
-        if (config.eosIds().size() == 1) {
+        if (config.eosIds().isEmpty()) {
+            json.putNull("eos_token_id");
+        } else if (config.eosIds().size() == 1) {
             json.put("eos_token_id", config.eosIds().getFirst());
         } else {
             config.eosIds().forEach(json.putArray("eos_token_id")::add);

@@ -49,9 +49,6 @@ final class DataFile {
                 throw new InputException(path + (head.isEmpty() ? " is cut off: it is empty, expected gzip"
                     : " is not a gzip file, as its name says; rename it, or download it again"));
             }
-            if (head.startsWith("version https://git-lfs")) {
-                throw new InputException(path + " is a pointer of Git LFS, not the data: run `git lfs pull` where it was cloned");
-            }
             boolean parquet = head.startsWith("PAR1");
             if (!parquet && name.endsWith(".parquet")) {
                 throw new InputException(path + " is not a Parquet file, as its name says: it does not begin with PAR1; download it again");

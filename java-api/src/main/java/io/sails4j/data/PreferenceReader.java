@@ -2,6 +2,7 @@ package io.sails4j.data;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.InputException;
+import io.sails4j.files.ForeignFile;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -42,7 +43,11 @@ public final class PreferenceReader {
 
     /** Reads a whole file. No usable pair is an error. */
     public static PreferenceSet read(Path path) {
-        return new PreferenceReader(path).read();
+        try {
+            return new PreferenceReader(path).read();
+        } catch (InputException e) {
+            throw ForeignFile.explained(path, e);
+        }
     }
 
     private PreferenceSet read() {

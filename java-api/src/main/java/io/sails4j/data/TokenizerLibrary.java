@@ -2,6 +2,7 @@ package io.sails4j.data;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import io.sails4j.files.CacheDirectory;
+import io.sails4j.files.JsonFiles;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -17,6 +18,9 @@ import org.jspecify.annotations.Nullable;
 final class TokenizerLibrary {
     /** Any of these says where the native library is or may be copied to; DJL reads the environment, then properties. */
     private static final String[] PLACES = {"RUST_LIBRARY_PATH", "ENGINE_CACHE_DIR", "DJL_CACHE_DIR"};
+    /** For a file that must be given as a stream, what the builder is told by name. */
+    private static final Map<String, String> IDS_OF_THE_TEXT_ALONE = Map.of("addSpecialTokens", "false", "truncation", "false", "padding",
+        "false");
     private static final Object LOCK = new Object();
 
     private TokenizerLibrary() {
@@ -33,8 +37,9 @@ final class TokenizerLibrary {
             Map<String, @Nullable String> before = new LinkedHashMap<>();
             wanted.forEach((name, value) -> before.put(name, System.setProperty(name, value)));
             try {
-                return HuggingFaceTokenizer.builder().optTokenizerPath(file).optAddSpecialTokens(false).optTruncation(false)
-                    .optPadding(false).build();
+                return JsonFiles.hasMark(file) ? HuggingFaceTokenizer.newInstance(JsonFiles.withoutMark(file), IDS_OF_THE_TEXT_ALONE)
+                    : HuggingFaceTokenizer.builder().optTokenizerPath(file).optAddSpecialTokens(false).optTruncation(false)
+                        .optPadding(false).build();
             } finally {
                 before.forEach(TokenizerLibrary::restore);
             }

@@ -7,13 +7,17 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.sails4j.InputException;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Arrays;
 
-/** Strict reading of JSON files: no duplicate keys, nothing after the value. */
+/** Strict reading of JSON files: no duplicate keys, nothing after the value. A byte order mark before it is read past. */
 public final class JsonFiles {
     private static final long MAX_BYTES = 256L << 20;
     private static final ObjectMapper JSON = JsonMapper.builder()
@@ -25,25 +29,57 @@ public final class JsonFiles {
     }
 
     public static JsonNode read(Path path) {
+        ForeignFile.requireRegular(path);
         try {
             if (Files.size(path) > MAX_BYTES) {
                 throw new InputException(
                     path + " has " + Files.size(path) + " bytes, more than the " + MAX_BYTES + " expected of a JSON file");
             }
-            return parse(Files.readString(path), path.toString());
+            return read(path, Files.readString(path));
         } catch (NoSuchFileException e) {
-            throw new InputException(path + " does not exist", e);
+            throw ForeignFile.missing(path, e);
         } catch (CharacterCodingException e) {
-            throw new InputException(path + " is not valid UTF-8", e);
+            throw ForeignFile.explained(path, new InputException(path + " is not valid UTF-8", e));
         } catch (IOException e) {
             throw new InputException("cannot read " + path + ": " + e, e);
         }
     }
 
-    /** Parses JSON text; {@code where} names it in errors. */
+    private static JsonNode read(Path path, String text) {
+        JsonNode json;
+        try {
+            json = parse(text, path.toString());
+        } catch (InputException e) {
+            throw ForeignFile.explained(path, e);
+        }
+        if (json.isMissingNode()) {
+            throw ForeignFile.explained(path, new InputException(path + " has no JSON value in it"));
+        }
+        ForeignFile.requireNoError(path, json);
+        return json;
+    }
+
+    /** The text without the byte order mark that some editors put before it. */
+    public static String withoutMark(String text) {
+        return text.startsWith("\ufeff") ? text.substring(1) : text;
+    }
+
+    /** Whether a file begins with a byte order mark, which others' readers may not take. */
+    public static boolean hasMark(Path path) throws IOException {
+        try (InputStream in = Files.newInputStream(path)) {
+            return Arrays.equals(in.readNBytes(3), new byte[] {(byte) 0xef, (byte) 0xbb, (byte) 0xbf});
+        }
+    }
+
+    /** The bytes of a UTF-8 file after its byte order mark. */
+    public static InputStream withoutMark(Path path) throws IOException {
+        return new ByteArrayInputStream(withoutMark(Files.readString(path)).getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** Parses JSON text, past a byte order mark; {@code where} names it in errors. */
     public static JsonNode parse(String text, String where) {
         try {
-            return JSON.readTree(text);
+            return JSON.readTree(withoutMark(text));
         } catch (JsonProcessingException e) {
             var at = e.getLocation();
             throw new InputException(where + " is not valid JSON: " + reason(e)

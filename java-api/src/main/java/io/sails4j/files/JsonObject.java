@@ -72,6 +72,6 @@ public record JsonObject(String where, JsonNode node) {
     }
 
     private InputException missing(String key) {
-        return new InputException(where + " lacks the key '" + key + "'");
+        return node.has(key) ? wrong(key, "null", "a value: it is needed") : new InputException(where + " lacks the key '" + key + "'");
     }
 }

@@ -1,12 +1,12 @@
 package io.sails4j.io;
 
 import io.sails4j.InputException;
+import io.sails4j.files.ForeignFile;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileSystemLoopException;
-import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -23,14 +23,12 @@ final class MappedFile implements AutoCloseable {
     static MappedFile open(Path path) {
         try {
             Path real = path.toRealPath();
-            if (!Files.isRegularFile(real)) {
-                throw new InputException(path + " is not a regular file");
-            }
+            ForeignFile.requireRegular(path);
             try (FileChannel channel = FileChannel.open(real, StandardOpenOption.READ)) {
                 return new MappedFile(channel);
             }
         } catch (NoSuchFileException e) {
-            throw new InputException(path + " does not exist", e);
+            throw ForeignFile.missing(path, e);
         } catch (FileSystemLoopException e) {
             throw new InputException(path + " is a loop of symbolic links", e);
         } catch (IOException e) {

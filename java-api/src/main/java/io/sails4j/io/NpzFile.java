@@ -1,6 +1,7 @@
 package io.sails4j.io;
 
 import io.sails4j.InputException;
+import io.sails4j.files.ForeignFile;
 import io.sails4j.tensor.HostTensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -57,6 +58,9 @@ public final class NpzFile implements AutoCloseable {
         } catch (IndexOutOfBoundsException e) {
             file.close();
             throw new InputException(path + " is a damaged zip archive: an offset points outside the file", e);
+        } catch (InputException e) {
+            file.close();
+            throw ForeignFile.explained(path, e);
         } catch (RuntimeException e) {
             file.close();
             throw e;
@@ -114,7 +118,10 @@ public final class NpzFile implements AutoCloseable {
                 return at;
             }
         }
-        throw new InputException(path + " is not an npz file: it is no zip archive, or is cut off");
+        if (bytes.byteSize() >= 4 && bytes.get(I32, 0) == 0x04034b50) {
+            throw ForeignFile.cutOff(path, "it begins as an npz file (a zip archive) but has no directory of its arrays at its end");
+        }
+        throw new InputException(path + " is not an npz file: it is no zip archive");
     }
 
     private void requireSignature(long at, int signature, String what) {
@@ -171,9 +178,8 @@ public final class NpzFile implements AutoCloseable {
         requireSignature(local, 0x04034b50, "local header of entry '" + name + "'");
         long data = local + 30 + (bytes.get(I16, local + 26) & 0xffff) + (bytes.get(I16, local + 28) & 0xffff);
         if (compressed < 0 || uncompressed < 0 || data > bytes.byteSize() || compressed > bytes.byteSize() - data) {
-            throw new InputException(
-                path + " is cut off: entry '" + name + "' needs " + Long.toUnsignedString(compressed) + " bytes at " + data
-                    + ", the file has " + bytes.byteSize());
+            throw ForeignFile.cutOff(path, "entry '" + name + "' needs " + Long.toUnsignedString(compressed) + " bytes at " + data
+                + ", the file has " + bytes.byteSize());
         }
         if (method == STORED && compressed != uncompressed) {
             throw new InputException(

@@ -1,6 +1,7 @@
 package io.sails4j.io;
 
 import io.sails4j.InputException;
+import io.sails4j.files.ForeignFile;
 import io.sails4j.tensor.HostTensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -38,8 +39,8 @@ public final class SafetensorsFile implements AutoCloseable {
                 + " bytes, more than the " + MAX_HEADER_BYTES + " allowed");
         }
         if (length > bytes.byteSize() - 8) {
-            throw new InputException(path + " is cut off: its header needs " + length + " bytes after the first 8, the file has "
-                + (bytes.byteSize() - 8));
+            throw ForeignFile.cutOff(path,
+                "its header needs " + length + " bytes after the first 8, the file has " + (bytes.byteSize() - 8));
         }
         if (length == 0) {
             throw new InputException(path + " is not a safetensors file: its header length is 0, expected a JSON object");
@@ -53,6 +54,9 @@ public final class SafetensorsFile implements AutoCloseable {
         MappedFile file = MappedFile.open(path);
         try {
             return new SafetensorsFile(path, file);
+        } catch (InputException e) {
+            file.close();
+            throw ForeignFile.explained(path, e);
         } catch (RuntimeException e) {
             file.close();
             throw e;

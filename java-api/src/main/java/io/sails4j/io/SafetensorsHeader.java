@@ -7,6 +7,7 @@ import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import io.sails4j.InputException;
+import io.sails4j.files.ForeignFile;
 import io.sails4j.files.JsonFiles;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Shape;
@@ -68,8 +69,8 @@ record SafetensorsHeader(Map<String, Entry> tensors, Map<String, String> metadat
                     + "' belong to no tensor; safetensors allows no holes");
             }
             if (entry.end() > dataBytes) {
-                throw new InputException(path + " is cut off: tensor '" + named.getKey() + "' ends at data byte " + entry.end()
-                    + ", the file has " + dataBytes);
+                throw ForeignFile.cutOff(path,
+                    "tensor '" + named.getKey() + "' ends at data byte " + entry.end() + ", the file has " + dataBytes);
             }
             expected = entry.end();
             previous = named.getKey();

@@ -2,6 +2,7 @@ package io.sails4j.io;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.InputException;
+import io.sails4j.files.ForeignFile;
 import io.sails4j.files.JsonFiles;
 import io.sails4j.tensor.HostTensor;
 import java.io.IOException;
@@ -82,7 +83,8 @@ public final class ShardedTensors implements AutoCloseable {
         SafetensorsFile open = files.get(name);
         if (open == null) {
             if (Files.notExists(directory.resolve(name), LinkOption.NOFOLLOW_LINKS)) {
-                throw new InputException("the shard " + directory.resolve(name) + " is missing; " + index + " lists it");
+                throw new InputException(index + " lists a shard that is missing: "
+                    + ForeignFile.missing(directory.resolve(name), null).getMessage());
             }
             open = SafetensorsFile.open(directory.resolve(name));
             files.put(name, open);
@@ -117,7 +119,8 @@ public final class ShardedTensors implements AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        return new InputException(directory + " has neither " + SINGLE + " nor " + INDEX);
+        return new InputException(directory + " has neither " + SINGLE + " nor " + INDEX + ForeignFile.unfinishedIn(directory)
+            .map(begun -> "; the download of " + begun + " has not ended, end it first").orElse(""));
     }
 
     /** Whether a file name is that of a Python pickle, which runs code when it is read. */

@@ -4,6 +4,7 @@ import io.sails4j.InputException;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.files.AtomicFiles;
+import io.sails4j.files.ForeignFile;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.io.ShardedTensors;
@@ -27,6 +28,7 @@ import java.util.SequencedMap;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -36,7 +38,9 @@ import java.util.stream.Stream;
 public final class LoraAdapter implements AutoCloseable {
     private static final String CONFIG = "adapter_config.json";
     private static final String WEIGHTS = "adapter_model.safetensors";
-    private static final String PREFIX = "base_model.model.";
+    private static final String PREFIX = AdapterNames.PREFIX;
+    /** What PEFT's save_embedding_layers adds, and other whole modules of that kind. */
+    private static final Pattern EMBEDDING = Pattern.compile("(.*\\.)?(embed_tokens|lm_head)(\\..*)?\\.weight");
 
     private final LoraConfig config;
     private final Map<ModuleKey, LowRankAdapter> modules;
@@ -92,14 +96,16 @@ public final class LoraAdapter implements AutoCloseable {
             throw missingWeights(directory);
         }
         try (SafetensorsFile file = SafetensorsFile.open(directory.resolve(WEIGHTS))) {
-            requireNames(file, found, model);
-            LoraAdapter adapter = create(config, model, engine.device(), found.notes());
+            AdapterNames names = new AdapterNames(file);
+            requireNames(names, found, model);
+            List<String> notes = Stream.concat(found.notes().stream(), names.notes().stream()).toList();
+            LoraAdapter adapter = create(config, model, engine.device(), notes);
             try {
                 adapter.modules.forEach((module, factors) -> {
-                    upload(file, key(module, "A"), factors.loraA(), engine);
-                    upload(file, key(module, "B"), factors.loraB(), engine);
+                    upload(names, key(module, "A"), factors.loraA(), engine);
+                    upload(names, key(module, "B"), factors.loraB(), engine);
                     if (factors.dora() != null) {
-                        upload(file, magnitudeKey(module), factors.dora().magnitude(), engine);
+                        upload(names, magnitudeKey(module), factors.dora().magnitude(), engine);
                     }
                 });
             } catch (RuntimeException e) {
@@ -113,7 +119,7 @@ public final class LoraAdapter implements AutoCloseable {
     private static InputException missingWeights(Path directory) {
         try (Stream<Path> files = Files.list(directory)) {
             return files.filter(p -> ShardedTensors.isPickle(p.getFileName().toString())).findFirst().map(ShardedTensors::pickleRefused)
-                .orElseGet(() -> new InputException(directory.resolve(WEIGHTS) + " does not exist"));
+                .orElseGet(() -> ForeignFile.missing(directory.resolve(WEIGHTS), null));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -127,7 +133,7 @@ public final class LoraAdapter implements AutoCloseable {
         return PREFIX + module.path() + ".lora_magnitude_vector";
     }
 
-    private static void requireNames(SafetensorsFile file, LoraConfigReader.Found found, ModelConfig model) {
+    private static void requireNames(AdapterNames file, LoraConfigReader.Found found, ModelConfig model) {
         LoraConfig config = found.config();
         Set<String> expected = new TreeSet<>();
         for (ModuleKey module : config.modules()) {
@@ -148,16 +154,27 @@ public final class LoraAdapter implements AutoCloseable {
         if (!unused.isEmpty()) {
             throw new InputException(
                 file.path() + " has " + unused.size() + (unused.size() == 1 ? " tensor" : " tensors") + " that " + reason(unused)
-                    + ": '" + String.join("', '", unused.subList(0, Math.min(4, unused.size()))) + (unused.size() > 4 ? "', ..." : "'"));
+                    + ": '" + String.join("', '", unused.subList(0, Math.min(4, unused.size()))) + (unused.size() > 4 ? "', ..." : "'")
+                    + advice(unused));
         }
     }
 
     private static String reason(List<String> unused) {
-        return unused.stream().allMatch(name -> name.endsWith(".bias")) ? "are trained biases ('bias' of " + CONFIG
-            + "), which the models here do not have" : "target_modules of " + CONFIG + " or the base model do not have";
+        if (unused.stream().allMatch(name -> name.endsWith(".bias"))) {
+            return "are trained biases ('bias' of " + CONFIG + "), which the models here do not have";
+        }
+        return unused.stream().allMatch(EMBEDDING.asMatchPredicate()) ? "are whole embeddings, saved beside the adapter"
+            : "target_modules of " + CONFIG + " or the base model do not have";
     }
 
-    private static void requireTensor(SafetensorsFile file, ModuleKey module, String name, Shape expected, LoraConfig config) {
+    /** Whether embeddings were trained or only saved, the file does not say: so that they are neither used nor passed over. */
+    private static String advice(List<String> unused) {
+        return unused.stream().noneMatch(EMBEDDING.asMatchPredicate()) ? ""
+            : "; if they were trained or resized, merge in PEFT (merge_and_unload gives a checkpoint that can be used), if not, save the"
+                + " adapter with save_pretrained(..., save_embedding_layers=False)";
+    }
+
+    private static void requireTensor(AdapterNames file, ModuleKey module, String name, Shape expected, LoraConfig config) {
         if (!file.contains(name)) {
             throw new InputException(file.path() + " lacks '" + name + "', which " + CONFIG + " promises for " + module);
         }
@@ -170,7 +187,7 @@ public final class LoraAdapter implements AutoCloseable {
         }
     }
 
-    private static void upload(SafetensorsFile file, String name, Tensor target, Engine engine) {
+    private static void upload(AdapterNames file, String name, Tensor target, Engine engine) {
         HostTensor source = file.tensor(name);
         if (source.dtype() == DType.F32) {
             target.upload(source.data());

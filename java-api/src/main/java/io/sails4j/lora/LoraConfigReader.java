@@ -50,6 +50,9 @@ final class LoraConfigReader {
         pattern("rank_pattern", modules, (module, value) -> ranks.putIfAbsent(module, rank("rank_pattern", value)));
         Map<ModuleKey, Double> alphas = new HashMap<>();
         pattern("alpha_pattern", modules, (module, value) -> alphas.putIfAbsent(module, value.doubleValue()));
+        if (json.node().path("lora_alpha").isNull()) {
+            throw json.wrong("lora_alpha", "null", "a number; without the key it is PEFT's 8");
+        }
         double alpha = finite("lora_alpha", json.optionalDouble("lora_alpha").orElse(8.0));
         return new Found(new LoraConfig(r, alpha, json.optionalBoolean("use_rslora").orElse(false),
             json.optionalBoolean("use_dora").orElse(false), modules, ranks, alphas,

@@ -11,6 +11,7 @@ import io.sails4j.io.SafetensorsWriter.Sink;
 import io.sails4j.io.ShardedTensors;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.LowRankAdapter;
+import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
@@ -78,12 +79,13 @@ final class MergedCheckpoint {
         }
     }
 
-    private DType typeOf(HostTensor source) {
-        return dtype == null ? source.dtype() : dtype;
+    /** Buffers that mean nothing stay as they are. */
+    private DType typeOf(String name, HostTensor source) {
+        return dtype == null || ModelWeights.isIgnored(name, source) ? source.dtype() : dtype;
     }
 
     private boolean changes(String name, HostTensor source) {
-        return adapters.containsKey(name) || typeOf(source) != source.dtype();
+        return adapters.containsKey(name) || typeOf(name, source) != source.dtype();
     }
 
     private void writeShard(Path target, SafetensorsFile source) throws IOException {
@@ -91,7 +93,7 @@ final class MergedCheckpoint {
         boolean changed = false;
         for (String name : source.names()) {
             HostTensor tensor = source.tensor(name);
-            layouts.put(name, new Layout(typeOf(tensor), tensor.shape()));
+            layouts.put(name, new Layout(typeOf(name, tensor), tensor.shape()));
             changed |= changes(name, tensor);
         }
         if (changed) {
@@ -106,6 +108,12 @@ final class MergedCheckpoint {
 
     private void writeTensor(SafetensorsFile file, String name, Sink sink) throws IOException {
         HostTensor source = file.tensor(name);
+        if (ModelWeights.isIgnored(name, source)) {
+            sink.write(source.data());
+            doneBytes += source.data().byteSize();
+            listener.progress(doneBytes, totalBytes);
+            return;
+        }
         String where = file.path() + ": tensor '" + name + "'";
         boolean changed = changes(name, source);
         long n = source.shape().rank() == 0 ? 1 : source.shape().dim(0);
@@ -119,7 +127,7 @@ final class MergedCheckpoint {
             try (Tensor staged = engine.device().upload(rows)) {
                 requireFinite(staged, where, "the checkpoint is damaged");
                 if (changed) {
-                    writeRows(staged, adapters.getOrDefault(name, List.of()), from, typeOf(source), where, sink);
+                    writeRows(staged, adapters.getOrDefault(name, List.of()), from, typeOf(name, source), where, sink);
                 } else {
                     sink.write(rows.data());
                 }
@@ -161,7 +169,10 @@ final class MergedCheckpoint {
         }
         ObjectNode json = (ObjectNode) JsonFiles.readObject(index).node();
         if (json.path("metadata").has("total_size")) {
-            long bytes = checkpoint.names().stream().mapToLong(name -> checkpoint.tensor(name).shape().numel() * dtype.byteSize()).sum();
+            long bytes = checkpoint.names().stream().mapToLong(name -> {
+                HostTensor tensor = checkpoint.tensor(name);
+                return tensor.shape().numel() * typeOf(name, tensor).byteSize();
+            }).sum();
             ((ObjectNode) json.get("metadata")).put("total_size", bytes);
         }
         AtomicFiles.writeJson(target, json);

@@ -136,6 +136,7 @@ public final class ModelSession implements AutoCloseable {
                     + "; the tokenizer and the model do not belong together");
             }
         }
+        config.requirePositions("the number of positions that the batch needs is", batch.positions(), "use shorter sequences");
     }
 
     /**

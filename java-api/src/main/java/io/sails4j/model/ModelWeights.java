@@ -34,6 +34,7 @@ public final class ModelWeights implements AutoCloseable {
     public static final String FINAL_NORM = "model.norm.weight";
     /** The head where it is not the embedding, [vocab_size, d_model]. */
     public static final String LM_HEAD = "lm_head.weight";
+    private static final System.Logger LOG = System.getLogger("io.sails4j.model");
     private static final long CHUNK_ELEMENTS = 16L << 20;
 
     private final ModelConfig config;
@@ -43,10 +44,12 @@ public final class ModelWeights implements AutoCloseable {
     private final List<Tensor> owned;
     private final boolean writable;
     private final @Nullable ShardedTensors mapped;
+    private final List<String> ignored;
 
     private ModelWeights(ModelConfig config, DType computeDtype, SequencedMap<String, Tensor> parameters, List<Tensor> owned,
         boolean writable,
-        @Nullable ShardedTensors mapped) {
+        @Nullable ShardedTensors mapped, List<String> ignored) {
+        this.ignored = ignored;
         this.config = config;
         this.computeDtype = computeDtype;
         this.parameters = parameters;
@@ -89,13 +92,13 @@ public final class ModelWeights implements AutoCloseable {
         List<Tensor> owned = new ArrayList<>();
         try {
             SequencedMap<String, Shape> shapes = shapes(config);
-            requireSameNames(directory, checkpoint, shapes, config);
+            List<String> ignored = requireSameNames(directory, checkpoint, shapes, config);
             SequencedMap<String, Tensor> parameters = new LinkedHashMap<>();
             for (Map.Entry<String, Shape> entry : shapes.entrySet()) {
                 DType dtype = isNorm(entry.getValue()) ? DType.F32 : computeDtype;
                 parameters.put(entry.getKey(), loadTensor(checkpoint, entry.getKey(), entry.getValue(), engine, dtype, writable, owned));
             }
-            return new ModelWeights(config, computeDtype, parameters, owned, writable, checkpoint);
+            return new ModelWeights(config, computeDtype, parameters, owned, writable, checkpoint, ignored);
         } catch (RuntimeException e) {
             owned.forEach(Tensor::close);
             checkpoint.close();
@@ -118,18 +121,30 @@ public final class ModelWeights implements AutoCloseable {
         return shape.rank() == 1;
     }
 
-    private static void requireSameNames(Path directory, ShardedTensors checkpoint, Map<String, Shape> shapes, ModelConfig config) {
+    /** Whether a tensor that is no parameter is a buffer that older versions of transformers saved and that means nothing. */
+    public static boolean isIgnored(String name, HostTensor tensor) {
+        return IgnoredBuffers.contain(name, tensor);
+    }
+
+    /** @return the buffers that are there beside the parameters and mean nothing; the logger has told of them */
+    private static List<String> requireSameNames(Path directory, ShardedTensors checkpoint, Map<String, Shape> shapes, ModelConfig config) {
         List<String> missing = shapes.keySet().stream().filter(name -> !checkpoint.contains(name)).toList();
         if (!missing.isEmpty()) {
             throw new InputException(directory + " lacks " + missing.size() + " of the model's tensors: " + some(missing)
                 + "; config.json and the weights do not belong together, or the checkpoint is incomplete");
         }
-        List<String> extra = checkpoint.names().stream().filter(name -> !shapes.containsKey(name) && !isTiedHead(checkpoint, name))
-            .toList();
+        List<String> ignored = checkpoint.names().stream()
+            .filter(name -> !shapes.containsKey(name) && IgnoredBuffers.contain(name, checkpoint.tensor(name))).toList();
+        List<String> extra = checkpoint.names().stream()
+            .filter(name -> !shapes.containsKey(name) && !ignored.contains(name) && !isTiedHead(checkpoint, name)).toList();
         if (!extra.isEmpty()) {
             throw new InputException(directory + " has " + extra.size() + " tensors that a " + config.family().title()
                 + " model of this configuration does not have: " + some(extra));
         }
+        if (!ignored.isEmpty()) {
+            LOG.log(System.Logger.Level.INFO, IgnoredBuffers.sentence(directory, ignored));
+        }
+        return ignored;
     }
 
     /** Some exports write the tied output matrix a second time; that is the same model only if it is the embedding, bit by bit. */
@@ -226,7 +241,7 @@ public final class ModelWeights implements AutoCloseable {
             owned.forEach(Tensor::close);
             throw e;
         }
-        return new ModelWeights(config, computeDtype, parameters, owned, true, null);
+        return new ModelWeights(config, computeDtype, parameters, owned, true, null, List.of());
     }
 
     /** Writes {@code config.json} and {@code model.safetensors} in the checkpoint's type into an existing directory. */
@@ -266,6 +281,11 @@ public final class ModelWeights implements AutoCloseable {
     /** Whether every parameter has memory of its own, which may be changed. */
     public boolean writable() {
         return writable;
+    }
+
+    /** Names of the checkpoint's buffers that were passed over: they are no parameters, and config.json determines them. */
+    public List<String> ignored() {
+        return ignored;
     }
 
     /** All parameters by their names in the checkpoint. */

@@ -49,6 +49,11 @@ public record TokenBatch(int batch, int length, int[] inputIds, int[] segments, 
         return new TokenBatch(batch, length, inputIds, segments, positionIds, Labels.shifted(batch, length, labels));
     }
 
+    /** One more than the largest position id: so many positions the model must have. */
+    public long positions() {
+        return Arrays.stream(positionIds).max().orElse(-1) + 1L;
+    }
+
     /** Positions, padding included: batch * length. */
     public int size() {
         return batch * length;

@@ -92,6 +92,7 @@ public final class AlignRun {
      */
     public AlignResult run(List<TokenPair> pairs, Path out, Progress progress, RunControl control) {
         AtomicFiles.requireFresh(out);
+        TokenPair.requirePositions(pairs, model.config());
         int evalPairs = options.run().evaluation().evalPairs();
         boolean heldOut = pairs.size() >= HELD_OUT_SHARE * evalPairs;
         int nEval = Math.min(evalPairs, pairs.size());

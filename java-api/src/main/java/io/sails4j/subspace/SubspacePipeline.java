@@ -66,6 +66,7 @@ public final class SubspacePipeline {
         if (pairs.isEmpty()) {
             throw new InputException("there is no preference pair to compare aligned with unaligned answers on");
         }
+        TokenPair.requirePositions(pairs, model.config());
         List<TokenSequence> sequences = new ArrayList<>();
         pairs.forEach(pair -> sequences.add(pair.aligned()));
         pairs.forEach(pair -> sequences.add(pair.unaligned()));

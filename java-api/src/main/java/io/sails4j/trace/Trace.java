@@ -53,6 +53,8 @@ public final class Trace {
 
     /** Runs the batch. {@code LORA} is about the last adapter of the stack; {@code ALL} about every parameter of the model. */
     public static SequencedMap<String, HostTensor> run(CausalModel model, AdapterStack adapters, TokenBatch batch, Gradients gradients) {
+        model.config().requirePositions("the number of positions that the batch needs is", batch.positions(),
+            "use shorter sequences or smaller position_ids");
         if (gradients != Gradients.NONE && batch.targets() == null) {
             throw new InputException("gradients need 'labels' in the batch file; it has none");
         }

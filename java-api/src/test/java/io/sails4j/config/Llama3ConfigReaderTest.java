@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.InputException;
 import io.sails4j.io.RefusedInput;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -11,6 +12,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import org.assertj.core.api.Assertions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -74,6 +76,18 @@ class Llama3ConfigReaderTest {
         assertThat(read(json -> json.put("pad_token_id", 128_004)).fillerId()).isEqualTo(128_004);
         assertThat(read(json -> json.put("pad_token_id", -1)).fillerId()).isZero();
         assertThat(read(json -> json.putObject("rope_scaling").put("type", "default")).ropeScaling()).isEqualTo(new RopeScaling.None());
+    }
+
+    @Test
+    void nullIsNoEndAndNoNumber() throws IOException {
+        ModelConfig endless = read(json -> json.putNull("eos_token_id"));
+        assertThat(endless.eosIds()).isEmpty();
+        assertThat(read(json -> json.setAll(endless.toJson()))).isEqualTo(endless);
+        assertThat(read(json -> json.remove("eos_token_id")).eosIds()).containsExactly(2);
+        for (String key : List.of("rms_norm_eps", "max_position_embeddings", "rope_theta", "hidden_size")) {
+            Assertions.assertThatThrownBy(() -> read(json -> json.putNull(key))).isInstanceOf(InputException.class)
+                .hasMessageContaining("'" + key + "' is null, expected");
+        }
     }
 
     @Test

@@ -134,7 +134,7 @@ class PreferenceReaderTest {
     void refusesWhatIsNoFileOfPairs() throws IOException {
         refuses(directory.resolve("absent.jsonl"), "does not exist");
         refuses(directory, "not a regular file");
-        refuses(file("empty.jsonl", ""), "no usable preference pair");
+        refuses(file("empty.jsonl", ""), "is empty");
         refuses(file("blank.jsonl", "\n \n"), "no usable preference pair");
         refuses(file("plain.jsonl.gz", GOOD + "\n"), "not a gzip file");
         byte[] bytes = (GOOD + "\n").repeat(2).getBytes(StandardCharsets.UTF_8);

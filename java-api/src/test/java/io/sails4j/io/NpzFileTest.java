@@ -82,7 +82,7 @@ class NpzFileTest {
         refused(zip("a.txt", npy(good, 8), true), "a.txt");
         refused(zip("a.npy", "hello".getBytes(StandardCharsets.US_ASCII), true), "not a .npy array");
         refused(Files.write(directory.resolve("y.npz"), new byte[100]), "no zip archive");
-        refused(Files.write(directory.resolve("z.npz"), new byte[0]), "no zip archive");
+        refused(Files.write(directory.resolve("z.npz"), new byte[0]), "is empty", "sails download");
         byte[] whole = Files.readAllBytes(zip("a.npy", npy(good, 8), true));
         refused(Files.write(directory.resolve("cut.npz"), Arrays.copyOf(whole, whole.length - 30)), "zip archive");
     }

@@ -70,6 +70,10 @@ class ShardedTensorsTest {
         refused(directory, "neither");
         Files.write(directory.resolve("pytorch_model-00001-of-00002.bin"), new byte[3]);
         refused(directory, "pickle", "safetensors");
+        Path begun = Files.createDirectories(directory.resolve("begun/.cache/huggingface/download"));
+        Files.writeString(begun.resolve("abc.incomplete"), "x");
+        RefusedInput.input(() -> ShardedTensors.open(directory.resolve("begun")).close(), directory.resolve("begun"), "abc.incomplete",
+            "has not ended");
         RefusedInput.input(() -> ShardedTensors.open(directory.resolve("none")).close(), directory.resolve("none"), "does not exist");
     }
 

@@ -29,6 +29,7 @@ import java.util.Map;
 import java.util.SequencedMap;
 import java.util.TreeSet;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.assertj.core.api.Assertions;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -271,6 +272,49 @@ class LoraAdapterTest {
         refused(KEY + "B.weight", "1 values that are NaN");
         tensors(t -> t.put(KEY + "B.weight", HostTensor.ofInts(new int[48], 16, 3)));
         refused(KEY + "B.weight", "I32");
+    }
+
+    private void renamed(UnaryOperator<String> name) {
+        tensors(t -> {
+            SequencedMap<String, HostTensor> copy = new LinkedHashMap<>(t);
+            t.clear();
+            copy.forEach((key, tensor) -> t.put(name.apply(key), tensor));
+        });
+    }
+
+    @Test
+    void namesWithTheAdaptersNameInsideAndThoseOfAutoModel() {
+        float[] expected;
+        try (LoraAdapter adapter = load()) {
+            expected = adapter.modules().get(module(1, Projection.O_PROJ)).loraB().toFloatArray();
+        }
+        renamed(name -> name.replaceFirst("\\.weight$", ".my_adapter.weight"));
+        try (LoraAdapter adapter = load()) {
+            assertThat(adapter.modules().get(module(1, Projection.O_PROJ)).loraB().toFloatArray()).isEqualTo(expected);
+            assertThat(adapter.notes()).isEmpty();
+        }
+        renamed(name -> name.replace("model.model.layers", "model.layers"));
+        try (LoraAdapter adapter = load()) {
+            assertThat(adapter.modules().get(module(1, Projection.O_PROJ)).loraB().toFloatArray()).isEqualTo(expected);
+            assertThat(adapter.notes()).singleElement().asString().contains("AutoModel", "without 'model.'");
+        }
+        tensors(t -> t.put(KEY + "B.weight", HostTensor.ofFloats(new float[48], 16, 3)));
+        refused("two tensors for one factor", "one adapter in each directory");
+    }
+
+    @Test
+    void severalAdaptersInOneFile() {
+        renamed(name -> name.contains("layers.0") ? name.replaceFirst("\\.weight$", ".other.weight") : name);
+        refused("several adapters", "'other'");
+    }
+
+    @Test
+    void embeddingsThatPeftSavedAreRefusedWithAdvice() {
+        tensors(t -> {
+            t.put("base_model.model.model.embed_tokens.weight", HostTensor.ofFloats(new float[64 * 16], 64, 16));
+            t.put("base_model.model.lm_head.weight", HostTensor.ofFloats(new float[64 * 16], 64, 16));
+        });
+        refused("2 tensors that are whole embeddings", "lm_head.weight", "merge_and_unload", "save_embedding_layers=False");
     }
 
     @Test

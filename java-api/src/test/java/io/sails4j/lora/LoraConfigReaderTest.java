@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.InputException;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
@@ -13,10 +14,12 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.function.Consumer;
+import org.assertj.core.api.Assertions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -60,6 +63,15 @@ class LoraConfigReaderTest {
 
     private void refused(Consumer<ObjectNode> change, String... parts) {
         RefusedInput.input(() -> read(change), directory.resolve("adapter_config.json"), parts);
+    }
+
+    @Test
+    void nullIsNoValueOfWhatIsNeeded() throws IOException {
+        for (String key : List.of("lora_alpha", "r", "peft_type")) {
+            Assertions.assertThatThrownBy(() -> read(json -> json.putNull(key))).isInstanceOf(InputException.class)
+                .hasMessageContaining("'" + key + "' is null, expected");
+        }
+        assertThat(read(json -> json.remove("lora_alpha")).config().alpha()).isEqualTo(8);
     }
 
     private static SortedSet<ModuleKey> in(Set<Integer> layers, Projection... projections) {

@@ -267,6 +267,31 @@ class LoraMergeTest {
     }
 
     @Test
+    void buffersThatMeanNothingStayAsTheyAre() throws IOException {
+        Path base = checkpoint("base", DType.BF16);
+        String name = "model.layers.2.self_attn.bias";
+        Path last = base.resolve("model-00003-of-00003.safetensors");
+        SequencedMap<String, HostTensor> tensors = new LinkedHashMap<>();
+        try (SafetensorsFile file = SafetensorsFile.open(last)) {
+            file.names().forEach(n -> {
+                HostTensor t = file.tensor(n);
+                tensors.put(n, new HostTensor(t.dtype(), t.shape(), MemorySegment.ofArray(t.data().toArray(ValueLayout.JAVA_BYTE))));
+            });
+        }
+        HostTensor mask = new HostTensor(DType.BOOL, Shape.of(1, 1, 3, 3), MemorySegment.ofArray(new byte[] {1, 0, 0, 1, 1, 0, 1, 1, 1}));
+        tensors.put(name, mask);
+        SafetensorsWriter.write(last, tensors, METADATA);
+        ObjectNode index = (ObjectNode) JsonFiles.read(base.resolve(INDEX));
+        index.withObject("/weight_map").put(name, last.getFileName().toString());
+        AtomicFiles.writeJson(base.resolve(INDEX), index);
+        Path wide = merge(base, "wide", DType.F32, new WeightedAdapter(adapter("adapter", 1, false), 1));
+        try (SafetensorsFile file = SafetensorsFile.open(wide.resolve(last.getFileName()))) {
+            assertThat(file.tensor(name).dtype()).isEqualTo(DType.BOOL);
+            assertThat(file.tensor(name).data().mismatch(mask.data())).isEqualTo(-1);
+        }
+    }
+
+    @Test
     void whatCannotBeWrittenIsSaidAndLeavesNothing() throws IOException {
         Path half = checkpoint("half", DType.F16);
         assertSameLayout(half, merge(half, "good", null, new WeightedAdapter(adapter("adapter", 1, false), 1)), type -> type);

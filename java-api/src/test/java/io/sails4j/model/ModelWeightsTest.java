@@ -72,6 +72,28 @@ class ModelWeightsTest {
         SafetensorsWriter.write(directory.resolve("model.safetensors"), tensors, Map.of());
     }
 
+    @Test
+    void buffersThatMeanNothingAreIgnoredAndToldOf() {
+        change(t -> {
+            t.put("model.layers.0.self_attn.rotary_emb.inv_freq", HostTensor.ofFloats(new float[4], 4));
+            t.put("model.rotary_emb.inv_freq", HostTensor.ofFloats(new float[4], 4));
+            t.put("model.layers.0.self_attn.bias", HostTensor.ofFloats(new float[25], 1, 1, 5, 5));
+            t.put("model.layers.0.self_attn.masked_bias", HostTensor.ofFloats(new float[] {-1e9f}, 1));
+        });
+        try (ModelWeights weights = load(DType.F32, false)) {
+            assertThat(weights.ignored()).hasSize(4).contains("model.rotary_emb.inv_freq");
+            assertThat(weights.parameters()).doesNotContainKeys("model.rotary_emb.inv_freq");
+        }
+        for (String name : List.of("model.layers.0.self_attn.q_proj.bias", "model.layers.0.mlp.rotary_emb.inv_freq",
+            "model.layers.0.self_attn.q_norm.weight")) {
+            change(t -> t.put(name, HostTensor.ofFloats(new float[4], 4)));
+            RefusedInput.input(() -> load(DType.F32, false).close(), directory, name, "does not have");
+            change(t -> t.remove(name));
+        }
+        change(t -> t.put("model.layers.0.self_attn.bias", HostTensor.ofFloats(new float[16], 16)));
+        RefusedInput.input(() -> load(DType.F32, false).close(), directory, "self_attn.bias");
+    }
+
     private ModelWeights load(DType dtype, boolean writable) {
         return ModelWeights.load(directory, ModelConfig.read(directory), engine, dtype, writable);
     }
@@ -139,9 +161,9 @@ class ModelWeightsTest {
         refused("lacks 1 ", ModelWeights.FINAL_NORM);
         change(t -> {
             t.putAll(good);
-            t.put("model.layers.0.self_attn.rotary_emb.inv_freq", HostTensor.ofFloats(new float[4], 4));
+            t.put("model.layers.0.self_attn.q_norm.weight", HostTensor.ofFloats(new float[4], 4));
         });
-        refused("rotary_emb.inv_freq");
+        refused("q_norm.weight");
         change(t -> {
             t.clear();
             t.putAll(good);

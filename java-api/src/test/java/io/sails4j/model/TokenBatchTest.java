@@ -1,7 +1,9 @@
 package io.sails4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sails4j.InputException;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.io.RefusedInput;
 import io.sails4j.ops.Engine;
@@ -45,6 +47,18 @@ class TokenBatchTest {
         try (ForwardPass pass = session.forward(batch, AdapterStack.none(), ForwardOptions.inference())) {
             return session.logits(pass, rows).toFloatArray();
         }
+    }
+
+    @Test
+    void positionsEndWhereTheModelEnds() {
+        int[] ids = new int[CONFIG.maxPositionEmbeddings()];
+        assertThat(logits(TokenBatch.of(ids), 0)).hasSize(53);
+        int[] longer = new int[ids.length + 1];
+        assertThatThrownBy(() -> logits(TokenBatch.of(longer), 0)).isInstanceOf(InputException.class)
+            .hasMessageContaining("is 25, more than")
+            .hasMessageContaining("max_position_embeddings of 24");
+        TokenBatch far = new TokenBatch(1, 1, new int[1], new int[] {1}, new int[] {Integer.MAX_VALUE});
+        assertThatThrownBy(() -> logits(far, 0)).isInstanceOf(InputException.class).hasMessageContaining("2147483648");
     }
 
     private static Generator generator() {

@@ -70,6 +70,17 @@ class SubspacePipelineTest {
         return pairs;
     }
 
+    @Test
+    void sequencesBeyondTheModelsPositionsAreRefusedFirst() {
+        TokenSequence far = sequence(new Random(1), 3, 70);
+        try (Sae sae = sae(SaeFixture.jumprelu(D_MODEL, D_SAE))) {
+            assertThatThrownBy(
+                () -> pipeline(Map.of(0, sae), options(12, 40)).scores(List.of(new TokenPair(far, far)), Progress.none()))
+                .isInstanceOf(InputException.class).hasMessageContaining("is 73").hasMessageContaining("max_position_embeddings of 64")
+                .hasMessageContaining("max_length=64");
+        }
+    }
+
     private Sae sae(SaeFixture fixture) {
         return Sae.load(fixture.saeLens(directory.resolve("sae")), engine);
     }

@@ -134,6 +134,15 @@ class TokenizerTest {
     }
 
     @Test
+    void aByteOrderMarkIsReadPast() throws IOException {
+        Path marked = Files.writeString(directory.resolve("marked.json"), "\ufeff" + Files.readString(tokenizer.file()));
+        try (Tokenizer read = Tokenizer.load(marked)) {
+            assertThat(read.encodeWithBos("the user asks")).isEqualTo(tokenizer.encodeWithBos("the user asks"));
+            assertThat(read.decode(read.encodeText("bread?"), true)).isEqualTo("bread?");
+        }
+    }
+
+    @Test
     void refusesFilesThatAreNoTokenizer() throws IOException {
         Path absent = directory.resolve("absent.json");
         assertThatThrownBy(() -> Tokenizer.load(absent)).isInstanceOf(InputException.class)
