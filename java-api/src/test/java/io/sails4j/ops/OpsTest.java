@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.api.Assumptions.assumeFalse;
 
+import io.sails4j.InputException;
 import io.sails4j.NativeException;
 import io.sails4j.ffi.NativeLibrary;
 import io.sails4j.tensor.Backend;
@@ -96,7 +97,10 @@ class OpsTest {
         refused(() -> new AdamwOptions(0.1, 1, 0.99, 1e-8, 0), "beta1 is 1");
         refused(() -> new AttentionShape(1, 2, 2, 3, 2, 4, 16, 0, 0, 1, 0), "3 query heads", "2 key/value heads");
         refused(() -> new AttentionShape(1, 2, 2, 2, 2, 4, 15, 0, 0, 1, 0), "kvBatchStride is 15");
-        refused(() -> new EngineOptions("gpu", 0, ""), "'gpu'", "auto, cpu, cuda or emulator");
+        assertThatThrownBy(() -> new EngineOptions("gpu", 0, "")).isInstanceOf(InputException.class).hasMessageContaining("'gpu'")
+            .hasMessageContaining("auto, cpu, cuda or emulator");
+        assertThatThrownBy(() -> new EngineOptions("cpu", 10_000, "")).isInstanceOf(InputException.class)
+            .hasMessageContaining("threads is 10000, expected 0 to 1024");
     }
 
     @Test

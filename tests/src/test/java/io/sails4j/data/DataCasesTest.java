@@ -48,7 +48,7 @@ class DataCasesTest {
             PreferenceData plain = load("full-hh/trl.jsonl", family);
             assertThat(ids(read)).usingRecursiveComparison().isEqualTo(ids(plain));
             assertThat(read.pairs()).hasSize(4);
-            assertThat(read.notes()).hasSize(2);
+            assertThat(read.notes()).hasSize(3);
             assertThat(read.notes().getFirst()).contains("4 pairs from 4 ", "read as " + format);
             assertThat(read.notes().getLast()).contains("first pair", "bread?", "aligned \"Mix flour", "unaligned \"No.");
         }
