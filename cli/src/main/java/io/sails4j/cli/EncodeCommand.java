@@ -2,6 +2,7 @@ package io.sails4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.InputException;
+import io.sails4j.files.AtomicFiles;
 import io.sails4j.hub.HubCache;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
@@ -54,6 +55,7 @@ final class EncodeCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        AtomicFiles.requireWritableFile(out);
         try (Engine engine = common.openEngine(); Sae sae = Sae.load(HubCache.ofSystem().locate(saePath), engine);
              TensorArena memory = new TensorArena(engine.device())) {
             float[] x = readInput(sae);

@@ -3,6 +3,7 @@ package io.sails4j.cli;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.data.TokenPair;
+import io.sails4j.files.AtomicFiles;
 import io.sails4j.files.FileHash;
 import io.sails4j.hub.HubCache;
 import io.sails4j.model.CausalModel;
@@ -49,6 +50,7 @@ final class SubspaceCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        AtomicFiles.requireWritableFile(out);
         SubspaceOptions options = OptionFlags.values(command, SubspaceOptions.defaults());
         model = HubCache.ofSystem().locate(model);
         data.requirePositions(ModelConfig.read(model));

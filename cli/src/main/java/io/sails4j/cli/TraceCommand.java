@@ -1,6 +1,7 @@
 package io.sails4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.files.AtomicFiles;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.TokenBatch;
@@ -38,6 +39,7 @@ final class TraceCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
+        AtomicFiles.requireWritableFile(out);
         TokenBatch tokens = BatchFile.read(batch);
         try (Engine engine = common.openEngine(); CausalModel model = arguments.load(engine, common);
              ModelArguments.Opened adapters = arguments.openAdapters(model.config(), engine, common)) {

@@ -9,12 +9,17 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.DirectoryStream;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
 
@@ -113,18 +118,95 @@ public final class AtomicFiles {
         }
     }
 
-    /** An error if {@code target} exists and is not an empty directory: asked before long work, not after it. */
+    /**
+     * An error unless {@code target} is not there, or an empty directory that can be replaced, and can be written: asked before long work,
+     * not after it. What a directory needs is tried: one is made beside it, renamed and removed.
+     *
+     * @throws InputException where something is there already, or the place cannot be written
+     */
     public static void requireFresh(Path target) {
-        if (Files.notExists(target)) {
-            return;
+        Path absolute = target.toAbsolutePath().normalize();
+        Path parent = absolute.getParent();
+        if (parent == null || Path.of("").toAbsolutePath().startsWith(absolute)) {
+            throw new InputException(target + " is the directory that this runs in, or one above it; name one that is not there yet");
         }
-        try (Stream<Path> entries = Files.isDirectory(target) ? Files.list(target) : Stream.of(target)) {
+        if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+            requireEmptyDirectory(target);
+        }
+        requireWritable(target, temporary -> {
+            Files.createDirectory(temporary);
+            Path renamed = temporary.resolveSibling(temporary.getFileName() + "-renamed");
+            try {
+                Files.move(temporary, renamed, StandardCopyOption.ATOMIC_MOVE);
+                if (Files.exists(absolute)) {
+                    // An empty directory makes room for the result: a mount point or another user's in a shared directory cannot.
+                    Files.move(absolute, temporary, StandardCopyOption.ATOMIC_MOVE);
+                    Files.move(temporary, absolute, StandardCopyOption.ATOMIC_MOVE);
+                }
+            } finally {
+                Files.deleteIfExists(renamed);
+            }
+        });
+    }
+
+    /** The same for a file, which may be there already: then it is replaced. */
+    public static void requireWritableFile(Path target) {
+        if (Files.isDirectory(target)) {
+            throw new InputException(target + " is a directory, expected the name of a file");
+        }
+        requireWritable(target, Files::createFile);
+    }
+
+    private static void requireEmptyDirectory(Path target) {
+        if (!Files.isDirectory(target)) {
+            throw new InputException(target + " exists already; choose another output directory or remove it");
+        }
+        try (Stream<Path> entries = Files.list(target)) {
             if (entries.findAny().isPresent()) {
                 throw new InputException(target + " exists already; choose another output directory or remove it");
             }
         } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            throw new InputException(target + " cannot be read: " + reason(e) + "; choose another output directory", e);
         }
+    }
+
+    /** @param attempt makes something under a name beside the target, which is removed again */
+    private static void requireWritable(Path target, DirectoryWriter attempt) {
+        Path absolute = target.toAbsolutePath().normalize();
+        Path name = absolute.getFileName();
+        if (name == null) {
+            throw new InputException(target + " has no name, expected that of a new file or directory");
+        }
+        List<Path> made = new ArrayList<>();
+        try {
+            try {
+                for (Path p = absolute.getParent(); p != null && Files.notExists(p); p = p.getParent()) {
+                    made.add(p);
+                }
+                Files.createDirectories(Objects.requireNonNull(absolute.getParent()));
+                Path temporary = temporaryName(absolute);
+                try {
+                    attempt.write(temporary);
+                } finally {
+                    Files.deleteIfExists(temporary);
+                }
+            } finally {
+                for (Path p : made) {
+                    Files.deleteIfExists(p);
+                }
+            }
+        } catch (IOException e) {
+            throw new InputException(target + " cannot be written: " + reason(e) + "; choose another output", e);
+        }
+    }
+
+    private static String reason(IOException e) {
+        return switch (e) {
+            case AccessDeniedException denied -> "there is no permission for " + denied.getFile();
+            case FileSystemException failed -> (failed.getReason() == null ? failed.getClass().getSimpleName() : failed.getReason()) + " ("
+                + failed.getFile() + ")";
+            default -> String.valueOf(e.getMessage());
+        };
     }
 
     private static Path temporaryName(Path target) {

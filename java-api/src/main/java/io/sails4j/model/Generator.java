@@ -78,8 +78,9 @@ public final class Generator {
         if (prompts.isEmpty()) {
             return chosen.results();
         }
-        try (KvCache cache = new KvCache(model.config(), model.computeDtype(), model.engine().device(), prompts.size(),
-            longest + options.maxNewTokens());
+        try (SingleUse.Use _ = session.enter();
+             KvCache cache = new KvCache(model.config(), model.computeDtype(), model.engine().device(), prompts.size(),
+                 longest + options.maxNewTokens());
              DecodeSteps steps = new DecodeSteps(model, adapters, cache, options, lengths, uniforms(prompts.size(), options))) {
             readPrompts(leftPadded(prompts, longest), cache, steps, chosen);
             int most = model.engine().backend() == Backend.CPU || listener != null && listener.readsLogits() ? 1 : MOST_AHEAD;

@@ -13,14 +13,15 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The use of a model by one thread at a time: forward and backward passes, and the memory that they work in. Sessions of one model run
- * beside one another, in other threads too, and compute what each would alone. After {@link #close} every call but another close throws
- * {@link IllegalStateException}.
+ * beside one another, in other threads too, and compute what each would alone. A call beside one of another thread throws
+ * {@link IllegalStateException} that names the thread, and so does every call after {@link #close} but another close.
  */
 public final class ModelSession implements AutoCloseable {
     private final CausalModel model;
     private final ModelConfig config;
     private final TensorArena kept;
     private final TensorArena scratch;
+    private final SingleUse use = new SingleUse("the session");
     private boolean closed;
 
     private ModelSession(CausalModel model) {
@@ -52,10 +53,11 @@ public final class ModelSession implements AutoCloseable {
 
     /** Brings a batch to the device, for passes that can be recorded: they then copy nothing from the host. */
     public BatchTensors upload(TokenBatch batch) {
-        requireOpen();
-        requireIds(batch);
-        scratch.reset();
-        return new BatchTensors(batch, kept);
+        try (SingleUse.Use _ = enter()) {
+            requireIds(batch);
+            scratch.reset();
+            return new BatchTensors(batch, kept);
+        }
     }
 
     /** Runs the model over a batch that is on the device; close the result before the batch. */
@@ -65,13 +67,26 @@ public final class ModelSession implements AutoCloseable {
 
     /** The forward of new tokens after those in the cache, which it extends. */
     ForwardPass forward(TokenBatch batch, AdapterStack adapters, ForwardOptions options, @Nullable KvCache cache) {
-        BatchTensors in = upload(batch);
-        return forward(in, in.mark(), adapters, options, cache);
+        try (SingleUse.Use _ = enter()) {
+            BatchTensors in = upload(batch);
+            return forward(in, in.mark(), adapters, options, cache);
+        }
     }
 
     private ForwardPass forward(BatchTensors in, TensorArena.Mark mark, AdapterStack adapters, ForwardOptions options,
         @Nullable KvCache cache) {
-        requireOpen();
+        try (SingleUse.Use _ = enter()) {
+            return passed(in, mark, adapters, options, cache);
+        } catch (RuntimeException | Error e) {
+            // A listener's too: what the pass has taken until then is nobody's any more.
+            kept.release(mark);
+            scratch.reset();
+            throw e;
+        }
+    }
+
+    private ForwardPass passed(BatchTensors in, TensorArena.Mark mark, AdapterStack adapters, ForwardOptions options,
+        @Nullable KvCache cache) {
         TokenBatch batch = in.batch();
         scratch.reset();
         long n = batch.size();
@@ -143,17 +158,18 @@ public final class ModelSession implements AutoCloseable {
      * Soft-capped logits [rows.length, vocab_size] F32 of some positions (row-major over the batch); all of them if {@code rows} is null.
      */
     public Tensor logits(ForwardPass pass, int @Nullable [] rows) {
-        requireOpen();
-        TensorArena memory = pass.state().kept();
-        Tensor hidden = pass.finalNorm();
-        if (rows != null) {
-            Tensor gathered = memory.allocate(hidden.dtype(), rows.length, config.dModel());
-            model.engine().ops().elementwise().gatherRows(gathered, hidden, memory.of(rows, rows.length));
-            hidden = gathered;
+        try (SingleUse.Use _ = enter()) {
+            TensorArena memory = pass.state().kept();
+            Tensor hidden = pass.finalNorm();
+            if (rows != null) {
+                Tensor gathered = memory.allocate(hidden.dtype(), rows.length, config.dModel());
+                model.engine().ops().elementwise().gatherRows(gathered, hidden, memory.of(rows, rows.length));
+                hidden = gathered;
+            }
+            Tensor logits = memory.allocate(DType.F32, hidden.dim(0), config.vocabSize());
+            model.head(logits, hidden);
+            return logits;
         }
-        Tensor logits = memory.allocate(DType.F32, hidden.dim(0), config.vocabSize());
-        model.head(logits, hidden);
-        return logits;
     }
 
     /**
@@ -163,33 +179,34 @@ public final class ModelSession implements AutoCloseable {
      * @param dFinalNorm [batch * length, d_model] F32
      */
     public void backward(ForwardPass pass, Tensor dFinalNorm, GradientTargets targets) {
-        requireOpen();
-        PassState state = pass.state();
-        if (pass.blocks().size() != config.nLayers()) {
-            throw new IllegalStateException("the forward did not save what the backward needs");
-        }
-        scratch.reset();
-        TensorListener listener = targets.listener();
-        if (listener != null) {
-            listener.accept(Site.FINAL_NORM, Site.NO_LAYER, dFinalNorm);
-        }
-        Tensor dResid = scratch.allocate(DType.F32, state.tokens(), config.dModel());
-        model.engine().ops().block().rmsnormBackward(dResid, targets.parameters().get(ModelWeights.FINAL_NORM), dFinalNorm,
-            pass.lastResidual(),
-            model.weights().finalNorm(), pass.finalRstd(), config.family().normOffset(), false);
-        int lowest = lowestLayer(targets);
-        for (int layer = config.nLayers() - 1; layer >= lowest; layer--) {
-            if (listener != null) {
-                listener.accept(Site.LAYER, layer, dResid);
+        try (SingleUse.Use _ = enter()) {
+            PassState state = pass.state();
+            if (pass.blocks().size() != config.nLayers()) {
+                throw new IllegalStateException("the forward did not save what the backward needs");
             }
-            blockBackward(state, layer, dResid, pass.blocks().get(layer), targets);
-        }
-        if (listener != null) {
-            listener.accept(Site.EMBED, Site.NO_LAYER, dResid);
-        }
-        Tensor dEmbed = targets.parameters().get(ModelWeights.EMBED_TOKENS);
-        if (dEmbed != null) {
-            model.embedBackward(dEmbed, dResid, state.in().ids());
+            scratch.reset();
+            TensorListener listener = targets.listener();
+            if (listener != null) {
+                listener.accept(Site.FINAL_NORM, Site.NO_LAYER, dFinalNorm);
+            }
+            Tensor dResid = scratch.allocate(DType.F32, state.tokens(), config.dModel());
+            model.engine().ops().block().rmsnormBackward(dResid, targets.parameters().get(ModelWeights.FINAL_NORM), dFinalNorm,
+                pass.lastResidual(),
+                model.weights().finalNorm(), pass.finalRstd(), config.family().normOffset(), false);
+            int lowest = lowestLayer(targets);
+            for (int layer = config.nLayers() - 1; layer >= lowest; layer--) {
+                if (listener != null) {
+                    listener.accept(Site.LAYER, layer, dResid);
+                }
+                blockBackward(state, layer, dResid, pass.blocks().get(layer), targets);
+            }
+            if (listener != null) {
+                listener.accept(Site.EMBED, Site.NO_LAYER, dResid);
+            }
+            Tensor dEmbed = targets.parameters().get(ModelWeights.EMBED_TOKENS);
+            if (dEmbed != null) {
+                model.embedBackward(dEmbed, dResid, state.in().ids());
+            }
         }
     }
 
@@ -209,9 +226,10 @@ public final class ModelSession implements AutoCloseable {
 
     /** Takes the memory of a step before the first, so that what is too much shows at once; see {@link MemoryPlan}. */
     public void reserve(MemoryPlan plan) {
-        requireOpen();
-        kept.reserve(plan.keptBytes());
-        scratch.reserve(plan.scratchBytes());
+        try (SingleUse.Use _ = enter()) {
+            kept.reserve(plan.keptBytes());
+            scratch.reserve(plan.scratchBytes());
+        }
     }
 
     /** Rises whenever the session's memory moves: recorded passes are then out of date. */
@@ -239,20 +257,41 @@ public final class ModelSession implements AutoCloseable {
         return layers.min().orElse(config.nLayers());
     }
 
+    /**
+     * Keeps other threads out until it is closed; this one may enter again.
+     *
+     * @throws IllegalStateException where another thread is in, or the session is closed
+     */
+    SingleUse.Use enter() {
+        SingleUse.Use entered = use.enter();
+        if (closed) {
+            entered.close();
+            throw new IllegalStateException("the session is closed");
+        }
+        return entered;
+    }
+
     private void requireOpen() {
         if (closed) {
             throw new IllegalStateException("the session is closed");
         }
     }
 
-    /** Frees the passes' memory, and the model where that is closed and this was its last session. A second call does nothing. */
+    /**
+     * Frees the passes' memory, and the model where that is closed and this was its last session; waits for a call of another thread. A
+     * second call does nothing.
+     *
+     * @throws IllegalStateException from a listener of the session
+     */
     @Override
     public void close() {
-        if (!closed) {
-            closed = true;
-            kept.close();
-            scratch.close();
-            model.leave();
+        try (SingleUse.Use _ = use.enterLast()) {
+            if (!closed) {
+                closed = true;
+                kept.close();
+                scratch.close();
+                model.leave();
+            }
         }
     }
 }

@@ -130,6 +130,11 @@ public final class PersistentRun implements AutoCloseable {
         }
     }
 
+    /** Whether there is a state to go on from. */
+    public boolean hasCheckpoint() {
+        return savedStep >= 0;
+    }
+
     /** Where the last good state is. */
     public String standing() {
         return savedStep < 0 ? "no checkpoint stands" : "the last good checkpoint is that of step " + savedStep + " in " + partial;

@@ -19,6 +19,7 @@ import io.sails4j.ops.Graphs;
 import io.sails4j.ops.MatmulPeak;
 import io.sails4j.options.Options;
 import io.sails4j.persistence.Evaluator;
+import io.sails4j.persistence.OutputClaim;
 import io.sails4j.persistence.PersistentRun;
 import io.sails4j.persistence.RunSummary;
 import io.sails4j.subspace.SafetySubspace;
@@ -91,14 +92,13 @@ public final class AlignRun {
      * @throws StoppedException where {@code control} asked the run to stop
      */
     public AlignResult run(List<TokenPair> pairs, Path out, Progress progress, RunControl control) {
-        AtomicFiles.requireFresh(out);
         TokenPair.requirePositions(pairs, model.config());
         int evalPairs = options.run().evaluation().evalPairs();
         boolean heldOut = pairs.size() >= HELD_OUT_SHARE * evalPairs;
         int nEval = Math.min(evalPairs, pairs.size());
         Split split = new Split(heldOut ? pairs.subList(0, pairs.size() - nEval) : pairs, pairs.subList(pairs.size() - nEval, pairs.size()),
             heldOut);
-        try (OpenAdaptation open = adaptation.open(model, modelPath)) {
+        try (OutputClaim _ = OutputClaim.of(out); OpenAdaptation open = adaptation.open(model, modelPath)) {
             return train(open, split, out, progress, control);
         }
     }
@@ -109,7 +109,7 @@ public final class AlignRun {
 
     private AlignResult train(OpenAdaptation open, Split split, Path out, Progress progress, RunControl control) {
         long start = System.nanoTime();
-        Path partial = out.resolveSibling(out.getFileName() + ".partial");
+        Path partial = OutputClaim.partialOf(out);
         TrainingOptions training = options.training();
         // The reference of an evaluation is computed once, whatever the training does.
         Loss evaluated = Loss.of(options.objective().withReference(Reference.CACHED), split.evaluation);
@@ -146,8 +146,9 @@ public final class AlignRun {
                     AtomicFiles.writeJson(directory.resolve("sails_run.json"), description(result, outcome, loop.graphLaunches()));
                 });
             } catch (UncheckedIOException e) {
-                throw new UncheckedIOException(e.getMessage() + "; nothing is lost: " + run.standing() + ", make room and run the same with"
-                    + " resume=true", e.getCause());
+                throw new UncheckedIOException(e.getMessage() + "; " + (run.hasCheckpoint() ? "nothing is lost: " : "") + run.standing()
+                    + (run.hasCheckpoint() ? ", make room and run the same with resume=true" : ", the trained parameters are lost"),
+                    e.getCause());
             }
             run.discard();
             return result;

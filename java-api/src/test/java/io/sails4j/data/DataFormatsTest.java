@@ -283,7 +283,7 @@ class DataFormatsTest {
         refuses(file("open.json", "[" + record(DataFormat.TRL_TEXT)), "after entry 1");
         refuses(file("two.json", "[" + record(DataFormat.TRL_TEXT) + "] []"), "goes on behind its JSON array");
         refuses(file("none.json", "[]"), "no usable preference pair in 0 entries", "expected 'chosen' and 'rejected'");
-        refuses(file("empty.json", ""), "no usable preference pair in 0 lines");
+        refuses(file("empty.json", ""), "is empty");
         refuses(file("pretty.json", "{\n 'prompt': 'hi'\n}"), "line 1 is not valid JSON", "one JSON object a line, or a JSON array");
         refuses(file("pointer.parquet", "version https://git-lfs.github.com/spec/v1\n"), "git lfs pull");
         refuses(file("columns.json", "[{'instruction': 'x', 'output': 'y'}]"), "in 1 entry: ",

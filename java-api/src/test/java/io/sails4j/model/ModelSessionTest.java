@@ -3,6 +3,7 @@ package io.sails4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sails4j.NativeException;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
@@ -17,9 +18,12 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -126,6 +130,86 @@ class ModelSessionTest {
                 done.get();
             }
         }
+    }
+
+    @Test
+    @Timeout(60)
+    void aSecondThreadIsRefusedByTheNameOfTheFirstAndCloseWaits() throws Exception {
+        try (Engine engine = Backends.open("cpu", 1); CausalModel model = TinyModel.open(engine);
+             ExecutorService threads = Executors.newFixedThreadPool(2)) {
+            ModelSession session = ModelSession.open(model);
+            CountDownLatch inside = new CountDownLatch(1);
+            CountDownLatch goOn = new CountDownLatch(1);
+            Future<int[]> first = threads.submit(() -> {
+                Thread.currentThread().setName("the first");
+                return new Generator(session, AdapterStack.none()).generate(FIRST, GenerationOptions.greedy(8, Set.of()), (ids, logits) -> {
+                    inside.countDown();
+                    try {
+                        goOn.await();
+                    } catch (InterruptedException e) {
+                        throw new IllegalStateException(e);
+                    }
+                });
+            });
+            inside.await();
+            for (Runnable call : List.<Runnable>of(() -> logits(session, AdapterStack.none(), FIRST),
+                () -> generated(session, AdapterStack.none(), FIRST), () -> session.upload(TokenBatch.of(FIRST)))) {
+                assertThatThrownBy(call::run).isInstanceOf(IllegalStateException.class).hasMessageContaining("in use by thread 'the first'")
+                    .hasMessageContaining("open one for each thread");
+            }
+            Future<?> closing = threads.submit(session::close);
+            assertThatThrownBy(() -> closing.get(200, TimeUnit.MILLISECONDS)).isInstanceOf(TimeoutException.class);
+            goOn.countDown();
+            assertThat(first.get()).hasSize(8);
+            closing.get();
+            assertThatThrownBy(() -> logits(session, AdapterStack.none(), FIRST)).hasMessageContaining("session is closed");
+        }
+    }
+
+    @Test
+    void whatAListenerThrowsLeavesNothingBehindAndItCannotClose() {
+        try (Engine engine = Backends.open("cpu", 1); CausalModel model = TinyModel.open(engine);
+             ModelSession session = ModelSession.open(model)) {
+            Runnable close = session::close;
+            float[] expected = logits(session, AdapterStack.none(), FIRST);
+            generated(session, AdapterStack.none(), FIRST);
+            long allocated = engine.device().allocatedBytes();
+            for (int i = 0; i < 20; i++) {
+                assertThatThrownBy(() -> session.forward(TokenBatch.of(FIRST), AdapterStack.none(),
+                    new ForwardOptions(true, -1, (site, layer, value) -> {
+                        if (site == Site.LAYER && layer == 1) {
+                            throw new UnsupportedOperationException("mine");
+                        }
+                    }))).hasMessage("mine");
+                assertThatThrownBy(() -> new Generator(session, AdapterStack.none()).generate(FIRST, GenerationOptions.greedy(4, Set.of()),
+                    (ids, logits) -> {
+                        throw new UnsupportedOperationException("mine");
+                    })).hasMessage("mine");
+            }
+            assertThat(engine.device().allocatedBytes()).isEqualTo(allocated);
+            assertThatThrownBy(() -> session.forward(TokenBatch.of(FIRST), AdapterStack.none(),
+                new ForwardOptions(false, -1, (site, layer, value) -> close.run()))).isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("cannot be closed by what it calls");
+            assertThat(logits(session, AdapterStack.none(), FIRST)).isEqualTo(expected);
+        }
+    }
+
+    @Test
+    @Timeout(60)
+    void anEngineThatIsClosedDuringUseEndsTheUseWithAnError() throws Exception {
+        Engine engine = Backends.open("cpu", 1);
+        CausalModel model = TinyModel.open(engine);
+        ModelSession session = ModelSession.open(model);
+        CountDownLatch inside = new CountDownLatch(1);
+        try (ExecutorService threads = Executors.newSingleThreadExecutor()) {
+            Future<?> generating = threads.submit(() -> new Generator(session, AdapterStack.none()).generate(FIRST,
+                GenerationOptions.greedy(100, Set.of()), (ids, logits) -> inside.countDown()));
+            inside.await();
+            engine.close();
+            assertThatThrownBy(generating::get).cause().isInstanceOfAny(IllegalStateException.class, NativeException.class);
+        }
+        session.close();
+        model.close();
     }
 
     @Test
