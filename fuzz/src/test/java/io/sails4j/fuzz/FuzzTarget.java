@@ -1,0 +1,14 @@
+package io.sails4j.fuzz;
+
+/** What Jazzer calls; the system property {@code fuzz.parser} names the parser. */
+public final class FuzzTarget {
+    private static final Checked CHECKED = new Checked(Parsers.named(System.getProperty("fuzz.parser", "safetensors")));
+
+    private FuzzTarget() {
+    }
+
+    /** One input. */
+    public static void fuzzerTestOneInput(byte[] input) {
+        CHECKED.read(input);
+    }
+}
