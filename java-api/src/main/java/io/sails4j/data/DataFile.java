@@ -2,6 +2,7 @@ package io.sails4j.data;
 
 import io.sails4j.InputException;
 import java.io.BufferedInputStream;
+import java.io.CharConversionException;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -112,6 +113,9 @@ final class DataFile {
                     lines(new JsonLines(path, in), sink);
                 }
             }
+        } catch (CharConversionException e) {
+            // What looks like UTF-16 or UTF-32 to the JSON library.
+            throw new InputException(path + " is not valid UTF-8: " + e.getMessage(), e);
         } catch (IOException e) {
             throw new UncheckedIOException("cannot read " + path + ": " + e, e);
         }
