@@ -58,8 +58,10 @@ final class Seeds {
                 texts("{\"d_in\":4,\"num_latents\":6,\"k\":2,\"activation\":\"topk\",\"expansion_factor\":2,\"normalize_decoder\":"
                     + "true,\"multi_topk\":false,\"skip_connection\":false,\"transcode\":false}");
             case CHAT_TEMPLATE -> texts(
-                "{{- bos_token }}{%- for m in messages %}{%- if m.role == 'system' and not loop.first %}{{ raise_exception('x') }}{% endif %}\n"
-                    + "  {%- set c = m['content'] | trim %}\n{{ '<' + m.role + '>\\n' + c[1:] ~ ('a' if loop.last else 'b') }}{% endfor %}\n"
+                "{{- bos_token }}{%- for m in messages %}{%- if m.role == 'system' and not loop.first %}{{ raise_exception('x') }}"
+                    + "{% endif %}\n"
+                    + "  {%- set c = m['content'] | trim %}\n"
+                    + "{{ '<' + m.role + '>\\n' + c[1:] ~ ('a' if loop.last else 'b') }}{% endfor %}\n"
                     + "{#- c -#}{% macro f(x, y=1) %}{{ x.strip('a').split(',')|join('-') }}{% endmacro %}{{ f('a,b') }}{% set ns ="
                     + " namespace(n=0) %}{% for i in range(3) %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n // 2 }}{{ [1]|tojson }}");
             case CONVERSATION -> texts("[{\"role\":\"user\",\"content\":\"a\"}]", "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}");
