@@ -97,7 +97,7 @@ public final class AtomicFiles {
      * that no earlier result is lost.
      */
     public static void writeDirectory(Path target, DirectoryWriter writer) {
-        requireFresh(target);
+        requireVacant(target);
         Path absolute = target.toAbsolutePath();
         try {
             Files.createDirectories(absolute.getParent());
@@ -125,14 +125,8 @@ public final class AtomicFiles {
      * @throws InputException where something is there already, or the place cannot be written
      */
     public static void requireFresh(Path target) {
+        requireVacant(target);
         Path absolute = target.toAbsolutePath().normalize();
-        Path parent = absolute.getParent();
-        if (parent == null || Path.of("").toAbsolutePath().startsWith(absolute)) {
-            throw new InputException(target + " is the directory that this runs in, or one above it; name one that is not there yet");
-        }
-        if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
-            requireEmptyDirectory(target);
-        }
         requireWritable(target, temporary -> {
             Files.createDirectory(temporary);
             Path renamed = temporary.resolveSibling(temporary.getFileName() + "-renamed");
@@ -149,7 +143,18 @@ public final class AtomicFiles {
         });
     }
 
-    /** The same for a file, which may be there already: then it is replaced. */
+    /** An error unless {@code target} is not there, or an empty directory that can be replaced; nothing is written. */
+    public static void requireVacant(Path target) {
+        Path absolute = target.toAbsolutePath().normalize();
+        if (absolute.getParent() == null || Path.of("").toAbsolutePath().startsWith(absolute)) {
+            throw new InputException(target + " is the directory that this runs in, or one above it; name one that is not there yet");
+        }
+        if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+            requireEmptyDirectory(target);
+        }
+    }
+
+    /** As {@link #requireFresh} for a file, which may be there already: then it is replaced. */
     public static void requireWritableFile(Path target) {
         if (Files.isDirectory(target)) {
             throw new InputException(target + " is a directory, expected the name of a file");

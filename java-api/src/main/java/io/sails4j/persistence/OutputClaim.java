@@ -7,7 +7,6 @@ import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.DirectoryNotEmptyException;
@@ -55,7 +54,7 @@ public final class OutputClaim implements AutoCloseable {
             channel.truncate(0);
             channel.write(ByteBuffer.wrap(me().getBytes(StandardCharsets.UTF_8)), 0);
             // Another run may have ended between the first look and the lock.
-            AtomicFiles.requireFresh(out);
+            AtomicFiles.requireVacant(out);
             return new OutputClaim(partial, file, channel);
         } catch (IOException e) {
             closeQuietly(channel);
@@ -74,8 +73,7 @@ public final class OutputClaim implements AutoCloseable {
 
     private static boolean locked(FileChannel channel) throws IOException {
         try {
-            FileLock lock = channel.tryLock();
-            return lock != null;
+            return channel.tryLock() != null;
         } catch (OverlappingFileLockException e) {
             return false;
         }

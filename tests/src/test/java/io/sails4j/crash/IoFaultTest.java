@@ -13,7 +13,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Each call with which a run changes files fails once, as on a full or a broken disk: no work is lost, and what happened is said. Every one
- * of them with {@code -Dsails.slow=true} (five minutes), else every seventeenth.
+ * of them with {@code -Dsails.slow=true} (five minutes), else every eleventh.
  */
 class IoFaultTest {
     private static final String ENOSPC = "28";
@@ -38,7 +38,7 @@ class IoFaultTest {
         List<String> lost = new ArrayList<>();
         int wentOn = 0;
         int tried = 0;
-        for (int at = 1; at <= calls; at += Boolean.getBoolean("sails.slow") ? 1 : 17) {
+        for (int at = 1; at <= calls; at += Boolean.getBoolean("sails.slow") ? 1 : 11) {
             tried++;
             Path out = outputs.resolve("out" + at);
             TrainingProcess.Ended ended = training.run(out, false,
