@@ -22,6 +22,8 @@ final class TokenizerLibrary {
     private static final Map<String, String> IDS_OF_THE_TEXT_ALONE = Map.of("addSpecialTokens", "false", "truncation", "false", "padding",
         "false");
     private static final Object LOCK = new Object();
+    /** Whether the native library is there: it is looked for once in a process. */
+    private static boolean loaded;
 
     private TokenizerLibrary() {
     }
@@ -31,15 +33,18 @@ final class TokenizerLibrary {
             Map<String, String> wanted = new LinkedHashMap<>();
             // DJL would otherwise fetch another build of its library where there is CUDA, and report every start from Amazon's machines.
             wanted.put("ai.djl.offline", "true");
-            if (Stream.of(PLACES).noneMatch(name -> System.getenv(name) != null || System.getProperty(name) != null)) {
+            if (!loaded && Stream.of(PLACES).noneMatch(name -> System.getenv(name) != null || System.getProperty(name) != null)) {
                 wanted.put("ENGINE_CACHE_DIR", CacheDirectory.forLibraries().resolve("djl").toString());
             }
             Map<String, @Nullable String> before = new LinkedHashMap<>();
             wanted.forEach((name, value) -> before.put(name, System.setProperty(name, value)));
             try {
-                return JsonFiles.hasMark(file) ? HuggingFaceTokenizer.newInstance(JsonFiles.withoutMark(file), IDS_OF_THE_TEXT_ALONE)
+                HuggingFaceTokenizer opened = JsonFiles.hasMark(file)
+                    ? HuggingFaceTokenizer.newInstance(JsonFiles.withoutMark(file), IDS_OF_THE_TEXT_ALONE)
                     : HuggingFaceTokenizer.builder().optTokenizerPath(file).optAddSpecialTokens(false).optTruncation(false)
                         .optPadding(false).build();
+                loaded = true;
+                return opened;
             } finally {
                 before.forEach(TokenizerLibrary::restore);
             }
