@@ -239,13 +239,14 @@ public final class ModelSession implements AutoCloseable {
 
     /** Gives back what is taken of the session's memory between now and its call. */
     public Runnable memoryMark() {
-        requireOpen();
-        TensorArena.Mark keptMark = kept.mark();
-        TensorArena.Mark scratchMark = scratch.mark();
-        return () -> {
-            kept.release(keptMark);
-            scratch.release(scratchMark);
-        };
+        try (SingleUse.Use _ = enter()) {
+            TensorArena.Mark keptMark = kept.mark();
+            TensorArena.Mark scratchMark = scratch.mark();
+            return () -> {
+                kept.release(keptMark);
+                scratch.release(scratchMark);
+            };
+        }
     }
 
     /** Nothing below the lowest layer with something to train needs a gradient. */
@@ -269,12 +270,6 @@ public final class ModelSession implements AutoCloseable {
             throw new IllegalStateException("the session is closed");
         }
         return entered;
-    }
-
-    private void requireOpen() {
-        if (closed) {
-            throw new IllegalStateException("the session is closed");
-        }
     }
 
     /**
