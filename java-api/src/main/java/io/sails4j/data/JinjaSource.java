@@ -56,7 +56,7 @@ final class JinjaSource {
             }
             char kind = source.charAt(open + 1);
             char before = charAt(open + 2);
-            settled.append(before == '-' ? stripEnd(text) : before != '+' && kind != '{' ? withoutIndent(text) : text);
+            settled.append(before == '-' ? PythonText.stripEnd(text) : before != '+' && kind != '{' ? withoutIndent(text) : text);
             at = open;
             if (kind == '#') {
                 comment();
@@ -161,8 +161,8 @@ final class JinjaSource {
             throw new InputException("the raw block before character " + at + " does not end");
         }
         String text = source.substring(at, begin);
-        text = strip ? stripBegin(text) : text.startsWith("\n") ? text.substring(1) : text;
-        settled.append("{% raw %}").append(charAt(begin + 2) == '-' ? stripEnd(text) : text).append("{% endraw %}");
+        text = strip ? PythonText.stripBegin(text) : text.startsWith("\n") ? text.substring(1) : text;
+        settled.append("{% raw %}").append(charAt(begin + 2) == '-' ? PythonText.stripEnd(text) : text).append("{% endraw %}");
         boolean stripAfter = source.charAt(close - 1) == '-';
         at = close + 2;
         after('%', stripAfter);
@@ -192,22 +192,6 @@ final class JinjaSource {
         boolean lineBegins = end > 0 ? text.charAt(end - 1) == '\n'
             : at == 0 || source.charAt(at - 1) == '\n';
         return lineBegins ? text.substring(0, end) : text;
-    }
-
-    private static String stripEnd(String text) {
-        int end = text.length();
-        while (end > 0 && PythonText.isSpace(text.charAt(end - 1))) {
-            end--;
-        }
-        return text.substring(0, end);
-    }
-
-    private static String stripBegin(String text) {
-        int begin = 0;
-        while (begin < text.length() && PythonText.isSpace(text.charAt(begin))) {
-            begin++;
-        }
-        return text.substring(begin);
     }
 
     private char charAt(int i) {

@@ -70,9 +70,7 @@ final class JsonArray {
                 throw new InputException(path + " goes on behind its JSON array, expected one array or one JSON object a line");
             }
         } catch (JsonProcessingException e) {
-            var at = e.getLocation();
-            throw new InputException(path + " is not valid JSON after entry " + done + ": " + JsonFiles.reason(e)
-                + (at == null ? "" : " (line " + at.getLineNr() + ", column " + at.getColumnNr() + ")"), e);
+            throw new InputException(path + " is not valid JSON after entry " + done + ": " + JsonFiles.reasonAndPlace(e), e);
         }
     }
 }

@@ -1,6 +1,7 @@
 package io.sails4j.data;
 
 import io.sails4j.InputException;
+import io.sails4j.files.JsonFiles;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -30,7 +31,7 @@ final class JsonLines {
     void forEach(RecordSink sink) throws IOException {
         for (String text = readLine(); text != null; text = readLine()) {
             done++;
-            String content = done == 1 && text.startsWith("\ufeff") ? text.substring(1) : text;
+            String content = done == 1 ? JsonFiles.withoutMark(text) : text;
             if (!content.isBlank()) {
                 sink.accept(DataJson.parse(content, path + " line " + done), done);
             }

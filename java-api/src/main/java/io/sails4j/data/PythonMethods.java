@@ -54,8 +54,8 @@ final class PythonMethods extends CompositeELResolver {
     private static @Nullable Object ofText(String text, String name, Object[] arguments) {
         return switch (name + "/" + arguments.length) {
             case "strip/0" -> PythonText.strip(text);
-            case "lstrip/0" -> PythonText.strip(text + "x").replaceFirst("(?s)x$", "");
-            case "rstrip/0" -> PythonText.strip("x" + text).substring(1);
+            case "lstrip/0" -> PythonText.stripBegin(text);
+            case "rstrip/0" -> PythonText.stripEnd(text);
             case "strip/1" -> without(text, text(arguments[0]), true, true);
             case "lstrip/1" -> without(text, text(arguments[0]), true, false);
             case "rstrip/1" -> without(text, text(arguments[0]), false, true);
@@ -66,8 +66,7 @@ final class PythonMethods extends CompositeELResolver {
             case "startswith/1" -> text.startsWith(text(arguments[0]));
             case "endswith/1" -> text.endsWith(text(arguments[0]));
             case "replace/2" -> text.replace(text(arguments[0]), text(arguments[1]));
-            case "split/0" -> Arrays.stream(PythonText.strip(text).split("[\\t-\\r\\x1c-\\x20\\x{85}\\x{a0}]+")).filter(p -> !p.isEmpty())
-                .collect(Collectors.toCollection(ArrayList::new));
+            case "split/0" -> PythonText.words(text);
             case "split/1" -> split(text, text(arguments[0]), Integer.MAX_VALUE);
             case "split/2" -> split(text, text(arguments[0]), number(arguments[1]));
             case "join/1" -> joined(text, arguments[0]);

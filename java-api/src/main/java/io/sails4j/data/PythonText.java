@@ -1,5 +1,8 @@
 package io.sails4j.data;
 
+import java.util.ArrayList;
+import java.util.List;
+
 /**
  * White space as Python's {@code str.strip} and {@code str.isspace} know it, which is what chat templates were written and models were
  * trained with. Java's {@code strip} leaves U+0085, U+00A0, U+2007 and U+202F.
@@ -16,15 +19,39 @@ final class PythonText {
 
     /** The text without white space at its ends. */
     static String strip(String text) {
+        return stripBegin(stripEnd(text));
+    }
+
+    /** The text without white space at its beginning, as {@code str.lstrip}. */
+    static String stripBegin(String text) {
         int begin = 0;
-        int end = text.length();
-        while (begin < end && isSpace(text.charAt(begin))) {
+        while (begin < text.length() && isSpace(text.charAt(begin))) {
             begin++;
         }
-        while (end > begin && isSpace(text.charAt(end - 1))) {
+        return text.substring(begin);
+    }
+
+    /** The text without white space at its end, as {@code str.rstrip}. */
+    static String stripEnd(String text) {
+        int end = text.length();
+        while (end > 0 && isSpace(text.charAt(end - 1))) {
             end--;
         }
-        return text.substring(begin, end);
+        return text.substring(0, end);
+    }
+
+    /** What stands between white space, as {@code str.split} without a separator. */
+    static List<String> words(String text) {
+        List<String> words = new ArrayList<>();
+        for (String rest = strip(text); !rest.isEmpty(); rest = stripBegin(rest)) {
+            int end = 0;
+            while (end < rest.length() && !isSpace(rest.charAt(end))) {
+                end++;
+            }
+            words.add(rest.substring(0, end));
+            rest = rest.substring(end);
+        }
+        return words;
     }
 
     /** Whether nothing is left of the text when it is stripped. */

@@ -57,7 +57,7 @@ public final class TokenText {
         int[] ids = sequence.ids();
         String text = escape(tokenizer.decode(Arrays.copyOfRange(ids, ids.length - sequence.countedTokens(), ids.length), false));
         return text.length() <= BRIEF_ANSWER ? quoted(text, sequence.countedTokens())
-            : quoted(text.substring(0, BRIEF_ANSWER / 2) + "..." + text.substring(text.length() - BRIEF_ANSWER / 2),
+            : quoted(head(text, BRIEF_ANSWER / 2) + "..." + tail(text, BRIEF_ANSWER / 2),
                 sequence.countedTokens());
     }
 

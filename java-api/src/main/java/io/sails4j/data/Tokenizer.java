@@ -37,10 +37,10 @@ public final class Tokenizer implements AutoCloseable {
             throw new InputException(file + " does not exist; a model that reads text needs its tokenizer.json beside its weights");
         }
         this.control = readSpecialTokens();
+        this.bosId = idOf(control.bos());
         // The longest first: one control token may begin with another.
         this.specialPattern = Pattern.compile(special.keySet().stream().sorted(Comparator.comparingInt(String::length).reversed())
             .map(Pattern::quote).collect(Collectors.joining("|")));
-        this.bosId = idOf(control.bos());
         try {
             this.tokenizer = TokenizerLibrary.open(file);
         } catch (IOException | RuntimeException e) {
@@ -112,7 +112,7 @@ public final class Tokenizer implements AutoCloseable {
         List<int[]> pieces = new ArrayList<>();
         int done = 0;
         Matcher matcher = specialPattern.matcher(text);
-        while (!special.isEmpty() && matcher.find()) {
+        while (matcher.find()) {
             // Cut inside the spelling: neither half is the control token.
             int cut = matcher.start() + 1;
             pieces.add(ids(text.substring(done, cut)));
@@ -124,9 +124,8 @@ public final class Tokenizer implements AutoCloseable {
 
     /** The text with {@code barrier} inside of each spelling of a control token, where {@link #encodeText} cuts it. */
     String cutControls(String text, char barrier) {
-        return special.isEmpty() ? text
-            : specialPattern.matcher(text).replaceAll(found -> Matcher.quoteReplacement(found.group().charAt(0) + String.valueOf(barrier)
-                + found.group().substring(1)));
+        return specialPattern.matcher(text).replaceAll(
+            found -> Matcher.quoteReplacement(found.group().charAt(0) + String.valueOf(barrier) + found.group().substring(1)));
     }
 
     /** Ids of what a template made: spellings of control tokens are those tokens; text is encoded in parts between barriers. */
@@ -134,7 +133,7 @@ public final class Tokenizer implements AutoCloseable {
         List<int[]> pieces = new ArrayList<>();
         int done = 0;
         Matcher matcher = specialPattern.matcher(text);
-        while (!special.isEmpty() && matcher.find()) {
+        while (matcher.find()) {
             encodeParts(text.substring(done, matcher.start()), barrier, pieces);
             pieces.add(new int[] {idOf(matcher.group())});
             done = matcher.end();
@@ -155,7 +154,7 @@ public final class Tokenizer implements AutoCloseable {
     /** Where the first control token that a text spells ends, -1 where it spells none. */
     int endOfFirstControl(String text) {
         Matcher matcher = specialPattern.matcher(text);
-        return !special.isEmpty() && matcher.find() ? matcher.end() : -1;
+        return matcher.find() ? matcher.end() : -1;
     }
 
     private static int[] joined(List<int[]> pieces) {

@@ -64,7 +64,7 @@ public final class ForeignFile {
 
     private static Optional<String> sentence(Path path, long size, byte[] head) {
         String name = String.valueOf(path.getFileName());
-        String text = new String(head, StandardCharsets.UTF_8).replaceFirst("^\ufeff", "").strip();
+        String text = JsonFiles.withoutMark(new String(head, StandardCharsets.UTF_8)).strip();
         String lower = text.toLowerCase(Locale.ROOT);
         if (size == 0) {
             return Optional

@@ -81,10 +81,14 @@ public final class JsonFiles {
         try {
             return JSON.readTree(withoutMark(text));
         } catch (JsonProcessingException e) {
-            var at = e.getLocation();
-            throw new InputException(where + " is not valid JSON: " + reason(e)
-                + (at == null ? "" : " (line " + at.getLineNr() + ", column " + at.getColumnNr() + ")"), e);
+            throw new InputException(where + " is not valid JSON: " + reasonAndPlace(e), e);
         }
+    }
+
+    /** {@link #reason} with the line and the column, as far as they are known. */
+    public static String reasonAndPlace(JsonProcessingException e) {
+        var at = e.getLocation();
+        return reason(e) + (at == null ? "" : " (line " + at.getLineNr() + ", column " + at.getColumnNr() + ")");
     }
 
     /**

@@ -18,6 +18,15 @@ public record JsonObject(String where, JsonNode node) {
         return optionalLong(key).orElseThrow(() -> missing(key));
     }
 
+    /** A size or a count: from 1 to 2^31 - 1. */
+    public long requiredPositive(String key) {
+        long value = requiredLong(key);
+        if (value < 1 || value > Integer.MAX_VALUE) {
+            throw wrong(key, value, "a positive integer below 2^31");
+        }
+        return value;
+    }
+
     public Optional<Long> optionalLong(String key) {
         return optional(key, "an integer", JsonNode::isIntegralNumber).map(value -> {
             if (!value.canConvertToLong()) {

@@ -59,7 +59,7 @@ final class AdapterNames {
 
     private static String saved(Matcher factor) {
         String kind = factor.group(3);
-        boolean weight = kind.equals("lora_A") || kind.equals("lora_B") ? factor.group(5) != null : false;
+        boolean weight = (kind.equals("lora_A") || kind.equals("lora_B")) && factor.group(5) != null;
         return PREFIX + "model." + factor.group(2) + "." + kind + (weight ? ".weight" : "");
     }
 

@@ -34,12 +34,13 @@ record LlamaScopeConfig(SaeConfig.Architecture architecture, long dIn, long dSae
             case "relu" -> SaeConfig.Architecture.STANDARD;
             default -> throw json.wrong("act_fn", "'" + activation + "'", "'jumprelu', 'topk' or 'relu'");
         };
-        long dIn = positive(json, "d_model");
-        long dSae = json.has("d_sae") || !json.has("expansion_factor") ? positive(json, "d_sae") : dIn * positive(json, "expansion_factor");
+        long dIn = json.requiredPositive("d_model");
+        long dSae = json.has("d_sae") || !json.has("expansion_factor") ? json.requiredPositive("d_sae")
+            : dIn * json.requiredPositive("expansion_factor");
         if (dSae > Integer.MAX_VALUE) {
             throw json.wrong("expansion_factor", json.node().get("expansion_factor"), "a factor with d_sae = " + dSae + " below 2^31");
         }
-        int k = architecture == SaeConfig.Architecture.TOPK ? (int) positive(json, "top_k") : 0;
+        int k = architecture == SaeConfig.Architecture.TOPK ? (int) json.requiredPositive("top_k") : 0;
         if (k > dSae) {
             throw json.wrong("top_k", k, "1 to d_sae = " + dSae);
         }
@@ -112,14 +113,6 @@ record LlamaScopeConfig(SaeConfig.Architecture architecture, long dIn, long dSae
             }
             return value;
         }).orElse(null);
-    }
-
-    private static long positive(JsonObject json, String key) {
-        long value = json.requiredLong(key);
-        if (value < 1 || value > Integer.MAX_VALUE) {
-            throw json.wrong(key, value, "a positive integer below 2^31");
-        }
-        return value;
     }
 
     SaeConfig toSaeConfig() {

@@ -28,8 +28,8 @@ final class SaeLensConfigReader {
         if (!reshape.equals("none")) {
             throw json.wrong("reshape_activations", "'" + reshape + "'", "'none' (SAEs on the residual stream)");
         }
-        long dIn = positive("d_in");
-        long dSae = positive("d_sae");
+        long dIn = json.requiredPositive("d_in");
+        long dSae = json.requiredPositive("d_sae");
         int k = architecture == SaeConfig.Architecture.TOPK ? k(dSae) : 0;
         return new SaeConfig(architecture, dIn, dSae, json.optionalBoolean("apply_b_dec_to_input").orElse(true), layerNorm(), k,
             json.optionalBoolean("rescale_acts_by_decoder_norm").orElse(false));
@@ -75,13 +75,5 @@ final class SaeLensConfigReader {
             throw json.wrong("k", k, "1 to d_sae = " + dSae);
         }
         return (int) k;
-    }
-
-    private long positive(String key) {
-        long value = json.requiredLong(key);
-        if (value < 1 || value > Integer.MAX_VALUE) {
-            throw json.wrong(key, value, "a positive integer below 2^31");
-        }
-        return value;
     }
 }

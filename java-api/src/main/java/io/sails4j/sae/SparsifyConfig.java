@@ -47,16 +47,16 @@ final class SparsifyConfig {
         if (!activation.equals("topk")) {
             throw json.wrong("activation", "'" + activation + "'", "'topk'");
         }
-        long dIn = positive("d_in");
+        long dIn = json.requiredPositive("d_in");
         long dSae = json.optionalLong("num_latents").orElse(0L);
         if (dSae == 0) {
-            dSae = dIn * positive("expansion_factor");
+            dSae = dIn * json.requiredPositive("expansion_factor");
         }
         if (dSae < 1 || dSae > Integer.MAX_VALUE) {
             throw json.wrong(json.optionalLong("num_latents").orElse(0L) == 0 ? "expansion_factor" : "num_latents", dSae,
                 "1 to 2^31 - 1 features");
         }
-        long k = positive("k");
+        long k = json.requiredPositive("k");
         if (k > dSae) {
             throw json.wrong("k", k, "1 to d_sae = " + dSae);
         }
@@ -83,13 +83,5 @@ final class SparsifyConfig {
             case ARRAY, OBJECT -> !value.isEmpty();
             case BINARY, POJO -> true;
         };
-    }
-
-    private long positive(String key) {
-        long value = json.requiredLong(key);
-        if (value < 1 || value > Integer.MAX_VALUE) {
-            throw json.wrong(key, value, "a positive integer below 2^31");
-        }
-        return value;
     }
 }
