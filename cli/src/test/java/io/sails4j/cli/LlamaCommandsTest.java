@@ -10,8 +10,6 @@ import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.tensor.HostTensor;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -22,7 +20,6 @@ import java.util.SequencedMap;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import picocli.CommandLine;
 
 /** The commands that take a model, on a Llama that {@code init} makes. */
 class LlamaCommandsTest {
@@ -31,21 +28,11 @@ class LlamaCommandsTest {
     private Path model;
 
     /** What a command left behind. */
-    private record Run(int code, String out, String err) {
-    }
-
-    private static Run run(Object... arguments) {
-        StringWriter out = new StringWriter();
-        StringWriter err = new StringWriter();
-        CommandLine command = Main.commandLine().setOut(new PrintWriter(out, true)).setErr(new PrintWriter(err, true));
-        int code = command.execute(Arrays.stream(arguments).map(String::valueOf).toArray(String[]::new));
-        return new Run(code, out.toString(), err.toString());
-    }
 
     private static JsonNode ok(Object... arguments) throws IOException {
         Object[] withJson = Arrays.copyOf(arguments, arguments.length + 1);
         withJson[arguments.length] = "--json";
-        Run run = run(withJson);
+        CommandRun run = CommandRun.of(withJson);
         assertThat(run.code()).as(run.err()).isZero();
         return new ObjectMapper().readTree(run.out());
     }
@@ -92,7 +79,7 @@ class LlamaCommandsTest {
     void theOutputMatrixAndTheConfigurationMustAgree() throws IOException {
         ObjectNode json = (ObjectNode) new ObjectMapper().readTree(model.resolve("config.json").toFile());
         Files.writeString(model.resolve("config.json"), json.put("tie_word_embeddings", true).toString());
-        Run differs = run("generate", "--model", model, "--tokens", "3", "--max-new-tokens", "1");
+        CommandRun differs = CommandRun.of("generate", "--model", model, "--tokens", "3", "--max-new-tokens", "1");
         assertThat(differs.code()).isEqualTo(2);
         assertThat(differs.err()).contains("lm_head.weight", "tie_word_embeddings");
         Files.writeString(model.resolve("config.json"), json.put("tie_word_embeddings", false).toString());
@@ -103,7 +90,7 @@ class LlamaCommandsTest {
             SafetensorsWriter.write(directory.resolve("without.safetensors"), tensors, Map.of());
         }
         Files.move(directory.resolve("without.safetensors"), weights, StandardCopyOption.REPLACE_EXISTING);
-        Run lacks = run("generate", "--model", model, "--tokens", "3", "--max-new-tokens", "1");
+        CommandRun lacks = CommandRun.of("generate", "--model", model, "--tokens", "3", "--max-new-tokens", "1");
         assertThat(lacks.code()).isEqualTo(2);
         assertThat(lacks.err()).contains("lacks 1 of the model's tensors", "lm_head.weight");
     }

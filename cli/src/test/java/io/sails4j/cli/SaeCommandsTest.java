@@ -11,8 +11,6 @@ import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -24,7 +22,6 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import picocli.CommandLine;
 
 /** SAEs by the command line: which layer, which place, in one sentence where they do not fit. */
 class SaeCommandsTest {
@@ -36,24 +33,6 @@ class SaeCommandsTest {
 
     @TempDir
     private Path directory;
-
-    private record Run(int code, String out, String err) {
-    }
-
-    private static Run run(Object... args) {
-        StringWriter out = new StringWriter();
-        StringWriter err = new StringWriter();
-        CommandLine command = Main.commandLine().setOut(new PrintWriter(out)).setErr(new PrintWriter(err));
-        TerminalLoggers.printTo(command.getErr());
-        int code = command.execute(Arrays.stream(args).map(String::valueOf).toArray(String[]::new));
-        return new Run(code, out.toString(), err.toString());
-    }
-
-    private static void wrong(Run run, String... parts) {
-        assertThat(run.code()).as(run.err()).isEqualTo(2);
-        assertThat(run.err().lines().filter(l -> !l.startsWith("backend:") && !l.startsWith("data:"))).singleElement().asString()
-            .startsWith("sails: ").contains(parts);
-    }
 
     @BeforeAll
     static void makeModelAndPairs() throws IOException {
@@ -97,11 +76,11 @@ class SaeCommandsTest {
         return sae;
     }
 
-    private Run subspace(String... saes) {
+    private CommandRun subspace(String... saes) {
         return withSaes("subspace", "subspace.safetensors", saes);
     }
 
-    private Run withSaes(String command, String out, String... saes) {
+    private CommandRun withSaes(String command, String out, String... saes) {
         Object[] fixed = {command, "--model", shared.resolve("model"), "--data", shared.resolve("pairs.safetensors"), "--out",
             directory.resolve(out)};
         Object[] all = Arrays.copyOf(fixed, fixed.length + 2 * saes.length);
@@ -109,19 +88,19 @@ class SaeCommandsTest {
             all[fixed.length + 2 * i] = "--sae";
             all[fixed.length + 2 * i + 1] = saes[i];
         }
-        return run(all);
+        return CommandRun.of(all);
     }
 
     @Test
     void layerAndPath() throws IOException {
         Path sae = saeLens("ok", "blocks.1.hook_resid_post");
         for (String given : new String[] {sae.toString(), "x=" + sae, "-1=" + sae, "1=", "99999999999=" + sae}) {
-            wrong(subspace(given), "--sae " + given + " names no layer", "LAYER=PATH");
-            wrong(withSaes("align", "adapter", given), "--sae " + given + " names no layer", "LAYER=PATH");
+            subspace(given).requireWrong("--sae " + given + " names no layer", "LAYER=PATH");
+            withSaes("align", "adapter", given).requireWrong("--sae " + given + " names no layer", "LAYER=PATH");
         }
-        wrong(subspace("1=" + sae, "1=" + sae), "names layer 1 twice");
-        wrong(subspace("7=" + saeLens("untold", "")), "layers 0 to 2");
-        Run run = subspace("1=" + sae);
+        subspace("1=" + sae, "1=" + sae).requireWrong("names layer 1 twice");
+        subspace("7=" + saeLens("untold", "")).requireWrong("layers 0 to 2");
+        CommandRun run = subspace("1=" + sae);
         assertThat(run.code()).as(run.err()).isZero();
         assertThat(run.err()).doesNotContain("as asked");
         assertThat(directory.resolve("subspace.safetensors")).exists();
@@ -130,10 +109,10 @@ class SaeCommandsTest {
     @Test
     void anotherLayerOrPlace() throws IOException {
         Path sae = saeLens("post", "blocks.1.hook_resid_post");
-        wrong(subspace("2=" + sae), "after layer 1", "after layer 2", sae.resolve("cfg.json").toString());
-        wrong(withSaes("align", "adapter", "2=" + sae), "after layer 1", "after layer 2");
-        wrong(subspace("1=" + saeLens("mlp", "blocks.1.hook_mlp_out")), "blocks.1.hook_mlp_out", "expected blocks.N.hook_resid_post");
-        Run run = subspace("1=" + saeLens("pre", "blocks.2.hook_resid_pre"));
+        subspace("2=" + sae).requireWrong("after layer 1", "after layer 2", sae.resolve("cfg.json").toString());
+        withSaes("align", "adapter", "2=" + sae).requireWrong("after layer 1", "after layer 2");
+        subspace("1=" + saeLens("mlp", "blocks.1.hook_mlp_out")).requireWrong("blocks.1.hook_mlp_out", "expected blocks.N.hook_resid_post");
+        CommandRun run = subspace("1=" + saeLens("pre", "blocks.2.hook_resid_pre"));
         assertThat(run.code()).as(run.err()).isZero();
         assertThat(run.err()).containsOnlyOnce("blocks.2.hook_resid_pre is the residual stream after layer 1");
         Files.delete(directory.resolve("subspace.safetensors"));
@@ -153,36 +132,38 @@ class SaeCommandsTest {
         Path post = saeLens("post", "blocks.1.hook_resid_post");
         Path mlp = saeLens("mlp", "blocks.1.hook_mlp_out");
         Path embedding = saeLens("embedding", "blocks.0.hook_resid_pre");
-        wrong(encode(post, vectors, "hidden.layer.2"), "after layer 1", "after layer 2");
-        wrong(encode(post, vectors, "hidden.embed"), "after layer 1", "embedding");
-        wrong(encode(post, vectors, "hidden.mid.1"), "hidden.mid.1", "blocks.1.hook_resid_post");
-        wrong(encode(mlp, vectors, "hidden.layer.1"), "blocks.1.hook_mlp_out");
-        wrong(encode(mlp, vectors, "mlp_out.1"), "blocks.1.hook_mlp_out", "under another name");
-        wrong(encode(embedding, vectors, "hidden.layer.1"), "embedding", "after layer 1");
+        encode(post, vectors, "hidden.layer.2").requireWrong("after layer 1", "after layer 2");
+        encode(post, vectors, "hidden.embed").requireWrong("after layer 1", "embedding");
+        encode(post, vectors, "hidden.mid.1").requireWrong("hidden.mid.1", "blocks.1.hook_resid_post");
+        encode(mlp, vectors, "hidden.layer.1").requireWrong("blocks.1.hook_mlp_out");
+        encode(mlp, vectors, "mlp_out.1").requireWrong("blocks.1.hook_mlp_out", "under another name");
+        encode(embedding, vectors, "hidden.layer.1").requireWrong("embedding", "after layer 1");
         assertThat(encode(post, vectors, "hidden.layer.1").code()).isZero();
         assertThat(encode(embedding, vectors, "hidden.embed").code()).isZero();
         assertThat(encode(mlp, vectors, "mine").code()).isZero();
         assertThat(encode(saeLens("untold", ""), vectors, "hidden.layer.2").code()).isZero();
     }
 
-    private Run encode(Path sae, Path vectors, String name) {
-        return run("encode", "--sae", sae, "--input", vectors + ":" + name, "--out", directory.resolve("codes-" + System.nanoTime()));
+    private CommandRun encode(Path sae, Path vectors, String name) {
+        return CommandRun.of("encode", "--sae", sae, "--input", vectors + ":" + name, "--out",
+            directory.resolve("codes-" + System.nanoTime()));
     }
 
     @Test
     void inspectSaysThePlace() throws IOException {
-        var json = new ObjectMapper().readTree(run("inspect", saeLens("pre", "blocks.2.hook_resid_pre"), "--json").out());
+        var json = new ObjectMapper().readTree(CommandRun.of("inspect", saeLens("pre", "blocks.2.hook_resid_pre"), "--json").out());
         assertThat(json.get("hook").asText()).isEqualTo("blocks.2.hook_resid_pre");
         assertThat(json.get("belongs_to").asText()).isEqualTo("the residual stream after layer 1");
-        assertThat(run("inspect", saeLens("mlp", "blocks.2.hook_mlp_out")).out()).contains("not the residual stream after a layer");
+        assertThat(CommandRun.of("inspect", saeLens("mlp", "blocks.2.hook_mlp_out")).out())
+            .contains("not the residual stream after a layer");
         Path sparsify = Files.createDirectory(directory.resolve("run"));
         Files.writeString(sparsify.resolve("config.json"), "{\"sae\": {\"k\": 32}}");
         saeLens("run/layers.1", "");
         saeLens("run/layers.2", "");
-        wrong(run("inspect", sparsify), "holds several SAEs", "layers.1, layers.2");
+        CommandRun.of("inspect", sparsify).requireWrong("holds several SAEs", "layers.1, layers.2");
         Path dictionary = Files.createDirectory(directory.resolve("dictionary"));
         Files.writeString(dictionary.resolve("config.json"), "{\"trainer\": {\"k\": 32}}");
         Files.createFile(dictionary.resolve("ae.pt"));
-        wrong(run("inspect", dictionary), "ae.pt", "pickle", "safetensors");
+        CommandRun.of("inspect", dictionary).requireWrong("ae.pt", "pickle", "safetensors");
     }
 }

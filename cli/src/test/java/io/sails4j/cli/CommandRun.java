@@ -1,0 +1,29 @@
+package io.sails4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.util.Arrays;
+import java.util.List;
+import picocli.CommandLine;
+
+/** A command line that was run in this process: its exit code and what it printed. */
+record CommandRun(int code, String out, String err) {
+    static CommandRun of(Object... args) {
+        StringWriter out = new StringWriter();
+        StringWriter err = new StringWriter();
+        CommandLine command = Main.commandLine().setOut(new PrintWriter(out)).setErr(new PrintWriter(err));
+        TerminalLoggers.printTo(command.getErr());
+        int code = command.execute(Arrays.stream(args).map(String::valueOf).toArray(String[]::new));
+        return new CommandRun(code, out.toString(), err.toString());
+    }
+
+    /** Exit code 2 and one line that begins with {@code sails:} and holds the parts. */
+    void requireWrong(String... parts) {
+        assertThat(code).as(err).isEqualTo(2);
+        List<String> lines = err.lines().filter(l -> !l.startsWith("backend:") && !l.startsWith("data:")).toList();
+        assertThat(lines).hasSize(1);
+        assertThat(lines.getFirst()).startsWith("sails: ").contains(parts);
+    }
+}
