@@ -27,6 +27,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -35,129 +36,57 @@ import java.util.SequencedMap;
 
 /** What reads foreign bytes, each over a file or a directory whose other files are right. */
 enum Parsers {
-    SAFETENSORS {
-        @Override
-        void read(Path root, byte[] input) throws IOException {
-            try (SafetensorsFile file = SafetensorsFile.open(write(root, "x.safetensors", input))) {
-                file.names().forEach(name -> file.tensor(name).data().toArray(ValueLayout.JAVA_BYTE));
-            }
-        }
-    },
+    SAFETENSORS("x.safetensors", Parsers::safetensors),
     /** The input is the header; its length and some data are put around it. */
-    SAFETENSORS_HEADER {
+    SAFETENSORS_HEADER("x.safetensors", Parsers::safetensors) {
         @Override
-        void read(Path root, byte[] input) throws IOException {
-            ByteBuffer whole = ByteBuffer.allocate(8 + input.length + 64).order(ByteOrder.LITTLE_ENDIAN);
-            whole.putLong(input.length).put(input);
-            SAFETENSORS.read(root, whole.array());
+        byte[] content(byte[] input) {
+            return ByteBuffer.allocate(8 + input.length + 64).order(ByteOrder.LITTLE_ENDIAN).putLong(input.length).put(input).array();
         }
     },
-    SHARD_INDEX {
-        @Override
-        void read(Path root, byte[] input) throws IOException {
-            write(root, "model.safetensors.index.json", input);
-            try (ShardedTensors tensors = ShardedTensors.open(root)) {
-                tensors.names().forEach(tensors::tensor);
-            }
+    SHARD_INDEX("model.safetensors.index.json", file -> {
+        try (ShardedTensors tensors = ShardedTensors.open(file.getParent())) {
+            tensors.names().forEach(tensors::tensor);
         }
-    },
-    NPZ {
-        @Override
-        void read(Path root, byte[] input) throws IOException {
-            try (NpzFile file = NpzFile.open(write(root, "x.npz", input))) {
-                file.names().forEach(name -> file.array(name).data().toArray(ValueLayout.JAVA_BYTE));
-            }
+    }),
+    NPZ("x.npz", file -> {
+        try (NpzFile arrays = NpzFile.open(file)) {
+            arrays.names().forEach(name -> arrays.array(name).data().toArray(ValueLayout.JAVA_BYTE));
         }
-    },
-    MODEL_CONFIG {
-        @Override
-        void read(Path root, byte[] input) throws IOException {
-            ModelConfig.readFile(write(root, "config.json", input)).parameterCount();
+    }),
+    MODEL_CONFIG("config.json", file -> ModelConfig.readFile(file).parameterCount()),
+    ADAPTER_CONFIG("adapter_config.json", Parsers::adapter),
+    ADAPTER_WEIGHTS("adapter_model.safetensors", Parsers::adapter),
+    SAE_LENS("cfg.json", Parsers::sae),
+    LLAMA_SCOPE("hyperparams.json", Parsers::sae),
+    SPARSIFY("cfg.json", Parsers::sae),
+    CHAT_TEMPLATE("template.jinja", file -> Templates.render(new String(Files.readAllBytes(file), StandardCharsets.UTF_8))),
+    CONVERSATION("messages.json", Conversation::read),
+    PREFERENCES("pairs.jsonl", PreferenceReader::read),
+    TOKEN_PAIRS("pairs.safetensors", TokenPairs::read),
+    BATCH("batch.safetensors", BatchFile::read),
+    SUBSPACE("subspace.safetensors", SafetySubspace::read),
+    /** The marks of a checkpoint; its other files are of the same bytes, so that a hash can be right. */
+    CHECKPOINT("latest", file -> {
+        Path step = Files.createDirectories(file.resolveSibling("step-0000000001"));
+        for (String name : new String[] {"run.json", "state.safetensors", "COMPLETE"}) {
+            Files.copy(file, step.resolve(name), StandardCopyOption.REPLACE_EXISTING);
         }
-    },
-    ADAPTER_CONFIG {
-        @Override
-        void read(Path root, byte[] input) throws IOException {
-            write(root, "adapter_config.json", input);
-            LoraAdapter.load(root, MODEL, engine()).close();
-        }
-    },
-    ADAPTER_WEIGHTS {
-        @Override
-        void read(Path root, byte[] input) throws IOException {
-            write(root, "adapter_model.safetensors", input);
-            LoraAdapter.load(root, MODEL, engine()).close();
-        }
-    },
-    SAE_LENS {
-        @Override
-        void read(Path root, byte[] input) throws IOException {
-            write(root, "cfg.json", input);
-            Sae.load(root, engine()).close();
-        }
-    },
-    LLAMA_SCOPE {
-        @Override
-        void read(Path root, byte[] input) throws IOException {
-            write(root, "hyperparams.json", input);
-            Sae.load(root, engine()).close();
-        }
-    },
-    SPARSIFY {
-        @Override
-        void read(Path root, byte[] input) throws IOException {
-            write(root, "cfg.json", input);
-            Sae.load(root, engine()).close();
-        }
-    },
-    CHAT_TEMPLATE {
-        @Override
-        void read(Path root, byte[] input) {
-            Templates.render(new String(input, StandardCharsets.UTF_8));
-        }
-    },
-    CONVERSATION {
-        @Override
-        void read(Path root, byte[] input) throws IOException {
-            Conversation.read(write(root, "messages.json", input));
-        }
-    },
-    PREFERENCES {
-        @Override
-        void read(Path root, byte[] input) throws IOException {
-            PreferenceReader.read(write(root, "pairs.jsonl", input));
-        }
-    },
-    TOKEN_PAIRS {
-        @Override
-        void read(Path root, byte[] input) throws IOException {
-            TokenPairs.read(write(root, "pairs.safetensors", input));
-        }
-    },
-    BATCH {
-        @Override
-        void read(Path root, byte[] input) throws IOException {
-            BatchFile.read(write(root, "batch.safetensors", input));
-        }
-    },
-    SUBSPACE {
-        @Override
-        void read(Path root, byte[] input) throws IOException {
-            SafetySubspace.read(write(root, "subspace.safetensors", input));
-        }
-    },
-    CHECKPOINT {
-        @Override
-        void read(Path root, byte[] input) throws IOException {
-            // The marks of a checkpoint; its other files are of the same bytes, so that a hash can be right.
-            Path step = Files.createDirectories(root.resolve("checkpoints/step-0000000001"));
-            for (String name : new String[] {"run.json", "state.safetensors", "COMPLETE"}) {
-                Files.write(step.resolve(name), input);
-            }
-            Files.write(root.resolve("checkpoints/latest"), input);
-            new CheckpointStore(root.resolve("checkpoints"), 2).newest();
-        }
-    };
+        new CheckpointStore(file.getParent(), 2).newest();
+    });
+
+    /** Reads a file, and what belongs to it in its directory. */
+    private interface Reading {
+        void read(Path file) throws IOException;
+    }
+
+    private final String file;
+    private final Reading reading;
+
+    Parsers(String file, Reading reading) {
+        this.file = file;
+        this.reading = reading;
+    }
 
     private static final int D = 4;
     private static final int D_SAE = 6;
@@ -173,11 +102,28 @@ enum Parsers {
         return Opened.ENGINE;
     }
 
-    /** Reads the input as a file under {@code root}, which {@link #prepare} has made. */
-    abstract void read(Path root, byte[] input) throws IOException;
+    private static void safetensors(Path file) {
+        try (SafetensorsFile tensors = SafetensorsFile.open(file)) {
+            tensors.names().forEach(name -> tensors.tensor(name).data().toArray(ValueLayout.JAVA_BYTE));
+        }
+    }
 
-    private static Path write(Path root, String name, byte[] input) throws IOException {
-        return Files.write(root.resolve(name), input);
+    private static void adapter(Path file) {
+        LoraAdapter.load(file.getParent(), MODEL, engine()).close();
+    }
+
+    private static void sae(Path file) {
+        Sae.load(file.getParent(), engine()).close();
+    }
+
+    /** What is written for an input. */
+    byte[] content(byte[] input) {
+        return input;
+    }
+
+    /** Reads the input as a file under {@code root}, which {@link #prepare} has made. */
+    void read(Path root, byte[] input) throws IOException {
+        reading.read(Files.write(root.resolve(file), content(input)));
     }
 
     String label() {
