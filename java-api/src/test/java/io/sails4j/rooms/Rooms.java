@@ -44,12 +44,12 @@ public final class Rooms {
     }
 
     private static List<List<String>> library() {
-        return List.of(List.of("options", "files"), List.of("ffi"), List.of("tensor"), List.of("ops", "io"), List.of("config", "hub"),
+        return List.of(List.of("options", "files", "stats"), List.of("ffi"), List.of("tensor"), List.of("ops", "io"), List.of("config", "hub"),
             List.of("model", "sae"),
             List.of("lora", "data", "watch"),
             List.of("train", "trace", "trainable"), List.of("align", "objective"), List.of("loop", "subspace"),
             List.of("adaptation", "persistence"),
-            List.of("run"));
+            List.of("run"), List.of("judge"), List.of("eval"));
     }
 
     /** Every class lies in a room, and knows those of lower floors alone. */
