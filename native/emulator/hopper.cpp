@@ -430,7 +430,7 @@ void meet(Warpgroup &group, void *payload, const char *what, Site site, Work &&w
   if (meeting.what == nullptr) {
     meeting.what = what;
     meeting.site = site;
-  } else if (std::strcmp(meeting.what, what) != 0) {
+  } else if (!same_text(meeting.what, what)) {
     r.fail(std::string(what) + " meets " + meeting.what + " in the same warpgroup: the threads have diverged", site);
   }
   r.join(meeting, r.current().index % kGroup, payload);

@@ -251,7 +251,7 @@ Meeting &ClusterRunner::warp_meeting(int warp, uint32_t mask, const char *what, 
   if (found->what == nullptr) {
     found->what = what;
     found->site = site;
-  } else if (std::strcmp(found->what, what) != 0) {
+  } else if (!same_text(found->what, what)) {
     fail(std::string(what) + " meets " + found->what + " at " + file_name(found->site.file) + ":" + std::to_string(found->site.line) +
              " in the same warp: the lanes have diverged",
          site);
@@ -276,7 +276,7 @@ int ClusterRunner::barrier(BlockVote vote, int predicate, Site site) {
     b.barrier.site = site;
     b.barrier_vote = vote;
     b.barrier_votes = 0;
-  } else if (b.barrier.site.line != site.line || std::strcmp(b.barrier.site.file, site.file) != 0) {
+  } else if (b.barrier.site.line != site.line || !same_text(b.barrier.site.file, site.file)) {
     fail("divergent barrier: this thread is at a __syncthreads while others wait at the one of " + file_name(b.barrier.site.file) + ":" +
              std::to_string(b.barrier.site.line),
          site);

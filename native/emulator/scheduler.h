@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 #include <deque>
 #include <memory>
 #include <string>
@@ -31,6 +32,9 @@ struct Random {
     return static_cast<uint32_t>(static_cast<uint64_t>(static_cast<uint32_t>(state * 0x2545F4914F6CDD1Dull >> 32)) * n >> 32);
   }
 };
+
+// Texts of one place in the source are most often one pointer; a shuffle asks 32 times.
+inline bool same_text(const char *a, const char *b) { return a == b || std::strcmp(a, b) == 0; }
 
 struct AsyncCopy {
   void *to;

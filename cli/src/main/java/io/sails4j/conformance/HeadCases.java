@@ -24,9 +24,10 @@ public final class HeadCases {
             for (int[] s : new int[][] {{0, 8, 5}, {1, 1, 1}, {3, 17, 33}, {7, 64, 331}, {37, 48, 257}, {70, 33, 1100}}) {
                 cases.add(new HeadLoss(s[0], s[1], s[2], true, true, 30, 0.3, type));
             }
-            // More logits than are kept at once; the smaller one where that is a mebibyte (head_mib=1). Both: sums over a whole vocabulary.
+            // More logits than are kept at once, the first two over a whole vocabulary; the others where that is a mebibyte (head_mib=1).
             cases.add(new HeadLoss(180, 3, 100003, true, true, 30, 0.05, type));
             cases.add(new HeadLoss(6, 3, 100003, true, true, 30, 0.05, type));
+            cases.add(new HeadLoss(70, 3, 5003, true, true, 30, 0.05, type));
             // Rows of whole vectors, which bulk copies take: with both gradients, one, none; an odd vocabulary.
             cases.add(new HeadLoss(150, 40, 520, true, true, 30, 0.1, type));
             cases.add(new HeadLoss(33, 72, 1101, true, false, 3, 0.3, type));
@@ -198,7 +199,7 @@ public final class HeadCases {
         implements OpCase {
         @Override
         public boolean large() {
-            return (long) tokens * vocab > 10_000_000;
+            return (long) tokens * vocab > 500_000;
         }
 
         @Override

@@ -111,8 +111,8 @@ public enum StepVariant {
     /** @param micro positions of a micro-batch; a step is about 30 */
     public TrainingOptions options(int micro, Graphs graphs) {
         return TrainingOptions.defaults().withBatching(b -> {
-            b.epochs = 9;
-            b.maxSteps = 9;
+            b.epochs = 6;
+            b.maxSteps = 6;
             b.batchTokens = 30;
             b.microBatchTokens = micro;
         }).with(t -> {

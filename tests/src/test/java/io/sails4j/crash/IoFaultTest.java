@@ -13,11 +13,13 @@ import org.junit.jupiter.api.io.TempDir;
 
 /**
  * Each call with which a run changes files fails once, as on a full or a broken disk: no work is lost, and what happened is said. Every one
- * of them with {@code -Dsails.slow=true} (five minutes), else every eleventh.
+ * of them with {@code -Dsails.slow=true} (five minutes), else some spread over the run.
  */
 class IoFaultTest {
     private static final String ENOSPC = "28";
     private static final String EIO = "5";
+    /** Where not every call is tried: enough for each kind of file, coprime to what repeats in a step. */
+    private static final int STRIDE = 23;
 
     @TempDir
     private Path temporary;
@@ -38,7 +40,7 @@ class IoFaultTest {
         List<String> lost = new ArrayList<>();
         int wentOn = 0;
         int tried = 0;
-        for (int at = 1; at <= calls; at += Boolean.getBoolean("sails.slow") ? 1 : 11) {
+        for (int at = 1; at <= calls; at += Boolean.getBoolean("sails.slow") ? 1 : STRIDE) {
             tried++;
             Path out = outputs.resolve("out" + at);
             TrainingProcess.Ended ended = training.run(out, false,
