@@ -1,5 +1,6 @@
 package io.sails4j.ffi;
 
+import io.sails4j.InputException;
 import io.sails4j.NativeException;
 import io.sails4j.files.CacheDirectory;
 import java.io.IOException;
@@ -20,7 +21,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * One backend library, {@code lib<name>.so}, opened once per process. It is looked for in the directory of the system property
- * {@code sails.library.dir}, then of the environment variable {@code SAILS_LIBRARY_DIR}, then among this program's resources.
+ * {@code sails.library.dir}, then of the environment variable {@code SAILS_LIBRARY_DIR}, then among this program's resources; a directory
+ * that is named and not there is an error.
  */
 public final class NativeLibrary {
     /** What this program is written for, SAILS_ABI_VERSION of the header. */
@@ -79,12 +81,17 @@ public final class NativeLibrary {
         return found != null ? found : bundled(file, tried);
     }
 
-    private static @Nullable Path inDirectory(@Nullable String directory, String source, String file, List<String> tried) {
+    static @Nullable Path inDirectory(@Nullable String directory, String source, String file, List<String> tried) {
         if (directory == null || directory.isBlank()) {
             tried.add(source + " (not set)");
             return null;
         }
         Path path = Path.of(directory, file);
+        if (!Files.isDirectory(Path.of(directory))) {
+            throw new InputException(
+                source + " is '" + directory + "', which is no directory; expected one that holds the libraries, or none"
+                    + " for those that come with this program");
+        }
         if (!Files.isRegularFile(path)) {
             tried.add(path + " (" + source + ")");
             return null;

@@ -3,6 +3,7 @@ package io.sails4j.ffi;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.sails4j.InputException;
 import io.sails4j.NativeException;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -12,7 +13,9 @@ import java.net.URL;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.jar.JarOutputStream;
@@ -39,6 +42,17 @@ class NativeLibraryTest {
         assertThatThrownBy(() -> NativeLibrary.open("sails_abacus")).isInstanceOf(NativeException.class)
             .hasMessageContaining("libsails_abacus.so").hasMessageContaining("sails.library.dir").hasMessageContaining("SAILS_LIBRARY_DIR")
             .hasMessageContaining("/io/sails4j/native/linux-x86_64/libsails_abacus.so");
+    }
+
+    /** Not passed over: whoever names one means it. */
+    @Test
+    void aDirectoryThatIsNotThereIsAnError() {
+        String missing = directory.resolve("missing").toString();
+        assertThatThrownBy(() -> NativeLibrary.inDirectory(missing, "environment SAILS_LIBRARY_DIR", "libsails_cpu.so", new ArrayList<>()))
+            .isInstanceOf(InputException.class).hasMessageContaining("environment SAILS_LIBRARY_DIR is '" + missing + "'");
+        List<String> tried = new ArrayList<>();
+        assertThat(NativeLibrary.inDirectory(directory.toString(), "environment SAILS_LIBRARY_DIR", "libsails_cpu.so", tried)).isNull();
+        assertThat(tried).singleElement().asString().contains(directory.toString());
     }
 
     @Test
