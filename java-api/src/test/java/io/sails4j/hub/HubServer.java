@@ -87,6 +87,21 @@ final class HubServer implements AutoCloseable {
         };
     }
 
+    /** From where the client asks on. How much of a broken answer a client gets to see is not the server's to say. */
+    static Trick cutFromThere(byte[] content, int bytes) {
+        return exchange -> {
+            String range = exchange.getRequestHeaders().getFirst("Range");
+            int from = range == null ? 0 : Integer.parseInt(range.substring("bytes=".length(), range.length() - 1));
+            cut(content, from, bytes).answer(exchange);
+        };
+    }
+
+    /** Where each request for a part of a file begins. */
+    List<Integer> starts() {
+        return requests.stream().filter(r -> r.contains(" /store/") && r.contains("bytes="))
+            .map(r -> Integer.valueOf(r.substring(r.indexOf("bytes=") + 6, r.lastIndexOf('-')))).toList();
+    }
+
     static Trick body(byte[] content) {
         return exchange -> {
             exchange.sendResponseHeaders(200, content.length);

@@ -271,7 +271,7 @@ class StepGraphsTest {
         List<double[]> runs = new ArrayList<>();
         for (Graphs graphs : List.of(Graphs.ON, Graphs.OFF)) {
             withAddition(graphs, false, (engine, loop, hook) -> {
-                double[] penalties = new double[9];
+                double[] penalties = new double[6];
                 for (int i = 0; i < penalties.length; i++) {
                     if (i == 4) {
                         hook.move(engine, 0.25f);
@@ -291,7 +291,7 @@ class StepGraphsTest {
         List<double[]> runs = new ArrayList<>();
         for (Graphs graphs : List.of(Graphs.AUTO, Graphs.OFF)) {
             withAddition(graphs, true, (engine, loop, hook) -> {
-                double[] penalties = new double[9];
+                double[] penalties = new double[6];
                 for (int i = 0; i < penalties.length; i++) {
                     penalties[i] = loop.step(() -> false).penalty();
                 }
