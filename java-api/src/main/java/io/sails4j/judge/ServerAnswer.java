@@ -54,11 +54,14 @@ final class ServerAnswer {
     }
 
     private Next spoken(int status, String body, Dialect spoken, Duration asked) {
+        if (body.isBlank()) {
+            return new Later(asked, "answers " + status + " with nothing", false);
+        }
         JsonNode root;
         try {
             root = JsonFiles.parse(body, "its answer");
         } catch (InputException e) {
-            if (body.isBlank() || body.stripLeading().startsWith("{")) {
+            if (body.stripLeading().startsWith("{")) {
                 return new Later(asked, "answers " + status + ", but " + HttpAnswers.reason(e), false);
             }
             throw new InputException(server.requests() + " answers " + status + " with no JSON ('" + HttpAnswers.shown(body)
