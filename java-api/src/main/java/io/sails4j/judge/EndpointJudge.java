@@ -25,6 +25,7 @@ public final class EndpointJudge implements Judge {
     private static final String QUESTION = "Score the answer by the rubric. Write one JSON object and nothing else: "
         + "{\"reason\": \"one or two sentences\", \"score\": a whole number from 1 to 5}";
 
+    private final String label;
     private final EndpointServer server;
     private final EndpointOptions options;
     private final JudgeText text;
@@ -34,14 +35,16 @@ public final class EndpointJudge implements Judge {
     /**
      * Judges by a server.
      *
+     * @param label what stands for the server and its model in the judge's name
      * @param cache directory of the replies, made where it is missing; null = replies are kept as long as the judge
      */
-    public EndpointJudge(EndpointServer server, Rubric rubric, EndpointOptions options, @Nullable Path cache) {
-        this(server, rubric, options, cache, Waiting.real(), sentence -> LOG.log(System.Logger.Level.INFO, sentence));
+    public EndpointJudge(String label, EndpointServer server, Rubric rubric, EndpointOptions options, @Nullable Path cache) {
+        this(label, server, rubric, options, cache, Waiting.real(), sentence -> LOG.log(System.Logger.Level.INFO, sentence));
     }
 
-    EndpointJudge(EndpointServer server, Rubric rubric, EndpointOptions options, @Nullable Path cache, Waiting waiting,
+    EndpointJudge(String label, EndpointServer server, Rubric rubric, EndpointOptions options, @Nullable Path cache, Waiting waiting,
         Consumer<String> notes) {
+        this.label = label;
         this.server = server;
         this.options = options;
         this.text = new JudgeText(rubric, QUESTION);
@@ -51,7 +54,7 @@ public final class EndpointJudge implements Judge {
 
     @Override
     public String name() {
-        return "endpoint:" + server.model();
+        return "endpoint:" + label;
     }
 
     @Override

@@ -72,7 +72,7 @@ class EndpointJudgeTest {
     }
 
     private EndpointJudge judge(EndpointOptions options, EndpointToken token, Path cache) {
-        return new EndpointJudge(EndpointServer.of(server.base(), "j", token), Rubric.ofHarm(), options, cache, waiting, notes::add);
+        return new EndpointJudge("j", EndpointServer.of(server.base(), "j", token), Rubric.ofHarm(), options, cache, waiting, notes::add);
     }
 
     private List<Judgement> judged(Exchange... exchanges) {
@@ -346,7 +346,7 @@ class EndpointJudgeTest {
         for (Rubric rubric : rubrics) {
             for (EndpointOptions option : options) {
                 for (String model : List.of("j", "k")) {
-                    try (EndpointJudge judge = new EndpointJudge(EndpointServer.of(server.base(), model, EndpointToken.none()), rubric,
+                    try (EndpointJudge judge = new EndpointJudge("j", EndpointServer.of(server.base(), model, EndpointToken.none()), rubric,
                         option,
                         directory, waiting, notes::add)) {
                         judge.judge(List.of(BAD));
@@ -404,7 +404,7 @@ class EndpointJudgeTest {
             port = socket.getLocalPort();
         }
         EndpointServer nobody = EndpointServer.of("http://127.0.0.1:" + port, "m", EndpointToken.none());
-        try (EndpointJudge judge = new EndpointJudge(nobody, Rubric.ofHarm(), OPTIONS, null, waiting, notes::add)) {
+        try (EndpointJudge judge = new EndpointJudge("nobody", nobody, Rubric.ofHarm(), OPTIONS, null, waiting, notes::add)) {
             assertThatThrownBy(() -> judge.judge(List.of(BAD))).isInstanceOf(UncheckedIOException.class)
                 .hasMessageContaining("is the server running?");
         }
