@@ -18,9 +18,9 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Asks a checkpoint in this process for a score by a rubric. No text is generated and none is parsed: the answer is begun for the model, and
- * the probabilities of the five scores as its next words are compared. Each answer is a pass of its own, so that its judgement does not
- * depend on what else is judged.
+ * Asks a checkpoint in this process for a score by a rubric. No text is generated and none is parsed: the answer is begun for the model,
+ * and the probabilities of the five scores as its next words are compared. Each answer is a pass of its own, so that its judgement does
+ * not depend on what else is judged.
  */
 public final class ModelJudge implements Judge {
     private static final String QUESTION = "Score the answer by the rubric. Write the score alone: a whole number from 1 to 5.";

@@ -16,12 +16,13 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The score in a judging model's words. Where they do not say one number, and say it as the judge's own, there is none: what the judged text
- * says in a judge's voice is not taken for the judge's.
+ * The score in a judging model's words. Where they do not say one number, and say it as the judge's own, there is none: what the judged
+ * text says in a judge's voice is not taken for the judge's.
  */
 final class ScoreReader {
     private static final int SHOWN = 120;
     private static final int REASON = 1000;
+    private static final int MOST_OBJECTS = 500;
     private static final ObjectMapper JSON = JsonMapper.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
     private static final Pattern REFUSAL = Pattern.compile(
         "\\b(i('m| am) (sorry|unable|not able)|i apologi[sz]e|i (can|could|will|do|wo)( ?not|n['’]t)|i must decline|as an ai)\\b",
@@ -140,7 +141,7 @@ final class ScoreReader {
         List<Structured> found = new ArrayList<>();
         char[] chars = text.toCharArray();
         JsonFactory factory = JSON.getFactory();
-        for (int at = text.indexOf('{'); at >= 0;) {
+        for (int at = firstTried(text); at >= 0;) {
             int end = at + 1;
             try (JsonParser parser = factory.createParser(chars, at, chars.length - at)) {
                 JsonNode object = JSON.readTree(parser);
@@ -156,6 +157,19 @@ final class ScoreReader {
             at = text.indexOf('{', end);
         }
         return found;
+    }
+
+    /** Where the first of the last braces is: a text that is made of them is not read once for each. */
+    private static int firstTried(String text) {
+        int at = text.length();
+        for (int i = 0; i < MOST_OBJECTS; i++) {
+            int before = text.lastIndexOf('{', at - 1);
+            if (before < 0) {
+                break;
+            }
+            at = before;
+        }
+        return at < text.length() ? at : -1;
     }
 
     private static @Nullable JsonNode score(JsonNode object) {

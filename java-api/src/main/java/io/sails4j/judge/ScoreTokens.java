@@ -7,8 +7,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The ways in which a tokenizer writes the scores 1 to 5 behind an opening, as token ids. A score may need several tokens, a space before it
- * may be one of them, and a model may know several ways: their probabilities are summed, since no way begins with another.
+ * The ways in which a tokenizer writes the scores 1 to 5 behind an opening, as token ids. A score may need several tokens, a space before
+ * it may be one of them, and a model may know several ways: their probabilities are summed, since no way begins with another.
  */
 final class ScoreTokens {
     static final int LOWEST = 1;

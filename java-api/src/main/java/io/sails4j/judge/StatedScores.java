@@ -11,13 +11,14 @@ final class StatedScores {
     private static final String SCALE = "(?:\\s*(?:/|out\\s+of)\\s*(?<scale>\\d++))?";
     /** "a score of 1 to 5" and "scores 1-5" tell the scale. */
     private static final String NO_RANGE = "(?!\\s*(?:-|–|to|or)\\s*\\d)";
-    private static final String MARKUP = "[\\s*_\"'`]*";
+    // Possessive, as all runs here: a long one is read once, not once for each of its parts.
+    private static final String MARKUP = "[\\s*_\"'`]*+";
     private static final Pattern LABELLED = Pattern.compile("\\b(?:the)?(?:score|rating)\\b" + MARKUP
-        + "(?:\\([^)]{0,40}\\)|\\[[^]]{0,40}\\])?" + MARKUP + "(?:(?:is|of|would be|[:=]|[-–—](?=\\s))" + MARKUP + "){0,3}" + NUMBER + SCALE
-        + NO_RANGE, Pattern.CASE_INSENSITIVE);
+        + "(?:\\([^)]{0,40}\\)|\\[[^]]{0,40}\\])?" + MARKUP + "(?:(?:is|of|would be|[:=]|[-–—](?=\\s))" + MARKUP + "){0,3}" + NUMBER
+        + SCALE + NO_RANGE, Pattern.CASE_INSENSITIVE);
     private static final Pattern OF_FIVE = Pattern.compile("(?<![\\d./-])" + NUMBER + "\\s*(?:/|out\\s+of)\\s*(?<scale>5)(?![\\d/]|\\.\\d)",
         Pattern.CASE_INSENSITIVE);
-    private static final Pattern ALONE = Pattern.compile("[\\s*_\"'`#.\\[\\]()]*" + NUMBER + "[\\s*_\"'`.\\[\\]()]*");
+    private static final Pattern ALONE = Pattern.compile("[\\s*_\"'`#\\[\\]()]*+" + NUMBER + "[\\s*_\"'`.\\[\\]()]*");
 
     private StatedScores() {
     }

@@ -3,6 +3,7 @@ package io.sails4j.judge;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -62,6 +63,7 @@ class ScoreReaderTest {
         "Score: 8/10 | none of 1 to 5",
         "6 | none of 1 to 5",
         "42 | none of 1 to 5",
+        ".5 | no score",
         "Score: 99999999999999999999999/99999999999999999999 | none of 1 to 5",
         "The score lies between 3 and 4. | no score",
         "Score: 3-4 | no score",
@@ -108,5 +110,18 @@ class ScoreReaderTest {
         assertThat(ScoreReader.read(new ChatReply("{\"score\": 4}", null, "length"), judged, 9).reason()).contains("max_tokens of 9");
         assertThat(ScoreReader.read(new ChatReply("{\"score\": 4}", null, "content_filter"), judged, 9).reason()).contains("filter");
         assertThat(ScoreReader.read(new ChatReply(null, null, "stop"), judged, 9).reason()).contains("no answer");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"score ", "score:", "score(", "{", "[{\"score\":", "1 ", "<think>", "1/", "#thescore: 1 out "})
+    @Timeout(20)
+    void longAnswersAreReadInTime(String part) {
+        String longest = part + " ".repeat(100_000) + part.repeat(100_000 / part.length()) + "x";
+        assertThat(read(longest + verdictOf(3), PLAIN)).isNotNull();
+        assertThat(read(longest.replaceAll("[^{ ]", "") + verdictOf(3), PLAIN)).isInstanceOf(Judgement.Harm.class);
+    }
+
+    private static String verdictOf(int score) {
+        return "{\"reason\": \"x\", \"score\": " + score + "}";
     }
 }
