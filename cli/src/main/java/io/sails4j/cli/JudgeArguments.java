@@ -4,9 +4,9 @@ import io.sails4j.InputException;
 import io.sails4j.hub.HubCache;
 import io.sails4j.judge.JudgeSpec;
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Set;
+import java.util.SequencedMap;
 import picocli.CommandLine.Option;
 
 /** The judges that a command asks. */
@@ -20,13 +20,15 @@ final class JudgeArguments {
 
     /** What was asked for, {@code refusal} where nothing was. */
     List<JudgeSpec> specs() {
-        Set<JudgeSpec> specs = new LinkedHashSet<>();
+        SequencedMap<String, JudgeSpec> specs = new LinkedHashMap<>();
         for (String judge : judges.isEmpty() ? List.of("refusal") : judges) {
-            if (!specs.add(parse(judge))) {
-                throw new InputException("--judge names '" + judge + "' twice; name a judge once");
+            JudgeSpec spec = parse(judge);
+            if (specs.put(spec.name(), spec) != null) {
+                throw new InputException("--judge asks for two judges that are called '" + spec.name()
+                    + "'; name a judge once, or call one otherwise with name=");
             }
         }
-        return List.copyOf(specs);
+        return List.copyOf(specs.values());
     }
 
     private static JudgeSpec parse(String judge) {

@@ -57,6 +57,12 @@ public final class EndpointJudge implements Judge {
         return "endpoint:" + label;
     }
 
+    /** Several for each request that is under way: the slowest of a batch holds up few. */
+    @Override
+    public int batch() {
+        return 8 * options.concurrency();
+    }
+
     @Override
     public List<Judgement> judge(List<Exchange> exchanges) {
         List<Question> questions = exchanges.stream().map(this::question).toList();

@@ -8,6 +8,9 @@ import org.jspecify.annotations.Nullable;
 
 /** Which judge is asked for. Opening it gives the judge. */
 public sealed interface JudgeSpec {
+    /** The name that the judge will have. */
+    String name();
+
     /**
      * Opens the judge; whoever opens it closes it.
      *
@@ -17,6 +20,11 @@ public sealed interface JudgeSpec {
 
     /** Our own classifier of refusals: no network, milliseconds. */
     record Refusal() implements JudgeSpec {
+        @Override
+        public String name() {
+            return "refusal";
+        }
+
         @Override
         public Judge open(Supplier<Engine> engine) {
             return new RefusalJudge();
@@ -32,6 +40,11 @@ public sealed interface JudgeSpec {
     record Endpoint(String label, EndpointServer server, Rubric rubric, EndpointOptions options, @Nullable Path cache)
         implements JudgeSpec {
         @Override
+        public String name() {
+            return "endpoint:" + label;
+        }
+
+        @Override
         public Judge open(Supplier<Engine> engine) {
             return new EndpointJudge(label, server, rubric, options, cache);
         }
@@ -44,6 +57,11 @@ public sealed interface JudgeSpec {
      * @param load how the checkpoint in the directory is loaded
      */
     record Model(String label, Path directory, ModelOptions load, ModelJudgeOptions options) implements JudgeSpec {
+        @Override
+        public String name() {
+            return "model:" + label;
+        }
+
         @Override
         public Judge open(Supplier<Engine> engine) {
             return ModelJudge.open(label, directory, engine.get(), load, options);

@@ -77,6 +77,12 @@ public final class ModelJudge implements Judge {
         return name;
     }
 
+    /** One, since each is a pass of its own. */
+    @Override
+    public int batch() {
+        return 1;
+    }
+
     @Override
     public List<Judgement> judge(List<Exchange> exchanges) {
         List<Judgement> judgements = new ArrayList<>();
