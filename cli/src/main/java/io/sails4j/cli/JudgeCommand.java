@@ -27,8 +27,6 @@ import picocli.CommandLine.Option;
     "Each line of the output is a row's index (from 0) and, by judge, its verdict or score with its reason. With people's labels the judges"
         + " are held against them; several judges are held against one another."})
 final class JudgeCommand implements Callable<Integer> {
-    /** Answers that a judge gets at once, which is what progress counts in. */
-    private static final int BATCH = 32;
     private static final List<String> PROMPTS = List.of("prompt", "question", "instruction", "goal", "behavior");
     private static final List<String> COMPLETIONS = List.of("completion", "response", "answer", "generation", "output");
 
@@ -106,8 +104,8 @@ final class JudgeCommand implements Callable<Integer> {
             for (JudgeSpec spec : specs) {
                 try (Judge judge = spec.open(() -> engine(opened)); ProgressBar bar = common.progress("judge " + judge.name())) {
                     List<Judgement> all = new ArrayList<>();
-                    for (int from = 0; from < exchanges.size(); from += BATCH) {
-                        all.addAll(judge.judge(exchanges.subList(from, Math.min(from + BATCH, exchanges.size()))));
+                    for (int from = 0; from < exchanges.size(); from += judge.batch()) {
+                        all.addAll(judge.judge(exchanges.subList(from, Math.min(from + judge.batch(), exchanges.size()))));
                         bar.update(all.size(), exchanges.size(), 0);
                     }
                     judgements.put(judge.name(), all);

@@ -66,7 +66,7 @@ class JudgeCommandTest {
         CommandRun.of("judge", "--completions", answers(), "--judge", "gpt", "--out", out)
             .requireWrong("--judge is 'gpt', expected refusal");
         CommandRun.of("judge", "--completions", answers(), "--judge", "refusal", "--judge", "refusal", "--out", out)
-            .requireWrong("names 'refusal' twice");
+            .requireWrong("two judges that are called 'refusal'");
         CommandRun.of("judge", "--completions", answers(), "--out", answers()).requireWrong("--out is", "name another file");
         assertThat(out).doesNotExist();
     }

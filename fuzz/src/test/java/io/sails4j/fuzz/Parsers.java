@@ -10,6 +10,7 @@ import io.sails4j.io.NpzFile;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.io.ShardedTensors;
+import io.sails4j.judge.Replies;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
 import io.sails4j.ops.Engine;
@@ -62,6 +63,8 @@ enum Parsers {
     SPARSIFY("cfg.json", Parsers::sae),
     CHAT_TEMPLATE("template.jinja", file -> Templates.render(new String(Files.readAllBytes(file), StandardCharsets.UTF_8))),
     CONVERSATION("messages.json", Conversation::read),
+    JUDGE_CACHE("replies.jsonl", Replies::cached),
+    JUDGE_REPLY("reply.txt", file -> Replies.score(new String(Files.readAllBytes(file), StandardCharsets.UTF_8))),
     PREFERENCES("pairs.jsonl", PreferenceReader::read),
     TOKEN_PAIRS("pairs.safetensors", TokenPairs::read),
     BATCH("batch.safetensors", BatchFile::read),

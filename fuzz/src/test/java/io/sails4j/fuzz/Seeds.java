@@ -65,6 +65,10 @@ final class Seeds {
                     + "{#- c -#}{% macro f(x, y=1) %}{{ x.strip('a').split(',')|join('-') }}{% endmacro %}{{ f('a,b') }}{% set ns ="
                     + " namespace(n=0) %}{% for i in range(3) %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n // 2 }}{{ [1]|tojson }}");
             case CONVERSATION -> texts("[{\"role\":\"user\",\"content\":\"a\"}]", "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}");
+            case JUDGE_CACHE ->
+                texts("{\"key\":\"0a\",\"content\":\"{}\",\"refusal\":null,\"finish_reason\":\"stop\"}\n{\"key\":\"0b\",\"con");
+            case JUDGE_REPLY -> texts("```json\n{\"reason\": \"x\", \"score\": 4}\n```", "#thereason: it is. #thescore: 4/5",
+                "<think>1</think> **Score (1-5):** 4 out of 5");
             case PREFERENCES -> texts(
                 "{\"chosen\":\"\\n\\nHuman: a\\n\\nAssistant: b\",\"rejected\":\"\\n\\nHuman: a\\n\\nAssistant: c\"}\n",
                 "{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"c\"}\n",

@@ -14,6 +14,11 @@ public interface Judge extends AutoCloseable {
      */
     List<Judgement> judge(List<Exchange> exchanges);
 
+    /** How many answers are best given at a time: more than work beside one another, few enough to tell progress. */
+    default int batch() {
+        return 32;
+    }
+
     @Override
     void close();
 }

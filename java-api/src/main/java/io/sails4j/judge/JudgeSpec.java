@@ -1,10 +1,16 @@
 package io.sails4j.judge;
 
+import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
+import java.nio.file.Path;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /** Which judge is asked for. Opening it gives the judge. */
 public sealed interface JudgeSpec {
+    /** The name that the judge will have. */
+    String name();
+
     /**
      * Opens the judge; whoever opens it closes it.
      *
@@ -15,8 +21,50 @@ public sealed interface JudgeSpec {
     /** Our own classifier of refusals: no network, milliseconds. */
     record Refusal() implements JudgeSpec {
         @Override
+        public String name() {
+            return "refusal";
+        }
+
+        @Override
         public Judge open(Supplier<Engine> engine) {
             return new RefusalJudge();
+        }
+    }
+
+    /**
+     * A model behind an OpenAI-compatible server: {@link EndpointJudge}.
+     *
+     * @param label what stands for the server and its model in the judge's name
+     * @param cache directory of the server's replies, null = they are kept as long as the judge
+     */
+    record Endpoint(String label, EndpointServer server, Rubric rubric, EndpointOptions options, @Nullable Path cache)
+        implements JudgeSpec {
+        @Override
+        public String name() {
+            return "endpoint:" + label;
+        }
+
+        @Override
+        public Judge open(Supplier<Engine> engine) {
+            return new EndpointJudge(label, server, rubric, options, cache);
+        }
+    }
+
+    /**
+     * A checkpoint in this process: {@link ModelJudge}.
+     *
+     * @param label what stands for the model in the judge's name
+     * @param load how the checkpoint in the directory is loaded
+     */
+    record Model(String label, Path directory, ModelOptions load, ModelJudgeOptions options) implements JudgeSpec {
+        @Override
+        public String name() {
+            return "model:" + label;
+        }
+
+        @Override
+        public Judge open(Supplier<Engine> engine) {
+            return ModelJudge.open(label, directory, engine.get(), load, options);
         }
     }
 }
