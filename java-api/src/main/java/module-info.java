@@ -9,6 +9,7 @@ import org.jspecify.annotations.NullMarked;
     requires static transitive org.jspecify;
     // Options and configurations are given out as JSON.
     requires transitive com.fasterxml.jackson.databind;
+    requires com.fasterxml.jackson.dataformat.csv;
     requires ai.djl.tokenizers;
     // Parquet. The codec is a module that nobody else asks for.
     requires dev.hardwood.core;

@@ -10,10 +10,14 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.function.Predicate;
 import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
 
-/** A file of records, whose container is told by its first bytes: lines of JSON, a JSON array, either of them in gzip, or Parquet. */
+/**
+ * A file of records, whose container is told by its first bytes: lines of JSON, a JSON array, a table as text (CSV, TSV), any of them in
+ * gzip, or Parquet. Preference data takes what is no array for lines of JSON, tables too.
+ */
 final class DataFile {
     private static final int HEAD = 64;
 
@@ -99,11 +103,39 @@ final class DataFile {
         return container.unit;
     }
 
-    /** Gives every record to the sink, in order. */
+    /** The kind of file in words. */
+    String kind() {
+        return switch (container) {
+            case PARQUET -> "Parquet";
+            case ARRAY -> "a JSON array";
+            case LINES -> "JSON lines";
+        } + (gzip ? " in gzip" : "");
+    }
+
+    /** Whether it holds lines, of JSON or of a table. */
+    boolean isText() {
+        return container == Container.LINES;
+    }
+
+    /** Its first characters that are no white space, without a byte order mark, to tell lines of JSON from a table. */
+    String beginning() {
+        try {
+            return head(path, gzip).replaceFirst("^\u00ef\u00bb\u00bf", "").stripLeading();
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read " + path + ": " + e, e);
+        }
+    }
+
+    /** Gives every record to the sink, in order; of Parquet the columns that preference data has. */
     void forEach(RecordSink sink) {
+        forEach(sink, FormatFinder.FIELDS::contains);
+    }
+
+    /** Gives every record to the sink, in order; of Parquet the columns that are wanted. */
+    void forEach(RecordSink sink, Predicate<String> columns) {
         try {
             if (container == Container.PARQUET) {
-                ParquetRows.forEach(path, sink);
+                ParquetRows.forEach(path, columns, sink);
                 return;
             }
             try (InputStream in = open(path, gzip)) {
@@ -116,6 +148,22 @@ final class DataFile {
         } catch (CharConversionException e) {
             // What looks like UTF-16 or UTF-32 to the JSON library.
             throw new InputException(path + " is not valid UTF-8: " + e.getMessage(), e);
+        } catch (IOException e) {
+            throw new UncheckedIOException("cannot read " + path + ": " + e, e);
+        }
+    }
+
+    /** Gives every row of a table to the sink, its header as the first. */
+    void forEachCells(CsvRows.Sink sink) {
+        try (InputStream in = open(path, gzip)) {
+            CsvRows rows = new CsvRows(path, in);
+            try {
+                rows.forEach(sink);
+            } catch (EOFException e) {
+                throw cutOff(path, unit().named(rows.line()), e);
+            } catch (ZipException e) {
+                throw damaged(path, unit().named(rows.line()), e);
+            }
         } catch (IOException e) {
             throw new UncheckedIOException("cannot read " + path + ": " + e, e);
         }

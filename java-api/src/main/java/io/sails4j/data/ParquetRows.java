@@ -14,24 +14,28 @@ import dev.hardwood.schema.ColumnProjection;
 import dev.hardwood.schema.SchemaNode;
 import io.sails4j.InputException;
 import java.io.IOException;
+import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/** Reads the rows of a Parquet file, of the columns that a format of preference data has. */
+/** Reads the rows of a Parquet file, of the columns that are wanted. */
 final class ParquetRows {
     private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
 
     private final Path path;
+    private final Predicate<String> columns;
     private long done;
 
-    private ParquetRows(Path path) {
+    private ParquetRows(Path path, Predicate<String> columns) {
         this.path = path;
+        this.columns = columns;
     }
 
-    static void forEach(Path path, RecordSink sink) throws IOException {
-        new ParquetRows(path).forEach(sink);
+    static void forEach(Path path, Predicate<String> columns, RecordSink sink) throws IOException {
+        new ParquetRows(path, columns).forEach(sink);
     }
 
     private void forEach(RecordSink sink) throws IOException {
@@ -58,7 +62,7 @@ final class ParquetRows {
 
     private RowReader rows(ParquetFileReader file) {
         List<String> all = file.getFileSchema().getRootNode().children().stream().map(SchemaNode::name).toList();
-        String[] read = all.stream().filter(FormatFinder.FIELDS::contains).toArray(String[]::new);
+        String[] read = all.stream().filter(columns).toArray(String[]::new);
         if (read.length == 0) {
             throw new InputException(path + " has the columns " + all + ", expected " + FormatFinder.EXPECTED);
         }
@@ -102,6 +106,9 @@ final class ParquetRows {
             case Boolean truth -> JSON.booleanNode(truth);
             case Integer number -> JSON.numberNode(number);
             case Long number -> JSON.numberNode(number);
+            case Float number -> JSON.numberNode(number);
+            case Double number -> JSON.numberNode(number);
+            case BigDecimal number -> JSON.numberNode(number);
             case PqStruct struct -> object(struct);
             case PqList list -> {
                 ArrayNode array = JSON.arrayNode();
