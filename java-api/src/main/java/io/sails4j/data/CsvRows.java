@@ -18,7 +18,9 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Reads the rows of a table in text, RFC 4180: cells in quotes may hold separators, quotes (twice) and line ends. Empty lines are no rows. */
+/**
+ * Reads the rows of a table in text, RFC 4180: cells in quotes may hold separators, quotes (twice) and line ends. Empty lines are no rows.
+ */
 final class CsvRows {
     private static final CsvFactory CSV = CsvFactory.builder()
         .enable(CsvParser.Feature.WRAP_AS_ARRAY)

@@ -10,8 +10,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Rows of named columns, whatever file they lie in: CSV or TSV with a header (RFC 4180), JSON lines, a JSON array of objects, any of them in
- * gzip, or Parquet. Every value is text.
+ * Rows of named columns, whatever file they lie in: CSV or TSV with a header (RFC 4180), JSON lines, a JSON array of objects, any of
+ * them in gzip, or Parquet. Every value is text.
  */
 public final class RowFile {
     private final Path path;

@@ -1,11 +1,27 @@
 package io.sails4j.stats;
 
 /**
- * A value between two bounds.
+ * An estimate between the bounds of its 95 % interval. All three are NaN where nothing can be said: a rate of no case, agreement where
+ * there is one class alone.
  *
  * @param value the estimate
- * @param low lower bound of the 95 % interval
+ * @param low lower bound
  * @param high upper bound
  */
 public record Interval(double value, double low, double high) {
+    /** What a normal distribution exceeds on either side in 2.5 % of all cases. */
+    static final double Z = 1.959963984540054;
+
+    /** Where nothing can be said. */
+    static final Interval UNKNOWN = new Interval(Double.NaN, Double.NaN, Double.NaN);
+
+    /** Whether there is an estimate. */
+    public boolean known() {
+        return !Double.isNaN(value);
+    }
+
+    /** What is cut off at bounds that the quantity cannot pass. */
+    Interval within(double least, double most) {
+        return new Interval(Math.clamp(value, least, most), Math.clamp(low, least, most), Math.clamp(high, least, most));
+    }
 }

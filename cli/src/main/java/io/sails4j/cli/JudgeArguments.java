@@ -1,0 +1,34 @@
+package io.sails4j.cli;
+
+import io.sails4j.InputException;
+import io.sails4j.judge.JudgeSpec;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import picocli.CommandLine.Option;
+
+/** The judges that a command asks. */
+final class JudgeArguments {
+    @Option(names = "--judge", paramLabel = "JUDGE",
+        description = "who judges: refusal, our own classifier (default); repeat for several, whose agreement is printed")
+    private List<String> judges = new ArrayList<>();
+
+    /** What was asked for, {@code refusal} where nothing was. */
+    List<JudgeSpec> specs() {
+        Set<JudgeSpec> specs = new LinkedHashSet<>();
+        for (String judge : judges.isEmpty() ? List.of("refusal") : judges) {
+            if (!specs.add(parse(judge))) {
+                throw new InputException("--judge names '" + judge + "' twice; name a judge once");
+            }
+        }
+        return List.copyOf(specs);
+    }
+
+    private static JudgeSpec parse(String judge) {
+        return switch (judge) {
+            case "refusal" -> new JudgeSpec.Refusal();
+            default -> throw new InputException("--judge is '" + judge + "', expected refusal");
+        };
+    }
+}
