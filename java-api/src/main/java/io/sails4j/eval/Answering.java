@@ -1,5 +1,6 @@
 package io.sails4j.eval;
 
+import io.sails4j.InputException;
 import io.sails4j.data.ChatTemplate;
 import io.sails4j.data.Message;
 import io.sails4j.data.Progress;
@@ -104,7 +105,17 @@ final class Answering {
             if (!system.isEmpty() && !turns.getFirst().role().equals("system")) {
                 turns.addFirst(new Message("system", system));
             }
-            ids.add(template.prompt(turns));
+            ids.add(fitting(template.prompt(turns), prompt));
+        }
+        return ids;
+    }
+
+    private int[] fitting(int[] ids, EvalPrompt prompt) {
+        int fresh = options.answers().maxNewTokens();
+        int most = model.config().maxPositionEmbeddings();
+        if ((long) ids.length + fresh > most) {
+            throw new InputException(prompt.origin() + " has a prompt of " + ids.length + " tokens, which with max_new_tokens=" + fresh
+                + " exceeds the model's max_position_embeddings of " + most + "; leave the prompt out, or ask for fewer tokens");
         }
         return ids;
     }
@@ -124,6 +135,6 @@ final class Answering {
         int room = (longest + ROOM - 1) / ROOM * ROOM;
         int most = model.config().maxPositionEmbeddings();
         int rows = options.decodeRows() > 0 ? options.decodeRows() : BatchOptions.rowsOf(model.engine().backend());
-        return new BatchOptions(options.batch(), rows, longest > most ? longest : Math.min(room, most));
+        return new BatchOptions(options.batch(), rows, Math.min(room, most));
     }
 }
