@@ -40,33 +40,39 @@ final class EvalMetrics {
     private record Group(Wanted wanted, @Nullable String file, @Nullable String category, int[] members) {
     }
 
+    /** All prompts, those of each file, those of each category of a file; what would be the same prompts again is left out. */
     private List<Group> groups(boolean withCategories) {
         List<Group> groups = new ArrayList<>();
         for (Wanted wanted : Wanted.values()) {
-            add(groups, wanted, null, null, _ -> true);
+            Group all = group(wanted, null, null, _ -> true);
+            if (all.members.length == 0) {
+                continue;
+            }
+            groups.add(all);
             for (int f = 0; f < files.size(); f++) {
                 int file = f;
-                IntPredicate ofFile = p -> fileOfPrompt.get(p) == file;
-                if (files.size() > 1) {
-                    add(groups, wanted, files.get(file), null, ofFile);
-                }
+                Group ofFile = group(wanted, files.get(file), null, p -> fileOfPrompt.get(p) == file);
+                addPart(groups, ofFile, all);
                 Set<String> categories = new LinkedHashSet<>();
-                IntStream.range(0, prompts.size()).filter(ofFile).forEach(p -> categories.add(prompts.get(p).category()));
-                // One category alone is the file again.
-                if (withCategories && categories.size() > 1) {
-                    categories.forEach(category -> add(groups, wanted, files.get(file), category,
-                        p -> ofFile.test(p) && prompts.get(p).category().equals(category)));
+                Arrays.stream(ofFile.members).forEach(p -> categories.add(prompts.get(p).category()));
+                for (String category : withCategories ? categories : Set.<String>of()) {
+                    addPart(groups, group(wanted, files.get(file), category,
+                        p -> fileOfPrompt.get(p) == file && prompts.get(p).category().equals(category)), ofFile);
                 }
             }
         }
         return groups;
     }
 
-    private void add(List<Group> groups, Wanted wanted, @Nullable String file, @Nullable String category, IntPredicate member) {
-        int[] members = IntStream.range(0, prompts.size()).filter(p -> prompts.get(p).wanted() == wanted && member.test(p)).toArray();
-        if (members.length > 0) {
-            groups.add(new Group(wanted, file, category, members));
+    private static void addPart(List<Group> groups, Group part, Group whole) {
+        if (part.members.length > 0 && part.members.length < whole.members.length) {
+            groups.add(part);
         }
+    }
+
+    private Group group(Wanted wanted, @Nullable String file, @Nullable String category, IntPredicate member) {
+        return new Group(wanted, file, category,
+            IntStream.range(0, prompts.size()).filter(p -> prompts.get(p).wanted() == wanted && member.test(p)).toArray());
     }
 
     List<Metric> metrics() {

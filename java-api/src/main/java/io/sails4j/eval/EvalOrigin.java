@@ -3,6 +3,7 @@ package io.sails4j.eval;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.files.FileHash;
+import io.sails4j.files.JsonFiles;
 import io.sails4j.judge.Judge;
 import io.sails4j.lora.WeightedAdapter;
 import io.sails4j.model.BatchOptions;
@@ -32,7 +33,7 @@ final class EvalOrigin {
         json.put("decode_rows", options.decodeRows() > 0 ? options.decodeRows() : BatchOptions.rowsOf(engine.backend()));
         json.put("compute_dtype", modelOptions.computeDtype() == null ? "checkpoint" : String.valueOf(modelOptions.computeDtype()));
         // Another device, or another number of threads, may round otherwise.
-        json.put("device", engine.device().describe());
+        json.set("device", JsonFiles.parse(engine.device().describe(), "the device's description"));
         ObjectNode armsNode = json.putObject("arms");
         arms.forEach(arm -> describe(arm, armsNode.putObject(arm.name())));
         ArrayNode filesNode = json.putArray("prompts");

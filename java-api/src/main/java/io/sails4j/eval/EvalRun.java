@@ -17,6 +17,8 @@ import io.sails4j.persistence.OutputClaim;
 import io.sails4j.persistence.SameRun;
 import io.sails4j.train.RunControl;
 import io.sails4j.train.StoppedException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -99,23 +101,45 @@ public final class EvalRun {
         Path partial = OutputClaim.partialOf(out);
         try (OutputClaim _ = OutputClaim.of(out)) {
             begin(partial, identity, control.resume());
-            EvalTable table = new EvalTable(arms.size(), prompts.size(), judges.size());
-            answer(table, partial.resolve("completions.jsonl"), progress, control);
-            judge(table, partial.resolve("judgements.jsonl"), progress, control);
-            EvalMetrics counted = new EvalMetrics(arms, files, prompts, fileOfPrompt, judges, table, options.seed());
-            EvalResult result = new EvalResult(out, identity, counted.summaries(), counted.metrics(), counted.comparisons());
-            AtomicFiles.writeDirectory(out, directory -> {
-                try (Journal lines = Journal.open(directory.resolve("completions.jsonl"), _ -> {})) {
-                    for (int arm = 0; arm < arms.size(); arm++) {
-                        for (int prompt = 0; prompt < prompts.size(); prompt++) {
-                            lines.append(line(table, arm, prompt));
-                        }
+            try {
+                return run(out, partial, identity, progress, control);
+            } catch (InputException e) {
+                removeUnlessBegun(partial);
+                throw e;
+            }
+        }
+    }
+
+    private EvalResult run(Path out, Path partial, ObjectNode identity, EvalProgress progress, RunControl control) {
+        EvalTable table = new EvalTable(arms.size(), prompts.size(), judges.size());
+        answer(table, partial.resolve("completions.jsonl"), progress, control);
+        judge(table, partial.resolve("judgements.jsonl"), progress, control);
+        EvalMetrics counted = new EvalMetrics(arms, files, prompts, fileOfPrompt, judges, table, options.seed());
+        EvalResult result = new EvalResult(out, identity, counted.summaries(), counted.metrics(), counted.comparisons());
+        AtomicFiles.writeDirectory(out, directory -> {
+            try (Journal lines = Journal.open(directory.resolve("completions.jsonl"), _ -> {})) {
+                for (int arm = 0; arm < arms.size(); arm++) {
+                    for (int prompt = 0; prompt < prompts.size(); prompt++) {
+                        lines.append(line(table, arm, prompt));
                     }
                 }
-                AtomicFiles.writeJson(directory.resolve("eval.json"), result.json());
-            });
-            AtomicFiles.deleteTree(partial);
-            return result;
+            }
+            AtomicFiles.writeJson(directory.resolve("eval.json"), result.json());
+        });
+        AtomicFiles.deleteTree(partial);
+        return result;
+    }
+
+    /** What was wrong was found before the first answer: a prompt that is too long perhaps. That leaves nothing to go on with. */
+    private static void removeUnlessBegun(Path partial) {
+        Path answers = partial.resolve("completions.jsonl");
+        try {
+            if (Files.exists(partial) && (Files.notExists(answers) || Files.size(answers) == 0)) {
+                Files.deleteIfExists(answers);
+                Files.deleteIfExists(partial.resolve("run.json"));
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(partial + " cannot be tidied", e);
         }
     }
 
