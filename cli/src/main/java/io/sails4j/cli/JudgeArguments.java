@@ -1,6 +1,7 @@
 package io.sails4j.cli;
 
 import io.sails4j.InputException;
+import io.sails4j.hub.HubCache;
 import io.sails4j.judge.JudgeSpec;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
@@ -11,7 +12,10 @@ import picocli.CommandLine.Option;
 /** The judges that a command asks. */
 final class JudgeArguments {
     @Option(names = "--judge", paramLabel = "JUDGE",
-        description = "who judges: refusal, our own classifier (default); repeat for several, whose agreement is printed")
+        description = "who judges: refusal, our own classifier (default); endpoint=URL,model=NAME, a model behind an OpenAI-compatible"
+            + " server, with key-env, name, rubric, cache, concurrency, timeout, tries, max-tokens, seed; model=DIR, a checkpoint in this"
+            + " process, with name, rubric, template, dtype, min-mass; each as KEY=VALUE behind a comma; repeat for several, whose"
+            + " agreement is printed")
     private List<String> judges = new ArrayList<>();
 
     /** What was asked for, {@code refusal} where nothing was. */
@@ -28,7 +32,7 @@ final class JudgeArguments {
     private static JudgeSpec parse(String judge) {
         return switch (judge) {
             case "refusal" -> new JudgeSpec.Refusal();
-            default -> throw new InputException("--judge is '" + judge + "', expected refusal");
+            default -> JudgeWords.parse(judge, System.getenv(), HubCache.ofSystem()::locate);
         };
     }
 }

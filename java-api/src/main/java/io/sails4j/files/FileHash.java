@@ -12,7 +12,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** SHA-256 of files and directories, for the provenance of what is computed from them. */
+/** SHA-256 of files, directories and texts, for the provenance of what is computed from them. */
 public final class FileHash {
     private FileHash() {
     }
@@ -37,6 +37,11 @@ public final class FileHash {
             throw new UncheckedIOException(e);
         }
         return HexFormat.of().formatHex(digest.digest());
+    }
+
+    /** Of a text's UTF-8. */
+    public static String sha256OfText(String text) {
+        return HexFormat.of().formatHex(newDigest().digest(text.getBytes(StandardCharsets.UTF_8)));
     }
 
     private static void update(MessageDigest digest, Path file) throws IOException {

@@ -1,5 +1,7 @@
 package io.sails4j.hub;
 
+import io.sails4j.http.HttpAnswers;
+import io.sails4j.http.Patience;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -72,7 +74,7 @@ final class BlobFetch {
         } catch (UncheckedIOException e) {
             throw e;
         } catch (IOException e) {
-            throw HubAnswers.failed("cannot write " + partial + ": " + HubClient.reason(e), e);
+            throw HubAnswers.failed("cannot write " + partial + ": " + HttpAnswers.reason(e), e);
         }
     }
 
@@ -171,7 +173,7 @@ final class BlobFetch {
                 out.write(bytes);
             }
         } catch (IOException e) {
-            throw HubAnswers.failed("cannot write " + partial + ": " + HubClient.reason(e)
+            throw HubAnswers.failed("cannot write " + partial + ": " + HttpAnswers.reason(e)
                 + "; make room or name another cache with HF_HUB_CACHE, and run this again: it goes on from there", e);
         }
     }

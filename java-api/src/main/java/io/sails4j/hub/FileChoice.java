@@ -1,6 +1,7 @@
 package io.sails4j.hub;
 
 import io.sails4j.InputException;
+import io.sails4j.http.HttpAnswers;
 import io.sails4j.io.ShardedTensors;
 import java.util.ArrayList;
 import java.util.List;
@@ -80,7 +81,7 @@ final class FileChoice {
             inside &= !part.isEmpty() && !part.equals(".") && !part.equals("..") && part.length() <= 255;
         }
         if (!inside) {
-            throw new InputException("the hub lists the file '" + HubAnswers.shown(name) + "' of " + repo
+            throw new InputException("the hub lists the file '" + HttpAnswers.shown(name) + "' of " + repo
                 + ", which is no name inside the repository; nothing is downloaded");
         }
     }

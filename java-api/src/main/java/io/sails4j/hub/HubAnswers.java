@@ -1,15 +1,10 @@
 package io.sails4j.hub;
 
 import io.sails4j.InputException;
+import io.sails4j.http.HttpAnswers;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.http.HttpResponse;
-import java.time.Duration;
-import java.time.Instant;
-import java.time.ZonedDateTime;
-import java.time.format.DateTimeFormatter;
-import java.time.format.DateTimeParseException;
-import java.util.Optional;
 
 /**
  * What a server's refusal means and what to do. The hub explains itself in X-Error-Code and X-Error-Message
@@ -21,7 +16,7 @@ final class HubAnswers {
 
     static RuntimeException refused(HttpResponse<?> answer, HubRequest request, HubSettings settings, String what) {
         String code = answer.headers().firstValue("x-error-code").orElse("");
-        String message = answer.headers().firstValue("x-error-message").map(text -> ": '" + shown(text) + "'").orElse("");
+        String message = answer.headers().firstValue("x-error-message").map(text -> ": '" + HttpAnswers.shown(text) + "'").orElse("");
         HubRepo repo = request.repo();
         String page = settings.endpoint() + "/" + repo;
         String token = settings.token() == null
@@ -51,30 +46,5 @@ final class HubAnswers {
 
     static UncheckedIOException failed(String sentence, IOException cause) {
         return new UncheckedIOException(sentence, cause);
-    }
-
-    static boolean isTemporary(int status) {
-        return status == 408 || status == 429 || status == 500 || status == 502 || status == 503 || status == 504;
-    }
-
-    /** Retry-After in seconds or as a date (RFC 9110 section 10.2.3). */
-    static Optional<Duration> retryAfter(HttpResponse<?> answer) {
-        return answer.headers().firstValue("retry-after").flatMap(text -> {
-            if (text.matches("[0-9]{1,9}")) {
-                return Optional.of(Duration.ofSeconds(Long.parseLong(text)));
-            }
-            try {
-                Duration wait = Duration.between(Instant.now(), ZonedDateTime.parse(text, DateTimeFormatter.RFC_1123_DATE_TIME));
-                return Optional.of(wait.isNegative() ? Duration.ZERO : wait);
-            } catch (DateTimeParseException e) {
-                return Optional.empty();
-            }
-        });
-    }
-
-    /** Foreign words in a sentence: one line, no control characters, not too long. */
-    static String shown(String text) {
-        String line = text.replaceAll("[\\s\\p{Cntrl}]+", " ").strip();
-        return line.length() <= 160 ? line : line.substring(0, 157) + "...";
     }
 }

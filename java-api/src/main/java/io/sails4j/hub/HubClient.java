@@ -1,18 +1,18 @@
 package io.sails4j.hub;
 
 import io.sails4j.InputException;
+import io.sails4j.http.HttpAnswers;
+import io.sails4j.http.Patience;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InterruptedIOException;
-import java.net.ConnectException;
 import java.net.URI;
-import java.net.UnknownHostException;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
-import java.nio.channels.UnresolvedAddressException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Locale;
 import java.util.Objects;
 
@@ -77,10 +77,10 @@ final class HubClient implements AutoCloseable {
                     return answer;
                 }
                 answer.body().close();
-                if (!HubAnswers.isTemporary(status) || failures + 1 >= patience.tries()) {
+                if (!HttpAnswers.isTemporary(status) || failures + 1 >= patience.tries()) {
                     throw HubAnswers.refused(answer, request, settings, what);
                 }
-                Duration asked = HubAnswers.retryAfter(answer).orElse(Duration.ZERO);
+                Duration asked = HttpAnswers.retryAfter(answer.headers(), Instant.now()).orElse(Duration.ZERO);
                 if (asked.compareTo(patience.longestWait()) > 0) {
                     throw HubAnswers
                         .failed(answer.uri().getHost() + " answers " + status + " to the request for " + what + " and asks to wait "
@@ -89,11 +89,11 @@ final class HubClient implements AutoCloseable {
                 pause(failures, asked, answer.uri().getHost() + " answers " + status);
             } catch (IOException e) {
                 if (failures + 1 >= patience.tries()) {
-                    throw HubAnswers.failed("cannot reach " + address.getHost() + " for " + what + ": " + reason(e)
+                    throw HubAnswers.failed("cannot reach " + address.getHost() + " for " + what + ": " + HttpAnswers.reason(e)
                         + "; is there a network, and a proxy to name (JAVA_TOOL_OPTIONS=-Dhttps.proxyHost=…)? HF_ENDPOINT names a mirror",
                         e);
                 }
-                pause(failures, Duration.ZERO, address.getHost() + ": " + reason(e));
+                pause(failures, Duration.ZERO, address.getHost() + ": " + HttpAnswers.reason(e));
             }
         }
     }
@@ -134,11 +134,11 @@ final class HubClient implements AutoCloseable {
         try {
             next = from.resolve(location);
         } catch (IllegalArgumentException e) {
-            throw new InputException(from.getHost() + " redirects to '" + HubAnswers.shown(location) + "', which is no address", e);
+            throw new InputException(from.getHost() + " redirects to '" + HttpAnswers.shown(location) + "', which is no address", e);
         }
         boolean safe = "https".equals(next.getScheme()) || "http".equals(next.getScheme()) && "http".equals(from.getScheme());
         if (!safe || next.getHost() == null) {
-            throw new InputException(from.getHost() + " redirects to '" + HubAnswers.shown(location)
+            throw new InputException(from.getHost() + " redirects to '" + HttpAnswers.shown(location)
                 + "', expected an https address: what is fetched must not be read or changed on its way");
         }
         return next;
@@ -173,19 +173,6 @@ final class HubClient implements AutoCloseable {
 
     private static int port(URI at) {
         return at.getPort() >= 0 ? at.getPort() : "https".equals(at.getScheme()) ? 443 : 80;
-    }
-
-    /** What an exception says; those of a connection that is not made say nothing, and have causes that say little. */
-    static String reason(Throwable e) {
-        for (Throwable said = e; said != null; said = said.getCause()) {
-            if (said instanceof UnresolvedAddressException || said instanceof UnknownHostException) {
-                return "the name has no address";
-            }
-            if (said.getMessage() != null) {
-                return HubAnswers.shown(said.getMessage());
-            }
-        }
-        return e instanceof ConnectException ? "the connection is refused" : e.getClass().getSimpleName();
     }
 
     @Override

@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.InputException;
 import io.sails4j.files.AtomicFiles;
 import io.sails4j.files.JsonFiles;
+import io.sails4j.http.HttpAnswers;
+import io.sails4j.http.Patience;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -70,7 +72,7 @@ public final class HubDownload {
         } catch (UncheckedIOException e) {
             throw e;
         } catch (IOException e) {
-            throw HubAnswers.failed("cannot write the hub's cache " + settings.cache() + ": " + HubClient.reason(e)
+            throw HubAnswers.failed("cannot write the hub's cache " + settings.cache() + ": " + HttpAnswers.reason(e)
                 + "; HF_HUB_CACHE names another", e);
         }
     }
@@ -86,7 +88,7 @@ public final class HubDownload {
         try (InputStream body = client.get(address, 0, what).body()) {
             bytes = body.readNBytes(MAX_LIST_BYTES);
         } catch (IOException e) {
-            throw HubAnswers.failed("the list of files of " + what + " broke off: " + HubClient.reason(e) + "; run this again", e);
+            throw HubAnswers.failed("the list of files of " + what + " broke off: " + HttpAnswers.reason(e) + "; run this again", e);
         }
         JsonNode json = JsonFiles.parse(new String(bytes, StandardCharsets.UTF_8), "the answer of " + address);
         String commit = json.path("sha").asText();
@@ -110,13 +112,13 @@ public final class HubDownload {
         HttpHeaders headers = answer.headers();
         String at = headers.firstValue("x-repo-commit").orElse(commit);
         if (!at.equals(commit)) {
-            throw HubAnswers.failed(name + ": the server answers with commit " + HubAnswers.shown(at) + " instead of " + commit
+            throw HubAnswers.failed(name + ": the server answers with commit " + HttpAnswers.shown(at) + " instead of " + commit
                 + "; run this again");
         }
         String etag = headers.firstValue("x-linked-etag").or(() -> headers.firstValue("etag")).orElse("").replaceFirst("^W/", "")
             .replace("\"", "").toLowerCase(Locale.ROOT);
         if (!Checksum.isKnown(etag)) {
-            throw HubAnswers.failed(name + ": the server's ETag is '" + HubAnswers.shown(etag)
+            throw HubAnswers.failed(name + ": the server's ETag is '" + HttpAnswers.shown(etag)
                 + "', expected the SHA-256 or the Git checksum of the file; without one it cannot be checked (is HF_ENDPOINT a hub?)");
         }
         boolean here = answer.statusCode() / 100 == 2;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sails4j.InputException;
+import io.sails4j.http.Patience;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.ServerSocket;
