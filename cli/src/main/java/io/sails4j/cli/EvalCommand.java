@@ -2,13 +2,13 @@ package io.sails4j.cli;
 
 import io.sails4j.data.Progress;
 import io.sails4j.eval.EvalArm;
+import io.sails4j.eval.EvalJudge;
 import io.sails4j.eval.EvalOptions;
 import io.sails4j.eval.EvalProgress;
 import io.sails4j.eval.EvalResult;
 import io.sails4j.eval.EvalRun;
 import io.sails4j.eval.PromptFile;
 import io.sails4j.files.AtomicFiles;
-import io.sails4j.judge.Judge;
 import io.sails4j.judge.JudgeSpec;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
@@ -59,10 +59,10 @@ final class EvalCommand implements Callable<Integer> {
             common.message(EvalArguments.described(file));
             file.notes().forEach(note -> common.message("prompts: " + note));
         }
-        List<Judge> judges = new ArrayList<>();
+        List<EvalJudge> judges = new ArrayList<>();
         try (Engine engine = common.openEngine(); Bars bars = new Bars(); StopSignal signal = new StopSignal(common::message)) {
             try {
-                specs.forEach(spec -> judges.add(spec.open(() -> engine)));
+                specs.forEach(spec -> judges.add(EvalJudge.open(spec, () -> engine)));
                 EvalResult result = new EvalRun(engine, ModelOptions.of(common.dtype()), arms, files, judges, options).run(out, bars,
                     new RunControl(resume, signal::asked));
                 bars.end();
@@ -72,7 +72,7 @@ final class EvalCommand implements Callable<Integer> {
                     common.printText(new EvalTables(result).render());
                 }
             } finally {
-                judges.forEach(Judge::close);
+                judges.forEach(judge -> judge.judge().close());
             }
         } catch (StoppedException e) {
             common.message(OptionFlags.inSentence(String.valueOf(e.getMessage())));

@@ -1,6 +1,5 @@
 package io.sails4j.eval;
 
-import io.sails4j.judge.Judge;
 import io.sails4j.judge.Judgement;
 import io.sails4j.stats.Bootstrap;
 import io.sails4j.stats.Interval;
@@ -18,14 +17,14 @@ import org.jspecify.annotations.Nullable;
 final class EvalMetrics {
     private final List<EvalArm> arms;
     private final List<EvalPrompt> prompts;
-    private final List<Judge> judges;
+    private final List<EvalJudge> judges;
     private final EvalTable table;
     private final Bootstrap bootstrap;
     private final List<String> files;
     private final List<Integer> fileOfPrompt;
 
     /** @param fileOfPrompt which of the files each prompt is from */
-    EvalMetrics(List<EvalArm> arms, List<PromptFile> files, List<EvalPrompt> prompts, List<Integer> fileOfPrompt, List<Judge> judges,
+    EvalMetrics(List<EvalArm> arms, List<PromptFile> files, List<EvalPrompt> prompts, List<Integer> fileOfPrompt, List<EvalJudge> judges,
         EvalTable table, long seed) {
         this.arms = arms;
         this.files = files.stream().map(file -> String.valueOf(file.path().getFileName())).toList();

@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.files.FileHash;
 import io.sails4j.files.JsonFiles;
-import io.sails4j.judge.Judge;
 import io.sails4j.lora.WeightedAdapter;
 import io.sails4j.model.BatchOptions;
 import io.sails4j.model.ModelOptions;
@@ -14,6 +13,7 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /** What decides an evaluation's result: a run goes on only where all of it is the same, and {@code eval.json} holds it. */
 final class EvalOrigin {
@@ -28,7 +28,7 @@ final class EvalOrigin {
         this.options = options;
     }
 
-    ObjectNode describe(List<EvalArm> arms, List<PromptFile> files, List<Judge> judges) {
+    ObjectNode describe(List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges) {
         ObjectNode json = Options.deciding(options);
         json.put("decode_rows", options.decodeRows() > 0 ? options.decodeRows() : BatchOptions.rowsOf(engine.backend()));
         json.put("compute_dtype", modelOptions.computeDtype() == null ? "checkpoint" : String.valueOf(modelOptions.computeDtype()));
@@ -38,8 +38,11 @@ final class EvalOrigin {
         arms.forEach(arm -> describe(arm, armsNode.putObject(arm.name())));
         ArrayNode filesNode = json.putArray("prompts");
         files.forEach(file -> describe(file, filesNode.addObject()));
-        ArrayNode judgesNode = json.putArray("judges");
-        judges.forEach(judge -> judgesNode.add(judge.name()));
+        ObjectNode judgesNode = json.putObject("judges");
+        judges.forEach(judge -> {
+            ObjectNode node = judgesNode.putObject(judge.name());
+            new TreeMap<>(judge.origin()).forEach(node::put);
+        });
         return json;
     }
 

@@ -8,7 +8,6 @@ import io.sails4j.data.Progress;
 import io.sails4j.files.AtomicFiles;
 import io.sails4j.files.JsonFiles;
 import io.sails4j.judge.Exchange;
-import io.sails4j.judge.Judge;
 import io.sails4j.judge.Judgement;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
@@ -39,7 +38,7 @@ public final class EvalRun {
     private final ModelOptions modelOptions;
     private final List<EvalArm> arms;
     private final List<PromptFile> files;
-    private final List<Judge> judges;
+    private final List<EvalJudge> judges;
     private final EvalOptions options;
     private final List<EvalPrompt> prompts = new ArrayList<>();
     private final List<Integer> fileOfPrompt = new ArrayList<>();
@@ -51,7 +50,7 @@ public final class EvalRun {
      * @param files of prompts, of which each has a number of its own over all files, in their order
      * @param judges of different names, in whose order results are told; they stay the caller's to close
      */
-    public EvalRun(Engine engine, ModelOptions modelOptions, List<EvalArm> arms, List<PromptFile> files, List<Judge> judges,
+    public EvalRun(Engine engine, ModelOptions modelOptions, List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
         EvalOptions options) {
         this.engine = engine;
         this.modelOptions = modelOptions;
@@ -60,7 +59,7 @@ public final class EvalRun {
         this.judges = List.copyOf(judges);
         this.options = options;
         requireDifferent("arms", arms.stream().map(EvalArm::name).toList());
-        requireDifferent("judges", judges.stream().map(Judge::name).toList());
+        requireDifferent("judges", judges.stream().map(EvalJudge::name).toList());
         for (int file = 0; file < files.size(); file++) {
             List<EvalPrompt> all = files.get(file).prompts();
             for (EvalPrompt prompt : all.subList(0, options.limit() == 0 ? all.size() : Math.min(options.limit(), all.size()))) {
@@ -208,7 +207,7 @@ public final class EvalRun {
     // ---------------------------------------------------------------- judgements
 
     private void judge(EvalTable table, Path file, EvalProgress progress, RunControl control) {
-        List<String> names = judges.stream().map(Judge::name).toList();
+        List<String> names = judges.stream().map(EvalJudge::name).toList();
         try (Journal journal = Journal.open(file,
             line -> table.judgements[names.indexOf(line.path("judge").asText())][line.path("arm").asInt()][line.path("prompt")
                 .asInt()] = JudgementJson.read(line))) {
@@ -242,7 +241,7 @@ public final class EvalRun {
     }
 
     private void judge(EvalTable table, int judge, Journal journal, List<Answer> answers) {
-        List<Judgement> judgements = judges.get(judge)
+        List<Judgement> judgements = judges.get(judge).judge()
             .judge(answers.stream().map(a -> new Exchange(prompts.get(a.prompt()).request(), a.completion())).toList());
         for (int i = 0; i < answers.size(); i++) {
             Answer answer = answers.get(i);
