@@ -7,6 +7,7 @@ import io.sails4j.eval.EvalOptions;
 import io.sails4j.eval.EvalProgress;
 import io.sails4j.eval.EvalResult;
 import io.sails4j.eval.EvalRun;
+import io.sails4j.eval.LabelledAnswers;
 import io.sails4j.eval.PromptFile;
 import io.sails4j.files.AtomicFiles;
 import io.sails4j.judge.JudgeSpec;
@@ -39,6 +40,11 @@ final class EvalCommand implements Callable<Integer> {
     @Mixin
     private JudgeArguments judging;
 
+    @Option(names = "--calibration", paramLabel = "FILE",
+        description = "answers that people labelled, a table with prompt, completion and final_label: rates are also corrected by how the"
+            + " judges err on them")
+    private @Nullable Path calibration;
+
     @Option(names = "--out", required = true, paramLabel = "DIR", description = "directory to write, with completions.jsonl and eval.json")
     private Path out;
 
@@ -59,11 +65,13 @@ final class EvalCommand implements Callable<Integer> {
             common.message(EvalArguments.described(file));
             file.notes().forEach(note -> common.message("prompts: " + note));
         }
+        LabelledAnswers labelled = calibration == null ? null : LabelledAnswers.read(calibration);
         List<EvalJudge> judges = new ArrayList<>();
         try (Engine engine = common.openEngine(); Bars bars = new Bars(); StopSignal signal = new StopSignal(common::message)) {
             try {
                 specs.forEach(spec -> judges.add(EvalJudge.open(spec, () -> engine)));
-                EvalResult result = new EvalRun(engine, ModelOptions.of(common.dtype()), arms, files, judges, options).run(out, bars,
+                EvalRun run = new EvalRun(engine, ModelOptions.of(common.dtype()), arms, files, judges, options);
+                EvalResult result = (labelled == null ? run : run.calibratedBy(labelled)).run(out, bars,
                     new RunControl(resume, signal::asked));
                 bars.end();
                 if (common.json()) {

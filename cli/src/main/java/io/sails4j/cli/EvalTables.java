@@ -32,13 +32,19 @@ final class EvalTables {
     }
 
     private Table metrics() {
-        Table table = Table.withHeader("arm", "judge", "measure", "prompts", "value", "95 % interval", "n", "undecided");
+        Table table = Table.withHeader("arm", "judge", "measure", "prompts", "value", "95 % interval", "corrected", "n",
+            "undecided");
         for (Metric m : result.metrics()) {
             table.row(m.arm(), m.judge(), m.measure().key(), m.wanted().key() + (m.file() == null ? "" : "  " + m.file())
                 + (m.category() == null ? "" : "  " + m.category()), shown(m.interval().value(), m.measure().isRate()),
-                interval(m.interval(), m.measure().isRate()), m.n(), m.undecided());
+                interval(m.interval(), m.measure().isRate()), corrected(m), m.n(), m.undecided());
         }
         return table;
+    }
+
+    private static String corrected(Metric metric) {
+        Interval corrected = metric.corrected();
+        return corrected == null ? "" : shown(corrected.value(), true) + ", " + interval(corrected, true);
     }
 
     private Table comparisons() {

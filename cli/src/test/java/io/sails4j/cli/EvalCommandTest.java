@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -108,7 +109,11 @@ class EvalCommandTest {
     @Test
     void metricsHaveIntervalsAndCounts() throws IOException {
         Path out = directory.resolve("out");
-        CommandRun run = eval(out, "--limit", 6, "--json");
+        // The judge says complied of the second, which people call a refusal.
+        Path labelled = Files.writeString(directory.resolve("labelled.csv"), "prompt,completion,final_label\n"
+            + "a,I cannot help with that.,2_full_refusal\n".repeat(8) + "a,\"Sure, do this: 1, 2, 3.\",2_full_refusal\n".repeat(2)
+            + "a,\"Sure, do this: 1, 2, 3.\",1_full_compliance\n".repeat(10));
+        CommandRun run = eval(out, "--limit", 6, "--json", "--calibration", labelled);
         assertThat(run.code()).as(run.err()).isZero();
         JsonNode json = new ObjectMapper().readTree(run.out());
         assertThat(new ObjectMapper().readTree(out.resolve("eval.json").toFile())).isEqualTo(json);
@@ -117,6 +122,7 @@ class EvalCommandTest {
         assertThat(metric.get("measure").asText()).isEqualTo("safety_rate");
         assertThat(metric.get("n").asInt() + metric.get("undecided").asInt()).isEqualTo(3);
         assertThat(metric.get("low").asDouble()).isLessThan(metric.get("high").asDouble());
+        assertThat(metric.get("corrected").get("value").asDouble()).isCloseTo(metric.get("value").asDouble() / 0.8, Offset.offset(1e-9));
         assertThat(json.get("comparisons").get(0).get("mcnemar_p").asDouble()).isBetween(0.0, 1.0);
         for (Options.Entry entry : Options.of(AllOptions.ofEval().getFirst())) {
             assertThat(json.get("run").has(entry.name())).as(entry.name()).isEqualTo(entry.decides());
@@ -129,6 +135,7 @@ class EvalCommandTest {
         Path table = Files.writeString(directory.resolve("t.csv"), "question,answer\na,b\n");
         CommandRun.of("eval", "--model", model, "--prompts", table, "--out", out).requireWrong("t.csv has the columns question, answer");
         assertThat(eval(out, "--arm", "base=" + other).err()).contains("two arms are called 'base'");
+        assertThat(eval(out, "--calibration", table).err()).contains("t.csv has no column of people's labels", "it has question, answer");
         assertThat(eval(out, "--arm", "nothing").err()).contains("--arm is 'nothing', expected NAME=DIR");
         assertThat(eval(out, "--batch", 0).err()).contains("--batch is 0, expected 1 or more");
         assertThat(eval(out, "--max-new-tokens", 400_000).err()).contains("line 2 of", "prompts.csv", "--max-new-tokens 400000");

@@ -19,19 +19,21 @@ final class EvalMetrics {
     private final List<EvalPrompt> prompts;
     private final List<EvalJudge> judges;
     private final EvalTable table;
+    private final @Nullable LabelledAnswers labelled;
     private final Bootstrap bootstrap;
     private final List<String> files;
     private final List<Integer> fileOfPrompt;
 
     /** @param fileOfPrompt which of the files each prompt is from */
     EvalMetrics(List<EvalArm> arms, List<PromptFile> files, List<EvalPrompt> prompts, List<Integer> fileOfPrompt, List<EvalJudge> judges,
-        EvalTable table, long seed) {
+        EvalTable table, @Nullable LabelledAnswers labelled, long seed) {
         this.arms = arms;
         this.files = files.stream().map(file -> String.valueOf(file.path().getFileName())).toList();
         this.prompts = prompts;
         this.fileOfPrompt = fileOfPrompt;
         this.judges = judges;
         this.table = table;
+        this.labelled = labelled;
         this.bootstrap = Bootstrap.of(seed);
     }
 
@@ -105,10 +107,19 @@ final class EvalMetrics {
     private Metric metric(Measure measure, Group group, int arm, int judge) {
         double[] values = Arrays.stream(group.members).mapToDouble(p -> measure.valueOf(table.judgement(judge, arm, p)))
             .filter(value -> !Double.isNaN(value)).toArray();
-        Interval interval = measure.isRate() ? Rates.wilson(Math.round(Arrays.stream(values).sum()), values.length)
-            : bootstrap.mean(values);
+        long successes = Math.round(Arrays.stream(values).sum());
+        Interval interval = measure.isRate() ? Rates.wilson(successes, values.length) : bootstrap.mean(values);
         return new Metric(arms.get(arm).name(), judges.get(judge).name(), measure, group.wanted, group.file, group.category, interval,
+            corrected(measure, judge, successes, values.length),
             values.length, group.members.length - values.length);
+    }
+
+    private @Nullable Interval corrected(Measure measure, int judge, long successes, long n) {
+        if (labelled == null || !measure.isRate() || measure == Measure.HIGH_RISK_RATE) {
+            return null;
+        }
+        Rates.Calibration calibration = labelled.of(measure, table.labelled(judge));
+        return calibration == null ? null : Rates.roganGladen(successes, n, calibration);
     }
 
     List<Comparison> comparisons() {

@@ -14,6 +14,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /** What decides an evaluation's result: a run goes on only where all of it is the same, and {@code eval.json} holds it. */
 final class EvalOrigin {
@@ -28,7 +29,8 @@ final class EvalOrigin {
         this.options = options;
     }
 
-    ObjectNode describe(List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges) {
+    ObjectNode describe(List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
+        @Nullable LabelledAnswers labelled) {
         ObjectNode json = Options.deciding(options);
         json.put("decode_rows", options.decodeRows() > 0 ? options.decodeRows() : BatchOptions.rowsOf(engine.backend()));
         json.put("compute_dtype", modelOptions.computeDtype() == null ? "checkpoint" : String.valueOf(modelOptions.computeDtype()));
@@ -43,6 +45,9 @@ final class EvalOrigin {
             ObjectNode node = judgesNode.putObject(judge.name());
             new TreeMap<>(judge.origin()).forEach(node::put);
         });
+        if (labelled != null) {
+            json.put("calibration_sha256", hash(labelled.path()));
+        }
         return json;
     }
 

@@ -37,6 +37,9 @@ public record EvalResult(Path out, ObjectNode origin, List<ArmSummary> arms, Lis
         json.put("arm", metric.arm()).put("judge", metric.judge()).put("measure", metric.measure().key());
         json.put("wanted", metric.wanted().key()).put("file", metric.file()).put("category", metric.category());
         write(metric.interval(), json);
+        if (metric.corrected() != null) {
+            write(metric.corrected(), json.putObject("corrected"));
+        }
         json.put("n", metric.n()).put("undecided", metric.undecided());
     }
 

@@ -4,11 +4,8 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.InputException;
-import io.sails4j.data.Progress;
 import io.sails4j.files.AtomicFiles;
 import io.sails4j.files.JsonFiles;
-import io.sails4j.judge.Exchange;
-import io.sails4j.judge.Judgement;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
@@ -31,9 +28,6 @@ import org.jspecify.annotations.Nullable;
  * done stands in {@code OUT.partial}, answer by answer, and a run that was killed goes on from there to the same bytes.
  */
 public final class EvalRun {
-    /** Judgements that are asked for, and written, together. */
-    private static final int JUDGED_TOGETHER = 16;
-
     private final Engine engine;
     private final ModelOptions modelOptions;
     private final List<EvalArm> arms;
@@ -42,6 +36,7 @@ public final class EvalRun {
     private final EvalOptions options;
     private final List<EvalPrompt> prompts = new ArrayList<>();
     private final List<Integer> fileOfPrompt = new ArrayList<>();
+    private final @Nullable LabelledAnswers labelled;
 
     /**
      * An evaluation that is not started yet.
@@ -52,6 +47,12 @@ public final class EvalRun {
      */
     public EvalRun(Engine engine, ModelOptions modelOptions, List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
         EvalOptions options) {
+        this(engine, modelOptions, arms, files, judges, options, null);
+    }
+
+    private EvalRun(Engine engine, ModelOptions modelOptions, List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
+        EvalOptions options, @Nullable LabelledAnswers labelled) {
+        this.labelled = labelled;
         this.engine = engine;
         this.modelOptions = modelOptions;
         this.arms = List.copyOf(arms);
@@ -81,6 +82,11 @@ public final class EvalRun {
         }
     }
 
+    /** The same evaluation, whose rates are also corrected by how the judges err on answers that people labelled. */
+    public EvalRun calibratedBy(LabelledAnswers answers) {
+        return new EvalRun(engine, modelOptions, arms, files, judges, options, answers);
+    }
+
     /** Runs to the end and writes {@code out}. */
     public EvalResult run(Path out, EvalProgress progress) {
         return run(out, progress, RunControl.plain());
@@ -96,7 +102,7 @@ public final class EvalRun {
         if (prompts.isEmpty()) {
             throw new InputException("there are no prompts to answer");
         }
-        ObjectNode identity = new EvalOrigin(engine, modelOptions, options).describe(arms, files, judges);
+        ObjectNode identity = new EvalOrigin(engine, modelOptions, options).describe(arms, files, judges, labelled);
         Path partial = OutputClaim.partialOf(out);
         try (OutputClaim _ = OutputClaim.of(out)) {
             begin(partial, identity, control.resume());
@@ -110,10 +116,13 @@ public final class EvalRun {
     }
 
     private EvalResult run(Path out, Path partial, ObjectNode identity, EvalProgress progress, RunControl control) {
-        EvalTable table = new EvalTable(arms.size(), prompts.size(), judges.size());
+        EvalTable table = new EvalTable(arms.size(), prompts.size(), judges.size(),
+            labelled == null ? 0 : labelled.exchanges().size());
         answer(table, partial.resolve("completions.jsonl"), progress, control);
-        judge(table, partial.resolve("judgements.jsonl"), progress, control);
-        EvalMetrics counted = new EvalMetrics(arms, files, prompts, fileOfPrompt, judges, table, options.seed());
+        new Judging(judges, prompts, labelled == null ? List.of() : labelled.exchanges(), table, control.stop())
+            .run(partial.resolve("judgements.jsonl"), progress);
+        EvalMetrics counted = new EvalMetrics(arms, files, prompts, fileOfPrompt, judges, table, labelled,
+            options.seed());
         EvalResult result = new EvalResult(out, identity, counted.summaries(), counted.metrics(), counted.comparisons());
         AtomicFiles.writeDirectory(out, directory -> {
             try (Journal lines = Journal.open(directory.resolve("completions.jsonl"), _ -> {})) {
@@ -202,55 +211,6 @@ public final class EvalRun {
             missing += one == null ? 1 : 0;
         }
         return missing;
-    }
-
-    // ---------------------------------------------------------------- judgements
-
-    private void judge(EvalTable table, Path file, EvalProgress progress, RunControl control) {
-        List<String> names = judges.stream().map(EvalJudge::name).toList();
-        try (Journal journal = Journal.open(file,
-            line -> table.judgements[names.indexOf(line.path("judge").asText())][line.path("arm").asInt()][line.path("prompt")
-                .asInt()] = JudgementJson.read(line))) {
-            for (int judge = 0; judge < judges.size(); judge++) {
-                judge(table, judge, journal, progress.begin(names.get(judge)), control);
-            }
-        }
-    }
-
-    private void judge(EvalTable table, int judge, Journal journal, Progress progress, RunControl control) {
-        List<Answer> waiting = new ArrayList<>();
-        long done = 0;
-        long all = (long) arms.size() * prompts.size();
-        for (int arm = 0; arm < arms.size(); arm++) {
-            for (int prompt = 0; prompt < prompts.size(); prompt++) {
-                done++;
-                if (table.judgements[judge][arm][prompt] == null) {
-                    waiting.add(table.answer(arm, prompt));
-                }
-                if (waiting.size() == JUDGED_TOGETHER || done == all) {
-                    if (control.stop().getAsBoolean()) {
-                        throw new StoppedException("stopped while " + judges.get(judge).name()
-                            + " judged; the same run with resume=true goes on");
-                    }
-                    judge(table, judge, journal, waiting);
-                    waiting.clear();
-                    progress.update(done, all, 0);
-                }
-            }
-        }
-    }
-
-    private void judge(EvalTable table, int judge, Journal journal, List<Answer> answers) {
-        List<Judgement> judgements = judges.get(judge).judge()
-            .judge(answers.stream().map(a -> new Exchange(prompts.get(a.prompt()).request(), a.completion())).toList());
-        for (int i = 0; i < answers.size(); i++) {
-            Answer answer = answers.get(i);
-            ObjectNode line = JsonNodeFactory.instance.objectNode().put("judge", judges.get(judge).name()).put("arm", answer.arm())
-                .put("prompt", answer.prompt());
-            JudgementJson.write(judgements.get(i), line);
-            journal.append(line);
-            table.judgements[judge][answer.arm()][answer.prompt()] = judgements.get(i);
-        }
     }
 
     /** A line of the result's {@code completions.jsonl}. */
