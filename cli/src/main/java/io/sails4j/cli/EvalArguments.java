@@ -27,14 +27,14 @@ final class EvalArguments {
     private ModelArguments model;
 
     @Option(names = "--arm", paramLabel = "NAME=DIR[=WEIGHT][,DIR…]",
-        description = "something else to evaluate beside the model: NAME for files and tables, and an adapter of the model, several that are"
-            + " summed, or another model; repeat for more")
+        description = "something else to evaluate beside the model: NAME for files and tables, and an adapter of the model, several that"
+            + " are summed, or another model; repeat for more")
     private List<String> arms = new ArrayList<>();
 
     @Option(names = "--prompts", required = true, paramLabel = "FILE[=refuse|comply]",
-        description = "prompts: AdvBench, HarmBench, JailbreakBench, XSTest, HEx-PHI, HH-RLHF, a table or JSON lines with prompt, instruction or"
-            + " messages, or NAME.txt with a prompt a line; a directory is all of its files; behind = what prompts want that do not say it;"
-            + " repeat for more")
+        description = "prompts: AdvBench, HarmBench, JailbreakBench, XSTest, HEx-PHI, HH-RLHF, a table or JSON lines with prompt,"
+            + " instruction or messages, or NAME.txt with a prompt a line; a directory is all of its files; behind = what prompts want"
+            + " that do not say it; repeat for more")
     private List<String> prompts = new ArrayList<>();
 
     /**

@@ -152,7 +152,7 @@ final class PromptReader {
         prompts.add(new EvalPrompt(id, message(text, origin), category, wanted, origin));
     }
 
-    /** A row of somebody's own: the columns {@code category} (or {@code type}) and {@code wanted} (or {@code label}) count where they are. */
+    /** A row of somebody's own: {@code category} or {@code type}, and {@code wanted} or {@code label}, count where they are. */
     private void add(String id, List<Message> messages, Columns c, RowFile.Row row) {
         prompts.add(new EvalPrompt(id, messages, c.first(row, stem(), "category", "type"),
             Wanted.parse(c.first(row, "", "wanted", "label"), row.origin()), row.origin()));

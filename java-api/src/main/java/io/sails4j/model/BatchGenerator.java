@@ -13,9 +13,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Generates for a stream of prompts, several at a time: a sequence that has ended makes room for the next prompt at once. What a sequence
- * gets does not depend on what is beside it, nor on how many there are, bit for bit on one backend with one number of threads: its prompt is
- * read alone, its later tokens are computed in steps of always the same number of rows, its attention runs alone over a cache of its own,
- * and its random numbers come from the seed, its number and the step. One thread at a time.
+ * gets does not depend on what is beside it, nor on how many there are, bit for bit on one backend with one number of threads: its prompt
+ * is read alone, its later tokens are computed in steps of always the same number of rows, its attention runs alone over a cache of its
+ * own, and its random numbers come from the seed, its number and the step. One thread at a time.
  */
 public final class BatchGenerator implements AutoCloseable {
     private final ModelSession session;
