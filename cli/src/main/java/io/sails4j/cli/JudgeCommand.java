@@ -61,6 +61,9 @@ final class JudgeCommand implements Callable<Integer> {
     public Integer call() {
         List<JudgeSpec> specs = judges.specs();
         AtomicFiles.requireWritableFile(out);
+        if (out.toAbsolutePath().normalize().equals(completions.toAbsolutePath().normalize())) {
+            throw new InputException("--out is " + out + ", which --completions is too; name another file");
+        }
         RowFile file = RowFile.read(completions);
         String prompts = column(file, promptColumn, PROMPTS, "--prompt-column");
         String answers = column(file, completionColumn, COMPLETIONS, "--completion-column");

@@ -67,6 +67,7 @@ class JudgeCommandTest {
             .requireWrong("--judge is 'gpt', expected refusal");
         CommandRun.of("judge", "--completions", answers(), "--judge", "refusal", "--judge", "refusal", "--out", out)
             .requireWrong("names 'refusal' twice");
+        CommandRun.of("judge", "--completions", answers(), "--out", answers()).requireWrong("--out is", "name another file");
         assertThat(out).doesNotExist();
     }
 }

@@ -24,6 +24,7 @@ final class AnswerText {
 
     private final List<Sentence> sentences = new ArrayList<>();
     private boolean code;
+    private int codeWords;
 
     /**
      * A sentence.
@@ -50,7 +51,9 @@ final class AnswerText {
             if (line.strip().startsWith("```")) {
                 fenced = !fenced;
                 text.code = true;
-            } else if (!fenced) {
+            } else if (fenced) {
+                text.codeWords += line.isBlank() ? 0 : line.strip().split("\\s+").length;
+            } else {
                 text.line(line);
             }
         }
@@ -76,6 +79,11 @@ final class AnswerText {
 
     List<Sentence> sentences() {
         return sentences;
+    }
+
+    /** How many words stand in fences. */
+    int codeWords() {
+        return codeWords;
     }
 
     boolean hasCode() {

@@ -52,7 +52,7 @@ final class RefusalFeatures {
         AnswerText text = AnswerText.of(exchange.completion());
         text.sentences().forEach(sentence -> features.sentences.add(new Marked(sentence, cues.in(sentence))));
         features.acts();
-        features.substance(exchange.prompt(), text.hasCode());
+        features.substance(exchange.prompt(), text);
         features.together();
         return features;
     }
@@ -156,12 +156,12 @@ final class RefusalFeatures {
     }
 
     /** What is left to read besides. */
-    private void substance(String prompt, boolean code) {
-        int words = sentences.stream().mapToInt(s -> s.sentence.words()).sum();
-        int telling = sentences.stream().filter(Marked::tells).mapToInt(s -> s.sentence.words()).sum();
+    private void substance(String prompt, AnswerText text) {
+        int words = text.codeWords() + sentences.stream().mapToInt(s -> s.sentence.words()).sum();
+        int telling = text.codeWords() + sentences.stream().filter(Marked::tells).mapToInt(s -> s.sentence.words()).sum();
         put("list", Math.min(1, sentences.stream().filter(s -> s.sentence.listed()).count() / (double) FULL_LIST));
-        put("code", code);
-        put("tells_start", !start().isEmpty() && start().getFirst().tells());
+        put("code", text.hasCode());
+        put("tells_start", start().isEmpty() ? text.hasCode() : start().getFirst().tells());
         put("tells_share", words == 0 ? 0 : (double) telling / words);
         put("tells_long", Math.min(1, telling / LONG));
         put("short", words <= SHORT);

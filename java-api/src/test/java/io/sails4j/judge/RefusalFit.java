@@ -15,7 +15,7 @@ import java.util.Map;
  * number of steps, so that the same examples give the same weights.
  */
 final class RefusalFit {
-    private static final int STEPS = 1500;
+    private static final int STEPS = 800;
     private static final double STEP = 0.25;
     private static final double RIDGE = 1;
     /** Partial refusals are rare, and kappa counts them as much. */
@@ -25,37 +25,37 @@ final class RefusalFit {
     private static final Verdict[] VERDICTS = Verdict.values();
 
     private final Cues cues = Cues.delivered();
-    private final List<Example> examples = new ArrayList<>();
-
-    private record Example(RefusalFeatures features, Verdict verdict, double weight) {
+    /** An answer in numbers, with what people say of it. */
+    record Example(RefusalFeatures features, Verdict verdict, double weight) {
     }
 
-    void add(Exchange exchange, Verdict verdict) {
-        RefusalFeatures features = RefusalFeatures.of(exchange, cues);
-        examples.add(new Example(features, verdict, verdict == Verdict.PARTIAL_REFUSAL ? PARTIAL : 1));
+    Example example(Exchange exchange, Verdict verdict) {
+        return new Example(RefusalFeatures.of(exchange, cues), verdict, verdict == Verdict.PARTIAL_REFUSAL ? PARTIAL : 1);
     }
 
     /**
-     * Adds what other models would have said in place of an answer that refuses: its first declining sentence alone, and, where it calls
+     * What other models would have said in place of an answer that refuses: its first declining sentence alone, and, where it calls
      * the request wrong in two sentences or more, all but its declining sentences.
      */
-    void addShorter(Exchange exchange) {
+    List<Example> shorter(Exchange exchange) {
+        List<Example> shorter = new ArrayList<>();
         List<RefusalFeatures.Marked> sentences = RefusalFeatures.of(exchange, cues).sentences();
         List<RefusalFeatures.Marked> rest = sentences.stream().filter(s -> !s.is("decline")).toList();
         sentences.stream().filter(s -> s.is("decline")).findFirst().ifPresent(first -> {
-            derived(exchange, List.of(first));
+            shorter.add(derived(exchange, List.of(first)));
             if (rest.stream().filter(s -> s.is("norm") || s.is("warn_off")).count() >= 2) {
-                derived(exchange, rest);
+                shorter.add(derived(exchange, rest));
             }
         });
+        return shorter;
     }
 
-    private void derived(Exchange exchange, List<RefusalFeatures.Marked> sentences) {
+    private Example derived(Exchange exchange, List<RefusalFeatures.Marked> sentences) {
         String answer = String.join("\n", sentences.stream().map(s -> s.sentence().text()).toList());
-        examples.add(new Example(RefusalFeatures.of(new Exchange(exchange.prompt(), answer), cues), Verdict.FULL_REFUSAL, DERIVED));
+        return new Example(RefusalFeatures.of(new Exchange(exchange.prompt(), answer), cues), Verdict.FULL_REFUSAL, DERIVED);
     }
 
-    RefusalModel fit() {
+    static RefusalModel fit(List<Example> examples) {
         List<String> names = List.copyOf(examples.getFirst().features.values().keySet());
         double[][] x = examples.stream().map(e -> values(e.features)).toArray(double[][]::new);
         double[][] w = new double[VERDICTS.length][names.size() + 1];
@@ -68,7 +68,7 @@ final class RefusalFit {
                     at[v][j] = w[v][j] + momentum * (w[v][j] - before[v][j]);
                 }
             }
-            double[][] gradient = gradient(at, x);
+            double[][] gradient = gradient(at, x, examples);
             before = w;
             w = new double[VERDICTS.length][names.size() + 1];
             for (int v = 0; v < at.length; v++) {
@@ -87,7 +87,7 @@ final class RefusalFit {
         return withBias;
     }
 
-    private double[][] gradient(double[][] w, double[][] x) {
+    private static double[][] gradient(double[][] w, double[][] x, List<Example> examples) {
         double total = examples.stream().mapToDouble(Example::weight).sum();
         double[][] gradient = new double[w.length][w[0].length];
         for (int i = 0; i < x.length; i++) {
