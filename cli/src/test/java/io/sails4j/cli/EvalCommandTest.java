@@ -136,6 +136,7 @@ class EvalCommandTest {
         CommandRun.of("eval", "--model", model, "--prompts", table, "--out", out).requireWrong("t.csv has the columns question, answer");
         assertThat(eval(out, "--arm", "base=" + other).err()).contains("two arms are called 'base'");
         assertThat(eval(out, "--calibration", table).err()).contains("t.csv has no column of people's labels", "it has question, answer");
+        assertThat(eval(out, "--arm", "gone=" + root.resolve("gone")).err()).contains("gone does not exist");
         assertThat(eval(out, "--arm", "nothing").err()).contains("--arm is 'nothing', expected NAME=DIR");
         assertThat(eval(out, "--batch", 0).err()).contains("--batch is 0, expected 1 or more");
         assertThat(eval(out, "--max-new-tokens", 400_000).err()).contains("line 2 of", "prompts.csv", "--max-new-tokens 400000");

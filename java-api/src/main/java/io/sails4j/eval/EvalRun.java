@@ -4,8 +4,11 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.InputException;
+import io.sails4j.config.ModelConfig;
 import io.sails4j.files.AtomicFiles;
+import io.sails4j.files.ForeignFile;
 import io.sails4j.files.JsonFiles;
+import io.sails4j.lora.WeightedAdapter;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
@@ -101,6 +104,13 @@ public final class EvalRun {
     public EvalResult run(Path out, EvalProgress progress, RunControl control) {
         if (prompts.isEmpty()) {
             throw new InputException("there are no prompts to answer");
+        }
+        for (EvalArm arm : arms) {
+            // Read for what is wrong with it: a model is hashed and loaded in minutes.
+            ModelConfig.read(arm.model());
+            arm.adapters().stream().map(WeightedAdapter::directory).filter(Files::notExists).findFirst().ifPresent(missing -> {
+                throw ForeignFile.missing(missing, null);
+            });
         }
         ObjectNode identity = new EvalOrigin(engine, modelOptions, options).describe(arms, files, judges, labelled);
         Path partial = OutputClaim.partialOf(out);
