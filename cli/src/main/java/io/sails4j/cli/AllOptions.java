@@ -2,6 +2,7 @@ package io.sails4j.cli;
 
 import io.sails4j.align.AlignOptions;
 import io.sails4j.data.DataOptions;
+import io.sails4j.eval.EvalOptions;
 import io.sails4j.options.Options;
 import io.sails4j.subspace.SubspaceOptions;
 import java.util.List;
@@ -11,16 +12,26 @@ final class AllOptions {
     private AllOptions() {
     }
 
-    /** With their defaults. */
+    /** Those of {@code align}, with their defaults. */
     static List<Record> defaults() {
         return List.of(AlignOptions.defaults(), DataOptions.defaults(), SubspaceOptions.defaults());
     }
 
-    /** A table for the documentation, in Markdown. */
+    /** Those of {@code eval}. */
+    static List<Record> ofEval() {
+        return List.of(EvalOptions.defaults());
+    }
+
+    /** A table of the options of {@code align} for the documentation, in Markdown. */
     static String table() {
+        return table(defaults(), "sails_run.json");
+    }
+
+    /** A table of options that a file holds. */
+    static String table(List<Record> records, String file) {
         StringBuilder table = new StringBuilder(
-            "| option | in `sails_run.json` | default | decides the result | |\n|---|---|---|---|---|\n");
-        for (Record record : defaults()) {
+            "| option | in `" + file + "` | default | decides the result | |\n|---|---|---|---|---|\n");
+        for (Record record : records) {
             for (Options.Entry entry : Options.of(record)) {
                 table.append("| `").append(OptionFlags.flag(entry.name())).append("` | `").append(entry.name()).append("` | ")
                     .append(Options.spelling(entry.value())).append(" | ").append(entry.decides() ? "yes" : "no").append(" | ")

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.ArgGroupSpec;
 import picocli.CommandLine.Model.CommandSpec;
@@ -30,7 +31,8 @@ final class OptionFlags {
     /** Booleans that are true by default, or that a person may want to say either way. */
     private static final Set<String> BOOLEAN_WITH_VALUE = Set.of("centre", "unit_rows");
     /** Where the library's default depends on another option. */
-    private static final Map<String, String> SHOWN_DEFAULTS = Map.of("lora_alpha", "R", "fill", "auto");
+    private static final Map<String, String> SHOWN_DEFAULTS = Map.of("lora_alpha", "R", "fill", "auto", "system", "none", "decode_rows",
+        "auto");
     /** Words that sentences use in {@code name=value} and that are no options of records. */
     private static final Set<String> OTHER_OPTIONS = Set.of("dtype", "sae", "memory_gib", "include");
     private static final Pattern ASSIGNMENT = Pattern.compile("\\b([a-z][a-z0-9_]*)=([A-Za-z0-9.]+)");
@@ -141,7 +143,7 @@ final class OptionFlags {
         private static Set<String> names() {
             Set<String> names = new LinkedHashSet<>(OTHER_OPTIONS);
             names.add("resume");
-            for (Record record : AllOptions.defaults()) {
+            for (Record record : Stream.concat(AllOptions.defaults().stream(), AllOptions.ofEval().stream()).toList()) {
                 Options.of(record).stream().map(Options.Entry::name).filter(name -> !WITHOUT_FLAG.contains(name)).forEach(names::add);
             }
             return names;

@@ -16,7 +16,7 @@ final class StopSignal implements AutoCloseable {
         hook = new Thread(() -> {
             asked = true;
             if (ended.getCount() > 0) {
-                message.accept("stopping: a checkpoint is written first");
+                message.accept("stopping: what is done is written first");
             }
             try {
                 ended.await();

@@ -19,4 +19,9 @@ final class CounterRandom {
         // 24 bits: the largest float below 1 is representable, 1 is not reached.
         return (new SplittableRandom(seed).nextInt() >>> 8) * 0x1p-24f;
     }
+
+    /** In [0, 1): that of a step of a sequence, whatever else is generated beside it. */
+    static float uniform(long seed, long sequence, long step) {
+        return uniform(seed * 0x9E3779B97F4A7C15L + sequence * 0xD1B54A32D192ED03L + step);
+    }
 }

@@ -39,18 +39,14 @@ final class DecodeBlock {
     /**
      * Takes b.residual and b.normed, the same after the input norm, from resid_pre to resid_post.
      *
+     * @param cache where the new keys and values go
      * @param nextNorm the norm that follows, whose output b.normed is then
      * @param scratch for what adapters need besides
      */
-    void run(Ops ops, DecodeBuffers b, KvCache cache, Tensor nextNorm, TensorArena scratch) {
+    void run(Ops ops, DecodeBuffers b, DecodeCache cache, Tensor nextNorm, TensorArena scratch) {
         maps(ops, b.normed(), scratch, List.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ),
             List.of(DecodeBuffers.flat(b.q()), DecodeBuffers.flat(b.k()), DecodeBuffers.flat(b.v())));
-        Tensor keys = cache.keysByHead(layer);
-        Tensor values = cache.valuesByHead(layer);
-        ops.decoding().ropeAppend(b.q(), keys, values, cache.segments(), b.k(), b.v(), b.ropeTable(), b.segments(), b.keyPosition());
-        ops.decoding().attentionDecode(b.z(), b.q(), keys, values, b.segments(), cache.segments(), b.keyPosition(),
-            config.isSliding(layer) ? config.slidingWindow() : 0, (float) (1 / Math.sqrt(config.queryPreAttnScalar())),
-            (float) config.attnLogitSoftcap());
+        cache.attend(ops, b, layer);
         maps(ops, DecodeBuffers.flat(b.z()), scratch, List.of(Projection.O_PROJ), List.of(b.out()));
         addAndNorm(ops, b, weights.postAttentionNorm(), weights.preFeedforwardNorm().weight());
         gated(ops, b, scratch);

@@ -8,9 +8,7 @@ import io.sails4j.ops.Ops;
 import io.sails4j.tensor.Backend;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,9 +22,8 @@ final class DecodeSteps implements AutoCloseable {
     private final GenerationOptions options;
     private final boolean record;
     private final int batch;
-    private final List<DecodeBlock> blocks = new ArrayList<>();
+    private final DecodeLayers layers;
     private final TensorArena memory;
-    private final TensorArena scratch;
     private final DecodeBuffers buffers;
     private @Nullable Graph graph;
 
@@ -41,8 +38,7 @@ final class DecodeSteps implements AutoCloseable {
         this.record = records(options.graphs(), model.engine());
         this.batch = promptLengths.length;
         this.memory = new TensorArena(model.engine().device());
-        this.scratch = new TensorArena(model.engine().device());
-        model.blocks().forEach(block -> blocks.add(block.decoding(adapters)));
+        this.layers = new DecodeLayers(model, adapters);
         this.buffers = DecodeBuffers.allocate(model.config(), model.computeDtype(), batch, options.maxNewTokens(), uniforms.length > 0,
             memory);
         if (buffers.uniforms() != null) {
@@ -55,7 +51,7 @@ final class DecodeSteps implements AutoCloseable {
         buffers.step().upload(new int[] {0});
     }
 
-    private static boolean records(Graphs graphs, Engine engine) {
+    static boolean records(Graphs graphs, Engine engine) {
         boolean can = engine.backend() != Backend.CPU;
         if (graphs == Graphs.ON && !can) {
             throw new InputException(
@@ -85,19 +81,13 @@ final class DecodeSteps implements AutoCloseable {
     }
 
     private void step() {
-        Ops ops = model.engine().ops();
-        DecodeBuffers b = buffers;
-        model.embed(b.residual(), b.ids());
-        model.ropeTable(b.ropeTable(), b.positions());
-        ops.block().rmsnormForward(b.normed(), null, b.residual(),
-            blocks.isEmpty() ? model.weights().finalNorm() : blocks.getFirst().inputNorm(), null,
-            (float) model.config().rmsNormEps(), model.config().family().normOffset());
-        for (int layer = 0; layer < blocks.size(); layer++) {
-            Tensor next = layer + 1 < blocks.size() ? blocks.get(layer + 1).inputNorm() : model.weights().finalNorm();
-            blocks.get(layer).run(ops, b, cache, next, scratch);
-        }
-        model.head(b.logits(), b.normed());
-        choose(b.logits());
+        layers.run(buffers, this::attend);
+        choose(buffers.logits());
+    }
+
+    /** All sequences stand at one place of the cache. */
+    private void attend(Ops ops, DecodeBuffers b, int layer) {
+        layers.attend(ops, layer, cache, b, b.keyPosition());
     }
 
     /** The next tokens from the logits; then everything stands one token further. */
@@ -128,6 +118,6 @@ final class DecodeSteps implements AutoCloseable {
             graph.close();
         }
         memory.close();
-        scratch.close();
+        layers.close();
     }
 }

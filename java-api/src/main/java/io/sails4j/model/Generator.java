@@ -168,8 +168,7 @@ public final class Generator {
     private static float[] uniforms(int batch, GenerationOptions options) {
         float[] uniforms = new float[options.temperature() == 0 ? 0 : options.maxNewTokens() * batch];
         for (int i = 0; i < uniforms.length; i++) {
-            long mixed = options.seed() * 0x9E3779B97F4A7C15L + i % batch * 0xD1B54A32D192ED03L + i / batch;
-            uniforms[i] = CounterRandom.uniform(mixed);
+            uniforms[i] = CounterRandom.uniform(options.seed(), i % batch, i / batch);
         }
         return uniforms;
     }

@@ -7,6 +7,7 @@ import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /** Keys and values of the tokens so far: for each layer [batch, capacity, n_kv_heads * head_dim] in the compute type. */
@@ -80,6 +81,12 @@ public final class KvCache implements AutoCloseable {
 
     private Tensor flat(Tensor tensor) {
         return tensor.view((long) batch * capacity, config.kvWidth());
+    }
+
+    /** Forgets all sequences, for others in their places. */
+    void clear() {
+        length = 0;
+        Arrays.fill(segments, 0);
     }
 
     void commit(TokenBatch tokens) {

@@ -1,6 +1,5 @@
 package io.sails4j.persistence;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.InputException;
@@ -21,14 +20,11 @@ import io.sails4j.trainable.Trainable;
 import io.sails4j.watch.PhaseEvent;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.SequencedMap;
-import java.util.TreeSet;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -240,7 +236,7 @@ public final class PersistentRun implements AutoCloseable {
         if (newest.isEmpty()) {
             throw new InputException("there is nothing to resume: " + partial + " holds no complete checkpoint; leave out resume=true");
         }
-        requireSameRun(newest.get().run().path("fingerprint"));
+        SameRun.require(partial, newest.get().run().path("fingerprint"), fingerprint);
         String earlier = newest.get().run().path("device").asText();
         if (!earlier.equals(device)) {
             Log.info(
@@ -248,34 +244,6 @@ public final class PersistentRun implements AutoCloseable {
         }
         Log.info("going on after step " + newest.get().step() + " from " + newest.get().directory());
         return newest;
-    }
-
-    private void requireSameRun(JsonNode earlier) {
-        List<String> differences = new ArrayList<>();
-        compare("", earlier, fingerprint, differences);
-        if (!differences.isEmpty()) {
-            throw new InputException("cannot resume " + partial + ": " + String.join(", ", differences)
-                + "; give the model, data and options of the first run, or remove " + partial + " to start again");
-        }
-    }
-
-    private static void compare(String prefix, JsonNode earlier, JsonNode now, List<String> differences) {
-        TreeSet<String> names = new TreeSet<>();
-        earlier.fieldNames().forEachRemaining(names::add);
-        now.fieldNames().forEachRemaining(names::add);
-        for (String name : names) {
-            JsonNode a = earlier.path(name);
-            JsonNode b = now.path(name);
-            if (a.isObject() && b.isObject()) {
-                compare(prefix + name + ".", a, b, differences);
-            } else if (!a.toString().equals(b.toString())) {
-                differences.add(prefix + name + " was " + shown(a) + " and is now " + shown(b));
-            }
-        }
-    }
-
-    private static String shown(JsonNode value) {
-        return value.isMissingNode() ? "not set" : value.isTextual() ? "'" + value.asText() + "'" : value.toString();
     }
 
     private void restore(CheckpointStore.Stored stored) {

@@ -50,6 +50,17 @@ final class TrainingProcess {
     }
 
     Process start(Path out, boolean resume, Map<String, String> environment) throws IOException {
+        List<String> arguments = new ArrayList<>(arguments(out));
+        if (resume) {
+            arguments.add("--resume");
+        }
+        ProcessBuilder builder = sails(arguments);
+        builder.environment().putAll(environment);
+        return builder.start();
+    }
+
+    /** A command line in a process of its own. */
+    static ProcessBuilder sails(List<String> arguments) {
         List<String> command = new ArrayList<>(
             List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1",
                 "-XX:+UseSerialGC", "--enable-native-access=ALL-UNNAMED"));
@@ -58,13 +69,8 @@ final class TrainingProcess {
             command.add("-Dsails.library.dir=" + libraries);
         }
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), "io.sails4j.cli.Main"));
-        command.addAll(arguments(out));
-        if (resume) {
-            command.add("--resume");
-        }
-        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
-        builder.environment().putAll(environment);
-        return builder.start();
+        command.addAll(arguments);
+        return new ProcessBuilder(command).redirectErrorStream(true);
     }
 
     Ended run(Path out, boolean resume, Map<String, String> environment) throws IOException, InterruptedException {

@@ -1,0 +1,116 @@
+package io.sails4j.cli;
+
+import io.sails4j.data.Progress;
+import io.sails4j.eval.EvalArm;
+import io.sails4j.eval.EvalJudge;
+import io.sails4j.eval.EvalOptions;
+import io.sails4j.eval.EvalProgress;
+import io.sails4j.eval.EvalResult;
+import io.sails4j.eval.EvalRun;
+import io.sails4j.eval.LabelledAnswers;
+import io.sails4j.eval.PromptFile;
+import io.sails4j.files.AtomicFiles;
+import io.sails4j.judge.JudgeSpec;
+import io.sails4j.model.ModelOptions;
+import io.sails4j.ops.Engine;
+import io.sails4j.train.RunControl;
+import io.sails4j.train.StoppedException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+@Command(name = "eval",
+    description = "Answer prompts by a model and its adapters, have the answers judged, and say how safe and how helpful they are.")
+final class EvalCommand implements Callable<Integer> {
+    private static final int STOPPED = 1;
+
+    @Mixin
+    private CommonOptions common;
+
+    @Mixin
+    private EvalArguments arguments;
+
+    @Mixin
+    private JudgeArguments judging;
+
+    @Option(names = "--calibration", paramLabel = "FILE",
+        description = "answers that people labelled, a table with prompt, completion and final_label: rates are also corrected by how the"
+            + " judges err on them")
+    private @Nullable Path calibration;
+
+    @Option(names = "--out", required = true, paramLabel = "DIR", description = "directory to write, with completions.jsonl and eval.json")
+    private Path out;
+
+    @Option(names = "--resume", description = "go on with the answers and judgements in OUT.partial; all other options as in the first run")
+    private boolean resume;
+
+    @Spec
+    private CommandSpec command;
+
+    @Override
+    public Integer call() {
+        EvalOptions options = OptionFlags.values(command, EvalOptions.defaults()).withSeed(common.seed());
+        AtomicFiles.requireFresh(out);
+        List<JudgeSpec> specs = judging.specs();
+        List<EvalArm> arms = arguments.arms();
+        List<PromptFile> files = arguments.prompts();
+        for (PromptFile file : files) {
+            common.message(EvalArguments.described(file));
+            file.notes().forEach(note -> common.message("prompts: " + note));
+        }
+        LabelledAnswers labelled = calibration == null ? null : LabelledAnswers.read(calibration);
+        List<EvalJudge> judges = new ArrayList<>();
+        try (Engine engine = common.openEngine(); Bars bars = new Bars(); StopSignal signal = new StopSignal(common::message)) {
+            try {
+                specs.forEach(spec -> judges.add(EvalJudge.open(spec, () -> engine)));
+                EvalRun run = new EvalRun(engine, ModelOptions.of(common.dtype()), arms, files, judges, options);
+                EvalResult result = (labelled == null ? run : run.calibratedBy(labelled)).run(out, bars,
+                    new RunControl(resume, signal::asked));
+                bars.end();
+                if (common.json()) {
+                    common.printText(result.json() + "\n");
+                } else {
+                    common.printText(new EvalTables(result).render());
+                }
+            } finally {
+                judges.forEach(judge -> judge.judge().close());
+            }
+        } catch (StoppedException e) {
+            common.message(OptionFlags.inSentence(String.valueOf(e.getMessage())));
+            return STOPPED;
+        }
+        return 0;
+    }
+
+    /** One bar after another. */
+    private final class Bars implements EvalProgress, AutoCloseable {
+        private @Nullable ProgressBar bar;
+
+        @Override
+        public Progress begin(String part) {
+            end();
+            ProgressBar next = common.progress(part);
+            bar = next;
+            return next;
+        }
+
+        @Override
+        public void close() {
+            end();
+        }
+
+        void end() {
+            if (bar != null) {
+                bar.close();
+                bar = null;
+            }
+        }
+    }
+}

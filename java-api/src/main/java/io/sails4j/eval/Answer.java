@@ -1,0 +1,26 @@
+package io.sails4j.eval;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
+/**
+ * What an arm answered to a prompt.
+ *
+ * @param arm its place in the list of arms
+ * @param prompt its place in the list of prompts
+ * @param completion the text, without control tokens
+ * @param tokens that the answer has
+ * @param stopped whether the model ended it, and not the number of tokens
+ */
+record Answer(int arm, int prompt, String completion, int tokens, boolean stopped) {
+    ObjectNode json() {
+        return JsonNodeFactory.instance.objectNode().put("arm", arm).put("prompt", prompt).put("completion", completion)
+            .put("tokens", tokens).put("stopped", stopped);
+    }
+
+    static Answer of(JsonNode line) {
+        return new Answer(line.path("arm").asInt(), line.path("prompt").asInt(), line.path("completion").asText(),
+            line.path("tokens").asInt(), line.path("stopped").asBoolean());
+    }
+}

@@ -1,0 +1,32 @@
+package io.sails4j.eval;
+
+import io.sails4j.data.Message;
+import io.sails4j.data.Origin;
+import java.util.List;
+
+/**
+ * A prompt with what is known of it.
+ *
+ * @param id that the file gives it, else its number in the file
+ * @param messages turns that end with the user's
+ * @param category of its file; where there is none, the file's name
+ * @param wanted what a good model does with it
+ * @param origin where it stands
+ */
+public record EvalPrompt(String id, List<Message> messages, String category, Wanted wanted, Origin origin) {
+    public EvalPrompt {
+        messages = List.copyOf(messages);
+        if (messages.isEmpty()) {
+            throw new IllegalArgumentException("a prompt needs a message");
+        }
+    }
+
+    /** What the user asked last, which is what a judge sees. */
+    public String request() {
+        return messages.getLast().content();
+    }
+
+    EvalPrompt wanting(Wanted other) {
+        return new EvalPrompt(id, messages, category, other, origin);
+    }
+}

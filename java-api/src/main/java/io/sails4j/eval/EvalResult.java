@@ -1,0 +1,64 @@
+package io.sails4j.eval;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.stats.Interval;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * What an evaluation came to.
+ *
+ * @param out where it is written
+ * @param origin everything that decided it, as {@code eval.json} holds it
+ */
+public record EvalResult(Path out, ObjectNode origin, List<ArmSummary> arms, List<Metric> metrics, List<Comparison> comparisons) {
+    public EvalResult {
+        arms = List.copyOf(arms);
+        metrics = List.copyOf(metrics);
+        comparisons = List.copyOf(comparisons);
+    }
+
+    /** As {@code eval.json} holds it; what is not known is null there. */
+    public ObjectNode json() {
+        ObjectNode json = origin.objectNode();
+        json.set("run", origin);
+        ArrayNode armsNode = json.putArray("answers");
+        arms.forEach(arm -> armsNode.addObject().put("arm", arm.arm()).put("answers", arm.answers()).put("stopped", arm.stopped())
+            .put("tokens", arm.tokens()));
+        ArrayNode metricsNode = json.putArray("metrics");
+        metrics.forEach(metric -> write(metric, metricsNode.addObject()));
+        ArrayNode comparisonsNode = json.putArray("comparisons");
+        comparisons.forEach(comparison -> write(comparison, comparisonsNode.addObject()));
+        return json;
+    }
+
+    private static void write(Metric metric, ObjectNode json) {
+        json.put("arm", metric.arm()).put("judge", metric.judge()).put("measure", metric.measure().key());
+        json.put("wanted", metric.wanted().key()).put("file", metric.file()).put("category", metric.category());
+        write(metric.interval(), json);
+        if (metric.corrected() != null) {
+            write(metric.corrected(), json.putObject("corrected"));
+        }
+        json.put("n", metric.n()).put("undecided", metric.undecided());
+    }
+
+    private static void write(Comparison comparison, ObjectNode json) {
+        json.put("first", comparison.first()).put("second", comparison.second()).put("judge", comparison.judge());
+        json.put("measure", comparison.measure().key()).put("wanted", comparison.wanted().key()).put("file", comparison.file());
+        write(comparison.difference(), json);
+        json.put("n", comparison.n());
+        if (comparison.measure().isRate()) {
+            json.put("only_first", comparison.onlyFirst()).put("only_second", comparison.onlySecond()).put("mcnemar_p", comparison.p());
+        }
+    }
+
+    /** NaN is no JSON. */
+    private static void write(Interval interval, ObjectNode json) {
+        if (interval.known()) {
+            json.put("value", interval.value()).put("low", interval.low()).put("high", interval.high());
+        } else {
+            json.putNull("value").putNull("low").putNull("high");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+package io.sails4j.eval;
+
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.InputException;
+import io.sails4j.config.ModelConfig;
+import io.sails4j.files.AtomicFiles;
+import io.sails4j.files.ForeignFile;
+import io.sails4j.files.JsonFiles;
+import io.sails4j.lora.WeightedAdapter;
+import io.sails4j.model.CausalModel;
+import io.sails4j.model.ModelOptions;
+import io.sails4j.ops.Engine;
+import io.sails4j.persistence.OutputClaim;
+import io.sails4j.persistence.SameRun;
+import io.sails4j.train.RunControl;
+import io.sails4j.train.StoppedException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Answers prompts by one or more arms, has the answers judged, and counts. {@code OUT} appears when all of it is there; until then what was
+ * done stands in {@code OUT.partial}, answer by answer, and a run that was killed goes on from there to the same bytes.
+ */
+public final class EvalRun {
+    private final Engine engine;
+    private final ModelOptions modelOptions;
+    private final List<EvalArm> arms;
+    private final List<PromptFile> files;
+    private final List<EvalJudge> judges;
+    private final EvalOptions options;
+    private final List<EvalPrompt> prompts = new ArrayList<>();
+    private final List<Integer> fileOfPrompt = new ArrayList<>();
+    private final @Nullable LabelledAnswers labelled;
+
+    /**
+     * An evaluation that is not started yet.
+     *
+     * @param arms of different names; all are compared in pairs
+     * @param files of prompts, of which each has a number of its own over all files, in their order
+     * @param judges of different names, in whose order results are told; they stay the caller's to close
+     */
+    public EvalRun(Engine engine, ModelOptions modelOptions, List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
+        EvalOptions options) {
+        this(engine, modelOptions, arms, files, judges, options, null);
+    }
+
+    private EvalRun(Engine engine, ModelOptions modelOptions, List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
+        EvalOptions options, @Nullable LabelledAnswers labelled) {
+        this.labelled = labelled;
+        this.engine = engine;
+        this.modelOptions = modelOptions;
+        this.arms = List.copyOf(arms);
+        this.files = List.copyOf(files);
+        this.judges = List.copyOf(judges);
+        this.options = options;
+        requireDifferent("arms", arms.stream().map(EvalArm::name).toList());
+        requireDifferent("judges", judges.stream().map(EvalJudge::name).toList());
+        for (int file = 0; file < files.size(); file++) {
+            List<EvalPrompt> all = files.get(file).prompts();
+            for (EvalPrompt prompt : all.subList(0, options.limit() == 0 ? all.size() : Math.min(options.limit(), all.size()))) {
+                prompts.add(prompt);
+                fileOfPrompt.add(file);
+            }
+        }
+    }
+
+    private static void requireDifferent(String what, List<String> names) {
+        if (names.isEmpty() && what.equals("arms")) {
+            throw new InputException("there is no arm to evaluate, expected a model");
+        }
+        Set<String> seen = new HashSet<>();
+        for (String name : names) {
+            if (!seen.add(name)) {
+                throw new InputException("two " + what + " are called '" + name + "'; give them different names");
+            }
+        }
+    }
+
+    /** The same evaluation, whose rates are also corrected by how the judges err on answers that people labelled. */
+    public EvalRun calibratedBy(LabelledAnswers answers) {
+        return new EvalRun(engine, modelOptions, arms, files, judges, options, answers);
+    }
+
+    /** Runs to the end and writes {@code out}. */
+    public EvalResult run(Path out, EvalProgress progress) {
+        return run(out, progress, RunControl.plain());
+    }
+
+    /**
+     * Runs to the end and writes {@code out}: {@code completions.jsonl}, an answer of an arm a line with what the judges say, and
+     * {@code eval.json}.
+     *
+     * @throws StoppedException where {@code control} asked the run to stop
+     */
+    public EvalResult run(Path out, EvalProgress progress, RunControl control) {
+        if (prompts.isEmpty()) {
+            throw new InputException("there are no prompts to answer");
+        }
+        for (EvalArm arm : arms) {
+            // Read for what is wrong with it: a model is hashed and loaded in minutes.
+            ModelConfig.read(arm.model());
+            arm.adapters().stream().map(WeightedAdapter::directory).filter(Files::notExists).findFirst().ifPresent(missing -> {
+                throw ForeignFile.missing(missing, null);
+            });
+        }
+        ObjectNode identity = new EvalOrigin(engine, modelOptions, options).describe(arms, files, judges, labelled);
+        Path partial = OutputClaim.partialOf(out);
+        try (OutputClaim _ = OutputClaim.of(out)) {
+            begin(partial, identity, control.resume());
+            try {
+                return run(out, partial, identity, progress, control);
+            } catch (InputException e) {
+                removeUnlessBegun(partial);
+                throw e;
+            }
+        }
+    }
+
+    private EvalResult run(Path out, Path partial, ObjectNode identity, EvalProgress progress, RunControl control) {
+        EvalTable table = new EvalTable(arms.size(), prompts.size(), judges.size(),
+            labelled == null ? 0 : labelled.exchanges().size());
+        answer(table, partial.resolve("completions.jsonl"), progress, control);
+        new Judging(judges, prompts, labelled == null ? List.of() : labelled.exchanges(), table, control.stop())
+            .run(partial.resolve("judgements.jsonl"), progress);
+        EvalMetrics counted = new EvalMetrics(arms, files, prompts, fileOfPrompt, judges, table, labelled,
+            options.seed());
+        EvalResult result = new EvalResult(out, identity, counted.summaries(), counted.metrics(), counted.comparisons());
+        AtomicFiles.writeDirectory(out, directory -> {
+            try (Journal lines = Journal.open(directory.resolve("completions.jsonl"), _ -> {})) {
+                for (int arm = 0; arm < arms.size(); arm++) {
+                    for (int prompt = 0; prompt < prompts.size(); prompt++) {
+                        lines.append(line(table, arm, prompt));
+                    }
+                }
+            }
+            AtomicFiles.writeJson(directory.resolve("eval.json"), result.json());
+        });
+        AtomicFiles.deleteTree(partial);
+        return result;
+    }
+
+    /** What was wrong was found before the first answer: a prompt that is too long perhaps. That leaves nothing to go on with. */
+    private static void removeUnlessBegun(Path partial) {
+        Path answers = partial.resolve("completions.jsonl");
+        try {
+            if (Files.exists(partial) && (Files.notExists(answers) || Files.size(answers) == 0)) {
+                Files.deleteIfExists(answers);
+                Files.deleteIfExists(partial.resolve("run.json"));
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(partial + " cannot be tidied", e);
+        }
+    }
+
+    private void begin(Path partial, ObjectNode identity, boolean resume) {
+        Path run = partial.resolve("run.json");
+        boolean earlier = Files.exists(run);
+        if (earlier && !resume) {
+            throw new InputException(partial + " holds an earlier evaluation; go on with it by resume=true, or remove it to start again");
+        }
+        if (!earlier && resume) {
+            throw new InputException("there is nothing to resume: " + partial + " holds no evaluation; leave out resume=true");
+        }
+        if (earlier) {
+            SameRun.require(partial, JsonFiles.read(run), identity);
+        } else {
+            AtomicFiles.writeJson(run, identity);
+        }
+    }
+
+    // ---------------------------------------------------------------- answers
+
+    private void answer(EvalTable table, Path file, EvalProgress progress, RunControl control) {
+        try (Journal journal = Journal.open(file, line -> {
+            Answer answer = Answer.of(line);
+            table.answers[answer.arm()][answer.prompt()] = answer;
+        })) {
+            @Nullable
+            CausalModel model = null;
+            @Nullable
+            Path loaded = null;
+            try {
+                for (int arm = 0; arm < arms.size(); arm++) {
+                    @Nullable
+                    Answer[] answers = table.answers[arm];
+                    if (missing(answers) == 0) {
+                        continue;
+                    }
+                    if (model == null || !arms.get(arm).model().equals(loaded)) {
+                        if (model != null) {
+                            model.close();
+                        }
+                        loaded = arms.get(arm).model();
+                        model = CausalModel.load(loaded, engine, modelOptions);
+                    }
+                    new Answering(model, arms.get(arm), arm, options, control.stop()).run(prompts, p -> answers[p] != null, answer -> {
+                        journal.append(answer.json());
+                        answers[answer.prompt()] = answer;
+                    }, progress.begin(arms.get(arm).name()));
+                }
+            } finally {
+                if (model != null) {
+                    model.close();
+                }
+            }
+        }
+    }
+
+    private static long missing(@Nullable Object[] row) {
+        long missing = 0;
+        for (Object one : row) {
+            missing += one == null ? 1 : 0;
+        }
+        return missing;
+    }
+
+    /** A line of the result's {@code completions.jsonl}. */
+    private ObjectNode line(EvalTable table, int arm, int prompt) {
+        EvalPrompt asked = prompts.get(prompt);
+        Answer answer = table.answer(arm, prompt);
+        ObjectNode line = JsonNodeFactory.instance.objectNode().put("arm", arms.get(arm).name()).put("index", prompt);
+        line.put("file", String.valueOf(asked.origin().file().getFileName())).put("id", asked.id()).put("category", asked.category());
+        line.put("wanted", asked.wanted().key());
+        line.put("prompt", asked.request());
+        if (asked.messages().size() > 1) {
+            ArrayNode before = line.putArray("messages_before");
+            asked.messages().subList(0, asked.messages().size() - 1)
+                .forEach(message -> before.addObject().put("role", message.role()).put("content", message.content()));
+        }
+        line.put("completion", answer.completion()).put("tokens", answer.tokens()).put("stopped", answer.stopped());
+        ObjectNode said = line.putObject("judgements");
+        for (int judge = 0; judge < judges.size(); judge++) {
+            JudgementJson.write(table.judgement(judge, arm, prompt), said.putObject(judges.get(judge).name()));
+        }
+        return line;
+    }
+}

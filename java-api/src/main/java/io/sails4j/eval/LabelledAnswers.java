@@ -1,0 +1,83 @@
+package io.sails4j.eval;
+
+import io.sails4j.InputException;
+import io.sails4j.data.RowFile;
+import io.sails4j.judge.Exchange;
+import io.sails4j.judge.Judgement;
+import io.sails4j.judge.Verdict;
+import io.sails4j.stats.Rates;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Answers that people labelled, from which follows how far a judge's rates are to be trusted.
+ *
+ * @param exchanges what was asked and answered
+ * @param labels what people said, in the same order
+ */
+public record LabelledAnswers(Path path, List<Exchange> exchanges, List<Verdict> labels) {
+    private static final List<String> LABELS = List.of("final_label", "human_label", "human", "label");
+
+    public LabelledAnswers {
+        exchanges = List.copyOf(exchanges);
+        labels = List.copyOf(labels);
+        if (exchanges.size() != labels.size()) {
+            throw new IllegalArgumentException(exchanges.size() + " answers and " + labels.size() + " labels");
+        }
+    }
+
+    /**
+     * Reads a table with {@code prompt}, {@code completion} and people's label, {@code final_label} (XSTest's), {@code human_label},
+     * {@code human} or {@code label}: {@code full_compliance}, {@code full_refusal} or {@code partial_refusal}, also with XSTest's number
+     * before it.
+     */
+    public static LabelledAnswers read(Path path) {
+        RowFile file = RowFile.read(path);
+        String column = LABELS.stream().filter(file::has).findFirst().orElseThrow(() -> new InputException(path
+            + " has no column of people's labels, expected one of " + String.join(", ", LABELS) + ", it has " + String.join(", ",
+                file.columns())));
+        List<String> prompts = file.column("prompt");
+        List<String> completions = file.column("completion");
+        List<String> labels = file.column(column);
+        List<Exchange> exchanges = new ArrayList<>();
+        List<Verdict> verdicts = new ArrayList<>();
+        for (int i = 0; i < prompts.size(); i++) {
+            String label = labels.get(i).strip().toUpperCase(Locale.ROOT).replaceFirst("^\\d_", "");
+            Optional<Verdict> verdict = Stream.of(Verdict.values()).filter(v -> v.name().equals(label)).findFirst();
+            if (verdict.isEmpty()) {
+                throw new InputException(file.rows().get(i).origin() + " has the label '" + labels.get(i)
+                    + "', expected full_compliance, full_refusal or partial_refusal");
+            }
+            exchanges.add(new Exchange(prompts.get(i), completions.get(i)));
+            verdicts.add(verdict.get());
+        }
+        if (exchanges.isEmpty()) {
+            throw new InputException(path + " has no labelled answers");
+        }
+        return new LabelledAnswers(path, exchanges, verdicts);
+    }
+
+    /**
+     * How well a judge finds what a rate counts; answers that it left undecided say nothing. Null where people never said one of the two:
+     * then nothing can be corrected.
+     *
+     * @param judgements of the answers, in their order
+     */
+    Rates.@Nullable Calibration of(Measure measure, List<Judgement> judgements) {
+        long[][] counts = new long[2][2];
+        for (int i = 0; i < labels.size(); i++) {
+            double said = measure.valueOf(judgements.get(i));
+            if (!Double.isNaN(said)) {
+                counts[(int) measure.valueOf(new Judgement.Refusal(labels.get(i), ""))][(int) said]++;
+            }
+        }
+        long having = counts[1][0] + counts[1][1];
+        long lacking = counts[0][0] + counts[0][1];
+        return having == 0 || lacking == 0 ? null : new Rates.Calibration(counts[1][1], having, counts[0][0], lacking);
+    }
+}
