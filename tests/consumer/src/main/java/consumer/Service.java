@@ -108,7 +108,8 @@ public final class Service {
         }
         seen.add(closeUnderLoad());
         hostLine();
-        require(log.list.stream().filter(event -> event.getLoggerName().equals("host")).count() == 2, "a line of the host's log is missing");
+        long hosts = log.list.stream().filter(event -> event.getLoggerName().equals("host")).count();
+        require(hosts == 2, "the host's log has " + hosts + " of its two lines");
         requireSame(before, "an engine or a model");
         seen.add("host: its log and the system properties as they were");
     }
@@ -118,7 +119,7 @@ public final class Service {
         Properties now = (Properties) System.getProperties().clone();
         require(now.keySet().containsAll(before.keySet()), what + " has cleared system properties");
         now.entrySet().removeAll(before.entrySet());
-        now.keySet().removeIf(name -> name.toString().startsWith("jna.") || name.equals("jnidispatch.path") || name.equals("user.timezone"));
+        now.keySet().removeIf(name -> name.toString().startsWith("jna.") || Set.of("jnidispatch.path", "user.timezone").contains(name));
         require(now.isEmpty(), what + " has changed system properties: " + now);
     }
 
