@@ -122,7 +122,7 @@ public final class ParityTable {
         return count() == 0 ? List.of(title + ": nothing was compared") : List.copyOf(failures);
     }
 
-    /** The table for people, a line a file with its worst tensor; the ratio is to the error of PyTorch in float32, where that is recorded. */
+    /** The table for people, a line a file with its worst tensor; the ratio is to PyTorch's error in float32, where that is recorded. */
     public String text() {
         int width = rows.keySet().stream().mapToInt(String::length).max().orElse(4);
         StringBuilder text = new StringBuilder(title).append('\n');
