@@ -1,5 +1,4 @@
 // A small f32 matrix product on packed panels: c [m, n] (+)= a [m, k] b [k, n], n a multiple of kWidth, rows of b and c padded.
-// Sums of kSumDepth products are added up in c: roundings of sqrt(kSumDepth / 2 + k / kSumDepth / 2) units instead of sqrt(k / 2).
 #pragma once
 
 #include "cpu/isa/simd.h"
@@ -12,25 +11,22 @@ constexpr int kTileRows = 6, kTileVectors = 4;  // 24 of 32 registers accumulate
 #else
 constexpr int kTileRows = 6, kTileVectors = 2;  // 12 of 16
 #endif
-constexpr int64_t kSumDepth = 32;
 
 template <int R, int V>
 inline void gemm_tile(float *c, int64_t ldc, const float *a, int64_t lda, const float *b, int64_t ldb, int64_t k, bool accumulate) {
-  for (int64_t from = 0; from < k || from == 0; from += kSumDepth) {
-    const int64_t to = from + kSumDepth < k ? from + kSumDepth : k;
-    vf sum[R][V] = {};
-    for (int64_t p = from; p < to; p++) {
-      vf row[V];
-      for (int v = 0; v < V; v++) row[v] = load(b + p * ldb + v * kWidth);
-      for (int r = 0; r < R; r++)
-        for (int v = 0; v < V; v++) sum[r][v] += row[v] * a[r * lda + p];
-    }
+  vf sum[R][V] = {};
+  for (int64_t p = 0; p < k; p++) {
+    vf row[V];
+    for (int v = 0; v < V; v++) row[v] = load(b + p * ldb + v * kWidth);
     for (int r = 0; r < R; r++)
-      for (int v = 0; v < V; v++) {
-        float *place = c + r * ldc + v * kWidth;
-        store(place, accumulate || from > 0 ? load(place) + sum[r][v] : sum[r][v]);
-      }
+      for (int v = 0; v < V; v++) sum[r][v] += row[v] * a[r * lda + p];
   }
+  // Added last: sums of sums round less than one long chain.
+  for (int r = 0; r < R; r++)
+    for (int v = 0; v < V; v++) {
+      float *to = c + r * ldc + v * kWidth;
+      store(to, accumulate ? load(to) + sum[r][v] : sum[r][v]);
+    }
 }
 
 template <int V>
