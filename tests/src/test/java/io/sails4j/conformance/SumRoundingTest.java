@@ -8,13 +8,13 @@ import io.sails4j.ops.MatmulShape;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.TensorArena;
 import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * Long sums in f32 keep their digits: rounding adds up like a random walk, of sqrt(k / 2) = 45 roundings for 4096 products in one
- * accumulator (22 units of 2^-24, where a rounding is half of one), and of less in sums of sums. Gradients of whole models, whose small
- * entries decide AdamW's first steps, have about the same errors.
+ * accumulator (19 units of 2^-24 were seen), and of less in sums of sums: 10 in oneDNN's, 5 in ours.
  */
 class SumRoundingTest {
     private static final int ROWS = 40;
@@ -22,8 +22,8 @@ class SumRoundingTest {
     private static final int DEPTH = 4096;
 
     @ParameterizedTest
-    @CsvSource({"cpu,", "cpu,matmul=own", "emulator,"})
-    void longSumsRoundLikeSumsOfSums(String backend, String options) {
+    @CsvSource({"cpu,,11", "cpu,matmul=own,8", "emulator,,8"})
+    void longSumsRoundLikeSumsOfSums(String backend, @Nullable String options, double limit) {
         SplittableRandom random = new SplittableRandom(11);
         float[] a = drawn(random, ROWS * DEPTH);
         float[] b = drawn(random, COLUMNS * DEPTH);
@@ -49,7 +49,7 @@ class SumRoundingTest {
             }
         }
         double units = Math.sqrt(errors / squares) / Sum.EPS;
-        assertThat(units).isLessThan(11);
+        assertThat(units).isLessThan(limit);
     }
 
     private static float[] drawn(SplittableRandom random, int n) {
