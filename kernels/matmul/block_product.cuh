@@ -2,15 +2,15 @@
 // head.
 //
 //   TensorCoreTile  bf16: cp.async into kStages buffers, ldmatrix, mma.sync m16n8k16, f32 accumulators (sm_80 and later)
-//   SimtTile        f32: register tiles of kThreadRows x kThreadCols, every product and sum in f32
+//   SimtTile        f32: register tiles of kThreadRows x kThreadCols, every product and sum in f32, sums of kDepth products added up
 //
 // op(a) [m, k]: stored [m, k] (row stride lda), or [k, m] where transpose_a; op(b) [k, n]: stored [k, n] (ldb), or [n, k] where
 // transpose_b.
 // Any size and stride: elements outside count as zeros and are not read. Rows of 16-byte aligned bf16 go by cp.async, others element by
 // element.
-// Each sum runs over k in rising order in one accumulator, so that a tile gives the same bits wherever it is computed.
+// Each sum runs over k in rising order, in bf16 in one accumulator, so that a tile gives the same bits wherever it is computed.
 //
-// A tile class has kRows, kCols, kThreads, kSharedBytes and
+// A tile class has kRows, kCols, kThreads, kBlocks (of which a multiprocessor's registers hold so many), kSharedBytes and
 //   run(operands, row, col, k_begin, k_end, shared)   all threads; may be called again after the tile has been used
 //   visit(f)                                          f(row_in_tile, col_in_tile, value) for each element that this thread holds
 //   stage(tile)                                       all threads: writes the tile to shared memory, f32 [kRows][kStageStride]
@@ -67,7 +67,7 @@ template <int kTileRows, int kTileCols, int kWarpsM, int kWarpsN, int kStages, b
 struct TensorCoreTile {
   using Element = bf16;
   static constexpr int kRows = kTileRows, kCols = kTileCols, kDepth = 32;
-  static constexpr int kThreads = kWarpsM * kWarpsN * kWarp;
+  static constexpr int kThreads = kWarpsM * kWarpsN * kWarp, kBlocks = 512 / kThreads;
   static constexpr int kWarpRows = kRows / kWarpsM, kWarpCols = kCols / kWarpsN;
   static constexpr int kFragmentsM = kWarpRows / 16, kFragmentsN = kWarpCols / 8;
   // 8 elements more than a row: the 8 rows of an ldmatrix fall into different banks.
@@ -177,46 +177,48 @@ struct TensorCoreTile {
   }
 };
 
+// A sum of n roundings grows like sqrt(n / 2) in one accumulator. In sums of kDepth = 16 products that are added up it is sqrt(kDepth / 2)
+// and sqrt(n / kDepth / 2), added in squares, half of it at n = 64 and a quarter at 2304, for a second set of accumulators. That leaves
+// registers for one large block a multiprocessor, which therefore fetches the next step while it multiplies.
 template <int kTileRows, int kTileCols, int kThreadRows, int kThreadCols, bool kTransposeA, bool kTransposeB>
 struct SimtTile {
   using Element = float;
   static constexpr int kRows = kTileRows, kCols = kTileCols, kDepth = 16;
   static constexpr int kThreadsM = kRows / kThreadRows, kThreadsN = kCols / kThreadCols, kThreads = kThreadsM * kThreadsN;
+  static constexpr int kBlocks = kThreads >= 256 ? 1 : 512 / kThreads;
+  static constexpr bool kAhead = kBlocks == 1;
   // Both operands lie [k][row or column] in shared memory; one element more keeps a transposing store off one bank.
   static constexpr int kStrideA = kRows + 1, kStrideB = kCols + 1;
   static constexpr int kElementsA = kDepth * kStrideA, kElementsB = kDepth * kStrideB;
   static constexpr int kStageStride = kCols + 4;
   static constexpr int kPipelineBytes = (kElementsA + kElementsB) * 4, kStageBytes = kRows * kStageStride * 4;
   static constexpr int kSharedBytes = kPipelineBytes > kStageBytes ? kPipelineBytes : kStageBytes;
+  static constexpr int kFetchedA = kRows * kDepth / kThreads, kFetchedB = kCols * kDepth / kThreads;
+  static_assert(kRows * kDepth % kThreads == 0 && kCols * kDepth % kThreads == 0, "a step is shared out evenly");
 
   float acc[kThreadRows][kThreadCols];
 
   __device__ __forceinline__ void run(const MatmulOperands<float> &p, int64_t row, int64_t col, int64_t k_begin, int64_t k_end,
                                       void *shared) {
     float *a = static_cast<float *>(shared), *b = a + kElementsA;
-    const int tm = threadIdx.x / kThreadsN, tn = threadIdx.x % kThreadsN;
 #pragma unroll
     for (int i = 0; i < kThreadRows; i++)
 #pragma unroll
       for (int j = 0; j < kThreadCols; j++) acc[i][j] = 0.0f;
+    float next_a[kFetchedA], next_b[kFetchedB];
+    const auto fetch_step = [&](int64_t k) {
+      fetch<kRows, kTransposeA>(next_a, p.a, p.m, k_end, p.lda, row, k);
+      fetch<kCols, !kTransposeB>(next_b, p.b, p.n, k_end, p.ldb, col, k);
+    };
+    if (kAhead) fetch_step(k_begin);
     for (int64_t k = k_begin; k < k_end; k += kDepth) {
+      if (!kAhead) fetch_step(k);
       __syncthreads();
-      load<kRows, kStrideA, kTransposeA>(a, p.a, p.m, k_end, p.lda, row, k);
-      load<kCols, kStrideB, !kTransposeB>(b, p.b, p.n, k_end, p.ldb, col, k);
+      put<kRows, kStrideA, kTransposeA>(a, next_a);
+      put<kCols, kStrideB, !kTransposeB>(b, next_b);
       __syncthreads();
-#pragma unroll
-      for (int d = 0; d < kDepth; d++) {
-        float fa[kThreadRows], fb[kThreadCols];
-        // Rows and columns of a thread are kThreadsM and kThreadsN apart: neighbours read neighbouring words.
-#pragma unroll
-        for (int i = 0; i < kThreadRows; i++) fa[i] = a[d * kStrideA + tm + i * kThreadsM];
-#pragma unroll
-        for (int j = 0; j < kThreadCols; j++) fb[j] = b[d * kStrideB + tn + j * kThreadsN];
-#pragma unroll
-        for (int i = 0; i < kThreadRows; i++)
-#pragma unroll
-          for (int j = 0; j < kThreadCols; j++) acc[i][j] = fmaf(fa[i], fb[j], acc[i][j]);
-      }
+      if (kAhead) fetch_step(k + kDepth);
+      multiply(a, b);
     }
   }
 
@@ -236,16 +238,49 @@ struct SimtTile {
   }
 
  private:
-  // shared[k][i] = element (first + i, k) of the operand, stored [k, extent] where kDepthMajor, else [extent, k].
-  template <int kExtent, int kStride, bool kDepthMajor>
-  __device__ __forceinline__ static void load(float *shared, const float *matrix, int64_t extent, int64_t k_end, int64_t ld, int64_t first,
-                                              int64_t k) {
+  __device__ __forceinline__ void multiply(const float *a, const float *b) {
+    const int tm = threadIdx.x / kThreadsN, tn = threadIdx.x % kThreadsN;
+    float part[kThreadRows][kThreadCols] = {};
 #pragma unroll 4
-    for (int e = threadIdx.x; e < kExtent * kDepth; e += kThreads) {
+    for (int d = 0; d < kDepth; d++) {
+      float fa[kThreadRows], fb[kThreadCols];
+      // Rows and columns of a thread are kThreadsM and kThreadsN apart: neighbours read neighbouring words.
+#pragma unroll
+      for (int i = 0; i < kThreadRows; i++) fa[i] = a[d * kStrideA + tm + i * kThreadsM];
+#pragma unroll
+      for (int j = 0; j < kThreadCols; j++) fb[j] = b[d * kStrideB + tn + j * kThreadsN];
+#pragma unroll
+      for (int i = 0; i < kThreadRows; i++)
+#pragma unroll
+        for (int j = 0; j < kThreadCols; j++) part[i][j] = fmaf(fa[i], fb[j], part[i][j]);
+    }
+#pragma unroll
+    for (int i = 0; i < kThreadRows; i++)
+#pragma unroll
+      for (int j = 0; j < kThreadCols; j++) acc[i][j] += part[i][j];
+  }
+
+  // This thread's elements (first + i, k + d) of the operand, stored [k, extent] where kDepthMajor, else [extent, k]; 0 outside.
+  template <int kExtent, bool kDepthMajor, int kCount>
+  __device__ __forceinline__ static void fetch(float (&values)[kCount], const float *matrix, int64_t extent, int64_t k_end, int64_t ld,
+                                               int64_t first, int64_t k) {
+#pragma unroll
+    for (int l = 0; l < kCount; l++) {
+      const int e = l * kThreads + static_cast<int>(threadIdx.x);
       const int i = kDepthMajor ? e % kExtent : e / kDepth, d = kDepthMajor ? e / kExtent : e % kDepth;
       const bool inside = first + i < extent && k + d < k_end;
       const int64_t at = kDepthMajor ? (k + d) * ld + first + i : (first + i) * ld + k + d;
-      shared[d * kStride + i] = inside ? matrix[at] : 0.0f;
+      values[l] = inside ? matrix[at] : 0.0f;
+    }
+  }
+  // shared[d][i] = what fetch gave.
+  template <int kExtent, int kStride, bool kDepthMajor, int kCount>
+  __device__ __forceinline__ static void put(float *shared, const float (&values)[kCount]) {
+#pragma unroll
+    for (int l = 0; l < kCount; l++) {
+      const int e = l * kThreads + static_cast<int>(threadIdx.x);
+      const int i = kDepthMajor ? e % kExtent : e / kDepth, d = kDepthMajor ? e / kExtent : e % kDepth;
+      shared[d * kStride + i] = values[l];
     }
   }
 };

@@ -107,8 +107,8 @@ __device__ __forceinline__ void add_low_rank(Tile &tile, const LowRank &p, int64
 }
 
 template <class Tile, typename C>
-// The second bound makes ptxas use the registers that two large or four small blocks leave each thread.
-__global__ void __launch_bounds__(Tile::kThreads, 512 / Tile::kThreads)
+// The second bound makes ptxas use the registers that so many blocks leave each thread.
+__global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     matmul_tiles(MatmulEpilogue<C> out, LowRank low_rank, float *partial, MatmulOperands<typename Tile::Element> p, int64_t k_per_part,
                  const int32_t *m_limit) {
   SAILS_DYNAMIC_SHARED(uint8_t, shared);

@@ -206,6 +206,8 @@ struct SkinnyTile<float, kTransposeX, kWidth> {
  private:
   __device__ __forceinline__ void multiply(const float *x, const float *w) {
     constexpr int kDepth = Ring::kDepth, kStrideX = Ring::kStrideX, kStrideW = Ring::kStrideW;
+    // Sums of kDepth products, added up: fewer roundings than one long sum (matmul/block_product.cuh).
+    float part[kThreadRows][kThreadCols] = {};
 #pragma unroll 1
     for (int d = 0; d < kDepth; d += 4) {
       float fx[4][kThreadRows];
@@ -238,9 +240,13 @@ struct SkinnyTile<float, kTransposeX, kWidth> {
 #pragma unroll
         for (int i = 0; i < kThreadRows; i++)
 #pragma unroll
-          for (int j = 0; j < kThreadCols; j++) acc[i][j] = fmaf(fx[e][i], fw[j], acc[i][j]);
+          for (int j = 0; j < kThreadCols; j++) part[i][j] = fmaf(fx[e][i], fw[j], part[i][j]);
       }
     }
+#pragma unroll
+    for (int i = 0; i < kThreadRows; i++)
+#pragma unroll
+      for (int j = 0; j < kThreadCols; j++) acc[i][j] += part[i][j];
   }
 };
 
@@ -332,8 +338,14 @@ __device__ __forceinline__ int skinny_product_of(const SkinnySet &set, int64_t b
   return i;
 }
 
+// Blocks of which a multiprocessor's registers hold so many: in f32 there are two sets of accumulators.
+template <typename T, int kWidth>
+constexpr int kSkinnyBlocks = kWidth == 64                     ? 2
+                              : kWidth == 32 && sizeof(T) == 4 ? 3
+                                                               : 4;
+
 template <typename T, bool kTransposeX, int kWidth>
-__global__ void __launch_bounds__(kSkinnyThreads, kWidth == 64 ? 2 : 4) skinny_products(const __grid_constant__ SkinnySet set) {
+__global__ void __launch_bounds__(kSkinnyThreads, kSkinnyBlocks<T, kWidth>) skinny_products(const __grid_constant__ SkinnySet set) {
   using Tile = SkinnyTile<T, kTransposeX, kWidth>;
   SAILS_DYNAMIC_SHARED(uint8_t, shared);
   const SkinnyProduct &p = set.product[skinny_product_of<&SkinnyProduct::first_block>(set, blockIdx.x)];

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A user's project outside the repository: it names the library by its coordinates alone, compiles with every warning an error, and runs,
-# on the class path and on the module path. Called by Maven:
+# on the class path and on the module path, and as a service with threads and a log of its own. Called by Maven:
 #   consumer-test.sh <working directory> <library's jar> <local Maven repository> <versions of the compiler, dependency and install
 #   plugins...>
 # The local repository is read through links, so that nothing is installed into it.
@@ -38,10 +38,16 @@ cd "$project"
   -Dmdep.outputFile="$work/classpath"
 classpath=$(cat "$work/classpath")
 # -Werror with -Xlint:all, which the property of one argument cannot say.
-"$JAVA_HOME/bin/javac" -Xlint:all -Werror -d "$work/classes" -cp "$classpath" src/main/java/consumer/Consumer.java
+"$JAVA_HOME/bin/javac" -Xlint:all -Werror -d "$work/classes" -cp "$classpath" src/main/java/consumer/*.java
+# Which log there is, is the host's to say: logback, in this project's pom.
+if [[ $classpath =~ slf4j-(nop|simple|jdk14|reload4j) ]]; then
+  echo "consumer: the library brings $(basename "${BASH_REMATCH[0]}"), expected none of slf4j's providers" >&2
+  exit 1
+fi
 on_class_path=$("$JAVA_HOME/bin/java" --enable-native-access=ALL-UNNAMED -cp "target/classes:$classpath" consumer.Consumer)
 on_module_path=$("$JAVA_HOME/bin/java" --enable-native-access=io.sails4j --module-path "$classpath" --add-modules io.sails4j \
   -cp target/classes consumer.Consumer)
 echo "consumer: $on_class_path; $on_module_path"
 [ "$on_class_path" = "tokens 6, features active, module null" ]
 [ "$on_module_path" = "tokens 6, features active, module io.sails4j" ]
+"$JAVA_HOME/bin/java" --enable-native-access=ALL-UNNAMED -cp "target/classes:$classpath" consumer.Service

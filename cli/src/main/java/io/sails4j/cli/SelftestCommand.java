@@ -1,5 +1,6 @@
 package io.sails4j.cli;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.NativeException;
 import io.sails4j.conformance.CaseResult;
@@ -91,7 +92,7 @@ final class SelftestCommand implements Callable<Integer> {
     }
 
     private static int comparisons(List<ParityTable> tables) {
-        return tables.stream().mapToInt(ParityTable::comparisons).sum();
+        return tables.stream().mapToInt(ParityTable::count).sum();
     }
 
     private void printText(String text) {
@@ -105,7 +106,18 @@ final class SelftestCommand implements Callable<Integer> {
         json.put("device", engine.device().describe()).put("cases", cases.size()).put("failed", failed(cases));
         if (tables != null) {
             json.put("reference_comparisons", comparisons(tables)).put("reference_failed", apart);
+            ArrayNode errors = json.putArray("reference_errors");
+            tables.forEach(table -> table.comparisons().forEach(one -> add(errors.addObject(), one)));
         }
         common.printText(json + "\n");
+    }
+
+    /** What must be equal has no limit, and what PyTorch has no error of has no ratio. */
+    private static void add(ObjectNode json, ParityTable.Comparison one) {
+        json.put("file", one.file()).put("tensor", one.tensor()).put("error", one.error()).put("limit", one.budget().limit())
+            .put("ok", one.ok());
+        if (one.budget().float32Error() > 0) {
+            json.put("float32_error", one.budget().float32Error()).put("ratio", one.ratio());
+        }
     }
 }

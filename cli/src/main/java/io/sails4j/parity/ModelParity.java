@@ -75,12 +75,11 @@ final class ModelParity {
             merged();
         }
 
-        private double limit(String file, String tensor, boolean gradient) {
-            double floor = 3 * reference.floatError(file, tensor);
+        private Budget budget(String file, String tensor, boolean gradient) {
             if (dtype == DType.F32) {
-                return Math.max(gradient ? 1e-4 : 1e-5, floor);
+                return reference.budget(file, tensor, gradient ? 1e-4 : 1e-5);
             }
-            return gradient ? 3 * torchBfloat16Error(tensor) : 2e-2;
+            return Budget.stated(gradient ? 3 * torchBfloat16Error(tensor) : 2e-2);
         }
 
         /** PyTorch's own error in bfloat16 on the adapter's gradients; its worst one for gradients that it did not record. */
@@ -119,7 +118,7 @@ final class ModelParity {
                     && found.shape().dim(1) == batch.length();
                 boolean gradient = !prefix.isEmpty() || name.startsWith("grad.");
                 table.compare(file, name, found.toFloatArray(), stored.getValue(), perToken ? batch.segments() : null,
-                    limit(file, name, gradient));
+                    budget(file, name, gradient));
             }
         }
 
@@ -128,7 +127,7 @@ final class ModelParity {
             if (reference.has(file)) {
                 TokenBatch batch = BatchFile.read(reference.path(file));
                 table.compare(file, "logits", logits(session, batch), Reference.tensor(reference.load(file), "logits"), batch.segments(),
-                    limit(file, "logits", false));
+                    budget(file, "logits", false));
                 // Positions derived from the mask must be those that are stored.
                 TokenBatch t = batch;
                 int[] derived = TokenBatch.of(t.batch(), t.length(), t.inputIds(), t.segments()).positionIds();
@@ -166,7 +165,7 @@ final class ModelParity {
                 LoraMerge.apply(weights, adapter.modules(), engine);
                 TokenBatch batch = BatchFile.read(reference.path(files.expected() + "/forward.safetensors"));
                 table.compare(file, "merged_logits", logits(session, batch), Reference.tensor(reference.load(file), "merged_logits"),
-                    batch.segments(), limit(file, "merged_logits", false));
+                    batch.segments(), budget(file, "merged_logits", false));
             }
         }
 
@@ -186,7 +185,7 @@ final class ModelParity {
             for (int step = 0; step < ids.length; step++) {
                 float[] expectedRow = Arrays.copyOfRange(expectedLogits, step * vocab, (step + 1) * vocab);
                 table.compare(file, which + ".logits[" + step + "]", logits.get(step), HostTensor.ofFloats(expectedRow, vocab), null,
-                    limit(file, which + ".logits", false));
+                    budget(file, which + ".logits", false));
                 if (ids[step] != expectedIds[step]) {
                     // A run in low precision may turn off where two logits are closer than its error; what follows has another prefix.
                     double worst = 0;

@@ -15,9 +15,27 @@ public final class ParityTable {
     private final String title;
     private final Map<String, Row> rows = new LinkedHashMap<>();
     private final List<String> failures = new ArrayList<>();
-    private int comparisons;
+    private final List<Comparison> comparisons = new ArrayList<>();
+    private int unfit;
 
-    private record Row(String tensor, double error, double limit, int count) {
+    private record Row(Comparison worst, int count) {
+    }
+
+    /**
+     * One figure against its budget.
+     *
+     * @param error how far the result was from the stored one
+     */
+    public record Comparison(String file, String tensor, double error, Budget budget) {
+        /** Whether the error is a number within the budget. */
+        public boolean ok() {
+            return error <= budget.limit();
+        }
+
+        /** The error in units of PyTorch's own in float32; NaN where that is not recorded, or nothing. */
+        public double ratio() {
+            return budget.float32Error() == 0 ? Double.NaN : error / budget.float32Error();
+        }
     }
 
     public ParityTable(String title) {
@@ -26,6 +44,11 @@ public final class ParityTable {
 
     /** Relative Frobenius error against a limit; only positions with mask 1 count, where a mask is given. */
     public void compare(String file, String name, float[] actual, HostTensor expected, int @Nullable [] mask, double limit) {
+        compare(file, name, actual, expected, mask, Budget.stated(limit));
+    }
+
+    /** The same where it is known how far PyTorch was. */
+    public void compare(String file, String name, float[] actual, HostTensor expected, int @Nullable [] mask, Budget budget) {
         float[] stored = expected.toFloatArray();
         if (actual.length != stored.length) {
             fail(file, name, "has " + actual.length + " elements, expected " + stored.length);
@@ -42,19 +65,28 @@ public final class ParityTable {
             difference += d * d;
             norm += (double) stored[i] * stored[i];
         }
-        check(file, name, norm == 0 ? Math.sqrt(difference) : Math.sqrt(difference / norm), limit);
+        check(file, name, norm == 0 ? Math.sqrt(difference) : Math.sqrt(difference / norm), budget);
     }
 
     /** Any error figure against its limit. */
     public void check(String file, String name, double error, double limit) {
-        comparisons++;
-        Row row = rows.get(file);
-        int count = row == null ? 1 : row.count() + 1;
-        rows.put(file, row == null || !(error / limit <= row.error() / row.limit()) ? new Row(name, error, limit, count)
-            : new Row(row.tensor(), row.error(), row.limit(), count));
-        if (!(error <= limit)) {
-            failures.add(String.format(Locale.ROOT, "%s %s: error %.3g, limit %.3g", file, name, error, limit));
+        check(file, name, error, Budget.stated(limit));
+    }
+
+    private void check(String file, String name, double error, Budget budget) {
+        Comparison comparison = new Comparison(file, name, error, budget);
+        comparisons.add(comparison);
+        rows.merge(file, new Row(comparison, 1), (old, one) -> new Row(worse(old.worst(), comparison), old.count() + 1));
+        if (!comparison.ok()) {
+            String beside = budget.float32Error() == 0 ? ""
+                : String.format(Locale.ROOT, ", %.1f times PyTorch's in float32", comparison.ratio());
+            failures.add(String.format(Locale.ROOT, "%s %s: error %.3g, limit %.3g%s", file, name, error, budget.limit(), beside));
         }
+    }
+
+    /** NaN is the worst of all. */
+    private static Comparison worse(Comparison a, Comparison b) {
+        return !(b.error() / b.budget().limit() <= a.error() / a.budget().limit()) ? b : a;
     }
 
     /** Things that must be equal. */
@@ -71,28 +103,38 @@ public final class ParityTable {
     }
 
     public void fail(String file, String name, String what) {
-        comparisons++;
+        unfit++;
         failures.add(file + " " + name + " " + what);
     }
 
-    public int comparisons() {
-        return comparisons;
+    /** How many things were compared. */
+    public int count() {
+        return comparisons.size() + unfit;
+    }
+
+    /** Every figure, in the order of the comparisons; what could not be compared is among {@link #failures} alone. */
+    public List<Comparison> comparisons() {
+        return List.copyOf(comparisons);
     }
 
     /** A sentence for each comparison that was past its limit. */
     public List<String> failures() {
-        return comparisons == 0 ? List.of(title + ": nothing was compared") : List.copyOf(failures);
+        return count() == 0 ? List.of(title + ": nothing was compared") : List.copyOf(failures);
     }
 
-    /** The table for people, a line a file with its worst tensor. */
+    /** The table for people, a line a file with its worst tensor; the ratio is to PyTorch's error in float32, where that is recorded. */
     public String text() {
         int width = rows.keySet().stream().mapToInt(String::length).max().orElse(4);
         StringBuilder text = new StringBuilder(title).append('\n');
         text.append(
-            String.format(Locale.ROOT, "%-" + width + "s  %6s  %10s  %10s  %s%n", "file", "count", "error", "limit", "worst tensor"));
-        rows.forEach((file, row) -> text
-            .append(String.format(Locale.ROOT, "%-" + width + "s  %6d  %10.2e  %10.2e  %s%n", file, row.count(), row.error(),
-                row.limit(), row.tensor())));
+            String.format(Locale.ROOT, "%-" + width + "s  %6s  %10s  %10s  %8s  %s%n", "file", "count", "error", "limit", "/ float32",
+                "worst tensor"));
+        rows.forEach((file, row) -> {
+            Comparison worst = row.worst();
+            String ratio = Double.isNaN(worst.ratio()) ? "-" : String.format(Locale.ROOT, "%.1f", worst.ratio());
+            text.append(String.format(Locale.ROOT, "%-" + width + "s  %6d  %10.2e  %10.2e  %9s  %s%n", file, row.count(), worst.error(),
+                worst.budget().limit(), ratio, worst.tensor()));
+        });
         return text.toString();
     }
 }

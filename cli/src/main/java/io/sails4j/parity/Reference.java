@@ -91,10 +91,14 @@ public final class Reference {
         return names;
     }
 
-    /** How far a float32 PyTorch run was from the stored tensor, 0 if not recorded. */
-    double floatError(String relative, String tensor) {
-        JsonNode entry = file(relative).path("tensors").path(tensor);
-        return entry.path("float32_rel_error").asDouble(0);
+    /** The stated limit beside PyTorch's error in float32 on this tensor. */
+    Budget budget(String relative, String tensor, double stated) {
+        return new Budget(stated, file(relative).path("tensors").path(tensor).path("float32_rel_error").asDouble(0));
+    }
+
+    /** The same of the tensor's change since the start of the training. */
+    Budget budgetOfChange(String relative, String tensor, double stated) {
+        return new Budget(stated, file(relative).path("tensors").path(tensor).path("float32_rel_error_of_change").asDouble(0));
     }
 
     /** All tensors of a stored file, copied to the heap. */

@@ -39,18 +39,19 @@ final class SaeParity {
         SparseCodes codes = sae.encode(x, memory);
         Tensor recon = sae.decode(codes, memory);
         table.compare(directory, "acts", sae.densify(codes, memory).toFloatArray(), Reference.tensor(stored, "acts"), null,
-            limit(directory, "acts", 1e-5));
+            reference.budget(directory, "acts", 1e-5));
         table.equal(directory, "active_count", codes.counts().toIntArray(), Reference.tensor(stored, "active_count").toIntArray());
-        table.compare(directory, "recon", recon.toFloatArray(), Reference.tensor(stored, "recon"), null, limit(directory, "recon", 1e-5));
+        table.compare(directory, "recon", recon.toFloatArray(), Reference.tensor(stored, "recon"), null,
+            reference.budget(directory, "recon", 1e-5));
 
         Tensor gRecon = memory.of(Reference.tensor(stored, "g_recon").toFloatArray(), n, dIn);
         table.compare(directory, "vjp_recon_x", sae.reconstructionBackward(codes, gRecon, memory).toFloatArray(),
             Reference.tensor(stored, "vjp_recon_x"),
-            null, limit(directory, "vjp_recon_x", 1e-4));
+            null, reference.budget(directory, "vjp_recon_x", 1e-4));
         Tensor dValues = memory.of(gathered(Reference.tensor(stored, "g_acts").toFloatArray(), codes, (int) dSae), n, codes.capacity());
         table.compare(directory, "vjp_acts_x", sae.encodeBackward(codes, dValues, memory).toFloatArray(),
             Reference.tensor(stored, "vjp_acts_x"), null,
-            limit(directory, "vjp_acts_x", 1e-4));
+            reference.budget(directory, "vjp_acts_x", 1e-4));
         loss(table, directory, stored, sae, engine, memory, x, codes, recon);
     }
 
@@ -64,16 +65,12 @@ final class SaeParity {
         engine.ops().elementwise().axpby(difference, x, -1, 1);
         double loss = engine.ops().elementwise().sumOfSquares(List.of(difference))[0] / n;
         table.compare(directory, "loss", new float[] {(float) loss}, Reference.tensor(stored, "loss"), null,
-            limit(directory, "loss", 1e-5));
+            reference.budget(directory, "loss", 1e-5));
         engine.ops().elementwise().axpby(difference, difference, 0, 2f / n);
         Tensor dx = sae.reconstructionBackward(codes, difference, memory);
         engine.ops().elementwise().axpby(dx, difference, -1, 1);
         table.compare(directory, "loss_grad_x", dx.toFloatArray(), Reference.tensor(stored, "loss_grad_x"), null,
-            limit(directory, "loss_grad_x", 1e-4));
-    }
-
-    private double limit(String directory, String tensor, double suggested) {
-        return Math.max(suggested, 3 * reference.floatError(directory, tensor));
+            reference.budget(directory, "loss_grad_x", 1e-4));
     }
 
     /** The dense gradient's entries at the active features. */

@@ -78,7 +78,8 @@ final class SubspaceParity {
                         booleans(Reference.tensor(stored, "mask_" + which).toIntArray()), memory);
                 }
                 FeatureScores scores = statistics.scores();
-                table.compare(SCORES, "score_" + name, floats(scores.scores()), Reference.tensor(stored, "score_" + name), null, 1e-5);
+                table.compare(SCORES, "score_" + name, floats(scores.scores()), Reference.tensor(stored, "score_" + name), null,
+                    reference.budget(SCORES, "score_" + name, 1e-5));
                 int[] top = Reference.tensor(stored, "top_" + name).toIntArray();
                 table.equal(SCORES, "top_" + name, scores.top(top.length), top);
             }
@@ -101,18 +102,20 @@ final class SubspaceParity {
                 .forEach(at -> table.equal(PCA, named.getKey() + ".components_at " + at.getKey(),
                     PcaSubspace.of(used, Double.parseDouble(at.getKey()), centre).components(), at.getValue().asInt()));
             table.compare(PCA, named.getKey() + ".singular_values", floats(subspace.singularValues()),
-                Reference.tensor(stored, named.getKey() + ".singular_values"), null, 1e-5);
+                Reference.tensor(stored, named.getKey() + ".singular_values"), null,
+                reference.budget(PCA, named.getKey() + ".singular_values", 1e-5));
             checkProjections(table, engine, PCA, named.getKey(), subspace, stored);
         }
     }
 
     private void checkProjections(ParityTable table, Engine engine, String file, String key, PcaSubspace subspace,
         Map<String, HostTensor> stored) {
-        table.compare(file, key + ".projector", projector(subspace), Reference.tensor(stored, key + ".projector"), null, 1e-5);
+        table.compare(file, key + ".projector", projector(subspace), Reference.tensor(stored, key + ".projector"), null,
+            reference.budget(file, key + ".projector", 1e-5));
         table.compare(file, key + ".projected_lora_A", project(engine, subspace, Reference.tensor(stored, "grad_lora_A"), true),
-            Reference.tensor(stored, key + ".projected_lora_A"), null, 1e-4);
+            Reference.tensor(stored, key + ".projected_lora_A"), null, reference.budget(file, key + ".projected_lora_A", 1e-4));
         table.compare(file, key + ".projected_lora_B", project(engine, subspace, Reference.tensor(stored, "grad_lora_B"), false),
-            Reference.tensor(stored, key + ".projected_lora_B"), null, 1e-4);
+            Reference.tensor(stored, key + ".projected_lora_B"), null, reference.budget(file, key + ".projected_lora_B", 1e-4));
     }
 
     private void angles(ParityTable table) {
@@ -145,15 +148,17 @@ final class SubspaceParity {
             FeatureScores scores = Objects.requireNonNull(new SubspacePipeline(model, files.weights(),
                 new TreeMap<>(Map.of(layer, sae)), options).scores(pairs, (d, t, n) -> {}).get(layer));
             table.compare(CHAIN, "score", floats(scores.scores()), Reference.tensor(stored, "score"), null,
-                Math.max(1e-5, 3 * reference.floatError(CHAIN, "score")));
+                reference.budget(CHAIN, "score", 1e-5));
             int[] top = scores.top(entry.get("top_k").asInt());
             table.equal(CHAIN, "top_ids", top, Reference.tensor(stored, "top_ids").toIntArray());
             float[][] directions = sae.decoderRows(top);
-            table.compare(CHAIN, "directions", flat(directions), Reference.tensor(stored, "directions"), null, 1e-5);
+            table.compare(CHAIN, "directions", flat(directions), Reference.tensor(stored, "directions"), null,
+                reference.budget(CHAIN, "directions", 1e-5));
             for (String kind : List.of("centred", "uncentred")) {
                 PcaSubspace subspace = PcaSubspace.of(directions, entry.get("tau").asDouble(), kind.equals("centred"));
                 table.equal(CHAIN, kind + ".components", subspace.components(), entry.get(kind).get("components").asInt());
-                table.compare(CHAIN, kind + ".projector", projector(subspace), Reference.tensor(stored, kind + ".projector"), null, 1e-5);
+                table.compare(CHAIN, kind + ".projector", projector(subspace), Reference.tensor(stored, kind + ".projector"), null,
+                    reference.budget(CHAIN, kind + ".projector", 1e-5));
                 projectedGradients(table, engine, files, kind + ".projected.", subspace, stored);
             }
         }
@@ -165,7 +170,8 @@ final class SubspaceParity {
         stored.forEach((name, expected) -> {
             if (name.startsWith(prefix)) {
                 HostTensor gradient = Reference.tensor(gradients, "grad." + name.substring(prefix.length()));
-                table.compare(CHAIN, name, project(engine, subspace, gradient, name.endsWith("lora_A.weight")), expected, null, 1e-4);
+                table.compare(CHAIN, name, project(engine, subspace, gradient, name.endsWith("lora_A.weight")), expected, null,
+                    reference.budget(CHAIN, name, 1e-4));
             }
         });
     }
@@ -178,9 +184,10 @@ final class SubspaceParity {
             session.forward(batch, AdapterStack.none(), new ForwardOptions(false, layer, (site, at, value) -> {
                 if (site == Site.LAYER && at == layer) {
                     table.compare(CHAIN, side + ".resid_post", value.toFloatArray(), Reference.tensor(stored, side + ".resid_post"), mask,
-                        1e-5);
+                        reference.budget(CHAIN, side + ".resid_post", 1e-5));
                     float[] acts = sae.densify(sae.encode(value, memory), memory).toFloatArray();
-                    table.compare(CHAIN, side + ".feature_acts", acts, Reference.tensor(stored, side + ".feature_acts"), mask, 1e-5);
+                    table.compare(CHAIN, side + ".feature_acts", acts, Reference.tensor(stored, side + ".feature_acts"), mask,
+                        reference.budget(CHAIN, side + ".feature_acts", 1e-5));
                 }
             })).close();
         }

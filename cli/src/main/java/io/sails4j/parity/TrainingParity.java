@@ -108,9 +108,9 @@ final class TrainingParity {
                 }
                 losses[count] = (float) loss.mean(context, trainable.adapters(), all, Integer.MAX_VALUE);
             }
-            table.compare(file, "losses", losses, Reference.tensor(stored, "losses"), null, limit(file, "losses", 1e-5));
+            table.compare(file, "losses", losses, Reference.tensor(stored, "losses"), null, budget(file, "losses", 1e-5));
             table.compare(file, "grad_norms", norms, Reference.tensor(stored, "grad_norms"), null,
-                dtype == DType.F32 ? limit(file, "grad_norms", 1e-4) : 3 * worstTorchBfloat16());
+                budget(file, "grad_norms", dtype == DType.F32 ? 1e-4 : 3 * worstTorchBfloat16()));
         }
 
         /** Weights after a step, and their change since the start; in BF16 the direction of small entries is rounding's, so only F32. */
@@ -123,12 +123,11 @@ final class TrainingParity {
                 }
                 String name = prefix + parameter.name();
                 float[] found = parameter.value().toFloatArray();
-                table.compare(file, name, found, value, null, limit(file, name, 1e-3));
+                table.compare(file, name, found, value, null, budget(file, name, 1e-3));
                 float[] change = minus(found, Objects.requireNonNull(start.get(parameter.name())));
                 HostTensor storedChange = new HostTensor(DType.F32, value.shape(),
                     MemorySegment.ofArray(minus(value.toFloatArray(), Objects.requireNonNull(start.get(parameter.name())))));
-                double recorded = reference.file(file).path("tensors").path(name).path("float32_rel_error_of_change").asDouble(0);
-                table.compare(file, name + " (change)", change, storedChange, null, Math.max(5e-3, 3 * recorded));
+                table.compare(file, name + " (change)", change, storedChange, null, reference.budgetOfChange(file, name, 5e-3));
             }
         }
 
@@ -227,12 +226,12 @@ final class TrainingParity {
             if (value == null) {
                 table.fail(file, name, "is not in the reference");
             } else {
-                table.compare(file, name, found, value, null, limit(file, name, limit));
+                table.compare(file, name, found, value, null, budget(file, name, limit));
             }
         }
 
-        private double limit(String file, String tensor, double suggested) {
-            return Math.max(dtype == DType.BF16 ? Math.max(suggested, 2e-2) : suggested, 3 * reference.floatError(file, tensor));
+        private Budget budget(String file, String tensor, double stated) {
+            return dtype == DType.F32 ? reference.budget(file, tensor, stated) : Budget.stated(Math.max(stated, 2e-2));
         }
 
         private double torchBfloat16(String module) {

@@ -3,6 +3,7 @@ package io.sails4j.parity;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sails4j.ops.Engine;
+import io.sails4j.tensor.HostTensor;
 import io.sails4j.testing.Backends;
 import java.util.Arrays;
 import java.util.List;
@@ -35,5 +36,23 @@ class ReferenceParityTest {
         assertThat(table.failures()).isEmpty();
         table.check("file", "tensor", 3, 2);
         assertThat(table.failures()).containsExactly("file tensor: error 3.00, limit 2.00");
+    }
+
+    @Test
+    void threeTimesPyTorchsErrorOrTheStatedLimit() {
+        ParityTable table = new ParityTable("budget");
+        HostTensor one = HostTensor.ofFloats(new float[] {1}, 1);
+        // PyTorch is off by 2^-12: 3 * 2^-12 is within, 4 * 2^-12 is past it, and a stated limit that is larger holds instead.
+        table.compare("file", "within", new float[] {1 + 3 * 0x1p-12f}, one, null, new Budget(1e-5, 0x1p-12));
+        table.compare("file", "stated", new float[] {1 + 4 * 0x1p-12f}, one, null, new Budget(1e-2, 0x1p-12));
+        assertThat(table.failures()).isEmpty();
+        table.compare("file", "past", new float[] {1 + 4 * 0x1p-12f}, one, null, new Budget(1e-5, 0x1p-12));
+        assertThat(table.failures())
+            .containsExactly("file past: error 0.000977, limit 0.000732, 4.0 times PyTorch's in float32");
+        assertThat(table.text()).contains("4.0  past");
+        // Where PyTorch was exact, or nothing is recorded, the stated limit holds alone.
+        table.compare("other", "tensor", new float[] {1 + 0x1p-12f}, one, null, new Budget(1e-5, 0));
+        assertThat(table.failures()).last().isEqualTo("other tensor: error 0.000244, limit 1.00e-05");
+        assertThat(table.comparisons()).extracting(ParityTable.Comparison::ok).containsExactly(true, true, false, false);
     }
 }
