@@ -18,7 +18,10 @@ void check_inputs(const AttentionSizes &s, const AttentionInputs &in) {
   require(s.query_offset >= 0, "query_offset is negative");
   require(s.window >= 0, "window is negative");
   require(s.softcap >= 0, "softcap is negative");
-  require(s.n_queries + s.query_offset < (int64_t{1} << 31) && s.n_keys < (int64_t{1} << 31), "more than 2^31 positions");
+  constexpr int64_t kMostPositions = int64_t{1} << 31;
+  require(s.n_queries < kMostPositions && s.query_offset < kMostPositions && s.n_queries + s.query_offset < kMostPositions &&
+              s.n_keys < kMostPositions,
+          "more than 2^31 positions");
   require_tensor(in.q, s.batch * s.n_queries * s.n_heads * s.head_dim, s.dtype, "q");
   require_tensor(in.k, kv, s.dtype, "k");
   require_tensor(in.v, kv, s.dtype, "v");
@@ -63,7 +66,7 @@ int32_t sails_attention_forward(sails_device *device, void *out, float *lse, con
     const int64_t n_out = batch * n_queries * n_heads * head_dim;
     require_tensor(out, n_out, dtype, "out");
     if (lse != nullptr) require_f32(lse, batch * n_heads * n_queries, "lse");
-    if (batch * n_queries * n_heads == 0) return;
+    if (batch * n_queries * n_heads == 0 || (n_out == 0 && lse == nullptr)) return;
     require_workspace(workspace, workspace_bytes, backend::attention_forward_workspace_bytes(*device, sizes));
     backend::attention_forward(*device, {.sizes = sizes, .inputs = inputs, .out = out, .lse = lse}, {workspace, workspace_bytes});
   });

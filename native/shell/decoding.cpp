@@ -35,6 +35,8 @@ int32_t sails_rope_append(sails_device *device, void *q, void *keys, void *value
     require_pointer(q_segment, batch, 4, "q_segment");
     require_pointer(key_position, 1, 4, "key_position");
     if (batch == 0) return;
+    // Heads without elements need no turn; their place in k_segment is written all the same.
+    if (head_dim == 0) n_heads = n_kv_heads = 1;
     backend::rope_append(*device, q, keys, values, k_segment, k, v, table, q_segment, key_position, batch, capacity, n_heads, n_kv_heads,
                          head_dim, dtype);
   });
