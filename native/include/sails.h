@@ -16,7 +16,8 @@
  *   - Tensors are row-major and dense unless a stride is an argument; pointers are device pointers obtained from sails_alloc,
  *     or host pointers where sails_device_host_accessible says so. A pointer may be NULL only where stated, or when its
  *     tensor has no elements. Pointers are aligned to the element size.
- *   - Every size may be 0, except d_model of a head's loss and d_in of an SAE's encoder where they have tokens. Sizes and strides are counted in elements; *_bytes in bytes.
+ *   - Every size may be 0, except head_dim of attention, and d_model of a head's loss and d_in of
+ *     an SAE's encoder where they have tokens. Sizes and strides are counted in elements; *_bytes in bytes.
  *   - Operations are queued in order on the handle's own queue; sails_synchronize and sails_download wait for it. sails_upload returns when
  *   the host
  *     memory has been read and may be changed.

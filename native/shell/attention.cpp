@@ -7,6 +7,8 @@ void check_shape(const AttentionSizes &s) {
   elements({s.batch, s.n_queries, s.n_heads, s.head_dim}, "batch, n_queries, n_heads, head_dim");
   elements({s.batch, s.n_keys, s.n_kv_heads, s.head_dim}, "batch, n_keys, n_kv_heads, head_dim");
   require_f32_or_bf16(s.dtype, "q, k, v");
+  // The variants divide by it.
+  require(s.head_dim > 0, "head_dim is 0");
   require(s.n_kv_heads > 0 && s.n_heads % s.n_kv_heads == 0,
           "n_heads is " + std::to_string(s.n_heads) + ", no multiple of n_kv_heads " + std::to_string(s.n_kv_heads));
 }
@@ -66,7 +68,7 @@ int32_t sails_attention_forward(sails_device *device, void *out, float *lse, con
     const int64_t n_out = batch * n_queries * n_heads * head_dim;
     require_tensor(out, n_out, dtype, "out");
     if (lse != nullptr) require_f32(lse, batch * n_heads * n_queries, "lse");
-    if (batch * n_queries * n_heads == 0 || (n_out == 0 && lse == nullptr)) return;
+    if (batch * n_queries * n_heads == 0) return;
     require_workspace(workspace, workspace_bytes, backend::attention_forward_workspace_bytes(*device, sizes));
     backend::attention_forward(*device, {.sizes = sizes, .inputs = inputs, .out = out, .lse = lse}, {workspace, workspace_bytes});
   });

@@ -63,14 +63,7 @@ enum Parsers {
     SPARSIFY("cfg.json", Parsers::sae),
     CHAT_TEMPLATE("template.jinja", file -> Templates.render(new String(Files.readAllBytes(file), StandardCharsets.UTF_8))),
     /** What passes the checks is used: the library below ends the process where it does not like something. */
-    TOKENIZER("tokenizer.json", file -> {
-        try (Tokenizer tokenizer = Tokenizer.load(file)) {
-            for (String text : TEXTS) {
-                tokenizer.decode(tokenizer.encodeWithBos(text), text.isEmpty());
-            }
-            tokenizer.decode(new int[] {0, 1, 5, 1 << 20, -1}, false);
-        }
-    }),
+    TOKENIZER("tokenizer.json", Parsers::tokenizer),
     CONVERSATION("messages.json", Conversation::read),
     PREFERENCES("pairs.jsonl", PreferenceReader::read),
     TOKEN_PAIRS("pairs.safetensors", TokenPairs::read),
@@ -116,6 +109,15 @@ enum Parsers {
     private static void safetensors(Path file) {
         try (SafetensorsFile tensors = SafetensorsFile.open(file)) {
             tensors.names().forEach(name -> tensors.tensor(name).data().toArray(ValueLayout.JAVA_BYTE));
+        }
+    }
+
+    private static void tokenizer(Path file) {
+        try (Tokenizer tokenizer = Tokenizer.load(file)) {
+            for (String text : TEXTS) {
+                tokenizer.decode(tokenizer.encodeWithBos(text), text.isEmpty());
+            }
+            tokenizer.decode(new int[] {0, 1, 5, 1 << 20, -1}, false);
         }
     }
 

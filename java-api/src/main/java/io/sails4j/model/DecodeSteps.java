@@ -43,8 +43,13 @@ final class DecodeSteps implements AutoCloseable {
         this.memory = new TensorArena(model.engine().device());
         this.scratch = new TensorArena(model.engine().device());
         model.blocks().forEach(block -> blocks.add(block.decoding(adapters)));
-        this.buffers = DecodeBuffers.allocate(model.config(), model.computeDtype(), batch, options.maxNewTokens(), uniforms.length > 0,
-            memory);
+        try {
+            this.buffers = DecodeBuffers.allocate(model.config(), model.computeDtype(), batch, options.maxNewTokens(), uniforms.length > 0,
+                memory);
+        } catch (RuntimeException | Error e) {
+            memory.close();
+            throw e;
+        }
         if (buffers.uniforms() != null) {
             buffers.uniforms().upload(uniforms);
         }

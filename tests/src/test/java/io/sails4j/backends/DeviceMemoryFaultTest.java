@@ -107,7 +107,7 @@ class DeviceMemoryFaultTest {
         Object right = action.get();
         long held = engine.device().allocatedBytes();
         // Many small failures of one kind: a few of the late ones stand for the rest.
-        for (int n = 0, tried = 0;; n += n < 12 ? 1 : 5, tried++) {
+        for (int n = 0, tried = 0;; n += n < 6 ? 1 : 13, tried++) {
             failNext(failAllocation, n);
             NativeException told = catchThrowableOfType(NativeException.class, action::get);
             failNext(failAllocation, -1);
@@ -135,7 +135,7 @@ class DeviceMemoryFaultTest {
         Path real = Path.of(directory, "libsails_cpu.so").toRealPath();
         Path library = temporary.resolve("libsails_cpu.so");
         Process process = new ProcessBuilder(System.getenv().getOrDefault("CC", "gcc"), "-O1", "-shared", "-fPIC", "-I../native/include",
-            "-o", library.toString(), "native/device_memory_faults.c", real.toString(), "-Wl,-rpath," + real.getParent(), "-ldl")
+            "-o", library.toString(), "native/device_memory_faults.c", "-Wl,--no-as-needed", real.toString(), "-Wl,-rpath," + real.getParent(), "-ldl")
             .inheritIO().start();
         assertThat(process.waitFor()).as("compiling native/device_memory_faults.c").isZero();
         return library;

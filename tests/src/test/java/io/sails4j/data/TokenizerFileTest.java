@@ -53,7 +53,7 @@ class TokenizerFileTest {
         "model.merges|[\"a b c\"]|merges[0] is \"a b c\", expected two tokens",
         "model.merges|[[\"qqq\", \"t\"]]|the vocabulary has no 'qqq'",
         "normalizer|{\"type\": \"Precompiled\", \"precompiled_charsmap\": \"AAAA\"}|normalizer has the type \"Precompiled\"",
-        "normalizer|{\"type\": \"Replace\", \"pattern\": {\"Regex\": \"(a*)*b|$\"}}|may search without end",
+        "normalizer|{\"type\": \"Replace\", \"pattern\": {\"Regex\": \"(a*)*b\"}}|may search without end",
         "normalizer|{\"type\": \"Replace\", \"pattern\": {\"String\": \"\"}}|expected {\"String\": a text}",
         "normalizer|{\"type\": \"Sequence\"}|normalizer.normalizers is missing, expected a list",
         "pre_tokenizer|{\"type\": \"FixedLength\", \"length\": 0}|pre_tokenizer has the type",
