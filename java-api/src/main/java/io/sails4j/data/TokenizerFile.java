@@ -84,7 +84,8 @@ final class TokenizerFile {
                 }
             }
             case "Replace", "Split" -> pattern(where + ".pattern", part.path("pattern"));
-            case "Strip" -> require(part.path("start").asInt(-1) >= 0 && part.path("start").asInt() <= 1 && part.path("stop").asInt(-1) == 0,
+            case "Strip" -> require(
+                part.path("start").asInt(-1) >= 0 && part.path("start").asInt() <= 1 && part.path("stop").asInt(-1) == 0,
                 where + " strips " + shown(part.path("start")) + " and " + shown(part.path("stop")) + ", expected start 0 or 1 and stop 0");
             case "TemplateProcessing" -> template(where, part);
             default -> {
@@ -181,7 +182,8 @@ final class TokenizerFile {
             require(contents.add(content.asText()), where + ".content " + shown(content) + " stands in the list twice");
             int id = id(where + ".id", added.get(i).path("id"));
             String owner = byId.putIfAbsent(id, content.asText());
-            require(owner == null || owner.equals(content.asText()), where + " " + shown(content) + " has the id " + id + " of '" + owner + "'");
+            require(owner == null || owner.equals(content.asText()),
+                where + " " + shown(content) + " has the id " + id + " of '" + owner + "'");
             JsonNode known = vocab.path(content.asText());
             require(known.isMissingNode() || known.intValue() == id, where + " " + shown(content) + " has the id " + id
                 + ", and " + known + " in the vocabulary");

@@ -73,7 +73,6 @@ class DeviceMemoryFaultTest {
             assertThat(opened).isPositive();
             assertThat(used).isPositive();
             assertThat(trained).isGreaterThan(used);
-            assertThat(engine.device().allocatedBytes()).isZero();
         } finally {
             if (before == null) {
                 System.clearProperty("sails.library.dir");
@@ -135,7 +134,8 @@ class DeviceMemoryFaultTest {
         Path real = Path.of(directory, "libsails_cpu.so").toRealPath();
         Path library = temporary.resolve("libsails_cpu.so");
         Process process = new ProcessBuilder(System.getenv().getOrDefault("CC", "gcc"), "-O1", "-shared", "-fPIC", "-I../native/include",
-            "-o", library.toString(), "native/device_memory_faults.c", "-Wl,--no-as-needed", real.toString(), "-Wl,-rpath," + real.getParent(), "-ldl")
+            "-o", library.toString(), "native/device_memory_faults.c", "-Wl,--no-as-needed", real.toString(),
+            "-Wl,-rpath," + real.getParent(), "-ldl")
             .inheritIO().start();
         assertThat(process.waitFor()).as("compiling native/device_memory_faults.c").isZero();
         return library;
