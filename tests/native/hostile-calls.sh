@@ -13,7 +13,8 @@ end=$((SECONDS + seconds))
 while [ $SECONDS -lt $end ]; do
   for run in "sails_cpu matmul=own" "sails_cpu isa=generic,matmul=own" "sails_cpu " "sails_emulator kernels=hopper" \
     "sails_emulator kernels=portable,head_mib=1"; do
-    build/asan/sails_hostile_calls_test "build/asan/lib${run%% *}.so" native/include/sails.h --options "${run#* }" --seed "$seed" --steps 4000
+    build/asan/sails_hostile_calls_test "build/asan/lib${run%% *}.so" native/include/sails.h --options "${run#* }" --seed "$seed" \
+      --steps 4000
   done
   seed=$((seed + 1))
 done

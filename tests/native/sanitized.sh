@@ -4,7 +4,7 @@
 # And random legal and illegal calls of the whole C interface, of the emulator, and of the CPU library that is shipped: that one is not
 # built with sanitizers here (three instruction sets take minutes), but its memory is theirs. hostile-calls.sh does both, and for longer.
 # Called by Maven in the phase integration-test:
-#   sanitized.sh <build directory> <unpacked oneDNN directory> <directory of the ordinary libraries> <class path> <seeds of the thread order...>
+#   sanitized.sh <build directory> <unpacked oneDNN directory> <directory of the ordinary libraries> <class path> <seeds...>
 set -euo pipefail
 build_dir=$1
 dnnl_dir=$2
@@ -27,7 +27,8 @@ done
 mkdir -p "$build_dir"
 cmake -S "$root" -B "$build_dir" -DCMAKE_BUILD_TYPE=Release -DSAILS_SANITIZE=ON -DSAILS_CUDA=OFF \
   -DSAILS_DNNL_DIR="$dnnl_dir" >"$build_dir/configure.log" 2>&1 || { cat "$build_dir/configure.log" >&2; exit 1; }
-cmake --build "$build_dir" --parallel "$(nproc)" --target sails_emulator sails_emulator_test sails_hostile_calls_test >"$build_dir/build.log" 2>&1 ||
+cmake --build "$build_dir" --parallel "$(nproc)" --target sails_emulator sails_emulator_test sails_hostile_calls_test \
+  >"$build_dir/build.log" 2>&1 ||
   { cat "$build_dir/build.log" >&2; exit 1; }
 grep -E 'warning:' "$build_dir/build.log" >&2 || true
 

@@ -9,9 +9,9 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Checks a {@code tokenizer.json} before the tokenizers library sees it. That library ends the process at some files (a prefix that is longer
- * than a token, a regular expression that searches without end, parts with numbers out of range), and takes others that would lose text in
- * silence. So a file may have what the tokenizers of Gemma-2 and Llama-3 and their derivatives are made of, and nothing else.
+ * Checks a {@code tokenizer.json} before the tokenizers library sees it. That library ends the process at some files (a prefix that is
+ * longer than a token, a regular expression that searches without end, parts with numbers out of range), and takes others that would lose
+ * text in silence. So a file may have what the tokenizers of Gemma-2 and Llama-3 and their derivatives are made of, and nothing else.
  */
 final class TokenizerFile {
     /** A vocabulary has some hundred thousand tokens; an id is a row of the embedding. */
@@ -23,8 +23,10 @@ final class TokenizerFile {
     private static final Set<String> DECODERS = Set.of("Sequence", "Replace", "ByteFallback", "Fuse", "Strip", "ByteLevel", "Metaspace");
     /** Each reads a text once, whatever it is: those of Llama-3, of Qwen-2 (digits one by one) and of GPT-2. */
     private static final Set<String> EXPRESSIONS = Set.of(
-        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
+            + "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+        "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
+            + "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
         "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+");
 
     private final Path file;
