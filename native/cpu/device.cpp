@@ -61,6 +61,7 @@ Options parse_options(std::string rest) {
     const size_t comma = rest.find(',');
     const std::string option = rest.substr(0, comma);
     rest = comma == std::string::npos ? "" : rest.substr(comma + 1);
+    require(option != "isa=" && option != "matmul=", "option " + option + ": expected a value behind it");
     if (option.compare(0, 4, "isa=") == 0)
       options.isa = option.substr(4);
     else if (option.compare(0, 7, "matmul=") == 0)

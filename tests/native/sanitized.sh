@@ -36,11 +36,11 @@ grep -E 'warning:' "$build_dir/build.log" >&2 || true
 header=$root/native/include/sails.h
 hostile_calls() {
   ASAN_OPTIONS=allocator_may_return_null=1:quarantine_size_mb=64 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
-    "$build_dir/sails_hostile_calls_test" "$1" "$header" --seed "$2" --steps "$3" 2>"$build_dir/hostile.log" ||
+    "$build_dir/sails_hostile_calls_test" "$1" "$header" --seed "$2" --steps "$3" --options "$4" 2>"$build_dir/hostile.log" ||
     { grep -v 'WARNING: AddressSanitizer failed to allocate' "$build_dir/hostile.log" >&2; exit 1; }
 }
-hostile_calls "$libraries/libsails_cpu.so" "$1" 4000
-hostile_calls "$build_dir/libsails_emulator.so" "$1" 300
+hostile_calls "$libraries/libsails_cpu.so" "$1" 4000 matmul=own
+hostile_calls "$build_dir/libsails_emulator.so" "$1" 300 kernels=hopper
 export ASAN_OPTIONS=detect_leaks=0:handle_segv=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 "$build_dir/sails_emulator_test"
 jdk=$("$root/sails" java-home)
