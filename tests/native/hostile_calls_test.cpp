@@ -66,7 +66,7 @@ class Driver {
       } else if (kind < 20) {
         wrong_open();
       } else if (kind < 60) {
-        closed_handle();
+        closed_handle(random_.of(interface_.header));
       } else if (kind < 120) {
         texts();
       } else if (kind < 200) {
@@ -85,6 +85,7 @@ class Driver {
     }
     alarm(0);
     while (!devices_.empty()) close();
+    for (const Function &function : interface_.header) closed_handle(function);
   }
 
   // Every function was taken once and refused once: otherwise the table or this driver says something wrong. A backend that records nothing
@@ -195,9 +196,8 @@ class Driver {
   }
 
   // Any function on NULL or a handle that is closed.
-  void closed_handle() {
+  void closed_handle(const Function &function) {
     sails_device *handle = closed_.empty() || random_.one_in(4) ? nullptr : random_.of(closed_);
-    const Function &function = random_.of(interface_.header);
     if (function.find("device") == nullptr) return;
     Arguments arguments;
     int64_t out = 0;
