@@ -1,6 +1,6 @@
-// Stands before a library of sails.h and lets an allocation of device memory fail, as where a card is full: the calling program asks for
-// it by fail_allocation(n), and the n-th one from then on (0: the next) is asked of the library with a size that it cannot have. Everything else
-// is the library's, which this one is linked to.
+// Stands before a library of sails.h and lets an allocation of device memory fail, as where a card is full. The calling program asks for
+// it by fail_allocation(n): the n-th one from then on (0: the next) is asked of the library with a size that it cannot have. Everything
+// else is the library's, which this one is linked to.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdatomic.h>

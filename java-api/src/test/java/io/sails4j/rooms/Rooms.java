@@ -44,7 +44,8 @@ public final class Rooms {
     }
 
     private static List<List<String>> library() {
-        return List.of(List.of("options", "files", "stats"), List.of("ffi"), List.of("tensor"), List.of("ops", "io"), List.of("config", "hub"),
+        return List.of(List.of("options", "files", "stats"), List.of("ffi"), List.of("tensor"), List.of("ops", "io"),
+            List.of("config", "hub"),
             List.of("model", "sae"),
             List.of("lora", "data", "watch"),
             List.of("train", "trace", "trainable"), List.of("align", "objective"), List.of("loop", "subspace"),
