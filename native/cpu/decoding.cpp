@@ -28,7 +28,7 @@ void rope_append(sails_device &device, void *q, void *keys, void *values, int32_
     const int64_t to = (b * capacity + place) * row;
     rope(device, static_cast<char *>(keys) + to, static_cast<const char *>(k) + b * row, table + b * pairs, 1, n_kv_heads, head_dim, 0,
          dtype);
-    std::memcpy(static_cast<char *>(values) + to, static_cast<const char *>(v) + b * row, static_cast<size_t>(row));
+    if (row > 0) std::memcpy(static_cast<char *>(values) + to, static_cast<const char *>(v) + b * row, static_cast<size_t>(row));
     k_segment[b * capacity + place] = q_segment[b];
   }
 }
@@ -48,10 +48,12 @@ void attention_decode(sails_device &device, const AttentionDecode &p, Workspace 
 
 void decode_advance(sails_device &, int32_t *history, int32_t *positions, int32_t *key_position, int32_t *step, const int32_t *ids,
                     int64_t batch, int64_t n_steps) {
-  if (*step >= 0 && *step < n_steps) std::memcpy(history + *step * batch, ids, static_cast<size_t>(batch) * sizeof(int32_t));
-  for (int64_t b = 0; b < batch; b++) positions[b]++;
-  ++*key_position;
-  ++*step;
+  // Past the largest number comes the smallest, as on a GPU.
+  const auto count_up = [](int32_t &number) { number = static_cast<int32_t>(static_cast<uint32_t>(number) + 1); };
+  if (batch > 0 && *step >= 0 && *step < n_steps) std::memcpy(history + *step * batch, ids, static_cast<size_t>(batch) * sizeof(int32_t));
+  for (int64_t b = 0; b < batch; b++) count_up(positions[b]);
+  count_up(*key_position);
+  count_up(*step);
 }
 
 }  // namespace backend

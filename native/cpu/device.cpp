@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <fstream>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <vector>
 
@@ -60,6 +61,7 @@ Options parse_options(std::string rest) {
     const size_t comma = rest.find(',');
     const std::string option = rest.substr(0, comma);
     rest = comma == std::string::npos ? "" : rest.substr(comma + 1);
+    require(option != "isa=" && option != "matmul=", "option " + option + ": expected a value behind it");
     if (option.compare(0, 4, "isa=") == 0)
       options.isa = option.substr(4);
     else if (option.compare(0, 7, "matmul=") == 0)
@@ -92,6 +94,7 @@ void require_threads(int count) {
   std::condition_variable all_there;
   bool done = false;
   std::string reason;
+  bool no_memory = false;
   try {
     threads.reserve(static_cast<size_t>(count));
     while (static_cast<int>(threads.size()) < count - 1)
@@ -99,6 +102,8 @@ void require_threads(int count) {
         std::unique_lock<std::mutex> lock(mutex);
         all_there.wait(lock, [&] { return done; });
       });
+  } catch (const std::bad_alloc &) {
+    no_memory = true;
   } catch (const std::exception &e) {
     reason = e.what();
   }
@@ -108,6 +113,7 @@ void require_threads(int count) {
   }
   all_there.notify_all();
   for (std::thread &thread : threads) thread.join();
+  if (no_memory) throw std::bad_alloc();
   if (!reason.empty())
     throw Error(SAILS_FAILED, "the system gives " + std::to_string(threads.size() + 1) + " threads of " + std::to_string(count) + " (" +
                                   reason + "): ask for fewer, or raise the limit of processes (ulimit -u, pids.max)");

@@ -27,6 +27,7 @@ class Staging {
   void download(void *host_destination, const void *source, int64_t bytes);
 
  private:
+  Staging(cudaStream_t stream, char *memory) : stream_(stream), memory_(memory) {}
   void wait(int half);
   cudaStream_t stream_;
   int half_ = 0;        // the half that uploads are put into

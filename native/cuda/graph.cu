@@ -19,12 +19,15 @@ namespace backend {
 void graph_begin(sails_device &device) { check(cudaStreamBeginCapture(cuda(device).stream, cudaStreamCaptureModeThreadLocal)); }
 
 std::unique_ptr<sails_graph> graph_end(sails_device &device) {
-  cudaGraph_t recorded = nullptr;
-  check(cudaStreamEndCapture(cuda(device).stream, &recorded));
+  struct Recorded {
+    cudaGraph_t graph = nullptr;
+    ~Recorded() {
+      if (graph != nullptr) (void)cudaGraphDestroy(graph);
+    }
+  } recorded;
+  check(cudaStreamEndCapture(cuda(device).stream, &recorded.graph));
   auto graph = std::make_unique<Graph>();
-  const cudaError_t status = cudaGraphInstantiate(&graph->executable, recorded, 0);
-  (void)cudaGraphDestroy(recorded);
-  check(status);
+  check(cudaGraphInstantiate(&graph->executable, recorded.graph, 0));
   return graph;
 }
 

@@ -11,7 +11,8 @@ constexpr int64_t kStagingHalf = int64_t{8} << 20, kStagingAlignment = 256;
 
 }  // namespace
 
-Staging::Staging(cudaStream_t stream) : stream_(stream) {
+// In two steps: what the second throws finds an object that is destroyed.
+Staging::Staging(cudaStream_t stream) : Staging(stream, nullptr) {
   check(cudaMallocHost(reinterpret_cast<void **>(&memory_), static_cast<size_t>(2 * kStagingHalf)));
   for (cudaEvent_t &event : done_) check(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
 }

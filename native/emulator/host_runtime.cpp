@@ -2,10 +2,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <functional>
+#include <memory>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -88,21 +92,24 @@ struct Runtime {
   void drain(CUstream_st *until) {
     Random random(seed + launches + 17);
     while (!until->queue.empty()) {
-      std::vector<CUstream_st *> ready;
-      for (CUstream_st *stream : streams)
-        if (runnable(stream)) ready.push_back(stream);
-      if (ready.empty()) {
+      const auto ready = std::count_if(streams.begin(), streams.end(), [&](CUstream_st *stream) { return runnable(stream); });
+      if (ready == 0) {
         failure = "the streams wait for events that nobody will record";
         until->queue.clear();
         until->failed = true;
         return;
       }
-      run_head(ready[random.below(static_cast<uint32_t>(ready.size()))]);
+      uint32_t skip = random.below(static_cast<uint32_t>(ready));
+      for (CUstream_st *stream : streams)
+        if (runnable(stream) && skip-- == 0) {
+          run_head(stream);
+          break;
+        }
     }
   }
 
   void drain_all() {
-    for (CUstream_st *stream : std::vector<CUstream_st *>(streams)) drain(stream);
+    for (CUstream_st *stream : streams) drain(stream);
   }
 
   cudaError_t result(CUstream_st *stream) {
@@ -111,15 +118,29 @@ struct Runtime {
     return last = cudaErrorLaunchFailure;
   }
 
-  cudaError_t add(CUstream_st *stream, std::function<void()> run) {
-    if (stream == nullptr) stream = &legacy;
-    if (stream->capture) {
-      stream->capture->nodes.push_back(std::move(run));
+  // What allocates, with the status that CUDA has for it.
+  template <typename Body>
+  cudaError_t allocating(Body &&body) {
+    try {
+      body();
       return cudaSuccess;
+    } catch (const std::bad_alloc &) {
+      return last = cudaErrorMemoryAllocation;
     }
-    stream->queue.push_back({std::move(run), nullptr, 0});
-    if (stream->queue.size() > kMaxQueued) drain(stream);
-    return cudaSuccess;
+  }
+
+  template <typename Run>
+  cudaError_t add(CUstream_st *stream, Run &&run) {
+    if (stream == nullptr) stream = &legacy;
+    const cudaError_t status = allocating([&] {
+      std::function<void()> work(std::forward<Run>(run));
+      if (stream->capture)
+        stream->capture->nodes.push_back(std::move(work));
+      else
+        stream->queue.push_back({std::move(work), nullptr, 0});
+    });
+    if (status == cudaSuccess && stream->queue.size() > kMaxQueued) drain(stream);
+    return status;
   }
 };
 
@@ -305,7 +326,11 @@ cudaError_t cudaMalloc(void **pointer, size_t bytes) {
   if (bytes > total_bytes || r.allocated + bytes > total_bytes) return remember(cudaErrorMemoryAllocation);
   char *memory = sails_emulator::take_memory(bytes);
   if (memory == nullptr) return remember(cudaErrorMemoryAllocation);
-  r.allocations[memory] = {bytes};
+  const cudaError_t status = r.allocating([&] { r.allocations[memory] = {bytes}; });
+  if (status != cudaSuccess) {
+    sails_emulator::give_memory(memory);
+    return status;
+  }
   r.allocated += bytes;
   *pointer = memory;
   return cudaSuccess;
@@ -378,9 +403,12 @@ cudaError_t cudaMemPoolTrimTo(cudaMemPool_t, size_t) { return cudaSuccess; }
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned) {
   Lock lock(runtime().mutex);
-  *stream = new CUstream_st;
-  runtime().streams.push_back(*stream);
-  return cudaSuccess;
+  *stream = nullptr;
+  return runtime().allocating([&] {
+    auto made = std::make_unique<CUstream_st>();
+    runtime().streams.push_back(made.get());
+    *stream = made.release();
+  });
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   auto &r = runtime();
@@ -403,8 +431,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
   auto &r = runtime();
   Lock lock(r.mutex);
   CUstream_st *target = stream == nullptr ? &r.legacy : stream;
-  target->queue.push_back({nullptr, event, event->recorded});
-  return cudaSuccess;
+  return r.allocating([&] { target->queue.push_back({nullptr, event, event->recorded}); });
 }
 cudaError_t cudaDeviceSynchronize() {
   auto &r = runtime();
@@ -420,8 +447,8 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function, void 
   return r.add(stream, [function, argument] { function(argument); });
 }
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned) {
-  *event = new CUevent_st;
-  return cudaSuccess;
+  Lock lock(runtime().mutex);
+  return runtime().allocating([&] { *event = new CUevent_st; });
 }
 cudaError_t cudaEventDestroy(cudaEvent_t event) {
   auto &r = runtime();
@@ -459,8 +486,7 @@ cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode *mode) {
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   Lock lock(runtime().mutex);
   if (stream == nullptr || stream->capture) return remember(cudaErrorStreamCaptureUnsupported);
-  stream->capture = std::make_unique<CUgraph_st>();
-  return cudaSuccess;
+  return runtime().allocating([&] { stream->capture = std::make_unique<CUgraph_st>(); });
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
   Lock lock(runtime().mutex);
@@ -473,8 +499,8 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t stream, cudaStreamCaptureStatus *
   return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *executable, cudaGraph_t graph, unsigned long long) {
-  *executable = new CUgraphExec_st{graph->nodes};
-  return cudaSuccess;
+  Lock lock(runtime().mutex);
+  return runtime().allocating([&] { *executable = std::make_unique<CUgraphExec_st>(CUgraphExec_st{graph->nodes}).release(); });
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   auto &r = runtime();

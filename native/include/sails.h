@@ -4,12 +4,20 @@
  *
  * Contract, for every function:
  *   - The result is a status; 0 (SAILS_OK) is success. The sentence that explains a failure is kept by the device handle
- *     and copied out by sails_device_error.
+ *     and copied out by sails_device_error. A call that is refused has touched no tensor and left the device as it was.
+ *   - A handle that is NULL, closed, or none of this library's is SAILS_INVALID_ARGUMENT, from any thread: it is looked up, never
+ *     looked at, and never given out again. sails_device_close waits for the call that is running; those behind it are refused.
+ *   - Checked: sizes that are negative or whose product is too large, NULL, alignment, the size of a workspace, codes, and numbers in
+ *     tensors that are used as places (ids, rows, targets). The caller's duty: that a pointer is of this device and not yet freed, that as
+ *     much memory lies behind it as the sizes say, that outputs overlap nothing that they may not, and that host arrays have `count`
+ *     elements.
+ *   - Where memory runs out inside of a call it is SAILS_OUT_OF_MEMORY, nothing is left allocated, and the same call may be made again.
  *   - Argument order: handle, outputs, inputs, dimensions, scalars, workspace.
  *   - Tensors are row-major and dense unless a stride is an argument; pointers are device pointers obtained from sails_alloc,
  *     or host pointers where sails_device_host_accessible says so. A pointer may be NULL only where stated, or when its
  *     tensor has no elements. Pointers are aligned to the element size.
- *   - Every size may be 0. Sizes and strides are counted in elements; *_bytes in bytes.
+ *   - Every size may be 0, except head_dim of attention, and d_model of a head's loss and d_in of
+ *     an SAE's encoder where they have tokens. Sizes and strides are counted in elements; *_bytes in bytes.
  *   - Operations are queued in order on the handle's own queue; sails_synchronize and sails_download wait for it. sails_upload returns when
  *   the host
  *     memory has been read and may be changed.

@@ -7,6 +7,8 @@ void check_shape(const AttentionSizes &s) {
   elements({s.batch, s.n_queries, s.n_heads, s.head_dim}, "batch, n_queries, n_heads, head_dim");
   elements({s.batch, s.n_keys, s.n_kv_heads, s.head_dim}, "batch, n_keys, n_kv_heads, head_dim");
   require_f32_or_bf16(s.dtype, "q, k, v");
+  // The variants divide by it.
+  require(s.head_dim > 0, "head_dim is 0");
   require(s.n_kv_heads > 0 && s.n_heads % s.n_kv_heads == 0,
           "n_heads is " + std::to_string(s.n_heads) + ", no multiple of n_kv_heads " + std::to_string(s.n_kv_heads));
 }
@@ -18,7 +20,10 @@ void check_inputs(const AttentionSizes &s, const AttentionInputs &in) {
   require(s.query_offset >= 0, "query_offset is negative");
   require(s.window >= 0, "window is negative");
   require(s.softcap >= 0, "softcap is negative");
-  require(s.n_queries + s.query_offset < (int64_t{1} << 31) && s.n_keys < (int64_t{1} << 31), "more than 2^31 positions");
+  constexpr int64_t kMostPositions = int64_t{1} << 31;
+  require(s.n_queries < kMostPositions && s.query_offset < kMostPositions && s.n_queries + s.query_offset < kMostPositions &&
+              s.n_keys < kMostPositions,
+          "more than 2^31 positions");
   require_tensor(in.q, s.batch * s.n_queries * s.n_heads * s.head_dim, s.dtype, "q");
   require_tensor(in.k, kv, s.dtype, "k");
   require_tensor(in.v, kv, s.dtype, "v");

@@ -17,9 +17,11 @@ extern "C" {
 int32_t sails_embedding_forward(sails_device *device, void *y, const int32_t *ids, const void *table, int64_t n_tokens, int64_t vocab,
                                 int64_t d_model, float scale, int32_t y_dtype, int32_t table_dtype) {
   return guarded(device, "sails_embedding_forward", [&] {
-    require_tensor(y, elements({n_tokens, d_model}, "n_tokens, d_model"), y_dtype, "y");
+    const int64_t n = elements({n_tokens, d_model}, "n_tokens, d_model");
+    require_tensor(y, n, y_dtype, "y");
     require_tensor(table, elements({vocab, d_model}, "vocab, d_model"), table_dtype, "table");
     require_pointer(ids, n_tokens, 4, "ids");
+    if (n == 0) return;
     backend::embedding_forward(*device, y, ids, table, n_tokens, vocab, d_model, scale, y_dtype, table_dtype);
   });
 }
@@ -28,8 +30,10 @@ int32_t sails_embedding_backward(sails_device *device, float *dtable, const floa
                                  int64_t d_model, float scale) {
   return guarded(device, "sails_embedding_backward", [&] {
     require_f32(dtable, elements({vocab, d_model}, "vocab, d_model"), "dtable");
-    require_f32(dy, elements({n_tokens, d_model}, "n_tokens, d_model"), "dy");
+    const int64_t n = elements({n_tokens, d_model}, "n_tokens, d_model");
+    require_f32(dy, n, "dy");
     require_pointer(ids, n_tokens, 4, "ids");
+    if (n == 0) return;
     backend::embedding_backward(*device, dtable, dy, ids, n_tokens, vocab, d_model, scale);
   });
 }
@@ -80,9 +84,11 @@ int32_t sails_rope_table(sails_device *device, float *table, const int32_t *posi
                          int64_t head_dim) {
   return guarded(device, "sails_rope_table", [&] {
     require(head_dim % 2 == 0, "head_dim is " + std::to_string(head_dim) + ", expected an even number");
-    require_f32(table, elements({n_tokens, head_dim}, "n_tokens, head_dim"), "table");
+    const int64_t n = elements({n_tokens, head_dim}, "n_tokens, head_dim");
+    require_f32(table, n, "table");
     require_pointer(positions, n_tokens, 4, "positions");
     require_pointer(inv_freq, head_dim / 2, 8, "inv_freq");
+    if (n == 0) return;
     backend::rope_table(*device, table, positions, inv_freq, n_tokens, head_dim);
   });
 }
@@ -95,6 +101,7 @@ int32_t sails_rope(sails_device *device, void *y, const void *x, const float *ta
     require_tensor(y, n, dtype, "y");
     require_tensor(x, n, dtype, "x");
     require_f32(table, n == 0 ? 0 : n_tokens * head_dim, "table");
+    if (n == 0) return;
     backend::rope(*device, y, x, table, n_tokens, n_heads, head_dim, inverse, dtype);
   });
 }

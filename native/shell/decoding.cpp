@@ -9,6 +9,7 @@ void check_cache(int64_t batch, int64_t capacity, int64_t n_heads, int64_t n_kv_
   elements({batch, n_heads, head_dim}, "batch, n_heads, head_dim");
   elements({batch, capacity, n_kv_heads, head_dim}, "batch, capacity, n_kv_heads, head_dim");
   require_f32_or_bf16(dtype, "q, keys, values");
+  require(head_dim > 0, "head_dim is 0");
   require(capacity < kMostPositions, "capacity is 2^31 or more");
   require(n_kv_heads > 0 && n_heads % n_kv_heads == 0,
           "n_heads is " + std::to_string(n_heads) + ", no multiple of n_kv_heads " + std::to_string(n_kv_heads));

@@ -1,5 +1,8 @@
 // Opening, describing and closing a device, and the helpers of the checks.
+#include <cstddef>
+#include <cstdio>
 #include <cstring>
+#include <map>
 #include <memory>
 
 #include "shell/checks.h"
@@ -9,7 +12,52 @@ namespace sails {
 namespace {
 // More is a mistake in the number: no machine of today has as many cores to give.
 constexpr int32_t kMaxThreads = 1024;
+
+struct Handles {
+  std::mutex mutex;
+  std::map<uintptr_t, std::shared_ptr<sails_device>> open;
+  uintptr_t last = 0;
+};
+
+// The one thing that is global: without it no call could tell a handle that is closed. Never destroyed: other threads of the program may
+// call while it ends.
+Handles &handles() {
+  static Handles *instance = new Handles;
+  return *instance;
+}
+
 }  // namespace
+
+sails_device *enter_handle(std::unique_ptr<sails_device> device) {
+  Handles &all = handles();
+  std::lock_guard<std::mutex> lock(all.mutex);
+  // Aligned like an address, for callers that look.
+  const uintptr_t number = all.last + alignof(std::max_align_t);
+  all.open.emplace(number, std::move(device));
+  all.last = number;
+  return reinterpret_cast<sails_device *>(number);
+}
+
+std::shared_ptr<sails_device> find_handle(const sails_device *handle) noexcept {
+  Handles &all = handles();
+  std::lock_guard<std::mutex> lock(all.mutex);
+  const auto found = all.open.find(reinterpret_cast<uintptr_t>(handle));
+  return found == all.open.end() ? nullptr : found->second;
+}
+
+std::shared_ptr<sails_device> remove_handle(const sails_device *handle) noexcept {
+  Handles &all = handles();
+  std::lock_guard<std::mutex> lock(all.mutex);
+  const auto found = all.open.find(reinterpret_cast<uintptr_t>(handle));
+  if (found == all.open.end()) return nullptr;
+  std::shared_ptr<sails_device> device = std::move(found->second);
+  all.open.erase(found);
+  return device;
+}
+
+void keep_error(sails_device &device, const char *operation, const char *text) noexcept {
+  std::snprintf(device.error, sizeof device.error, "%s: %s", operation, text);
+}
 
 void require(bool condition, const std::string &sentence) {
   if (!condition) throw Error(SAILS_INVALID_ARGUMENT, sentence);
@@ -20,11 +68,13 @@ void require_size(int64_t size, const char *name) {
 }
 
 int64_t elements(std::initializer_list<int64_t> sizes, const char *name) {
+  // 2^59 elements of 8 bytes still fit into int64_t bytes with room for alignment.
+  constexpr int64_t kMost = int64_t{1} << 59;
   int64_t product = 1;
   for (int64_t size : sizes) {
     require_size(size, name);
-    // 2^59 elements of 8 bytes still fit into int64_t bytes with room for alignment.
-    require(!__builtin_mul_overflow(product, size, &product) && product < (int64_t{1} << 59),
+    // Each by itself too: a 0 among them does not make the others right.
+    require(size < kMost && !__builtin_mul_overflow(product, size, &product) && product < kMost,
             std::string(name) + ": the product of its sizes overflows");
   }
   return product;
@@ -64,11 +114,20 @@ std::string json_escaped(const std::string &text) {
 
 namespace {
 
-void copy_text(const std::string &text, char *destination, int64_t bytes) {
+void copy_text(const char *text, char *destination, int64_t bytes) {
   if (destination == nullptr || bytes <= 0) return;
-  const size_t n = std::min(text.size(), static_cast<size_t>(bytes - 1));
-  std::memcpy(destination, text.data(), n);
+  const size_t n = std::min(std::strlen(text), static_cast<size_t>(bytes - 1));
+  std::memcpy(destination, text, n);
   destination[n] = '\0';
+}
+
+// What the caller did not free. A failure has no handle left that could tell it, nothing that the caller could do, and must not keep the
+// rest.
+void release_all(sails_device &device) {
+  const auto each = [&](auto &&body) { (void)guarded_with_lock(&device, "sails_device_close", body); };
+  if (device.recording) each([&] { backend::graph_end(device); });
+  for (sails_graph *graph : device.graphs) delete graph;
+  for (const auto &allocation : device.allocations) each([&] { backend::release(device, allocation.first); });
 }
 
 }  // namespace
@@ -89,11 +148,14 @@ int32_t sails_device_open(sails_device **out_device, int32_t ordinal, int32_t n_
   try {
     require(n_threads >= 0 && n_threads <= sails::kMaxThreads,
             "n_threads is " + std::to_string(n_threads) + ", expected 0 to " + std::to_string(sails::kMaxThreads));
-    *out_device = backend::open(ordinal, n_threads, options == nullptr ? "" : options).release();
+    *out_device = sails::enter_handle(backend::open(ordinal, n_threads, options == nullptr ? "" : options));
     return SAILS_OK;
   } catch (const sails::Error &e) {
-    sails::copy_text(e.text, error_text, error_bytes);
+    sails::copy_text(e.text.c_str(), error_text, error_bytes);
     return e.status;
+  } catch (const std::bad_alloc &) {
+    sails::copy_text("sails_device_open: out of memory", error_text, error_bytes);
+    return SAILS_OUT_OF_MEMORY;
   } catch (const std::exception &e) {
     sails::copy_text(e.what(), error_text, error_bytes);
     return SAILS_FAILED;
@@ -101,28 +163,28 @@ int32_t sails_device_open(sails_device **out_device, int32_t ordinal, int32_t n_
 }
 
 int32_t sails_device_close(sails_device *device) {
-  if (device == nullptr) return SAILS_INVALID_ARGUMENT;
-  // What the caller did not free. A failure has no handle left that could tell it, and nothing that the caller could do.
-  guarded(device, "sails_device_close", [&] {
-    if (device->recording) backend::graph_end(*device);
-    for (sails_graph *graph : device->graphs) delete graph;
-    for (const auto &allocation : device->allocations) backend::release(*device, allocation.first);
-  });
-  delete device;
+  // The device goes when the calls that wait for it have gone.
+  const std::shared_ptr<sails_device> closing = sails::remove_handle(device);
+  if (closing == nullptr) return SAILS_INVALID_ARGUMENT;
+  std::lock_guard<std::mutex> lock(closing->mutex);
+  closing->closed = true;
+  sails::release_all(*closing);
   return SAILS_OK;
 }
 
 int32_t sails_device_error(sails_device *device, char *text, int64_t text_bytes) {
-  if (device == nullptr || text == nullptr || text_bytes <= 0) return SAILS_INVALID_ARGUMENT;
-  std::lock_guard<std::mutex> lock(device->mutex);
-  sails::copy_text(device->error, text, text_bytes);
+  const std::shared_ptr<sails_device> open = sails::find_handle(device);
+  if (open == nullptr || text == nullptr || text_bytes <= 0) return SAILS_INVALID_ARGUMENT;
+  std::lock_guard<std::mutex> lock(open->mutex);
+  if (open->closed) return SAILS_INVALID_ARGUMENT;
+  sails::copy_text(open->error, text, text_bytes);
   return SAILS_OK;
 }
 
 int32_t sails_device_describe(sails_device *device, char *text, int64_t text_bytes) {
   return guarded(device, "sails_device_describe", [&] {
     require(text != nullptr && text_bytes > 0, "text is NULL or empty");
-    sails::copy_text(backend::describe(*device), text, text_bytes);
+    sails::copy_text(backend::describe(*device).c_str(), text, text_bytes);
   });
 }
 

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <exception>
 #include <initializer_list>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <string>
@@ -16,8 +17,12 @@
 
 // A backend's device derives from this.
 struct sails_device {
-  std::mutex mutex;  // one call at a time takes effect; this order is the queue
-  std::string error;
+  // A sentence is cut here. No std::string: that memory has run out must be told without memory.
+  static constexpr int64_t kMostSentenceBytes = 4096;
+
+  std::mutex mutex;     // one call at a time takes effect; this order is the queue
+  bool closed = false;  // a call that waited while the device was closed finds this
+  char error[kMostSentenceBytes] = "";
   std::unordered_map<void *, int64_t> allocations;
   int64_t allocated_bytes = 0;
   int64_t peak_bytes = 0;
@@ -97,11 +102,19 @@ void begin(sails_device &device, const char *operation);
 void end(sails_device &device) noexcept;
 }  // namespace backend
 
-// Runs an operation under the handle's lock and turns what it throws into a status and the handle's sentence.
+// The devices that are open. A handle is the number of its opening and no address: what is closed is never taken for what was opened
+// later, and is refused without being looked at.
+sails_device *enter_handle(std::unique_ptr<sails_device> device);
+// Empty where no device of this handle is open.
+std::shared_ptr<sails_device> find_handle(const sails_device *handle) noexcept;
+std::shared_ptr<sails_device> remove_handle(const sails_device *handle) noexcept;
+
+// The sentence of a failure; allocates nothing.
+void keep_error(sails_device &device, const char *operation, const char *text) noexcept;
+
+// Runs an operation on a device whose lock is held, and turns what it throws into a status and the handle's sentence.
 template <typename Body>
-int32_t guarded(sails_device *device, const char *operation, Body &&body) {
-  if (device == nullptr) return SAILS_INVALID_ARGUMENT;
-  std::lock_guard<std::mutex> lock(device->mutex);
+int32_t guarded_with_lock(sails_device *device, const char *operation, Body &&body) {
   struct Range {
     sails_device *device = nullptr;
     ~Range() {
@@ -109,21 +122,32 @@ int32_t guarded(sails_device *device, const char *operation, Body &&body) {
     }
   } range;
   try {
-    device->error.clear();
+    device->error[0] = '\0';
     backend::begin(*device, operation);
     range.device = device;
     body();
     return SAILS_OK;
   } catch (const Error &e) {
-    device->error = std::string(operation) + ": " + e.text;
+    keep_error(*device, operation, e.text.c_str());
     return e.status;
   } catch (const std::bad_alloc &) {
-    device->error = std::string(operation) + ": out of memory";
+    keep_error(*device, operation, "out of memory");
     return SAILS_OUT_OF_MEMORY;
   } catch (const std::exception &e) {
-    device->error = std::string(operation) + ": " + e.what();
+    keep_error(*device, operation, e.what());
     return SAILS_FAILED;
   }
+}
+
+// The same under the lock of a handle. `device` is the handle on the way in, and for the body the device that it stands for.
+template <typename Body>
+int32_t guarded(sails_device *&device, const char *operation, Body &&body) {
+  const std::shared_ptr<sails_device> open = find_handle(device);
+  if (open == nullptr) return SAILS_INVALID_ARGUMENT;
+  std::lock_guard<std::mutex> lock(open->mutex);
+  if (open->closed) return SAILS_INVALID_ARGUMENT;
+  device = open.get();
+  return guarded_with_lock(device, operation, body);
 }
 
 }  // namespace sails

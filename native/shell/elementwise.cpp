@@ -46,6 +46,7 @@ int32_t sails_add_row(sails_device *device, float *y, const void *x, const float
     require_f32(y, n, "y");
     require_tensor(x, n, x_dtype, "x");
     require_f32(row, n == 0 ? 0 : n_cols, "row");
+    if (n == 0) return;
     backend::add_row(*device, y, x, row, n_rows, n_cols, alpha, x_dtype);
   });
 }
@@ -53,9 +54,11 @@ int32_t sails_add_row(sails_device *device, float *y, const void *x, const float
 int32_t sails_gather_rows(sails_device *device, void *y, const void *x, const int32_t *rows, int64_t n, int64_t n_rows, int64_t n_cols,
                           int32_t dtype) {
   return guarded(device, "sails_gather_rows", [&] {
-    require_tensor(y, elements({n, n_cols}, "n, n_cols"), dtype, "y");
+    const int64_t n_elements = elements({n, n_cols}, "n, n_cols");
+    require_tensor(y, n_elements, dtype, "y");
     require_tensor(x, elements({n_rows, n_cols}, "n_rows, n_cols"), dtype, "x");
     require_pointer(rows, n, 4, "rows");
+    if (n_elements == 0) return;
     backend::gather_rows(*device, y, x, rows, n, n_rows, n_cols, dtype);
   });
 }

@@ -81,6 +81,7 @@ int32_t sails_head_loss(sails_device *device, float *token_loss, float *dhidden,
     require_tensor(embed, n_embed, dtype, "embed");
     require_pointer(targets, n_tokens, 4, "targets");
     require(softcap >= 0, "softcap is negative");
+    require(n_tokens == 0 || d_model > 0, "d_model is 0");
     if (dhidden != nullptr) require_f32(dhidden, n, "dhidden");
     if (dembed != nullptr) require_f32(dembed, n_embed, "dembed");
     if (dhidden != nullptr || dembed != nullptr) require_f32(token_weight, n_tokens, "token_weight");

@@ -147,7 +147,7 @@ int32_t sails_linear_forward(sails_device *device, void *y, float *h, const void
     if (residual != nullptr) require_tensor(residual, n * d_out, y_dtype, "residual");
     check_adapter(sizes, h, lora_a, lora_b);
     require_f32(h, n * r, "h");
-    if (n == 0) return;
+    if (n == 0 || (d_out == 0 && r == 0)) return;
     const LoraForward lora{.sizes = sizes, .y = y, .h = h, .x = x, .lora_a = lora_a, .lora_b = lora_b, .scale = scale};
     require_workspace(workspace, workspace_bytes, backend::linear_forward_workspace_bytes(*device, sizes));
     backend::linear_forward(*device, {lora, weight, bias, residual}, {workspace, workspace_bytes});
@@ -184,7 +184,7 @@ int32_t sails_linear_backward(sails_device *device, float *dx, float *dlora_a, f
       require_tensor(x, n * d_in, dtype, "x");
       require_f32(h, n * r, "h");
     }
-    if (n == 0) return;
+    if (n == 0 || (d_in == 0 && d_out == 0)) return;
     const LoraBackward lora{.sizes = sizes,
                             .dx = dx,
                             .dlora_a = dlora_a,
@@ -221,6 +221,7 @@ int32_t sails_dora_forward(sails_device *device, void *y, const float *u, const 
     require_f32(u, count, "u");
     require_f32(magnitude, d_out, "magnitude");
     require_f32(norm, d_out, "norm");
+    if (count == 0) return;
     backend::dora_forward(*device, y, u, magnitude, norm, n, d_out, y_dtype);
   });
 }
@@ -235,6 +236,7 @@ int32_t sails_dora_backward(sails_device *device, void *du, float *dmagnitude, c
     require_f32(magnitude, d_out, "magnitude");
     require_f32(norm, d_out, "norm");
     if (dmagnitude != nullptr) require_f32(dmagnitude, d_out, "dmagnitude");
+    if (count == 0) return;
     backend::dora_backward(*device, du, dmagnitude, dy, u, magnitude, norm, n, d_out, dtype);
   });
 }

@@ -12,7 +12,12 @@ int32_t sails_alloc(sails_device *device, void **out_pointer, int64_t bytes) {
     require(bytes < (int64_t{1} << 62), "bytes is " + std::to_string(bytes) + ", more than any machine has");
     if (bytes == 0) return;
     void *pointer = backend::allocate(*device, bytes);
-    device->allocations.emplace(pointer, bytes);
+    try {
+      device->allocations.emplace(pointer, bytes);
+    } catch (...) {
+      backend::release(*device, pointer);
+      throw;
+    }
     device->allocated_bytes += bytes;
     device->peak_bytes = std::max(device->peak_bytes, device->allocated_bytes);
     *out_pointer = pointer;
@@ -25,9 +30,10 @@ int32_t sails_free(sails_device *device, void *pointer) {
     if (pointer == nullptr) return;
     const auto found = device->allocations.find(pointer);
     require(found != device->allocations.end(), "the pointer was not allocated by this device, or is already freed");
+    // First: where this fails the memory is still the device's.
+    backend::release(*device, pointer);
     device->allocated_bytes -= found->second;
     device->allocations.erase(found);
-    backend::release(*device, pointer);
   });
 }
 

@@ -15,6 +15,7 @@ SaeEncoderSizes check_encoder(SaeEncoderSizes s) {
   elements({s.d_in, s.d_sae}, "d_in, d_sae");
   s.k = std::min(s.k, s.d_sae);
   elements({s.n_tokens, s.k}, "k");
+  require(s.n_tokens == 0 || s.d_in > 0 || s.d_sae == 0, "d_in is 0");
   return s;
 }
 
@@ -83,6 +84,7 @@ int32_t sails_unstandardize_forward(sails_device *device, float *y, const float 
     require_f32(x, n, "x");
     require_f32(mean, n == 0 ? 0 : n_rows, "mean");
     require_f32(std, n == 0 ? 0 : n_rows, "std");
+    if (n == 0) return;
     backend::unstandardize_forward(*device, y, x, mean, std, n_rows, n_cols);
   });
 }
@@ -183,7 +185,9 @@ int32_t sails_sae_densify(sails_device *device, float *acts, const int32_t *indi
     const SaeCodes codes{n_tokens, d_sae, capacity, indices, values, counts};
     check_codes(codes);
     require_f32(values, n_tokens * capacity, "values");
-    require_f32(acts, elements({n_tokens, d_sae}, "n_tokens, d_sae"), "acts");
+    const int64_t n = elements({n_tokens, d_sae}, "n_tokens, d_sae");
+    require_f32(acts, n, "acts");
+    if (n == 0) return;
     backend::sae_densify(*device, acts, codes);
   });
 }
@@ -200,6 +204,7 @@ int32_t sails_sae_accumulate(sails_device *device, double *sum, double *active, 
     if (active != nullptr) require_pointer(active, n, 8, "active");
     require_pointer(token_class, n_tokens, 4, "token_class");
     if (token_weight != nullptr) require_f32(token_weight, n_tokens, "token_weight");
+    if (n == 0) return;
     backend::sae_accumulate(*device, sum, active, codes, token_class, token_weight, n_classes);
   });
 }

@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # Builds the emulator with AddressSanitizer and UndefinedBehaviorSanitizer and runs every kernel of the conformance suite in it, so that an
 # access outside a tensor or a shared array stops the run with its place; with the kernels of sm_90a and with those of every card in turn.
+# And random legal and illegal calls of the whole C interface, of the emulator, and of the CPU library that is shipped: that one is not
+# built with sanitizers here (three instruction sets take minutes), but its memory is theirs. hostile-calls.sh does both, and for longer.
 # Called by Maven in the phase integration-test:
-#   sanitized.sh <build directory> <unpacked oneDNN directory> <class path> <seeds of the thread order...>
+#   sanitized.sh <build directory> <unpacked oneDNN directory> <directory of the ordinary libraries> <class path> <seeds...>
 set -euo pipefail
 build_dir=$1
 dnnl_dir=$2
-class_path=$3
-shift 3
+libraries=$3
+class_path=$4
+shift 4
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 
 asan=$(g++ -print-file-name=libasan.so)
@@ -24,11 +27,20 @@ done
 mkdir -p "$build_dir"
 cmake -S "$root" -B "$build_dir" -DCMAKE_BUILD_TYPE=Release -DSAILS_SANITIZE=ON -DSAILS_CUDA=OFF \
   -DSAILS_DNNL_DIR="$dnnl_dir" >"$build_dir/configure.log" 2>&1 || { cat "$build_dir/configure.log" >&2; exit 1; }
-cmake --build "$build_dir" --parallel "$(nproc)" --target sails_emulator sails_emulator_test >"$build_dir/build.log" 2>&1 ||
+cmake --build "$build_dir" --parallel "$(nproc)" --target sails_emulator sails_emulator_test sails_hostile_calls_test \
+  >"$build_dir/build.log" 2>&1 ||
   { cat "$build_dir/build.log" >&2; exit 1; }
 grep -E 'warning:' "$build_dir/build.log" >&2 || true
 
 # The JVM catches SIGSEGV for its own purposes and frees little at its end.
+header=$root/native/include/sails.h
+hostile_calls() {
+  ASAN_OPTIONS=allocator_may_return_null=1:quarantine_size_mb=64 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+    "$build_dir/sails_hostile_calls_test" "$1" "$header" --seed "$2" --steps "$3" --options "$4" 2>"$build_dir/hostile.log" ||
+    { grep -v 'WARNING: AddressSanitizer failed to allocate' "$build_dir/hostile.log" >&2; exit 1; }
+}
+hostile_calls "$libraries/libsails_cpu.so" "$1" 4000 matmul=own
+hostile_calls "$build_dir/libsails_emulator.so" "$1" 300 kernels=hopper
 export ASAN_OPTIONS=detect_leaks=0:handle_segv=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 "$build_dir/sails_emulator_test"
 jdk=$("$root/sails" java-home)

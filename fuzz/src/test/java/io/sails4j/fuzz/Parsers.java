@@ -6,6 +6,7 @@ import io.sails4j.data.Conversation;
 import io.sails4j.data.PreferenceReader;
 import io.sails4j.data.Templates;
 import io.sails4j.data.TokenPairs;
+import io.sails4j.data.Tokenizer;
 import io.sails4j.io.NpzFile;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
@@ -62,6 +63,8 @@ enum Parsers {
     LLAMA_SCOPE("hyperparams.json", Parsers::sae),
     SPARSIFY("cfg.json", Parsers::sae),
     CHAT_TEMPLATE("template.jinja", file -> Templates.render(new String(Files.readAllBytes(file), StandardCharsets.UTF_8))),
+    /** What passes the checks is used: the library below ends the process where it does not like something. */
+    TOKENIZER("tokenizer.json", Parsers::tokenizer),
     CONVERSATION("messages.json", Conversation::read),
     JUDGE_CACHE("replies.jsonl", Replies::cached),
     JUDGE_REPLY("reply.txt", file -> Replies.score(new String(Files.readAllBytes(file), StandardCharsets.UTF_8))),
@@ -91,6 +94,7 @@ enum Parsers {
         this.reading = reading;
     }
 
+    private static final String[] TEXTS = {"", "the the\n  there", "e\u0301 \ud83d\ude42 \u0000 aaaaaaaaaaaa", "<bos>\ud800x<|eot_id|>"};
     private static final int D = 4;
     private static final int D_SAE = 6;
     static final ModelConfig MODEL = ModelConfig.llama3().vocabSize(11).dModel(D).layers(1).heads(1, 1).headDim(4).dFf(6)
@@ -108,6 +112,15 @@ enum Parsers {
     private static void safetensors(Path file) {
         try (SafetensorsFile tensors = SafetensorsFile.open(file)) {
             tensors.names().forEach(name -> tensors.tensor(name).data().toArray(ValueLayout.JAVA_BYTE));
+        }
+    }
+
+    private static void tokenizer(Path file) {
+        try (Tokenizer tokenizer = Tokenizer.load(file)) {
+            for (String text : TEXTS) {
+                tokenizer.decode(tokenizer.encodeWithBos(text), text.isEmpty());
+            }
+            tokenizer.decode(new int[] {0, 1, 5, 1 << 20, -1}, false);
         }
     }
 

@@ -9,14 +9,17 @@ import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.HostTensor;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SequencedMap;
 
 /** Right inputs to begin from. */
@@ -64,6 +67,7 @@ final class Seeds {
                     + "{{ '<' + m.role + '>\\n' + c[1:] ~ ('a' if loop.last else 'b') }}{% endfor %}\n"
                     + "{#- c -#}{% macro f(x, y=1) %}{{ x.strip('a').split(',')|join('-') }}{% endmacro %}{{ f('a,b') }}{% set ns ="
                     + " namespace(n=0) %}{% for i in range(3) %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n // 2 }}{{ [1]|tojson }}");
+            case TOKENIZER -> resources("tokenizer", "gemma.json", "llama3.json");
             case CONVERSATION -> texts("[{\"role\":\"user\",\"content\":\"a\"}]", "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]}");
             case JUDGE_CACHE ->
                 texts("{\"key\":\"0a\",\"content\":\"{}\",\"refusal\":null,\"finish_reason\":\"stop\"}\n{\"key\":\"0b\",\"con");
@@ -85,6 +89,16 @@ final class Seeds {
             case SUBSPACE -> List.of(safetensors(Map.of("layer.1.basis", new long[] {2, 1}, "layer.1.scores", new long[] {1})));
             case CHECKPOINT -> texts("{\"step\":1,\"fingerprint\":{}}");
         };
+    }
+
+    private static List<byte[]> resources(String directory, String... names) throws IOException {
+        List<byte[]> seeds = new ArrayList<>();
+        for (String name : names) {
+            try (InputStream in = Objects.requireNonNull(Seeds.class.getResourceAsStream("/seeds/" + directory + "/" + name), name)) {
+                seeds.add(in.readAllBytes());
+            }
+        }
+        return seeds;
     }
 
     private static List<byte[]> texts(String... texts) {

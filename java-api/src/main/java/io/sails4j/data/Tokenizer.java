@@ -61,6 +61,7 @@ public final class Tokenizer implements AutoCloseable {
             throw new InputException(file + " lacks 'added_tokens', the list of control tokens");
         }
         ControlTokens family = family(added);
+        TokenizerFile.check(file, root);
         for (JsonNode token : added) {
             boolean isControl = token.path("special").asBoolean() || family.turns().contains(token.path("content").asText());
             if (isControl && token.path("id").canConvertToInt() && !token.path("content").asText().isEmpty()) {
@@ -175,7 +176,12 @@ public final class Tokenizer implements AutoCloseable {
         if (text.isEmpty()) {
             return new int[0];
         }
-        Encoding encoding = tokenizer.encode(text, false, false);
+        Encoding encoding;
+        try {
+            encoding = tokenizer.encode(text, false, false);
+        } catch (RuntimeException e) {
+            throw new InputException(file + " cannot encode a text: " + String.valueOf(e.getMessage()).lines().findFirst().orElse(""), e);
+        }
         return Arrays.stream(encoding.getIds()).mapToInt(Math::toIntExact).toArray();
     }
 

@@ -90,37 +90,43 @@ public final class AdamwOptimizer implements AutoCloseable {
         this.maxGradNorm = more.maxGradNorm();
         this.parameters = List.copyOf(trainable.parameters());
         this.gradients = parameters.stream().map(Trainable.Parameter::gradient).toList();
-        this.signedCode = more.state().in8bit() ? code(device, DynamicCode.signed()) : null;
-        this.unsignedCode = more.state().in8bit() ? code(device, DynamicCode.unsigned()) : null;
-        Map<Tensor, StepHook.ProjectedParameter> subspaces = new IdentityHashMap<>();
-        projected.forEach(h -> subspaces.put(h.value(), h));
-        Map<Rule, Group> byRule = new LinkedHashMap<>();
-        for (Trainable.Parameter parameter : parameters) {
-            StepHook.ProjectedParameter subspace = subspaces.remove(parameter.value());
-            boolean matrix = parameter.value().shape().rank() > 1;
-            double lrFactor = parameter.name().contains(".lora_B.") ? more.loraPlusRatio() : 1;
-            Rule rule = new Rule(subspace != null, lrFactor, matrix || more.decayVectors(),
-                more.state().in8bit() && parameter.value().numel() >= LEAST_8BIT,
-                parameter.remainder() != null);
-            Group group = byRule.computeIfAbsent(rule, Group::new);
-            addState(group, parameter, device);
-            group.values.add(parameter.value());
-            group.gradients.add(parameter.gradient());
-            if (parameter.remainder() != null) {
-                group.remainders.add(parameter.remainder());
-                state.put("remainder." + parameter.name(), parameter.remainder());
+        try {
+            this.signedCode = more.state().in8bit() ? code(device, DynamicCode.signed()) : null;
+            this.unsignedCode = more.state().in8bit() ? code(device, DynamicCode.unsigned()) : null;
+            Map<Tensor, StepHook.ProjectedParameter> subspaces = new IdentityHashMap<>();
+            projected.forEach(h -> subspaces.put(h.value(), h));
+            Map<Rule, Group> byRule = new LinkedHashMap<>();
+            for (Trainable.Parameter parameter : parameters) {
+                StepHook.ProjectedParameter subspace = subspaces.remove(parameter.value());
+                boolean matrix = parameter.value().shape().rank() > 1;
+                double lrFactor = parameter.name().contains(".lora_B.") ? more.loraPlusRatio() : 1;
+                Rule rule = new Rule(subspace != null, lrFactor, matrix || more.decayVectors(),
+                    more.state().in8bit() && parameter.value().numel() >= LEAST_8BIT,
+                    parameter.remainder() != null);
+                Group group = byRule.computeIfAbsent(rule, Group::new);
+                addState(group, parameter, device);
+                group.values.add(parameter.value());
+                group.gradients.add(parameter.gradient());
+                if (parameter.remainder() != null) {
+                    group.remainders.add(parameter.remainder());
+                    state.put("remainder." + parameter.name(), parameter.remainder());
+                }
+                if (subspace != null) {
+                    group.bases.add(subspace.basis());
+                    group.right.add(subspace.right());
+                }
             }
-            if (subspace != null) {
-                group.bases.add(subspace.basis());
-                group.right.add(subspace.right());
+            groups.addAll(byRule.values());
+            groups.forEach(_ -> rates.add(rates(device)));
+            this.pieces = groups.stream().anyMatch(g -> g.rule.remainder) ? new RemainderPieces(device, ops) : null;
+            if (!subspaces.isEmpty()) {
+                throw new IllegalArgumentException(
+                    subspaces.size() + " of " + projected.size() + " held tensors are no parameters of the trainable");
             }
-        }
-        groups.addAll(byRule.values());
-        groups.forEach(_ -> rates.add(rates(device)));
-        this.pieces = groups.stream().anyMatch(g -> g.rule.remainder) ? new RemainderPieces(device, ops) : null;
-        if (!subspaces.isEmpty()) {
-            throw new IllegalArgumentException(
-                subspaces.size() + " of " + projected.size() + " held tensors are no parameters of the trainable");
+        } catch (RuntimeException | Error e) {
+            // Half an optimizer is nobody's.
+            owned.forEach(Tensor::close);
+            throw e;
         }
     }
 

@@ -20,6 +20,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -28,6 +29,7 @@ import java.util.SequencedMap;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Function;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
@@ -59,11 +61,22 @@ public final class LoraAdapter implements AutoCloseable {
 
     private static LoraAdapter create(LoraConfig config, ModelConfig model, Device device, List<String> notes) {
         Map<ModuleKey, LowRankAdapter> modules = new TreeMap<>();
-        for (ModuleKey module : config.modules()) {
-            modules.put(module, new LowRankAdapter(device.zeros(DType.F32, shapeA(config, model, module)),
-                device.zeros(DType.F32, shapeB(config, model, module)), config.scale(module), !config.dora() ? null
-                    : new DoraScale(device.zeros(DType.F32, shapeMagnitude(model, module)),
-                        device.zeros(DType.F32, shapeMagnitude(model, module)))));
+        List<Tensor> made = new ArrayList<>();
+        Function<Shape, Tensor> zeros = shape -> {
+            Tensor tensor = device.zeros(DType.F32, shape);
+            made.add(tensor);
+            return tensor;
+        };
+        try {
+            for (ModuleKey module : config.modules()) {
+                modules.put(module, new LowRankAdapter(zeros.apply(shapeA(config, model, module)),
+                    zeros.apply(shapeB(config, model, module)), config.scale(module), !config.dora() ? null
+                        : new DoraScale(zeros.apply(shapeMagnitude(model, module)), zeros.apply(shapeMagnitude(model, module)))));
+            }
+        } catch (RuntimeException | Error e) {
+            // Half an adapter is nobody's.
+            made.forEach(Tensor::close);
+            throw e;
         }
         return new LoraAdapter(config, modules, notes);
     }

@@ -9,6 +9,7 @@ import io.sails4j.tensor.TensorArena;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,7 +24,9 @@ final class DecodeGroup implements AutoCloseable {
     private final DecodeLayers layers;
     private final TensorArena memory;
     private final DecodeBuffers buffers;
-    private final List<KvCache> caches = new ArrayList<>();
+    private final Device device;
+    private final int capacity;
+    private final @Nullable KvCache[] caches;
     private final List<DecodeBuffers> sequences = new ArrayList<>();
     private final boolean[] active;
     private final int[] ids;
@@ -34,7 +37,9 @@ final class DecodeGroup implements AutoCloseable {
     /** @param capacity of each cache; it is the same for all, since kernels may cut a cache into pieces by it */
     DecodeGroup(CausalModel model, AdapterStack adapters, GenerationOptions options, int rows, int capacity) {
         ModelConfig config = model.config();
-        Device device = model.engine().device();
+        this.device = model.engine().device();
+        this.capacity = capacity;
+        this.caches = new @Nullable KvCache[rows];
         this.model = model;
         this.options = options;
         this.record = DecodeSteps.records(options.graphs(), model.engine());
@@ -45,13 +50,16 @@ final class DecodeGroup implements AutoCloseable {
         this.positions = new int[rows];
         this.uniforms = new float[rows];
         Arrays.fill(ids, config.fillerId());
-        this.buffers = DecodeBuffers.allocate(config, model.computeDtype(), rows, 1, options.temperature() != 0, memory);
-        // The rows of no sequence are computed too, and must be numbers.
-        buffers.z().fillZero();
-        for (int row = 0; row < rows; row++) {
-            caches.add(new KvCache(config, model.computeDtype(), device, 1, capacity));
-            caches.getLast().uploadSegments();
-            sequences.add(buffers.sequence(row));
+        try {
+            this.buffers = DecodeBuffers.allocate(config, model.computeDtype(), rows, 1, options.temperature() != 0, memory);
+            // The rows of no sequence are computed too, and must be numbers.
+            buffers.z().fillZero();
+            for (int row = 0; row < rows; row++) {
+                sequences.add(buffers.sequence(row));
+            }
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
         }
     }
 
@@ -71,14 +79,26 @@ final class DecodeGroup implements AutoCloseable {
 
     /** An empty cache for the prompt of the sequence that comes into a free row. */
     KvCache cache(int row) {
-        caches.get(row).clear();
-        return caches.get(row);
+        KvCache cache = cacheOf(row);
+        cache.clear();
+        return cache;
+    }
+
+    /** Made when it is needed: few sequences take the memory of few. */
+    private KvCache cacheOf(int row) {
+        KvCache cache = caches[row];
+        if (cache == null) {
+            cache = new KvCache(model.config(), model.computeDtype(), device, 1, capacity);
+            caches[row] = cache;
+            cache.uploadSegments();
+        }
+        return cache;
     }
 
     /** A sequence stands in a row from now on, whose prompt the row's cache holds. */
     void enter(int row) {
-        caches.get(row).uploadSegments();
-        positions[row] = caches.get(row).length();
+        cacheOf(row).uploadSegments();
+        positions[row] = cacheOf(row).length();
         active[row] = true;
     }
 
@@ -126,7 +146,7 @@ final class DecodeGroup implements AutoCloseable {
         for (int row = 0; row < active.length; row++) {
             if (record || active[row]) {
                 Tensor place = b.positions().rows(row, 1);
-                layers.attend(ops, layer, caches.get(row), sequences.get(row), place);
+                layers.attend(ops, layer, cacheOf(row), sequences.get(row), place);
             }
         }
     }
@@ -136,7 +156,7 @@ final class DecodeGroup implements AutoCloseable {
         if (graph != null) {
             graph.close();
         }
-        caches.forEach(KvCache::close);
+        Arrays.stream(caches).filter(Objects::nonNull).forEach(KvCache::close);
         memory.close();
         layers.close();
     }

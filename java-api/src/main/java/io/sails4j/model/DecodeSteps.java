@@ -39,8 +39,14 @@ final class DecodeSteps implements AutoCloseable {
         this.batch = promptLengths.length;
         this.memory = new TensorArena(model.engine().device());
         this.layers = new DecodeLayers(model, adapters);
-        this.buffers = DecodeBuffers.allocate(model.config(), model.computeDtype(), batch, options.maxNewTokens(), uniforms.length > 0,
-            memory);
+        try {
+            this.buffers = DecodeBuffers.allocate(model.config(), model.computeDtype(), batch, options.maxNewTokens(), uniforms.length > 0,
+                memory);
+        } catch (RuntimeException | Error e) {
+            layers.close();
+            memory.close();
+            throw e;
+        }
         if (buffers.uniforms() != null) {
             buffers.uniforms().upload(uniforms);
         }

@@ -35,11 +35,19 @@ public final class KvCache implements AutoCloseable {
         this.segments = new int[batch * capacity];
         this.segmentMemory = new TensorArena(device);
         this.keySegments = segmentMemory.allocate(DType.I32, 0);
-        this.placeSegments = device.allocate(DType.I32, Shape.of(batch, capacity));
         Shape shape = Shape.of(batch, capacity, config.kvWidth());
-        for (int layer = 0; layer < config.nLayers(); layer++) {
-            keys.add(device.allocate(dtype, shape));
-            values.add(device.allocate(dtype, shape));
+        try {
+            for (int layer = 0; layer < config.nLayers(); layer++) {
+                keys.add(device.allocate(dtype, shape));
+                values.add(device.allocate(dtype, shape));
+            }
+            this.placeSegments = device.allocate(DType.I32, Shape.of(batch, capacity));
+        } catch (RuntimeException | Error e) {
+            // Half a cache is nobody's.
+            keys.forEach(Tensor::close);
+            values.forEach(Tensor::close);
+            segmentMemory.close();
+            throw e;
         }
     }
 

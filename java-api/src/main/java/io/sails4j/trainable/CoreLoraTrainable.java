@@ -46,8 +46,13 @@ public final class CoreLoraTrainable implements Trainable {
     public CoreLoraTrainable(LoraAdapter adapter, Map<ModuleKey, Tensor> bases, Engine engine) {
         this.engine = engine;
         this.whole = new LoraTrainable(adapter, engine.device());
-        adapter.modules().forEach((module, factors) -> add(module, factors, bases.get(module)));
-        publish();
+        try {
+            adapter.modules().forEach((module, factors) -> add(module, factors, bases.get(module)));
+            publish();
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
+        }
     }
 
     private void add(ModuleKey module, LowRankAdapter factors, @Nullable Tensor basis) {

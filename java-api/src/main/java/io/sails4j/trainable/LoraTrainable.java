@@ -4,6 +4,7 @@ import io.sails4j.config.ModuleKey;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.GradientTargets;
+import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.LowRankGradient;
 import io.sails4j.model.TrainedShape;
 import io.sails4j.tensor.DType;
@@ -22,6 +23,7 @@ public final class LoraTrainable implements Trainable {
     private final @Nullable LoraAdapter frozen;
     private final Map<ModuleKey, LowRankGradient> gradients = new TreeMap<>();
     private final List<Parameter> parameters = new ArrayList<>();
+    private final List<Tensor> owned = new ArrayList<>();
 
     public LoraTrainable(LoraAdapter adapter, Device device) {
         this(adapter, null, device);
@@ -31,17 +33,30 @@ public final class LoraTrainable implements Trainable {
     public LoraTrainable(LoraAdapter adapter, @Nullable LoraAdapter frozen, Device device) {
         this.adapter = adapter;
         this.frozen = frozen;
-        adapter.modules().forEach((module, factors) -> {
-            Tensor dLoraA = device.zeros(DType.F32, factors.loraA().shape());
-            Tensor dLoraB = device.zeros(DType.F32, factors.loraB().shape());
-            Tensor dMagnitude = factors.dora() == null ? null : device.zeros(DType.F32, factors.dora().magnitude().shape());
-            gradients.put(module, new LowRankGradient(dLoraA, dLoraB, dMagnitude));
-            parameters.add(new Parameter(module.path() + ".lora_A.weight", factors.loraA(), dLoraA));
-            parameters.add(new Parameter(module.path() + ".lora_B.weight", factors.loraB(), dLoraB));
-            if (factors.dora() != null && dMagnitude != null) {
-                parameters.add(new Parameter(module.path() + ".lora_magnitude_vector", factors.dora().magnitude(), dMagnitude));
-            }
-        });
+        try {
+            adapter.modules().forEach((module, factors) -> add(module, factors, device));
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
+        }
+    }
+
+    private void add(ModuleKey module, LowRankAdapter factors, Device device) {
+        Tensor dLoraA = gradient(device, factors.loraA());
+        Tensor dLoraB = gradient(device, factors.loraB());
+        Tensor dMagnitude = factors.dora() == null ? null : gradient(device, factors.dora().magnitude());
+        gradients.put(module, new LowRankGradient(dLoraA, dLoraB, dMagnitude));
+        parameters.add(new Parameter(module.path() + ".lora_A.weight", factors.loraA(), dLoraA));
+        parameters.add(new Parameter(module.path() + ".lora_B.weight", factors.loraB(), dLoraB));
+        if (factors.dora() != null && dMagnitude != null) {
+            parameters.add(new Parameter(module.path() + ".lora_magnitude_vector", factors.dora().magnitude(), dMagnitude));
+        }
+    }
+
+    private Tensor gradient(Device device, Tensor parameter) {
+        Tensor zeros = device.zeros(DType.F32, parameter.shape());
+        owned.add(zeros);
+        return zeros;
     }
 
     public LoraAdapter adapter() {
@@ -81,6 +96,6 @@ public final class LoraTrainable implements Trainable {
 
     @Override
     public void close() {
-        parameters.forEach(p -> p.gradient().close());
+        owned.forEach(Tensor::close);
     }
 }
