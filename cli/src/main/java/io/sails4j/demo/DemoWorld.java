@@ -67,6 +67,11 @@ public final class DemoWorld {
         return root.resolve("preferences.jsonl");
     }
 
+    /** Harmful requests in words that no pair has. */
+    public Path prompts() {
+        return root.resolve("prompts.csv");
+    }
+
     /** Makes everything around a Gemma-2 model. */
     public void make(Engine engine, Size size, int pairs, long seed, Progress progress) {
         make(engine, ModelFamily.GEMMA2, size, pairs, seed, progress);
@@ -75,6 +80,7 @@ public final class DemoWorld {
     /** Makes everything. */
     public void make(Engine engine, ModelFamily family, Size size, int pairs, long seed, Progress progress) {
         List<String> texts = DemoData.write(data(), pairs, seed);
+        DemoData.writePrompts(prompts());
         AtomicFiles.writeDirectory(model(), directory -> {
             int vocab = BpeTrainer.train(texts, size.vocabSize(), ControlTokens.of(family), directory.resolve("tokenizer.json"));
             ModelConfig config = ControlTokens.learntFor(config(family, size, vocab));

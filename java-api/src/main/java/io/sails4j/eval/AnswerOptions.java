@@ -26,4 +26,14 @@ public record AnswerOptions(
     public static AnswerOptions defaults() {
         return new AnswerOptions(256, 0, 0, 1, ChatTemplate.CHECKPOINT, "");
     }
+
+    /** The same with answers of another length. */
+    public AnswerOptions withMaxNewTokens(int most) {
+        return new AnswerOptions(most, temperature, topK, topP, template, system);
+    }
+
+    /** The same, sampled at a temperature; 0 = greedy. */
+    public AnswerOptions withTemperature(double other) {
+        return new AnswerOptions(maxNewTokens, other, topK, topP, template, system);
+    }
 }

@@ -33,6 +33,11 @@ public record EvalOptions(AnswerOptions answers,
         return new EvalOptions(AnswerOptions.defaults(), 0, 32, 0, 0);
     }
 
+    /** The same with prompts answered otherwise. */
+    public EvalOptions withAnswers(AnswerOptions other) {
+        return new EvalOptions(other, limit, batch, decodeRows, seed);
+    }
+
     /** The same with another seed. */
     public EvalOptions withSeed(long other) {
         return new EvalOptions(answers, limit, batch, decodeRows, other);

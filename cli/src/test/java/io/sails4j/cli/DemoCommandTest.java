@@ -1,0 +1,33 @@
+package io.sails4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.sails4j.files.JsonFiles;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The first command of a newcomer, to its end: the aligned model refuses more than the one before it. */
+class DemoCommandTest {
+    @TempDir
+    private Path directory;
+
+    @Test
+    void theAlignedModelRefusesMore() {
+        Path out = directory.resolve("demo");
+        CommandRun run = CommandRun.of("demo", "--backend", "cpu", "--json", "--out", out);
+        assertThat(run.code()).as(run.err()).isZero();
+        JsonNode json = JsonFiles.parse(run.out(), "the demo's output");
+        assertThat(json.get("share_inside").asDouble()).isGreaterThan(0.999999);
+        assertThat(json.get("loss_after").asDouble()).isLessThan(json.get("loss_before").asDouble());
+        JsonNode before = json.get("safety_rate_before");
+        JsonNode after = json.get("safety_rate_after");
+        assertThat(after.get("n").asInt()).isEqualTo(36).isEqualTo(before.get("n").asInt());
+        assertThat(after.get("value").asDouble()).isGreaterThan(before.get("value").asDouble())
+            .isBetween(after.get("low").asDouble(), after.get("high").asDouble());
+        assertThat(out.resolve("evaluation/eval.json")).isRegularFile();
+        assertThat(Files.exists(out.resolve("evaluation.partial"))).isFalse();
+    }
+}
