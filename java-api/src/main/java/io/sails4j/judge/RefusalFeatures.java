@@ -11,7 +11,7 @@ import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 
 /**
- * An answer in some thirty numbers from 0 to 1, each of which a person can check in the text: what its sentences do, where, and how much of
+ * An answer in some forty numbers from 0 to 1, each of which a person can check in the text: what its sentences do, where, and how much of
  * it is left when those are taken away.
  */
 final class RefusalFeatures {

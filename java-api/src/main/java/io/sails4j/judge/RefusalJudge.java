@@ -9,7 +9,7 @@ import java.util.stream.Collectors;
 
 /**
  * Says of an answer whether it complies, refuses, or does something of both (the classes of XSTest, arXiv:2308.01263, section 4.1). It
- * reads what the sentences of the answer do, by {@code refusal-cues.txt}, makes some thirty numbers of it and weighs them by a logistic
+ * reads what the sentences of the answer do, by {@code refusal-cues.txt}, makes some forty numbers of it and weighs them by a logistic
  * model that was fitted on people's labels ({@code refusal-weights.json}). No network, no language model. Any thread may use it.
  */
 public final class RefusalJudge implements Judge {
