@@ -58,8 +58,8 @@ public final class Service {
           {"id": 4, "content": "<end_of_turn>", "special": true, "single_word": false, "lstrip": false, "rstrip": false,
            "normalized": false}],
          "normalizer": null, "pre_tokenizer": null, "post_processor": null, "decoder": null,
-         "model": {"type": "WordLevel", "unk_token": "<pad>",
-          "vocab": {"<pad>": 0, "<eos>": 1, "<bos>": 2, "<start_of_turn>": 3, "<end_of_turn>": 4, "word": 5}}}
+         "model": {"type": "BPE", "unk_token": "<pad>", "merges": [],
+          "vocab": {"<pad>": 0, "<eos>": 1, "<bos>": 2, "<start_of_turn>": 3, "<end_of_turn>": 4, "w": 5, "o": 6, "r": 7, "d": 8}}}
         """;
 
     private final Engine engine;
@@ -95,7 +95,7 @@ public final class Service {
         ListAppender<ILoggingEvent> log = log();
         hostLine();
         try (Tokenizer tokenizer = tokenizer()) {
-            require(Arrays.equals(tokenizer.encodeText("word"), new int[] {5}), "the tokenizer gave other ids");
+            require(Arrays.equals(tokenizer.encodeText("word"), new int[] {5, 6, 7, 8}), "the tokenizer gave other ids");
         }
         requireSame(before, "a tokenizer");
         try (Engine engine = Engine.open(EngineOptions.defaults()); CausalModel model = model(engine)) {

@@ -19,6 +19,8 @@ public record MatmulPeak(double flopsPerSecond, String source) {
     /** Of the largest product, which a fast device does in a fraction of a millisecond, so many are queued at once. */
     private static final int QUEUED = 16;
     private static final int TRIES = 3;
+    /** A prime: no two rows of a matrix are the same. */
+    private static final int PERIOD = 65_537;
     private static final double NANO = 1e-9;
 
     /** A rate that somebody named, in FLOP/s. */
@@ -57,11 +59,16 @@ public record MatmulPeak(double flopsPerSecond, String source) {
         }
     }
 
+    /** Some random numbers again and again: to draw each would take longer than the products. */
     private static Tensor random(Engine engine, TensorArena memory, DType dtype, int n, long seed) {
         SplittableRandom random = new SplittableRandom(seed);
         float[] values = new float[n * n];
-        for (int i = 0; i < values.length; i++) {
+        int drawn = Math.min(PERIOD, values.length);
+        for (int i = 0; i < drawn; i++) {
             values[i] = (float) random.nextDouble(-1, 1);
+        }
+        for (int i = drawn; i < values.length; i += PERIOD) {
+            System.arraycopy(values, 0, values, i, Math.min(PERIOD, values.length - i));
         }
         Tensor typed = memory.allocate(dtype, n, n);
         TensorArena.Mark mark = memory.mark();

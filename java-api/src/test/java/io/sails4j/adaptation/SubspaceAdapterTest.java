@@ -279,7 +279,7 @@ class SubspaceAdapterTest {
         }
         AlignResult result = new AlignRun(model, Path.of("tiny"), request, null, RunOrigin.unknown()).run(TinyModel.pairs(8, 4),
             temporary.resolve("pattern"),
-            Progress.none());
+            Progress.none(), TinyModel.AT_ONCE);
         assertThat(result.lossAfter()).isLessThan(0.95 * result.lossBefore());
         try (LoraAdapter read = LoraAdapter.load(temporary.resolve("pattern"), model.config(), engine)) {
             assertThat(read.config().rank(new ModuleKey(1, Projection.Q_PROJ))).isEqualTo(6);

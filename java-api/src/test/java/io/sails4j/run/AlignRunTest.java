@@ -69,7 +69,7 @@ class AlignRunTest {
                 Path out = temporary.resolve("out" + runs++);
                 AlignResult result = new AlignRun(model, Path.of("tiny"), request(Method.SAILS, objective, constraint, 10, 0.01), subspace,
                     RunOrigin.unknown())
-                    .run(TinyModel.pairs(8, 4), out, Progress.none());
+                    .run(TinyModel.pairs(8, 4), out, Progress.none(), TinyModel.AT_ONCE);
                 assertThat(result.lossAfter()).as(objective + " " + constraint).isLessThan(0.95 * result.lossBefore());
                 assertThat(result.shareInside()).isBetween(0.0, 1.0 + 1e-5);
                 assertThat(Files.readAllLines(out.resolve("metrics.jsonl")).stream().filter(line -> line.contains("grad_norm")))
@@ -137,7 +137,7 @@ class AlignRunTest {
         AlignOptions request = request(Method.FULL, Objective.SFT, Constraint.NONE, 5, 0.003);
         Path out = temporary.resolve("full");
         AlignResult result = new AlignRun(model, temporary, request, null, RunOrigin.unknown()).run(TinyModel.pairs(8, 4), out,
-            Progress.none());
+            Progress.none(), TinyModel.AT_ONCE);
         assertThat(result.lossAfter()).isLessThan(result.lossBefore());
         assertThat(out.resolve("tokenizer.json")).hasContent("{}");
         assertThat(result.trainable()).isEqualTo(model.config().parameterCount());
@@ -178,7 +178,7 @@ class AlignRunTest {
     void aLossThatIsNotFiniteStopsTheRunAndLeavesNothing() throws IOException {
         AlignOptions request = request(Method.LORA, Objective.SFT, Constraint.NONE, 20, 1e30);
         assertThatThrownBy(() -> new AlignRun(model, temporary, request, null, RunOrigin.unknown()).run(TinyModel.pairs(8, 4),
-            temporary.resolve("never"), Progress.none()))
+            temporary.resolve("never"), Progress.none(), TinyModel.AT_ONCE))
             .isInstanceOf(TrainingException.class).hasMessageContaining("step");
         try (Stream<Path> left = Files.list(temporary)) {
             assertThat(left.map(f -> f.getFileName().toString())).containsOnly("never.partial");
@@ -190,7 +190,8 @@ class AlignRunTest {
         Files.writeString(temporary.resolve("file"), "kept");
         AlignOptions request = request(Method.LORA, Objective.SFT, Constraint.NONE, 1, 1e-3);
         assertThatThrownBy(
-            () -> new AlignRun(model, temporary, request, null, RunOrigin.unknown()).run(TinyModel.pairs(2, 4), temporary, Progress.none()))
+            () -> new AlignRun(model, temporary, request, null, RunOrigin.unknown()).run(TinyModel.pairs(2, 4), temporary, Progress.none(),
+                TinyModel.AT_ONCE))
             .isInstanceOf(InputException.class).hasMessageContaining("exists");
     }
 }

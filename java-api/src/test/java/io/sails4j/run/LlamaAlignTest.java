@@ -79,7 +79,8 @@ class LlamaAlignTest {
             new AdapterOptions(EnumSet.allOf(Projection.class), 4, 4, AdapterVariant.plain()),
             new ConstraintOptions(Constraint.NONE, 0.1, Fill.AUTO), training, RunOptions.of(8));
         try (CausalModel model = CausalModel.load(base, engine, new ModelOptions(DType.F32, method == Method.FULL, false))) {
-            return new AlignRun(model, base, options, null, RunOrigin.unknown()).run(TinyModel.pairs(8, 4), out, Progress.none());
+            return new AlignRun(model, base, options, null, RunOrigin.unknown()).run(TinyModel.pairs(8, 4), out, Progress.none(),
+                TinyModel.AT_ONCE);
         }
     }
 

@@ -11,6 +11,7 @@ import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
+import io.sails4j.ops.MatmulPeak;
 import io.sails4j.subspace.PcaSubspace;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.DType;
@@ -19,6 +20,7 @@ import io.sails4j.train.Batching;
 import io.sails4j.train.Execution;
 import io.sails4j.train.LrSchedule;
 import io.sails4j.train.OptimizerOptions;
+import io.sails4j.train.RunControl;
 import io.sails4j.train.ScheduleOptions;
 import io.sails4j.train.TrainingOptions;
 import java.util.ArrayList;
@@ -38,6 +40,9 @@ public final class TinyModel {
     public static final ModelConfig LLAMA = ModelConfig.llama3().vocabSize(61).dModel(24).layers(2).heads(6, 2).headDim(8).dFf(40)
         .rope(10_000, new RopeScaling.None()).maxPositionEmbeddings(128).checkpointDtype(DType.F32)
         .tokens(1, List.of(2), ModelConfig.NO_ID).build();
+
+    /** A run from its start to its end that does not measure the device first: many tests have one. */
+    public static final RunControl AT_ONCE = new RunControl(false, () -> false, MatmulPeak.given(1e12));
 
     private TinyModel() {
     }

@@ -29,6 +29,7 @@ import io.sails4j.subspace.SubspaceOptions;
 import io.sails4j.subspace.SubspacePipeline;
 import io.sails4j.tensor.DType;
 import io.sails4j.testing.Backends;
+import io.sails4j.testing.TinyModel;
 import io.sails4j.trace.Trace;
 import io.sails4j.train.Objective;
 import io.sails4j.train.ObjectiveOptions;
@@ -126,7 +127,7 @@ final class TinyWorld {
             SubspaceOptions subspaceOptions = new SubspaceOptions(16, 0.8, true, false, Pooling.TOKEN, 1024);
             SafetySubspace subspace = new SubspacePipeline(model, world.model(), new TreeMap<>(Map.of(SAE_LAYER, sae)), subspaceOptions)
                 .build(pairs, Map.of(), SILENT);
-            new AlignRun(model, world.model(), options, subspace, RunOrigin.unknown()).run(pairs, out, SILENT);
+            new AlignRun(model, world.model(), options, subspace, RunOrigin.unknown()).run(pairs, out, SILENT, TinyModel.AT_ONCE);
             Map<String, float[]> adapter = new TreeMap<>();
             try (SafetensorsFile file = SafetensorsFile.open(out.resolve("adapter_model.safetensors"))) {
                 file.names().forEach(name -> adapter.put(name, file.tensor(name).toFloatArray()));

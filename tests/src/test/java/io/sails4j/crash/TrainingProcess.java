@@ -44,7 +44,7 @@ final class TrainingProcess {
             List.of("align", "--backend", "cpu", "--threads", "1", "--method", "lora", "-r", "4", "--model",
                 root.resolve("model").toString(), "--data", root.resolve("preferences.jsonl").toString(), "--out", out.toString(),
                 "--batch-tokens", "120",
-                "--micro-batch-tokens", "120", "--max-length", "48", "--eval-pairs", "2", "--lr", "5e-3"));
+                "--micro-batch-tokens", "120", "--max-length", "48", "--eval-pairs", "2", "--lr", "5e-3", "--peak-tflops", "1"));
         arguments.addAll(options);
         return arguments;
     }
