@@ -39,10 +39,11 @@ public final class SaeEncodeCases {
                     cases.add(new Encode(s[0], s[1], s[2], tight ? 5 : s[2], activation, k, 0, true, s[0] % 2 == 0, type));
                 }
             }
-            // Around blocks of 256 tokens and 4096 features.
-            for (SaeActivation activation : SaeActivation.values()) {
-                cases.add(new Encode(257, 3, 4099, 64, activation, activation == SaeActivation.TOPK ? 50 : 0, 0, true, false, type));
-                cases.add(new Encode(2, 5, 8193, 8193, activation, activation == SaeActivation.TOPK ? 5000 : 0, 0, true, true, type));
+            // Around blocks of 256 tokens and 4096 features, which are cut without regard to the activation.
+            for (SaeActivation activation : List.of(SaeActivation.RELU, SaeActivation.TOPK)) {
+                boolean topk = activation == SaeActivation.TOPK;
+                cases.add(new Encode(257, 3, 4099, 64, activation, topk ? 50 : 0, 0, true, false, type));
+                cases.add(new Encode(2, 5, 8193, 8193, activation, topk ? 5000 : 0, 0, true, true, type));
             }
             for (Rare s : RARE) {
                 cases.add(new Encode(s.tokens, s.dIn, s.dSae, s.capacity, SaeActivation.RELU, 0, s.shift, true, s.tokens % 3 == 0, type));

@@ -23,15 +23,16 @@ public final class SaeStatisticsCases {
                     {5, 300, 1031, 3}}) {
                     cases.add(new Statistics(s[0], s[1], s[2], s[3], activation, 0, s[0] % 2 == 1, s[0] % 2 == 0, s[0] > 1, type));
                 }
-                // Around blocks of 256 tokens and 4096 features; no class at all.
-                cases.add(new Statistics(257, 3, 4099, 2, activation, 0, true, true, true, type));
                 for (SaeEncodeCases.Rare s : SaeEncodeCases.RARE) {
                     cases
                         .add(new Statistics(s.tokens(), s.dIn(), s.dSae(), s.tokens() % 4, activation, s.shift(), true, s.tokens() % 2 == 0,
                             s.tokens() > 100, type));
                 }
+                // No class at all.
                 cases.add(new Statistics(7, 5, 40, 0, activation, 0, true, true, true, type));
             }
+            // Around blocks of 256 tokens and 4096 features, which are cut without regard to the activation.
+            cases.add(new Statistics(257, 3, 4099, 2, SaeActivation.RELU, 0, true, true, true, type));
             cases.add(new Statistics(9, 16, 40, 3, SaeActivation.RELU, 0, false, false, false, type));
         }
         return cases;
