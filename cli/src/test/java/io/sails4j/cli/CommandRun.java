@@ -19,11 +19,12 @@ record CommandRun(int code, String out, String err) {
         return new CommandRun(code, out.toString(), err.toString());
     }
 
-    /** Exit code 2 and one line that begins with {@code sails:} and holds the parts. */
+    /** Exit code 2 and one line that begins with {@code sails:} and holds the parts; nothing on standard output. */
     void requireWrong(String... parts) {
         assertThat(code).as(err).isEqualTo(2);
         List<String> lines = err.lines().filter(l -> !l.startsWith("backend:") && !l.matches("(data|completions):.*")).toList();
         assertThat(lines).hasSize(1);
         assertThat(lines.getFirst()).startsWith("sails: ").contains(parts);
+        assertThat(out).isEmpty();
     }
 }

@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.config.ModelConfig;
 import io.sails4j.options.Options;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -33,21 +31,10 @@ class EvalCommandTest {
 
     @BeforeAll
     static void makeWorld() throws IOException {
-        ObjectNode shape = ModelConfig.llama32_1b().toJson();
-        shape.put("vocab_size", 320).put("hidden_size", 24).put("num_hidden_layers", 2).put("num_attention_heads", 4)
-            .put("num_key_value_heads", 2);
-        shape.put("head_dim", 8).put("intermediate_size", 40).put("tie_word_embeddings", true).put("torch_dtype", "float32");
-        Path file = Files.writeString(root.resolve("shape.json"), shape.toString());
-        Path data = Files.writeString(root.resolve("pairs.jsonl"),
-            "{\"prompt\": \"may I\", \"chosen\": \"yes you may\", \"rejected\": \"I cannot help\"}\n".repeat(4));
         model = root.resolve("model");
+        SmallLlama.make(model, true, 1);
         other = root.resolve("other");
-        for (Path out : List.of(model, other)) {
-            CommandRun run = CommandRun.of("init", "--shape", file, "--tokenizer-data", data, "--out", out, "--seed",
-                out.equals(model) ? 1 : 2,
-                "--backend", "cpu", "--threads", 1);
-            assertThat(run.code()).as(run.err()).isZero();
-        }
+        SmallLlama.make(other, true, 2);
         StringBuilder table = new StringBuilder("id,prompt,type,label,focus,note\n");
         for (int i = 0; i < 9; i++) {
             table.append(i).append(",may I").append(" do it".repeat(i % 4))

@@ -27,8 +27,6 @@ class LlamaCommandsTest {
     private Path directory;
     private Path model;
 
-    /** What a command left behind. */
-
     private static JsonNode ok(Object... arguments) throws IOException {
         Object[] withJson = Arrays.copyOf(arguments, arguments.length + 1);
         withJson[arguments.length] = "--json";
@@ -39,15 +37,8 @@ class LlamaCommandsTest {
 
     @BeforeEach
     void init() throws IOException {
-        ObjectNode shape = ModelConfig.llama32_1b().toJson();
-        shape.put("vocab_size", 320).put("hidden_size", 24).put("num_hidden_layers", 2).put("num_attention_heads", 4)
-            .put("num_key_value_heads", 2);
-        shape.put("head_dim", 8).put("intermediate_size", 40).put("tie_word_embeddings", false).put("torch_dtype", "float32");
-        Path file = Files.writeString(directory.resolve("shape.json"), shape.toString());
-        Path data = Files.writeString(directory.resolve("pairs.jsonl"),
-            "{\"prompt\": \"may I\", \"chosen\": \"yes you may\", \"rejected\": \"no\"}\n".repeat(4));
         model = directory.resolve("model");
-        ok("init", "--shape", file, "--tokenizer-data", data, "--out", model);
+        SmallLlama.make(model, false, 0);
     }
 
     @Test

@@ -18,7 +18,6 @@ import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
-import io.sails4j.ops.MatmulPeak;
 import io.sails4j.tensor.DType;
 import io.sails4j.testing.Sentences;
 import io.sails4j.testing.TinyModel;
@@ -52,8 +51,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Runs that are stopped and go on: the same bits; and what is refused. */
 class ResumeTest {
     private static final TrainingOptions PLAIN = TinyModel.training(12, 12, 0.01).withAdamw(adamw -> adamw.withWeightDecay(0.01));
-    /** Given, not measured at the beginning of each of many runs. */
-    private static final MatmulPeak PEAK = MatmulPeak.given(1e12);
     private static final RunOptions RUN = RunOptions.of(8).withCheckpoints(new CheckpointOptions(2, 2));
 
     @TempDir
@@ -90,7 +87,7 @@ class ResumeTest {
             return new AlignRun(model, Path.of("tiny"), options, options.method() == Method.SAILS ? TinyModel.subspace(3, 3, 0) : null,
                 new RunOrigin(provenance, List.of()))
                 .run(TinyModel.pairs(9, 4), temporary.resolve(out), Progress.none(),
-                    new RunControl(resume, () -> begun.getAndIncrement() >= microBatches, PEAK));
+                    new RunControl(resume, () -> begun.getAndIncrement() >= microBatches, TinyModel.AT_ONCE.peak()));
         }
     }
 
@@ -222,7 +219,7 @@ class ResumeTest {
         try (Engine other = Engine.open(new EngineOptions("cpu", 1, "isa=generic")); CausalModel model = TinyModel.open(other)) {
             new AlignRun(model, Path.of("tiny"), options, null, new RunOrigin(Map.of("model.sha256", "m"), List.of())).run(
                 TinyModel.pairs(9, 4), temporary.resolve("out"), Progress.none(),
-                new RunControl(true, () -> false, PEAK));
+                new RunControl(true, () -> false, TinyModel.AT_ONCE.peak()));
         }
         assertThat(messages).anyMatch(m -> m.contains("generic") && m.contains("may differ"));
     }

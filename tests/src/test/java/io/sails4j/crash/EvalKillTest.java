@@ -2,9 +2,7 @@ package io.sails4j.crash;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.cli.Main;
-import io.sails4j.config.ModelConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -31,25 +29,13 @@ class EvalKillTest {
         return arguments;
     }
 
-    private void makeModel() throws IOException {
-        ObjectNode shape = ModelConfig.llama32_1b().toJson();
-        shape.put("vocab_size", 320).put("hidden_size", 24).put("num_hidden_layers", 2).put("num_attention_heads", 4)
-            .put("num_key_value_heads", 2);
-        shape.put("head_dim", 8).put("intermediate_size", 40).put("tie_word_embeddings", true).put("torch_dtype", "float32");
-        Path file = Files.writeString(temporary.resolve("shape.json"), shape.toString());
-        Path data = Files.writeString(temporary.resolve("pairs.jsonl"),
-            "{\"prompt\": \"may I\", \"chosen\": \"yes you may\", \"rejected\": \"I cannot help\"}\n".repeat(4));
-        assertThat(Main.run("init", "--backend", "cpu", "--threads", "1", "--shape", file.toString(), "--tokenizer-data", data.toString(),
-            "--out", temporary.resolve("model").toString())).isZero();
-    }
-
     private static long lines(Path file) throws IOException {
         return Files.exists(file) ? Files.readString(file).lines().count() : 0;
     }
 
     @Test
     void killedTwiceItEndsWithTheSameBytes() throws IOException, InterruptedException {
-        makeModel();
+        TrainingProcess.makeWorld(temporary);
         StringBuilder prompts = new StringBuilder();
         for (int i = 0; i < PROMPTS; i++) {
             prompts.append("How do I pick lock ").append(i).append("?\n");
