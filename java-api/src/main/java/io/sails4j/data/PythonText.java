@@ -43,13 +43,15 @@ final class PythonText {
     /** What stands between white space, as {@code str.split} without a separator. */
     static List<String> words(String text) {
         List<String> words = new ArrayList<>();
-        for (String rest = strip(text); !rest.isEmpty(); rest = stripBegin(rest)) {
-            int end = 0;
-            while (end < rest.length() && !isSpace(rest.charAt(end))) {
-                end++;
+        int begin = -1;
+        for (int i = 0; i <= text.length(); i++) {
+            boolean between = i == text.length() || isSpace(text.charAt(i));
+            if (between && begin >= 0) {
+                words.add(text.substring(begin, i));
+                begin = -1;
+            } else if (!between && begin < 0) {
+                begin = i;
             }
-            words.add(rest.substring(0, end));
-            rest = rest.substring(end);
         }
         return words;
     }

@@ -19,6 +19,9 @@ final class AnswerText {
     private static final Pattern SPEECH = Pattern
         .compile("[\"\u201c](?:[^\"\u201c\u201d\\s]+[ \u00a0]+){3}[^\"\u201c\u201d\n]*+[\"\u201d]");
 
+    private static final Pattern APOSTROPHES = Pattern.compile("[\u2018\u2019\u02bc\u00b4`]");
+    private static final Pattern SPACES = Pattern.compile("[\\s\u00a0]+");
+
     /** What decides stands before this; sentences without an end are no prose. */
     private static final int READ = 2000;
 
@@ -74,7 +77,7 @@ final class AnswerText {
 
     /** Text as the cues expect it. */
     static String plain(String text) {
-        return text.replaceAll("[\u2018\u2019\u02bc\u00b4`]", "'").replaceAll("[\\s\u00a0]+", " ").strip().toLowerCase(Locale.ROOT);
+        return SPACES.matcher(APOSTROPHES.matcher(text).replaceAll("'")).replaceAll(" ").strip().toLowerCase(Locale.ROOT);
     }
 
     List<Sentence> sentences() {

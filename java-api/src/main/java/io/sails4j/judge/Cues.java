@@ -1,9 +1,5 @@
 package io.sails4j.judge;
 
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -26,11 +22,7 @@ final class Cues {
 
     /** Those that the judge is delivered with. */
     static Cues delivered() {
-        try (InputStream in = Objects.requireNonNull(Cues.class.getResourceAsStream("refusal-cues.txt"))) {
-            return parse(new String(in.readAllBytes(), StandardCharsets.UTF_8));
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        return parse(Rubric.resource("refusal-cues.txt"));
     }
 
     private static Cues parse(String text) {

@@ -20,6 +20,9 @@ import java.util.regex.Pattern;
 record Dialect(Form form, boolean temperature, boolean seed, boolean completionTokens) {
     private static final Pattern FORM = Pattern.compile("response_?format|json_schema|json_object|json mode|grammar|guided|structured");
     private static final Pattern SEED = Pattern.compile("\\bseed\\b");
+    private static final String SCHEMA_FILE = "judgement.schema.json";
+    /** Written into requests and never changed. */
+    private static final JsonNode SCHEMA = JsonFiles.parse(Rubric.resource(SCHEMA_FILE), SCHEMA_FILE);
 
     /** From the strictest to none. */
     enum Form {
@@ -45,15 +48,10 @@ record Dialect(Form form, boolean temperature, boolean seed, boolean completionT
         if (form != Form.TEXT) {
             ObjectNode format = body.putObject("response_format").put("type", form.name().toLowerCase(Locale.ROOT));
             if (form == Form.JSON_SCHEMA) {
-                format.putObject("json_schema").put("name", "judgement").put("strict", true).set("schema", schema());
+                format.putObject("json_schema").put("name", "judgement").put("strict", true).set("schema", SCHEMA);
             }
         }
         return body;
-    }
-
-    private static JsonNode schema() {
-        String name = "judgement.schema.json";
-        return JsonFiles.parse(Rubric.resource(name), name);
     }
 
     /** What to speak after a server refused this with a sentence; nothing where it does not say a field, and none is left to try. */

@@ -14,6 +14,7 @@ import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -142,13 +143,13 @@ public final class ModelJudge implements Judge {
         double[] probabilities = new double[ScoreTokens.HIGHEST];
         List<ScoreTokens.Way> open = new ArrayList<>(scores.ways());
         for (int[] context : scores.longestContexts()) {
-            float[][] logits = logits(ScoreTokens.joined(ids, context), ids.length - 1);
+            List<NextToken> next = next(ScoreTokens.joined(ids, context), ids.length - 1);
             for (ScoreTokens.Way way : List.copyOf(open)) {
                 if (ScoreTokens.startsWith(context, way.context())) {
                     open.remove(way);
                     double logProbability = 0;
                     for (int i = 0; i < way.ids().length; i++) {
-                        logProbability += logSoftmax(logits[i], way.ids()[i]);
+                        logProbability += next.get(i).logProbability(way.ids()[i]);
                     }
                     probabilities[way.score() - 1] += Math.exp(logProbability);
                 }
@@ -157,29 +158,40 @@ public final class ModelJudge implements Judge {
         return new ScoreLikelihoods(probabilities);
     }
 
-    /** Logits [n - from, vocab_size] of the positions of a sequence from one on. */
-    private float[][] logits(int[] ids, int from) {
-        int vocab = (int) model.config().vocabSize();
-        try (ForwardPass pass = session.forward(TokenBatch.of(ids), AdapterStack.none(), ForwardOptions.inference())) {
-            float[] flat = session.logits(pass, IntStream.range(from, ids.length).toArray()).toFloatArray();
-            float[][] rows = new float[ids.length - from][vocab];
-            for (int row = 0; row < rows.length; row++) {
-                System.arraycopy(flat, row * vocab, rows[row], 0, vocab);
+    /**
+     * What comes after a position.
+     *
+     * @param logits [vocab_size]
+     * @param max of the logits
+     * @param logSum log of the sum of exp(logit - max)
+     */
+    private record NextToken(float[] logits, double max, double logSum) {
+        static NextToken of(float[] logits) {
+            double max = Double.NEGATIVE_INFINITY;
+            for (float logit : logits) {
+                max = Math.max(max, logit);
             }
-            return rows;
+            double sum = 0;
+            for (float logit : logits) {
+                sum += Math.exp(logit - max);
+            }
+            return new NextToken(logits, max, Math.log(sum));
+        }
+
+        double logProbability(int id) {
+            return logits[id] - max - logSum;
         }
     }
 
-    private static double logSoftmax(float[] logits, int id) {
-        double max = Double.NEGATIVE_INFINITY;
-        for (float logit : logits) {
-            max = Math.max(max, logit);
+    /** Behind each position of a sequence from one on. */
+    private List<NextToken> next(int[] ids, int from) {
+        int vocab = (int) model.config().vocabSize();
+        try (ForwardPass pass = session.forward(TokenBatch.of(ids), AdapterStack.none(), ForwardOptions.inference())) {
+            float[] flat = session.logits(pass, IntStream.range(from, ids.length).toArray()).toFloatArray();
+            return IntStream.range(0, ids.length - from)
+                .mapToObj(row -> NextToken.of(Arrays.copyOfRange(flat, row * vocab, (row + 1) * vocab)))
+                .toList();
         }
-        double sum = 0;
-        for (float logit : logits) {
-            sum += Math.exp(logit - max);
-        }
-        return logits[id] - max - Math.log(sum);
     }
 
     @Override

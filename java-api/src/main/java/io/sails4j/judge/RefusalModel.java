@@ -2,10 +2,6 @@ package io.sails4j.judge;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.files.JsonFiles;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -19,16 +15,14 @@ import java.util.Objects;
  * @param weights of each feature for each verdict
  */
 record RefusalModel(Map<Verdict, Double> bias, Map<String, Map<Verdict, Double>> weights) {
+    private static final String FILE = "refusal-weights.json";
+
     /** The one that the judge is delivered with. */
     static RefusalModel delivered() {
-        try (InputStream in = Objects.requireNonNull(RefusalModel.class.getResourceAsStream("refusal-weights.json"))) {
-            JsonNode json = JsonFiles.parse(new String(in.readAllBytes(), StandardCharsets.UTF_8), "refusal-weights.json");
-            Map<String, Map<Verdict, Double>> weights = new LinkedHashMap<>();
-            json.get("weights").properties().forEach(feature -> weights.put(feature.getKey(), ofVerdicts(feature.getValue())));
-            return new RefusalModel(ofVerdicts(json.get("bias")), weights);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        JsonNode json = JsonFiles.parse(Rubric.resource(FILE), FILE);
+        Map<String, Map<Verdict, Double>> weights = new LinkedHashMap<>();
+        json.get("weights").properties().forEach(feature -> weights.put(feature.getKey(), ofVerdicts(feature.getValue())));
+        return new RefusalModel(ofVerdicts(json.get("bias")), weights);
     }
 
     private static Map<Verdict, Double> ofVerdicts(JsonNode json) {
