@@ -152,8 +152,9 @@ final class DemoCommand implements Callable<Integer> {
     }
 
     private static ObjectNode json(Metric metric) {
-        return CommonOptions.object().put("value", metric.interval().value()).put("low", metric.interval().low())
-            .put("high", metric.interval().high()).put("n", metric.n());
+        ObjectNode json = CommonOptions.object().put("n", metric.n());
+        metric.interval().writeInto(json);
+        return json;
     }
 
     private void report(CausalModel model, Tokenizer tokenizer, Engine engine, SafetySubspace subspace, AlignResult result,

@@ -162,7 +162,7 @@ final class JudgeReport {
 
     private static void put(ObjectNode json, String name, Interval interval) {
         if (interval.known()) {
-            json.putObject(name).put("value", interval.value()).put("low", interval.low()).put("high", interval.high());
+            interval.writeInto(json.putObject(name));
         } else {
             json.putNull(name);
         }

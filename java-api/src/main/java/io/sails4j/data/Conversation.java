@@ -24,11 +24,21 @@ public final class Conversation {
         if (!list.isArray() || list.isEmpty()) {
             throw new InputException(file + " has no messages, expected [{\"role\": \"user\", \"content\": \"...\"}, ...]");
         }
+        return of(list, file.toString());
+    }
+
+    /**
+     * The messages of a JSON list, in order.
+     *
+     * @param where it stands, for people
+     * @throws InputException where one is not {@code {"role": text, "content": text}}
+     */
+    public static List<Message> of(JsonNode list, String where) {
         List<Message> messages = new ArrayList<>();
         for (JsonNode message : list) {
             if (!message.path("role").isTextual() || !message.path("content").isTextual()) {
                 throw new InputException(
-                    file + ": message " + (messages.size() + 1) + " is not {\"role\": text, \"content\": text}");
+                    where + ": message " + (messages.size() + 1) + " is not {\"role\": text, \"content\": text}");
             }
             messages.add(new Message(message.get("role").textValue(), message.get("content").textValue()));
         }

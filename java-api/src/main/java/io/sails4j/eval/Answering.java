@@ -54,9 +54,9 @@ final class Answering {
             for (WeightedAdapter adapter : arm.adapters()) {
                 adapters.add(LoraAdapter.load(adapter.directory(), model.config(), model.engine()));
             }
-            List<int[]> ids = tokens(prompts, new ChatTemplate(tokenizer, options.answers().template()));
-            GenerationOptions generation = generation(StopTokens.of(arm.model(), model.config(),
-                new ChatTemplate(tokenizer, options.answers().template())));
+            ChatTemplate template = new ChatTemplate(tokenizer, options.answers().template());
+            List<int[]> ids = tokens(prompts, template);
+            GenerationOptions generation = generation(StopTokens.of(arm.model(), model.config(), template));
             try (BatchGenerator generator = new BatchGenerator(session, stack(adapters), generation, batch(ids))) {
                 run(generator, tokenizer, ids, done, listener, progress);
             }
@@ -134,7 +134,6 @@ final class Answering {
         int longest = ids.stream().mapToInt(prompt -> prompt.length).max().orElse(1) + options.answers().maxNewTokens();
         int room = (longest + ROOM - 1) / ROOM * ROOM;
         int most = model.config().maxPositionEmbeddings();
-        int rows = options.decodeRows() > 0 ? options.decodeRows() : BatchOptions.rowsOf(model.engine().backend());
-        return new BatchOptions(options.batch(), rows, Math.min(room, most));
+        return new BatchOptions(options.batch(), options.rowsOn(model.engine().backend()), Math.min(room, most));
     }
 }

@@ -78,9 +78,10 @@ final class EvalMetrics {
 
     List<Metric> metrics() {
         List<Metric> metrics = new ArrayList<>();
+        List<Group> groups = groups(true);
         for (int arm = 0; arm < arms.size(); arm++) {
             for (int judge = 0; judge < judges.size(); judge++) {
-                for (Group group : groups(true)) {
+                for (Group group : groups) {
                     for (Measure measure : Measure.values()) {
                         if (measure.isOf(group.wanted) && isMeasuredBy(measure, judge)) {
                             metrics.add(metric(measure, group, arm, judge));
@@ -124,10 +125,11 @@ final class EvalMetrics {
 
     List<Comparison> comparisons() {
         List<Comparison> comparisons = new ArrayList<>();
+        List<Group> groups = groups(false);
         for (int first = 0; first < arms.size(); first++) {
             for (int second = first + 1; second < arms.size(); second++) {
                 for (int judge = 0; judge < judges.size(); judge++) {
-                    for (Group group : groups(false)) {
+                    for (Group group : groups) {
                         for (Measure measure : Measure.values()) {
                             if (measure.isOf(group.wanted) && isMeasuredBy(measure, judge)) {
                                 comparisons.add(comparison(measure, group, first, second, judge));

@@ -1,8 +1,10 @@
 package io.sails4j.eval;
 
 import io.sails4j.InputException;
+import io.sails4j.model.BatchOptions;
 import io.sails4j.options.Described;
 import io.sails4j.options.OptionGroup;
+import io.sails4j.tensor.Backend;
 
 /**
  * What an evaluation does.
@@ -31,6 +33,11 @@ public record EvalOptions(AnswerOptions answers,
     /** All prompts, greedy answers. */
     public static EvalOptions defaults() {
         return new EvalOptions(AnswerOptions.defaults(), 0, 32, 0, 0);
+    }
+
+    /** Rows of every decoding step: what is asked for, or what suits the backend. */
+    int rowsOn(Backend backend) {
+        return decodeRows > 0 ? decodeRows : BatchOptions.rowsOf(backend);
     }
 
     /** The same with prompts answered otherwise. */

@@ -5,7 +5,6 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.files.FileHash;
 import io.sails4j.files.JsonFiles;
 import io.sails4j.lora.WeightedAdapter;
-import io.sails4j.model.BatchOptions;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.options.Options;
@@ -32,7 +31,7 @@ final class EvalOrigin {
     ObjectNode describe(List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
         @Nullable LabelledAnswers labelled) {
         ObjectNode json = Options.deciding(options);
-        json.put("decode_rows", options.decodeRows() > 0 ? options.decodeRows() : BatchOptions.rowsOf(engine.backend()));
+        json.put("decode_rows", options.rowsOn(engine.backend()));
         json.put("compute_dtype", modelOptions.computeDtype() == null ? "checkpoint" : String.valueOf(modelOptions.computeDtype()));
         // Another device, or another number of threads, may round otherwise.
         json.set("device", JsonFiles.parse(engine.device().describe(), "the device's description"));

@@ -2,7 +2,6 @@ package io.sails4j.eval;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.stats.Interval;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -36,9 +35,9 @@ public record EvalResult(Path out, ObjectNode origin, List<ArmSummary> arms, Lis
     private static void write(Metric metric, ObjectNode json) {
         json.put("arm", metric.arm()).put("judge", metric.judge()).put("measure", metric.measure().key());
         json.put("wanted", metric.wanted().key()).put("file", metric.file()).put("category", metric.category());
-        write(metric.interval(), json);
+        metric.interval().writeInto(json);
         if (metric.corrected() != null) {
-            write(metric.corrected(), json.putObject("corrected"));
+            metric.corrected().writeInto(json.putObject("corrected"));
         }
         json.put("n", metric.n()).put("undecided", metric.undecided());
     }
@@ -46,19 +45,10 @@ public record EvalResult(Path out, ObjectNode origin, List<ArmSummary> arms, Lis
     private static void write(Comparison comparison, ObjectNode json) {
         json.put("first", comparison.first()).put("second", comparison.second()).put("judge", comparison.judge());
         json.put("measure", comparison.measure().key()).put("wanted", comparison.wanted().key()).put("file", comparison.file());
-        write(comparison.difference(), json);
+        comparison.difference().writeInto(json);
         json.put("n", comparison.n());
         if (comparison.measure().isRate()) {
             json.put("only_first", comparison.onlyFirst()).put("only_second", comparison.onlySecond()).put("mcnemar_p", comparison.p());
-        }
-    }
-
-    /** NaN is no JSON. */
-    private static void write(Interval interval, ObjectNode json) {
-        if (interval.known()) {
-            json.put("value", interval.value()).put("low", interval.low()).put("high", interval.high());
-        } else {
-            json.putNull("value").putNull("low").putNull("high");
         }
     }
 }

@@ -21,6 +21,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -192,7 +193,7 @@ public final class EvalRun {
                 for (int arm = 0; arm < arms.size(); arm++) {
                     @Nullable
                     Answer[] answers = table.answers[arm];
-                    if (missing(answers) == 0) {
+                    if (!Arrays.asList(answers).contains(null)) {
                         continue;
                     }
                     if (model == null || !arms.get(arm).model().equals(loaded)) {
@@ -213,14 +214,6 @@ public final class EvalRun {
                 }
             }
         }
-    }
-
-    private static long missing(@Nullable Object[] row) {
-        long missing = 0;
-        for (Object one : row) {
-            missing += one == null ? 1 : 0;
-        }
-        return missing;
     }
 
     /** A line of the result's {@code completions.jsonl}. */

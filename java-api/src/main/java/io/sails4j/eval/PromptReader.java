@@ -1,7 +1,7 @@
 package io.sails4j.eval;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.InputException;
+import io.sails4j.data.Conversation;
 import io.sails4j.data.Message;
 import io.sails4j.data.Origin;
 import io.sails4j.data.PreferencePair;
@@ -166,15 +166,7 @@ final class PromptReader {
     }
 
     private static List<Message> messages(String text, Origin origin) {
-        JsonNode list = JsonFiles.parse(text, "'messages' of " + origin);
-        List<Message> messages = new ArrayList<>();
-        for (JsonNode one : list) {
-            if (!one.path("role").isTextual() || !one.path("content").isTextual()) {
-                throw new InputException(
-                    origin + ": message " + (messages.size() + 1) + " is not {\"role\": text, \"content\": text}");
-            }
-            messages.add(new Message(one.get("role").textValue(), one.get("content").textValue()));
-        }
+        List<Message> messages = Conversation.of(JsonFiles.parse(text, "'messages' of " + origin), origin.toString());
         if (messages.isEmpty() || !messages.getLast().role().equals("user")) {
             throw new InputException(origin + ": the messages do not end with the user's, found "
                 + (messages.isEmpty() ? "none" : "'" + messages.getLast().role() + "' last"));

@@ -86,12 +86,13 @@ public final class NativeLibrary {
             tried.add(source + " (not set)");
             return null;
         }
-        Path path = Path.of(directory, file);
-        if (!Files.isDirectory(Path.of(directory))) {
+        Path home = Path.of(directory);
+        if (!Files.isDirectory(home)) {
             throw new InputException(
                 source + " is '" + directory + "', which is no directory; expected one that holds the libraries, or none"
                     + " for those that come with this program");
         }
+        Path path = home.resolve(file);
         if (!Files.isRegularFile(path)) {
             tried.add(path + " (" + source + ")");
             return null;

@@ -3,7 +3,6 @@ package io.sails4j.model;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.ops.Graph;
 import io.sails4j.ops.Ops;
-import io.sails4j.tensor.Device;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
 import java.util.ArrayList;
@@ -24,7 +23,6 @@ final class DecodeGroup implements AutoCloseable {
     private final DecodeLayers layers;
     private final TensorArena memory;
     private final DecodeBuffers buffers;
-    private final Device device;
     private final int capacity;
     private final @Nullable KvCache[] caches;
     private final List<DecodeBuffers> sequences = new ArrayList<>();
@@ -37,14 +35,13 @@ final class DecodeGroup implements AutoCloseable {
     /** @param capacity of each cache; it is the same for all, since kernels may cut a cache into pieces by it */
     DecodeGroup(CausalModel model, AdapterStack adapters, GenerationOptions options, int rows, int capacity) {
         ModelConfig config = model.config();
-        this.device = model.engine().device();
         this.capacity = capacity;
         this.caches = new @Nullable KvCache[rows];
         this.model = model;
         this.options = options;
         this.record = DecodeSteps.records(options.graphs(), model.engine());
         this.layers = new DecodeLayers(model, adapters);
-        this.memory = new TensorArena(device);
+        this.memory = new TensorArena(model.engine().device());
         this.active = new boolean[rows];
         this.ids = new int[rows];
         this.positions = new int[rows];
@@ -63,11 +60,7 @@ final class DecodeGroup implements AutoCloseable {
         }
     }
 
-    /** Whether no sequence stands in a row. */
-    boolean free(int row) {
-        return !active[row];
-    }
-
+    /** Whether no sequence stands in any row. */
     boolean idle() {
         for (boolean one : active) {
             if (one) {
@@ -88,7 +81,7 @@ final class DecodeGroup implements AutoCloseable {
     private KvCache cacheOf(int row) {
         KvCache cache = caches[row];
         if (cache == null) {
-            cache = new KvCache(model.config(), model.computeDtype(), device, 1, capacity);
+            cache = new KvCache(model.config(), model.computeDtype(), model.engine().device(), 1, capacity);
             caches[row] = cache;
             cache.uploadSegments();
         }

@@ -43,8 +43,7 @@ final class DecodeSteps implements AutoCloseable {
             this.buffers = DecodeBuffers.allocate(model.config(), model.computeDtype(), batch, options.maxNewTokens(), uniforms.length > 0,
                 memory);
         } catch (RuntimeException | Error e) {
-            layers.close();
-            memory.close();
+            close();
             throw e;
         }
         if (buffers.uniforms() != null) {

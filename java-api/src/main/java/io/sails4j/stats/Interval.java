@@ -1,5 +1,7 @@
 package io.sails4j.stats;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
 /**
  * An estimate between the bounds of its 95 % interval. All three are NaN where nothing can be said: a rate of no case, agreement where
  * there is one class alone.
@@ -18,6 +20,15 @@ public record Interval(double value, double low, double high) {
     /** Whether there is an estimate. */
     public boolean known() {
         return !Double.isNaN(value);
+    }
+
+    /** Writes {@code value}, {@code low} and {@code high}; null where nothing can be said, since NaN is no JSON. */
+    public void writeInto(ObjectNode json) {
+        if (known()) {
+            json.put("value", value).put("low", low).put("high", high);
+        } else {
+            json.putNull("value").putNull("low").putNull("high");
+        }
     }
 
     /** What is cut off at bounds that the quantity cannot pass. */
