@@ -1,0 +1,69 @@
+package io.sails4j.explain;
+
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * For each feature the strongest places, one a sequence, in flat arrays: 12 bytes a place. Of equal activations the one of the sequence
+ * with the smaller number stays, so that the order in which sequences come does not matter.
+ */
+final class TopPeaks {
+    private static final int NONE = -1;
+
+    private final int places;
+    private final float[] activation;
+    private final int[] sequence;
+    private final int[] position;
+
+    TopPeaks(int features, int places) {
+        this.places = places;
+        int size = Math.multiplyExact(features, places);
+        this.activation = new float[size];
+        this.sequence = new int[size];
+        this.position = new int[size];
+        Arrays.fill(sequence, NONE);
+    }
+
+    /** Sees one active token; those of a sequence come in their order. */
+    void offer(int feature, int ofSequence, int at, float value) {
+        int first = feature * places;
+        int weakest = first;
+        for (int i = first; i < first + places; i++) {
+            if (sequence[i] == ofSequence) {
+                if (value > activation[i]) {
+                    put(i, ofSequence, at, value);
+                }
+                return;
+            }
+            weakest = weaker(i, weakest) ? i : weakest;
+        }
+        if (places > 0 && (sequence[weakest] == NONE || value > activation[weakest]
+            || value == activation[weakest] && ofSequence < sequence[weakest])) {
+            put(weakest, ofSequence, at, value);
+        }
+    }
+
+    private boolean weaker(int a, int b) {
+        if (sequence[a] == NONE || sequence[b] == NONE) {
+            return sequence[b] != NONE;
+        }
+        return activation[a] < activation[b] || activation[a] == activation[b] && sequence[a] > sequence[b];
+    }
+
+    private void put(int i, int ofSequence, int at, float value) {
+        sequence[i] = ofSequence;
+        position[i] = at;
+        activation[i] = value;
+    }
+
+    List<CorpusStatistics.Peak> of(int feature, int side) {
+        List<CorpusStatistics.Peak> found = new ArrayList<>();
+        for (int i = feature * places; i < (feature + 1) * places; i++) {
+            if (sequence[i] != NONE) {
+                found.add(new CorpusStatistics.Peak(side, sequence[i], position[i], activation[i]));
+            }
+        }
+        return found;
+    }
+}
