@@ -26,6 +26,7 @@ public final class CorpusStatistics {
     private final double[][] sumSquares;
     private final float[][] maximum;
     private final TopPeaks[] peaks;
+    private final SequencePeaks ofSequence;
 
     /**
      * Statistics of no token.
@@ -39,6 +40,7 @@ public final class CorpusStatistics {
         this.sumSquares = new double[SIDES][dSae];
         this.maximum = new float[SIDES][dSae];
         this.peaks = new TopPeaks[] {new TopPeaks(dSae, peaks), new TopPeaks(dSae, peaks)};
+        this.ofSequence = new SequencePeaks(dSae);
     }
 
     /**
@@ -52,15 +54,33 @@ public final class CorpusStatistics {
     }
 
     /** Adds the counted tokens of a sequence. */
-    void add(int side, int sequence, Activations activations) {
+    void add(int side, int sequence, int[] ids, Activations activations) {
         tokens[side] += activations.tokens();
         activations.forEach((position, feature, activation) -> {
-            count[side][feature]++;
-            sum[side][feature] += activation;
-            sumSquares[side][feature] += (double) activation * activation;
-            maximum[side][feature] = Math.max(maximum[side][feature], activation);
-            peaks[side].offer(feature, sequence, position, activation);
+            // An activation of 0 is none.
+            if (activation > 0) {
+                count[side][feature]++;
+                sum[side][feature] += activation;
+                sumSquares[side][feature] += (double) activation * activation;
+                maximum[side][feature] = Math.max(maximum[side][feature], activation);
+                ofSequence.see(feature, position, activation);
+            }
         });
+        long[] beginnings = beginnings(ids);
+        ofSequence.drain((position, feature, activation) -> peaks[side].offer(feature, sequence, position, activation,
+            beginnings[position]));
+    }
+
+    /** A hash of the tokens up to each position; that two beginnings share one of 64 bits does not happen. */
+    private static long[] beginnings(int[] ids) {
+        long[] hashes = new long[ids.length];
+        long hash = 0;
+        for (int t = 0; t < ids.length; t++) {
+            hash = (hash + ids[t] + 1) * 0x9E3779B97F4A7C15L;
+            hash ^= hash >>> 29;
+            hashes[t] = hash;
+        }
+        return hashes;
     }
 
     /** Features of the SAE. */
@@ -114,7 +134,7 @@ public final class CorpusStatistics {
         return Math.sqrt(Math.max(0, sumSquares[side][feature] / tokens[side] - mean * mean));
     }
 
-    /** Where a feature fires most, on both sides together and the strongest first; one place a sequence. */
+    /** Where a feature fires most, on both sides together and the strongest first; one place a sequence, and one a beginning of a text. */
     public List<Peak> peaks(int feature) {
         List<Peak> found = new ArrayList<>();
         for (int side = 0; side < SIDES; side++) {

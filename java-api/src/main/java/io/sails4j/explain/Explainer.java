@@ -58,7 +58,7 @@ public final class Explainer {
         List<TokenSequence> sequences = corpus.sequences();
         pass().run(sequences, sequences.stream().map(TokenSequence::counted).toList(), adapters,
             (layer, sequence, activations) -> Objects.requireNonNull(statistics.get(layer)).add(corpus.side(sequence), sequence,
-                activations),
+                sequences.get(sequence).ids(), activations),
             progress);
         return new ScannedCorpus(corpus, statistics);
     }

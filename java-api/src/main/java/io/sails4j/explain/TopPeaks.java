@@ -5,8 +5,9 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * For each feature the strongest places, one a sequence, in flat arrays: 12 bytes a place. Of equal activations the one of the sequence
- * with the smaller number stays, so that the order in which sequences come does not matter.
+ * For each feature the strongest places in flat arrays, 20 bytes a place. A model that looks back alone computes the same for the same
+ * beginning of a text: such places count once, as that of the first sequence. Of equal activations the smaller sequence stays, so that the
+ * order in which sequences come does not matter.
  */
 final class TopPeaks {
     private static final int NONE = -1;
@@ -15,6 +16,7 @@ final class TopPeaks {
     private final float[] activation;
     private final int[] sequence;
     private final int[] position;
+    private final long[] beginning;
 
     TopPeaks(int features, int places) {
         this.places = places;
@@ -22,17 +24,18 @@ final class TopPeaks {
         this.activation = new float[size];
         this.sequence = new int[size];
         this.position = new int[size];
+        this.beginning = new long[size];
         Arrays.fill(sequence, NONE);
     }
 
-    /** Sees one active token; those of a sequence come in their order. */
-    void offer(int feature, int ofSequence, int at, float value) {
+    /** Sees a sequence's strongest place; {@code hash} is that of its tokens up to there. */
+    void offer(int feature, int ofSequence, int at, float value, long hash) {
         int first = feature * places;
         int weakest = first;
         for (int i = first; i < first + places; i++) {
-            if (sequence[i] == ofSequence) {
-                if (value > activation[i]) {
-                    put(i, ofSequence, at, value);
+            if (sequence[i] != NONE && beginning[i] == hash) {
+                if (ofSequence < sequence[i]) {
+                    put(i, ofSequence, at, value, hash);
                 }
                 return;
             }
@@ -40,7 +43,7 @@ final class TopPeaks {
         }
         if (places > 0 && (sequence[weakest] == NONE || value > activation[weakest]
             || value == activation[weakest] && ofSequence < sequence[weakest])) {
-            put(weakest, ofSequence, at, value);
+            put(weakest, ofSequence, at, value, hash);
         }
     }
 
@@ -51,10 +54,11 @@ final class TopPeaks {
         return activation[a] < activation[b] || activation[a] == activation[b] && sequence[a] > sequence[b];
     }
 
-    private void put(int i, int ofSequence, int at, float value) {
+    private void put(int i, int ofSequence, int at, float value, long hash) {
         sequence[i] = ofSequence;
         position[i] = at;
         activation[i] = value;
+        beginning[i] = hash;
     }
 
     List<CorpusStatistics.Peak> of(int feature, int side) {
