@@ -10,7 +10,8 @@ import picocli.CommandLine.Option;
 /** What is to be explained. */
 final class ExplainArguments {
     @Option(names = "--subspace", paramLabel = "FILE",
-        description = "explain this subspace; a second one is compared with it. With an adapter or a prompt: the subspace to hold it against")
+        description = "explain this subspace; a second one is compared with it. With an adapter or a prompt: the subspace to hold it"
+            + " against")
     private List<Path> subspaces = new ArrayList<>();
 
     @Option(names = "--adapter", paramLabel = "DIR",

@@ -83,8 +83,9 @@ public record SubspaceFile(Source source, SafetySubspace subspace) {
     }
 
     /**
-     * Each kept feature's share of each basis vector: p[i,j]^2 / sum_k p[k,j]^2, p[i,j] = &lt;x[i], u[j]> with x the decoder rows as the PCA
-     * took them. The basis vectors are right singular vectors u = X^T v / sigma, so this is v[i]^2: the vector's weights on the features.
+     * Each kept feature's share of each basis vector: p[i,j]^2 / sum_k p[k,j]^2, p[i,j] = &lt;x[i], u[j]> with x the decoder rows as the
+     * PCA took them. The basis vectors are right singular vectors u = X^T v / sigma, so that this is v[i]^2, the vector's weight on the
+     * feature, squared.
      *
      * @return [features][dimension]
      */

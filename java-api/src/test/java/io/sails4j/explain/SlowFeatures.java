@@ -14,15 +14,19 @@ final class SlowFeatures {
     private final CausalModel model;
     private final AdapterStack adapters;
     private final int layer;
-    private final SaeFixture sae;
-    private final int dSae;
+    private final float[] wEnc;
+    private final float[] bEnc;
+    private final float[] bDec;
+    private final float[] threshold;
 
     SlowFeatures(CausalModel model, AdapterStack adapters, int layer, SaeFixture sae) {
         this.model = model;
         this.adapters = adapters;
         this.layer = layer;
-        this.sae = sae;
-        this.dSae = sae.array("b_enc").length;
+        this.wEnc = sae.array("W_enc");
+        this.bEnc = sae.array("b_enc");
+        this.bDec = sae.array("b_dec");
+        this.threshold = sae.array("threshold");
     }
 
     /** [tokens][d_sae]: pre = (x - b_dec) W_enc + b_enc, and pre itself where it is above the threshold. */
@@ -35,15 +39,16 @@ final class SlowFeatures {
                 }
             })).close();
         }
-        int d = stream[0].length / ids.length;
+        int d = bDec.length;
+        int dSae = bEnc.length;
         double[][] features = new double[ids.length][dSae];
         for (int t = 0; t < ids.length; t++) {
             for (int f = 0; f < dSae; f++) {
-                double pre = sae.array("b_enc")[f];
+                double pre = bEnc[f];
                 for (int j = 0; j < d; j++) {
-                    pre += ((double) stream[0][t * d + j] - sae.array("b_dec")[j]) * sae.array("W_enc")[j * dSae + f];
+                    pre += ((double) stream[0][t * d + j] - bDec[j]) * wEnc[j * dSae + f];
                 }
-                features[t][f] = pre > sae.array("threshold")[f] ? pre : 0;
+                features[t][f] = pre > threshold[f] ? pre : 0;
             }
         }
         return features;
