@@ -125,14 +125,15 @@ final class ExplainCommand implements Callable<Integer> {
     }
 
     private Found subspace(Opened all) {
-        ScannedCorpus scanned = null;
-        if (data.given()) {
-            scanned = scan(all, AdapterStack.none(), corpus(), "features");
-        } else {
-            common.message("no --data: nothing is said about when the features fire");
-        }
+        SubspaceFile subspace = Objects.requireNonNull(all.subspace);
+        all.explainer.requireFits(subspace, all.other);
+        ScannedCorpus scanned = data.given() ? scan(all, AdapterStack.none(), corpus(), "features") : null;
         try (ProgressBar bar = common.progress("passages")) {
-            return new Found(all.explainer.subspace(Objects.requireNonNull(all.subspace), all.other, scanned, bar), scanned, null);
+            Found found = new Found(all.explainer.subspace(subspace, all.other, scanned, bar), scanned, null);
+            if (scanned == null) {
+                common.message("no --data: nothing is said about when the features fire");
+            }
+            return found;
         }
     }
 

@@ -6,6 +6,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.Projection;
+import io.sails4j.data.ControlTokens;
+import io.sails4j.demo.BpeTrainer;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.lora.LoraAdapter;
@@ -15,7 +17,6 @@ import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
-import io.sails4j.testing.TinyTokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -46,7 +47,8 @@ class ExplainCommandTest {
     @BeforeAll
     static void makeEverything() throws IOException {
         Path model = Files.createDirectory(shared.resolve("model"));
-        int vocabulary = TinyTokenizer.write(model, "abcdefghijklmnopqrstuvwxyz▁.");
+        int vocabulary = BpeTrainer.train(List.of("how do i get the lock", "take the card", "sign the mail"), 300, ControlTokens.GEMMA,
+            model.resolve("tokenizer.json"));
         ModelConfig config = ModelConfig.gemma2().vocabSize(vocabulary).dModel(D_MODEL).layers(2).heads(2, 1).headDim(8).dFf(24)
             .slidingWindow(8).maxPositionEmbeddings(128).checkpointDtype(DType.F32).tokens(2, List.of(1), 0).build();
         try (Engine engine = Engine.open(new EngineOptions("cpu", 1, ""));

@@ -81,7 +81,7 @@ public final class Explainer {
      */
     public SubspaceExplanation subspace(SubspaceFile file, @Nullable SubspaceFile other, @Nullable ScannedCorpus scanned,
         Progress progress) {
-        requireFits(file);
+        requireFits(file, other);
         List<Angles> angles = angles(file, other);
         Passages passages = scanned == null ? null : passages(file, scanned, progress);
         List<ExplainedLayer> layers = new ArrayList<>();
@@ -92,8 +92,13 @@ public final class Explainer {
             scanned == null ? null : scanned.corpus(), layers, angles);
     }
 
-    /** An error unless each layer of the subspace has its SAE, and no other is named. */
-    private void requireFits(SubspaceFile file) {
+    /**
+     * An error unless each layer of the subspace has the SAE that it was made with and no other is named; asked before a long pass, not
+     * after it.
+     *
+     * @param other a second subspace that it can be compared with; null for none
+     */
+    public void requireFits(SubspaceFile file, @Nullable SubspaceFile other) {
         file.subspace().requireModel(model.config(), file.source().path(), modelPath);
         for (int layer : file.subspace().layers().keySet()) {
             Sae sae = saes.get(layer);
@@ -102,6 +107,7 @@ public final class Explainer {
                     + ", whose features an SAE must explain: name the one that it was made with (sae=" + layer + "=PATH)");
             }
             file.requireFeatures(layer, sae);
+            file.spectrum(layer, sae);
         }
         saes.forEach((layer, sae) -> {
             if (!file.subspace().layers().containsKey(layer)) {
@@ -109,6 +115,9 @@ public final class Explainer {
                     + layer + ", it has one for " + file.subspace().layers().keySet());
             }
         });
+        if (other != null) {
+            shared(file, other);
+        }
     }
 
     /** An error unless the subspace fits the model, and on layers that both have the SAEs. */
@@ -162,16 +171,23 @@ public final class Explainer {
         if (other == null) {
             return angles;
         }
-        other.subspace().requireModel(model.config(), other.source().path(), modelPath);
-        SortedMap<Integer, SafetySubspace.Layer> others = new TreeMap<>(other.subspace().layers());
-        others.keySet().retainAll(layers.keySet());
-        if (others.isEmpty()) {
-            throw new InputException(other.source().path() + " has a subspace for the layers " + other.subspace().layers().keySet() + ", "
-                + file.source().path() + " for " + layers.keySet() + "; expected a layer that both have, to compare them");
-        }
+        SortedMap<Integer, SafetySubspace.Layer> others = shared(file, other);
         others.forEach((layer, second) -> angles.add(angles("layer " + layer, file.layer(layer),
             "layer " + layer + " of " + other.source().path(), second)));
         return angles;
+    }
+
+    /** The other's layers that the first has too. */
+    private SortedMap<Integer, SafetySubspace.Layer> shared(SubspaceFile file, SubspaceFile other) {
+        other.subspace().requireModel(model.config(), other.source().path(), modelPath);
+        SortedMap<Integer, SafetySubspace.Layer> others = new TreeMap<>(other.subspace().layers());
+        others.keySet().retainAll(file.subspace().layers().keySet());
+        if (others.isEmpty()) {
+            throw new InputException(other.source().path() + " has a subspace for the layers " + other.subspace().layers().keySet() + ", "
+                + file.source().path() + " for " + file.subspace().layers().keySet()
+                + "; expected a layer that both have, to compare them");
+        }
+        return others;
     }
 
     private static Angles angles(String a, SafetySubspace.Layer first, String b, SafetySubspace.Layer second) {
