@@ -155,8 +155,8 @@ final class ExplainTables {
             for (PromptExplanation.Feature f : layer.features()) {
                 List<Object> cells = new ArrayList<>(List.of(f.feature()));
                 cells.addAll(explanation.subspace() == null ? List.of() : List.of(figures(f.score())));
-                cells.addAll(List.of(peak(f.base()), place(f.base(), explanation.tokens())));
-                cells.addAll(f.adapted() == null ? List.of() : List.of(peak(f.adapted()), place(f.adapted(), explanation.tokens())));
+                cells.addAll(strongest(f.base(), explanation));
+                cells.addAll(f.adapted() == null ? List.of() : strongest(f.adapted(), explanation));
                 table.row(cells.toArray());
             }
             text.append(table.render()).append('\n');
@@ -164,21 +164,14 @@ final class ExplainTables {
         return text.toString();
     }
 
-    private static int strongest(List<Float> activations) {
-        int best = 0;
-        for (int t = 1; t < activations.size(); t++) {
+    /** Where a feature of a prompt is strongest. */
+    private static List<String> strongest(List<Float> activations, PromptExplanation explanation) {
+        int best = explanation.comparedFrom();
+        for (int t = best + 1; t < activations.size(); t++) {
             best = activations.get(t) > activations.get(best) ? t : best;
         }
-        return best;
-    }
-
-    private static String peak(List<Float> activations) {
-        return figures(activations.get(strongest(activations)));
-    }
-
-    private static String place(List<Float> activations, List<String> tokens) {
-        int at = strongest(activations);
-        return activations.get(at) > 0 ? "'" + TokenText.escape(tokens.get(at)) + "', token " + (at + 1) : "";
+        return List.of(figures(activations.get(best)), activations.get(best) > 0
+            ? "'" + TokenText.escape(explanation.tokens().get(best)) + "', token " + (best + 1) : "");
     }
 
     private static String figures(double value) {

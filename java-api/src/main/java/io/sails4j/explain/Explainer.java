@@ -218,9 +218,11 @@ public final class Explainer {
     public PromptExplanation prompt(int[] ids, @Nullable AdapterFile adapter, @Nullable SubspaceFile subspace) {
         requireSaes("a prompt's features are found");
         requireOverlapFits(subspace);
-        PromptReader reader = new PromptReader(pass(), saes, ids, subspace, options.features());
+        // The stream at the token that begins a text is unlike all others, and SAEs are not trained on it.
+        int first = ids.length > 1 && ids[0] == model.config().bosId() ? 1 : 0;
+        PromptReader reader = new PromptReader(pass(), saes, ids, first, subspace, options.features());
         return new PromptExplanation(Source.of(modelPath), adapter == null ? null : adapter.source(),
-            subspace == null ? null : subspace.source(), names.of(ids),
-            reader.layers(model.config().bosId(), adapter == null ? null : adapter.stack()));
+            subspace == null ? null : subspace.source(), first, names.of(ids),
+            reader.layers(adapter == null ? null : adapter.stack()));
     }
 }

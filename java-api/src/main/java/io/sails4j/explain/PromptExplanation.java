@@ -10,9 +10,11 @@ import org.jspecify.annotations.Nullable;
  *
  * @param adapter whose model is shown beside the base model; null where there is none
  * @param subspace whose features have scores; null where there is none
+ * @param comparedFrom the first token that features are ranked by: 1 where the text begins with the token that begins all texts
  * @param tokens texts; of tokens that only together are a character the first has it and the others are empty
  */
-public record PromptExplanation(Source model, @Nullable Source adapter, @Nullable Source subspace, List<String> tokens, List<Layer> layers)
+public record PromptExplanation(Source model, @Nullable Source adapter, @Nullable Source subspace, int comparedFrom, List<String> tokens,
+    List<Layer> layers)
     implements Explanation {
     public PromptExplanation {
         tokens = List.copyOf(tokens);
@@ -22,7 +24,7 @@ public record PromptExplanation(Source model, @Nullable Source adapter, @Nullabl
     /**
      * What fires after one layer.
      *
-     * @param features by falling peak
+     * @param features by falling peak over the tokens that are compared by
      */
     public record Layer(int layer, List<Feature> features) {
         public Layer {
@@ -49,6 +51,7 @@ public record PromptExplanation(Source model, @Nullable Source adapter, @Nullabl
         ObjectNode json = Json.document("prompt", model);
         Json.put(json, "adapter", adapter);
         Json.put(json, "subspace", subspace);
+        json.put("compared_from", comparedFrom);
         tokens.forEach(json.putArray("tokens")::add);
         ArrayNode layersNode = json.putArray("layers");
         for (Layer layer : layers) {

@@ -22,26 +22,25 @@ final class PromptReader {
     private final SortedMap<Integer, Sae> saes;
     private final int[] ids;
     private final @Nullable SubspaceFile subspace;
+    private final int first;
     private final int most;
 
-    PromptReader(ActivationPass pass, SortedMap<Integer, Sae> saes, int[] ids, @Nullable SubspaceFile subspace, int most) {
+    /** @param first the first token that counts */
+    PromptReader(ActivationPass pass, SortedMap<Integer, Sae> saes, int[] ids, int first, @Nullable SubspaceFile subspace, int most) {
         this.pass = pass;
         this.saes = saes;
         this.ids = ids;
+        this.first = first;
         this.subspace = subspace;
         this.most = most;
     }
 
-    /**
-     * For each SAE's layer the features of largest peak, and all of the subspace that fire. The token that begins a text is shown and not
-     * compared by: the stream there is unlike all others, and SAEs are not trained on it.
-     */
-    List<PromptExplanation.Layer> layers(int bosId, @Nullable AdapterStack adapters) {
+    /** For each SAE's layer the features of largest peak, and all of the subspace that fire. */
+    List<PromptExplanation.Layer> layers(@Nullable AdapterStack adapters) {
         Map<Integer, Activations> base = activations(AdapterStack.none());
         Map<Integer, Activations> adapted = adapters == null ? null : activations(adapters);
-        int first = ids.length > 1 && ids[0] == bosId ? 1 : 0;
         List<PromptExplanation.Layer> layers = new ArrayList<>();
-        saes.forEach((layer, sae) -> layers.add(new PromptExplanation.Layer(layer, features(layer, (int) sae.config().dSae(), first,
+        saes.forEach((layer, sae) -> layers.add(new PromptExplanation.Layer(layer, features(layer, (int) sae.config().dSae(),
             Objects.requireNonNull(base.get(layer)), adapted == null ? null : adapted.get(layer)))));
         return layers;
     }
@@ -55,7 +54,7 @@ final class PromptReader {
         return found;
     }
 
-    private List<Feature> features(int layer, int dSae, int first, Activations base, @Nullable Activations adapted) {
+    private List<Feature> features(int layer, int dSae, Activations base, @Nullable Activations adapted) {
         float[] peaks = new float[dSae];
         for (Activations activations : adapted == null ? List.of(base) : List.of(base, adapted)) {
             activations.forEach((position, feature, activation) -> {
