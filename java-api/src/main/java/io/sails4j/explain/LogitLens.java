@@ -13,8 +13,8 @@ import java.util.List;
 /**
  * Directions of the residual stream read as tokens: logit[v] = sum_j d[j] (o + w[j]) W_U[v, j], with w the final norm's weight, o the
  * family's offset of it, W_U the output matrix. The norm's division by the length and the soft cap are left out: both depend on the rest
- * of the stream and keep the order (nostalgebraist 2020, "interpreting GPT: the logit lens"; TransformerLens folds the norm's weight into
- * W_U likewise, and SAE dashboards project decoder rows through that). No mean over the vocabulary is taken off.
+ * of the stream and keep the order (nostalgebraist 2020, "interpreting GPT: the logit lens"; callummcdougall/sae_vis multiplies decoder
+ * rows with a W_U into which TransformerLens has folded the norm's weight). No mean over the vocabulary is taken off.
  */
 final class LogitLens {
     /** Rows of the output matrix that are looked at together. */
