@@ -25,12 +25,14 @@ public final class AdapterUpdates {
     private final Engine engine;
     private final @Nullable SubspaceBases bases;
     private final TensorArena memory;
+    private final long block;
 
-    private AdapterUpdates(CausalModel model, @Nullable SubspaceBases bases, TensorArena memory) {
+    private AdapterUpdates(CausalModel model, @Nullable SubspaceBases bases, TensorArena memory, long block) {
         this.model = model;
         this.engine = model.engine();
         this.bases = bases;
         this.memory = memory;
+        this.block = block;
     }
 
     /**
@@ -40,11 +42,17 @@ public final class AdapterUpdates {
      */
     public static SortedMap<ModuleKey, UpdateSquares> of(CausalModel model, Map<ModuleKey, LowRankAdapter> adapter,
         @Nullable SafetySubspace subspace) {
+        return of(model, adapter, subspace, BLOCK);
+    }
+
+    /** @param block rows that are looked at together */
+    static SortedMap<ModuleKey, UpdateSquares> of(CausalModel model, Map<ModuleKey, LowRankAdapter> adapter,
+        @Nullable SafetySubspace subspace, long block) {
         SortedMap<ModuleKey, UpdateSquares> squares = new TreeMap<>();
         try (@Nullable
         SubspaceBases bases = subspace == null ? null : new SubspaceBases(subspace, model.engine().device());
              TensorArena memory = new TensorArena(model.engine().device())) {
-            AdapterUpdates updates = new AdapterUpdates(model, bases, memory);
+            AdapterUpdates updates = new AdapterUpdates(model, bases, memory, block);
             adapter.forEach((module, factors) -> {
                 memory.reset();
                 squares.put(module, factors.dora() == null ? updates.lowRank(module, factors) : updates.dense(module, factors));
@@ -75,9 +83,9 @@ public final class AdapterUpdates {
         boolean right = module.projection().readsResidual();
         Tensor coordinates = memory.zeros(DType.F32, basis.dim(1), weight.dim(1));
         UpdateSquares sum = UpdateSquares.ZERO;
-        for (long from = 0; from < weight.dim(0); from += BLOCK) {
+        for (long from = 0; from < weight.dim(0); from += block) {
             TensorArena.Mark mark = memory.mark();
-            Tensor update = rowsOfUpdate(weight.rows(from, Math.min(BLOCK, weight.dim(0) - from)), factors, from);
+            Tensor update = rowsOfUpdate(weight.rows(from, Math.min(block, weight.dim(0) - from)), factors, from);
             double inside = 0;
             if (right) {
                 Tensor inBasis = memory.allocate(DType.F32, update.dim(0), basis.dim(1));

@@ -12,6 +12,8 @@ import io.sails4j.sae.SaeFixture;
 import io.sails4j.subspace.PcaSubspace;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Shape;
+import io.sails4j.tensor.Tensor;
 import io.sails4j.testing.Backends;
 import io.sails4j.testing.TinyModel;
 import java.nio.file.Path;
@@ -32,7 +34,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** What decoder rows say of a feature, against sums in double: tokens, neighbours, the spectrum and the shares of basis vectors. */
 class FeatureMeaningTest {
@@ -66,18 +67,21 @@ class FeatureMeaningTest {
         return IntStream.range(0, n).boxed().sorted(Comparator.comparingDouble(i -> -value.applyAsDouble(i))).toList();
     }
 
+    /** One vocabulary is wider than what is looked at together. */
     @ParameterizedTest
-    @ValueSource(booleans = {true, false})
-    void theLogitLensIsTheRowThroughNormAndOutputMatrix(boolean gemma) {
-        ModelConfig config = gemma ? TinyModel.CONFIG : TinyModel.LLAMA;
-        try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 3), false)) {
+    @CsvSource({"true, 61, F32", "false, 61, F32", "true, 8300, BF16"})
+    void theLogitLensIsTheRowThroughNormAndOutputMatrix(boolean gemma, long vocabulary, DType computeDtype) {
+        ModelConfig config = (gemma ? TinyModel.CONFIG : TinyModel.LLAMA).withVocabulary(vocabulary);
+        try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, computeDtype, 3), false);
+             Tensor wide = engine.device().allocate(DType.F32, Shape.of(vocabulary, D))) {
+            engine.ops().elementwise().convert(wide, model.weights().head());
             float[] norm = new float[D];
             Random random = new Random(2);
             for (int j = 0; j < D; j++) {
                 norm[j] = (float) random.nextGaussian();
             }
             model.weights().parameter(ModelWeights.FINAL_NORM).upload(norm);
-            float[] head = model.weights().head().toFloatArray();
+            float[] head = wide.toFloatArray();
             List<LogitLens.Ends> found = new LogitLens(model, new TokenNames(null)).of(sae.decoderRows(KEPT), 6);
             for (int i = 0; i < KEPT.length; i++) {
                 double[] logits = new double[(int) config.vocabSize()];
@@ -116,6 +120,22 @@ class FeatureMeaningTest {
             }
             assertThat(found.get(1).getFirst()).satisfies(n -> assertThat(n.feature()).isEqualTo(33));
             assertThat(found.get(1).getFirst().cosine()).isCloseTo(1, within(1e-6));
+        }
+    }
+
+    @Test
+    void neighboursAreFoundInEveryBlockOfRows() {
+        int dSae = 8200;
+        SaeFixture many = ExplainFixtures.sae(dSae, 3);
+        float[] rows = many.array("W_dec");
+        for (int j = 0; j < D; j++) {
+            rows[8195 * D + j] = 2 * rows[4 * D + j];
+            rows[2 * D + j] = 2 * rows[8199 * D + j];
+        }
+        try (Sae other = Sae.load(many.with("W_dec", rows, dSae, D).saeLens(directory.resolve("many")), engine)) {
+            List<List<ExplainedFeature.Neighbour>> found = DecoderNeighbours.of(other, new int[] {4, 8199}, 1, engine);
+            assertThat(found.get(0)).extracting(ExplainedFeature.Neighbour::feature).containsExactly(8195);
+            assertThat(found.get(1)).extracting(ExplainedFeature.Neighbour::feature).containsExactly(2);
         }
     }
 
