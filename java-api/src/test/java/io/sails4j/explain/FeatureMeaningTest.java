@@ -44,6 +44,7 @@ class FeatureMeaningTest {
     @TempDir
     private Path directory;
     private final SaeFixture fixture = ExplainFixtures.sae(D_SAE, 11);
+    private final float[] decoder = fixture.array("W_dec");
     private Engine engine;
     private Sae sae;
 
@@ -60,7 +61,7 @@ class FeatureMeaningTest {
     }
 
     private double decoder(int feature, int j) {
-        return fixture.array("W_dec")[feature * D + j];
+        return decoder[feature * D + j];
     }
 
     private static List<Integer> byFalling(int n, IntToDoubleFunction value) {
