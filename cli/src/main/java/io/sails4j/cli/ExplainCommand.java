@@ -87,7 +87,7 @@ final class ExplainCommand implements Callable<Integer> {
         try (Engine engine = common.openEngine(); SaeArguments.Opened opened = SaeArguments.open(paths, engine);
              @Nullable
              LoraAdapter adapter = openAdapter(config, engine); @Nullable
-             Tokenizer tokenizer = openTokenizer();
+             Tokenizer tokenizer = openTokenizer(kind);
              CausalModel loaded = CausalModel.load(model, engine, ModelOptions.of(common.dtype()))) {
             Opened all = new Opened(loaded, new Explainer(loaded, model, tokenizer, opened.saes(), options), adapter == null ? null
                 : new AdapterFile(Source.of(located(Objects.requireNonNull(arguments.adapter()))), adapter), subspace, other);
@@ -116,11 +116,13 @@ final class ExplainCommand implements Callable<Integer> {
         return adapter;
     }
 
-    private @Nullable Tokenizer openTokenizer() {
+    private @Nullable Tokenizer openTokenizer(ExplainArguments.Kind kind) {
         if (Files.exists(model.resolve("tokenizer.json"))) {
             return Tokenizer.load(model);
         }
-        common.message(model + " has no tokenizer.json: tokens are shown by their ids");
+        if (kind != ExplainArguments.Kind.ADAPTER) {
+            common.message(model + " has no tokenizer.json: tokens are shown by their ids");
+        }
         return null;
     }
 

@@ -43,16 +43,6 @@ public final class CorpusStatistics {
         this.ofSequence = new SequencePeaks(dSae);
     }
 
-    /**
-     * A token where a feature fires most among those of its sequence.
-     *
-     * @param side {@link #ALIGNED} or {@link #UNALIGNED}
-     * @param sequence its number in the corpus
-     * @param position of the token in the sequence
-     */
-    public record Peak(int side, int sequence, int position, float activation) {
-    }
-
     /** Adds the counted tokens of a sequence. */
     void add(int side, int sequence, int[] ids, Activations activations) {
         tokens[side] += activations.tokens();

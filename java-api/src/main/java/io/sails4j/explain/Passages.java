@@ -2,7 +2,6 @@ package io.sails4j.explain;
 
 import io.sails4j.data.Progress;
 import io.sails4j.data.TokenSequence;
-import io.sails4j.explain.CorpusStatistics.Peak;
 import io.sails4j.explain.ExplainedFeature.Passage;
 import io.sails4j.model.AdapterStack;
 import java.util.ArrayList;

@@ -61,11 +61,11 @@ final class TopPeaks {
         beginning[i] = hash;
     }
 
-    List<CorpusStatistics.Peak> of(int feature, int side) {
-        List<CorpusStatistics.Peak> found = new ArrayList<>();
+    List<Peak> of(int feature, int side) {
+        List<Peak> found = new ArrayList<>();
         for (int i = feature * places; i < (feature + 1) * places; i++) {
             if (sequence[i] != NONE) {
-                found.add(new CorpusStatistics.Peak(side, sequence[i], position[i], activation[i]));
+                found.add(new Peak(side, sequence[i], position[i], activation[i]));
             }
         }
         return found;

@@ -122,7 +122,7 @@ class CorpusStatisticsTest {
         List<double[][]> features = corpus.sequences().stream().map(sequence -> slow.of(sequence.ids())).toList();
         int compared = 0;
         for (int f = 0; f < D_SAE; f++) {
-            List<CorpusStatistics.Peak> expected = slowPeaks(corpus, features, f, 3);
+            List<Peak> expected = slowPeaks(corpus, features, f, 3);
             for (CorpusStatistics found : List.of(small, large)) {
                 assertThat(places(found.peaks(f))).as("feature %d", f).isEqualTo(places(expected));
             }
@@ -131,20 +131,20 @@ class CorpusStatisticsTest {
         assertThat(compared).isGreaterThan(60);
     }
 
-    private static List<List<Integer>> places(List<CorpusStatistics.Peak> peaks) {
+    private static List<List<Integer>> places(List<Peak> peaks) {
         return peaks.stream().map(p -> List.of(p.side(), p.sequence(), p.position())).toList();
     }
 
-    private static List<CorpusStatistics.Peak> slowPeaks(Corpus corpus, List<double[][]> features, int feature, int most) {
-        List<CorpusStatistics.Peak> all = new ArrayList<>();
+    private static List<Peak> slowPeaks(Corpus corpus, List<double[][]> features, int feature, int most) {
+        List<Peak> all = new ArrayList<>();
         for (int side = 0; side < 2; side++) {
-            List<CorpusStatistics.Peak> ofSide = new ArrayList<>();
+            List<Peak> ofSide = new ArrayList<>();
             Set<List<Integer>> beginnings = new HashSet<>();
             for (int i = 0; i < corpus.sequences().size(); i++) {
                 TokenSequence sequence = corpus.sequences().get(i);
                 int peak = corpus.side(i) == side ? SlowFeatures.peak(sequence, features.get(i), feature) : -1;
                 if (peak >= 0 && beginnings.add(Arrays.stream(sequence.ids()).limit(peak + 1L).boxed().toList())) {
-                    ofSide.add(new CorpusStatistics.Peak(side, i, peak, (float) features.get(i)[peak][feature]));
+                    ofSide.add(new Peak(side, i, peak, (float) features.get(i)[peak][feature]));
                 }
             }
             ofSide.sort(Comparator.comparing(p -> -p.activation()));
