@@ -27,6 +27,7 @@ import org.jspecify.annotations.NullMarked;
     exports io.sails4j.config;
     exports io.sails4j.data;
     exports io.sails4j.eval;
+    exports io.sails4j.explain;
     exports io.sails4j.hub;
     exports io.sails4j.io;
     exports io.sails4j.judge;

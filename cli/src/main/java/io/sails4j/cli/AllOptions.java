@@ -3,6 +3,7 @@ package io.sails4j.cli;
 import io.sails4j.align.AlignOptions;
 import io.sails4j.data.DataOptions;
 import io.sails4j.eval.EvalOptions;
+import io.sails4j.explain.ExplainOptions;
 import io.sails4j.options.Options;
 import io.sails4j.subspace.SubspaceOptions;
 import java.util.List;
@@ -20,6 +21,11 @@ final class AllOptions {
     /** Those of {@code eval}. */
     static List<Record> ofEval() {
         return List.of(EvalOptions.defaults());
+    }
+
+    /** Those of {@code explain}. */
+    static List<Record> ofExplain() {
+        return List.of(DataOptions.defaults(), ExplainOptions.defaults());
     }
 
     /** A table of the options of {@code align} for the documentation, in Markdown. */

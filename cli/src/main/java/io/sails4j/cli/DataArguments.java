@@ -22,6 +22,10 @@ final class DataArguments {
             + " Parquet, or safetensors with aligned.* and unaligned.* input_ids, attention_mask, token_mask")
     private @Nullable Path data;
 
+    boolean given() {
+        return data != null;
+    }
+
     Path path() {
         if (data == null) {
             throw new InputException("--data is missing: name the preference data");

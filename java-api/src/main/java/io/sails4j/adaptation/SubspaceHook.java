@@ -29,20 +29,21 @@ final class SubspaceHook implements StepHook, AutoCloseable {
     private final List<Item> items = new ArrayList<>();
     /** Where the step that was last begun leaves its numbers, by module. */
     private final List<StepReadings.Reading> penalties = new ArrayList<>();
-    private final List<Grams> grams = new ArrayList<>();
+    private final List<ModuleUpdate.Grams> grams = new ArrayList<>();
 
-    /** One module's Gram matrices [r, r] of lora_A, of lora_B and of its facing factor's coordinates in the subspace. */
-    private record Grams(StepReadings.Reading a, StepReadings.Reading b, StepReadings.Reading coordinates) {
-        static Grams allot(Item item, StepReadings readings) {
-            long r = item.factors.r();
-            return new Grams(readings.add(DType.F32, r, r), readings.add(DType.F32, r, r), readings.add(DType.F32, r, r));
-        }
-    }
-
-    /** One module; {@code right}: the subspace is on the right of F. */
-    private record Item(LowRankAdapter factors, Tensor gradient, Tensor basis, boolean right) {
+    /** One module and the gradient of its facing factor F. */
+    private record Item(ModuleUpdate update, Tensor gradient) {
         Tensor facing() {
-            return right ? factors.loraA() : factors.loraB();
+            return update.facing();
+        }
+
+        Tensor basis() {
+            return update.basis();
+        }
+
+        /** Whether the subspace is on the right of F. */
+        boolean right() {
+            return update.right();
         }
     }
 
@@ -61,7 +62,7 @@ final class SubspaceHook implements StepHook, AutoCloseable {
 
     private static Item item(ModuleKey module, LowRankAdapter factors, LowRankGradient gradient, Tensor basis) {
         boolean right = module.projection().readsResidual();
-        return new Item(factors, right ? gradient.dLoraA() : gradient.dLoraB(), basis, right);
+        return new Item(new ModuleUpdate(factors, basis, right), right ? gradient.dLoraA() : gradient.dLoraB());
     }
 
     @Override
@@ -71,7 +72,7 @@ final class SubspaceHook implements StepHook, AutoCloseable {
         penalties.clear();
         grams.clear();
         for (Item item : items) {
-            grams.add(Grams.allot(item, readings));
+            grams.add(item.update.allot(readings));
             if (options.constraint() == Constraint.PENALTY) {
                 penalties.add(readings.add(DType.F64, 1));
             }
@@ -151,21 +152,14 @@ final class SubspaceHook implements StepHook, AutoCloseable {
         return all == 0 ? 0 : Math.sqrt(outside / all);
     }
 
-    /**
-     * Share of the weight update that lies in the subspace: sum |P dW|^2 / sum |dW|^2 with dW = lora_B lora_A and P on the residual side;
-     * by the Gram matrices of the factors, since |B A|^2 = trace(B^T B A A^T).
-     */
+    /** Share of the weight update that lies in the subspace: sum |P dW|^2 / sum |dW|^2, P on the residual side; 1 where there is none. */
     @Override
     public double shareInside() {
-        double inside = 0;
-        double all = 0;
+        UpdateSquares sum = UpdateSquares.ZERO;
         for (int i = 0; i < items.size(); i++) {
-            Grams g = grams.get(i);
-            int r = (int) items.get(i).factors.r();
-            all += trace(g.a, g.b, r);
-            inside += items.get(i).right ? trace(g.coordinates, g.b, r) : trace(g.a, g.coordinates, r);
+            sum = sum.plus(items.get(i).update.squares(grams.get(i)));
         }
-        return all == 0 ? 1 : Math.min(1, inside / all);
+        return sum.all() == 0 ? 1 : sum.share();
     }
 
     /** The share of the parameters as they are now; waits. */
@@ -180,36 +174,9 @@ final class SubspaceHook implements StepHook, AutoCloseable {
 
     private void queueShare() {
         for (int i = 0; i < items.size(); i++) {
-            Item item = items.get(i);
-            Grams g = grams.get(i);
             memory.reset();
-            LowRankAdapter f = item.factors();
-            Tensor coordinates = memory.allocate(DType.F32, item.right() ? f.r() : item.basis().dim(1),
-                item.right() ? item.basis().dim(1) : f.r());
-            if (item.right()) {
-                engine.ops().matmul().matmul(coordinates, f.loraA(), item.basis(), false, false, 1, 0);
-            } else {
-                engine.ops().matmul().matmul(coordinates, item.basis(), f.loraB(), true, false, 1, 0);
-            }
-            gram(g.a, f.loraA(), true);
-            gram(g.b, f.loraB(), false);
-            gram(g.coordinates, coordinates, item.right());
+            items.get(i).update.queue(grams.get(i), engine, memory);
         }
-    }
-
-    /** X X^T (rows) or X^T X. */
-    private void gram(StepReadings.Reading gram, Tensor x, boolean rows) {
-        engine.ops().matmul().matmul(gram.tensor(), x, x, !rows, rows, 1, 0);
-    }
-
-    private static double trace(StepReadings.Reading a, StepReadings.Reading b, int r) {
-        double sum = 0;
-        for (int i = 0; i < r; i++) {
-            for (int j = 0; j < r; j++) {
-                sum += a.value((long) i * r + j) * b.value((long) j * r + i);
-            }
-        }
-        return sum;
     }
 
     @Override

@@ -1,6 +1,9 @@
 package io.sails4j.data;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
 
 /** Tokens as text that people can check. */
 public final class TokenText {
@@ -28,6 +31,20 @@ public final class TokenText {
             text.append(i == 0 ? "" : "|").append(sequence.counted()[i] ? "[" + piece + "]" : piece);
         }
         return text.toString();
+    }
+
+    /**
+     * The text of each token. Of tokens that only together are a character the first has it, and the others are empty.
+     */
+    public static List<String> pieces(Tokenizer tokenizer, int[] ids) {
+        List<String> pieces = new ArrayList<>();
+        int next;
+        for (int i = 0; i < ids.length; i = next) {
+            next = i + pieceLength(tokenizer, ids, i);
+            pieces.add(tokenizer.decode(Arrays.copyOfRange(ids, i, next), false));
+            pieces.addAll(Collections.nCopies(next - i - 1, ""));
+        }
+        return pieces;
     }
 
     /** How many tokens from a place on are needed for whole characters; one where nothing helps. */
@@ -75,7 +92,8 @@ public final class TokenText {
         return "\"" + text + "\" (" + tokens + " tokens)";
     }
 
-    private static String escape(String text) {
+    /** Line ends, control characters and characters without a shape as escapes, so that a terminal shows the text and does not obey it. */
+    public static String escape(String text) {
         StringBuilder escaped = new StringBuilder();
         text.codePoints().forEach(c -> {
             switch (c) {

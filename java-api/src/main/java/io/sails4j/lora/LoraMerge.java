@@ -9,6 +9,7 @@ import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Tensor;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -29,6 +30,11 @@ public final class LoraMerge {
             throw new IllegalArgumentException("merging needs weights in F32, got " + weights.computeDtype());
         }
         adapter.forEach((module, factors) -> FoldedRows.add(weights.parameter(module.path() + ".weight"), factors, 0, engine));
+    }
+
+    /** Adds an adapter to rows of a weight: {@code rows [n, d_in]} F32 begins at the weight's row {@code from}. */
+    public static void addTo(Tensor rows, LowRankAdapter adapter, long from, Engine engine) {
+        FoldedRows.add(rows, adapter, from, engine);
     }
 
     /** {@link #merge(Path, List, Path, DType, Engine, MergeListener)} in the checkpoint's own types, unheard. */

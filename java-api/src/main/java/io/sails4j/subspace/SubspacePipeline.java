@@ -1,6 +1,7 @@
 package io.sails4j.subspace;
 
 import io.sails4j.InputException;
+import io.sails4j.config.ModelConfig;
 import io.sails4j.data.Progress;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
@@ -9,6 +10,7 @@ import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ModelSession;
 import io.sails4j.model.Site;
+import io.sails4j.objective.LengthBatches;
 import io.sails4j.objective.SequenceBatch;
 import io.sails4j.sae.Sae;
 import io.sails4j.tensor.TensorArena;
@@ -46,19 +48,30 @@ public final class SubspacePipeline {
         if (saes.isEmpty()) {
             throw new InputException("there is no SAE: name at least one and its layer (sae=LAYER=PATH)");
         }
+        requireSaes(model.config(), modelPath, saes);
         saes.forEach((layer, sae) -> {
-            if (layer < 0 || layer >= model.config().nLayers()) {
-                throw new InputException(
-                    "sae=" + layer + "=" + sae.path() + ": " + modelPath + " has layers 0 to " + (model.config().nLayers() - 1));
-            }
-            sae.requireLayer(layer);
-            sae.requireInput(model.config().dModel(), modelPath);
             if (options.topK() > sae.config().dSae()) {
                 throw new InputException(
                     "top_k is " + options.topK() + ", but " + sae.path() + " has " + sae.config().dSae() + " features");
             }
         });
         saes.forEach((layer, sae) -> sae.hook().note(layer, sae.path()).ifPresent(note -> LOG.log(System.Logger.Level.INFO, note)));
+    }
+
+    /**
+     * An error unless each SAE can read the residual stream after its layer of a model.
+     *
+     * @param modelPath for messages
+     */
+    public static void requireSaes(ModelConfig config, Path modelPath, SortedMap<Integer, Sae> saes) {
+        saes.forEach((layer, sae) -> {
+            if (layer < 0 || layer >= config.nLayers()) {
+                throw new InputException(
+                    "sae=" + layer + "=" + sae.path() + ": " + modelPath + " has layers 0 to " + (config.nLayers() - 1));
+            }
+            sae.requireLayer(layer);
+            sae.requireInput(config.dModel(), modelPath);
+        });
     }
 
     /** Scores of every feature of every SAE. */

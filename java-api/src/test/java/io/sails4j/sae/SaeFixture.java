@@ -60,7 +60,7 @@ public final class SaeFixture {
         return this;
     }
 
-    float[] array(String name) {
+    public float[] array(String name) {
         return arrays.get(name).toFloatArray();
     }
 

@@ -1,4 +1,4 @@
-package io.sails4j.subspace;
+package io.sails4j.objective;
 
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -8,7 +8,7 @@ import java.util.List;
 import java.util.Random;
 
 /** Groups sequences of similar length, so that little is padding. */
-final class LengthBatches {
+public final class LengthBatches {
     private LengthBatches() {
     }
 

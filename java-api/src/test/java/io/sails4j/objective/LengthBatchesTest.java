@@ -1,10 +1,9 @@
-package io.sails4j.subspace;
+package io.sails4j.objective;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.sails4j.data.TokenSequence;
 import io.sails4j.model.Labels;
-import io.sails4j.objective.SequenceBatch;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
