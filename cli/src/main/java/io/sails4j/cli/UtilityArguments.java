@@ -31,8 +31,8 @@ final class UtilityArguments {
     private @Nullable Path examples;
 
     @Option(names = "--kl", paramLabel = "FILE",
-        description = "benign prompts, in the forms of --prompts: how far each arm's next-token distributions are from the base model's over"
-            + " the base model's greedy answers; repeat for more")
+        description = "benign prompts, in the forms of --prompts: how far each arm's next-token distributions are from the base model's"
+            + " over the base model's greedy answers; repeat for more")
     private List<Path> benign = new ArrayList<>();
 
     boolean isEmpty() {

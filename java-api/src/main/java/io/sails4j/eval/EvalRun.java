@@ -150,14 +150,10 @@ public final class EvalRun {
         EvalMetrics counted = new EvalMetrics(arms, files, prompts, fileOfPrompt, judges, table, labelled,
             options.seed());
         EvalResult result = new EvalResult(out, identity, prompts.isEmpty() ? List.of() : counted.summaries(), counted.metrics(),
-            counted.comparisons(), new UtilityMetrics(arms, utility, measured, options.seed()).metrics());
+            counted.comparisons(), new UtilityMetrics(arms, utility, measured, options).metrics());
         AtomicFiles.writeDirectory(out, directory -> {
-            try (Journal lines = Journal.open(directory.resolve("completions.jsonl"), _ -> {})) {
-                for (int arm = 0; arm < arms.size(); arm++) {
-                    for (int prompt = 0; prompt < prompts.size(); prompt++) {
-                        lines.append(line(table, arm, prompt));
-                    }
-                }
+            if (!prompts.isEmpty()) {
+                writeAnswers(table, directory.resolve("completions.jsonl"));
             }
             if (!utility.isEmpty()) {
                 try (Journal lines = Journal.open(directory.resolve("utility.jsonl"), _ -> {})) {
@@ -224,6 +220,16 @@ public final class EvalRun {
                     journal.append(answer.json());
                     answers[answer.prompt()] = answer;
                 }, progress.begin(arms.get(arm).name()));
+            }
+        }
+    }
+
+    private void writeAnswers(EvalTable table, Path file) {
+        try (Journal lines = Journal.open(file, _ -> {})) {
+            for (int arm = 0; arm < arms.size(); arm++) {
+                for (int prompt = 0; prompt < prompts.size(); prompt++) {
+                    lines.append(line(table, arm, prompt));
+                }
             }
         }
     }

@@ -5,6 +5,7 @@ import io.sails4j.stats.Bootstrap;
 import io.sails4j.stats.Interval;
 import io.sails4j.stats.Rates;
 import io.sails4j.utility.ChoiceFile;
+import io.sails4j.utility.ChoiceForm;
 import io.sails4j.utility.ChoiceQuestion;
 import io.sails4j.utility.ChoiceScores;
 import io.sails4j.utility.DocumentLoss;
@@ -20,14 +21,16 @@ final class UtilityMetrics {
     private final List<EvalArm> arms;
     private final UtilityFiles files;
     private final UtilityTable table;
+    private final ChoiceForm form;
     private final Bootstrap bootstrap;
     private final List<UtilityMetric> metrics = new ArrayList<>();
 
-    UtilityMetrics(List<EvalArm> arms, UtilityFiles files, UtilityTable table, long seed) {
+    UtilityMetrics(List<EvalArm> arms, UtilityFiles files, UtilityTable table, EvalOptions options) {
         this.arms = arms;
         this.files = files;
         this.table = table;
-        this.bootstrap = Bootstrap.of(seed);
+        this.bootstrap = Bootstrap.of(options.seed());
+        this.form = options.utility().choiceForm();
     }
 
     List<UtilityMetric> metrics() {
@@ -73,10 +76,14 @@ final class UtilityMetrics {
         int[] members = IntStream.range(0, questions.size())
             .filter(item -> subject == null || questions.get(item).subject().equals(subject)).toArray();
         long right = IntStream.of(members).filter(i -> scores(arm, file, i).likeliest() == questions.get(i).answer()).count();
-        long rightByLength = IntStream.of(members).filter(i -> scores(arm, file, i).likeliestByLength() == questions.get(i).answer())
-            .count();
         add(arm, UtilityMeasure.CHOICE_ACC, UtilityTable.Kind.CHOICE, file, subject, Rates.wilson(right, members.length), members.length,
             0);
+        if (form == ChoiceForm.LETTER) {
+            // Letters have one length: it would be the same number again.
+            return;
+        }
+        long rightByLength = IntStream.of(members).filter(i -> scores(arm, file, i).likeliestByLength() == questions.get(i).answer())
+            .count();
         add(arm, UtilityMeasure.CHOICE_ACC_NORM, UtilityTable.Kind.CHOICE, file, subject, Rates.wilson(rightByLength, members.length),
             members.length, 0);
     }

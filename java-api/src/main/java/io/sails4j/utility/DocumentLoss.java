@@ -36,8 +36,8 @@ public record DocumentLoss(long bytes, List<Window> windows) {
     }
 
     /**
-     * exp(mean -ln p) over all tokens of all documents. The interval resamples documents, each with all of its tokens (a ratio of two sums);
-     * of one document its windows (a block bootstrap, Künsch 1989).
+     * exp(mean -ln p) over all tokens of all documents. The interval resamples documents, each with all of its tokens (a ratio of two
+     * sums); of one document its windows (a block bootstrap, Künsch 1989).
      */
     public static Interval perplexity(List<DocumentLoss> documents, Bootstrap bootstrap) {
         List<Window> cases = documents.size() == 1 ? documents.getFirst().windows

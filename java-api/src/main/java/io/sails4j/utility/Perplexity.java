@@ -8,8 +8,8 @@ import java.util.List;
 
 /**
  * The loss of documents, long ones by windows with a stride (Hugging Face, Perplexity of fixed-length models): the first window counts all
- * of its tokens, each further one the tokens that are new in it, behind at least window - stride tokens. Every window begins with BOS, where
- * that guide's later windows do not: Gemma computes little of use without it.
+ * of its tokens, each further one the tokens that are new in it, behind at least window - stride tokens. Every window begins with BOS,
+ * where that guide's later windows do not: Gemma computes little of use without it.
  */
 public final class Perplexity {
     private final TokenLosses losses;
