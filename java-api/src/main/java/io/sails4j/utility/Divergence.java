@@ -21,6 +21,7 @@ public final class Divergence {
     private final AdapterStack baseAdapters;
     private final ModelSession other;
     private final AdapterStack otherAdapters;
+    private final long pieceBytes;
 
     /**
      * From a model with adapters to another, each in a session of its own.
@@ -28,6 +29,11 @@ public final class Divergence {
      * @throws InputException where their vocabularies are of different sizes
      */
     public Divergence(ModelSession base, AdapterStack baseAdapters, ModelSession other, AdapterStack otherAdapters) {
+        this(base, baseAdapters, other, otherAdapters, PIECE_BYTES);
+    }
+
+    Divergence(ModelSession base, AdapterStack baseAdapters, ModelSession other, AdapterStack otherAdapters, long pieceBytes) {
+        this.pieceBytes = pieceBytes;
         this.base = base;
         this.baseAdapters = baseAdapters;
         this.other = other;
@@ -47,25 +53,31 @@ public final class Divergence {
 
     /** At each place where ids[i] is next, for i from {@code from}, which is 1 or more, to the end. */
     public double[] of(int[] ids, int from) {
-        int[] read = Arrays.copyOf(ids, ids.length - 1);
+        TokenBatch read = TokenBatch.of(Arrays.copyOf(ids, ids.length - 1));
         int rows = ids.length - from;
         double[] divergences = new double[rows];
-        int most = (int) Math.max(1, PIECE_BYTES / (4L * vocab(base)));
-        for (int done = 0; done < rows; done += most) {
-            int begin = done;
-            int count = Math.min(most, rows - done);
-            int[] places = IntStream.range(from - 1 + done, from - 1 + done + count).toArray();
-            float[] p = logits(base, baseAdapters, read, places);
-            float[] q = logits(other, otherAdapters, read, places);
-            IntStream.range(0, count).parallel()
-                .forEach(row -> divergences[begin + row] = divergence(p, q, row * vocab(base), vocab(base)));
+        int most = (int) Math.max(1, pieceBytes / (4L * vocab(base)));
+        try (ForwardPass ofBase = base.forward(read, baseAdapters, ForwardOptions.inference());
+             ForwardPass ofOther = other.forward(read, otherAdapters, ForwardOptions.inference())) {
+            for (int done = 0; done < rows; done += most) {
+                int begin = done;
+                int count = Math.min(most, rows - done);
+                int[] places = IntStream.range(from - 1 + done, from - 1 + done + count).toArray();
+                float[] p = logits(base, ofBase, places);
+                float[] q = logits(other, ofOther, places);
+                IntStream.range(0, count).parallel()
+                    .forEach(row -> divergences[begin + row] = divergence(p, q, row * vocab(base), vocab(base)));
+            }
         }
         return divergences;
     }
 
-    private static float[] logits(ModelSession session, AdapterStack adapters, int[] ids, int[] places) {
-        try (ForwardPass pass = session.forward(TokenBatch.of(ids), adapters, ForwardOptions.inference())) {
+    private static float[] logits(ModelSession session, ForwardPass pass, int[] places) {
+        Runnable release = session.memoryMark();
+        try {
             return session.logits(pass, places).toFloatArray();
+        } finally {
+            release.run();
         }
     }
 

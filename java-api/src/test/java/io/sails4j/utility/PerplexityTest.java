@@ -115,6 +115,8 @@ class PerplexityTest {
             double[] none = new Divergence(world.session, AdapterStack.none(), again, AdapterStack.none()).of(ids, 3);
             assertThat(none).hasSize(5).containsOnly(0);
             double[] actual = new Divergence(world.session, AdapterStack.none(), other, AdapterStack.none()).of(ids, 3);
+            double[] inPieces = new Divergence(world.session, AdapterStack.none(), other, AdapterStack.none(),
+                8 * world.model.config().vocabSize()).of(ids, 3);
             double[][] p = world.oracle.logits(ids);
             double[][] q = LlamaOracle.of(changed).logits(ids);
             for (int i = 3; i < ids.length; i++) {
@@ -126,6 +128,7 @@ class PerplexityTest {
                 }
                 assertThat(expected).isGreaterThan(10 * ROUNDING);
                 assertThat(actual[i - 3]).isCloseTo(expected, within(ROUNDING));
+                assertThat(inPieces[i - 3]).as("two rows at a time").isCloseTo(expected, within(ROUNDING));
             }
             try (CausalModel larger = world.open(400, 1); ModelSession session = ModelSession.open(larger)) {
                 assertThatThrownBy(() -> new Divergence(world.session, AdapterStack.none(), session, AdapterStack.none()))
