@@ -38,8 +38,10 @@ import org.jspecify.annotations.NullMarked;
     exports io.sails4j.run;
     exports io.sails4j.sae;
     exports io.sails4j.stats;
+    exports io.sails4j.steer;
     exports io.sails4j.subspace;
     exports io.sails4j.tensor;
     exports io.sails4j.trace;
     exports io.sails4j.train;
+    exports io.sails4j.utility;
 }

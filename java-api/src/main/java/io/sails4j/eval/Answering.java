@@ -6,14 +6,10 @@ import io.sails4j.data.Message;
 import io.sails4j.data.Progress;
 import io.sails4j.data.StopTokens;
 import io.sails4j.data.Tokenizer;
-import io.sails4j.lora.LoraAdapter;
-import io.sails4j.lora.WeightedAdapter;
-import io.sails4j.model.AdapterStack;
 import io.sails4j.model.BatchGenerator;
 import io.sails4j.model.BatchOptions;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
-import io.sails4j.model.ModelSession;
 import io.sails4j.train.StoppedException;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,7 +17,6 @@ import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.IntPredicate;
-import java.util.stream.IntStream;
 
 /** Answers the prompts of an evaluation by one arm. */
 final class Answering {
@@ -43,29 +38,36 @@ final class Answering {
         this.stop = stop;
     }
 
+    /** Takes what was generated as it ends. */
+    @FunctionalInterface
+    interface Sink {
+        /** @param text of the new tokens, without control tokens */
+        void accept(BatchGenerator.Result result, String text);
+    }
+
     /**
      * Gives out answers as they end.
      *
      * @param done which prompts have an answer already
      */
     void run(List<EvalPrompt> prompts, IntPredicate done, Consumer<Answer> listener, Progress progress) {
-        List<LoraAdapter> adapters = new ArrayList<>();
-        try (Tokenizer tokenizer = Tokenizer.load(arm.model()); ModelSession session = ModelSession.open(model)) {
-            for (WeightedAdapter adapter : arm.adapters()) {
-                adapters.add(LoraAdapter.load(adapter.directory(), model.config(), model.engine()));
-            }
+        generate(prompts, done, (result, text) -> listener.accept(new Answer(number, (int) result.request().number(), text,
+            result.newIds().length, result.stopped())), progress);
+    }
+
+    /** The same with the tokens; an answer has the number of its prompt. */
+    void generate(List<EvalPrompt> prompts, IntPredicate done, Sink sink, Progress progress) {
+        try (Tokenizer tokenizer = Tokenizer.load(arm.model()); OpenArm opened = new OpenArm(model, arm)) {
             ChatTemplate template = new ChatTemplate(tokenizer, options.answers().template());
             List<int[]> ids = tokens(prompts, template);
             GenerationOptions generation = generation(StopTokens.of(arm.model(), model.config(), template));
-            try (BatchGenerator generator = new BatchGenerator(session, stack(adapters), generation, batch(ids))) {
-                run(generator, tokenizer, ids, done, listener, progress);
+            try (BatchGenerator generator = new BatchGenerator(opened.session(), opened.stack(), generation, batch(ids))) {
+                run(generator, tokenizer, ids, done, sink, progress);
             }
-        } finally {
-            adapters.forEach(LoraAdapter::close);
         }
     }
 
-    private void run(BatchGenerator generator, Tokenizer tokenizer, List<int[]> ids, IntPredicate done, Consumer<Answer> listener,
+    private void run(BatchGenerator generator, Tokenizer tokenizer, List<int[]> ids, IntPredicate done, Sink sink,
         Progress progress) {
         long answered = 0;
         long tokens = 0;
@@ -90,8 +92,7 @@ final class Answering {
             for (BatchGenerator.Result result : generator.step()) {
                 answered++;
                 tokens += result.newIds().length;
-                listener.accept(new Answer(number, (int) result.request().number(), tokenizer.decode(result.newIds(), true),
-                    result.newIds().length, result.stopped()));
+                sink.accept(result, tokenizer.decode(result.newIds(), true));
             }
             progress.update(answered, ids.size(), tokens);
         }
@@ -118,11 +119,6 @@ final class Answering {
                 + " exceeds the model's max_position_embeddings of " + most + "; leave the prompt out, or ask for fewer tokens");
         }
         return ids;
-    }
-
-    private AdapterStack stack(List<LoraAdapter> adapters) {
-        return new AdapterStack(IntStream.range(0, adapters.size())
-            .mapToObj(i -> arm.adapters().get(i).modules(adapters.get(i))).toList());
     }
 
     private GenerationOptions generation(Set<Integer> stops) {
