@@ -19,6 +19,9 @@ import org.jspecify.annotations.NullMarked;
     // Jinjava names java.beans.
     requires java.desktop;
     requires ejml.ddense;
+    requires gg.jte.runtime;
+    // Generated sources say so by its annotation, which no class file keeps.
+    requires static java.compiler;
     requires java.net.http;
     requires jdk.jfr;
 
