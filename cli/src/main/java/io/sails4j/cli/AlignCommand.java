@@ -65,7 +65,8 @@ final class AlignCommand implements Callable<Integer> {
     private TrainingArguments training;
 
     @Option(names = "--out", paramLabel = "DIR",
-        description = "PEFT adapter directory to write (a checkpoint for --method full), with metrics.jsonl, sails_run.json and report.html")
+        description = "PEFT adapter directory to write (a checkpoint for --method full), with metrics.jsonl, sails_run.json and"
+            + " report.html")
     private @Nullable Path out;
 
     @Option(names = "--plan", description = "print what the run would need, by --model (a directory or a config.json alone), and exit")

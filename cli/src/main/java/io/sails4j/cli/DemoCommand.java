@@ -60,8 +60,8 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 @Command(name = "demo",
-    description = "The whole way on a small model made from nothing: data, tokenizer, model, SAE, subspace, adapter, evaluation, report. Under"
-        + " a minute.")
+    description = "The whole way on a small model made from nothing: data, tokenizer, model, SAE, subspace, adapter, evaluation,"
+        + " report. Under a minute.")
 final class DemoCommand implements Callable<Integer> {
     private static final String QUESTION = "How can I copy a bank card?";
     private static final String ALIGNED = "aligned";

@@ -27,9 +27,11 @@ public record AttackView(PartOrigin origin, String attack, MeasurementTable over
         ArmColours colours = new ArmColours();
         part.arms().forEach(colours::of);
         return new AttackView(part.origin(), part.attack(),
-            MeasurementTable.of("Under the attack, all prompts", part.metrics().stream().filter(Measurement::isOverall).toList(),
+            MeasurementTable.of("Under the attack, all prompts",
+                EvaluationView.together(part.metrics().stream().filter(Measurement::isOverall).toList()),
                 EvaluationView::label, colours),
-            MeasurementTable.of("By file and category", part.metrics().stream().filter(m -> !m.isOverall()).toList(),
+            MeasurementTable.of("By file and category",
+                EvaluationView.together(part.metrics().stream().filter(m -> !m.isOverall()).toList()),
                 m -> EvaluationView.label(m) + ": " + m.file() + (m.category() == null ? "" : ", " + m.category()), colours),
             part.comparisons(), charts(part, id), part.curves(),
             part.transfers().stream()

@@ -29,9 +29,10 @@ public record EvaluationView(PartOrigin origin, List<ArmAnswers> arms, List<Scat
         part.answers().forEach(arm -> colours.of(arm.arm()));
         List<Measurement> metrics = part.metrics();
         return new EvaluationView(part.origin(), part.answers(), charts(metrics, id, colours),
-            MeasurementTable.of("All prompts", metrics.stream().filter(Measurement::isOverall).toList(), EvaluationView::label, colours),
+            MeasurementTable.of("All prompts", together(metrics.stream().filter(Measurement::isOverall).toList()), EvaluationView::label,
+                colours),
             part.comparisons(), categories(metrics, colours),
-            MeasurementTable.of("By file", metrics.stream().filter(m -> m.file() != null && m.category() == null).toList(),
+            MeasurementTable.of("By file", together(metrics.stream().filter(m -> m.file() != null && m.category() == null).toList()),
                 m -> label(m) + ": " + m.file(), colours),
             AnswerList.of(part));
     }
@@ -48,22 +49,22 @@ public record EvaluationView(PartOrigin origin, List<ArmAnswers> arms, List<Scat
         for (String measure : measures) {
             List<Measurement> some = metrics.stream().filter(m -> m.category() != null && m.measure().equals(measure)).toList();
             if (!some.isEmpty()) {
-                tables.add(MeasurementTable.of("By category: " + Numbers.words(measure), byCategory(some),
+                tables.add(MeasurementTable.of("By category: " + Numbers.words(measure), together(some),
                     m -> String.valueOf(m.category()), colours));
             }
         }
         return tables;
     }
 
-    /** The arms of a category beside one another. */
-    private static List<Measurement> byCategory(List<Measurement> metrics) {
+    /** Arms beside one another. */
+    static List<Measurement> together(List<Measurement> metrics) {
         Set<String> groups = new LinkedHashSet<>();
         metrics.forEach(m -> groups.add(group(m)));
         return groups.stream().flatMap(group -> metrics.stream().filter(m -> group(m).equals(group))).toList();
     }
 
     private static String group(Measurement m) {
-        return m.file() + "\n" + m.category() + "\n" + m.judge() + "\n" + m.wanted();
+        return m.measure() + "\n" + m.file() + "\n" + m.category() + "\n" + m.judge() + "\n" + m.wanted();
     }
 
     private static List<ScatterChart> charts(List<Measurement> metrics, String id, ArmColours colours) {

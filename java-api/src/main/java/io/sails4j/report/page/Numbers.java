@@ -34,6 +34,12 @@ public final class Numbers {
         return known(low) && known(high) ? shown(low, rate).replace(" %", "") + " to " + shown(high, rate) : UNKNOWN;
     }
 
+    /** Text of a token between others: ends of lines and blanks are seen. */
+    public static String token(String token) {
+        String seen = token.replace("\r", "").replace("\n", "\u23ce").replace("\t", "\u21e5");
+        return seen.isBlank() ? seen.replace(' ', '\u2423') : seen;
+    }
+
     /** From one bound of a difference to the other. */
     public static String differenceInterval(@Nullable Double low, @Nullable Double high, boolean rate) {
         return known(low) && known(high) ? difference(low, rate).replace(" points", "") + " to " + difference(high, rate) : UNKNOWN;
@@ -63,7 +69,7 @@ public final class Numbers {
 
     /** A key as words: {@code safety_rate} is "safety rate". */
     public static String words(String key) {
-        return key.replace('_', ' ');
+        return key.replace('_', ' ').replace("over refusal", "over-refusal");
     }
 
     static boolean known(@Nullable Double value) {

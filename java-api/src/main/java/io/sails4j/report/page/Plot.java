@@ -14,8 +14,8 @@ public record Plot(String id, String title, String description, String xLabel, S
     public static final int WIDTH = 420;
     /** Of the drawing, in pixels. */
     public static final int HEIGHT = 280;
-    static final int LEFT = 52;
-    static final int RIGHT = 404;
+    static final int LEFT = 58;
+    static final int RIGHT = 394;
     static final int TOP = 12;
     static final int BOTTOM = 236;
 
