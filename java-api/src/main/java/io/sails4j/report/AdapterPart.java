@@ -34,7 +34,12 @@ public record AdapterPart(PartOrigin origin, List<Module> modules, List<Layer> l
         }
     }
 
-    /** How a feature's mean activation shifts. */
-    public record Shift(int feature, @Nullable Double shift, @Nullable Double meanBefore, @Nullable Double meanAfter) {
+    /**
+     * How a feature's mean activation shifts.
+     *
+     * @param score in the subspace, null where that has not got the feature
+     */
+    public record Shift(int feature, @Nullable Double shift, @Nullable Double meanBefore, @Nullable Double meanAfter,
+        @Nullable Double score) {
     }
 }

@@ -1,10 +1,8 @@
 package io.sails4j.report;
 
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.SequencedMap;
 import org.jspecify.annotations.Nullable;
 
@@ -60,12 +58,5 @@ public record EvaluationPart(PartOrigin origin, List<ArmAnswers> answers, List<M
             }
             return score != null ? "score " + score : "undecided";
         }
-    }
-
-    /** The answers of each prompt by its number, in the order of the file. */
-    public Map<Long, List<Completion>> byPrompt() {
-        Map<Long, List<Completion>> prompts = new LinkedHashMap<>();
-        completions.forEach(c -> prompts.computeIfAbsent(c.index(), _ -> new ArrayList<>()).add(c));
-        return prompts;
     }
 }

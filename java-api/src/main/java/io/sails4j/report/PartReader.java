@@ -32,7 +32,7 @@ final class PartReader {
     }
 
     private static final Set<String> RESULTS = Set.of("answers", "metrics", "comparisons", "utility", "curves", "transfers", "layers",
-        "angles", "modules", "tokens", "arms", "format", "kind");
+        "angles", "modules", "tokens", "arms", "directions", "format", "kind");
 
     private final Path directory;
     private final String shownAs;
@@ -85,21 +85,34 @@ final class PartReader {
     }
 
     private EvaluationPart evaluation(Path file, JsonNode json) {
-        Path completions = directory.resolve("completions.jsonl");
-        PartOrigin origin = new PartOrigin(shownAs, String.valueOf(file.getFileName()), FileHash.sha256(file),
-            FlatJson.of(json.path("run"), Set.of()).hashes(), FlatJson.of(json.path("run"), Set.of()).settings());
-        return new EvaluationPart(origin,
+        return new EvaluationPart(runOrigin(file, json),
             RecordReader.list(file, json, "answers", EvaluationPart.ArmAnswers.class),
             RecordReader.list(file, json, "metrics", Measurement.class), RecordReader.list(file, json, "comparisons", Difference.class),
             RecordReader.list(file, json, "utility", Measurement.class),
-            Files.exists(completions) ? RecordReader.lines(completions, EvaluationPart.Completion.class) : List.of());
+            completions());
+    }
+
+    private List<EvaluationPart.Completion> completions() {
+        Path file = directory.resolve("completions.jsonl");
+        return Files.exists(file) ? RecordReader.lines(file, EvaluationPart.Completion.class) : List.of();
+    }
+
+    /** Of files that describe their run apart. */
+    private PartOrigin runOrigin(Path file, JsonNode json) {
+        if (!json.has("run")) {
+            return origin(file, json);
+        }
+        FlatJson flat = FlatJson.of(json.path("run"), Set.of());
+        return new PartOrigin(shownAs, String.valueOf(file.getFileName()), FileHash.sha256(file), flat.hashes(), flat.settings());
     }
 
     private AttackPart attack(Path file, JsonNode json) {
-        return new AttackPart(origin(file, json), json.path("kind").asText("attack"), RecordReader.list(file, json, "arms", String.class),
+        return new AttackPart(runOrigin(file, json), json.path("kind").asText("attack"),
+            RecordReader.list(file, json, "arms", String.class),
             RecordReader.list(file, json, "metrics", Measurement.class), RecordReader.list(file, json, "comparisons", Difference.class),
             RecordReader.list(file, json, "curves", AttackPart.Curve.class),
-            RecordReader.list(file, json, "transfers", AttackPart.Transfer.class));
+            RecordReader.list(file, json, "transfers", AttackPart.Transfer.class),
+            RecordReader.list(file, json, "directions", AttackPart.Direction.class), completions());
     }
 
     private ReportPart explanation(Path file, JsonNode json) {

@@ -43,6 +43,7 @@ public record SubspacePart(PartOrigin origin, List<Layer> layers, List<Angles> a
      *
      * @param score by which it was chosen
      * @param frequencyAligned share of the tokens of aligned answers that it is active on
+     * @param deviationAligned standard deviation of its activation
      * @param maximum of its activation
      * @param link to a page about it, null where nobody knows one
      * @param basisShares how much of its direction lies along each of the subspace's axes
@@ -50,7 +51,8 @@ public record SubspacePart(PartOrigin origin, List<Layer> layers, List<Angles> a
      * @param suppressed tokens whose logits it lowers
      */
     public record Feature(int feature, @Nullable Double score, @Nullable Double meanAligned, @Nullable Double meanUnaligned,
-        @Nullable Double frequencyAligned, @Nullable Double frequencyUnaligned, @Nullable Double maximum, @Nullable String link,
+        @Nullable Double frequencyAligned, @Nullable Double frequencyUnaligned, @Nullable Double deviationAligned,
+        @Nullable Double deviationUnaligned, @Nullable Double maximum, @Nullable String link,
         List<Double> basisShares, List<Neighbour> neighbours, List<Token> promoted, List<Token> suppressed, List<Passage> passages) {
         public Feature {
             basisShares = Required.orEmpty(basisShares);

@@ -74,13 +74,14 @@ class ReportNumbersTest {
         for (String key : List.of("answers", "metrics", "comparisons", "utility")) {
             assertSays(part("evaluation").path(key), evaluation.get(key), key);
         }
-        assertSays(part("attack"), only(source("attack", "attack.json"), "arms", "metrics", "comparisons", "curves", "transfers"),
+        assertSays(part("attack"), only(source("attack", "attack.json"), "arms", "metrics", "comparisons", "transfers", "directions"),
             "attack");
         assertSays(part("subspace"), only(source("subspace", "explain.json"), "layers", "angles"), "subspace");
         assertSays(part("adapter"), only(source("adapter", "explain.json"), "modules", "layers"), "adapter");
         assertSays(part("prompt"), only(source("prompt", "explain.json"), "tokens", "layers"), "prompt");
         assertSays(part("training"), only(source("training", "sails_run.json"), "method", "trainable_parameters", "steps", "loss_before",
             "loss_after", "evaluation_pairs", "held_out", "share_inside"), "training");
+        assertThat(part("attack").at("/curves/1/losses")).isEqualTo(source("attack", "attack.json").at("/curves/1/losses"));
         assertThat(part("training").get("history")).hasSize(60);
         assertThat(part("training").get("evaluations")).hasSize(4);
         assertThat(part("evaluation").get("completions")).hasSize(8);
@@ -126,6 +127,8 @@ class ReportNumbersTest {
             part("attack").get(key).forEach(entry -> numbers(((ObjectNode) entry.deepCopy())
                 .without(List.of("undecided", "from")), measured));
         }
+        part("attack").get("curves").forEach(curve -> numbers(curve.get("losses").get(39), measured));
+        part("attack").at("/directions/0/layers").forEach(layer -> numbers(((ObjectNode) layer.deepCopy()).without("layer"), measured));
         part("subspace").at("/layers/0/spectrum").forEach(component -> numbers(
             ((ObjectNode) component.deepCopy()).without("component"), measured));
         part("subspace").at("/layers/0/features").forEach(feature -> {

@@ -1,11 +1,12 @@
 package io.sails4j.report.page;
 
-import io.sails4j.report.EvaluationPart;
 import io.sails4j.report.EvaluationPart.Completion;
 import io.sails4j.report.EvaluationPart.Judged;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * Answers to read: first those in which the arms differ.
@@ -31,9 +32,11 @@ public record AnswerList(List<Prompt> prompts, int all) {
         prompts = List.copyOf(prompts);
     }
 
-    static AnswerList of(EvaluationPart part) {
+    static AnswerList of(List<Completion> completions) {
+        Map<Long, List<Completion>> byPrompt = new LinkedHashMap<>();
+        completions.forEach(c -> byPrompt.computeIfAbsent(c.index(), _ -> new ArrayList<>()).add(c));
         List<Prompt> prompts = new ArrayList<>();
-        part.byPrompt().forEach((index, answers) -> {
+        byPrompt.forEach((index, answers) -> {
             Completion first = answers.getFirst();
             String title = (first.category() == null ? "" : first.category() + " ") + (first.id() == null ? "" : "no. " + first.id());
             prompts.add(new Prompt(index, title.strip(), first.wanted() == null ? "unknown" : first.wanted(), differs(answers), answers));

@@ -18,7 +18,8 @@ import java.util.stream.IntStream;
  * @param details numbers by file and category
  */
 public record AttackView(PartOrigin origin, String attack, MeasurementTable overall, MeasurementTable details, List<Difference> differences,
-    List<LineChart> charts, List<AttackPart.Curve> curves, List<Transfer> transfers) implements SectionBody {
+    List<LineChart> charts, List<AttackPart.Curve> curves, List<Transfer> transfers, List<AttackPart.Direction> directions,
+    AnswerList answers) implements SectionBody {
     /** A suffix on an arm. */
     public record Transfer(AttackPart.Transfer of, int colour, Bar bar) {
     }
@@ -35,7 +36,10 @@ public record AttackView(PartOrigin origin, String attack, MeasurementTable over
                 m -> EvaluationView.label(m) + ": " + m.file() + (m.category() == null ? "" : ", " + m.category()), colours),
             part.comparisons(), charts(part, id), part.curves(),
             part.transfers().stream()
-                .map(t -> new Transfer(t, colours.of(t.arm()), Bar.of(Scale.ofShares(), t.low(), t.value(), t.high()))).toList());
+                .map(t -> new Transfer(t, colours.of(t.arm()), t.isRate() ? Bar.of(Scale.ofShares(), t.low(), t.value(), t.high())
+                    : Bar.of(Scale.ofShares(), null, null, null)))
+                .toList(),
+            part.directions(), AnswerList.of(part.completions()));
     }
 
     private static List<LineChart> charts(AttackPart part, String id) {
@@ -47,7 +51,7 @@ public record AttackView(PartOrigin origin, String attack, MeasurementTable over
         List<LineChart.Series> series = new ArrayList<>();
         byArm.forEach((arm, curves) -> series.add(mean(arm, curves)));
         return List.of(LineChart.of(id + "-search", "Best loss of the search",
-            "The mean over prompts of the best loss so far, by step; lower means that the attack is nearer to its target.", "step",
+            "The mean over searches of the best loss so far, by step; lower means that the attack is nearer to its target.", "step",
             "loss of the target", series));
     }
 

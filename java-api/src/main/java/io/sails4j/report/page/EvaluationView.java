@@ -34,7 +34,7 @@ public record EvaluationView(PartOrigin origin, List<ArmAnswers> arms, List<Scat
             part.comparisons(), categories(metrics, colours),
             MeasurementTable.of("By file", together(metrics.stream().filter(m -> m.file() != null && m.category() == null).toList()),
                 m -> label(m) + ": " + m.file(), colours),
-            AnswerList.of(part));
+            AnswerList.of(part.completions()));
     }
 
     static String label(Measurement m) {

@@ -30,6 +30,7 @@ public record UtilityView(PartOrigin origin, List<MeasurementTable> tables) impl
     private static String caption(String measure) {
         return switch (measure) {
             case "perplexity" -> "Perplexity: lower is better";
+            case "bits_per_byte" -> "Bits a byte: lower is better";
             case "kl_from_base" -> "Divergence from the base model (nats a token): lower is nearer";
             case "choice_acc" -> "Multiple choice, accuracy: higher is better";
             case "choice_acc_norm" -> "Multiple choice, accuracy by length: higher is better";
