@@ -69,7 +69,8 @@ public record AttackPart(PartOrigin origin, String attack, List<String> arms, Li
      * @param value null where nothing can be said
      */
     public record Transfer(String suffix, @Nullable Long from, String arm, @Nullable String judge, String measure,
-        @JsonAlias("estimate") @Nullable Double value, @Nullable Double low, @Nullable Double high, long n) {
+        @Nullable String wanted, @JsonAlias("estimate") @Nullable Double value, @Nullable Double low, @Nullable Double high, long n,
+        @Nullable Long undecided) {
         public Transfer {
             Required.present(suffix, "suffix");
             Required.present(arm, "arm");
