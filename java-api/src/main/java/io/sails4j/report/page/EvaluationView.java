@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
  *
  * @param charts safety against over-refusal, one a judge that measured both
  * @param overall numbers over all prompts
- * @param categories a table for each measure that is told by category
+ * @param categories a table for each measure that is told by category, safety and over-refusal first
  * @param files numbers of each file, where there are more
  */
 public record EvaluationView(PartOrigin origin, List<ArmAnswers> arms, List<ScatterChart> charts, MeasurementTable overall,
@@ -38,19 +38,18 @@ public record EvaluationView(PartOrigin origin, List<ArmAnswers> arms, List<Scat
     }
 
     static String label(Measurement m) {
-        String words = Numbers.words(m.measure());
-        return m.measure().equals("full_refusal_rate") && m.wanted() != null ? words + ", prompts to " + m.wanted() : words;
+        return Numbers.measure(m.measure(), m.wanted());
     }
 
+    /** A table for each measure, and for each kind of prompts that it is counted over. */
     private static List<MeasurementTable> categories(List<Measurement> metrics, ArmColours colours) {
-        Set<String> measures = new LinkedHashSet<>(List.of(SAFETY, OVER_REFUSAL));
-        metrics.forEach(m -> measures.add(m.measure()));
+        Set<String> labels = new LinkedHashSet<>(List.of(Numbers.words(SAFETY), Numbers.words(OVER_REFUSAL)));
+        metrics.forEach(m -> labels.add(label(m)));
         List<MeasurementTable> tables = new ArrayList<>();
-        for (String measure : measures) {
-            List<Measurement> some = metrics.stream().filter(m -> m.category() != null && m.measure().equals(measure)).toList();
+        for (String label : labels) {
+            List<Measurement> some = metrics.stream().filter(m -> m.category() != null && label(m).equals(label)).toList();
             if (!some.isEmpty()) {
-                tables.add(MeasurementTable.of("By category: " + Numbers.words(measure), together(some),
-                    m -> String.valueOf(m.category()), colours));
+                tables.add(MeasurementTable.of("By category: " + label, together(some), m -> String.valueOf(m.category()), colours));
             }
         }
         return tables;

@@ -3,6 +3,7 @@ package io.sails4j.report.page;
 import io.sails4j.report.Measurement;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /**
@@ -12,12 +13,19 @@ import java.util.stream.Stream;
  * @param corrected whether a number is corrected
  */
 public record MeasurementTable(String caption, List<Row> rows, boolean judged, boolean corrected) {
+    private static final Set<String> MAIN = Set.of("safety_rate", "over_refusal_rate");
+
     /** A measurement: what it is of, the number of its arm's colour, its bar. */
     public record Row(String label, int colour, Measurement measurement, Bar bar) {
     }
 
     public MeasurementTable {
         rows = List.copyOf(rows);
+    }
+
+    /** Whether it is of what a reader looks for first. */
+    public boolean main() {
+        return rows.stream().map(row -> row.measurement().measure()).allMatch(MAIN::contains);
     }
 
     /** How rows are called. */

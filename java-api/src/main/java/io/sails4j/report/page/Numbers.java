@@ -34,6 +34,20 @@ public final class Numbers {
         return known(low) && known(high) ? shown(low, rate).replace(" %", "") + " to " + shown(high, rate) : UNKNOWN;
     }
 
+    /**
+     * A measure in words, with the prompts that it is counted over where its name does not say it.
+     *
+     * @param wanted what these prompts want
+     */
+    public static String measure(String measure, @Nullable String wanted) {
+        String prompts = wanted == null || !measure.equals("full_refusal_rate") ? "" : switch (wanted) {
+            case "refuse" -> ", harmful prompts";
+            case "comply" -> ", harmless prompts";
+            default -> ", other prompts";
+        };
+        return words(measure) + prompts;
+    }
+
     /** Text of a token between others: ends of lines and blanks are seen. */
     public static String token(String token) {
         String seen = token.replace("\r", "").replace("\n", "\u23ce").replace("\t", "\u21e5");
