@@ -19,6 +19,9 @@ import org.jspecify.annotations.NullMarked;
     // Jinjava names java.beans.
     requires java.desktop;
     requires ejml.ddense;
+    requires gg.jte.runtime;
+    // Generated sources say so by its annotation, which no class file keeps.
+    requires static java.compiler;
     requires java.net.http;
     requires jdk.jfr;
 
@@ -35,6 +38,7 @@ import org.jspecify.annotations.NullMarked;
     exports io.sails4j.model;
     exports io.sails4j.ops;
     exports io.sails4j.options;
+    exports io.sails4j.report;
     exports io.sails4j.run;
     exports io.sails4j.sae;
     exports io.sails4j.stats;

@@ -13,6 +13,7 @@ import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.MatmulPeak;
+import io.sails4j.report.Reports;
 import io.sails4j.run.AlignResult;
 import io.sails4j.run.AlignRun;
 import io.sails4j.subspace.SafetySubspace;
@@ -64,7 +65,8 @@ final class AlignCommand implements Callable<Integer> {
     private TrainingArguments training;
 
     @Option(names = "--out", paramLabel = "DIR",
-        description = "PEFT adapter directory to write (a checkpoint for --method full), with metrics.jsonl and sails_run.json")
+        description = "PEFT adapter directory to write (a checkpoint for --method full), with metrics.jsonl, sails_run.json and"
+            + " report.html")
     private @Nullable Path out;
 
     @Option(names = "--plan", description = "print what the run would need, by --model (a directory or a config.json alone), and exit")
@@ -102,7 +104,8 @@ final class AlignCommand implements Callable<Integer> {
             } catch (StoppedException e) {
                 return STOPPED;
             }
-            common.print(json(result, engine), table(result, subspace, engine));
+            Path page = Reports.writeInto(result.out());
+            common.print(json(result, engine).put("report", page.toString()), table(result, subspace, engine).row("report", page));
         }
         return 0;
     }

@@ -14,6 +14,7 @@ import io.sails4j.files.AtomicFiles;
 import io.sails4j.judge.JudgeSpec;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
+import io.sails4j.report.Reports;
 import io.sails4j.train.RunControl;
 import io.sails4j.train.StoppedException;
 import java.nio.file.Path;
@@ -51,7 +52,7 @@ final class EvalCommand implements Callable<Integer> {
     private @Nullable Path calibration;
 
     @Option(names = "--out", required = true, paramLabel = "DIR",
-        description = "directory to write, with completions.jsonl, utility.jsonl and eval.json")
+        description = "directory to write, with completions.jsonl, utility.jsonl, eval.json and report.html")
     private Path out;
 
     @Option(names = "--resume", description = "go on with the answers and judgements in OUT.partial; all other options as in the first run")
@@ -81,10 +82,11 @@ final class EvalCommand implements Callable<Integer> {
                 EvalResult result = (labelled == null ? run : run.calibratedBy(labelled)).run(out, bars,
                     new RunControl(resume, signal::asked));
                 bars.end();
+                Path page = Reports.writeInto(result.out());
                 if (common.json()) {
                     common.printText(result.json() + "\n");
                 } else {
-                    common.printText(new EvalTables(result).render());
+                    common.printText(new EvalTables(result).render() + "report   " + page + "\n");
                 }
             } finally {
                 judges.forEach(judge -> judge.judge().close());

@@ -30,7 +30,8 @@ import picocli.CommandLine.ScopeType;
     exitCodeList = {"0:done", "1:it failed while working", "2:the input or the options are wrong"},
     subcommands = {
         InspectCommand.class, GenerateCommand.class, TraceCommand.class, EncodeCommand.class, SubspaceCommand.class,
-        AlignCommand.class, ExplainCommand.class, EvalCommand.class, JudgeCommand.class, MergeCommand.class, DownloadCommand.class,
+        AlignCommand.class, AttackCommand.class, ExplainCommand.class, EvalCommand.class, JudgeCommand.class, ReportCommand.class,
+        MergeCommand.class, DownloadCommand.class,
         InitCommand.class,
         SelftestCommand.class,
         BenchCommand.class,

@@ -67,7 +67,7 @@ public final class DemoWorld {
         return root.resolve("preferences.jsonl");
     }
 
-    /** Harmful requests in words that no pair has. */
+    /** Harmful requests, and harmless ones that sound alike, in words that no pair has. */
     public Path prompts() {
         return root.resolve("prompts.csv");
     }

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.files.JsonFiles;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -27,6 +28,13 @@ class DemoCommandTest {
         assertThat(after.get("n").asInt()).isEqualTo(36).isEqualTo(before.get("n").asInt());
         assertThat(after.get("value").asDouble()).isGreaterThan(before.get("value").asDouble())
             .isBetween(after.get("low").asDouble(), after.get("high").asDouble());
+        for (String when : List.of("before", "after")) {
+            JsonNode refused = json.get("over_refusal_rate_" + when);
+            assertThat(refused.get("n").asInt()).isEqualTo(36);
+            assertThat(refused.get("value").asDouble()).isBetween(refused.get("low").asDouble(), refused.get("high").asDouble());
+        }
+        assertThat(json.get("report").asText()).isEqualTo(out.resolve("report.html").toString());
+        assertThat(out.resolve("report.html")).content().contains("Harmless requests refused", "Loss by step", "other people");
         assertThat(out.resolve("evaluation/eval.json")).isRegularFile();
         assertThat(Files.exists(out.resolve("evaluation.partial"))).isFalse();
     }

@@ -104,6 +104,11 @@ class EvalCommandTest {
         assertThat(run.code()).as(run.err()).isZero();
         JsonNode json = new ObjectMapper().readTree(run.out());
         assertThat(new ObjectMapper().readTree(out.resolve("eval.json").toFile())).isEqualTo(json);
+        assertThat(out.resolve("report.html")).content().contains("over-refusal rate", "prompts.csv");
+        assertThat(CommandRun.of("report", out, "--out", directory.resolve("report")).out()).contains("evaluation  " + out,
+            "report/report.html");
+        JsonNode part = new ObjectMapper().readTree(directory.resolve("report/report.json").toFile()).get("parts").get(0);
+        assertThat(part.get("metrics").get(0).get("value")).isEqualTo(json.get("metrics").get(0).get("value"));
         assertThat(json.path("run").path("arms").path("other").path("model_sha256").asText()).hasSize(64);
         JsonNode metric = json.get("metrics").get(0);
         assertThat(metric.get("measure").asText()).isEqualTo("safety_rate");

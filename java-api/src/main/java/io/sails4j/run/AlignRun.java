@@ -214,6 +214,9 @@ public final class AlignRun {
         json.put("flops_per_s", result.flopsPerSecond()).put("mfu", result.utilisation());
         json.put("peak_flops_per_s", result.peak().flopsPerSecond()).put("peak", result.peak().source()).put("graph_launches",
             graphLaunches);
+        if (!Double.isNaN(result.shareInside())) {
+            json.put("share_inside", result.shareInside());
+        }
         origin.describe(json);
         return json;
     }

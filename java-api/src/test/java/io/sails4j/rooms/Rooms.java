@@ -50,7 +50,7 @@ public final class Rooms {
             List.of("lora", "data", "watch", "steer"),
             List.of("train", "trace", "trainable"), List.of("align", "objective"), List.of("loop", "subspace"),
             List.of("adaptation", "persistence"),
-            List.of("run"), List.of("judge", "explain", "utility"), List.of("eval"));
+            List.of("run"), List.of("judge", "explain", "utility"), List.of("eval"), List.of("attack"), List.of("report"));
     }
 
     /** Every class lies in a room, and knows those of lower floors alone. */
@@ -78,7 +78,8 @@ public final class Rooms {
     }
 
     private static String room(JavaClass c) {
-        return c.getPackageName().startsWith(ROOT) ? c.getPackageName().substring(ROOT.length()) : "";
+        // What lies below a room's package belongs to the room.
+        return c.getPackageName().startsWith(ROOT) ? c.getPackageName().substring(ROOT.length()).replaceFirst("\\..*", "") : "";
     }
 
     /** No class of a package needs, over others of the package, itself. */
