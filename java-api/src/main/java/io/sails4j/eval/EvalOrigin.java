@@ -29,7 +29,7 @@ final class EvalOrigin {
     }
 
     ObjectNode describe(List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
-        @Nullable LabelledAnswers labelled) {
+        @Nullable LabelledAnswers labelled, Asking asking) {
         ObjectNode json = Options.deciding(options);
         json.put("decode_rows", options.rowsOn(engine.backend()));
         json.put("compute_dtype", modelOptions.computeDtype() == null ? "checkpoint" : String.valueOf(modelOptions.computeDtype()));
@@ -46,6 +46,10 @@ final class EvalOrigin {
         });
         if (labelled != null) {
             json.put("calibration_sha256", hash(labelled.path()));
+        }
+        ObjectNode attack = asking.origin();
+        if (attack != null) {
+            json.set("attack", attack);
         }
         return json;
     }

@@ -22,9 +22,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,6 +43,7 @@ public final class EvalRun {
     private final List<EvalPrompt> prompts = new ArrayList<>();
     private final List<Integer> fileOfPrompt = new ArrayList<>();
     private final @Nullable LabelledAnswers labelled;
+    private final Asking asking;
 
     /**
      * An evaluation that is not started yet.
@@ -51,12 +54,13 @@ public final class EvalRun {
      */
     public EvalRun(Engine engine, ModelOptions modelOptions, List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
         EvalOptions options) {
-        this(engine, modelOptions, arms, files, judges, options, null);
+        this(engine, modelOptions, arms, files, judges, options, null, Asking.plain());
     }
 
     private EvalRun(Engine engine, ModelOptions modelOptions, List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
-        EvalOptions options, @Nullable LabelledAnswers labelled) {
+        EvalOptions options, @Nullable LabelledAnswers labelled, Asking asking) {
         this.labelled = labelled;
+        this.asking = asking;
         this.engine = engine;
         this.modelOptions = modelOptions;
         this.arms = List.copyOf(arms);
@@ -88,7 +92,17 @@ public final class EvalRun {
 
     /** The same evaluation, whose rates are also corrected by how the judges err on answers that people labelled. */
     public EvalRun calibratedBy(LabelledAnswers answers) {
-        return new EvalRun(engine, modelOptions, arms, files, judges, options, answers);
+        return new EvalRun(engine, modelOptions, arms, files, judges, options, answers, asking);
+    }
+
+    /** The same evaluation, whose arms are asked otherwise. */
+    public EvalRun asking(Asking other) {
+        return new EvalRun(engine, modelOptions, arms, files, judges, options, labelled, other);
+    }
+
+    /** The prompts of all files, in the order of their numbers. */
+    public List<EvalPrompt> prompts() {
+        return Collections.unmodifiableList(prompts);
     }
 
     /** Runs to the end and writes {@code out}. */
@@ -98,7 +112,7 @@ public final class EvalRun {
 
     /**
      * Runs to the end and writes {@code out}: {@code completions.jsonl}, an answer of an arm a line with what the judges say, and
-     * {@code eval.json}.
+     * {@code eval.json}, or what {@link Asking.Running#fileName} says.
      *
      * @throws StoppedException where {@code control} asked the run to stop
      */
@@ -113,12 +127,12 @@ public final class EvalRun {
                 throw ForeignFile.missing(missing, null);
             });
         }
-        ObjectNode identity = new EvalOrigin(engine, modelOptions, options).describe(arms, files, judges, labelled);
+        ObjectNode identity = new EvalOrigin(engine, modelOptions, options).describe(arms, files, judges, labelled, asking);
         Path partial = OutputClaim.partialOf(out);
         try (OutputClaim _ = OutputClaim.of(out)) {
             begin(partial, identity, control.resume());
-            try {
-                return run(out, partial, identity, progress, control);
+            try (Asking.Running questions = asking.open(partial)) {
+                return run(out, partial, identity, questions, progress, control);
             } catch (InputException e) {
                 removeUnlessBegun(partial);
                 throw e;
@@ -126,13 +140,14 @@ public final class EvalRun {
         }
     }
 
-    private EvalResult run(Path out, Path partial, ObjectNode identity, EvalProgress progress, RunControl control) {
+    private EvalResult run(Path out, Path partial, ObjectNode identity, Asking.Running questions, EvalProgress progress,
+        RunControl control) {
         EvalTable table = new EvalTable(arms.size(), prompts.size(), judges.size(),
             labelled == null ? 0 : labelled.exchanges().size());
-        answer(table, partial.resolve("completions.jsonl"), progress, control);
+        answer(table, partial.resolve("completions.jsonl"), questions, progress, control);
         new Judging(judges, prompts, labelled == null ? List.of() : labelled.exchanges(), table, control.stop())
             .run(partial.resolve("judgements.jsonl"), progress);
-        EvalMetrics counted = new EvalMetrics(arms, files, prompts, fileOfPrompt, judges, table, labelled,
+        EvalMetrics counted = new EvalMetrics(arms, files, prompts, fileOfPrompt, judges, table, labelled, questions,
             options.seed());
         EvalResult result = new EvalResult(out, identity, counted.summaries(), counted.metrics(), counted.comparisons());
         AtomicFiles.writeDirectory(out, directory -> {
@@ -143,7 +158,7 @@ public final class EvalRun {
                     }
                 }
             }
-            AtomicFiles.writeJson(directory.resolve("eval.json"), result.json());
+            AtomicFiles.writeJson(directory.resolve(questions.fileName()), questions.json(result));
         });
         AtomicFiles.deleteTree(partial);
         return result;
@@ -151,12 +166,17 @@ public final class EvalRun {
 
     /** What was wrong was found before the first answer: a prompt that is too long perhaps. That leaves nothing to go on with. */
     private static void removeUnlessBegun(Path partial) {
-        Path answers = partial.resolve("completions.jsonl");
-        try {
-            if (Files.exists(partial) && (Files.notExists(answers) || Files.size(answers) == 0)) {
-                Files.deleteIfExists(answers);
-                Files.deleteIfExists(partial.resolve("run.json"));
+        try (Stream<Path> files = Files.list(partial)) {
+            List<Path> results = files.filter(file -> file.toString().endsWith(".jsonl")).toList();
+            for (Path file : results) {
+                if (Files.size(file) > 0) {
+                    return;
+                }
             }
+            for (Path file : results) {
+                Files.delete(file);
+            }
+            Files.deleteIfExists(partial.resolve("run.json"));
         } catch (IOException e) {
             throw new UncheckedIOException(partial + " cannot be tidied", e);
         }
@@ -180,7 +200,7 @@ public final class EvalRun {
 
     // ---------------------------------------------------------------- answers
 
-    private void answer(EvalTable table, Path file, EvalProgress progress, RunControl control) {
+    private void answer(EvalTable table, Path file, Asking.Running questions, EvalProgress progress, RunControl control) {
         try (Journal journal = Journal.open(file, line -> {
             Answer answer = Answer.of(line);
             table.answers[answer.arm()][answer.prompt()] = answer;
@@ -203,10 +223,13 @@ public final class EvalRun {
                         loaded = arms.get(arm).model();
                         model = CausalModel.load(loaded, engine, modelOptions);
                     }
-                    new Answering(model, arms.get(arm), arm, options, control.stop()).run(prompts, p -> answers[p] != null, answer -> {
-                        journal.append(answer.json());
-                        answers[answer.prompt()] = answer;
-                    }, progress.begin(arms.get(arm).name()));
+                    try (OpenArm open = new OpenArm(model, arms.get(arm), arm, options.answers())) {
+                        List<Question> asked = questions.questions(open, prompts, progress, control.stop());
+                        new Answering(open, options, control.stop()).run(prompts, asked, p -> answers[p] != null, answer -> {
+                            journal.append(answer.json());
+                            answers[answer.prompt()] = answer;
+                        }, progress.begin(arms.get(arm).name()));
+                    }
                 }
             } finally {
                 if (model != null) {
@@ -230,6 +253,9 @@ public final class EvalRun {
                 .forEach(message -> before.addObject().put("role", message.role()).put("content", message.content()));
         }
         line.put("completion", answer.completion()).put("tokens", answer.tokens()).put("stopped", answer.stopped());
+        if (answer.note() != null) {
+            line.set("attack", answer.note());
+        }
         ObjectNode said = line.putObject("judgements");
         for (int judge = 0; judge < judges.size(); judge++) {
             JudgementJson.write(table.judgement(judge, arm, prompt), said.putObject(judges.get(judge).name()));
