@@ -1,11 +1,15 @@
 package io.sails4j.cli;
 
 import io.sails4j.align.AlignOptions;
+import io.sails4j.attack.GcgOptions;
+import io.sails4j.attack.PrefillOptions;
 import io.sails4j.data.DataOptions;
 import io.sails4j.eval.EvalOptions;
 import io.sails4j.options.Options;
 import io.sails4j.subspace.SubspaceOptions;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.SequencedMap;
 
 /** The records of options that commands have. */
 final class AllOptions {
@@ -20,6 +24,14 @@ final class AllOptions {
     /** Those of {@code eval}. */
     static List<Record> ofEval() {
         return List.of(EvalOptions.defaults());
+    }
+
+    /** Those of each attack, by its name: its own, and those of how answers are made. */
+    static SequencedMap<String, List<Record>> ofAttacks() {
+        SequencedMap<String, List<Record>> records = new LinkedHashMap<>();
+        records.put("gcg", List.of(GcgOptions.defaults(), EvalOptions.defaults()));
+        records.put("prefill", List.of(PrefillOptions.defaults(), EvalOptions.defaults()));
+        return records;
     }
 
     /** A table of the options of {@code align} for the documentation, in Markdown. */

@@ -1,10 +1,8 @@
 package io.sails4j.cli;
 
-import io.sails4j.data.Progress;
 import io.sails4j.eval.EvalArm;
 import io.sails4j.eval.EvalJudge;
 import io.sails4j.eval.EvalOptions;
-import io.sails4j.eval.EvalProgress;
 import io.sails4j.eval.EvalResult;
 import io.sails4j.eval.EvalRun;
 import io.sails4j.eval.LabelledAnswers;
@@ -60,14 +58,10 @@ final class EvalCommand implements Callable<Integer> {
         AtomicFiles.requireFresh(out);
         List<JudgeSpec> specs = judging.specs();
         List<EvalArm> arms = arguments.arms();
-        List<PromptFile> files = arguments.prompts();
-        for (PromptFile file : files) {
-            common.message(EvalArguments.described(file));
-            file.notes().forEach(note -> common.message("prompts: " + note));
-        }
+        List<PromptFile> files = arguments.announcedPrompts(common);
         LabelledAnswers labelled = calibration == null ? null : LabelledAnswers.read(calibration);
         List<EvalJudge> judges = new ArrayList<>();
-        try (Engine engine = common.openEngine(); Bars bars = new Bars(); StopSignal signal = new StopSignal(common::message)) {
+        try (Engine engine = common.openEngine(); Bars bars = new Bars(common); StopSignal signal = new StopSignal(common::message)) {
             try {
                 specs.forEach(spec -> judges.add(EvalJudge.open(spec, () -> engine)));
                 EvalRun run = new EvalRun(engine, ModelOptions.of(common.dtype()), arms, files, judges, options);
@@ -87,30 +81,5 @@ final class EvalCommand implements Callable<Integer> {
             return STOPPED;
         }
         return 0;
-    }
-
-    /** One bar after another. */
-    private final class Bars implements EvalProgress, AutoCloseable {
-        private @Nullable ProgressBar bar;
-
-        @Override
-        public Progress begin(String part) {
-            end();
-            ProgressBar next = common.progress(part);
-            bar = next;
-            return next;
-        }
-
-        @Override
-        public void close() {
-            end();
-        }
-
-        void end() {
-            if (bar != null) {
-                bar.close();
-                bar = null;
-            }
-        }
     }
 }

@@ -30,7 +30,8 @@ import picocli.CommandLine.ScopeType;
     exitCodeList = {"0:done", "1:it failed while working", "2:the input or the options are wrong"},
     subcommands = {
         InspectCommand.class, GenerateCommand.class, TraceCommand.class, EncodeCommand.class, SubspaceCommand.class,
-        AlignCommand.class, EvalCommand.class, JudgeCommand.class, MergeCommand.class, DownloadCommand.class, InitCommand.class,
+        AlignCommand.class, EvalCommand.class, AttackCommand.class, JudgeCommand.class, MergeCommand.class, DownloadCommand.class,
+        InitCommand.class,
         SelftestCommand.class,
         BenchCommand.class,
         DemoCommand.class
@@ -71,6 +72,8 @@ public final class Main {
         OptionFlags.addTo(command(sails, "align"), AllOptions.defaults().toArray(Record[]::new));
         OptionFlags.addTo(command(sails, "subspace"), DataOptions.defaults(), SubspaceOptions.defaults());
         OptionFlags.addTo(command(sails, "eval"), AllOptions.ofEval().toArray(Record[]::new));
+        CommandLine attack = Objects.requireNonNull(sails.getSubcommands().get("attack"));
+        AllOptions.ofAttacks().forEach((name, records) -> OptionFlags.addTo(command(attack, name), records.toArray(Record[]::new)));
         return sails
             .setCaseInsensitiveEnumValuesAllowed(true)
             .setUsageHelpWidth(110)

@@ -143,7 +143,9 @@ final class OptionFlags {
         private static Set<String> names() {
             Set<String> names = new LinkedHashSet<>(OTHER_OPTIONS);
             names.add("resume");
-            for (Record record : Stream.concat(AllOptions.defaults().stream(), AllOptions.ofEval().stream()).toList()) {
+            Stream<Record> attacks = AllOptions.ofAttacks().values().stream().flatMap(List::stream);
+            for (Record record : Stream.concat(AllOptions.defaults().stream(), Stream.concat(AllOptions.ofEval().stream(), attacks))
+                .toList()) {
                 Options.of(record).stream().map(Options.Entry::name).filter(name -> !WITHOUT_FLAG.contains(name)).forEach(names::add);
             }
             return names;

@@ -18,6 +18,13 @@ public record EvalResult(Path out, ObjectNode origin, List<ArmSummary> arms, Lis
         comparisons = List.copyOf(comparisons);
     }
 
+    /** The same of some arms alone. */
+    public EvalResult ofArms(List<String> names) {
+        return new EvalResult(out, origin, arms.stream().filter(arm -> names.contains(arm.arm())).toList(),
+            metrics.stream().filter(metric -> names.contains(metric.arm())).toList(),
+            comparisons.stream().filter(c -> names.contains(c.first()) && names.contains(c.second())).toList());
+    }
+
     /** As {@code eval.json} holds it; what is not known is null there. */
     public ObjectNode json() {
         ObjectNode json = origin.objectNode();
