@@ -21,6 +21,7 @@ public final class BatchGenerator implements AutoCloseable {
     private final ModelSession session;
     private final CausalModel model;
     private final AdapterStack adapters;
+    private final @Nullable StreamEdit edit;
     private final GenerationOptions options;
     private final BatchOptions batch;
     private final List<DecodeGroup> groups = new ArrayList<>();
@@ -35,9 +36,19 @@ public final class BatchGenerator implements AutoCloseable {
      * @param session whose memory the reading of prompts takes, and whose thread generates
      */
     public BatchGenerator(ModelSession session, AdapterStack adapters, GenerationOptions options, BatchOptions batch) {
+        this(session, adapters, options, batch, null);
+    }
+
+    /**
+     * The same with an edit of the residual stream: of the prompts' tokens, and of each new one that is read; rows that belong to no
+     * sequence may be among those of a step.
+     */
+    public BatchGenerator(ModelSession session, AdapterStack adapters, GenerationOptions options, BatchOptions batch,
+        @Nullable StreamEdit edit) {
         this.session = session;
         this.model = session.model();
         this.adapters = adapters;
+        this.edit = edit;
         this.options = options;
         this.batch = batch;
         this.running = new @Nullable Running[batch.sequences()];
@@ -149,7 +160,7 @@ public final class BatchGenerator implements AutoCloseable {
     /** Groups are made when their first sequence comes. */
     private DecodeGroup group(int slot) {
         while (groups.size() <= slot / batch.rows()) {
-            groups.add(new DecodeGroup(model, adapters, options, batch.rows(), batch.capacity()));
+            groups.add(new DecodeGroup(model, adapters, edit, options, batch.rows(), batch.capacity()));
         }
         return groups.get(slot / batch.rows());
     }
@@ -161,7 +172,7 @@ public final class BatchGenerator implements AutoCloseable {
     /** The forward over a prompt, alone and without padding, which fills its cache, and the first new token. */
     private int read(Running sequence, KvCache cache) {
         int[] prompt = sequence.request.promptIds();
-        try (ForwardPass pass = session.forward(TokenBatch.of(prompt), adapters, ForwardOptions.inference(), cache)) {
+        try (ForwardPass pass = session.forward(TokenBatch.of(prompt), adapters, ForwardOptions.inference().withEdit(edit), cache)) {
             Tensor logits = session.logits(pass, new int[] {prompt.length - 1});
             memory.reset();
             Tensor id = memory.allocate(DType.I32, 1);

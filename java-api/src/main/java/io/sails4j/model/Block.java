@@ -41,8 +41,8 @@ final class Block {
     }
 
     /** The same block for one new token a sequence. */
-    DecodeBlock decoding(AdapterStack adapters) {
-        return new DecodeBlock(config, layer, weights, linears, adapters);
+    DecodeBlock decoding(AdapterStack adapters, StreamTaps taps) {
+        return new DecodeBlock(config, layer, weights, linears, adapters, taps);
     }
 
     /** A norm's input, null where it is computed again, and saved rstd [n] F32. */
@@ -158,7 +158,7 @@ final class Block {
      * @param memory where the result goes, and what is kept for the backward
      * @param kind NONE or SELECTIVE: what is kept
      */
-    Result forward(PassState state, Tensor residPre, TensorArena memory, RecomputePlan.Kind kind, @Nullable TensorListener listener) {
+    Result forward(PassState state, Tensor residPre, TensorArena memory, RecomputePlan.Kind kind, StreamTaps taps) {
         Forward f = new Forward(state, memory, kind);
         DType type = state.computeDtype();
         NormSaved inputNorm = f.saved(residPre);
@@ -171,22 +171,22 @@ final class Block {
         Tensor lse = memory.allocate(DType.F32, state.tokens(), config.nHeads());
         attend(state, z, lse, q, k, v);
         Tensor attnOut = f.linear(Projection.O_PROJ, z, true, DType.F32);
-        notify(listener, Site.ATTENTION_OUT, attnOut);
+        taps.at(Site.ATTENTION_OUT, layer, attnOut, state.scratch());
         NormSaved postAttentionNorm = weights.postAttentionNorm() == null ? null : f.saved(attnOut);
         // Where there is no norm the sum stands in the product's place and stays with it.
         boolean midStays = kind == RecomputePlan.Kind.NONE || postAttentionNorm == null;
         Tensor residMid = addTo(state, residPre, attnOut, postAttentionNorm, weights.postAttentionNorm(), f.placeOf(midStays));
-        notify(listener, Site.MID, residMid);
+        taps.at(Site.MID, layer, residMid, state.scratch());
         NormSaved preFeedforwardNorm = f.saved(residMid);
         boolean mlpInStays = f.stays(MLP_INPUTS);
         Tensor mlpIn = norm(state, preFeedforwardNorm, weights.preFeedforwardNorm().weight(), f.placeOf(mlpInStays));
         boolean actStays = f.stays(MLP_OUTPUT);
         Gated gated = f.gated(mlpIn, mlpInStays, f.placeOf(actStays));
         Tensor mlpOut = f.linear(Projection.DOWN_PROJ, gated.act(), actStays, DType.F32);
-        notify(listener, Site.MLP_OUT, mlpOut);
+        taps.at(Site.MLP_OUT, layer, mlpOut, state.scratch());
         NormSaved postFeedforwardNorm = weights.postFeedforwardNorm() == null ? null : f.saved(mlpOut);
         Tensor residPost = addTo(state, residMid, mlpOut, postFeedforwardNorm, weights.postFeedforwardNorm(), memory);
-        notify(listener, Site.LAYER, residPost);
+        taps.at(Site.LAYER, layer, residPost, state.scratch());
         return new Result(residPost, new Saved(inputNorm, q, k, v, z, lse, postAttentionNorm,
             new NormSaved(midStays ? residMid : null, preFeedforwardNorm.rstd()), gated.gate(), gated.up(), postFeedforwardNorm, f.saved));
     }
@@ -247,12 +247,6 @@ final class Block {
             config.headDim(),
             kvBatchStride, queryOffset, config.isSliding(layer) ? config.slidingWindow() : 0,
             (float) (1 / Math.sqrt(config.queryPreAttnScalar())), (float) config.attnLogitSoftcap());
-    }
-
-    private void notify(@Nullable TensorListener listener, Site site, Tensor value) {
-        if (listener != null) {
-            listener.accept(site, layer, value);
-        }
     }
 
     /** Turns the gradient of resid_post into that of resid_pre, in place: dResid [n, d_model] F32. */

@@ -23,13 +23,16 @@ final class DecodeBlock {
     private final LayerWeights weights;
     private final Map<Projection, Linear> linears;
     private final AdapterStack adapters;
+    private final StreamTaps taps;
 
-    DecodeBlock(ModelConfig config, int layer, LayerWeights weights, Map<Projection, Linear> linears, AdapterStack adapters) {
+    DecodeBlock(ModelConfig config, int layer, LayerWeights weights, Map<Projection, Linear> linears, AdapterStack adapters,
+        StreamTaps taps) {
         this.config = config;
         this.layer = layer;
         this.weights = weights;
         this.linears = linears;
         this.adapters = adapters;
+        this.taps = taps;
     }
 
     Tensor inputNorm() {
@@ -48,15 +51,24 @@ final class DecodeBlock {
             List.of(DecodeBuffers.flat(b.q()), DecodeBuffers.flat(b.k()), DecodeBuffers.flat(b.v())));
         cache.attend(ops, b, layer);
         maps(ops, DecodeBuffers.flat(b.z()), scratch, List.of(Projection.O_PROJ), List.of(b.out()));
-        addAndNorm(ops, b, weights.postAttentionNorm(), weights.preFeedforwardNorm().weight());
+        addAndNorm(ops, b, weights.postAttentionNorm(), Site.MID, weights.preFeedforwardNorm().weight(), scratch);
         gated(ops, b, scratch);
         maps(ops, b.act(), scratch, List.of(Projection.DOWN_PROJ), List.of(b.out()));
-        addAndNorm(ops, b, weights.postFeedforwardNorm(), nextNorm);
+        addAndNorm(ops, b, weights.postFeedforwardNorm(), Site.LAYER, nextNorm, scratch);
     }
 
-    private void addAndNorm(Ops ops, DecodeBuffers b, LayerWeights.@Nullable Norm post, Tensor next) {
-        ops.block().residualNormForward(b.residual(), b.normed(), b.out(), post == null ? null : post.weight(), b.residual(), next,
-            (float) config.rmsNormEps(), config.family().normOffset());
+    private void addAndNorm(Ops ops, DecodeBuffers b, LayerWeights.@Nullable Norm post, Site site, Tensor next, TensorArena scratch) {
+        residualNorm(ops, b, post == null ? null : post.weight(), next);
+        if (taps.edit(site, layer, b.residual(), scratch)) {
+            // The same kernel once more, adding nothing: an edit that changes nothing changes no bit.
+            b.out().fillZero();
+            residualNorm(ops, b, null, next);
+        }
+    }
+
+    private void residualNorm(Ops ops, DecodeBuffers b, @Nullable Tensor post, Tensor next) {
+        ops.block().residualNormForward(b.residual(), b.normed(), b.out(), post, b.residual(), next, (float) config.rmsNormEps(),
+            config.family().normOffset());
     }
 
     private void maps(Ops ops, Tensor x, TensorArena scratch, List<Projection> projections, List<Tensor> ys) {

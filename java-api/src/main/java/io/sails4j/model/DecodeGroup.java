@@ -33,14 +33,14 @@ final class DecodeGroup implements AutoCloseable {
     private @Nullable Graph graph;
 
     /** @param capacity of each cache; it is the same for all, since kernels may cut a cache into pieces by it */
-    DecodeGroup(CausalModel model, AdapterStack adapters, GenerationOptions options, int rows, int capacity) {
+    DecodeGroup(CausalModel model, AdapterStack adapters, @Nullable StreamEdit edit, GenerationOptions options, int rows, int capacity) {
         ModelConfig config = model.config();
         this.capacity = capacity;
         this.caches = new @Nullable KvCache[rows];
         this.model = model;
         this.options = options;
-        this.record = DecodeSteps.records(options.graphs(), model.engine());
-        this.layers = new DecodeLayers(model, adapters);
+        this.record = DecodeSteps.records(options.graphs(), model.engine(), edit);
+        this.layers = new DecodeLayers(model, adapters, edit);
         this.memory = new TensorArena(model.engine().device());
         this.active = new boolean[rows];
         this.ids = new int[rows];

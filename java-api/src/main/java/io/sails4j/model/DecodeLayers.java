@@ -6,6 +6,7 @@ import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** A decoding step from the latest tokens to the logits of the next: embedding, all blocks, head. */
 final class DecodeLayers implements AutoCloseable {
@@ -13,18 +14,21 @@ final class DecodeLayers implements AutoCloseable {
     private final ModelConfig config;
     private final List<DecodeBlock> blocks = new ArrayList<>();
     private final TensorArena scratch;
+    private final StreamTaps taps;
 
-    DecodeLayers(CausalModel model, AdapterStack adapters) {
+    DecodeLayers(CausalModel model, AdapterStack adapters, @Nullable StreamEdit edit) {
         this.model = model;
         this.config = model.config();
         this.scratch = new TensorArena(model.engine().device());
-        model.blocks().forEach(block -> blocks.add(block.decoding(adapters)));
+        this.taps = new StreamTaps(edit, null);
+        model.blocks().forEach(block -> blocks.add(block.decoding(adapters, taps)));
     }
 
     /** From b.ids at b.positions to b.logits. */
     void run(DecodeBuffers b, DecodeCache cache) {
         Ops ops = model.engine().ops();
         model.embed(b.residual(), b.ids());
+        taps.at(Site.EMBED, Site.NO_LAYER, b.residual(), scratch);
         model.ropeTable(b.ropeTable(), b.positions());
         ops.block().rmsnormForward(b.normed(), null, b.residual(),
             blocks.isEmpty() ? model.weights().finalNorm() : blocks.getFirst().inputNorm(), null,

@@ -31,14 +31,15 @@ final class DecodeSteps implements AutoCloseable {
      * @param promptLengths of the sequences without their padding; the longest fills the cache's places up to the first new token's
      * @param uniforms the random numbers of all steps, [max_new_tokens, batch], empty where decoding is greedy
      */
-    DecodeSteps(CausalModel model, AdapterStack adapters, KvCache cache, GenerationOptions options, int[] promptLengths, float[] uniforms) {
+    DecodeSteps(CausalModel model, AdapterStack adapters, @Nullable StreamEdit edit, KvCache cache, GenerationOptions options,
+        int[] promptLengths, float[] uniforms) {
         this.model = model;
         this.cache = cache;
         this.options = options;
-        this.record = records(options.graphs(), model.engine());
+        this.record = records(options.graphs(), model.engine(), edit);
         this.batch = promptLengths.length;
         this.memory = new TensorArena(model.engine().device());
-        this.layers = new DecodeLayers(model, adapters);
+        this.layers = new DecodeLayers(model, adapters, edit);
         try {
             this.buffers = DecodeBuffers.allocate(model.config(), model.computeDtype(), batch, options.maxNewTokens(), uniforms.length > 0,
                 memory);
@@ -56,14 +57,19 @@ final class DecodeSteps implements AutoCloseable {
         buffers.step().upload(new int[] {0});
     }
 
-    static boolean records(Graphs graphs, Engine engine) {
+    /** An edit is called by the host in each step, and may do there what a recording cannot hold. */
+    static boolean records(Graphs graphs, Engine engine, @Nullable StreamEdit edit) {
+        if (graphs == Graphs.ON && edit != null) {
+            throw new InputException("graphs are on, but steps with an edit of the residual stream are not recorded; leave graphs on auto "
+                + "or off");
+        }
         boolean can = engine.backend() != Backend.CPU;
         if (graphs == Graphs.ON && !can) {
             throw new InputException(
                 "graphs are on, but the cpu backend runs each operation at once and records none; leave them on auto or off, "
                     + "or choose a backend that records");
         }
-        return can && graphs != Graphs.OFF;
+        return can && edit == null && graphs != Graphs.OFF;
     }
 
     /** Chooses the first new tokens from the logits [batch, vocab_size] F32 after the prompt, whose keys the cache holds. */

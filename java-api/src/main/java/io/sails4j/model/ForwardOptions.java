@@ -11,12 +11,19 @@ import org.jspecify.annotations.Nullable;
  * @param recompute what the backward computes again
  * @param frozenWeights the backward will ask for no gradient of the model's own parameters: inputs of linear maps without an adapter are
  *     not kept
+ * @param edit of the residual stream, which has no backward
  */
 public record ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable TensorListener listener, RecomputePlan recompute,
-    boolean frozenWeights) {
+    boolean frozenWeights, @Nullable StreamEdit edit) {
+    public ForwardOptions {
+        if (saveForBackward && edit != null) {
+            throw new IllegalArgumentException("an edit of the residual stream has no backward: do not save for one");
+        }
+    }
+
     /** Nothing is computed twice, and any gradient can be asked for. */
     public ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable TensorListener listener) {
-        this(saveForBackward, lastLayer, listener, RecomputePlan.none(), false);
+        this(saveForBackward, lastLayer, listener, RecomputePlan.none(), false, null);
     }
 
     /** Keeps nothing for a backward and calls no listener. */
@@ -31,6 +38,11 @@ public record ForwardOptions(boolean saveForBackward, int lastLayer, @Nullable T
 
     /** Keeps what a backward needs that computes the planned layers again. */
     public static ForwardOptions training(RecomputePlan recompute, boolean frozenWeights) {
-        return new ForwardOptions(true, -1, null, recompute, frozenWeights);
+        return new ForwardOptions(true, -1, null, recompute, frozenWeights, null);
+    }
+
+    /** The same with an edit of the residual stream, null for none. */
+    public ForwardOptions withEdit(@Nullable StreamEdit other) {
+        return new ForwardOptions(saveForBackward, lastLayer, listener, recompute, frozenWeights, other);
     }
 }

@@ -17,6 +17,7 @@ public final class Generator {
     private final ModelSession session;
     private final CausalModel model;
     private final AdapterStack adapters;
+    private final @Nullable StreamEdit edit;
 
     /**
      * Generates by a session's model with adapters.
@@ -24,9 +25,15 @@ public final class Generator {
      * @param session whose memory the reading of prompts takes, and whose thread generates
      */
     public Generator(ModelSession session, AdapterStack adapters) {
+        this(session, adapters, null);
+    }
+
+    /** The same with an edit of the residual stream: of the prompt's tokens, and of each new one that is read. */
+    public Generator(ModelSession session, AdapterStack adapters, @Nullable StreamEdit edit) {
         this.session = session;
         this.model = session.model();
         this.adapters = adapters;
+        this.edit = edit;
     }
 
     /** Sees each step of a generation. */
@@ -81,7 +88,7 @@ public final class Generator {
         try (SingleUse.Use _ = session.enter();
              KvCache cache = new KvCache(model.config(), model.computeDtype(), model.engine().device(), prompts.size(),
                  longest + options.maxNewTokens());
-             DecodeSteps steps = new DecodeSteps(model, adapters, cache, options, lengths, uniforms(prompts.size(), options))) {
+             DecodeSteps steps = new DecodeSteps(model, adapters, edit, cache, options, lengths, uniforms(prompts.size(), options))) {
             readPrompts(leftPadded(prompts, longest), cache, steps, chosen);
             int most = model.engine().backend() == Backend.CPU || listener != null && listener.readsLogits() ? 1 : MOST_AHEAD;
             int ahead = 1;
@@ -98,7 +105,7 @@ public final class Generator {
     private void readPrompts(TokenBatch tokens, KvCache cache, DecodeSteps steps, Chosen chosen) {
         int[] lastRows = new int[tokens.batch()];
         Arrays.setAll(lastRows, b -> (b + 1) * tokens.length() - 1);
-        try (ForwardPass pass = session.forward(tokens, adapters, ForwardOptions.inference(), cache)) {
+        try (ForwardPass pass = session.forward(tokens, adapters, ForwardOptions.inference().withEdit(edit), cache)) {
             Tensor logits = session.logits(pass, lastRows);
             steps.first(logits);
             chosen.take(steps.chosen(0, 1), logits);

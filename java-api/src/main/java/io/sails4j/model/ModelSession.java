@@ -96,16 +96,15 @@ public final class ModelSession implements AutoCloseable {
             options.frozenWeights());
         Tensor residual = kept.allocate(DType.F32, n, config.dModel());
         model.embed(residual, in.ids());
-        if (options.listener() != null) {
-            options.listener().accept(Site.EMBED, Site.NO_LAYER, residual);
-        }
+        StreamTaps taps = new StreamTaps(options.edit(), options.listener());
+        taps.at(Site.EMBED, Site.NO_LAYER, residual, scratch);
         if (cache != null) {
             cache.begin(batch);
         }
         List<ForwardPass.SavedBlock> saved = new ArrayList<>();
         int last = options.lastLayer() < 0 ? config.nLayers() - 1 : options.lastLayer();
         for (int layer = 0; layer <= last; layer++) {
-            residual = runBlock(state, layer, residual, options, saved);
+            residual = runBlock(state, layer, residual, options, taps, saved);
         }
         if (cache != null) {
             cache.commit(batch);
@@ -118,24 +117,23 @@ public final class ModelSession implements AutoCloseable {
         model.engine().ops().block().rmsnormForward(finalNorm, rstd, residual, model.weights().finalNorm(), null,
             (float) config.rmsNormEps(),
             config.family().normOffset());
-        if (options.listener() != null) {
-            options.listener().accept(Site.FINAL_NORM, Site.NO_LAYER, finalNorm);
-        }
+        taps.at(Site.FINAL_NORM, Site.NO_LAYER, finalNorm, scratch);
         return new ForwardPass(state, mark, saved, residual, finalNorm, rstd);
     }
 
-    private Tensor runBlock(PassState state, int layer, Tensor residual, ForwardOptions options, List<ForwardPass.SavedBlock> saved) {
+    private Tensor runBlock(PassState state, int layer, Tensor residual, ForwardOptions options, StreamTaps taps,
+        List<ForwardPass.SavedBlock> saved) {
         RecomputePlan.Kind kind = options.recompute().of(layer);
         TensorArena.Mark blockMark = scratch.mark();
         if (options.saveForBackward() && kind != RecomputePlan.Kind.FULL) {
-            Block.Result result = model.blocks().get(layer).forward(state, residual, kept, kind, options.listener());
+            Block.Result result = model.blocks().get(layer).forward(state, residual, kept, kind, taps);
             saved.add(new ForwardPass.SavedBlock(residual, kind, result.saved()));
             scratch.release(blockMark);
             return result.residPost();
         }
         // Only the residual stream outlives the block; the backward needs the block's input too.
         Tensor out = options.saveForBackward() ? kept.allocate(DType.F32, state.tokens(), config.dModel()) : residual;
-        Block.Result result = model.blocks().get(layer).forward(state, residual, scratch, RecomputePlan.Kind.NONE, options.listener());
+        Block.Result result = model.blocks().get(layer).forward(state, residual, scratch, RecomputePlan.Kind.NONE, taps);
         out.copyFrom(result.residPost());
         scratch.release(blockMark);
         if (options.saveForBackward()) {
@@ -215,7 +213,7 @@ public final class ModelSession implements AutoCloseable {
         TensorArena.Mark blockMark = scratch.mark();
         Block.Saved saved = block.saved();
         if (saved == null) {
-            saved = model.blocks().get(layer).forward(state, block.residPre(), kept, RecomputePlan.Kind.NONE, null).saved();
+            saved = model.blocks().get(layer).forward(state, block.residPre(), kept, RecomputePlan.Kind.NONE, StreamTaps.NONE).saved();
             scratch.release(blockMark);
         } else if (block.kind() == RecomputePlan.Kind.SELECTIVE) {
             saved = model.blocks().get(layer).restored(state, block.residPre(), saved, kept);

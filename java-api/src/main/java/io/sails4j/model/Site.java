@@ -26,6 +26,11 @@ public enum Site {
         this.inEachLayer = inEachLayer;
     }
 
+    /** Whether it is a place of the residual stream, where a {@link StreamEdit} is called. */
+    boolean residualStream() {
+        return this == EMBED || this == MID || this == LAYER;
+    }
+
     /** The name in trace files. */
     public String title(int layer) {
         return inEachLayer ? title + layer : title;
