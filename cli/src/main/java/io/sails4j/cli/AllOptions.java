@@ -1,6 +1,7 @@
 package io.sails4j.cli;
 
 import io.sails4j.align.AlignOptions;
+import io.sails4j.attack.AblateOptions;
 import io.sails4j.attack.GcgOptions;
 import io.sails4j.attack.PrefillOptions;
 import io.sails4j.data.DataOptions;
@@ -31,6 +32,7 @@ final class AllOptions {
         SequencedMap<String, List<Record>> records = new LinkedHashMap<>();
         records.put("gcg", List.of(GcgOptions.defaults(), EvalOptions.defaults()));
         records.put("prefill", List.of(PrefillOptions.defaults(), EvalOptions.defaults()));
+        records.put("ablate", List.of(AblateOptions.defaults(), EvalOptions.defaults()));
         return records;
     }
 

@@ -1,5 +1,6 @@
 package io.sails4j.cli;
 
+import io.sails4j.attack.AblateOptions;
 import io.sails4j.attack.Attack;
 import io.sails4j.attack.AttackResult;
 import io.sails4j.attack.AttackRun;
@@ -27,7 +28,7 @@ import picocli.CommandLine.Spec;
 
 @Command(name = "attack",
     description = "Attack a model of your own and its adapters, have the answers judged, and say how far their refusals hold.",
-    subcommands = {AttackCommand.Gcg.class, AttackCommand.Prefill.class})
+    subcommands = {AttackCommand.Gcg.class, AttackCommand.Prefill.class, AttackCommand.Ablate.class})
 final class AttackCommand {
     /** What the attacks have in common: everything but the attack. */
     abstract static class Run implements Callable<Integer> {
@@ -95,6 +96,19 @@ final class AttackCommand {
         @Override
         Attack attack(CommandSpec given) {
             return new Attack.Prefill(OptionFlags.values(given, PrefillOptions.defaults()));
+        }
+    }
+
+    @Command(name = "ablate", description = "Take the direction that tells harmful from harmless prompts out of the residual stream.")
+    static final class Ablate extends Run {
+        @Option(names = "--harmless", required = true, paramLabel = "FILE",
+            description = "prompts that nobody would refuse, in any form of --prompts; those of --prompts that want a refusal stand against"
+                + " them")
+        private Path harmless;
+
+        @Override
+        Attack attack(CommandSpec given) {
+            return new Attack.Ablate(OptionFlags.values(given, AblateOptions.defaults()), PromptFile.read(harmless));
         }
     }
 }

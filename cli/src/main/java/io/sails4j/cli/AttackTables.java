@@ -2,6 +2,7 @@ package io.sails4j.cli;
 
 import io.sails4j.attack.AttackResult;
 import io.sails4j.attack.Curve;
+import io.sails4j.attack.Direction;
 import io.sails4j.attack.Transfer;
 import java.util.Locale;
 
@@ -39,7 +40,21 @@ final class AttackTables {
             }
             text.append(transfers.render()).append('\n');
         }
+        for (Direction direction : result.directions()) {
+            text.append(direction(direction)).append('\n');
+        }
         return text.append(new EvalTables(result.evaluated()).render()).toString();
+    }
+
+    private static String direction(Direction direction) {
+        String head = String.format(Locale.ROOT, "%s: the direction behind layer %d is taken out; log-odds of a refusal before %.2f%n",
+            direction.arm(), direction.layer(), direction.logOddsBefore());
+        if (direction.candidates().isEmpty()) {
+            return head;
+        }
+        Table layers = Table.withHeader("layer", "log-odds of a refusal without it", "KL on harmless prompts");
+        direction.candidates().forEach(layer -> layers.row(layer.layer(), loss(layer.logOdds()), loss(layer.kl())));
+        return head + layers.render();
     }
 
     private static String loss(double loss) {

@@ -1,5 +1,7 @@
 package io.sails4j.attack;
 
+import io.sails4j.eval.PromptFile;
+
 /** What is done to a model's prompts, answers or inside. */
 public sealed interface Attack {
     /**
@@ -16,5 +18,14 @@ public sealed interface Attack {
      * @param options what is given
      */
     record Prefill(PrefillOptions options) implements Attack {
+    }
+
+    /**
+     * The direction that tells harmful from harmless prompts is taken out of the residual stream (Arditi et al., arXiv:2406.11717).
+     *
+     * @param options of its choice
+     * @param harmless prompts that nobody would refuse
+     */
+    record Ablate(AblateOptions options, PromptFile harmless) implements Attack {
     }
 }

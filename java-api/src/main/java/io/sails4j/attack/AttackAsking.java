@@ -5,7 +5,7 @@ import io.sails4j.eval.Asking;
 import io.sails4j.eval.EvalResult;
 
 /** The questions of an attack, for one run. */
-sealed interface AttackAsking extends Asking, Asking.Running permits GcgAsking, PrefillAsking {
+sealed interface AttackAsking extends Asking, Asking.Running permits GcgAsking, PrefillAsking, AblateAsking {
     /** What the attack came to, once everything is judged. */
     AttackResult result(EvalResult evaluated);
 

@@ -14,20 +14,27 @@ import java.util.List;
  * @param evaluated the attacked arms' answers, judged
  * @param curves of the searches; of other attacks none
  * @param transfers of suffixes to other prompts
+ * @param directions that were taken out, an arm each
  * @param candidatesPerSecond of this process, NaN where nothing was searched; in no file
  */
-public record AttackResult(Path model, EvalResult evaluated, List<Curve> curves, List<Transfer> transfers, double candidatesPerSecond) {
+public record AttackResult(Path model, EvalResult evaluated, List<Curve> curves, List<Transfer> transfers, List<Direction> directions,
+    double candidatesPerSecond) {
     public AttackResult {
+        directions = List.copyOf(directions);
         curves = List.copyOf(curves);
         transfers = List.copyOf(transfers);
     }
 
     static AttackResult of(Path model, EvalResult evaluated) {
-        return new AttackResult(model, evaluated, List.of(), List.of(), Double.NaN);
+        return new AttackResult(model, evaluated, List.of(), List.of(), List.of(), Double.NaN);
     }
 
     AttackResult with(List<Curve> searched, List<Transfer> lent, double perSecond) {
-        return new AttackResult(model, evaluated, searched, lent, perSecond);
+        return new AttackResult(model, evaluated, searched, lent, directions, perSecond);
+    }
+
+    AttackResult without(List<Direction> removed) {
+        return new AttackResult(model, evaluated, curves, transfers, removed, candidatesPerSecond);
     }
 
     /** The attack's name. */
@@ -50,6 +57,8 @@ public record AttackResult(Path model, EvalResult evaluated, List<Curve> curves,
         curves.forEach(curve -> write(curve, curvesNode.addObject()));
         ArrayNode transfersNode = json.putArray("transfers");
         transfers.forEach(transfer -> write(transfer, transfersNode.addObject()));
+        ArrayNode directionsNode = json.putArray("directions");
+        directions.forEach(direction -> directionsNode.add(direction.json()));
         return json;
     }
 

@@ -58,6 +58,7 @@ public final class AttackRun {
                 yield run(evaluating(plan.arms(arms)), new GcgAsking(model, plan, new SearchMeter(nanoTime)), out, progress, control);
             }
             case Attack.Prefill(PrefillOptions prefill) -> run(plain, new PrefillAsking(model, prefill), out, progress, control);
+            case Attack.Ablate ablate -> run(plain, new AblateAsking(model, ablate, options.limit()), out, progress, control);
         };
     }
 

@@ -76,7 +76,8 @@ final class GcgAsking implements AttackAsking {
         for (int group = 0; group < plan.groups().size(); group++) {
             List<SuffixPrompt> members = plan.groups().get(group).stream().map(prompts::get)
                 .map(prompt -> new SuffixPrompt(arm, prompt, options.suffix(), Targets.ids(arm, prompt, options.target()))).toList();
-            try (GcgSearch search = new GcgSearch(arm, vocabulary, members, options.search(), plan.rows(), plan.seed(), group)) {
+            try (GcgSearch search = new GcgSearch(arm, vocabulary, members, options.search(), plan.rows(), plan.seed(), group,
+                meter)) {
                 run(search, arm, group, bar, stop);
             }
             String best = best(arm.number(), group).text();
@@ -93,10 +94,10 @@ final class GcgAsking implements AttackAsking {
                     + plan.groups().size() + " of " + arm.name() + "; the same run with resume=true goes on");
             }
             meter.begin();
-            GcgSearch.State next = steps.isEmpty() ? search.begin() : search.next(steps.getLast(), meter::evaluated);
+            GcgSearch.State next = steps.isEmpty() ? search.begin() : search.next(steps.getLast());
             meter.end();
             journal().append(arm.number(), group, next);
-            bar.update((long) group * (all + 1) + steps.size(), (long) plan.groups().size() * (all + 1), meter.candidates());
+            bar.update((long) group * (all + 1) + steps.size(), (long) plan.groups().size() * (all + 1), meter.tokens());
         }
     }
 

@@ -7,7 +7,6 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SplittableRandom;
-import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,14 +25,18 @@ final class GcgSearch implements AutoCloseable {
     private final int rows;
     private final long seed;
     private final int group;
+    private final SearchMeter meter;
     private @Nullable PrefixLosses kept;
 
     /**
      * @param prompts that share the suffix
      * @param rows candidates that are computed at a time
      * @param group number of the suffix, from which its random numbers follow
+     * @param meter is told of all candidates
      */
-    GcgSearch(OpenArm arm, SuffixVocabulary vocabulary, List<SuffixPrompt> prompts, SearchOptions options, int rows, long seed, int group) {
+    GcgSearch(OpenArm arm, SuffixVocabulary vocabulary, List<SuffixPrompt> prompts, SearchOptions options, int rows, long seed, int group,
+        SearchMeter meter) {
+        this.meter = meter;
         this.arm = arm;
         this.vocabulary = vocabulary;
         this.prompts = prompts;
@@ -56,20 +59,16 @@ final class GcgSearch implements AutoCloseable {
     /** Before the first step. */
     State begin() {
         int[] first = prompts.getFirst().first();
-        return state(0, first, losses(List.of(first), _ -> {})[0]);
+        return state(0, first, losses(List.of(first))[0]);
     }
 
-    /**
-     * One step more.
-     *
-     * @param evaluated is told how many candidates were evaluated
-     */
-    State next(State state, LongConsumer evaluated) {
+    /** One step more. */
+    State next(State state) {
         List<int[]> candidates = candidates(state);
         if (candidates.isEmpty()) {
             return state(state.step() + 1, state.suffix(), state.loss());
         }
-        double[] losses = losses(candidates, evaluated);
+        double[] losses = losses(candidates);
         int best = 0;
         for (int i = 1; i < losses.length; i++) {
             best = losses[i] < losses[best] ? i : best;
@@ -106,8 +105,7 @@ final class GcgSearch implements AutoCloseable {
         int vocab = Math.toIntExact(session.model().config().vocabSize());
         float[] sum = new float[suffix.length * vocab];
         for (SuffixPrompt prompt : prompts) {
-            float[] gradient = TokenGradient.of(session, arm.adapters(), prompt.whole(suffix), prompt.prefix().length, suffix.length,
-                prompt.targets());
+            float[] gradient = TokenGradient.of(session, arm.adapters(), prompt.whole(suffix), prompt.prefix().length, suffix.length);
             for (int place = 0; place < suffix.length; place++) {
                 double squares = 0;
                 for (int v = 0; v < vocab; v++) {
@@ -125,7 +123,7 @@ final class GcgSearch implements AutoCloseable {
     }
 
     /** Means over the prompts. */
-    private double[] losses(List<int[]> suffixes, LongConsumer evaluated) {
+    private double[] losses(List<int[]> suffixes) {
         double[] means = new double[suffixes.size()];
         for (SuffixPrompt prompt : prompts) {
             PrefixLosses behind = open(prompt);
@@ -139,7 +137,7 @@ final class GcgSearch implements AutoCloseable {
                     behind.close();
                 }
             }
-            evaluated.accept(suffixes.size());
+            meter.evaluated(suffixes.size(), (long) suffixes.size() * prompt.continuation(suffixes.getFirst()).length);
         }
         return means;
     }

@@ -6,6 +6,7 @@ import java.util.function.LongSupplier;
 final class SearchMeter {
     private final LongSupplier nanoTime;
     private long candidates;
+    private long tokens;
     private long nanos;
     private long begun;
 
@@ -21,12 +22,13 @@ final class SearchMeter {
         nanos += nanoTime.getAsLong() - begun;
     }
 
-    void evaluated(long count) {
+    void evaluated(long count, long itsTokens) {
         candidates += count;
+        tokens += itsTokens;
     }
 
-    long candidates() {
-        return candidates;
+    long tokens() {
+        return tokens;
     }
 
     /** NaN where none was evaluated. */

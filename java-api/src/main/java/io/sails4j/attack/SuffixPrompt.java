@@ -3,6 +3,8 @@ package io.sails4j.attack;
 import io.sails4j.InputException;
 import io.sails4j.eval.EvalPrompt;
 import io.sails4j.eval.OpenArm;
+import io.sails4j.model.Labels;
+import io.sails4j.model.TokenBatch;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 
@@ -75,8 +77,12 @@ final class SuffixPrompt {
         return joined(suffix, rest, target);
     }
 
-    int[] whole(int[] suffix) {
-        return joined(prefix, suffix, rest, target);
+    /** All of it, with the target as what is counted. */
+    TokenBatch whole(int[] suffix) {
+        int[] ids = joined(prefix, suffix, rest, target);
+        int[] labels = ids.clone();
+        Arrays.fill(labels, 0, ids.length - target.length, Labels.IGNORE_INDEX);
+        return TokenBatch.of(ids).withLabels(labels);
     }
 
     /** Whether the suffix as a text, in the whole prompt, is these tokens again. */

@@ -13,8 +13,8 @@ import io.sails4j.model.TokenBatch;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
-import java.util.Arrays;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * The gradient of a loss by the one-hot vectors of tokens (arXiv:2307.15043, section 2.2): the model embeds e as scale * E^T e, so that
@@ -25,20 +25,19 @@ final class TokenGradient {
     }
 
     /**
-     * Row by row [count, vocab_size], of the mean -log p of the last tokens.
+     * Row by row [count, vocab_size], of the mean -log p of all counted tokens of the batch.
      *
-     * @param ids the whole sequence
-     * @param from the first place whose gradient is wanted
+     * @param batch with targets
+     * @param from the first place whose gradient is wanted, counted over the rows of the batch
      * @param count how many places
-     * @param counted how many of the last tokens have a loss
      */
-    static float[] of(ModelSession session, AdapterStack adapters, int[] ids, int from, int count, int counted) {
+    static float[] of(ModelSession session, AdapterStack adapters, TokenBatch batch, int from, int count) {
         CausalModel model = session.model();
         long width = model.config().dModel();
         try (TensorArena memory = new TensorArena(model.engine().device());
-             ForwardPass pass = session.forward(TokenBatch.of(ids), adapters, ForwardOptions.training(RecomputePlan.none(), true))) {
+             ForwardPass pass = session.forward(batch, adapters, ForwardOptions.training(RecomputePlan.none(), true))) {
             Tensor dEmbed = memory.allocate(DType.F32, count, width);
-            session.backward(pass, top(model, pass, ids, counted, memory), new GradientTargets(Map.of(), -1, Map.of(), (site, _, value) -> {
+            session.backward(pass, top(model, pass, memory), new GradientTargets(Map.of(), -1, Map.of(), (site, _, value) -> {
                 if (site == Site.EMBED) {
                     dEmbed.copyFrom(value.rows(from, count));
                 }
@@ -51,14 +50,14 @@ final class TokenGradient {
         }
     }
 
-    /** The gradient of the final norm's output [n, d_model] F32: only the places that predict a counted token have one. */
-    private static Tensor top(CausalModel model, ForwardPass pass, int[] ids, int counted, TensorArena memory) {
-        int first = ids.length - counted - 1;
-        int[] targets = Arrays.copyOfRange(ids, first + 1, ids.length);
-        Tensor top = memory.zeros(DType.F32, ids.length, model.config().dModel());
-        model.engine().ops().head().headLoss(memory.allocate(DType.F32, counted), top.rows(first, counted), null,
-            pass.finalNorm().rows(first, counted), model.weights().head(), memory.of(targets, counted),
-            memory.of(Labels.weights(targets, 1f / counted), counted), (float) model.config().finalLogitSoftcap());
+    /** The gradient of the final norm's output [n, d_model] F32. */
+    private static Tensor top(CausalModel model, ForwardPass pass, TensorArena memory) {
+        int n = pass.batch().size();
+        int[] targets = Objects.requireNonNull(pass.batch().targets(), "the batch has no targets");
+        Tensor top = memory.allocate(DType.F32, n, model.config().dModel());
+        model.engine().ops().head().headLoss(memory.allocate(DType.F32, n), top, null, pass.finalNorm(), model.weights().head(),
+            memory.of(targets, n), memory.of(Labels.weights(targets, 1f / Labels.count(targets)), n),
+            (float) model.config().finalLogitSoftcap());
         return top;
     }
 }

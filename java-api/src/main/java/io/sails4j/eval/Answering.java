@@ -6,6 +6,7 @@ import io.sails4j.data.Progress;
 import io.sails4j.model.BatchGenerator;
 import io.sails4j.model.BatchOptions;
 import io.sails4j.model.GenerationOptions;
+import io.sails4j.model.StreamEdit;
 import io.sails4j.train.StoppedException;
 import java.util.Arrays;
 import java.util.List;
@@ -13,6 +14,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.IntPredicate;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /** Answers the prompts of an evaluation by one arm. */
 final class Answering {
@@ -22,9 +24,11 @@ final class Answering {
     private final OpenArm arm;
     private final ModelConfig config;
     private final EvalOptions options;
+    private final @Nullable StreamEdit edit;
     private final BooleanSupplier stop;
 
-    Answering(OpenArm arm, EvalOptions options, BooleanSupplier stop) {
+    Answering(OpenArm arm, EvalOptions options, @Nullable StreamEdit edit, BooleanSupplier stop) {
+        this.edit = edit;
         this.arm = arm;
         this.config = arm.session().model().config();
         this.options = options;
@@ -41,7 +45,7 @@ final class Answering {
         for (int i = 0; i < questions.size(); i++) {
             requireFits(questions.get(i).ids(), prompts.get(i));
         }
-        try (BatchGenerator generator = new BatchGenerator(arm.session(), arm.adapters(), generation(), batch(questions))) {
+        try (BatchGenerator generator = new BatchGenerator(arm.session(), arm.adapters(), generation(), batch(questions), edit)) {
             run(generator, questions, done, listener, progress);
         }
     }

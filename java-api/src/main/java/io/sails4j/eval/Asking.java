@@ -1,6 +1,7 @@
 package io.sails4j.eval;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.model.StreamEdit;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.BooleanSupplier;
@@ -23,6 +24,11 @@ public interface Asking {
     interface Running extends AutoCloseable {
         /** What an arm is asked, prompt by prompt. Asked again of the same arm, as after a kill, it is the same. */
         List<Question> questions(OpenArm arm, List<EvalPrompt> prompts, EvalProgress progress, BooleanSupplier stop);
+
+        /** What changes the model while it answers these questions, null = nothing. */
+        default @Nullable StreamEdit edit() {
+            return null;
+        }
 
         /** Whether rates count the answer of an arm to a prompt. */
         default boolean counts(int arm, int prompt) {

@@ -225,10 +225,11 @@ public final class EvalRun {
                     }
                     try (OpenArm open = new OpenArm(model, arms.get(arm), arm, options.answers())) {
                         List<Question> asked = questions.questions(open, prompts, progress, control.stop());
-                        new Answering(open, options, control.stop()).run(prompts, asked, p -> answers[p] != null, answer -> {
-                            journal.append(answer.json());
-                            answers[answer.prompt()] = answer;
-                        }, progress.begin(arms.get(arm).name()));
+                        new Answering(open, options, questions.edit(), control.stop()).run(prompts, asked, p -> answers[p] != null,
+                            answer -> {
+                                journal.append(answer.json());
+                                answers[answer.prompt()] = answer;
+                            }, progress.begin(arms.get(arm).name()));
                     }
                 }
             } finally {
