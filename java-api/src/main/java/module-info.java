@@ -38,6 +38,7 @@ import org.jspecify.annotations.NullMarked;
     exports io.sails4j.run;
     exports io.sails4j.sae;
     exports io.sails4j.stats;
+    exports io.sails4j.steer;
     exports io.sails4j.subspace;
     exports io.sails4j.tensor;
     exports io.sails4j.trace;

@@ -7,12 +7,15 @@ import io.sails4j.data.Conversation;
 import io.sails4j.data.Message;
 import io.sails4j.data.StopTokens;
 import io.sails4j.data.Tokenizer;
+import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
 import io.sails4j.model.ModelSession;
+import io.sails4j.model.StreamEdit;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.Graphs;
+import io.sails4j.steer.FeatureWatch;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -22,6 +25,7 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -35,6 +39,9 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Mixin
     private ModelArguments arguments;
+
+    @Mixin
+    private SteerArguments steering;
 
     @ArgGroup(multiplicity = "1")
     private Prompt prompt;
@@ -85,17 +92,21 @@ final class GenerateCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         GenerationOptions check = new GenerationOptions(maxNewTokens, temperature, topK, topP, common.seed(), Set.of(), graphUse());
+        SteerArguments.Asked asked = steering.asked(common);
         try (Engine engine = common.openEngine(); CausalModel model = arguments.load(engine, common);
              ModelSession session = ModelSession.open(model);
-             ModelArguments.Opened adapters = arguments.openAdapters(model.config(), engine, common)) {
+             ModelArguments.Opened adapters = arguments.openAdapters(model.config(), engine, common);
+             SaeArguments.Opened saes = asked.open(engine)) {
+            Writer writer = new Writer(session, adapters.stack(), asked.edit(model.config(), saes.saes()),
+                asked.watch(model.config(), saes.saes()));
             List<Integer> ids = prompt.tokens;
             if (ids != null && !Files.exists(arguments.model().resolve("tokenizer.json"))) {
-                print(new Generator(session, adapters.stack()), stops(model, null), null, check, ids.stream().mapToInt(i -> i).toArray());
+                print(writer, stops(model, null), null, check, ids.stream().mapToInt(i -> i).toArray());
                 return 0;
             }
             try (Tokenizer tokenizer = Tokenizer.load(arguments.model())) {
                 ChatTemplate template = isChat() ? new ChatTemplate(tokenizer, templateChoice) : null;
-                print(new Generator(session, adapters.stack()), stops(model, template), tokenizer, check, promptIds(tokenizer, template));
+                print(writer, stops(model, template), tokenizer, check, promptIds(tokenizer, template));
             }
         }
         return 0;
@@ -142,7 +153,19 @@ final class GenerateCommand implements Callable<Integer> {
         return ignoreEos ? Set.of() : StopTokens.of(arguments.model(), model.config(), template);
     }
 
-    private void print(Generator generator, Set<Integer> stop, @Nullable Tokenizer tokenizer, GenerationOptions o, int[] ids) {
+    /** Who generates, and who reads features of what was generated. */
+    private record Writer(ModelSession session, AdapterStack adapters, @Nullable StreamEdit edit, @Nullable FeatureWatch watch) {
+        int[] generate(int[] prompt, GenerationOptions options, Generator.StepListener listener) {
+            return new Generator(session, adapters, edit).generate(prompt, options, listener);
+        }
+
+        float @Nullable [][] activations(int[] prompt, int[] fresh) {
+            return watch == null ? null : watch.activations(session, adapters, edit,
+                IntStream.concat(Arrays.stream(prompt), Arrays.stream(fresh)).toArray());
+        }
+    }
+
+    private void print(Writer generator, Set<Integer> stop, @Nullable Tokenizer tokenizer, GenerationOptions o, int[] ids) {
         long start = System.nanoTime();
         int[] fresh;
         try (ProgressBar bar = common.progress("generate")) {
@@ -161,10 +184,16 @@ final class GenerateCommand implements Callable<Integer> {
         if (tokenizer != null) {
             json.put("text", text);
         }
+        float[][] activations = generator.activations(ids, fresh);
+        FeatureWatch watch = generator.watch;
         if (common.json()) {
+            if (watch != null && activations != null) {
+                SteerArguments.write(watch, activations, ids.length, json);
+            }
             common.printText(json + "\n");
         } else {
-            common.printText(text + "\n");
+            common.printText(text + "\n" + (watch == null || activations == null ? ""
+                : "\n" + SteerArguments.table(watch, activations, ids.length, fresh, tokenizer)));
         }
         common.message(String.format(Locale.ROOT, "%d tokens after a prompt of %d, %.1f tokens/s", fresh.length, ids.length,
             fresh.length / seconds));

@@ -149,6 +149,35 @@ class SaeCommandsTest {
             directory.resolve("codes-" + System.nanoTime()));
     }
 
+    private CommandRun generate(Object... more) {
+        Object[] fixed = {"generate", "--backend", "cpu", "--threads", 1, "--model", shared.resolve("model"), "--tokens", "2,5,9",
+            "--max-new-tokens", 6, "--json"};
+        Object[] all = Arrays.copyOf(fixed, fixed.length + more.length);
+        System.arraycopy(more, 0, all, fixed.length, more.length);
+        return CommandRun.of(all);
+    }
+
+    @Test
+    void generateChangesAndWatchesFeatures() throws IOException {
+        String sae = "1=" + saeLens("steer", "blocks.1.hook_resid_post");
+        var plain = new ObjectMapper().readTree(generate("--sae", sae, "--watch", "1:7", "--watch", "1:12").out());
+        assertThat(plain.get("watch")).hasSize(2);
+        assertThat(plain.get("watch").get(1).get("feature").asInt()).isEqualTo(12);
+        assertThat(plain.get("watch").get(0).get("prompt")).hasSize(3);
+        assertThat(plain.get("watch").get(0).get("new")).hasSize(6);
+        assertThat(plain.get("new_ids")).isEqualTo(new ObjectMapper().readTree(generate().out()).get("new_ids"));
+        CommandRun steered = generate("--sae", sae, "--steer", "1:7=-40", "--clamp", "1:12=1e1", "--ablate", "1:3");
+        assertThat(steered.code()).as(steered.err()).isZero();
+        assertThat(new ObjectMapper().readTree(steered.out()).get("new_ids")).isNotEqualTo(plain.get("new_ids"));
+        generate("--steer", "1:7=3").requireWrong("there is no SAE", "--sae LAYER=PATH");
+        generate("--sae", sae).requireWrong("no feature of it is used");
+        generate("--sae", sae, "--steer", "1:7").requireWrong("--steer is '1:7'", "LAYER:FEATURE=X");
+        generate("--sae", sae, "--steer", "1:7=1.2.3").requireWrong("'1.2.3' is no number");
+        generate("--sae", sae, "--ablate", "7").requireWrong("--ablate is '7'", "LAYER:FEATURE");
+        generate("--sae", sae, "--ablate", "1:70").requireWrong("feature 1:70 does not exist", "0 to 69");
+        generate("--sae", sae, "--watch", "0:7").requireWrong("needs an SAE of layer 0");
+    }
+
     @Test
     void inspectSaysThePlace() throws IOException {
         var json = new ObjectMapper().readTree(CommandRun.of("inspect", saeLens("pre", "blocks.2.hook_resid_pre"), "--json").out());

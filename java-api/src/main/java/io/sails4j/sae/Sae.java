@@ -291,6 +291,25 @@ public final class Sae implements AutoCloseable {
         return recon;
     }
 
+    /**
+     * x [n_tokens, d_in] F32 += decode(z + dz) - decode(z): the changed features' decoder rows times their changes, in the units of the
+     * activations. What the SAE cannot reconstruct stays in x.
+     *
+     * @param z whose rows are changed; it lends the standard deviations where the SAE standardises its input
+     * @param indices [n_tokens, features] I32, rising ids in each row
+     * @param changes [n_tokens, features] F32
+     */
+    public void addChange(Tensor x, SparseCodes z, Tensor indices, Tensor changes, TensorArena memory) {
+        int[] counts = new int[Math.toIntExact(z.tokens())];
+        Arrays.fill(counts, Math.toIntExact(indices.dim(1)));
+        Tensor change = memory.allocate(DType.F32, z.tokens(), config.dIn());
+        engine.ops().sae().saeDecode(change, indices, changes, memory.of(counts, counts.length), wDec, null, decodeScale);
+        if (config.layerNorm()) {
+            engine.ops().sae().unstandardizeForward(change, change, memory.zeros(DType.F32, z.tokens()), kept(z.std()));
+        }
+        engine.ops().elementwise().axpby(x, change, 1, 1);
+    }
+
     /** The activations written out, [n_tokens, d_sae] F32. */
     public Tensor densify(SparseCodes codes, TensorArena memory) {
         Tensor acts = memory.allocate(DType.F32, codes.tokens(), config.dSae());

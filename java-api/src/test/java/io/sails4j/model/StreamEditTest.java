@@ -9,7 +9,7 @@ import io.sails4j.ops.Graphs;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.testing.Backends;
-import io.sails4j.testing.SlowLlama;
+import io.sails4j.testing.LlamaOracle;
 import io.sails4j.testing.TinyModel;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -111,7 +111,7 @@ class StreamEditTest {
         float[] vector = direction(3);
         try (Engine engine = Backends.open("cpu", 1); CausalModel model = llama(engine); ModelSession session = ModelSession.open(model)) {
             for (int at : new int[] {Site.NO_LAYER, 0, 1}) {
-                double[][] expected = new SlowLlama(model).logits(PROMPT, (layer, stream) -> {
+                double[][] expected = LlamaOracle.of(model).logits(PROMPT, (layer, stream) -> {
                     if (layer == at) {
                         for (double[] row : stream) {
                             Arrays.setAll(row, i -> row[i] + 0.5 * vector[i]);

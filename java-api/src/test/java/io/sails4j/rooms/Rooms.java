@@ -47,7 +47,7 @@ public final class Rooms {
         return List.of(List.of("options", "files", "stats", "http"), List.of("ffi"), List.of("tensor"), List.of("ops", "io"),
             List.of("config", "hub"),
             List.of("model", "sae"),
-            List.of("lora", "data", "watch"),
+            List.of("lora", "data", "watch", "steer"),
             List.of("train", "trace", "trainable"), List.of("align", "objective"), List.of("loop", "subspace"),
             List.of("adaptation", "persistence"),
             List.of("run"), List.of("judge"), List.of("eval"), List.of("attack"));

@@ -8,7 +8,7 @@ import io.sails4j.InputException;
 import io.sails4j.align.AdapterOptions;
 import io.sails4j.align.AdapterVariant;
 import io.sails4j.align.AlignOptions;
-import io.sails4j.backends.LlamaOracle;
+
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
@@ -31,6 +31,7 @@ import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.testing.Backends;
+import io.sails4j.testing.LlamaOracle;
 import io.sails4j.testing.TinyModel;
 import io.sails4j.trainable.CoreLoraTrainable;
 import io.sails4j.trainable.LoraTrainable;

@@ -13,13 +13,12 @@ import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.testing.Backends;
+import io.sails4j.testing.LlamaOracle;
 import io.sails4j.testing.TinyModel;
 import io.sails4j.trace.Trace;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Random;
-import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -40,8 +39,9 @@ class LlamaOracleTest {
         ModelConfig config = config(tied, scaled);
         try (Engine engine = Backends.open(backend);
              CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 11), false)) {
-            Map<String, double[]> weights = weights(model);
-            LlamaOracle oracle = new LlamaOracle(config, weights);
+            unevenNorms(model);
+            LlamaOracle oracle = LlamaOracle.of(model);
+            Map<String, double[]> weights = oracle.weights();
             Map<String, HostTensor> trace = Trace.run(model, AdapterStack.none(), TokenBatch.of(IDS).withLabels(IDS), Trace.Gradients.ALL);
             double[] expected = Arrays.stream(oracle.logits(IDS)).flatMapToDouble(Arrays::stream).toArray();
             assertThat(relativeError(trace.get("logits").toFloatArray(), expected)).as("logits").isLessThan(1e-5);
@@ -51,21 +51,16 @@ class LlamaOracleTest {
         }
     }
 
-    /** The model's weights; its norms, which are ones, are made uneven first. */
-    private static Map<String, double[]> weights(CausalModel model) {
+    /** A random model's norms are ones. */
+    private static void unevenNorms(CausalModel model) {
         Random random = new Random(12);
-        Map<String, double[]> weights = new LinkedHashMap<>();
-        model.weights().parameters().forEach((name, tensor) -> {
+        model.weights().parameters().values().stream().filter(tensor -> tensor.shape().rank() == 1).forEach(tensor -> {
             float[] values = tensor.toFloatArray();
-            if (tensor.shape().rank() == 1) {
-                for (int i = 0; i < values.length; i++) {
-                    values[i] += (float) (0.3 * random.nextGaussian());
-                }
-                tensor.upload(values);
+            for (int i = 0; i < values.length; i++) {
+                values[i] += (float) (0.3 * random.nextGaussian());
             }
-            weights.put(name, IntStream.range(0, values.length).mapToDouble(i -> values[i]).toArray());
+            tensor.upload(values);
         });
-        return weights;
     }
 
     /** In random directions v: (loss(w + h v) - loss(w - h v)) / 2h is the gradient's product with v. */

@@ -1,8 +1,12 @@
-package io.sails4j.backends;
+package io.sails4j.testing;
 
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.RopeScaling;
+import io.sails4j.model.CausalModel;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /**
  * Llama-3 in scalar double, written from the formulas of arXiv:2407.21783, arXiv:1910.07467 (RMSNorm), arXiv:2104.09864 (RoPE),
@@ -11,14 +15,36 @@ import java.util.Map;
  * @param weights by their names in the checkpoint, row-major
  */
 public record LlamaOracle(ModelConfig config, Map<String, double[]> weights) {
+    /** With the weights that a model has now. */
+    public static LlamaOracle of(CausalModel model) {
+        Map<String, double[]> weights = new LinkedHashMap<>();
+        model.weights().parameters().forEach((name, tensor) -> {
+            float[] values = tensor.toFloatArray();
+            weights.put(name, IntStream.range(0, values.length).mapToDouble(i -> values[i]).toArray());
+        });
+        return new LlamaOracle(model.config(), weights);
+    }
+
+    /** Changes the residual stream [length][d_model] behind a layer, -1 = behind the embedding. */
+    @FunctionalInterface
+    public interface Change {
+        void apply(int layer, double[][] stream);
+    }
+
     /** Logits [length][vocab_size] of one sequence. */
     public double[][] logits(int[] ids) {
+        return logits(ids, (_, _) -> {});
+    }
+
+    /** The same where the residual stream is changed. */
+    public double[][] logits(int[] ids, Change change) {
         int d = (int) config.dModel();
         double[] embedding = weights.get("model.embed_tokens.weight");
         double[][] x = new double[ids.length][d];
         for (int t = 0; t < ids.length; t++) {
             System.arraycopy(embedding, ids[t] * d, x[t], 0, d);
         }
+        change.apply(-1, x);
         for (int layer = 0; layer < config.nLayers(); layer++) {
             String block = "model.layers." + layer + ".";
             double[][] attended = attention(block + "self_attn.", normed(x, block + "input_layernorm.weight"));
@@ -32,6 +58,7 @@ public record LlamaOracle(ModelConfig config, Map<String, double[]> weights) {
                 }
             }
             add(x, linear(gate, block + "mlp.down_proj.weight"));
+            change.apply(layer, x);
         }
         String head = weights.containsKey("lm_head.weight") ? "lm_head.weight" : "model.embed_tokens.weight";
         return linear(normed(x, "model.norm.weight"), head);
@@ -42,13 +69,19 @@ public record LlamaOracle(ModelConfig config, Map<String, double[]> weights) {
         double[][] logits = logits(ids);
         double sum = 0;
         for (int t = 0; t + 1 < ids.length; t++) {
-            double total = 0;
-            for (double logit : logits[t]) {
-                total += Math.exp(logit);
-            }
-            sum += Math.log(total) - logits[t][ids[t + 1]];
+            sum -= logSoftmax(logits[t])[ids[t + 1]];
         }
         return sum / (ids.length - 1);
+    }
+
+    /** log p of each token, from the logits of one position. */
+    public static double[] logSoftmax(double[] logits) {
+        double total = 0;
+        for (double logit : logits) {
+            total += Math.exp(logit);
+        }
+        double log = Math.log(total);
+        return Arrays.stream(logits).map(logit -> logit - log).toArray();
     }
 
     private double[][] attention(String name, double[][] x) {

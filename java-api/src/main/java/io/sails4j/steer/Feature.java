@@ -1,0 +1,55 @@
+package io.sails4j.steer;
+
+import io.sails4j.InputException;
+import io.sails4j.sae.Sae;
+import java.util.Comparator;
+import java.util.Map;
+
+/**
+ * A feature of the SAE of the residual stream after a layer.
+ *
+ * @param layer from 0
+ * @param index of the feature in the SAE, from 0
+ */
+public record Feature(int layer, int index) implements Comparable<Feature> {
+    @Override
+    public int compareTo(Feature other) {
+        return Comparator.comparingInt(Feature::layer).thenComparingInt(Feature::index).compare(this, other);
+    }
+
+    /** {@code LAYER:FEATURE}. */
+    @Override
+    public String toString() {
+        return layer + ":" + index;
+    }
+
+    /** The SAE of the layer. */
+    Sae in(Map<Integer, Sae> saes) {
+        Sae sae = saes.get(layer);
+        if (sae == null) {
+            throw new InputException("feature " + this + " needs an SAE of layer " + layer + ", and "
+                + (saes.isEmpty() ? "none is given" : "SAEs are given of the layers " + saes.keySet().stream().sorted().toList())
+                + "; give that layer's SAE, or another feature");
+        }
+        if (index < 0 || index >= sae.config().dSae()) {
+            throw new InputException("feature " + this + " does not exist: " + sae.path() + " has " + sae.config().dSae()
+                + " features, expected 0 to " + (sae.config().dSae() - 1));
+        }
+        return sae;
+    }
+
+    /** An error where an SAE cannot read the residual stream after its layer of such a model. */
+    static void requireFit(Map<Integer, Sae> saes, long dModel, int nLayers) {
+        saes.forEach((layer, sae) -> {
+            if (layer < 0 || layer >= nLayers) {
+                throw new InputException(
+                    sae.path() + " is given for layer " + layer + ", but the model has the layers 0 to " + (nLayers - 1));
+            }
+            sae.requireLayer(layer);
+            if (sae.config().dIn() != dModel) {
+                throw new InputException(sae.path() + " reads vectors of d_in = " + sae.config().dIn()
+                    + ", but the model's residual stream has d_model = " + dModel + "; the SAE belongs to another model");
+            }
+        });
+    }
+}
