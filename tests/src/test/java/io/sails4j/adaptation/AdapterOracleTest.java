@@ -8,7 +8,6 @@ import io.sails4j.InputException;
 import io.sails4j.align.AdapterOptions;
 import io.sails4j.align.AdapterVariant;
 import io.sails4j.align.AlignOptions;
-
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
