@@ -80,8 +80,9 @@ final class GcgAsking implements AttackAsking {
                 meter)) {
                 run(search, arm, group, bar, stop);
             }
-            String best = best(arm.number(), group).text();
-            plan.groups().get(group).forEach(prompt -> suffixes[prompt] = best);
+            GcgSearch.State best = best(arm.number(), group);
+            members.forEach(member -> member.requireRendered(best.suffix()));
+            plan.groups().get(group).forEach(prompt -> suffixes[prompt] = best.text());
         }
     }
 

@@ -6,6 +6,7 @@ import io.sails4j.eval.OpenArm;
 import io.sails4j.model.Labels;
 import io.sails4j.model.TokenBatch;
 import java.util.Arrays;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 
 /**
@@ -20,12 +21,14 @@ final class SuffixPrompt {
     private final int[] rest;
     private final int[] target;
     private final String anchor;
+    private final Function<String, int[]> idsOf;
 
     /** @param suffix text to begin with */
     SuffixPrompt(OpenArm arm, EvalPrompt prompt, String suffix, int[] target) {
         this.arm = arm;
         this.prompt = prompt;
         this.target = target.clone();
+        this.idsOf = arm.idsOfRequests(prompt);
         int[] without = arm.ids(prompt);
         int[] with = arm.ids(prompt, prompt.request() + " " + suffix);
         int begin = Arrays.mismatch(without, with);
@@ -87,7 +90,15 @@ final class SuffixPrompt {
 
     /** Whether the suffix as a text, in the whole prompt, is these tokens again. */
     boolean survives(int[] suffix) {
-        return Arrays.equals(arm.ids(prompt, prompt.request() + text(suffix)), question(suffix));
+        return Arrays.equals(idsOf.apply(prompt.request() + text(suffix)), question(suffix));
+    }
+
+    /** Fails where the chat template makes something else of the text than what was searched. */
+    void requireRendered(int[] suffix) {
+        if (!Arrays.equals(arm.ids(prompt, prompt.request() + text(suffix)), question(suffix))) {
+            throw new InputException(prompt.origin() + ": the chat template of " + arm.name() + " changes the suffix '" + text(suffix)
+                + "'; name a template that writes requests as they are with template=FILE");
+        }
     }
 
     private static int[] joined(int[]... parts) {
