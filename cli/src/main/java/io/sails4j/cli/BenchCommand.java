@@ -22,9 +22,8 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Command(name = "bench",
-    description = "Time operations, layers, optimizer steps, decoding, SAEs and candidates of attacks in the models' shapes, each beside what a"
-        + " large copy and a large "
-        + "matrix product reach on this device in the same run.")
+    description = "Time operations, layers, optimizer steps, decoding, SAEs and candidates of attacks in the models' shapes, each beside"
+        + " what a large copy and a large matrix product reach on this device in the same run.")
 final class BenchCommand implements Callable<Integer> {
     private static final String ALL = "all";
 

@@ -38,6 +38,10 @@ final class SelftestCommand implements Callable<Integer> {
     @Option(names = "--reference", paramLabel = "DIR", description = "also compare with the reference data of this directory")
     private @Nullable Path reference;
 
+    @Option(names = "--once",
+        description = "call each operation once, in about half of the time: that a second call gives the same bits is not checked")
+    private boolean once;
+
     @Option(names = "--support",
         description = "run every operation on each backend that this machine can open, and print sections by backends as a "
             + "table in Markdown")
@@ -54,7 +58,7 @@ final class SelftestCommand implements Callable<Integer> {
         });
         Reference data = reference == null ? null : Reference.open(reference);
         try (Engine engine = common.openEngine()) {
-            List<CaseResult> cases = ConformanceSuite.run(engine, common.seed(), operations, result -> {});
+            List<CaseResult> cases = ConformanceSuite.run(engine, common.seed(), operations, !once, result -> {});
             printText(engine.device().describe() + "\n" + ConformanceTable.text(cases) + "\n" + cases.size() + " cases, " + failed(cases)
                 + " failed\n");
             List<ParityTable> tables = data == null ? List.of() : ParitySuite.runAll(engine, data, table -> printText("\n" + table.text()));

@@ -44,22 +44,28 @@ public final class ConformanceSuite {
         return cases;
     }
 
+    /** Runs the cases of some operations as below, each call twice. */
+    public static List<CaseResult> run(Engine engine, long seed, Set<String> operations, Consumer<CaseResult> progress) {
+        return run(engine, seed, operations, true, progress);
+    }
+
     /**
      * Runs the cases of some operations.
      *
      * @param seed decides every drawn number
      * @param operations names as in {@code sails.h} without {@code sails_}; empty: all
+     * @param twice whether each operation is called a second time, which must give the same bits
      * @param progress told of each result as it comes
      * @return one result per case, in the order of {@link #cases()}; an emulated device leaves out the large ones
      */
-    public static List<CaseResult> run(Engine engine, long seed, Set<String> operations, Consumer<CaseResult> progress) {
+    public static List<CaseResult> run(Engine engine, long seed, Set<String> operations, boolean twice, Consumer<CaseResult> progress) {
         List<CaseResult> results = new ArrayList<>();
         for (OpCase opCase : cases()) {
             if (!operations.isEmpty() && !operations.contains(opCase.operation())
                 || opCase.large() && engine.backend() == Backend.EMULATOR) {
                 continue;
             }
-            CaseResult result = run(engine, seed, opCase);
+            CaseResult result = run(engine, seed, opCase, twice);
             results.add(result);
             progress.accept(result);
         }
@@ -67,10 +73,10 @@ public final class ConformanceSuite {
     }
 
     /** Runs one case. */
-    public static CaseResult run(Engine engine, long seed, OpCase opCase) {
+    public static CaseResult run(Engine engine, long seed, OpCase opCase, boolean twice) {
         try (Fixture fixture = new Fixture(engine, seed ^ (opCase.operation() + opCase).hashCode() * 0x9e3779b97f4a7c15L)) {
             Runnable call = opCase.prepare(fixture);
-            return fixture.run(call).result(opCase);
+            return fixture.run(call, twice).result(opCase);
         } catch (NativeException | IllegalArgumentException e) {
             return new CaseResult(opCase.operation(), opCase.describe(), opCase.dtype(), 0, Double.NaN, 0, false,
                 String.valueOf(e.getMessage()));

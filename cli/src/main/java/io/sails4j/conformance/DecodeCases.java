@@ -66,14 +66,15 @@ public final class DecodeCases {
             Operand y = f.output("y", dtype, rows, d);
             f.oracle(() -> {
                 double[] sum = new double[rows * d];
+                double[] rstd = RmsNormCases.rstds(x.values(), rows, d, EPS);
                 for (int i = 0; i < sum.length; i++) {
-                    double added = xWeight == null ? x.value(i)
-                        : x.value(i) * RmsNormCases.rstd(x.values(), i / d, d, EPS) * (offset + xWeight.value(i % d));
+                    double added = xWeight == null ? x.value(i) : x.value(i) * rstd[i / d] * (offset + xWeight.value(i % d));
                     sum[i] = residual.value(i) + added;
                     out.expect(i, sum[i], rootError(d) * Math.abs(added) + Sum.EPS * (Math.abs(residual.value(i)) + Math.abs(sum[i])));
                 }
+                double[] rstdOfSum = RmsNormCases.rstds(sum, rows, d, EPS);
                 for (int i = 0; i < sum.length; i++) {
-                    double scale = RmsNormCases.rstd(sum, i / d, d, EPS) * (offset + yWeight.value(i % d));
+                    double scale = rstdOfSum[i / d] * (offset + yWeight.value(i % d));
                     double inherited = rootError(d) * (Math.abs(sum[i]) + Math.abs(sum[i] - residual.value(i)))
                         + Sum.EPS * Math.abs(residual.value(i));
                     y.expect(i, sum[i] * scale, Math.abs(scale) * (inherited + rootError(d) * Math.abs(sum[i])));

@@ -73,8 +73,9 @@ public final class Operand {
         this.offset = 0;
         this.initial = new byte[period.length * dtype.byteSize()];
         this.values = period;
+        ByteBuffer bytes = little(initial);
         for (int i = 0; i < period.length; i++) {
-            Codec.put(little(initial), i * dtype.byteSize(), period[i], dtype);
+            Codec.put(bytes, i * dtype.byteSize(), period[i], dtype);
         }
         this.buffer = device.allocateBytes(Math.max(1L, (long) numel * dtype.byteSize()));
         this.tensor = Tensor.over(buffer, 0, dtype, Shape.of(dims));
@@ -169,10 +170,10 @@ public final class Operand {
 
     /** What the device holds now. */
     double[] download() {
-        byte[] bytes = downloadBytes();
+        ByteBuffer bytes = little(downloadBytes());
         double[] out = new double[numel];
         for (int i = 0; i < numel; i++) {
-            out[i] = Codec.get(little(bytes), offset + i * dtype.byteSize(), dtype);
+            out[i] = Codec.get(bytes, offset + i * dtype.byteSize(), dtype);
         }
         return out;
     }
@@ -199,12 +200,13 @@ public final class Operand {
             }
             return;
         }
+        ByteBuffer found = little(now);
         for (int i = 0; i < numel; i++) {
             int at = offset + i * dtype.byteSize();
             if (tolerance[i] < 0) {
                 checkRange(now, at, at + dtype.byteSize(), "what it must not in ", verdict);
             } else {
-                verdict.compare(name, i, Codec.get(little(now), at, dtype), expected[i], tolerance[i]);
+                verdict.compare(name, i, Codec.get(found, at, dtype), expected[i], tolerance[i]);
             }
         }
     }

@@ -38,10 +38,19 @@ public final class RmsNormCases {
     /** y = residual + x * rstd * (offset + weight); in double. */
     static double[] forward(double[] x, double[] weight, double[] residual, int rows, int d, double eps, double offset) {
         double[] y = new double[rows * d];
+        double[] rstd = rstds(x, rows, d, eps);
         for (int i = 0; i < y.length; i++) {
-            y[i] = (residual.length == 0 ? 0 : residual[i]) + x[i] * rstd(x, i / d, d, eps) * (offset + weight[i % d]);
+            y[i] = (residual.length == 0 ? 0 : residual[i]) + x[i] * rstd[i / d] * (offset + weight[i % d]);
         }
         return y;
+    }
+
+    static double[] rstds(double[] x, int rows, int d, double eps) {
+        double[] rstd = new double[rows];
+        for (int row = 0; row < rows; row++) {
+            rstd[row] = rstd(x, row, d, eps);
+        }
+        return rstd;
     }
 
     static double rstd(double[] x, int row, int d, double eps) {
@@ -110,9 +119,9 @@ public final class RmsNormCases {
                     double normed = expected[i] - r;
                     out.expect(i, expected[i], Sum.EPS * (Math.abs(expected[i]) + Math.abs(normed) * (0.5 * Math.sqrt(d) + 5)));
                 }
+                double[] roots = rstds(x.values(), rows, d, EPS);
                 for (int i = 0; rstd != null && i < rows; i++) {
-                    double value = rstd(x.values(), i, d, EPS);
-                    rstd.expect(i, value, Sum.EPS * value * (0.5 * Math.sqrt(d) + 4));
+                    rstd.expect(i, roots[i], Sum.EPS * roots[i] * (0.5 * Math.sqrt(d) + 4));
                 }
             });
             return () -> f.ops().block().rmsnormForward(out.tensor(), Fixture.tensorOrNull(rstd), x.tensor(), weight.tensor(),

@@ -28,14 +28,16 @@ public record EvalJudge(Judge judge, Map<String, String> origin) {
      * @param engine of judges that are a model in this process
      */
     public static EvalJudge open(JudgeSpec spec, Supplier<Engine> engine) {
-        return new EvalJudge(spec.open(engine), switch (spec) {
+        // First, since a file that cannot be read would leave the judge open.
+        Map<String, String> origin = switch (spec) {
             case JudgeSpec.Refusal _ -> Map.of();
             case JudgeSpec.Endpoint endpoint -> Map.of("rubric_sha256", FileHash.sha256OfText(endpoint.rubric().text()), "max_tokens",
                 String.valueOf(endpoint.options().maxTokens()), "seed", String.valueOf(endpoint.options().seed()));
             case JudgeSpec.Model model -> Map.of("model_sha256", FileHash.sha256(model.directory()), "rubric_sha256",
                 FileHash.sha256OfText(model.options().rubric().text()), "template", model.options().template(), "least_mass",
                 String.valueOf(model.options().leastMass()), "compute_dtype", String.valueOf(model.load().computeDtype()));
-        });
+        };
+        return new EvalJudge(spec.open(engine), origin);
     }
 
     String name() {

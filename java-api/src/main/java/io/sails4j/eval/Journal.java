@@ -9,6 +9,7 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.function.Consumer;
@@ -29,22 +30,25 @@ public final class Journal implements AutoCloseable {
     /** Opens a file that may be there already, and gives out the lines that it holds. */
     public static Journal open(Path file, Consumer<JsonNode> known) {
         try {
-            FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
-            ByteBuffer bytes = ByteBuffer.allocate(Math.toIntExact(channel.size()));
-            while (bytes.hasRemaining() && channel.read(bytes) >= 0) {
-                // A read may stop early.
-            }
-            String text = new String(bytes.array(), StandardCharsets.UTF_8);
+            String text = Files.exists(file) ? new String(Files.readAllBytes(file), StandardCharsets.UTF_8) : "";
             String whole = text.substring(0, text.lastIndexOf('\n') + 1);
             int number = 0;
             for (String line : whole.lines().toList()) {
                 known.accept(JsonFiles.parse(line, file + " line " + ++number));
             }
-            channel.truncate(whole.getBytes(StandardCharsets.UTF_8).length);
-            channel.position(channel.size());
-            return new Journal(file, channel);
+            return new Journal(file, openAfter(file, whole.getBytes(StandardCharsets.UTF_8).length));
         } catch (IOException e) {
             throw new UncheckedIOException(file + " cannot be read or written", e);
+        }
+    }
+
+    private static FileChannel openAfter(Path file, long size) throws IOException {
+        FileChannel channel = FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+        try {
+            return channel.truncate(size).position(size);
+        } catch (IOException e) {
+            channel.close();
+            throw e;
         }
     }
 

@@ -9,9 +9,6 @@ import io.sails4j.stats.Rates;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
-import java.util.Optional;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,8 +30,7 @@ public record LabelledAnswers(Path path, List<Exchange> exchanges, List<Verdict>
 
     /**
      * Reads a table with {@code prompt}, {@code completion} and people's label, {@code final_label} (XSTest's), {@code human_label},
-     * {@code human} or {@code label}: {@code full_compliance}, {@code full_refusal} or {@code partial_refusal}, also with XSTest's number
-     * before it.
+     * {@code human} or {@code label}, as {@link Verdict#parse} understands it. A row without a label says nothing of a judge.
      */
     public static LabelledAnswers read(Path path) {
         RowFile file = RowFile.read(path);
@@ -47,14 +43,14 @@ public record LabelledAnswers(Path path, List<Exchange> exchanges, List<Verdict>
         List<Exchange> exchanges = new ArrayList<>();
         List<Verdict> verdicts = new ArrayList<>();
         for (int i = 0; i < prompts.size(); i++) {
-            String label = labels.get(i).strip().toUpperCase(Locale.ROOT).replaceFirst("^\\d_", "");
-            Optional<Verdict> verdict = Stream.of(Verdict.values()).filter(v -> v.name().equals(label)).findFirst();
-            if (verdict.isEmpty()) {
-                throw new InputException(file.rows().get(i).origin() + " has the label '" + labels.get(i)
-                    + "', expected full_compliance, full_refusal or partial_refusal");
+            String label = labels.get(i);
+            if (label.isBlank()) {
+                continue;
             }
+            String origin = String.valueOf(file.rows().get(i).origin());
+            verdicts.add(Verdict.parse(label)
+                .orElseThrow(() -> new InputException(origin + " has the label '" + label + "', expected one of " + Verdict.LABELS)));
             exchanges.add(new Exchange(prompts.get(i), completions.get(i)));
-            verdicts.add(verdict.get());
         }
         if (exchanges.isEmpty()) {
             throw new InputException(path + " has no labelled answers");
