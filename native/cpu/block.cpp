@@ -6,9 +6,7 @@ namespace sails {
 namespace {
 
 void require_ids(const int32_t *ids, int64_t n, int64_t limit) {
-  for (int64_t t = 0; t < n; t++)
-    require(ids[t] >= 0 && ids[t] < limit,
-            "ids[" + std::to_string(t) + "] is " + std::to_string(ids[t]) + ", the table has " + std::to_string(limit) + " rows");
+  for (int64_t t = 0; t < n; t++) require(ids[t] >= 0 && ids[t] < limit, "ids[", t, "] is ", ids[t], ", the table has ", limit, " rows");
 }
 
 }  // namespace

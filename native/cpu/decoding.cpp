@@ -10,8 +10,8 @@ namespace {
 int64_t element_bytes(int32_t dtype) { return dtype == SAILS_F32 ? 4 : 2; }
 
 int64_t place_of(const int32_t *key_position, int64_t capacity) {
-  require(*key_position >= 0 && *key_position < capacity,
-          "key_position is " + std::to_string(*key_position) + ", the cache has room for " + std::to_string(capacity) + " keys");
+  require(*key_position >= 0 && *key_position < capacity, "key_position is ", *key_position, ", the cache has room for ", capacity,
+          " keys");
   return *key_position;
 }
 
@@ -28,7 +28,7 @@ void rope_append(sails_device &device, void *q, void *keys, void *values, int32_
     const int64_t to = (b * capacity + place) * row;
     rope(device, static_cast<char *>(keys) + to, static_cast<const char *>(k) + b * row, table + b * pairs, 1, n_kv_heads, head_dim, 0,
          dtype);
-    if (row > 0) std::memcpy(static_cast<char *>(values) + to, static_cast<const char *>(v) + b * row, static_cast<size_t>(row));
+    std::memcpy(static_cast<char *>(values) + to, static_cast<const char *>(v) + b * row, static_cast<size_t>(row));
     k_segment[b * capacity + place] = q_segment[b];
   }
 }

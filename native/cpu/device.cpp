@@ -44,9 +44,9 @@ const Kernels *find_kernels(const std::string &isa) {
 
 std::string choose_isa(const std::string &asked) {
   if (asked.empty()) return supports("avx512") ? "avx512" : supports("avx2") ? "avx2" : "generic";
-  require(asked == "avx512" || asked == "avx2" || asked == "generic",
-          "option isa=" + asked + " is unknown, expected avx512, avx2 or generic");
-  require(supports(asked), "option isa=" + asked + ": this CPU does not have it");
+  require(asked == "avx512" || asked == "avx2" || asked == "generic", "option isa=", asked,
+          " is unknown, expected avx512, avx2 or generic");
+  require(supports(asked), "option isa=", asked, ": this CPU does not have it");
   return asked;
 }
 
@@ -61,20 +61,20 @@ Options parse_options(std::string rest) {
     const size_t comma = rest.find(',');
     const std::string option = rest.substr(0, comma);
     rest = comma == std::string::npos ? "" : rest.substr(comma + 1);
-    require(option != "isa=" && option != "matmul=", "option " + option + ": expected a value behind it");
+    require(option != "isa=" && option != "matmul=", "option ", option, ": expected a value behind it");
     if (option.compare(0, 4, "isa=") == 0)
       options.isa = option.substr(4);
     else if (option.compare(0, 7, "matmul=") == 0)
       options.matmul = option.substr(7);
     else
-      require(false, "option '" + option + "' is unknown to the cpu backend, expected isa=... or matmul=...");
+      require(false, "option '", option, "' is unknown to the cpu backend, expected isa=... or matmul=...");
   }
   return options;
 }
 
 // oneDNN where its library is there, unless the option says otherwise; empty: own products.
 std::unique_ptr<Onednn> choose_matmul(const std::string &asked) {
-  require(asked.empty() || asked == "onednn" || asked == "own", "option matmul=" + asked + " is unknown, expected onednn or own");
+  require(asked.empty() || asked == "onednn" || asked == "own", "option matmul=", asked, " is unknown, expected onednn or own");
   if (asked == "own") return nullptr;
   auto onednn = Onednn::open_beside();
   require(onednn != nullptr || asked.empty(), "option matmul=onednn: this build leaves out libsails_onednn.so");
@@ -131,7 +131,7 @@ std::string cpu_name() {
 namespace backend {
 
 std::unique_ptr<sails_device> open(int32_t ordinal, int32_t n_threads, const std::string &options) {
-  require(ordinal == 0, "there is no cpu device " + std::to_string(ordinal) + ", only 0");
+  require(ordinal == 0, "there is no cpu device ", ordinal, ", only 0");
   auto device = std::make_unique<CpuDevice>();
   const Options chosen = parse_options(options);
   device->isa = choose_isa(chosen.isa);

@@ -31,9 +31,7 @@ void gather_rows(sails_device &device, void *y, const void *x, const int32_t *ro
                  int32_t dtype) {
   CpuDevice &host = cpu(device);
   const int64_t size = dtype == SAILS_F32 ? 4 : 2;
-  for (int64_t i = 0; i < n; i++)
-    require(rows[i] >= 0 && rows[i] < n_rows,
-            "rows[" + std::to_string(i) + "] is " + std::to_string(rows[i]) + ", expected 0 to " + std::to_string(n_rows - 1));
+  for (int64_t i = 0; i < n; i++) require(rows[i] >= 0 && rows[i] < n_rows, "rows[", i, "] is ", rows[i], ", expected 0 to ", n_rows - 1);
   const int64_t bytes = n_cols * size;
 #pragma omp parallel for num_threads(host.threads) schedule(static) if (n * bytes > 65536)
   for (int64_t i = 0; i < n; i++)

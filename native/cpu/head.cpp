@@ -20,9 +20,8 @@ int64_t chunk_rows(int64_t n_tokens, int64_t vocab) {
 
 void require_targets(const int32_t *targets, int64_t n_tokens, int64_t vocab) {
   for (int64_t t = 0; t < n_tokens; t++)
-    require(targets[t] == SAILS_IGNORE_INDEX || (targets[t] >= 0 && targets[t] < vocab),
-            "targets[" + std::to_string(t) + "] is " + std::to_string(targets[t]) + ", the vocabulary has " + std::to_string(vocab) +
-                " entries and -100 means not counted");
+    require(targets[t] == SAILS_IGNORE_INDEX || (targets[t] >= 0 && targets[t] < vocab), "targets[", t, "] is ", targets[t],
+            ", the vocabulary has ", vocab, " entries and -100 means not counted");
 }
 
 struct HeadSizes {
@@ -166,9 +165,8 @@ void preference_loss(sails_device &device, double *results, float *token_weight,
                      double strength, double loss_scale) {
   (void)device;
   for (int64_t i = 0; i < 2 * n_pairs; i++)
-    require(starts[i] >= 0 && starts[i] <= ends[i] && ends[i] <= n_tokens,
-            "answer " + std::to_string(i) + " is tokens " + std::to_string(starts[i]) + " to " + std::to_string(ends[i]) +
-                ", expected a range within 0 to " + std::to_string(n_tokens));
+    require(starts[i] >= 0 && starts[i] <= ends[i] && ends[i] <= n_tokens, "answer ", i, " is tokens ", starts[i], " to ", ends[i],
+            ", expected a range within 0 to ", n_tokens);
   if (token_weight != nullptr) std::memset(token_weight, 0, static_cast<size_t>(n_tokens) * 4);
   for (int64_t i = 0; i < n_pairs; i++) {
     double log_p[2] = {}, counted[2] = {};

@@ -135,20 +135,18 @@ struct Encoder {
 
 void check_codes(const SaeCodes &codes) {
   for (int64_t t = 0; t < codes.n_tokens; t++) {
-    require(codes.counts[t] >= 0, "counts[" + std::to_string(t) + "] is negative");
+    require(codes.counts[t] >= 0, "counts[", t, "] is negative");
     const int64_t n = std::min<int64_t>(codes.counts[t], codes.capacity);
     for (int64_t j = 0; j < n; j++) {
       const int32_t id = codes.indices[t * codes.capacity + j];
-      require(id >= 0 && id < codes.d_sae,
-              "indices of token " + std::to_string(t) + " contain " + std::to_string(id) + ", d_sae is " + std::to_string(codes.d_sae));
+      require(id >= 0 && id < codes.d_sae, "indices of token ", t, " contain ", id, ", d_sae is ", codes.d_sae);
     }
   }
 }
 
 void check_classes(const int32_t *token_class, int64_t n_tokens, int64_t n_classes) {
   for (int64_t t = 0; t < n_tokens; t++)
-    require(token_class[t] < n_classes,
-            "token_class[" + std::to_string(t) + "] is " + std::to_string(token_class[t]) + ", n_classes is " + std::to_string(n_classes));
+    require(token_class[t] < n_classes, "token_class[", t, "] is ", token_class[t], ", n_classes is ", n_classes);
 }
 
 }  // namespace

@@ -83,7 +83,7 @@ void sample(sails_device &device, int32_t *ids, const float *logits, const float
             int64_t top_k, float top_p, void *workspace, int64_t) {
   CpuDevice &host = cpu(device);
   const int64_t bad = host.kernels->elementwise->count_nonfinite(logits, n_rows * vocab, SAILS_F32, host.threads);
-  require(bad == 0, std::to_string(bad) + " of the logits are NaN or infinite");
+  require(bad == 0, bad, " of the logits are NaN or infinite");
   if (temperature == 0.0f) {
     for (int64_t i = 0; i < n_rows; i++) ids[i] = argmax(logits + i * vocab, vocab);
     return;

@@ -59,17 +59,16 @@ int attribute(cudaDeviceAttr which, int ordinal) {
 int64_t positive(const std::string &key, const std::string &text) {
   char *end = nullptr;
   const long long value = std::strtoll(text.c_str(), &end, 10);
-  require(!text.empty() && *end == '\0' && value > 0, "option " + key + "=" + text + ": expected a positive number");
+  require(!text.empty() && *end == '\0' && value > 0, "option ", key, "=", text, ": expected a positive number");
   return value;
 }
 
 // kernels=hopper|portable: with or without the variants that only sm_90a has.
 void choose_kernels(CudaDevice &device, const std::string &value) {
-  require(value == "hopper" || value == "portable", "option kernels=" + value + ": expected hopper or portable");
-  require(value == "portable" || device.hopper_kernels,
-          "option kernels=hopper: " + device.name + " has compute capability " + std::to_string(device.compute_capability / 10) + "." +
-              std::to_string(device.compute_capability % 10) +
-              ", these kernels need 9.0 and a library with code for sm_90a; leave the option out");
+  require(value == "hopper" || value == "portable", "option kernels=", value, ": expected hopper or portable");
+  require(value == "portable" || device.hopper_kernels, "option kernels=hopper: ", device.name, " has compute capability ",
+          device.compute_capability / 10, ".", device.compute_capability % 10,
+          ", these kernels need 9.0 and a library with code for sm_90a; leave the option out");
   device.hopper_kernels = value == "hopper";
 }
 
@@ -97,24 +96,23 @@ void apply_options(CudaDevice &device, std::string rest) {
     const std::string key = option.substr(0, equals), value = equals == std::string::npos ? "" : option.substr(equals + 1);
     if (key == "memory_mib") {
       const int64_t mib = positive(key, value);
-      require(mib < (int64_t{1} << 40), "option memory_mib=" + value + " is more than any card has");
+      require(mib < (int64_t{1} << 40), "option memory_mib=", value, " is more than any card has");
       device.budget_bytes = std::min(device.budget_bytes, mib << 20);
     } else if (key == "head_mib") {
       const int64_t mib = positive(key, value);
-      require(mib <= 4096, "option head_mib=" + value + ": expected 1 to 4096");
+      require(mib <= 4096, "option head_mib=", value, ": expected 1 to 4096");
       device.head_logits = (mib << 20) / 4;
     } else if (key == "kernels") {
       choose_kernels(device, value);
     } else if (key == "clusters") {
-      require(value == "on" || value == "off", "option clusters=" + value + ": expected on or off");
+      require(value == "on" || value == "off", "option clusters=", value, ": expected on or off");
       device.clusters = value == "on";
     } else if (key == "multiprocessors") {
       const int64_t count = positive(key, value);
-      require(count <= device.multiprocessors,
-              "option multiprocessors=" + value + ": " + device.name + " has " + std::to_string(device.multiprocessors));
+      require(count <= device.multiprocessors, "option multiprocessors=", value, ": ", device.name, " has ", device.multiprocessors);
       device.multiprocessors = static_cast<int>(count);
     } else if (key == "matmul") {
-      require(value == "own" || value == "cublaslt", "option matmul=" + value + ": expected own or cublaslt");
+      require(value == "own" || value == "cublaslt", "option matmul=", value, ": expected own or cublaslt");
       matmul = value;
     } else if (key == "cublaslt") {
       require(!value.empty(), "option cublaslt=: expected the path of libcublasLt.so");
@@ -124,10 +122,10 @@ void apply_options(CudaDevice &device, std::string rest) {
       sails_emulator::set_seed(static_cast<uint64_t>(positive(key, value)));
 #endif
     } else {
-      require(false, "option '" + option + "' is unknown to the " + kBackend + " backend, expected " + kKnownOptions);
+      require(false, "option '", option, "' is unknown to the ", kBackend, " backend, expected ", kKnownOptions);
     }
   }
-  require(library.empty() || matmul == "cublaslt", "option cublaslt=" + library + " needs matmul=cublaslt beside it");
+  require(library.empty() || matmul == "cublaslt", "option cublaslt=", library, " needs matmul=cublaslt beside it");
   if (matmul == "cublaslt") device.cublaslt = CublasLt::open(library);
 }
 
@@ -200,9 +198,8 @@ namespace backend {
 
 std::unique_ptr<sails_device> open(int32_t ordinal, int32_t n_threads, const std::string &options) {
   const int count = count_devices();
-  require(ordinal >= 0 && ordinal < count,
-          "there is no CUDA device " + std::to_string(ordinal) + ", this machine has " + std::to_string(count));
-  require(n_threads >= 0, "n_threads is " + std::to_string(n_threads) + ", expected 0 or more");
+  require(ordinal >= 0 && ordinal < count, "there is no CUDA device ", ordinal, ", this machine has ", count);
+  require(n_threads >= 0, "n_threads is ", n_threads, ", expected 0 or more");
   auto device = std::make_unique<CudaDevice>();
   device->ordinal = ordinal;
   check(cudaSetDevice(ordinal));

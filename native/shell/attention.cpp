@@ -7,10 +7,7 @@ void check_shape(const AttentionSizes &s) {
   elements({s.batch, s.n_queries, s.n_heads, s.head_dim}, "batch, n_queries, n_heads, head_dim");
   elements({s.batch, s.n_keys, s.n_kv_heads, s.head_dim}, "batch, n_keys, n_kv_heads, head_dim");
   require_f32_or_bf16(s.dtype, "q, k, v");
-  // The variants divide by it.
-  require(s.head_dim > 0, "head_dim is 0");
-  require(s.n_kv_heads > 0 && s.n_heads % s.n_kv_heads == 0,
-          "n_heads is " + std::to_string(s.n_heads) + ", no multiple of n_kv_heads " + std::to_string(s.n_kv_heads));
+  require_heads(s.n_heads, s.n_kv_heads, s.head_dim);
 }
 
 void check_inputs(const AttentionSizes &s, const AttentionInputs &in) {
@@ -20,7 +17,6 @@ void check_inputs(const AttentionSizes &s, const AttentionInputs &in) {
   require(s.query_offset >= 0, "query_offset is negative");
   require(s.window >= 0, "window is negative");
   require(s.softcap >= 0, "softcap is negative");
-  constexpr int64_t kMostPositions = int64_t{1} << 31;
   require(s.n_queries < kMostPositions && s.query_offset < kMostPositions && s.n_queries + s.query_offset < kMostPositions &&
               s.n_keys < kMostPositions,
           "more than 2^31 positions");

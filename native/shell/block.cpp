@@ -6,8 +6,8 @@
 namespace {
 
 void require_glu_activation(int32_t activation) {
-  require(activation == SAILS_GLU_GELU_TANH || activation == SAILS_GLU_SILU,
-          "activation is " + std::to_string(activation) + ", expected 0 (gelu_tanh) or 1 (silu)");
+  require(activation == SAILS_GLU_GELU_TANH || activation == SAILS_GLU_SILU, "activation is ", activation,
+          ", expected 0 (gelu_tanh) or 1 (silu)");
 }
 
 }  // namespace
@@ -83,7 +83,7 @@ int32_t sails_rmsnorm_backward(sails_device *device, float *dx, float *dweight, 
 int32_t sails_rope_table(sails_device *device, float *table, const int32_t *positions, const double *inv_freq, int64_t n_tokens,
                          int64_t head_dim) {
   return guarded(device, "sails_rope_table", [&] {
-    require(head_dim % 2 == 0, "head_dim is " + std::to_string(head_dim) + ", expected an even number");
+    require(head_dim % 2 == 0, "head_dim is ", head_dim, ", expected an even number");
     const int64_t n = elements({n_tokens, head_dim}, "n_tokens, head_dim");
     require_f32(table, n, "table");
     require_pointer(positions, n_tokens, 4, "positions");
@@ -96,7 +96,7 @@ int32_t sails_rope_table(sails_device *device, float *table, const int32_t *posi
 int32_t sails_rope(sails_device *device, void *y, const void *x, const float *table, int64_t n_tokens, int64_t n_heads, int64_t head_dim,
                    int32_t inverse, int32_t dtype) {
   return guarded(device, "sails_rope", [&] {
-    require(head_dim % 2 == 0, "head_dim is " + std::to_string(head_dim) + ", expected an even number");
+    require(head_dim % 2 == 0, "head_dim is ", head_dim, ", expected an even number");
     const int64_t n = elements({n_tokens, n_heads, head_dim}, "n_tokens, n_heads, head_dim");
     require_tensor(y, n, dtype, "y");
     require_tensor(x, n, dtype, "x");

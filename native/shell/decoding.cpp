@@ -3,16 +3,12 @@
 
 namespace {
 
-constexpr int64_t kMostPositions = int64_t{1} << 31;
-
 void check_cache(int64_t batch, int64_t capacity, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype) {
   elements({batch, n_heads, head_dim}, "batch, n_heads, head_dim");
   elements({batch, capacity, n_kv_heads, head_dim}, "batch, capacity, n_kv_heads, head_dim");
   require_f32_or_bf16(dtype, "q, keys, values");
-  require(head_dim > 0, "head_dim is 0");
+  require_heads(n_heads, n_kv_heads, head_dim);
   require(capacity < kMostPositions, "capacity is 2^31 or more");
-  require(n_kv_heads > 0 && n_heads % n_kv_heads == 0,
-          "n_heads is " + std::to_string(n_heads) + ", no multiple of n_kv_heads " + std::to_string(n_kv_heads));
 }
 
 }  // namespace
@@ -24,7 +20,7 @@ int32_t sails_rope_append(sails_device *device, void *q, void *keys, void *value
                           int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype) {
   return guarded(device, "sails_rope_append", [&] {
     check_cache(batch, capacity, n_heads, n_kv_heads, head_dim, dtype);
-    require(head_dim % 2 == 0, "head_dim is " + std::to_string(head_dim) + ", expected an even number");
+    require(head_dim % 2 == 0, "head_dim is ", head_dim, ", expected an even number");
     const int64_t cache = batch * capacity * n_kv_heads * head_dim, row = batch * n_kv_heads * head_dim;
     require_tensor(q, batch * n_heads * head_dim, dtype, "q");
     require_tensor(keys, cache, dtype, "keys");

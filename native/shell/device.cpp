@@ -59,13 +59,7 @@ void keep_error(sails_device &device, const char *operation, const char *text) n
   std::snprintf(device.error, sizeof device.error, "%s: %s", operation, text);
 }
 
-void require(bool condition, const std::string &sentence) {
-  if (!condition) throw Error(SAILS_INVALID_ARGUMENT, sentence);
-}
-
-void require_size(int64_t size, const char *name) {
-  require(size >= 0, std::string(name) + " is " + std::to_string(size) + ", expected 0 or more");
-}
+void require_size(int64_t size, const char *name) { require(size >= 0, name, " is ", size, ", expected 0 or more"); }
 
 int64_t elements(std::initializer_list<int64_t> sizes, const char *name) {
   // 2^59 elements of 8 bytes still fit into int64_t bytes with room for alignment.
@@ -74,28 +68,31 @@ int64_t elements(std::initializer_list<int64_t> sizes, const char *name) {
   for (int64_t size : sizes) {
     require_size(size, name);
     // Each by itself too: a 0 among them does not make the others right.
-    require(size < kMost && !__builtin_mul_overflow(product, size, &product) && product < kMost,
-            std::string(name) + ": the product of its sizes overflows");
+    require(size < kMost && !__builtin_mul_overflow(product, size, &product) && product < kMost, name,
+            ": the product of its sizes overflows");
   }
   return product;
 }
 
 void require_pointer(const void *pointer, int64_t n_elements, int64_t alignment, const char *name) {
   if (n_elements == 0) return;
-  require(pointer != nullptr, std::string(name) + " is NULL");
-  require(reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(alignment) == 0,
-          std::string(name) + " is not aligned to " + std::to_string(alignment) + " bytes");
+  require(pointer != nullptr, name, " is NULL");
+  require(reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(alignment) == 0, name, " is not aligned to ", alignment, " bytes");
+}
+
+void require_heads(int64_t n_heads, int64_t n_kv_heads, int64_t head_dim) {
+  // The variants divide by it.
+  require(head_dim > 0, "head_dim is 0");
+  require(n_kv_heads > 0 && n_heads % n_kv_heads == 0, "n_heads is ", n_heads, ", no multiple of n_kv_heads ", n_kv_heads);
 }
 
 int64_t require_f32_or_bf16(int32_t dtype, const char *name) {
-  require(dtype == SAILS_F32 || dtype == SAILS_BF16,
-          std::string(name) + " has dtype " + std::to_string(dtype) + ", expected f32 (0) or bf16 (1)");
+  require(dtype == SAILS_F32 || dtype == SAILS_BF16, name, " has dtype ", dtype, ", expected f32 (0) or bf16 (1)");
   return dtype == SAILS_F32 ? 4 : 2;
 }
 
 void require_workspace(const void *workspace, int64_t workspace_bytes, int64_t needed_bytes) {
-  require(workspace_bytes >= needed_bytes,
-          "workspace has " + std::to_string(workspace_bytes) + " bytes, " + std::to_string(needed_bytes) + " are needed");
+  require(workspace_bytes >= needed_bytes, "workspace has ", workspace_bytes, " bytes, ", needed_bytes, " are needed");
   require_pointer(workspace, needed_bytes, 64, "workspace");
 }
 
@@ -146,8 +143,7 @@ int32_t sails_device_open(sails_device **out_device, int32_t ordinal, int32_t n_
   if (out_device == nullptr) return SAILS_INVALID_ARGUMENT;
   *out_device = nullptr;
   try {
-    require(n_threads >= 0 && n_threads <= sails::kMaxThreads,
-            "n_threads is " + std::to_string(n_threads) + ", expected 0 to " + std::to_string(sails::kMaxThreads));
+    require(n_threads >= 0 && n_threads <= sails::kMaxThreads, "n_threads is ", n_threads, ", expected 0 to ", sails::kMaxThreads);
     *out_device = sails::enter_handle(backend::open(ordinal, n_threads, options == nullptr ? "" : options));
     return SAILS_OK;
   } catch (const sails::Error &e) {

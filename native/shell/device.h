@@ -9,6 +9,7 @@
 #include <mutex>
 #include <new>
 #include <string>
+#include <type_traits>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -50,15 +51,34 @@ struct Error : std::exception {
   const char *what() const noexcept override { return text.c_str(); }
 };
 
-// Checks of what could corrupt memory. Shapes that merely make no sense are the caller's business.
-void require(bool condition, const std::string &sentence);
+inline std::string text_of(const char *text) { return text; }
+inline const std::string &text_of(const std::string &text) { return text; }
+template <typename Number, typename = std::enable_if_t<std::is_arithmetic_v<Number>>>
+std::string text_of(Number number) {
+  return std::to_string(number);
+}
+template <typename... Parts>
+[[noreturn, gnu::cold, gnu::noinline]] void refuse(const Parts &...parts) {
+  throw Error(SAILS_INVALID_ARGUMENT, (text_of(parts) + ...));
+}
+
+// Checks of what could corrupt memory. Shapes that merely make no sense are the caller's business. The sentence is made of its parts only
+// where the condition fails: these checks stand in front of every operation.
+template <typename... Parts>
+void require(bool condition, const Parts &...parts) {
+  if (!condition) refuse(parts...);
+}
 void require_size(int64_t size, const char *name);
 // The product of sizes, an error if one is negative or the product in bytes overflows.
 int64_t elements(std::initializer_list<int64_t> sizes, const char *name);
 // Not NULL unless empty, aligned to `alignment` bytes.
 void require_pointer(const void *pointer, int64_t n_elements, int64_t alignment, const char *name);
+// Queries' heads share those of keys and values evenly.
+void require_heads(int64_t n_heads, int64_t n_kv_heads, int64_t head_dim);
 // f32 or bf16; returns the element size in bytes.
 int64_t require_f32_or_bf16(int32_t dtype, const char *name);
+// Positions are kept in int32_t.
+inline constexpr int64_t kMostPositions = int64_t{1} << 31;
 // Waiting and allocating cannot be recorded.
 void require_not_recording(const sails_device &device);
 void require_workspace(const void *workspace, int64_t workspace_bytes, int64_t needed_bytes);

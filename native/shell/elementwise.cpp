@@ -9,7 +9,7 @@ int64_t float_size(int32_t dtype, const char *name) {
     case SAILS_BF16:
     case SAILS_F16: return 2;
     case SAILS_F64: return 8;
-    default: require(false, std::string(name) + " has dtype " + std::to_string(dtype) + ", expected f32, bf16, f16 or f64");
+    default: require(false, name, " has dtype ", dtype, ", expected f32, bf16, f16 or f64");
   }
   return 0;
 }
@@ -78,8 +78,7 @@ int32_t sails_count_nonfinite(sails_device *device, int64_t *out_count, const vo
   return guarded(device, "sails_count_nonfinite", [&] {
     elements({n}, "n");
     require_pointer(out_count, 1, 8, "out_count");
-    require(dtype == SAILS_F32 || dtype == SAILS_BF16 || dtype == SAILS_F16,
-            "x has dtype " + std::to_string(dtype) + ", expected f32, bf16 or f16");
+    require(dtype == SAILS_F32 || dtype == SAILS_BF16 || dtype == SAILS_F16, "x has dtype ", dtype, ", expected f32, bf16 or f16");
     require_pointer(x, n, dtype == SAILS_F32 ? 4 : 2, "x");
     backend::count_nonfinite(*device, out_count, x, n, dtype);
   });

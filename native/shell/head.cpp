@@ -45,9 +45,8 @@ int32_t sails_preference_loss(sails_device *device, double *results, float *toke
   return guarded(device, "sails_preference_loss", [&] {
     const int64_t n_answers = elements({2, n_pairs}, "n_pairs");
     elements({n_tokens}, "n_tokens");
-    require(kind >= SAILS_PREFERENCE_DPO && kind <= SAILS_PREFERENCE_ORPO,
-            "kind is " + std::to_string(kind) + ", expected dpo (0), ipo (1) or orpo (2)");
-    require(strength > 0, "strength is " + std::to_string(strength) + ", expected a positive number");
+    require(kind >= SAILS_PREFERENCE_DPO && kind <= SAILS_PREFERENCE_ORPO, "kind is ", kind, ", expected dpo (0), ipo (1) or orpo (2)");
+    require(strength > 0, "strength is ", strength, ", expected a positive number");
     require_pointer(results, elements({4, n_pairs}, "n_pairs"), 8, "results");
     if (token_weight != nullptr) require_f32(token_weight, n_tokens, "token_weight");
     require_f32(token_loss, n_tokens, "token_loss");

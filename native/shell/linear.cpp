@@ -43,7 +43,7 @@ void check_pair(const LinearGluSizes &s) {
 
 void check_adapter(const LinearSizes &s, const float *lora_a, const float *lora_b, const char *name) {
   if (s.r == 0) {
-    require(lora_a == nullptr && lora_b == nullptr, std::string(name) + " has r 0, but its adapter is not NULL");
+    require(lora_a == nullptr && lora_b == nullptr, name, " has r 0, but its adapter is not NULL");
     return;
   }
   require_f32(lora_a, s.r * s.d_in, name);
@@ -295,7 +295,7 @@ int32_t sails_linear_glu_forward(sails_device *device, void *y, void *gate, void
   return guarded(device, "sails_linear_glu_forward", [&] {
     const LinearGluSizes sizes{.n = n, .d_in = d_in, .d_out = d_out, .r = {gate_r, up_r}, .dtype = dtype};
     check_pair(sizes);
-    require(activation == SAILS_GLU_GELU_TANH || activation == SAILS_GLU_SILU, "unknown activation " + std::to_string(activation));
+    require(activation == SAILS_GLU_GELU_TANH || activation == SAILS_GLU_SILU, "unknown activation ", activation);
     require_tensor(y, n * d_out, dtype, "y");
     require_tensor(x, n * d_in, dtype, "x");
     require((gate == nullptr) == (up == nullptr) || n * d_out == 0, "gate and up are both kept or both NULL");

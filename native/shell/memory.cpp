@@ -9,7 +9,7 @@ int32_t sails_alloc(sails_device *device, void **out_pointer, int64_t bytes) {
     require(out_pointer != nullptr, "out_pointer is NULL");
     *out_pointer = nullptr;
     require_size(bytes, "bytes");
-    require(bytes < (int64_t{1} << 62), "bytes is " + std::to_string(bytes) + ", more than any machine has");
+    require(bytes < (int64_t{1} << 62), "bytes is ", bytes, ", more than any machine has");
     if (bytes == 0) return;
     void *pointer = backend::allocate(*device, bytes);
     try {

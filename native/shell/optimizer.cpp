@@ -98,7 +98,7 @@ int32_t sails_adamw_rates(sails_device *device, float *rates, int64_t step, doub
                           double eps, double weight_decay) {
   return guarded(device, "sails_adamw_rates", [&] {
     require_f32(rates, SAILS_ADAMW_RATES, "rates");
-    require(step >= 1, "step is " + std::to_string(step) + ", expected 1 or more");
+    require(step >= 1, "step is ", step, ", expected 1 or more");
     backend::adamw_rates(*device, rates, adamw_rates(step, grad_scale, lr, beta1, beta2, eps, weight_decay));
   });
 }
@@ -138,8 +138,8 @@ int32_t sails_adamw_projected(sails_device *device, float *const *params, float 
                               const int32_t *right, int64_t count, int32_t projection, void *workspace, int64_t workspace_bytes) {
   return guarded(device, "sails_adamw_projected", [&] {
     check_set(d, r_s, n, count);
-    require(projection == SAILS_PROJECT_GRADIENT || projection == SAILS_PROJECT_UPDATE,
-            "projection is " + std::to_string(projection) + ", expected gradient (0) or update (1)");
+    require(projection == SAILS_PROJECT_GRADIENT || projection == SAILS_PROJECT_UPDATE, "projection is ", projection,
+            ", expected gradient (0) or update (1)");
     check_rates(rates, count);
     require_pointer(right, count, 4, "right");
     check_matrices(params, d, n, count, "params[i]");

@@ -7,9 +7,8 @@ namespace {
 
 // Of k, which may be any number, what there is to choose from.
 SaeEncoderSizes check_encoder(SaeEncoderSizes s) {
-  require(s.activation >= SAILS_SAE_RELU && s.activation <= SAILS_SAE_GATED,
-          "activation is " + std::to_string(s.activation) + ", expected 0 to 3");
-  require(s.k >= 0, "k is " + std::to_string(s.k) + ", expected 0 or more");
+  require(s.activation >= SAILS_SAE_RELU && s.activation <= SAILS_SAE_GATED, "activation is ", s.activation, ", expected 0 to 3");
+  require(s.k >= 0, "k is ", s.k, ", expected 0 or more");
   require(s.d_sae < (int64_t{1} << 31), "d_sae is past 2^31");
   elements({s.n_tokens, s.d_in}, "n_tokens, d_in");
   elements({s.d_in, s.d_sae}, "d_in, d_sae");

@@ -97,7 +97,7 @@ public final class BlockOps {
     /** table [n_tokens, head_dim / 2, 2] F32: cos and sin of positions I32 times invFreq [head_dim / 2] F64. */
     public void ropeTable(Tensor table, Tensor positions, Tensor invFreq) {
         try (Call call = new Call(device, "ropeTable")) {
-            call.require(table.shape().rank() == 3, "table has shape " + table.shape() + ", expected [n_tokens, head_dim / 2, 2]");
+            call.require(table.shape().rank() == 3, () -> "table has shape " + table.shape() + ", expected [n_tokens, head_dim / 2, 2]");
             long half = table.dim(1);
             api.ropeTable(call.exact("table", table, F32, positions.numel(), half, 2), call.address("positions", positions, I32),
                 call.elements("invFreq", invFreq, half, F64), positions.numel(), 2 * half);
@@ -110,7 +110,7 @@ public final class BlockOps {
             long nTokens = call.leading("x", x, 2);
             long nHeads = x.dim(-2);
             long headDim = x.dim(-1);
-            call.require(headDim % 2 == 0, "x has shape " + x.shape() + ", expected an even head_dim");
+            call.require(headDim % 2 == 0, () -> "x has shape " + x.shape() + ", expected an even head_dim");
             call.sameType("y", y, "x", x);
             api.rope(call.like("y", y, "x", x, F32_OR_BF16), call.address("x", x, F32_OR_BF16),
                 call.exact("table", table, F32, nTokens, headDim / 2, 2), nTokens, nHeads, headDim, flag(inverse), code(x));

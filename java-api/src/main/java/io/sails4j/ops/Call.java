@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.StringJoiner;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -54,9 +55,16 @@ final class Call implements AutoCloseable {
         }
     }
 
+    /** The sentence is made where the condition fails: an operation of a small model takes no longer than a few of them. */
+    void require(boolean condition, Supplier<String> text) {
+        if (!condition) {
+            throw error(text.get());
+        }
+    }
+
     /** Columns: the innermost size. */
     long cols(String name, Tensor tensor) {
-        require(tensor.shape().rank() > 0, name + " has shape [], expected at least one dimension");
+        require(tensor.shape().rank() > 0, () -> name + " has shape [], expected at least one dimension");
         return tensor.dim(-1);
     }
 
@@ -68,7 +76,7 @@ final class Call implements AutoCloseable {
     /** The product of all sizes but the {@code inner} innermost. */
     long leading(String name, Tensor tensor, int inner) {
         Shape shape = tensor.shape();
-        require(shape.rank() >= inner, name + " has shape " + shape + ", expected at least " + inner + " dimensions");
+        require(shape.rank() >= inner, () -> name + " has shape " + shape + ", expected at least " + inner + " dimensions");
         long product = 1;
         for (int i = 0; i < shape.rank() - inner; i++) {
             product = Math.multiplyExact(product, shape.dim(i));
@@ -77,7 +85,7 @@ final class Call implements AutoCloseable {
     }
 
     void sameType(String name, Tensor tensor, String otherName, Tensor other) {
-        require(tensor.dtype() == other.dtype(), name + " is " + tensor + ", expected the type of " + otherName + ", " + other);
+        require(tensor.dtype() == other.dtype(), () -> name + " is " + tensor + ", expected the type of " + otherName + ", " + other);
     }
 
     /** The address of a tensor whose rows (leading sizes flattened) and columns are as given. */

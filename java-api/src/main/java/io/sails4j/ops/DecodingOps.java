@@ -29,7 +29,7 @@ public final class DecodingOps {
         Tensor keyPosition) {
         try (Call call = new Call(device, "ropeAppend")) {
             Cache cache = new Cache(call, q, keys, values, kSegment, qSegment, keyPosition);
-            call.require(cache.headDim % 2 == 0, "q has shape " + q.shape() + ", expected an even head_dim");
+            call.require(cache.headDim % 2 == 0, () -> "q has shape " + q.shape() + ", expected an even head_dim");
             call.sameType("k", k, "q", q);
             call.sameType("v", v, "q", q);
             long row = cache.batch * cache.nKvHeads * cache.headDim;
@@ -44,8 +44,8 @@ public final class DecodingOps {
         long window, float scale, float softcap) {
         try (Call call = new Call(device, "attentionDecode")) {
             Cache c = new Cache(call, q, keys, values, kSegment, qSegment, keyPosition);
-            call.require(window >= 0, "window is " + window + ", expected 0 (all keys) or more");
-            call.require(softcap >= 0, "softcap is " + softcap + ", expected 0 (none) or more");
+            call.require(window >= 0, () -> "window is " + window + ", expected 0 (all keys) or more");
+            call.require(softcap >= 0, () -> "softcap is " + softcap + ", expected 0 (none) or more");
             call.sameType("out", out, "q", q);
             long outAddress = call.like("out", out, "q", q, F32_OR_BF16);
             synchronized (workspace) {
@@ -82,19 +82,20 @@ public final class DecodingOps {
         private final long keyPosition;
 
         Cache(Call call, Tensor q, Tensor keys, Tensor values, Tensor kSegment, Tensor qSegment, Tensor keyPosition) {
-            call.require(q.shape().rank() == 3, "q has shape " + q.shape() + ", expected [batch, n_heads, head_dim]");
-            call.require(keys.shape().rank() == 4, "keys has shape " + keys.shape() + ", expected [batch, capacity, n_kv_heads, head_dim]");
+            call.require(q.shape().rank() == 3, () -> "q has shape " + q.shape() + ", expected [batch, n_heads, head_dim]");
+            call.require(keys.shape().rank() == 4,
+                () -> "keys has shape " + keys.shape() + ", expected [batch, capacity, n_kv_heads, head_dim]");
             batch = q.dim(0);
             nHeads = q.dim(1);
             headDim = q.dim(2);
             capacity = keys.dim(1);
             nKvHeads = keys.dim(2);
             call.require(nKvHeads > 0 && nHeads % nKvHeads == 0,
-                nHeads + " query heads cannot be grouped over " + nKvHeads + " key/value heads");
+                () -> nHeads + " query heads cannot be grouped over " + nKvHeads + " key/value heads");
             call.require(keys.dim(0) == batch && keys.dim(3) == headDim,
-                "keys has shape " + keys.shape() + ", which does not fit q of shape " + q.shape());
+                () -> "keys has shape " + keys.shape() + ", which does not fit q of shape " + q.shape());
             call.require(values.shape().equals(keys.shape()),
-                "values has shape " + values.shape() + ", expected that of keys, " + keys.shape());
+                () -> "values has shape " + values.shape() + ", expected that of keys, " + keys.shape());
             call.sameType("keys", keys, "q", q);
             call.sameType("values", values, "q", q);
             this.q = call.address("q", q, F32_OR_BF16);

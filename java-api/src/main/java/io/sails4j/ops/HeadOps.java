@@ -27,7 +27,7 @@ public final class HeadOps {
     /** y = cap * tanh(x / cap), F32; y may alias x. */
     public void softcapForward(Tensor y, Tensor x, float cap) {
         try (Call call = new Call(device, "softcapForward")) {
-            call.require(cap > 0, "cap is " + cap + ", expected a positive number");
+            call.require(cap > 0, () -> "cap is " + cap + ", expected a positive number");
             api.softcapForward(call.like("y", y, "x", x, F32), call.address("x", x, F32), x.numel(), cap);
         }
     }
@@ -35,7 +35,7 @@ public final class HeadOps {
     /** dx = dy * (1 - (y / cap)^2), F32; dx may alias dy. */
     public void softcapBackward(Tensor dx, Tensor dy, Tensor y, float cap) {
         try (Call call = new Call(device, "softcapBackward")) {
-            call.require(cap > 0, "cap is " + cap + ", expected a positive number");
+            call.require(cap > 0, () -> "cap is " + cap + ", expected a positive number");
             api.softcapBackward(call.like("dx", dx, "y", y, F32), call.like("dy", dy, "y", y, F32), call.address("y", y, F32), y.numel(),
                 cap);
         }
@@ -93,7 +93,7 @@ public final class HeadOps {
         try (Call call = new Call(device, "preferenceLoss")) {
             long pairs = call.rows("results", results);
             long tokens = tokenLoss.numel();
-            call.require(reference != null || kind == PreferenceKind.ORPO, kind + " needs reference");
+            call.require(reference != null || kind == PreferenceKind.ORPO, () -> kind + " needs reference");
             api.preferenceLoss(call.matrix("results", results, pairs, 4, F64), call.elementsOrNull("tokenWeight", tokenWeight, tokens, F32),
                 call.address("tokenLoss", tokenLoss, F32), call.elements("targets", targets, tokens, I32),
                 call.elements("starts", starts, 2 * pairs, I32), call.elements("ends", ends, 2 * pairs, I32),

@@ -138,7 +138,7 @@ public final class LinearOps {
      */
     public void linearSetForward(List<Tensor> ys, Tensor x, List<LinearMap> maps) {
         try (Call call = new Call(device, "linearSetForward")) {
-            call.require(ys.size() == maps.size(), "there are " + ys.size() + " outputs and " + maps.size() + " maps");
+            call.require(ys.size() == maps.size(), () -> "there are " + ys.size() + " outputs and " + maps.size() + " maps");
             if (ys.isEmpty()) {
                 return;
             }
@@ -174,7 +174,7 @@ public final class LinearOps {
             long n = call.rows("x", x);
             long dIn = call.cols("x", x);
             Maps m = new Maps(call, x, List.of(gate, up));
-            call.require(m.dOut[0] == m.dOut[1], "gate has shape " + gate.weight().shape() + ", up " + up.weight().shape());
+            call.require(m.dOut[0] == m.dOut[1], () -> "gate has shape " + gate.weight().shape() + ", up " + up.weight().shape());
             call.sameType("y", y, "x", x);
             long yAddress = call.matrix("y", y, n, m.dOut[0], F32_OR_BF16);
             long gateAddress = kept(call, "gate", kept.gate(), x, n, m.dOut[0]);

@@ -38,7 +38,7 @@ public final class MatmulOps {
             long m = transposeA ? aCols : aRows;
             long k = transposeA ? aRows : aCols;
             long n = transposeB ? bRows : bCols;
-            call.require((transposeB ? bCols : bRows) == k, "a " + a.shape() + transposed(transposeA) + " and b " + b.shape()
+            call.require((transposeB ? bCols : bRows) == k, () -> "a " + a.shape() + transposed(transposeA) + " and b " + b.shape()
                 + transposed(transposeB) + " do not agree in the inner size");
             call.sameType("b", b, "a", a);
             long cAddress = call.matrix("c", c, m, n, productTypes(a));

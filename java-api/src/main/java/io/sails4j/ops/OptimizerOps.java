@@ -7,6 +7,7 @@ import static io.sails4j.tensor.DType.I32;
 
 import io.sails4j.ffi.OptimizerFunctions;
 import io.sails4j.tensor.Device;
+import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
 import java.util.Arrays;
 import java.util.List;
@@ -36,7 +37,7 @@ public final class OptimizerOps {
             long rS = call.cols("basis", basis);
             long rows = call.rows("g", g);
             long cols = call.cols("g", g);
-            call.require((right ? cols : rows) == d, "g has shape " + g.shape() + ", which basis " + basis.shape()
+            call.require((right ? cols : rows) == d, () -> "g has shape " + g.shape() + ", which basis " + basis.shape()
                 + " cannot project from the " + (right ? "right" : "left"));
             long yAddress = call.matrix("y", y, rows, cols, F32);
             long gAddress = call.address("g", g, F32);
@@ -70,7 +71,7 @@ public final class OptimizerOps {
     /** rates [9] F32 = what {@link #adamw} does in a step (counted from 1), whose gradients are multiplied by gradScale first. */
     public void adamwRates(Tensor rates, long step, double gradScale, AdamwOptions options) {
         try (Call call = new Call(device, "adamwRates")) {
-            call.require(step >= 1, "step is " + step + ", expected a number >= 1");
+            call.require(step >= 1, () -> "step is " + step + ", expected a number >= 1");
             api.adamwRates(call.elements("rates", rates, ADAMW_RATES, F32), step, gradScale, options.lr(), options.beta1(), options.beta2(),
                 options.eps(), options.weightDecay());
         }
@@ -151,7 +152,7 @@ public final class OptimizerOps {
     private static ProjectedSizes projectedSizes(Call call, String name, List<Tensor> gs, List<Tensor> bases, boolean[] right) {
         int count = gs.size();
         call.require(bases.size() == count && right.length == count,
-            name + " are " + count + " matrices, with " + bases.size() + " bases and " + right.length + " sides");
+            () -> name + " are " + count + " matrices, with " + bases.size() + " bases and " + right.length + " sides");
         ProjectedSizes s = new ProjectedSizes(new long[count], new long[count], new long[count], new int[count]);
         for (int i = 0; i < count; i++) {
             String at = "[" + i + "]";
@@ -161,24 +162,27 @@ public final class OptimizerOps {
             s.rS[i] = call.cols("bases" + at, basis);
             long rows = call.rows(name + at, g);
             long cols = call.cols(name + at, g);
-            call.require((right[i] ? cols : rows) == s.d[i], name + at + " has shape " + g.shape() + ", which bases" + at + " "
-                + basis.shape() + " cannot project from the " + (right[i] ? "right" : "left"));
-            s.n[i] = right[i] ? rows : cols;
-            s.right[i] = flag(right[i]);
+            boolean fromRight = right[i];
+            call.require((fromRight ? cols : rows) == s.d[i], () -> name + at + " has shape " + g.shape() + ", which bases" + at + " "
+                + basis.shape() + " cannot project from the " + (fromRight ? "right" : "left"));
+            s.n[i] = fromRight ? rows : cols;
+            s.right[i] = flag(fromRight);
         }
         return s;
     }
 
     private static void requireShapes(Call call, String name, List<Tensor> tensors, List<Tensor> like) {
-        call.require(tensors.size() == like.size(), name + " are " + tensors.size() + " matrices, expected " + like.size());
+        call.require(tensors.size() == like.size(), () -> name + " are " + tensors.size() + " matrices, expected " + like.size());
         for (int i = 0; i < like.size(); i++) {
-            call.require(tensors.get(i).shape().equals(like.get(i).shape()),
-                name + "[" + i + "] has shape " + tensors.get(i).shape() + ", expected " + like.get(i).shape());
+            int at = i;
+            Shape found = tensors.get(i).shape();
+            Shape expected = like.get(i).shape();
+            call.require(found.equals(expected), () -> name + "[" + at + "] has shape " + found + ", expected " + expected);
         }
     }
 
     private static void requireSizes(Call call, String name, List<Tensor> tensors, long[] sizes) {
         call.require(Arrays.equals(sizes(tensors), sizes),
-            name + " has tensors of sizes " + Arrays.toString(sizes(tensors)) + ", params of " + Arrays.toString(sizes));
+            () -> name + " has tensors of sizes " + Arrays.toString(sizes(tensors)) + ", params of " + Arrays.toString(sizes));
     }
 }

@@ -35,7 +35,7 @@ public final class SaeOps {
             long dSae = call.cols("wEnc", wEnc);
             long capacity = call.cols("indices", indices);
             requireVectors(call, activation, threshold, gateBias);
-            call.require(activation != SaeActivation.TOPK || k >= 0, "k is " + k + ", expected a number >= 0");
+            call.require(activation != SaeActivation.TOPK || k >= 0, () -> "k is " + k + ", expected a number >= 0");
             long indicesAddress = call.matrix("indices", indices, n, capacity, I32);
             long valuesAddress = call.matrix("values", values, n, capacity, F32);
             long countsAddress = call.elements("counts", counts, n, I32);

@@ -25,10 +25,10 @@ public final class SamplingOps {
         try (Call call = new Call(device, "sample")) {
             long n = call.rows("logits", logits);
             long vocab = call.cols("logits", logits);
-            call.require(temperature >= 0, "temperature is " + temperature + ", expected a number >= 0");
-            call.require(topK >= 0, "topK is " + topK + ", expected a number >= 0 (0 = all)");
-            call.require(topP > 0 && topP <= 1, "topP is " + topP + ", expected a number in (0, 1]");
-            call.require(temperature == 0 || uniform != null, "temperature " + temperature + " needs uniform");
+            call.require(temperature >= 0, () -> "temperature is " + temperature + ", expected a number >= 0");
+            call.require(topK >= 0, () -> "topK is " + topK + ", expected a number >= 0 (0 = all)");
+            call.require(topP > 0 && topP <= 1, () -> "topP is " + topP + ", expected a number in (0, 1]");
+            call.require(temperature == 0 || uniform != null, () -> "temperature " + temperature + " needs uniform");
             long idsAddress = call.elements("ids", ids, n, I32);
             long logitsAddress = call.address("logits", logits, F32);
             long uniformAddress = call.elementsOrNull("uniform", uniform, n, F32);
