@@ -43,4 +43,5 @@ import org.jspecify.annotations.NullMarked;
     exports io.sails4j.tensor;
     exports io.sails4j.trace;
     exports io.sails4j.train;
+    exports io.sails4j.utility;
 }

@@ -31,7 +31,7 @@ final class EvalArguments {
             + " are summed, or another model; repeat for more")
     private List<String> arms = new ArrayList<>();
 
-    @Option(names = "--prompts", required = true, paramLabel = "FILE[=refuse|comply]",
+    @Option(names = "--prompts", paramLabel = "FILE[=refuse|comply]",
         description = "prompts: AdvBench, HarmBench, JailbreakBench, XSTest, HEx-PHI, HH-RLHF, a table or JSON lines with prompt,"
             + " instruction or messages, or NAME.txt with a prompt a line; a directory is all of its files; behind = what prompts want"
             + " that do not say it; repeat for more")
@@ -69,6 +69,11 @@ final class EvalArguments {
             return new EvalArm(name, first, List.of());
         }
         return new EvalArm(name, model.model(), given);
+    }
+
+    /** Whether there is something to answer. */
+    boolean asksPrompts() {
+        return !prompts.isEmpty();
     }
 
     /** All files that were named, in their order. */

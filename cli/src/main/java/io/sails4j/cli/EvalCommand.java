@@ -7,6 +7,7 @@ import io.sails4j.eval.EvalResult;
 import io.sails4j.eval.EvalRun;
 import io.sails4j.eval.LabelledAnswers;
 import io.sails4j.eval.PromptFile;
+import io.sails4j.eval.UtilityFiles;
 import io.sails4j.files.AtomicFiles;
 import io.sails4j.judge.JudgeSpec;
 import io.sails4j.model.ModelOptions;
@@ -25,7 +26,8 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 @Command(name = "eval",
-    description = "Answer prompts by a model and its adapters, have the answers judged, and say how safe and how helpful they are.")
+    description = "Answer prompts by a model and its adapters, have the answers judged, and say how safe and how helpful they are; and"
+        + " measure how useful the models are: perplexity, multiple choice, divergence from the base model.")
 final class EvalCommand implements Callable<Integer> {
     private static final int STOPPED = 1;
 
@@ -36,6 +38,9 @@ final class EvalCommand implements Callable<Integer> {
     private EvalArguments arguments;
 
     @Mixin
+    private UtilityArguments utility;
+
+    @Mixin
     private JudgeArguments judging;
 
     @Option(names = "--calibration", paramLabel = "FILE",
@@ -43,7 +48,8 @@ final class EvalCommand implements Callable<Integer> {
             + " judges err on them")
     private @Nullable Path calibration;
 
-    @Option(names = "--out", required = true, paramLabel = "DIR", description = "directory to write, with completions.jsonl and eval.json")
+    @Option(names = "--out", required = true, paramLabel = "DIR",
+        description = "directory to write, with completions.jsonl, utility.jsonl and eval.json")
     private Path out;
 
     @Option(names = "--resume", description = "go on with the answers and judgements in OUT.partial; all other options as in the first run")
@@ -56,15 +62,16 @@ final class EvalCommand implements Callable<Integer> {
     public Integer call() {
         EvalOptions options = OptionFlags.values(command, EvalOptions.defaults()).withSeed(common.seed());
         AtomicFiles.requireFresh(out);
-        List<JudgeSpec> specs = judging.specs();
+        List<JudgeSpec> specs = judgesFor(arguments.asksPrompts());
         List<EvalArm> arms = arguments.arms();
         List<PromptFile> files = arguments.announcedPrompts(common);
+        UtilityFiles measured = utility.read(common);
         LabelledAnswers labelled = calibration == null ? null : LabelledAnswers.read(calibration);
         List<EvalJudge> judges = new ArrayList<>();
         try (Engine engine = common.openEngine(); Bars bars = new Bars(common); StopSignal signal = new StopSignal(common::message)) {
             try {
                 specs.forEach(spec -> judges.add(EvalJudge.open(spec, () -> engine)));
-                EvalRun run = new EvalRun(engine, ModelOptions.of(common.dtype()), arms, files, judges, options);
+                EvalRun run = new EvalRun(engine, ModelOptions.of(common.dtype()), arms, files, judges, options).measuring(measured);
                 EvalResult result = (labelled == null ? run : run.calibratedBy(labelled)).run(out, bars,
                     new RunControl(resume, signal::asked));
                 bars.end();
@@ -81,5 +88,15 @@ final class EvalCommand implements Callable<Integer> {
             return STOPPED;
         }
         return 0;
+    }
+
+    private List<JudgeSpec> judgesFor(boolean answers) {
+        if (!answers && utility.isEmpty()) {
+            throw common.wrong("there is nothing to evaluate: give --prompts, --perplexity, --choices or --kl");
+        }
+        if (!answers && (judging.given() || calibration != null)) {
+            throw common.wrong("there are no answers to judge: give --prompts, or leave out --judge and --calibration");
+        }
+        return answers ? judging.specs() : List.of();
     }
 }

@@ -5,6 +5,7 @@ import io.sails4j.eval.Comparison;
 import io.sails4j.eval.EvalResult;
 import io.sails4j.eval.Metric;
 import io.sails4j.stats.Interval;
+import io.sails4j.utility.UtilityMetric;
 import java.util.Locale;
 
 /** An evaluation as tables. */
@@ -17,18 +18,45 @@ final class EvalTables {
 
     String render() {
         StringBuilder text = new StringBuilder();
-        Table answers = Table.withHeader("arm", "answers", "cut at the limit", "tokens an answer");
-        for (ArmSummary arm : result.arms()) {
-            answers.row(arm.arm(), arm.answers(), arm.answers() - arm.stopped(), number((double) arm.tokens() / arm.answers(), 1));
+        if (!result.arms().isEmpty()) {
+            text.append(answers().render()).append('\n');
         }
-        text.append(answers.render());
         if (!result.metrics().isEmpty()) {
-            text.append('\n').append(metrics().render());
+            text.append(metrics().render()).append('\n');
         }
         if (!result.comparisons().isEmpty()) {
-            text.append('\n').append(comparisons().render());
+            text.append(comparisons().render()).append('\n');
         }
-        return text.append("\nwritten  ").append(result.out()).append('\n').toString();
+        if (!result.utility().isEmpty()) {
+            text.append(utility().render()).append('\n');
+        }
+        return text.append("written  ").append(result.out()).append('\n').toString();
+    }
+
+    private Table answers() {
+        Table table = Table.withHeader("arm", "answers", "cut at the limit", "tokens an answer");
+        for (ArmSummary arm : result.arms()) {
+            table.row(arm.arm(), arm.answers(), arm.answers() - arm.stopped(), number((double) arm.tokens() / arm.answers(), 1));
+        }
+        return table;
+    }
+
+    private Table utility() {
+        Table table = Table.withHeader("arm", "measure", "of", "value", "95 % interval", "n", "tokens");
+        for (UtilityMetric m : result.utility()) {
+            boolean rate = m.measure().isRate();
+            table.row(m.arm(), m.measure().key(), m.file() + (m.category() == null ? "" : "  " + m.category()),
+                rate ? shown(m.interval().value(), true) : digits(m.interval().value()),
+                Double.isNaN(m.interval().low()) ? "unknown" : rate ? interval(m.interval(), true)
+                    : digits(m.interval().low()) + " to " + digits(m.interval().high()),
+                m.n(), m.tokens() == 0 ? "" : m.tokens());
+        }
+        return table;
+    }
+
+    /** Divergences are small. */
+    private static String digits(double value) {
+        return String.format(Locale.ROOT, "%.4g", value);
     }
 
     private Table metrics() {

@@ -18,6 +18,11 @@ final class JudgeArguments {
             + " agreement is printed")
     private List<String> judges = new ArrayList<>();
 
+    /** Whether one was named. */
+    boolean given() {
+        return !judges.isEmpty();
+    }
+
     /** What was asked for, {@code refusal} where nothing was. */
     List<JudgeSpec> specs() {
         SequencedMap<String, JudgeSpec> specs = new LinkedHashMap<>();

@@ -13,7 +13,6 @@ import io.sails4j.attack.GcgOptions;
 import io.sails4j.attack.Proposals;
 import io.sails4j.attack.SearchOptions;
 import io.sails4j.data.Tokenizer;
-import io.sails4j.eval.AnswerOptions;
 import io.sails4j.eval.EvalArm;
 import io.sails4j.eval.EvalJudge;
 import io.sails4j.eval.EvalOptions;
@@ -23,6 +22,7 @@ import io.sails4j.judge.JudgeSpec;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
+import io.sails4j.options.Options;
 import io.sails4j.stats.Bootstrap;
 import io.sails4j.stats.Interval;
 import io.sails4j.train.RunControl;
@@ -33,6 +33,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -84,7 +85,8 @@ class AttackCommandTest {
 
     private static AttackResult run(Engine engine, GcgOptions options, int limit, Path out, RunControl control) {
         EvalJudge judge = EvalJudge.open(new JudgeSpec.Refusal(), () -> engine);
-        EvalOptions eval = new EvalOptions(AnswerOptions.defaults().withMaxNewTokens(6), limit, 8, 5, 1);
+        EvalOptions eval = Options.with(EvalOptions.defaults(),
+            Map.of("max_new_tokens", 6, "limit", limit, "batch", 8, "decode_rows", 5, "seed", 1L));
         return new AttackRun(engine, ModelOptions.defaults(), List.of(new EvalArm("base", model, List.of())),
             List.of(PromptFile.read(prompts)), List.of(judge), eval)
             .run(new Attack.Gcg(options), out, EvalProgress.none(), control, System::nanoTime);

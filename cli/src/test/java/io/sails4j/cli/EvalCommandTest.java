@@ -116,6 +116,71 @@ class EvalCommandTest {
         }
     }
 
+    private static CommandRun utility(Path out, Object... more) {
+        List<Object> arguments = new ArrayList<>(List.of("eval", "--backend", "cpu", "--threads", 1, "--model", model, "--arm",
+            "other=" + other, "--out", out));
+        arguments.addAll(Arrays.asList(more));
+        return CommandRun.of(arguments.toArray());
+    }
+
+    @Test
+    void usefulnessIsMeasuredAndGoesOnAfterAKill() throws IOException {
+        Path texts = Files.writeString(directory.resolve("texts.csv"), "text\nyes you may\nno\nmay I do it\n");
+        Path questions = Files.writeString(directory.resolve("may_test.csv"), "may I?,yes,no,do,it,A\nmay you?,no,do it,yes,I,C\n");
+        Path benign = Files.writeString(directory.resolve("benign.txt"), "may I do it\nyes\n");
+        Object[] files = {"--perplexity", texts, "--choices", questions, "--kl", benign, "--kl-tokens", 4, "--choice-form", "text",
+            "--json"};
+        Path whole = directory.resolve("whole");
+        CommandRun run = utility(whole, files);
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.err()).contains("3 documents", "2 questions of 1 subject", "benign.txt is lines of text, 2 prompts");
+        JsonNode json = new ObjectMapper().readTree(run.out());
+        List<String> measures = new ArrayList<>();
+        for (JsonNode metric : json.get("utility")) {
+            measures.add(metric.get("arm").asText() + " " + metric.get("measure").asText() + " " + metric.get("n").asInt());
+            assertThat(metric.get("estimate").asDouble()).isBetween(metric.get("low").asDouble(), metric.get("high").asDouble());
+        }
+        assertThat(measures).containsExactly("base perplexity 3", "base bits_per_byte 3", "base choice_acc 2", "base choice_acc_norm 2",
+            "other perplexity 3", "other bits_per_byte 3", "other choice_acc 2", "other choice_acc_norm 2", "other kl_from_base 2");
+        assertThat(whole.resolve("completions.jsonl")).doesNotExist();
+        // A process was killed while it measured: some lines are there, and a part of one.
+        Path partial = Files.createDirectory(directory.resolve("killed.partial"));
+        Files.writeString(partial.resolve("run.json"), json.get("run").toString());
+        StringBuilder journal = new StringBuilder();
+        for (String line : Files.readAllLines(whole.resolve("utility.jsonl"))) {
+            if (line.contains("\"arm\":\"base\"") && !line.contains("\"item\":1")) {
+                journal.append(line.replace("\"arm\":\"base\"", "\"arm\":0").replaceFirst("\"file\":\"[^\"]*\"", "\"file\":0"))
+                    .append('\n');
+            }
+        }
+        Files.writeString(partial.resolve("utility.jsonl"), journal + "{\"arm\":0,\"ki");
+        Path killed = directory.resolve("killed");
+        Object[] again = Arrays.copyOf(files, files.length + 1);
+        again[files.length] = "--resume";
+        CommandRun resumed = utility(killed, again);
+        assertThat(resumed.code()).as(resumed.err()).isZero();
+        for (String name : List.of("utility.jsonl", "eval.json")) {
+            assertThat(Files.readString(killed.resolve(name))).isEqualTo(Files.readString(whole.resolve(name)));
+        }
+        assertThat(partial).doesNotExist();
+    }
+
+    @Test
+    void wrongFilesOfUtilityAreSentences() throws IOException {
+        Path out = directory.resolve("out");
+        Path questions = Files.writeString(directory.resolve("may_test.csv"), "may I?,yes,no,do,it,A\n");
+        utility(out).requireWrong("there is nothing to evaluate", "--perplexity");
+        utility(out, "--choices", questions, "--judge", "refusal").requireWrong("no answers to judge", "--prompts");
+        assertThat(utility(out, "--choices", questions, "--shots", 2).err()).contains("--shots 2 needs examples");
+        assertThat(utility(out, "--choices", questions, "--choices-dev", questions).err()).contains("expected questions, and --shots 1");
+        assertThat(utility(out, "--perplexity", questions + "=text").err()).contains("has no column 'text'");
+        assertThat(utility(out, "--perplexity", directory.resolve("gone.txt")).err()).contains("gone.txt does not exist");
+        assertThat(utility(out, "--choices", questions, "--kl-tokens", 0).err()).contains("--kl-tokens is 0");
+        CommandRun alone = CommandRun.of("eval", "--backend", "cpu", "--model", model, "--kl", prompts, "--out", out);
+        assertThat(alone.err()).contains("needs an arm 'base'", "add an adapter");
+        assertThat(directory.resolve("out.partial").resolve("run.json")).doesNotExist();
+    }
+
     @Test
     void wrongInputIsASentence() throws IOException {
         Path out = directory.resolve("out");

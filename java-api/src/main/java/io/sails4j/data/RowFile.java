@@ -41,6 +41,15 @@ public final class RowFile {
 
     /** Reads a whole file; its kind is told by its first bytes. */
     public static RowFile read(Path path) {
+        return read(path, true);
+    }
+
+    /** The same of a file whose first line, where it is a table in text, is a row too: its columns are called 1, 2, 3 and so on. */
+    public static RowFile readWithoutHeader(Path path) {
+        return read(path, false);
+    }
+
+    private static RowFile read(Path path, boolean header) {
         try {
             DataFile file = DataFile.of(path);
             if (!file.isText() || file.beginning().startsWith("{") || path.toString().matches("(?i).*\\.(jsonl|json|ndjson)(\\.gz)?")) {
@@ -50,7 +59,7 @@ public final class RowFile {
             ForeignFile.sentence(path).ifPresent(sentence -> {
                 throw new InputException(sentence);
             });
-            return new TableRows(path).read(file);
+            return new TableRows(path, header).read(file);
         } catch (InputException e) {
             throw ForeignFile.explained(path, e);
         }
@@ -61,10 +70,12 @@ public final class RowFile {
         private final Path path;
         private final Map<String, Integer> positions = new LinkedHashMap<>();
         private final List<Row> rows = new ArrayList<>();
+        private final boolean header;
         private boolean started;
 
-        TableRows(Path path) {
+        TableRows(Path path, boolean header) {
             this.path = path;
+            this.header = header;
         }
 
         RowFile read(DataFile file) {
@@ -72,18 +83,24 @@ public final class RowFile {
             if (!started) {
                 throw new InputException(path + " is empty, expected a header and rows");
             }
-            return new RowFile(path, file.kind().replace("JSON lines", "a table in text with a header"), positions, rows);
+            return new RowFile(path, file.kind().replace("JSON lines", header ? "a table in text with a header" : "a table in text"),
+                positions, rows);
         }
 
         private void accept(List<String> cells, long line) {
             if (!started) {
                 started = true;
-                cells.forEach(this::column);
-                return;
+                for (String cell : cells) {
+                    column(header ? cell : String.valueOf(positions.size() + 1));
+                }
+                if (header) {
+                    return;
+                }
             }
             if (cells.size() != positions.size()) {
                 throw new InputException(path + " line " + line + " has " + cells.size() + (cells.size() == 1 ? " cell" : " cells")
-                    + " and the header " + positions.size() + ": put a cell with a separator, quote or line end in it in double quotes");
+                    + (header ? " and the header " : " and the first row ") + positions.size()
+                    + ": put a cell with a separator, quote or line end in it in double quotes");
             }
             rows.add(new Row(rows.size(), Origin.line(path, line), cells));
         }

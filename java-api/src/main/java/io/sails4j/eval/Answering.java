@@ -42,15 +42,28 @@ final class Answering {
      * @param done which prompts have an answer already
      */
     void run(List<EvalPrompt> prompts, List<Question> questions, IntPredicate done, Consumer<Answer> listener, Progress progress) {
+        generate(prompts, questions, done, (result, text) -> listener.accept(new Answer(arm.number(), (int) result.request().number(), text,
+            result.newIds().length, result.stopped(), questions.get((int) result.request().number()).note())), progress);
+    }
+
+    /** Takes what was generated as it ends. */
+    @FunctionalInterface
+    interface Sink {
+        /** @param text of the answer with what was given of it, without control tokens */
+        void accept(BatchGenerator.Result result, String text);
+    }
+
+    /** The same with the tokens; an answer has the number of its prompt. */
+    void generate(List<EvalPrompt> prompts, List<Question> questions, IntPredicate done, Sink sink, Progress progress) {
         for (int i = 0; i < questions.size(); i++) {
             requireFits(questions.get(i).ids(), prompts.get(i));
         }
         try (BatchGenerator generator = new BatchGenerator(arm.session(), arm.adapters(), generation(), batch(questions), edit)) {
-            run(generator, questions, done, listener, progress);
+            run(generator, questions, done, sink, progress);
         }
     }
 
-    private void run(BatchGenerator generator, List<Question> questions, IntPredicate done, Consumer<Answer> listener, Progress progress) {
+    private void run(BatchGenerator generator, List<Question> questions, IntPredicate done, Sink sink, Progress progress) {
         long answered = 0;
         long tokens = 0;
         int next = 0;
@@ -74,19 +87,16 @@ final class Answering {
             for (BatchGenerator.Result result : generator.step()) {
                 answered++;
                 tokens += result.newIds().length;
-                listener.accept(answer((int) result.request().number(), questions, result));
+                sink.accept(result, text(questions.get((int) result.request().number()), result));
             }
             progress.update(answered, questions.size(), tokens);
         }
     }
 
     /** What the question gave of the answer is part of it. */
-    private Answer answer(int prompt, List<Question> questions, BatchGenerator.Result result) {
-        Question question = questions.get(prompt);
+    private String text(Question question, BatchGenerator.Result result) {
         int[] given = Arrays.copyOfRange(question.ids(), question.ids().length - question.given(), question.ids().length);
-        int[] all = IntStream.concat(Arrays.stream(given), Arrays.stream(result.newIds())).toArray();
-        return new Answer(arm.number(), prompt, arm.tokenizer().decode(all, true), result.newIds().length, result.stopped(),
-            question.note());
+        return arm.tokenizer().decode(IntStream.concat(Arrays.stream(given), Arrays.stream(result.newIds())).toArray(), true);
     }
 
     private void requireFits(int[] ids, EvalPrompt prompt) {

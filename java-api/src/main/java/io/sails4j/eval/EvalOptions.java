@@ -5,15 +5,17 @@ import io.sails4j.model.BatchOptions;
 import io.sails4j.options.Described;
 import io.sails4j.options.OptionGroup;
 import io.sails4j.tensor.Backend;
+import io.sails4j.utility.UtilityOptions;
 
 /**
  * What an evaluation does.
  *
  * @param answers how prompts are answered
+ * @param utility how usefulness is measured
  */
 @OptionGroup("Evaluation")
-public record EvalOptions(AnswerOptions answers,
-    @Described(value = "prompts of each file, the first ones, 0 = all", label = "N") int limit,
+public record EvalOptions(AnswerOptions answers, UtilityOptions utility,
+    @Described(value = "prompts or documents of each file, or questions of each subject, the first ones, 0 = all", label = "N") int limit,
     @Described(value = "sequences that are answered at a time; the texts do not depend on it", label = "N", decides = false) int batch,
     @Described(value = "rows of every decoding step, 0 = what suits the backend", label = "N") int decodeRows,
     @Described(value = "seed of everything random", label = "N") long seed) {
@@ -32,7 +34,7 @@ public record EvalOptions(AnswerOptions answers,
 
     /** All prompts, greedy answers. */
     public static EvalOptions defaults() {
-        return new EvalOptions(AnswerOptions.defaults(), 0, 32, 0, 0);
+        return new EvalOptions(AnswerOptions.defaults(), UtilityOptions.defaults(), 0, 32, 0, 0);
     }
 
     /** Rows of every decoding step: what is asked for, or what suits the backend. */
@@ -42,11 +44,16 @@ public record EvalOptions(AnswerOptions answers,
 
     /** The same with prompts answered otherwise. */
     public EvalOptions withAnswers(AnswerOptions other) {
-        return new EvalOptions(other, limit, batch, decodeRows, seed);
+        return new EvalOptions(other, utility, limit, batch, decodeRows, seed);
+    }
+
+    /** The same with usefulness measured otherwise. */
+    public EvalOptions withUtility(UtilityOptions other) {
+        return new EvalOptions(answers, other, limit, batch, decodeRows, seed);
     }
 
     /** The same with another seed. */
     public EvalOptions withSeed(long other) {
-        return new EvalOptions(answers, limit, batch, decodeRows, other);
+        return new EvalOptions(answers, utility, limit, batch, decodeRows, other);
     }
 }

@@ -29,7 +29,7 @@ final class EvalOrigin {
     }
 
     ObjectNode describe(List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
-        @Nullable LabelledAnswers labelled, Asking asking) {
+        @Nullable LabelledAnswers labelled, UtilityFiles utility, Asking asking) {
         ObjectNode json = Options.deciding(options);
         json.put("decode_rows", options.rowsOn(engine.backend()));
         json.put("compute_dtype", modelOptions.computeDtype() == null ? "checkpoint" : String.valueOf(modelOptions.computeDtype()));
@@ -47,11 +47,26 @@ final class EvalOrigin {
         if (labelled != null) {
             json.put("calibration_sha256", hash(labelled.path()));
         }
+        describe(utility, json.putArray("utility"));
         ObjectNode attack = asking.origin();
         if (attack != null) {
             json.set("attack", attack);
         }
         return json;
+    }
+
+    private void describe(UtilityFiles files, ArrayNode json) {
+        files.texts().forEach(file -> describe("perplexity", file.path(), file.documents().size(), json).put("column", file.column()));
+        files.choices().forEach(file -> describe("choices", file.path(), file.questions().size(), json));
+        if (files.examples() != null) {
+            describe("examples", files.examples().path(), files.examples().questions().size(), json);
+        }
+        files.benign().forEach(file -> describe("kl", file.path(), file.prompts().size(), json));
+    }
+
+    private ObjectNode describe(String kind, Path path, int items, ArrayNode json) {
+        return json.addObject().put("kind", kind).put("file", String.valueOf(path.getFileName())).put("sha256", hash(path)).put("items",
+            items);
     }
 
     private void describe(EvalArm arm, ObjectNode json) {

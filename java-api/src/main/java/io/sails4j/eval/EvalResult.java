@@ -2,8 +2,10 @@ package io.sails4j.eval;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.utility.UtilityMetric;
 import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What an evaluation came to.
@@ -11,18 +13,21 @@ import java.util.List;
  * @param out where it is written
  * @param origin everything that decided it, as {@code eval.json} holds it
  */
-public record EvalResult(Path out, ObjectNode origin, List<ArmSummary> arms, List<Metric> metrics, List<Comparison> comparisons) {
+public record EvalResult(Path out, ObjectNode origin, List<ArmSummary> arms, List<Metric> metrics, List<Comparison> comparisons,
+    List<UtilityMetric> utility) {
     public EvalResult {
         arms = List.copyOf(arms);
         metrics = List.copyOf(metrics);
         comparisons = List.copyOf(comparisons);
+        utility = List.copyOf(utility);
     }
 
     /** The same of some arms alone. */
     public EvalResult ofArms(List<String> names) {
         return new EvalResult(out, origin, arms.stream().filter(arm -> names.contains(arm.arm())).toList(),
             metrics.stream().filter(metric -> names.contains(metric.arm())).toList(),
-            comparisons.stream().filter(c -> names.contains(c.first()) && names.contains(c.second())).toList());
+            comparisons.stream().filter(c -> names.contains(c.first()) && names.contains(c.second())).toList(),
+            utility.stream().filter(metric -> names.contains(metric.arm())).toList());
     }
 
     /** As {@code eval.json} holds it; what is not known is null there. */
@@ -36,7 +41,23 @@ public record EvalResult(Path out, ObjectNode origin, List<ArmSummary> arms, Lis
         metrics.forEach(metric -> write(metric, metricsNode.addObject()));
         ArrayNode comparisonsNode = json.putArray("comparisons");
         comparisons.forEach(comparison -> write(comparison, comparisonsNode.addObject()));
+        ArrayNode utilityNode = json.putArray("utility");
+        utility.forEach(metric -> write(metric, utilityNode.addObject()));
         return json;
+    }
+
+    private static void write(UtilityMetric metric, ObjectNode json) {
+        json.put("arm", metric.arm()).put("measure", metric.measure().key()).put("file", metric.file()).put("category", metric.category());
+        json.put("estimate", known(metric.interval().value())).put("low", known(metric.interval().low()));
+        json.put("high", known(metric.interval().high())).put("n", metric.n());
+        if (metric.tokens() > 0) {
+            json.put("tokens", metric.tokens());
+        }
+    }
+
+    /** NaN is no JSON. */
+    private static @Nullable Double known(double value) {
+        return Double.isFinite(value) ? value : null;
     }
 
     private static void write(Metric metric, ObjectNode json) {

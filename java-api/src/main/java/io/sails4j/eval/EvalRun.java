@@ -44,6 +44,7 @@ public final class EvalRun {
     private final List<Integer> fileOfPrompt = new ArrayList<>();
     private final @Nullable LabelledAnswers labelled;
     private final Asking asking;
+    private final UtilityFiles utility;
 
     /**
      * An evaluation that is not started yet.
@@ -54,12 +55,13 @@ public final class EvalRun {
      */
     public EvalRun(Engine engine, ModelOptions modelOptions, List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
         EvalOptions options) {
-        this(engine, modelOptions, arms, files, judges, options, null, Asking.plain());
+        this(engine, modelOptions, arms, files, judges, options, null, UtilityFiles.none(), Asking.plain());
     }
 
     private EvalRun(Engine engine, ModelOptions modelOptions, List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
-        EvalOptions options, @Nullable LabelledAnswers labelled, Asking asking) {
+        EvalOptions options, @Nullable LabelledAnswers labelled, UtilityFiles utility, Asking asking) {
         this.labelled = labelled;
+        this.utility = utility.limitedTo(options.limit());
         this.asking = asking;
         this.engine = engine;
         this.modelOptions = modelOptions;
@@ -92,12 +94,17 @@ public final class EvalRun {
 
     /** The same evaluation, whose rates are also corrected by how the judges err on answers that people labelled. */
     public EvalRun calibratedBy(LabelledAnswers answers) {
-        return new EvalRun(engine, modelOptions, arms, files, judges, options, answers, asking);
+        return new EvalRun(engine, modelOptions, arms, files, judges, options, answers, utility, asking);
+    }
+
+    /** The same evaluation, which also measures how useful the arms are; then it may be one without prompts. */
+    public EvalRun measuring(UtilityFiles files) {
+        return new EvalRun(engine, modelOptions, arms, this.files, judges, options, labelled, files, asking);
     }
 
     /** The same evaluation, whose arms are asked otherwise. */
     public EvalRun asking(Asking other) {
-        return new EvalRun(engine, modelOptions, arms, files, judges, options, labelled, other);
+        return new EvalRun(engine, modelOptions, arms, files, judges, options, labelled, utility, other);
     }
 
     /** The prompts of all files, in the order of their numbers. */
@@ -111,15 +118,17 @@ public final class EvalRun {
     }
 
     /**
-     * Runs to the end and writes {@code out}: {@code completions.jsonl}, an answer of an arm a line with what the judges say, and
-     * {@code eval.json}, or what {@link Asking.Running#fileName} says.
+     * Runs to the end and writes {@code out}: {@code completions.jsonl}, an answer of an arm a line with what the judges say,
+     * {@code utility.jsonl}, a document, question or benign prompt a line, and {@code eval.json}, or what
+     * {@link Asking.Running#fileName} says.
      *
      * @throws StoppedException where {@code control} asked the run to stop
      */
     public EvalResult run(Path out, EvalProgress progress, RunControl control) {
-        if (prompts.isEmpty()) {
-            throw new InputException("there are no prompts to answer");
+        if (prompts.isEmpty() && utility.isEmpty()) {
+            throw new InputException("there are no prompts to answer, and nothing else to measure");
         }
+        utility.require(arms, options.utility().shots());
         for (EvalArm arm : arms) {
             // Read for what is wrong with it: a model is hashed and loaded in minutes.
             ModelConfig.read(arm.model());
@@ -127,7 +136,7 @@ public final class EvalRun {
                 throw ForeignFile.missing(missing, null);
             });
         }
-        ObjectNode identity = new EvalOrigin(engine, modelOptions, options).describe(arms, files, judges, labelled, asking);
+        ObjectNode identity = new EvalOrigin(engine, modelOptions, options).describe(arms, files, judges, labelled, utility, asking);
         Path partial = OutputClaim.partialOf(out);
         try (OutputClaim _ = OutputClaim.of(out)) {
             begin(partial, identity, control.resume());
@@ -147,15 +156,24 @@ public final class EvalRun {
         answer(table, partial.resolve("completions.jsonl"), questions, progress, control);
         new Judging(judges, prompts, labelled == null ? List.of() : labelled.exchanges(), table, control.stop())
             .run(partial.resolve("judgements.jsonl"), progress);
+        UtilityTable measured = new UtilityTable(arms, utility);
+        if (!utility.isEmpty()) {
+            try (LoadedModels models = new LoadedModels(engine, modelOptions,
+                utility.benign().isEmpty() ? null : arms.getFirst().model())) {
+                new Measuring(models, arms, utility, options, measured, control.stop()).run(partial.resolve("utility.jsonl"), progress);
+            }
+        }
         EvalMetrics counted = new EvalMetrics(arms, files, prompts, fileOfPrompt, judges, table, labelled, questions,
             options.seed());
-        EvalResult result = new EvalResult(out, identity, counted.summaries(), counted.metrics(), counted.comparisons());
+        EvalResult result = new EvalResult(out, identity, prompts.isEmpty() ? List.of() : counted.summaries(), counted.metrics(),
+            counted.comparisons(), new UtilityMetrics(arms, utility, measured, options).metrics());
         AtomicFiles.writeDirectory(out, directory -> {
-            try (Journal lines = Journal.open(directory.resolve("completions.jsonl"), _ -> {})) {
-                for (int arm = 0; arm < arms.size(); arm++) {
-                    for (int prompt = 0; prompt < prompts.size(); prompt++) {
-                        lines.append(line(table, arm, prompt));
-                    }
+            if (!prompts.isEmpty()) {
+                writeAnswers(table, directory.resolve("completions.jsonl"));
+            }
+            if (!utility.isEmpty()) {
+                try (Journal lines = Journal.open(directory.resolve("utility.jsonl"), _ -> {})) {
+                    measured.forEachLine(lines::append);
                 }
             }
             AtomicFiles.writeJson(directory.resolve(questions.fileName()), questions.json(result));
@@ -201,40 +219,34 @@ public final class EvalRun {
     // ---------------------------------------------------------------- answers
 
     private void answer(EvalTable table, Path file, Asking.Running questions, EvalProgress progress, RunControl control) {
-        try (Journal journal = Journal.open(file, line -> {
+        try (LoadedModels models = new LoadedModels(engine, modelOptions, null); Journal journal = Journal.open(file, line -> {
             Answer answer = Answer.of(line);
             table.answers[answer.arm()][answer.prompt()] = answer;
         })) {
-            @Nullable
-            CausalModel model = null;
-            @Nullable
-            Path loaded = null;
-            try {
-                for (int arm = 0; arm < arms.size(); arm++) {
-                    @Nullable
-                    Answer[] answers = table.answers[arm];
-                    if (!Arrays.asList(answers).contains(null)) {
-                        continue;
-                    }
-                    if (model == null || !arms.get(arm).model().equals(loaded)) {
-                        if (model != null) {
-                            model.close();
-                        }
-                        loaded = arms.get(arm).model();
-                        model = CausalModel.load(loaded, engine, modelOptions);
-                    }
-                    try (OpenArm open = new OpenArm(model, arms.get(arm), arm, options.answers())) {
-                        List<Question> asked = questions.questions(open, prompts, progress, control.stop());
-                        new Answering(open, options, questions.edit(), control.stop()).run(prompts, asked, p -> answers[p] != null,
-                            answer -> {
-                                journal.append(answer.json());
-                                answers[answer.prompt()] = answer;
-                            }, progress.begin(arms.get(arm).name()));
-                    }
+            for (int arm = 0; arm < arms.size(); arm++) {
+                @Nullable
+                Answer[] answers = table.answers[arm];
+                if (!Arrays.asList(answers).contains(null)) {
+                    continue;
                 }
-            } finally {
-                if (model != null) {
-                    model.close();
+                CausalModel model = models.get(arms.get(arm).model());
+                try (OpenArm open = new OpenArm(model, arms.get(arm), arm, options.answers())) {
+                    List<Question> asked = questions.questions(open, prompts, progress, control.stop());
+                    new Answering(open, options, questions.edit(), control.stop()).run(prompts, asked, p -> answers[p] != null,
+                        answer -> {
+                            journal.append(answer.json());
+                            answers[answer.prompt()] = answer;
+                        }, progress.begin(arms.get(arm).name()));
+                }
+            }
+        }
+    }
+
+    private void writeAnswers(EvalTable table, Path file) {
+        try (Journal lines = Journal.open(file, _ -> {})) {
+            for (int arm = 0; arm < arms.size(); arm++) {
+                for (int prompt = 0; prompt < prompts.size(); prompt++) {
+                    lines.append(line(table, arm, prompt));
                 }
             }
         }

@@ -4,8 +4,6 @@ import io.sails4j.data.ChatTemplate;
 import io.sails4j.data.Message;
 import io.sails4j.data.StopTokens;
 import io.sails4j.data.Tokenizer;
-import io.sails4j.lora.LoraAdapter;
-import io.sails4j.lora.WeightedAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelSession;
@@ -13,7 +11,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Function;
-import java.util.stream.IntStream;
 
 /** An arm with everything open that its answers need: a session of its model, adapters, tokenizer and chat template. */
 public final class OpenArm implements AutoCloseable {
@@ -22,8 +19,7 @@ public final class OpenArm implements AutoCloseable {
     private final String system;
     private final Tokenizer tokenizer;
     private final ChatTemplate template;
-    private final ModelSession session;
-    private final List<LoraAdapter> adapters = new ArrayList<>();
+    private final AdaptedSession adapted;
 
     /** @param number of the arm in the list of arms */
     OpenArm(CausalModel model, EvalArm arm, int number, AnswerOptions options) {
@@ -31,14 +27,11 @@ public final class OpenArm implements AutoCloseable {
         this.number = number;
         this.system = options.system();
         this.tokenizer = Tokenizer.load(arm.model());
-        this.session = ModelSession.open(model);
         try {
-            for (WeightedAdapter adapter : arm.adapters()) {
-                adapters.add(LoraAdapter.load(adapter.directory(), model.config(), model.engine()));
-            }
             this.template = new ChatTemplate(tokenizer, options.template());
+            this.adapted = new AdaptedSession(model, arm);
         } catch (RuntimeException | Error e) {
-            close();
+            tokenizer.close();
             throw e;
         }
     }
@@ -55,13 +48,12 @@ public final class OpenArm implements AutoCloseable {
 
     /** A session of the model, for the thread of the run. */
     public ModelSession session() {
-        return session;
+        return adapted.session();
     }
 
     /** The adapters on the model, with their weights. */
     public AdapterStack adapters() {
-        return new AdapterStack(IntStream.range(0, adapters.size())
-            .mapToObj(i -> arm.adapters().get(i).modules(adapters.get(i))).toList());
+        return adapted.stack();
     }
 
     /** The model's tokenizer. */
@@ -95,13 +87,12 @@ public final class OpenArm implements AutoCloseable {
 
     /** The tokens that end an answer. */
     Set<Integer> stops() {
-        return StopTokens.of(arm.model(), session.model().config(), template);
+        return StopTokens.of(arm.model(), session().model().config(), template);
     }
 
     @Override
     public void close() {
-        adapters.forEach(LoraAdapter::close);
-        session.close();
+        adapted.close();
         tokenizer.close();
     }
 }

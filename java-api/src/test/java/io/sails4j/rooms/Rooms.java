@@ -50,7 +50,7 @@ public final class Rooms {
             List.of("lora", "data", "watch", "steer"),
             List.of("train", "trace", "trainable"), List.of("align", "objective"), List.of("loop", "subspace"),
             List.of("adaptation", "persistence"),
-            List.of("run"), List.of("judge"), List.of("eval"), List.of("attack"));
+            List.of("run"), List.of("judge", "utility"), List.of("eval"), List.of("attack"));
     }
 
     /** Every class lies in a room, and knows those of lower floors alone. */
