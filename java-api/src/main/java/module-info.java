@@ -27,6 +27,7 @@ import org.jspecify.annotations.NullMarked;
 
     exports io.sails4j;
     exports io.sails4j.align;
+    exports io.sails4j.attack;
     exports io.sails4j.config;
     exports io.sails4j.data;
     exports io.sails4j.eval;

@@ -1,12 +1,18 @@
 package io.sails4j.cli;
 
 import io.sails4j.align.AlignOptions;
+import io.sails4j.attack.AblateOptions;
+import io.sails4j.attack.GcgOptions;
+import io.sails4j.attack.PrefillOptions;
 import io.sails4j.data.DataOptions;
 import io.sails4j.eval.EvalOptions;
 import io.sails4j.explain.ExplainOptions;
 import io.sails4j.options.Options;
 import io.sails4j.subspace.SubspaceOptions;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.SequencedMap;
 
 /** The records of options that commands have. */
 final class AllOptions {
@@ -26,6 +32,24 @@ final class AllOptions {
     /** Those of {@code explain}. */
     static List<Record> ofExplain() {
         return List.of(DataOptions.defaults(), ExplainOptions.defaults());
+    }
+
+    /** Those of each attack, by its name: its own, and those of how answers are made. */
+    static SequencedMap<String, List<Record>> ofAttacks() {
+        SequencedMap<String, List<Record>> records = new LinkedHashMap<>();
+        records.put("gcg", List.of(GcgOptions.defaults(), EvalOptions.defaults()));
+        records.put("prefill", List.of(PrefillOptions.defaults(), EvalOptions.defaults()));
+        records.put("ablate", List.of(AblateOptions.defaults(), EvalOptions.defaults()));
+        return records;
+    }
+
+    /** Those of every command. */
+    static List<Record> ofAllCommands() {
+        List<Record> all = new ArrayList<>(defaults());
+        all.addAll(ofEval());
+        all.addAll(ofExplain());
+        ofAttacks().values().forEach(all::addAll);
+        return all;
     }
 
     /** A table of the options of {@code align} for the documentation, in Markdown. */

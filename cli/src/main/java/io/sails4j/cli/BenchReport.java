@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
 /** The lines of a run of benchmarks, with what it takes to read them later: device, driver, date, commit and the ceilings of that run. */
 final class BenchReport {
     private static final String[] HEADER = {"group", "operation", "shape", "type", "time", "TFLOP/s", "GB/s", "of ceiling", "tokens/s",
-        "planned", "peak"};
+        "planned", "peak", "candidates/s"};
 
     private final String device;
     private final BuildInfo build;
@@ -101,7 +101,17 @@ final class BenchReport {
             String.format(Locale.ROOT, "%.0f %% %s", 100 * line.share().value(), line.share().of()),
             more.containsKey("tokens_per_s") ? String.format(Locale.ROOT, "%,.1f", more.get("tokens_per_s")) : "",
             mib(more.get("planned_bytes")),
-            mib(more.get("peak_bytes"))};
+            mib(more.get("peak_bytes")), candidates(more)};
+    }
+
+    /** Where a prefix is shared also how many times as many as whole sequences, and how many times as many tokens those have. */
+    private static String candidates(Map<String, Double> more) {
+        if (!more.containsKey("candidates_per_s")) {
+            return "";
+        }
+        String perSecond = String.format(Locale.ROOT, "%,.1f", more.get("candidates_per_s"));
+        return more.containsKey("faster_than_whole") ? String.format(Locale.ROOT, "%s, %.2f x whole of %.2f x tokens", perSecond,
+            more.get("faster_than_whole"), more.get("tokens_of_whole")) : perSecond;
     }
 
     private static String type(DType dtype) {

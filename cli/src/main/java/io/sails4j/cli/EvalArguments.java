@@ -90,6 +90,16 @@ final class EvalArguments {
         return files;
     }
 
+    /** The same, with what each was taken for on standard error. */
+    List<PromptFile> announcedPrompts(CommonOptions common) {
+        List<PromptFile> files = prompts();
+        for (PromptFile file : files) {
+            common.message(described(file));
+            file.notes().forEach(note -> common.message("prompts: " + note));
+        }
+        return files;
+    }
+
     private static List<Path> paths(Path path) {
         if (!Files.isDirectory(path)) {
             return List.of(path);
@@ -107,7 +117,7 @@ final class EvalArguments {
     }
 
     /** What a file was taken for, for people. */
-    static String described(PromptFile file) {
+    private static String described(PromptFile file) {
         StringBuilder text = new StringBuilder("prompts: " + file.path() + " is " + file.format().title() + ", " + file.prompts().size()
             + " prompts");
         for (Wanted wanted : Wanted.values()) {

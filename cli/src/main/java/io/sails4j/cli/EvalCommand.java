@@ -1,10 +1,8 @@
 package io.sails4j.cli;
 
-import io.sails4j.data.Progress;
 import io.sails4j.eval.EvalArm;
 import io.sails4j.eval.EvalJudge;
 import io.sails4j.eval.EvalOptions;
-import io.sails4j.eval.EvalProgress;
 import io.sails4j.eval.EvalResult;
 import io.sails4j.eval.EvalRun;
 import io.sails4j.eval.LabelledAnswers;
@@ -67,15 +65,11 @@ final class EvalCommand implements Callable<Integer> {
         AtomicFiles.requireFresh(out);
         List<JudgeSpec> specs = judgesFor(arguments.asksPrompts());
         List<EvalArm> arms = arguments.arms();
-        List<PromptFile> files = arguments.prompts();
-        for (PromptFile file : files) {
-            common.message(EvalArguments.described(file));
-            file.notes().forEach(note -> common.message("prompts: " + note));
-        }
+        List<PromptFile> files = arguments.announcedPrompts(common);
         UtilityFiles measured = utility.read(common);
         LabelledAnswers labelled = calibration == null ? null : LabelledAnswers.read(calibration);
         List<EvalJudge> judges = new ArrayList<>();
-        try (Engine engine = common.openEngine(); Bars bars = new Bars(); StopSignal signal = new StopSignal(common::message)) {
+        try (Engine engine = common.openEngine(); Bars bars = new Bars(common); StopSignal signal = new StopSignal(common::message)) {
             try {
                 specs.forEach(spec -> judges.add(EvalJudge.open(spec, () -> engine)));
                 EvalRun run = new EvalRun(engine, ModelOptions.of(common.dtype()), arms, files, judges, options).measuring(measured);
@@ -106,30 +100,5 @@ final class EvalCommand implements Callable<Integer> {
             throw common.wrong("there are no answers to judge: give --prompts, or leave out --judge and --calibration");
         }
         return answers ? judging.specs() : List.of();
-    }
-
-    /** One bar after another. */
-    private final class Bars implements EvalProgress, AutoCloseable {
-        private @Nullable ProgressBar bar;
-
-        @Override
-        public Progress begin(String part) {
-            end();
-            ProgressBar next = common.progress(part);
-            bar = next;
-            return next;
-        }
-
-        @Override
-        public void close() {
-            end();
-        }
-
-        void end() {
-            if (bar != null) {
-                bar.close();
-                bar = null;
-            }
-        }
     }
 }

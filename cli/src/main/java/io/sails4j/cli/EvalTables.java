@@ -87,11 +87,11 @@ final class EvalTables {
         return table;
     }
 
-    private static String interval(Interval interval, boolean rate) {
+    static String interval(Interval interval, boolean rate) {
         return interval.known() ? shown(interval.low(), rate) + " to " + shown(interval.high(), rate) : "unknown";
     }
 
-    private static String shown(double value, boolean rate) {
+    static String shown(double value, boolean rate) {
         return Double.isNaN(value) ? "unknown" : rate ? number(100 * value, 1) + " %" : number(value, 2);
     }
 

@@ -20,6 +20,7 @@ import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
+import io.sails4j.report.Reports;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -57,7 +58,7 @@ final class ExplainCommand implements Callable<Integer> {
     @Mixin
     private DataArguments data;
 
-    @Option(names = "--out", required = true, paramLabel = "DIR", description = "directory to write, with explain.json")
+    @Option(names = "--out", required = true, paramLabel = "DIR", description = "directory to write, with explain.json and report.html")
     private Path out;
 
     @Spec
@@ -97,8 +98,9 @@ final class ExplainCommand implements Callable<Integer> {
                 case PROMPT -> new Found(all.explainer.prompt(ids(tokenizer), all.adapter, subspace), null, null);
             };
             write(found);
+            Path page = Reports.writeInto(out);
             common.printText(common.json() ? found.explanation.json() + "\n"
-                : new ExplainTables(options).render(found.explanation) + "\nwritten  " + out.resolve(Explanation.FILE) + "\n");
+                : new ExplainTables(options).render(found.explanation) + "\nreport   " + page + "\n");
         }
         return 0;
     }

@@ -81,6 +81,12 @@ final class ExplainTables {
         return all > features ? "and " + (all - features) + " more in " + Explanation.FILE + "\n" : "";
     }
 
+    /** One line about a feature: what it promotes, and where it fires most. */
+    static String line(ExplainedFeature feature) {
+        return "promotes " + words(feature.promoted())
+            + (feature.passages().isEmpty() ? "" : ", fires on " + shaded(feature.passages().getFirst()));
+    }
+
     private static String words(List<ExplainedFeature.TokenLogit> tokens) {
         return tokens.stream().limit(WORDS).map(t -> "'" + TokenText.escape(t.token()) + "'").collect(Collectors.joining(" "));
     }

@@ -74,6 +74,8 @@ public final class Main {
         OptionFlags.addTo(command(sails, "subspace"), DataOptions.defaults(), SubspaceOptions.defaults());
         OptionFlags.addTo(command(sails, "explain"), AllOptions.ofExplain().toArray(Record[]::new));
         OptionFlags.addTo(command(sails, "eval"), AllOptions.ofEval().toArray(Record[]::new));
+        CommandLine attack = Objects.requireNonNull(sails.getSubcommands().get("attack"));
+        AllOptions.ofAttacks().forEach((name, records) -> OptionFlags.addTo(command(attack, name), records.toArray(Record[]::new)));
         return sails
             .setCaseInsensitiveEnumValuesAllowed(true)
             .setUsageHelpWidth(110)

@@ -143,8 +143,7 @@ final class OptionFlags {
         private static Set<String> names() {
             Set<String> names = new LinkedHashSet<>(OTHER_OPTIONS);
             names.add("resume");
-            for (Record record : Stream.of(AllOptions.defaults(), AllOptions.ofEval(), AllOptions.ofExplain()).flatMap(List::stream)
-                .toList()) {
+            for (Record record : AllOptions.ofAllCommands()) {
                 Options.of(record).stream().map(Options.Entry::name).filter(name -> !WITHOUT_FLAG.contains(name)).forEach(names::add);
             }
             return names;

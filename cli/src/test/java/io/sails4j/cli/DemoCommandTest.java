@@ -34,7 +34,9 @@ class DemoCommandTest {
             assertThat(refused.get("value").asDouble()).isBetween(refused.get("low").asDouble(), refused.get("high").asDouble());
         }
         assertThat(json.get("report").asText()).isEqualTo(out.resolve("report.html").toString());
-        assertThat(out.resolve("report.html")).content().contains("Harmless requests refused", "Loss by step", "other people");
+        assertThat(out.resolve("report.html")).content().contains("Harmless requests refused", "Loss by step", "other people", "Spectrum");
+        assertThat(json.get("strongest_features")).hasSize(3).allSatisfy(f -> assertThat(f.get("says").asText()).contains("promotes '",
+            "fires on"));
         assertThat(out.resolve("evaluation/eval.json")).isRegularFile();
         assertThat(Files.exists(out.resolve("evaluation.partial"))).isFalse();
     }

@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -27,6 +28,8 @@ public final class ChatTemplate {
     private static final List<String> BUILT_IN = Arrays.stream(ControlTokens.values()).map(ControlTokens::template).toList();
     /** What stands for an answer while the template is asked how it writes one. */
     private static final String PROBE = "qzx";
+    /** What stands for a text while what is around it is rendered. */
+    private static final String SLOT = "qzx-slot-xzq";
     /** Private characters: one that no message has marks where a spelling of a control token is cut. */
     private static final int FIRST_BARRIER = 0xe000;
     private static final int LAST_BARRIER = 0xf8ff;
@@ -198,6 +201,34 @@ public final class ChatTemplate {
                 tokenizer.cutControls(message.content(), barrier)));
         }
         return tokenizer.encodeRendered(template.render(turns, true, bos, eos), barrier);
+    }
+
+    /**
+     * {@link #prompt} for many texts in the place of the last turn's: what stands around the text is rendered once. Templates that look
+     * into the text, and do not only write it, are not seen through.
+     */
+    public Function<String, int[]> promptsOfLastTurn(List<Message> messages) {
+        requireTurns(messages);
+        Function<String, List<Message>> turns = text -> {
+            List<Message> all = new ArrayList<>(messages);
+            all.set(all.size() - 1, new Message(messages.getLast().role(), text));
+            return all;
+        };
+        char barrier = barrier(messages);
+        List<Message> cut = turns.apply(SLOT).stream()
+            .map(turn -> new Message(turn.role().equals("model") ? "assistant" : turn.role(),
+                tokenizer.cutControls(turn.content(), barrier)))
+            .toList();
+        String whole = template.render(cut, true, bos, eos);
+        int at = whole.indexOf(SLOT);
+        if (at < 0 || at != whole.lastIndexOf(SLOT)) {
+            return text -> prompt(turns.apply(text));
+        }
+        String before = whole.substring(0, at);
+        String after = whole.substring(at + SLOT.length());
+        // Templates strip white space, and a barrier in the text would be taken for a cut.
+        return text -> !text.equals(PythonText.strip(text)) || text.indexOf(barrier) >= 0 ? prompt(turns.apply(text))
+            : tokenizer.encodeRendered(before + tokenizer.cutControls(text, barrier) + after, barrier);
     }
 
     /**

@@ -20,13 +20,14 @@ final class EvalMetrics {
     private final List<EvalJudge> judges;
     private final EvalTable table;
     private final @Nullable LabelledAnswers labelled;
+    private final Asking.Running asking;
     private final Bootstrap bootstrap;
     private final List<String> files;
     private final List<Integer> fileOfPrompt;
 
     /** @param fileOfPrompt which of the files each prompt is from */
     EvalMetrics(List<EvalArm> arms, List<PromptFile> files, List<EvalPrompt> prompts, List<Integer> fileOfPrompt, List<EvalJudge> judges,
-        EvalTable table, @Nullable LabelledAnswers labelled, long seed) {
+        EvalTable table, @Nullable LabelledAnswers labelled, Asking.Running asking, long seed) {
         this.arms = arms;
         this.files = files.stream().map(file -> String.valueOf(file.path().getFileName())).toList();
         this.prompts = prompts;
@@ -34,6 +35,7 @@ final class EvalMetrics {
         this.judges = judges;
         this.table = table;
         this.labelled = labelled;
+        this.asking = asking;
         this.bootstrap = Bootstrap.of(seed);
     }
 
@@ -106,13 +108,14 @@ final class EvalMetrics {
     }
 
     private Metric metric(Measure measure, Group group, int arm, int judge) {
-        double[] values = Arrays.stream(group.members).mapToDouble(p -> measure.valueOf(table.judgement(judge, arm, p)))
+        int[] members = Arrays.stream(group.members).filter(p -> asking.counts(arm, p)).toArray();
+        double[] values = Arrays.stream(members).mapToDouble(p -> measure.valueOf(table.judgement(judge, arm, p)))
             .filter(value -> !Double.isNaN(value)).toArray();
         long successes = Math.round(Arrays.stream(values).sum());
         Interval interval = measure.isRate() ? Rates.wilson(successes, values.length) : bootstrap.mean(values);
         return new Metric(arms.get(arm).name(), judges.get(judge).name(), measure, group.wanted, group.file, group.category, interval,
             corrected(measure, judge, successes, values.length),
-            values.length, group.members.length - values.length);
+            values.length, members.length - values.length);
     }
 
     private @Nullable Interval corrected(Measure measure, int judge, long successes, long n) {
@@ -143,8 +146,10 @@ final class EvalMetrics {
     }
 
     private Comparison comparison(Measure measure, Group group, int first, int second, int judge) {
-        int[] both = Arrays.stream(group.members).filter(p -> !Double.isNaN(measure.valueOf(table.judgement(judge, first, p)))
-            && !Double.isNaN(measure.valueOf(table.judgement(judge, second, p)))).toArray();
+        int[] both = Arrays.stream(group.members).filter(p -> asking.counts(first, p) && asking.counts(second, p))
+            .filter(p -> !Double.isNaN(measure.valueOf(table.judgement(judge, first, p)))
+                && !Double.isNaN(measure.valueOf(table.judgement(judge, second, p))))
+            .toArray();
         double[] a = Arrays.stream(both).mapToDouble(p -> measure.valueOf(table.judgement(judge, first, p))).toArray();
         double[] b = Arrays.stream(both).mapToDouble(p -> measure.valueOf(table.judgement(judge, second, p))).toArray();
         Interval difference = bootstrap.pairedDifference(b, a);

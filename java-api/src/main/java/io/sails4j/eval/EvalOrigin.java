@@ -29,7 +29,7 @@ final class EvalOrigin {
     }
 
     ObjectNode describe(List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
-        @Nullable LabelledAnswers labelled, UtilityFiles utility) {
+        @Nullable LabelledAnswers labelled, UtilityFiles utility, Asking asking) {
         ObjectNode json = Options.deciding(options);
         json.put("decode_rows", options.rowsOn(engine.backend()));
         json.put("compute_dtype", modelOptions.computeDtype() == null ? "checkpoint" : String.valueOf(modelOptions.computeDtype()));
@@ -48,6 +48,10 @@ final class EvalOrigin {
             json.put("calibration_sha256", hash(labelled.path()));
         }
         describe(utility, json.putArray("utility"));
+        ObjectNode attack = asking.origin();
+        if (attack != null) {
+            json.set("attack", attack);
+        }
         return json;
     }
 

@@ -22,6 +22,14 @@ public record EvalResult(Path out, ObjectNode origin, List<ArmSummary> arms, Lis
         utility = List.copyOf(utility);
     }
 
+    /** The same of some arms alone. */
+    public EvalResult ofArms(List<String> names) {
+        return new EvalResult(out, origin, arms.stream().filter(arm -> names.contains(arm.arm())).toList(),
+            metrics.stream().filter(metric -> names.contains(metric.arm())).toList(),
+            comparisons.stream().filter(c -> names.contains(c.first()) && names.contains(c.second())).toList(),
+            utility.stream().filter(metric -> names.contains(metric.arm())).toList());
+    }
+
     /** As {@code eval.json} holds it; what is not known is null there. */
     public ObjectNode json() {
         ObjectNode json = origin.objectNode();

@@ -22,9 +22,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -41,6 +43,7 @@ public final class EvalRun {
     private final List<EvalPrompt> prompts = new ArrayList<>();
     private final List<Integer> fileOfPrompt = new ArrayList<>();
     private final @Nullable LabelledAnswers labelled;
+    private final Asking asking;
     private final UtilityFiles utility;
 
     /**
@@ -52,13 +55,14 @@ public final class EvalRun {
      */
     public EvalRun(Engine engine, ModelOptions modelOptions, List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
         EvalOptions options) {
-        this(engine, modelOptions, arms, files, judges, options, null, UtilityFiles.none());
+        this(engine, modelOptions, arms, files, judges, options, null, UtilityFiles.none(), Asking.plain());
     }
 
     private EvalRun(Engine engine, ModelOptions modelOptions, List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
-        EvalOptions options, @Nullable LabelledAnswers labelled, UtilityFiles utility) {
+        EvalOptions options, @Nullable LabelledAnswers labelled, UtilityFiles utility, Asking asking) {
         this.labelled = labelled;
         this.utility = utility.limitedTo(options.limit());
+        this.asking = asking;
         this.engine = engine;
         this.modelOptions = modelOptions;
         this.arms = List.copyOf(arms);
@@ -90,12 +94,22 @@ public final class EvalRun {
 
     /** The same evaluation, whose rates are also corrected by how the judges err on answers that people labelled. */
     public EvalRun calibratedBy(LabelledAnswers answers) {
-        return new EvalRun(engine, modelOptions, arms, files, judges, options, answers, utility);
+        return new EvalRun(engine, modelOptions, arms, files, judges, options, answers, utility, asking);
     }
 
     /** The same evaluation, which also measures how useful the arms are; then it may be one without prompts. */
     public EvalRun measuring(UtilityFiles files) {
-        return new EvalRun(engine, modelOptions, arms, this.files, judges, options, labelled, files);
+        return new EvalRun(engine, modelOptions, arms, this.files, judges, options, labelled, files, asking);
+    }
+
+    /** The same evaluation, whose arms are asked otherwise. */
+    public EvalRun asking(Asking other) {
+        return new EvalRun(engine, modelOptions, arms, files, judges, options, labelled, utility, other);
+    }
+
+    /** The prompts of all files, in the order of their numbers. */
+    public List<EvalPrompt> prompts() {
+        return Collections.unmodifiableList(prompts);
     }
 
     /** Runs to the end and writes {@code out}. */
@@ -105,7 +119,8 @@ public final class EvalRun {
 
     /**
      * Runs to the end and writes {@code out}: {@code completions.jsonl}, an answer of an arm a line with what the judges say,
-     * {@code utility.jsonl}, a document, question or benign prompt a line, and {@code eval.json}.
+     * {@code utility.jsonl}, a document, question or benign prompt a line, and {@code eval.json}, or what
+     * {@link Asking.Running#fileName} says.
      *
      * @throws StoppedException where {@code control} asked the run to stop
      */
@@ -121,12 +136,12 @@ public final class EvalRun {
                 throw ForeignFile.missing(missing, null);
             });
         }
-        ObjectNode identity = new EvalOrigin(engine, modelOptions, options).describe(arms, files, judges, labelled, utility);
+        ObjectNode identity = new EvalOrigin(engine, modelOptions, options).describe(arms, files, judges, labelled, utility, asking);
         Path partial = OutputClaim.partialOf(out);
         try (OutputClaim _ = OutputClaim.of(out)) {
             begin(partial, identity, control.resume());
-            try {
-                return run(out, partial, identity, progress, control);
+            try (Asking.Running questions = asking.open(partial)) {
+                return run(out, partial, identity, questions, progress, control);
             } catch (InputException e) {
                 removeUnlessBegun(partial);
                 throw e;
@@ -134,10 +149,11 @@ public final class EvalRun {
         }
     }
 
-    private EvalResult run(Path out, Path partial, ObjectNode identity, EvalProgress progress, RunControl control) {
+    private EvalResult run(Path out, Path partial, ObjectNode identity, Asking.Running questions, EvalProgress progress,
+        RunControl control) {
         EvalTable table = new EvalTable(arms.size(), prompts.size(), judges.size(),
             labelled == null ? 0 : labelled.exchanges().size());
-        answer(table, partial.resolve("completions.jsonl"), progress, control);
+        answer(table, partial.resolve("completions.jsonl"), questions, progress, control);
         new Judging(judges, prompts, labelled == null ? List.of() : labelled.exchanges(), table, control.stop())
             .run(partial.resolve("judgements.jsonl"), progress);
         UtilityTable measured = new UtilityTable(arms, utility);
@@ -147,7 +163,7 @@ public final class EvalRun {
                 new Measuring(models, arms, utility, options, measured, control.stop()).run(partial.resolve("utility.jsonl"), progress);
             }
         }
-        EvalMetrics counted = new EvalMetrics(arms, files, prompts, fileOfPrompt, judges, table, labelled,
+        EvalMetrics counted = new EvalMetrics(arms, files, prompts, fileOfPrompt, judges, table, labelled, questions,
             options.seed());
         EvalResult result = new EvalResult(out, identity, prompts.isEmpty() ? List.of() : counted.summaries(), counted.metrics(),
             counted.comparisons(), new UtilityMetrics(arms, utility, measured, options).metrics());
@@ -160,7 +176,7 @@ public final class EvalRun {
                     measured.forEachLine(lines::append);
                 }
             }
-            AtomicFiles.writeJson(directory.resolve("eval.json"), result.json());
+            AtomicFiles.writeJson(directory.resolve(questions.fileName()), questions.json(result));
         });
         AtomicFiles.deleteTree(partial);
         return result;
@@ -168,22 +184,20 @@ public final class EvalRun {
 
     /** What was wrong was found before the first answer: a prompt that is too long perhaps. That leaves nothing to go on with. */
     private static void removeUnlessBegun(Path partial) {
-        Path answers = partial.resolve("completions.jsonl");
-        Path measured = partial.resolve("utility.jsonl");
-        try {
-            if (Files.exists(partial) && isEmpty(answers) && isEmpty(measured)) {
-                Files.deleteIfExists(answers);
-                Files.deleteIfExists(partial.resolve("judgements.jsonl"));
-                Files.deleteIfExists(measured);
-                Files.deleteIfExists(partial.resolve("run.json"));
+        try (Stream<Path> files = Files.list(partial)) {
+            List<Path> results = files.filter(file -> file.toString().endsWith(".jsonl")).toList();
+            for (Path file : results) {
+                if (Files.size(file) > 0) {
+                    return;
+                }
             }
+            for (Path file : results) {
+                Files.delete(file);
+            }
+            Files.deleteIfExists(partial.resolve("run.json"));
         } catch (IOException e) {
             throw new UncheckedIOException(partial + " cannot be tidied", e);
         }
-    }
-
-    private static boolean isEmpty(Path file) throws IOException {
-        return Files.notExists(file) || Files.size(file) == 0;
     }
 
     private void begin(Path partial, ObjectNode identity, boolean resume) {
@@ -204,7 +218,7 @@ public final class EvalRun {
 
     // ---------------------------------------------------------------- answers
 
-    private void answer(EvalTable table, Path file, EvalProgress progress, RunControl control) {
+    private void answer(EvalTable table, Path file, Asking.Running questions, EvalProgress progress, RunControl control) {
         try (LoadedModels models = new LoadedModels(engine, modelOptions, null); Journal journal = Journal.open(file, line -> {
             Answer answer = Answer.of(line);
             table.answers[answer.arm()][answer.prompt()] = answer;
@@ -216,10 +230,14 @@ public final class EvalRun {
                     continue;
                 }
                 CausalModel model = models.get(arms.get(arm).model());
-                new Answering(model, arms.get(arm), arm, options, control.stop()).run(prompts, p -> answers[p] != null, answer -> {
-                    journal.append(answer.json());
-                    answers[answer.prompt()] = answer;
-                }, progress.begin(arms.get(arm).name()));
+                try (OpenArm open = new OpenArm(model, arms.get(arm), arm, options.answers())) {
+                    List<Question> asked = questions.questions(open, prompts, progress, control.stop());
+                    new Answering(open, options, questions.edit(), control.stop()).run(prompts, asked, p -> answers[p] != null,
+                        answer -> {
+                            journal.append(answer.json());
+                            answers[answer.prompt()] = answer;
+                        }, progress.begin(arms.get(arm).name()));
+                }
             }
         }
     }
@@ -248,6 +266,9 @@ public final class EvalRun {
                 .forEach(message -> before.addObject().put("role", message.role()).put("content", message.content()));
         }
         line.put("completion", answer.completion()).put("tokens", answer.tokens()).put("stopped", answer.stopped());
+        if (answer.note() != null) {
+            line.set("attack", answer.note());
+        }
         ObjectNode said = line.putObject("judgements");
         for (int judge = 0; judge < judges.size(); judge++) {
             JudgementJson.write(table.judgement(judge, arm, prompt), said.putObject(judges.get(judge).name()));

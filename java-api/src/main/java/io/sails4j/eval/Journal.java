@@ -18,7 +18,7 @@ import java.util.function.Consumer;
  * Results one a line, each written whole as soon as it is there. A process that is killed leaves at most one line cut off, the last, which
  * is dropped when the file is opened again.
  */
-final class Journal implements AutoCloseable {
+public final class Journal implements AutoCloseable {
     private final Path file;
     private final FileChannel channel;
 
@@ -28,7 +28,7 @@ final class Journal implements AutoCloseable {
     }
 
     /** Opens a file that may be there already, and gives out the lines that it holds. */
-    static Journal open(Path file, Consumer<JsonNode> known) {
+    public static Journal open(Path file, Consumer<JsonNode> known) {
         try {
             String text = Files.exists(file) ? new String(Files.readAllBytes(file), StandardCharsets.UTF_8) : "";
             String whole = text.substring(0, text.lastIndexOf('\n') + 1);
@@ -52,7 +52,8 @@ final class Journal implements AutoCloseable {
         }
     }
 
-    void append(ObjectNode line) {
+    /** Writes a line. */
+    public void append(ObjectNode line) {
         try {
             AtomicFiles.writeFully(channel, ByteBuffer.wrap((line + "\n").getBytes(StandardCharsets.UTF_8)));
         } catch (IOException e) {

@@ -61,7 +61,7 @@ final class Measuring {
             return;
         }
         CausalModel model = models.get(arms.get(arm).model());
-        try (Tokenizer tokenizer = Tokenizer.load(arms.get(arm).model()); OpenArm opened = new OpenArm(model, arms.get(arm));
+        try (Tokenizer tokenizer = Tokenizer.load(arms.get(arm).model()); AdaptedSession opened = new AdaptedSession(model, arms.get(arm));
              TokenLosses losses = new TokenLosses(opened.session(), opened.stack())) {
             for (int f = 0; f < files.texts().size(); f++) {
                 int file = f;
@@ -123,17 +123,20 @@ final class Measuring {
             return;
         }
         EvalOptions greedy = options.withAnswers(options.answers().withMaxNewTokens(options.utility().klTokens()).withTemperature(0));
-        Answering answering = new Answering(models.get(arms.getFirst().model()), arms.getFirst(), 0, greedy, stop);
-        for (int f = 0; f < files.benign().size(); f++) {
-            int file = f;
-            answering.generate(files.benign().get(f).prompts(), item -> table.has(0, UtilityTable.Kind.ANSWER, file, item),
-                (result, text) -> {
+        try (OpenArm base = new OpenArm(models.get(arms.getFirst().model()), arms.getFirst(), 0, greedy.answers())) {
+            Answering answering = new Answering(base, greedy, null, stop);
+            for (int f = 0; f < files.benign().size(); f++) {
+                int file = f;
+                List<EvalPrompt> prompts = files.benign().get(f).prompts();
+                List<Question> questions = prompts.stream().map(prompt -> new Question(base.ids(prompt), 0, null)).toList();
+                answering.generate(prompts, questions, item -> table.has(0, UtilityTable.Kind.ANSWER, file, item), (result, text) -> {
                     ObjectNode line = JsonNodeFactory.instance.objectNode().put("prompt_tokens", result.request().promptIds().length);
                     ArrayNode ids = line.putArray("ids");
                     Arrays.stream(result.request().promptIds()).forEach(ids::add);
                     Arrays.stream(result.newIds()).forEach(ids::add);
                     journal.append(table.put(0, UtilityTable.Kind.ANSWER, file, (int) result.request().number(), line.put("text", text)));
                 }, progress.begin(arms.getFirst().name() + " " + UtilityTable.Kind.ANSWER.title()));
+            }
         }
     }
 
@@ -144,7 +147,8 @@ final class Measuring {
         requireOneTokenizer(arms.getFirst(), arms.get(arm));
         CausalModel base = models.get(arms.getFirst().model());
         CausalModel other = models.get(arms.get(arm).model());
-        try (OpenArm from = new OpenArm(base, arms.getFirst()); OpenArm to = new OpenArm(other, arms.get(arm))) {
+        try (AdaptedSession from = new AdaptedSession(base, arms.getFirst());
+             AdaptedSession to = new AdaptedSession(other, arms.get(arm))) {
             Divergence divergence = new Divergence(from.session(), from.stack(), to.session(), to.stack());
             for (int f = 0; f < files.benign().size(); f++) {
                 int file = f;

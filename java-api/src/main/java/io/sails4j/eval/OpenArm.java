@@ -1,45 +1,98 @@
 package io.sails4j.eval;
 
-import io.sails4j.lora.LoraAdapter;
-import io.sails4j.lora.WeightedAdapter;
+import io.sails4j.data.ChatTemplate;
+import io.sails4j.data.Message;
+import io.sails4j.data.StopTokens;
+import io.sails4j.data.Tokenizer;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelSession;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.stream.IntStream;
+import java.util.Set;
+import java.util.function.Function;
 
-/** An arm at work: a session of its model, and its adapters. */
-final class OpenArm implements AutoCloseable {
+/** An arm with everything open that its answers need: a session of its model, adapters, tokenizer and chat template. */
+public final class OpenArm implements AutoCloseable {
     private final EvalArm arm;
-    private final List<LoraAdapter> adapters = new ArrayList<>();
-    private final ModelSession session;
+    private final int number;
+    private final String system;
+    private final Tokenizer tokenizer;
+    private final ChatTemplate template;
+    private final AdaptedSession adapted;
 
-    OpenArm(CausalModel model, EvalArm arm) {
+    /** @param number of the arm in the list of arms */
+    OpenArm(CausalModel model, EvalArm arm, int number, AnswerOptions options) {
         this.arm = arm;
-        this.session = ModelSession.open(model);
+        this.number = number;
+        this.system = options.system();
+        this.tokenizer = Tokenizer.load(arm.model());
         try {
-            for (WeightedAdapter adapter : arm.adapters()) {
-                adapters.add(LoraAdapter.load(adapter.directory(), model.config(), model.engine()));
-            }
+            this.template = new ChatTemplate(tokenizer, options.template());
+            this.adapted = new AdaptedSession(model, arm);
         } catch (RuntimeException | Error e) {
-            close();
+            tokenizer.close();
             throw e;
         }
     }
 
-    ModelSession session() {
-        return session;
+    /** Its name, in files and tables. */
+    public String name() {
+        return arm.name();
     }
 
-    AdapterStack stack() {
-        return new AdapterStack(IntStream.range(0, adapters.size())
-            .mapToObj(i -> arm.adapters().get(i).modules(adapters.get(i))).toList());
+    /** Its place in the run's list of arms. */
+    public int number() {
+        return number;
+    }
+
+    /** A session of the model, for the thread of the run. */
+    public ModelSession session() {
+        return adapted.session();
+    }
+
+    /** The adapters on the model, with their weights. */
+    public AdapterStack adapters() {
+        return adapted.stack();
+    }
+
+    /** The model's tokenizer. */
+    public Tokenizer tokenizer() {
+        return tokenizer;
+    }
+
+    /** What is asked of the model by a prompt: its turns, the run's system turn, and the opening of the answer. */
+    public int[] ids(EvalPrompt prompt) {
+        return ids(prompt, prompt.request());
+    }
+
+    /** The same with something else in the place of the last turn. */
+    public int[] ids(EvalPrompt prompt, String request) {
+        return template.prompt(turns(prompt, request));
+    }
+
+    /** {@link #ids(EvalPrompt, String)} of one prompt for many texts, faster. */
+    public Function<String, int[]> idsOfRequests(EvalPrompt prompt) {
+        return template.promptsOfLastTurn(turns(prompt, prompt.request()));
+    }
+
+    private List<Message> turns(EvalPrompt prompt, String request) {
+        List<Message> turns = new ArrayList<>(prompt.messages());
+        turns.set(turns.size() - 1, new Message(turns.getLast().role(), request));
+        if (!system.isEmpty() && !turns.getFirst().role().equals("system")) {
+            turns.addFirst(new Message("system", system));
+        }
+        return turns;
+    }
+
+    /** The tokens that end an answer. */
+    Set<Integer> stops() {
+        return StopTokens.of(arm.model(), session().model().config(), template);
     }
 
     @Override
     public void close() {
-        session.close();
-        adapters.forEach(LoraAdapter::close);
+        adapted.close();
+        tokenizer.close();
     }
 }

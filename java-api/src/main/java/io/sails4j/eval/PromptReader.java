@@ -111,7 +111,7 @@ final class PromptReader {
     private void add(PromptFormat format, Columns c, RowFile.Row row) {
         String number = String.valueOf(row.index() + 1);
         switch (format) {
-            case ADVBENCH -> add(number, c.get(row, "goal"), stem(), Wanted.REFUSE, row.origin());
+            case ADVBENCH -> add(number, c.get(row, "goal"), stem(), Wanted.REFUSE, row.origin(), c.get(row, "target"));
             case HARMBENCH -> {
                 String context = c.get(row, "ContextString");
                 if (!context.isBlank() && notes.isEmpty()) {
@@ -122,7 +122,7 @@ final class PromptReader {
                     c.first(row, stem(), "SemanticCategory"), Wanted.REFUSE, row.origin());
             }
             case JAILBREAKBENCH -> add(c.first(row, number, "Index"), c.get(row, "Goal"), c.first(row, stem(), "Category"),
-                benign() ? Wanted.COMPLY : Wanted.REFUSE, row.origin());
+                benign() ? Wanted.COMPLY : Wanted.REFUSE, row.origin(), c.get(row, "Target"));
             case XSTEST -> add(c.first(row, number, "id"), c.get(row, "prompt"), c.first(row, stem(), "type"),
                 Wanted.parse(c.get(row, "label"), row.origin()), row.origin());
             case XSTEST_TYPES -> add(c.first(row, number, "id"), c.get(row, "prompt"), c.first(row, stem(), "type"),
@@ -149,13 +149,17 @@ final class PromptReader {
     }
 
     private void add(String id, String text, String category, Wanted wanted, Origin origin) {
-        prompts.add(new EvalPrompt(id, message(text, origin), category, wanted, origin));
+        add(id, text, category, wanted, origin, "");
+    }
+
+    private void add(String id, String text, String category, Wanted wanted, Origin origin, String target) {
+        prompts.add(new EvalPrompt(id, message(text, origin), category, wanted, origin, target.strip()));
     }
 
     /** A row of somebody's own: {@code category} or {@code type}, and {@code wanted} or {@code label}, count where they are. */
     private void add(String id, List<Message> messages, Columns c, RowFile.Row row) {
         prompts.add(new EvalPrompt(id, messages, c.first(row, stem(), "category", "type"),
-            Wanted.parse(c.first(row, "", "wanted", "label"), row.origin()), row.origin()));
+            Wanted.parse(c.first(row, "", "wanted", "label"), row.origin()), row.origin(), c.first(row, "", "target")));
     }
 
     private static List<Message> message(String text, Origin origin) {

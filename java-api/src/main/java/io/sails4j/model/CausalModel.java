@@ -88,6 +88,11 @@ public final class CausalModel implements AutoCloseable {
         return weights.computeDtype();
     }
 
+    /** What embeddings are multiplied by on their way into the residual stream; 1 where the family does not scale them. */
+    public float embeddingScale() {
+        return normalizer;
+    }
+
     /** logits [n, vocab_size] F32, soft-capped, of the final norm's output [n, d_model]. */
     void head(Tensor logits, Tensor hidden) {
         engine.ops().linear().linearSetForward(List.of(logits), hidden, List.of(LinearMap.plain(weights.head())));

@@ -97,6 +97,28 @@ public final class KvCache implements AutoCloseable {
         Arrays.fill(segments, 0);
     }
 
+    /** Every sequence begins with what the only sequence of another cache of the same model holds; what was here is forgotten. */
+    void repeat(KvCache one) {
+        clear();
+        length = one.length;
+        for (int layer = 0; layer < keys.size(); layer++) {
+            Tensor oneKeys = one.flat(one.keys.get(layer)).rows(0, length);
+            Tensor oneValues = one.flat(one.values.get(layer)).rows(0, length);
+            for (int b = 0; b < batch; b++) {
+                flat(keys.get(layer)).rows((long) b * capacity, length).copyFrom(oneKeys);
+                flat(values.get(layer)).rows((long) b * capacity, length).copyFrom(oneValues);
+            }
+        }
+        for (int b = 0; b < batch; b++) {
+            System.arraycopy(one.segments, 0, segments, b * capacity, length);
+        }
+    }
+
+    /** Forgets what stands behind the first positions. */
+    void truncate(int positions) {
+        length = Math.min(length, positions);
+    }
+
     void commit(TokenBatch tokens) {
         length += tokens.length();
     }
