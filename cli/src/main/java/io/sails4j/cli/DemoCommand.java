@@ -118,10 +118,12 @@ final class DemoCommand implements Callable<Integer> {
                     result = new AlignRun(model, world.model(), options(common.seed()), subspace, RunOrigin.unknown()).run(pairs,
                         root.resolve("adapter"), bar);
                 }
-                common.message("4/4  evaluating both on harmful and harmless requests in words that no pair has, explaining, asking: " + QUESTION);
+                common.message(
+                    "4/4  evaluating both on harmful and harmless requests in words that no pair has, explaining, asking: " + QUESTION);
                 EvalResult evaluation = evaluate(engine, world, result.out(), root.resolve("evaluation"));
                 List<ExplainedFeature> strongest = explain(new Explainer(model, world.model(), tokenizer,
-                    new TreeMap<>(Map.of(size.saeLayer(), sae)), ExplainOptions.defaults()), new Corpus(Source.of(world.data()), pairs), root);
+                    new TreeMap<>(Map.of(size.saeLayer(), sae)), ExplainOptions.defaults()), new Corpus(Source.of(world.data()), pairs),
+                    root);
                 Path page = ReportWriter.write(root, Reports.read(List.of(evaluation.out(), result.out(), root.resolve(EXPLANATION))));
                 print(model, tokenizer, engine, subspace, result, evaluation, strongest, root, page, start);
             }
