@@ -3,14 +3,18 @@ package io.sails4j.cli;
 import io.sails4j.InputException;
 import io.sails4j.NativeException;
 import io.sails4j.data.DataOptions;
+import io.sails4j.options.Options;
 import io.sails4j.subspace.SubspaceOptions;
 import io.sails4j.train.TrainingException;
+import io.sails4j.utility.UtilityOptions;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.file.FileSystemException;
 import java.nio.file.InvalidPathException;
 import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -75,7 +79,10 @@ public final class Main {
         OptionFlags.addTo(command(sails, "explain"), AllOptions.ofExplain().toArray(Record[]::new));
         OptionFlags.addTo(command(sails, "eval"), AllOptions.ofEval().toArray(Record[]::new));
         CommandLine attack = Objects.requireNonNull(sails.getSubcommands().get("attack"));
-        AllOptions.ofAttacks().forEach((name, records) -> OptionFlags.addTo(command(attack, name), records.toArray(Record[]::new)));
+        // An attack measures refusals; how useful a model is does not change with it.
+        Set<String> ofUtility = Options.of(UtilityOptions.defaults()).stream().map(Options.Entry::name).collect(Collectors.toSet());
+        AllOptions.ofAttacks().forEach((name, records) -> OptionFlags.addTo(command(attack, name), ofUtility,
+            records.toArray(Record[]::new)));
         return sails
             .setCaseInsensitiveEnumValuesAllowed(true)
             .setUsageHelpWidth(110)

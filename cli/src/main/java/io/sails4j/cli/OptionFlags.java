@@ -43,10 +43,15 @@ final class OptionFlags {
 
     /** Adds the options of some records to a command, in groups by their headings. */
     static void addTo(CommandSpec command, Record... defaults) {
+        addTo(command, Set.of(), defaults);
+    }
+
+    /** The same but for the options of some names, which keep their defaults. */
+    static void addTo(CommandSpec command, Set<String> without, Record... defaults) {
         Map<String, ArgGroupSpec.Builder> groups = new LinkedHashMap<>();
         for (Record record : defaults) {
             for (Options.Entry entry : Options.of(record)) {
-                if (!WITHOUT_FLAG.contains(entry.name())) {
+                if (!WITHOUT_FLAG.contains(entry.name()) && !without.contains(entry.name())) {
                     groups.computeIfAbsent(entry.group(),
                         heading -> ArgGroupSpec.builder().heading("%n" + heading + ":%n").validate(false).exclusive(false)
                             .multiplicity("0..1"))
