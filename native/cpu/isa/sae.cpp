@@ -118,6 +118,14 @@ void encode_backward(float *dx, const float *dvalues, const int32_t *indices, co
     encode_backward_run(dx, dvalues, indices, counts, static_cast<const bf16 *>(w_enc), scale, n_tokens, d_in, d_sae, capacity, threads);
 }
 
+// Rows of active features lie anywhere: what the hardware cannot foresee is asked for so many rows ahead.
+constexpr int64_t kAhead = 6;
+
+template <int kElements, typename T>
+inline void prefetch(const T *from) {
+  for (int i = 0; i < kElements; i += 64 / static_cast<int>(sizeof(T))) __builtin_prefetch(from + i);
+}
+
 template <typename T>
 void decode_run(float *recon, const int32_t *indices, const float *values, const int32_t *counts, const T *w_dec, const float *bias,
                 const float *scale, int64_t n_tokens, int64_t d_in, int64_t capacity, int threads) {
@@ -132,6 +140,7 @@ void decode_run(float *recon, const int32_t *indices, const float *values, const
       vf sum[kVectors];
       for (int u = 0; u < kVectors; u++) sum[u] = bias == nullptr ? (vf){} : load(bias + j + u * kWidth);
       for (int64_t a = 0; a < n; a++) {
+        if (a + kAhead < n) prefetch<kVectors * kWidth>(w_dec + ids[a + kAhead] * d_in + j);
         const float factor = scale == nullptr ? v[a] : v[a] * scale[ids[a]];
         const T *row = w_dec + ids[a] * d_in + j;
         for (int u = 0; u < kVectors; u++) sum[u] += load(row + u * kWidth) * factor;
@@ -170,10 +179,12 @@ void decode_backward_run(float *dvalues, const float *drecon, const int32_t *ind
     for (int64_t a = 0; a < n; a++) {
       const int32_t id = indices[t * capacity + a];
       const T *row = w_dec + id * d_in;
+      const T *next = a + 1 < n ? w_dec + indices[t * capacity + a + 1] * d_in : row;
       const float *g = drecon + t * d_in;
       vf sum_0 = {}, sum_1 = {};
       int64_t j = 0;
       for (; j + 2 * kWidth <= d_in; j += 2 * kWidth) {
+        prefetch<2 * kWidth>(next + j);
         sum_0 += load(row + j) * load(g + j);
         sum_1 += load(row + j + kWidth) * load(g + j + kWidth);
       }
