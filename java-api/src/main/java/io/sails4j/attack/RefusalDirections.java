@@ -10,6 +10,8 @@ import io.sails4j.model.ModelSession;
 import io.sails4j.model.Site;
 import io.sails4j.model.StreamEdit;
 import io.sails4j.model.TokenBatch;
+import io.sails4j.stats.LogSumExp;
+import io.sails4j.utility.Divergence;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
@@ -33,8 +35,8 @@ final class RefusalDirections {
 
     private final OpenArm arm;
     private final CausalModel model;
-    private final List<EvalPrompt> harmful;
-    private final List<EvalPrompt> harmless;
+    private final List<int[]> harmful;
+    private final List<int[]> harmless;
     private final Set<Integer> refusals;
     private final Consumer<String> stopPoint;
 
@@ -42,8 +44,8 @@ final class RefusalDirections {
     RefusalDirections(OpenArm arm, List<EvalPrompt> harmful, List<EvalPrompt> harmless, AblateOptions options, Consumer<String> stopPoint) {
         this.arm = arm;
         this.model = arm.session().model();
-        this.harmful = harmful;
-        this.harmless = harmless;
+        this.harmful = harmful.stream().map(arm::ids).toList();
+        this.harmless = harmless.stream().map(arm::ids).toList();
         this.stopPoint = stopPoint;
         this.refusals = options.starts().stream().map(text -> arm.tokenizer().encodeText(text)[0]).collect(Collectors.toSet());
         if (options.layer() >= model.config().nLayers()) {
@@ -58,16 +60,16 @@ final class RefusalDirections {
 
     Found find(int layer) {
         float[][] directions = directions();
-        List<double[]> plainHarmless = logProbabilities(part(harmless, true), null);
-        double before = logOdds(logProbabilities(part(harmful, true), null));
+        double before = logOdds(logits(part(harmful, true), null));
         if (layer != AblateOptions.CHOSEN) {
             return new Found(new Direction(arm.name(), layer, before, List.of()), required(directions[layer], layer));
         }
+        List<float[]> plainHarmless = logits(part(harmless, true), null);
         List<Direction.Candidate> candidates = new ArrayList<>();
         for (int l = 0; l < Math.max(1, Math.floor(LOWER_PART * directions.length)); l++) {
             try (DirectionEdit edit = new DirectionEdit(model.engine(), required(directions[l], l))) {
-                candidates.add(new Direction.Candidate(l, logOdds(logProbabilities(part(harmful, true), edit)),
-                    kl(plainHarmless, logProbabilities(part(harmless, true), edit))));
+                candidates.add(new Direction.Candidate(l, logOdds(logits(part(harmful, true), edit)),
+                    kl(plainHarmless, logits(part(harmless, true), edit))));
             }
         }
         int best = candidates.stream().filter(candidate -> candidate.kl() <= MOST_KL)
@@ -84,7 +86,7 @@ final class RefusalDirections {
         return direction;
     }
 
-    private static List<EvalPrompt> part(List<EvalPrompt> prompts, boolean heldOut) {
+    private static List<int[]> part(List<int[]> prompts, boolean heldOut) {
         return IntStream.range(0, prompts.size()).filter(i -> i % HELD_OUT == HELD_OUT - 1 == heldOut).mapToObj(prompts::get).toList();
     }
 
@@ -108,10 +110,9 @@ final class RefusalDirections {
     }
 
     /** Of resid_post [n_layers, d_model] at the last token. */
-    private double[][] means(List<EvalPrompt> prompts) {
+    private double[][] means(List<int[]> prompts) {
         double[][] means = new double[model.config().nLayers()][Math.toIntExact(model.config().dModel())];
-        for (EvalPrompt prompt : prompts) {
-            int[] ids = arm.ids(prompt);
+        for (int[] ids : prompts) {
             stopPoint.accept("measuring directions");
             ForwardOptions options = new ForwardOptions(false, -1, (site, layer, value) -> {
                 if (site == Site.LAYER) {
@@ -126,46 +127,32 @@ final class RefusalDirections {
         return means;
     }
 
-    private List<double[]> logProbabilities(List<EvalPrompt> prompts, @Nullable StreamEdit edit) {
-        return prompts.stream().map(prompt -> logProbabilities(arm.ids(prompt), edit)).toList();
+    private List<float[]> logits(List<int[]> prompts, @Nullable StreamEdit edit) {
+        return prompts.stream().map(ids -> logits(ids, edit)).toList();
     }
 
     /** Of the first token of the answer. */
-    private double[] logProbabilities(int[] ids, @Nullable StreamEdit edit) {
+    private float[] logits(int[] ids, @Nullable StreamEdit edit) {
         stopPoint.accept("choosing a layer");
         ModelSession session = arm.session();
         try (ForwardPass pass = session.forward(TokenBatch.of(ids), arm.adapters(), ForwardOptions.inference().withEdit(edit))) {
-            return logSoftmax(session.logits(pass, new int[] {ids.length - 1}).toFloatArray());
+            return session.logits(pass, new int[] {ids.length - 1}).toFloatArray();
         }
-    }
-
-    private static double[] logSoftmax(float[] logits) {
-        double most = Double.NEGATIVE_INFINITY;
-        for (float logit : logits) {
-            most = Math.max(most, logit);
-        }
-        double total = 0;
-        for (float logit : logits) {
-            total += Math.exp(logit - most);
-        }
-        double[] values = new double[logits.length];
-        for (int i = 0; i < values.length; i++) {
-            values[i] = logits[i] - most - Math.log(total);
-        }
-        return values;
     }
 
     /** The mean of log(p / (1 - p)), p what the first tokens of refusals have together. */
-    private double logOdds(List<double[]> distributions) {
-        return distributions.stream().mapToDouble(logs -> {
-            double refused = refusals.stream().mapToDouble(id -> Math.exp(logs[id])).sum();
-            double rest = IntStream.range(0, logs.length).filter(id -> !refusals.contains(id)).mapToDouble(id -> Math.exp(logs[id])).sum();
+    private double logOdds(List<float[]> distributions) {
+        return distributions.stream().mapToDouble(logits -> {
+            double logSumExp = LogSumExp.of(logits);
+            double refused = refusals.stream().mapToDouble(id -> Math.exp(logits[id] - logSumExp)).sum();
+            double rest = IntStream.range(0, logits.length).filter(id -> !refusals.contains(id))
+                .mapToDouble(id -> Math.exp(logits[id] - logSumExp)).sum();
             return Math.log(refused) - Math.log(rest);
         }).average().orElseThrow();
     }
 
-    private static double kl(List<double[]> from, List<double[]> to) {
-        return IntStream.range(0, from.size()).mapToDouble(i -> IntStream.range(0, from.get(i).length)
-            .mapToDouble(id -> Math.exp(from.get(i)[id]) * (from.get(i)[id] - to.get(i)[id])).sum()).average().orElseThrow();
+    private static double kl(List<float[]> from, List<float[]> to) {
+        return IntStream.range(0, from.size()).mapToDouble(i -> Divergence.between(from.get(i), to.get(i), 0, from.get(i).length))
+            .average().orElseThrow();
     }
 }

@@ -12,6 +12,7 @@ import io.sails4j.model.ModelOptions;
 import io.sails4j.model.ModelSession;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
+import io.sails4j.stats.LogSumExp;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -162,24 +163,15 @@ public final class ModelJudge implements Judge {
      * What comes after a position.
      *
      * @param logits [vocab_size]
-     * @param max of the logits
-     * @param logSum log of the sum of exp(logit - max)
+     * @param logSumExp of the logits
      */
-    private record NextToken(float[] logits, double max, double logSum) {
+    private record NextToken(float[] logits, double logSumExp) {
         static NextToken of(float[] logits) {
-            double max = Double.NEGATIVE_INFINITY;
-            for (float logit : logits) {
-                max = Math.max(max, logit);
-            }
-            double sum = 0;
-            for (float logit : logits) {
-                sum += Math.exp(logit - max);
-            }
-            return new NextToken(logits, max, Math.log(sum));
+            return new NextToken(logits, LogSumExp.of(logits));
         }
 
         double logProbability(int id) {
-            return logits[id] - max - logSum;
+            return logits[id] - logSumExp;
         }
     }
 

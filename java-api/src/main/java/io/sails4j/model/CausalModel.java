@@ -101,6 +101,14 @@ public final class CausalModel implements AutoCloseable {
         }
     }
 
+    /**
+     * losses [n] F32 of the final norm's output hidden [n, d_model]: -log softmax(logits)[target] in nats, 0 where the target, of targets
+     * [n] I32, is {@link Labels#IGNORE_INDEX}. The logits never stand in memory whole.
+     */
+    public void tokenLosses(Tensor losses, Tensor hidden, Tensor targets) {
+        engine.ops().head().headLoss(losses, null, null, hidden, weights.head(), targets, null, (float) config.finalLogitSoftcap());
+    }
+
     /** residual [n, d_model] F32 of ids [n] I32. */
     void embed(Tensor residual, Tensor ids) {
         engine.ops().block().embeddingForward(residual, ids, weights.embedTokens(), normalizer);

@@ -107,8 +107,7 @@ public final class PrefixLosses implements AutoCloseable {
         Tensor hidden = memory.allocate(pass.finalNorm().dtype(), at.length, model.config().dModel());
         model.engine().ops().elementwise().gatherRows(hidden, pass.finalNorm(), memory.of(at, at.length));
         Tensor losses = memory.allocate(DType.F32, at.length);
-        model.engine().ops().head().headLoss(losses, null, null, hidden, model.weights().head(), memory.of(targets, at.length), null,
-            (float) model.config().finalLogitSoftcap());
+        model.tokenLosses(losses, hidden, memory.of(targets, at.length));
         return losses.toFloatArray();
     }
 

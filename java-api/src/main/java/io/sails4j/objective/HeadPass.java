@@ -33,7 +33,7 @@ final class HeadPass {
 
     /** -log p of each counted target, 0 elsewhere; on the device. */
     Tensor forward() {
-        model.engine().ops().head().headLoss(tokenLoss, null, null, pass.finalNorm(), model.weights().head(), targets, null, softcap());
+        model.tokenLosses(tokenLoss, pass.finalNorm(), targets);
         return tokenLoss;
     }
 
@@ -49,12 +49,8 @@ final class HeadPass {
     void backward(Trainable trainable, Tensor weights) {
         Tensor dHidden = context.memory().allocate(DType.F32, targets.numel(), model.config().dModel());
         model.engine().ops().head().headLoss(tokenLoss, dHidden, trainable.dHead(), pass.finalNorm(), model.weights().head(), targets,
-            weights, softcap());
+            weights, (float) model.config().finalLogitSoftcap());
         context.session().backward(pass, dHidden, trainable.targets());
-    }
-
-    private float softcap() {
-        return (float) model.config().finalLogitSoftcap();
     }
 
     static double sum(float[] values, int from, int to) {

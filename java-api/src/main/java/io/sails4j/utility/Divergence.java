@@ -6,6 +6,7 @@ import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
 import io.sails4j.model.ModelSession;
 import io.sails4j.model.TokenBatch;
+import io.sails4j.stats.LogSumExp;
 import java.util.Arrays;
 import java.util.stream.IntStream;
 
@@ -66,7 +67,7 @@ public final class Divergence {
                 float[] p = logits(base, ofBase, places);
                 float[] q = logits(other, ofOther, places);
                 IntStream.range(0, count).parallel()
-                    .forEach(row -> divergences[begin + row] = divergence(p, q, row * vocab(base), vocab(base)));
+                    .forEach(row -> divergences[begin + row] = between(p, q, row * vocab(base), vocab(base)));
             }
         }
         return divergences;
@@ -81,9 +82,10 @@ public final class Divergence {
         }
     }
 
-    private static double divergence(float[] p, float[] q, int at, int n) {
-        double logP = logSumExp(p, at, n);
-        double logQ = logSumExp(q, at, n);
+    /** Of two distributions by their logits, the {@code n} from {@code at} on. */
+    public static double between(float[] p, float[] q, int at, int n) {
+        double logP = LogSumExp.of(p, at, n);
+        double logQ = LogSumExp.of(q, at, n);
         double sum = 0;
         for (int v = at; v < at + n; v++) {
             double lnP = p[v] - logP;
@@ -91,17 +93,5 @@ public final class Divergence {
         }
         // Of two distributions that are almost the same, rounding may leave less than nothing.
         return Math.max(0, sum);
-    }
-
-    private static double logSumExp(float[] x, int at, int n) {
-        double most = Double.NEGATIVE_INFINITY;
-        for (int v = at; v < at + n; v++) {
-            most = Math.max(most, x[v]);
-        }
-        double sum = 0;
-        for (int v = at; v < at + n; v++) {
-            sum += Math.exp(x[v] - most);
-        }
-        return most + Math.log(sum);
     }
 }

@@ -1,9 +1,9 @@
 package io.sails4j.utility;
 
 import io.sails4j.model.AdapterStack;
-import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
+import io.sails4j.model.Labels;
 import io.sails4j.model.ModelSession;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.tensor.DType;
@@ -17,9 +17,6 @@ import java.util.List;
  * memory whole.
  */
 public final class TokenLosses implements AutoCloseable {
-    /** A target that is not counted. */
-    private static final int NOT_COUNTED = -100;
-
     private final ModelSession session;
     private final AdapterStack adapters;
     private final TensorArena memory;
@@ -40,7 +37,7 @@ public final class TokenLosses implements AutoCloseable {
             return new float[0];
         }
         int[] targets = Arrays.copyOfRange(ids, 1, ids.length);
-        Arrays.fill(targets, 0, from - 1, NOT_COUNTED);
+        Arrays.fill(targets, 0, from - 1, Labels.IGNORE_INDEX);
         try (ForwardPass pass = read(Arrays.copyOf(ids, ids.length - 1))) {
             return Arrays.copyOfRange(losses(pass.finalNorm(), targets), from - 1, targets.length);
         }
@@ -82,11 +79,9 @@ public final class TokenLosses implements AutoCloseable {
     }
 
     private float[] losses(Tensor hidden, int[] targets) {
-        CausalModel model = session.model();
         TensorArena.Mark mark = memory.mark();
         Tensor loss = memory.allocate(DType.F32, targets.length);
-        model.engine().ops().head().headLoss(loss, null, null, hidden, model.weights().head(), memory.of(targets, targets.length), null,
-            (float) model.config().finalLogitSoftcap());
+        session.model().tokenLosses(loss, hidden, memory.of(targets, targets.length));
         float[] values = loss.toFloatArray();
         memory.release(mark);
         return values;
