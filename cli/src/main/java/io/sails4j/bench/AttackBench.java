@@ -74,8 +74,8 @@ final class AttackBench {
                 whole[repeat] = seconds(plain, sequences);
             }
         }
-        double sharedSeconds = median(shared);
-        double wholeSeconds = median(whole);
+        double sharedSeconds = Timer.median(shared);
+        double wholeSeconds = Timer.median(whole);
         return List.of(
             line(session, "candidates as whole sequences", shape, PREFIX_TOKENS + OTHER_TOKENS, dtype, wholeSeconds, Map.of()),
             line(session, "candidates behind a prefix of " + PREFIX_TOKENS, shape, OTHER_TOKENS, dtype, sharedSeconds,
@@ -88,11 +88,6 @@ final class AttackBench {
         long start = System.nanoTime();
         losses.losses(candidates, TARGET_TOKENS);
         return Math.max(NANO, (System.nanoTime() - start) * NANO);
-    }
-
-    private static double median(double[] values) {
-        Arrays.sort(values);
-        return values[values.length / 2];
     }
 
     private BenchResult line(ModelSession session, String operation, String shape, int each, DType dtype, double seconds,

@@ -57,8 +57,13 @@ final class Timer {
         int times = (int) Math.clamp(Math.ceil(size.queueSeconds() / once), 1, size.mostQueues());
         double[] repeats = new double[size.repeats()];
         Arrays.setAll(repeats, i -> queue(call, times));
-        Arrays.sort(repeats);
-        return repeats[repeats.length / 2] / times;
+        return median(repeats) / times;
+    }
+
+    /** Of an even number the upper one; sorts them. */
+    static double median(double[] values) {
+        Arrays.sort(values);
+        return values[values.length / 2];
     }
 
     /** Null where the device records nothing, or the body waits for a result. */

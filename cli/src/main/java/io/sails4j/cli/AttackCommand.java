@@ -7,7 +7,6 @@ import io.sails4j.attack.AttackRun;
 import io.sails4j.attack.GcgOptions;
 import io.sails4j.attack.PrefillOptions;
 import io.sails4j.eval.EvalArm;
-import io.sails4j.eval.EvalJudge;
 import io.sails4j.eval.EvalOptions;
 import io.sails4j.eval.PromptFile;
 import io.sails4j.files.AtomicFiles;
@@ -18,7 +17,6 @@ import io.sails4j.report.Reports;
 import io.sails4j.train.RunControl;
 import io.sails4j.train.StoppedException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -65,18 +63,13 @@ final class AttackCommand {
             List<JudgeSpec> specs = judging.specs();
             List<EvalArm> arms = arguments.arms();
             List<PromptFile> files = arguments.announcedPrompts(common);
-            List<EvalJudge> judges = new ArrayList<>();
-            try (Engine engine = common.openEngine(); Bars bars = new Bars(common); StopSignal signal = new StopSignal(common::message)) {
-                try {
-                    specs.forEach(spec -> judges.add(EvalJudge.open(spec, () -> engine)));
-                    AttackResult result = new AttackRun(engine, ModelOptions.of(common.dtype()), arms, files, judges, options)
-                        .run(attack, out, bars, new RunControl(resume, signal::asked), System::nanoTime);
-                    bars.end();
-                    Path page = Reports.writeInto(out);
-                    common.printText(common.json() ? result.json() + "\n" : new AttackTables(result).render() + "report   " + page + "\n");
-                } finally {
-                    judges.forEach(judge -> judge.judge().close());
-                }
+            try (Engine engine = common.openEngine(); Bars bars = new Bars(common); StopSignal signal = new StopSignal(common::message);
+                 OpenJudges judges = new OpenJudges(specs, engine)) {
+                AttackResult result = new AttackRun(engine, ModelOptions.of(common.dtype()), arms, files, judges.list(), options)
+                    .run(attack, out, bars, new RunControl(resume, signal::asked), System::nanoTime);
+                bars.end();
+                Path page = Reports.writeInto(out);
+                common.printText(common.json() ? result.json() + "\n" : new AttackTables(result).render() + "report   " + page + "\n");
             } catch (StoppedException e) {
                 common.message(OptionFlags.inSentence(String.valueOf(e.getMessage())));
                 return STOPPED;

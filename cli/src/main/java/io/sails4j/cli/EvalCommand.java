@@ -1,7 +1,6 @@
 package io.sails4j.cli;
 
 import io.sails4j.eval.EvalArm;
-import io.sails4j.eval.EvalJudge;
 import io.sails4j.eval.EvalOptions;
 import io.sails4j.eval.EvalResult;
 import io.sails4j.eval.EvalRun;
@@ -16,7 +15,6 @@ import io.sails4j.report.Reports;
 import io.sails4j.train.RunControl;
 import io.sails4j.train.StoppedException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -68,23 +66,13 @@ final class EvalCommand implements Callable<Integer> {
         List<PromptFile> files = arguments.announcedPrompts(common);
         UtilityFiles measured = utility.read(common);
         LabelledAnswers labelled = calibration == null ? null : LabelledAnswers.read(calibration);
-        List<EvalJudge> judges = new ArrayList<>();
-        try (Engine engine = common.openEngine(); Bars bars = new Bars(common); StopSignal signal = new StopSignal(common::message)) {
-            try {
-                specs.forEach(spec -> judges.add(EvalJudge.open(spec, () -> engine)));
-                EvalRun run = new EvalRun(engine, ModelOptions.of(common.dtype()), arms, files, judges, options).measuring(measured);
-                EvalResult result = (labelled == null ? run : run.calibratedBy(labelled)).run(out, bars,
-                    new RunControl(resume, signal::asked));
-                bars.end();
-                Path page = Reports.writeInto(result.out());
-                if (common.json()) {
-                    common.printText(result.json() + "\n");
-                } else {
-                    common.printText(new EvalTables(result).render() + "report   " + page + "\n");
-                }
-            } finally {
-                judges.forEach(judge -> judge.judge().close());
-            }
+        try (Engine engine = common.openEngine(); Bars bars = new Bars(common); StopSignal signal = new StopSignal(common::message);
+             OpenJudges judges = new OpenJudges(specs, engine)) {
+            EvalRun run = new EvalRun(engine, ModelOptions.of(common.dtype()), arms, files, judges.list(), options).measuring(measured);
+            EvalResult result = (labelled == null ? run : run.calibratedBy(labelled)).run(out, bars, new RunControl(resume, signal::asked));
+            bars.end();
+            Path page = Reports.writeInto(result.out());
+            common.printText(common.json() ? result.json() + "\n" : new EvalTables(result).render() + "report   " + page + "\n");
         } catch (StoppedException e) {
             common.message(OptionFlags.inSentence(String.valueOf(e.getMessage())));
             return STOPPED;

@@ -11,17 +11,18 @@ import java.util.stream.IntStream;
 
 /** An arm at work: a session of its model, and its adapters. */
 final class AdaptedSession implements AutoCloseable {
-    private final EvalArm arm;
     private final List<LoraAdapter> adapters = new ArrayList<>();
     private final ModelSession session;
+    private final AdapterStack stack;
 
     AdaptedSession(CausalModel model, EvalArm arm) {
-        this.arm = arm;
         this.session = ModelSession.open(model);
         try {
             for (WeightedAdapter adapter : arm.adapters()) {
                 adapters.add(LoraAdapter.load(adapter.directory(), model.config(), model.engine()));
             }
+            stack = new AdapterStack(IntStream.range(0, adapters.size())
+                .mapToObj(i -> arm.adapters().get(i).modules(adapters.get(i))).toList());
         } catch (RuntimeException | Error e) {
             close();
             throw e;
@@ -33,8 +34,7 @@ final class AdaptedSession implements AutoCloseable {
     }
 
     AdapterStack stack() {
-        return new AdapterStack(IntStream.range(0, adapters.size())
-            .mapToObj(i -> arm.adapters().get(i).modules(adapters.get(i))).toList());
+        return stack;
     }
 
     @Override

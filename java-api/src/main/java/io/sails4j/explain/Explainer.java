@@ -11,7 +11,6 @@ import io.sails4j.model.CausalModel;
 import io.sails4j.sae.Sae;
 import io.sails4j.subspace.PrincipalAngles;
 import io.sails4j.subspace.SafetySubspace;
-import io.sails4j.subspace.SubspacePipeline;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -44,7 +43,7 @@ public final class Explainer {
         this.names = new TokenNames(tokenizer);
         this.saes = saes;
         this.options = options;
-        SubspacePipeline.requireSaes(model.config(), modelPath, saes);
+        Sae.requireFit(saes, model.config(), modelPath);
         saes.forEach((layer, sae) -> sae.hook().note(layer, sae.path()).ifPresent(note -> LOG.log(System.Logger.Level.INFO, note)));
     }
 
@@ -81,12 +80,13 @@ public final class Explainer {
      */
     public SubspaceExplanation subspace(SubspaceFile file, @Nullable SubspaceFile other, @Nullable ScannedCorpus scanned,
         Progress progress) {
-        requireFits(file, other);
+        SortedMap<Integer, List<ExplainedLayer.Component>> spectra = spectra(file, other);
         List<Angles> angles = angles(file, other);
         Passages passages = scanned == null ? null : passages(file, scanned, progress);
         List<ExplainedLayer> layers = new ArrayList<>();
         for (int layer : file.subspace().layers().keySet()) {
-            layers.add(layer(layer, file, scanned == null ? null : scanned.layers().get(layer), passages));
+            layers.add(layer(layer, file, Objects.requireNonNull(spectra.get(layer)), scanned == null ? null : scanned.layers().get(layer),
+                passages));
         }
         return new SubspaceExplanation(Source.of(modelPath), file.source(), other == null ? null : other.source(),
             scanned == null ? null : scanned.corpus(), layers, angles);
@@ -99,6 +99,12 @@ public final class Explainer {
      * @param other a second subspace that it can be compared with; null for none
      */
     public void requireFits(SubspaceFile file, @Nullable SubspaceFile other) {
+        spectra(file, other);
+    }
+
+    /** By layer; to compute one is to see whether the SAE is the subspace's. */
+    private SortedMap<Integer, List<ExplainedLayer.Component>> spectra(SubspaceFile file, @Nullable SubspaceFile other) {
+        SortedMap<Integer, List<ExplainedLayer.Component>> spectra = new TreeMap<>();
         file.subspace().requireModel(model.config(), file.source().path(), modelPath);
         for (int layer : file.subspace().layers().keySet()) {
             Sae sae = saes.get(layer);
@@ -107,7 +113,7 @@ public final class Explainer {
                     + ", whose features an SAE must explain: name the one that it was made with (sae=" + layer + "=PATH)");
             }
             file.requireFeatures(layer, sae);
-            file.spectrum(layer, sae);
+            spectra.put(layer, file.spectrum(layer, sae));
         }
         saes.forEach((layer, sae) -> {
             if (!file.subspace().layers().containsKey(layer)) {
@@ -118,6 +124,7 @@ public final class Explainer {
         if (other != null) {
             shared(file, other);
         }
+        return spectra;
     }
 
     /** An error unless the subspace fits the model, and on layers that both have the SAEs. */
@@ -144,11 +151,11 @@ public final class Explainer {
         return passages;
     }
 
-    private ExplainedLayer layer(int layer, SubspaceFile file, @Nullable CorpusStatistics statistics, @Nullable Passages passages) {
+    private ExplainedLayer layer(int layer, SubspaceFile file, List<ExplainedLayer.Component> spectrum,
+        @Nullable CorpusStatistics statistics, @Nullable Passages passages) {
         Sae sae = Objects.requireNonNull(saes.get(layer));
         SafetySubspace.Layer of = file.layer(layer);
         int[] ids = of.featureIds();
-        List<ExplainedLayer.Component> spectrum = file.spectrum(layer, sae);
         double[][] shares = file.basisShares(layer, sae);
         List<List<ExplainedFeature.Neighbour>> neighbours = DecoderNeighbours.of(sae, ids, options.neighbours(), model.engine());
         List<LogitLens.Ends> ends = new LogitLens(model, names).of(sae.decoderRows(ids), options.lensTokens());

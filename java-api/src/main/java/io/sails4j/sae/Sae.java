@@ -1,6 +1,7 @@
 package io.sails4j.sae;
 
 import io.sails4j.InputException;
+import io.sails4j.config.ModelConfig;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.Ops;
 import io.sails4j.ops.SaeActivation;
@@ -13,6 +14,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -166,8 +168,29 @@ public final class Sae implements AutoCloseable {
         }
     }
 
-    /** An error unless this SAE reads a residual stream of this width. */
-    public void requireInput(long dModel, Path model) {
+    /**
+     * An error unless each SAE can read the residual stream after its layer of a model.
+     *
+     * @param saes by layer
+     * @param model its directory, or what else messages shall call it
+     */
+    public static void requireFit(Map<Integer, Sae> saes, ModelConfig config, Object model) {
+        saes.forEach((layer, sae) -> {
+            if (layer < 0 || layer >= config.nLayers()) {
+                throw new InputException("sae=" + layer + "=" + sae.path() + " is given for layer " + layer + ": " + model
+                    + " has layers 0 to " + (config.nLayers() - 1));
+            }
+            sae.requireLayer(layer);
+            sae.requireInput(config.dModel(), model);
+        });
+    }
+
+    /**
+     * An error unless this SAE reads a residual stream of this width.
+     *
+     * @param model its directory, or what else messages shall call it
+     */
+    public void requireInput(long dModel, Object model) {
         if (config.dIn() != dModel) {
             throw new InputException(files.path() + " reads vectors of d_in = " + config.dIn() + ", but the residual stream of " + model
                 + " has d_model = " + dModel + "; the SAE belongs to another model");

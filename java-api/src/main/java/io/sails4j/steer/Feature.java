@@ -37,19 +37,4 @@ public record Feature(int layer, int index) implements Comparable<Feature> {
         }
         return sae;
     }
-
-    /** An error where an SAE cannot read the residual stream after its layer of such a model. */
-    static void requireFit(Map<Integer, Sae> saes, long dModel, int nLayers) {
-        saes.forEach((layer, sae) -> {
-            if (layer < 0 || layer >= nLayers) {
-                throw new InputException(
-                    sae.path() + " is given for layer " + layer + ", but the model has the layers 0 to " + (nLayers - 1));
-            }
-            sae.requireLayer(layer);
-            if (sae.config().dIn() != dModel) {
-                throw new InputException(sae.path() + " reads vectors of d_in = " + sae.config().dIn()
-                    + ", but the model's residual stream has d_model = " + dModel + "; the SAE belongs to another model");
-            }
-        });
-    }
 }

@@ -39,7 +39,7 @@ public final class FeatureEdits implements StreamEdit {
      * @throws InputException where a feature does not exist or is changed twice, or an SAE does not belong to the layer or to the model
      */
     public static FeatureEdits of(ModelConfig model, Map<Integer, Sae> saes, List<FeatureChange> changes) {
-        Feature.requireFit(saes, model.dModel(), model.nLayers());
+        Sae.requireFit(saes, model, "the model");
         FeatureEdits edits = new FeatureEdits(saes);
         Set<Feature> seen = new HashSet<>();
         for (FeatureChange change : changes) {

@@ -27,7 +27,7 @@ public final class FeatureWatch {
     public FeatureWatch(ModelConfig model, Map<Integer, Sae> saes, List<Feature> features) {
         this.saes = Map.copyOf(saes);
         this.features = List.copyOf(features);
-        Feature.requireFit(saes, model.dModel(), model.nLayers());
+        Sae.requireFit(saes, model, "the model");
         features.forEach(feature -> feature.in(saes));
     }
 

@@ -1,7 +1,6 @@
 package io.sails4j.subspace;
 
 import io.sails4j.InputException;
-import io.sails4j.config.ModelConfig;
 import io.sails4j.data.Progress;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
@@ -48,7 +47,7 @@ public final class SubspacePipeline {
         if (saes.isEmpty()) {
             throw new InputException("there is no SAE: name at least one and its layer (sae=LAYER=PATH)");
         }
-        requireSaes(model.config(), modelPath, saes);
+        Sae.requireFit(saes, model.config(), modelPath);
         saes.forEach((layer, sae) -> {
             if (options.topK() > sae.config().dSae()) {
                 throw new InputException(
@@ -56,22 +55,6 @@ public final class SubspacePipeline {
             }
         });
         saes.forEach((layer, sae) -> sae.hook().note(layer, sae.path()).ifPresent(note -> LOG.log(System.Logger.Level.INFO, note)));
-    }
-
-    /**
-     * An error unless each SAE can read the residual stream after its layer of a model.
-     *
-     * @param modelPath for messages
-     */
-    public static void requireSaes(ModelConfig config, Path modelPath, SortedMap<Integer, Sae> saes) {
-        saes.forEach((layer, sae) -> {
-            if (layer < 0 || layer >= config.nLayers()) {
-                throw new InputException(
-                    "sae=" + layer + "=" + sae.path() + ": " + modelPath + " has layers 0 to " + (config.nLayers() - 1));
-            }
-            sae.requireLayer(layer);
-            sae.requireInput(config.dModel(), modelPath);
-        });
     }
 
     /** Scores of every feature of every SAE. */
