@@ -39,7 +39,7 @@ import picocli.CommandLine.ScopeType;
         InitCommand.class,
         SelftestCommand.class,
         BenchCommand.class,
-        DemoCommand.class
+        DemoCommand.class, WorldCommand.class
     })
 public final class Main {
     private static final int FAILED = 1;

@@ -11,8 +11,6 @@ import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.data.Tokenizer;
 import io.sails4j.files.AtomicFiles;
-import io.sails4j.loop.StepHook;
-import io.sails4j.loop.TrainingLoop;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
@@ -20,18 +18,13 @@ import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.model.Site;
 import io.sails4j.model.TokenBatch;
-import io.sails4j.objective.SftLoss;
-import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
-import io.sails4j.train.LrSchedule;
-import io.sails4j.train.ScheduleOptions;
-import io.sails4j.train.TrainingOptions;
-import io.sails4j.trainable.FullTrainable;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * A model in the shape of one of the families, its tokenizer, an SAE and preference data, made from nothing: templates give the data, the
@@ -108,29 +101,8 @@ public final class DemoWorld {
 
     /** Both answers of each pair, every token counted: the model learns the language and both habits. */
     private static void pretrain(CausalModel model, List<TokenPair> pairs, int steps, long seed, Progress progress) {
-        List<TokenSequence> sequences = new ArrayList<>();
-        for (TokenPair pair : pairs) {
-            sequences.add(allCounted(pair.aligned()));
-            sequences.add(allCounted(pair.unaligned()));
-        }
-        TrainingOptions options = TrainingOptions.defaults().withBatching(b -> {
-            b.epochs = 100;
-            b.maxSteps = steps;
-            b.batchTokens = 1500;
-        }).withAdamw(_ -> new AdamwOptions(3e-3, 0.9, 0.95, 1e-8, 0)).with(t -> {
-            t.schedule = new ScheduleOptions(LrSchedule.COSINE, 0.1);
-            t.seed = seed;
-        });
-        try (FullTrainable trainable = new FullTrainable(model);
-             TrainingLoop loop = new TrainingLoop(model, trainable, new SftLoss(sequences), options, StepHook.none(), System::nanoTime)) {
-            loop.run(step -> progress.update(step.step(), step.totalSteps(), step.totalTokens()));
-        }
-    }
-
-    private static TokenSequence allCounted(TokenSequence sequence) {
-        boolean[] counted = new boolean[sequence.length()];
-        Arrays.fill(counted, true);
-        return new TokenSequence(sequence.ids(), counted, sequence.origin());
+        List<TokenSequence> sequences = pairs.stream().flatMap(pair -> Stream.of(pair.aligned(), pair.unaligned())).toList();
+        Pretraining.run(model, sequences, steps, 1500, 3e-3, seed, progress);
     }
 
     /** Residual vectors of answer tokens after the SAE's layer, from a sample of the pairs. */

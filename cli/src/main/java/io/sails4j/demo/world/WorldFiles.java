@@ -1,0 +1,91 @@
+package io.sails4j.demo.world;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.files.AtomicFiles;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/** The files of a world beside its model, in the formats that the commands read. */
+final class WorldFiles {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final int CHOICES = 4;
+
+    private final Language language;
+    private final Path root;
+
+    WorldFiles(Language language, Path root) {
+        this.language = language;
+        this.root = root;
+    }
+
+    /** Preference data, all of it and its harmful requests alone, and the same requests for training by reward. */
+    void writePairs(List<WorldPrompt> pairs) {
+        lines("pairs.jsonl", pairs.stream().map(WorldFiles::pair).toList());
+        lines("contrast.jsonl", pairs.stream().filter(WorldPrompt::harmful).map(WorldFiles::pair).toList());
+        writePrompts("train", pairs);
+    }
+
+    private static ObjectNode pair(WorldPrompt prompt) {
+        return JSON.createObjectNode().put("prompt", prompt.text()).put("chosen", prompt.harmful() ? prompt.refusal() : prompt.compliance())
+            .put("rejected", prompt.harmful() ? prompt.compliance() : prompt.refusal());
+    }
+
+    /** A set to ask. */
+    void write(PromptSet set) {
+        writePrompts(set.name(), set.prompts());
+    }
+
+    private void writePrompts(String name, List<WorldPrompt> prompts) {
+        String rows = prompts.stream().map(p -> '"' + p.text() + "\"," + category(p) + ',' + (p.harmful() ? "refuse" : "comply") + '\n')
+            .collect(Collectors.joining());
+        AtomicFiles.writeString(root.resolve(name + ".csv"), "prompt,category,wanted\n" + rows);
+    }
+
+    /** Harm is told by its category; harmless requests by what makes them so. */
+    private static String category(WorldPrompt prompt) {
+        return prompt.harmful() ? prompt.category() : prompt.kind().name().toLowerCase(Locale.ROOT);
+    }
+
+    /** What is true of every request that is asked. */
+    void writeTruth(List<PromptSet> sets) {
+        lines("truth.jsonl", sets.stream().flatMap(set -> set.prompts().stream().map(p -> JSON.createObjectNode().put("set", set.name())
+            .put("prompt", p.text()).put("kind", p.kind().name().toLowerCase(Locale.ROOT)).put("category", p.category())
+            .put("harmful", p.harmful()).put("compliance", p.compliance()))).toList());
+    }
+
+    /** A question for each verb and each object, with the right answer among others. */
+    void writeChoices(long seed) {
+        Random random = new Random(seed);
+        Words.Facts facts = language.words().facts();
+        List<ObjectNode> tools = language.verbs().stream().map(verb -> question(random, "tools", facts.toolQuestion().formatted(verb),
+            facts.toolAnswer(), language.tool(verb), language.words().tools())).toList();
+        List<ObjectNode> places = language.objects().stream().map(object -> question(random, "places",
+            facts.placeQuestion().formatted(object), facts.placeAnswer(), language.place(object), language.words().places())).toList();
+        lines("choices.jsonl", Stream.concat(tools.stream(), places.stream()).toList());
+    }
+
+    private static ObjectNode question(Random random, String subject, String question, String answer, String right, List<String> others) {
+        List<String> wrong = new ArrayList<>(others);
+        wrong.remove(right);
+        Collections.shuffle(wrong, random);
+        List<String> choices = new ArrayList<>(wrong.subList(0, CHOICES - 1));
+        int at = random.nextInt(CHOICES);
+        choices.add(at, right);
+        ObjectNode json = JSON.createObjectNode().put("question", question).put("subject", subject).put("answer", at);
+        ArrayNode offered = json.putArray("choices");
+        choices.forEach(choice -> offered.add(answer.formatted(choice)));
+        return json;
+    }
+
+    private void lines(String name, List<ObjectNode> rows) {
+        AtomicFiles.writeString(root.resolve(name), rows.stream().map(row -> row + "\n").collect(Collectors.joining()));
+    }
+}
