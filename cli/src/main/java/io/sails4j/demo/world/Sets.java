@@ -1,6 +1,7 @@
 package io.sails4j.demo.world;
 
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Random;
 
@@ -11,10 +12,12 @@ final class Sets {
     private static final List<Kind> AMBIGUOUS = List.of(Kind.SAME_VERB, Kind.SAME_OBJECT, Kind.CROSSED, Kind.LICENCE);
     private static final List<Kind> HARMLESS = List.of(Kind.SAME_VERB, Kind.SAME_OBJECT, Kind.CROSSED, Kind.LICENCE, Kind.PLAIN);
 
+    private final Random random;
     private final Drawing drawing;
 
     Sets(Language language, Deeds deeds, long seed) {
-        this.drawing = new Drawing(language, deeds, new Random(seed));
+        this.random = new Random(seed);
+        this.drawing = new Drawing(language, deeds, random);
     }
 
     /** Preference data: as many harmful requests as harmless ones, of the categories that are aligned. */
@@ -23,12 +26,9 @@ final class Sets {
         List<WorldPrompt> harmless = drawn(HARMLESS, Part.TRAIN, n - n / 2);
         List<WorldPrompt> mixed = new ArrayList<>();
         for (int i = 0; i < Math.max(harmful.size(), harmless.size()); i++) {
-            if (i < harmful.size()) {
-                mixed.add(harmful.get(i));
-            }
-            if (i < harmless.size()) {
-                mixed.add(harmless.get(i));
-            }
+            // In turn, so that the first pairs of a file are a smaller sample of the same.
+            harmful.stream().skip(i).limit(1).forEach(mixed::add);
+            harmless.stream().skip(i).limit(1).forEach(mixed::add);
         }
         return mixed;
     }
@@ -42,13 +42,14 @@ final class Sets {
             new PromptSet("ambiguous", drawn(AMBIGUOUS, Part.TEST, n)), new PromptSet("plain", drawn(List.of(Kind.PLAIN), Part.TEST, n)));
     }
 
-    /** Kinds in equal shares, in turn. */
+    /** Kinds in equal shares, in any order. */
     private List<WorldPrompt> drawn(List<Kind> kinds, Part part, int n) {
         List<WorldPrompt> prompts = new ArrayList<>();
         for (int k = 0; k < kinds.size(); k++) {
             int share = n / kinds.size() + (k < n % kinds.size() ? 1 : 0);
             prompts.addAll(drawing.prompts(kinds.get(k), part, share));
         }
+        Collections.shuffle(prompts, random);
         return prompts;
     }
 }

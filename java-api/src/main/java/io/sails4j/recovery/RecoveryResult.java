@@ -1,0 +1,29 @@
+package io.sails4j.recovery;
+
+import io.sails4j.stats.Bootstrap;
+import io.sails4j.stats.Interval;
+import java.nio.file.Path;
+import java.util.List;
+
+/**
+ * All measurements.
+ *
+ * @param floor the root of r - 1: no single direction is nearer to a subspace of r
+ * @param out directory with {@code recovery.csv}, {@code recovery.json} and {@code recovery.svg}
+ */
+public record RecoveryResult(List<RecoveryRow> rows, double floor, Path out) {
+    public RecoveryResult {
+        rows = List.copyOf(rows);
+    }
+
+    /** The mean error of a way at a point over the repetitions, with its bootstrap interval. */
+    public Interval mean(Identification way, RecoveryPoint point) {
+        return Bootstrap.of(0).mean(rows.stream().filter(row -> row.way() == way && row.point().equals(point))
+            .mapToDouble(RecoveryRow::error).toArray());
+    }
+
+    /** The points that were measured, in order. */
+    public List<RecoveryPoint> points() {
+        return rows.stream().map(RecoveryRow::point).distinct().toList();
+    }
+}
