@@ -107,6 +107,10 @@ public final class Explainer {
         SortedMap<Integer, List<ExplainedLayer.Component>> spectra = new TreeMap<>();
         file.subspace().requireModel(model.config(), file.source().path(), modelPath);
         for (int layer : file.subspace().layers().keySet()) {
+            if (file.layer(layer).featureIds().length == 0) {
+                throw new InputException(file.source().path() + " has no features on layer " + layer
+                    + ": it is a control that was found without an SAE, so nothing says what it means; expected a subspace of features");
+            }
             Sae sae = saes.get(layer);
             if (sae == null) {
                 throw new InputException(file.source().path() + " has a subspace for layer " + layer

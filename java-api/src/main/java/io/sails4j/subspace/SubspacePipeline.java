@@ -3,18 +3,10 @@ package io.sails4j.subspace;
 import io.sails4j.InputException;
 import io.sails4j.data.Progress;
 import io.sails4j.data.TokenPair;
-import io.sails4j.data.TokenSequence;
-import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
-import io.sails4j.model.ForwardOptions;
-import io.sails4j.model.ModelSession;
-import io.sails4j.model.Site;
-import io.sails4j.objective.LengthBatches;
-import io.sails4j.objective.SequenceBatch;
 import io.sails4j.sae.Sae;
 import io.sails4j.tensor.TensorArena;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -22,6 +14,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.TreeSet;
 
 /** From pairs to the safety subspace: one pass of the model over the data, for all SAE layers at once. */
 public final class SubspacePipeline {
@@ -59,55 +52,21 @@ public final class SubspacePipeline {
 
     /** Scores of every feature of every SAE. */
     public SortedMap<Integer, FeatureScores> scores(List<TokenPair> pairs, Progress progress) {
-        if (pairs.isEmpty()) {
-            throw new InputException("there is no preference pair to compare aligned with unaligned answers on");
-        }
-        TokenPair.requirePositions(pairs, model.config());
-        List<TokenSequence> sequences = new ArrayList<>();
-        pairs.forEach(pair -> sequences.add(pair.aligned()));
-        pairs.forEach(pair -> sequences.add(pair.unaligned()));
-        int[] lengths = sequences.stream().mapToInt(TokenSequence::length).toArray();
+        PairPass pass = new PairPass(model, pairs, options.featureBatchTokens());
         SortedMap<Integer, FeatureStatistics> statistics = new TreeMap<>();
         saes.forEach((layer, sae) -> statistics.put(layer, new FeatureStatistics(model.engine(), sae.config().dSae(), options.pool())));
-        try (ModelSession session = ModelSession.open(model); TensorArena memory = new TensorArena(model.engine().device())) {
-            long tokens = 0;
-            long done = 0;
-            for (int[] batch : LengthBatches.byLength(lengths, options.featureBatchTokens())) {
-                tokens += addBatch(session, batch, sequences, pairs.size(), statistics, memory);
-                done += batch.length;
-                progress.update(done, sequences.size(), tokens);
-            }
+        try (TensorArena memory = new TensorArena(model.engine().device())) {
+            pass.run(new TreeSet<>(saes.keySet()), (batch, layer, stream) -> {
+                memory.reset();
+                Objects.requireNonNull(statistics.get(layer)).add(Objects.requireNonNull(saes.get(layer)), stream, batch.side(),
+                    batch.counted(), memory);
+            }, progress);
             SortedMap<Integer, FeatureScores> scores = new TreeMap<>();
             statistics.forEach((layer, s) -> scores.put(layer, s.scores()));
             return scores;
         } finally {
             statistics.values().forEach(FeatureStatistics::close);
         }
-    }
-
-    private long addBatch(ModelSession session, int[] indices, List<TokenSequence> all, int nAligned,
-        Map<Integer, FeatureStatistics> statistics,
-        TensorArena memory) {
-        List<TokenSequence> sequences = new ArrayList<>();
-        int[] classes = new int[indices.length];
-        for (int i = 0; i < indices.length; i++) {
-            sequences.add(all.get(indices[i]));
-            classes[i] = indices[i] < nAligned ? 0 : 1;
-        }
-        SequenceBatch batch = SequenceBatch.of(sequences, false);
-        boolean[] counted = new boolean[batch.tokens().size()];
-        for (int i = 0; i < sequences.size(); i++) {
-            System.arraycopy(sequences.get(i).counted(), 0, counted, batch.starts()[i], sequences.get(i).length());
-        }
-        ForwardOptions forward = new ForwardOptions(false, saes.lastKey(), (site, layer, value) -> {
-            Sae sae = site == Site.LAYER ? saes.get(layer) : null;
-            if (sae != null) {
-                memory.reset();
-                Objects.requireNonNull(statistics.get(layer)).add(sae, value, classes, counted, memory);
-            }
-        });
-        session.forward(batch.tokens(), AdapterStack.none(), forward).close();
-        return sequences.stream().mapToLong(TokenSequence::length).sum();
     }
 
     /** Scores, kept features, PCA: the subspace of each SAE layer. */
