@@ -38,6 +38,16 @@ void gather_rows(sails_device &device, void *y, const void *x, const int32_t *ro
     std::memcpy(static_cast<char *>(y) + i * bytes, static_cast<const char *>(x) + rows[i] * bytes, static_cast<size_t>(bytes));
 }
 
+void dot_rows(sails_device &device, float *out_dots, const float *a, const float *b, int64_t n_rows, int64_t n_cols) {
+  CpuDevice &host = cpu(device);
+  host.kernels->elementwise->dot_rows(out_dots, a, b, n_rows, n_cols, host.threads);
+}
+
+void scale_rows(sails_device &device, float *y, const float *x, const float *alpha, const float *beta, int64_t n_rows, int64_t n_cols) {
+  CpuDevice &host = cpu(device);
+  host.kernels->elementwise->scale_rows(y, x, alpha, beta, n_rows, n_cols, host.threads);
+}
+
 void sum_of_squares(sails_device &device, double *out_sums, const float *const *tensors, const int64_t *sizes, int64_t count) {
   CpuDevice &host = cpu(device);
   for (int64_t i = 0; i < count; i++) out_sums[i] = host.kernels->elementwise->sum_of_squares(tensors[i], sizes[i], host.threads);

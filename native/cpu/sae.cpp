@@ -288,6 +288,13 @@ void sae_decode_backward(sails_device &device, float *dvalues, const float *drec
                                      dtype, host.threads);
 }
 
+void sae_weight_gradient(sails_device &device, float *dw, const float *rows, const SaeCodes &codes, int64_t d_in, bool transposed) {
+  CpuDevice &host = cpu(device);
+  check_codes(codes);
+  host.kernels->sae->weight_gradient(dw, rows, codes.indices, codes.values, codes.counts, codes.n_tokens, d_in, codes.d_sae, codes.capacity,
+                                     transposed, host.threads);
+}
+
 void sae_densify(sails_device &device, float *acts, const SaeCodes &codes) {
   CpuDevice &host = cpu(device);
   check_codes(codes);

@@ -7,6 +7,7 @@
 #include "elementwise/convert.cuh"
 #include "elementwise/gather_rows.cuh"
 #include "elementwise/reductions.cuh"
+#include "elementwise/rows.cuh"
 
 namespace sails::backend {
 namespace {
@@ -63,6 +64,14 @@ void gather_rows(sails_device &device, void *y, const void *x, const int32_t *ro
     using Pointer = const std::remove_pointer_t<decltype(typed)> *;
     check(kernels::launch_gather_rows(d.stream, typed, static_cast<Pointer>(x), rows, n, n_rows, n_cols, d.fault));
   });
+}
+
+void dot_rows(sails_device &device, float *out_dots, const float *a, const float *b, int64_t n_rows, int64_t n_cols) {
+  check(kernels::launch_dot_rows(cuda(device).stream, out_dots, a, b, n_rows, n_cols));
+}
+
+void scale_rows(sails_device &device, float *y, const float *x, const float *alpha, const float *beta, int64_t n_rows, int64_t n_cols) {
+  check(kernels::launch_scale_rows(cuda(device).stream, y, x, alpha, beta, n_rows, n_cols));
 }
 
 void sum_of_squares(sails_device &device, double *out_sums, const float *const *tensors, const int64_t *sizes, int64_t count) {

@@ -10,6 +10,7 @@
 #include "sae/standardize.cuh"
 #include "sae/statistics.cuh"
 #include "sae/topk.cuh"
+#include "sae/weight_gradient.cuh"
 
 namespace sails::backend {
 namespace {
@@ -199,6 +200,11 @@ void sae_decode_backward(sails_device &device, float *dvalues, const float *drec
   with_type(dtype, [&](auto type) {
     check(kernels::sae_decode_backward(d.stream, dvalues, drecon, sparse_codes(d, codes), static_cast<decltype(type)>(w_dec), scale, d_in));
   });
+}
+
+void sae_weight_gradient(sails_device &device, float *dw, const float *rows, const SaeCodes &codes, int64_t d_in, bool transposed) {
+  CudaDevice &d = cuda(device);
+  check(kernels::sae_weight_gradient(d.stream, dw, rows, sparse_codes(d, codes), d_in, transposed));
 }
 
 void sae_densify(sails_device &device, float *acts, const SaeCodes &codes) {

@@ -43,7 +43,7 @@ extern "C" {
 #define SAILS_API
 #endif
 
-#define SAILS_ABI_VERSION 7
+#define SAILS_ABI_VERSION 8
 
 /* Status codes. */
 #define SAILS_OK 0
@@ -152,6 +152,14 @@ SAILS_API int32_t sails_add_row(sails_device *device, float *y, const void *x, c
 /* y [n, n_cols] = x [rows[i], :]; rows [n] i32, each in [0, n_rows). */
 SAILS_API int32_t sails_gather_rows(sails_device *device, void *y, const void *x, const int32_t *rows, int64_t n, int64_t n_rows,
                                     int64_t n_cols, int32_t dtype);
+
+/* out_dots [n_rows] f32 = <a[i, :], b[i, :]>; a, b [n_rows, n_cols] f32, b may be a. */
+SAILS_API int32_t sails_dot_rows(sails_device *device, float *out_dots, const float *a, const float *b, int64_t n_rows, int64_t n_cols);
+
+/* y [n_rows, n_cols] f32 = beta[i] * y[i, :] + alpha[i] * x[i, :]; alpha, beta [n_rows] f32, beta NULL: 1, alpha and x both NULL: 0; x may
+ * be y. */
+SAILS_API int32_t sails_scale_rows(sails_device *device, float *y, const float *x, const float *alpha, const float *beta, int64_t n_rows,
+                                   int64_t n_cols);
 
 /* out_sums [count] f64 on the device: sum of squares of each tensors[i] [sizes[i]] f32. `tensors` and `sizes` are host arrays. */
 SAILS_API int32_t sails_sum_of_squares(sails_device *device, double *out_sums, const float *const *tensors, const int64_t *sizes,
@@ -503,6 +511,14 @@ SAILS_API int32_t sails_sae_decode(sails_device *device, float *recon, const int
 SAILS_API int32_t sails_sae_decode_backward(sails_device *device, float *dvalues, const float *drecon, const int32_t *indices,
                                             const int32_t *counts, const void *w_dec, const float *scale, int64_t n_tokens, int64_t d_in,
                                             int64_t d_sae, int64_t capacity, int32_t dtype);
+
+/* Gradient of an encoder's or a decoder's matrix, without a dense array of codes: for each code (t, i) with a gradient or activation v
+ *   dw[i, :] += v * rows[t, :]   with dw [d_sae, d_in], or where transposed is not 0   dw[:, i] += v * rows[t, :]   with dw [d_in, d_sae]
+ * rows [n_tokens, d_in], dw f32; ids rising in each row, as sails_sae_encode writes them. A column of dw is summed in the order of the
+ * tokens. */
+SAILS_API int32_t sails_sae_weight_gradient(sails_device *device, float *dw, const float *rows, const int32_t *indices, const float *values,
+                                            const int32_t *counts, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
+                                            int32_t transposed);
 
 /* acts [n_tokens, d_sae] f32: the codes written out densely, for those who ask. */
 SAILS_API int32_t sails_sae_densify(sails_device *device, float *acts, const int32_t *indices, const float *values, const int32_t *counts,

@@ -47,6 +47,9 @@ void axpby(sails_device &device, float *y, const void *x, int64_t n, float alpha
 void add_row(sails_device &device, float *y, const void *x, const float *row, int64_t n_rows, int64_t n_cols, float alpha, int32_t x_dtype);
 void gather_rows(sails_device &device, void *y, const void *x, const int32_t *rows, int64_t n, int64_t n_rows, int64_t n_cols,
                  int32_t dtype);
+void dot_rows(sails_device &device, float *out_dots, const float *a, const float *b, int64_t n_rows, int64_t n_cols);
+// x and alpha NULL together; beta NULL: 1.
+void scale_rows(sails_device &device, float *y, const float *x, const float *alpha, const float *beta, int64_t n_rows, int64_t n_cols);
 void sum_of_squares(sails_device &device, double *out_sums, const float *const *tensors, const int64_t *sizes, int64_t count);
 void count_nonfinite(sails_device &device, int64_t *out_count, const void *x, int64_t n, int32_t dtype);
 
@@ -155,6 +158,7 @@ void sae_decode(sails_device &device, float *recon, const SaeCodes &codes, const
                 int64_t d_in, int32_t dtype);
 void sae_decode_backward(sails_device &device, float *dvalues, const float *drecon, const SaeCodes &codes, const void *w_dec,
                          const float *scale, int64_t d_in, int32_t dtype);
+void sae_weight_gradient(sails_device &device, float *dw, const float *rows, const SaeCodes &codes, int64_t d_in, bool transposed);
 void sae_densify(sails_device &device, float *acts, const SaeCodes &codes);
 void sae_accumulate(sails_device &device, double *sum, double *active, const SaeCodes &codes, const int32_t *token_class,
                     const float *token_weight, int64_t n_classes);

@@ -63,6 +63,31 @@ int32_t sails_gather_rows(sails_device *device, void *y, const void *x, const in
   });
 }
 
+int32_t sails_dot_rows(sails_device *device, float *out_dots, const float *a, const float *b, int64_t n_rows, int64_t n_cols) {
+  return guarded(device, "sails_dot_rows", [&] {
+    const int64_t n = elements({n_rows, n_cols}, "n_rows, n_cols");
+    require_f32(out_dots, n_rows, "out_dots");
+    require_f32(a, n, "a");
+    require_f32(b, n, "b");
+    if (n_rows == 0) return;
+    backend::dot_rows(*device, out_dots, a, b, n_rows, n_cols);
+  });
+}
+
+int32_t sails_scale_rows(sails_device *device, float *y, const float *x, const float *alpha, const float *beta, int64_t n_rows,
+                         int64_t n_cols) {
+  return guarded(device, "sails_scale_rows", [&] {
+    const int64_t n = elements({n_rows, n_cols}, "n_rows, n_cols");
+    require_f32(y, n, "y");
+    require((x == nullptr) == (alpha == nullptr) || n == 0, "x and alpha belong together: one of them is NULL");
+    if (x != nullptr) require_f32(x, n, "x");
+    if (alpha != nullptr) require_f32(alpha, n_rows, "alpha");
+    if (beta != nullptr) require_f32(beta, n_rows, "beta");
+    if (n == 0) return;
+    backend::scale_rows(*device, y, x, alpha, beta, n_rows, n_cols);
+  });
+}
+
 int32_t sails_sum_of_squares(sails_device *device, double *out_sums, const float *const *tensors, const int64_t *sizes, int64_t count) {
   return guarded(device, "sails_sum_of_squares", [&] {
     require_size(count, "count");

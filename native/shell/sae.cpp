@@ -178,6 +178,22 @@ int32_t sails_sae_decode_backward(sails_device *device, float *dvalues, const fl
   });
 }
 
+int32_t sails_sae_weight_gradient(sails_device *device, float *dw, const float *rows, const int32_t *indices, const float *values,
+                                  const int32_t *counts, int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity,
+                                  int32_t transposed) {
+  return guarded(device, "sails_sae_weight_gradient", [&] {
+    const SaeCodes codes{n_tokens, d_sae, capacity, indices, values, counts};
+    check_codes(codes);
+    require(d_sae < (int64_t{1} << 31), "d_sae is past 2^31");
+    require_f32(values, n_tokens * capacity, "values");
+    require_f32(rows, elements({n_tokens, d_in}, "n_tokens, d_in"), "rows");
+    const int64_t n = elements({d_in, d_sae}, "d_in, d_sae");
+    require_f32(dw, n, "dw");
+    if (n == 0 || n_tokens == 0) return;
+    backend::sae_weight_gradient(*device, dw, rows, codes, d_in, transposed != 0);
+  });
+}
+
 int32_t sails_sae_densify(sails_device *device, float *acts, const int32_t *indices, const float *values, const int32_t *counts,
                           int64_t n_tokens, int64_t d_sae, int64_t capacity) {
   return guarded(device, "sails_sae_densify", [&] {

@@ -153,6 +153,33 @@ void add_row(float *y, const void *x, const float *row, int64_t n_rows, int64_t 
     add_row_run(y, static_cast<const bf16 *>(x), row, n_rows, n_cols, alpha, threads);
 }
 
+void dot_rows(float *out_dots, const float *a, const float *b, int64_t n_rows, int64_t n_cols, int threads) {
+#pragma omp parallel for num_threads(threads) schedule(static) if (n_rows * n_cols > kParallel)
+  for (int64_t i = 0; i < n_rows; i++) {
+    const float *left = a + i * n_cols, *right = b + i * n_cols;
+    vf sum = {};
+    for (int64_t j = 0; j < n_cols; j += kWidth) {
+      const int64_t n = n_cols - j < kWidth ? n_cols - j : kWidth;
+      sum += load_n(left + j, n) * load_n(right + j, n);
+    }
+    out_dots[i] = hsum(sum);
+  }
+}
+
+void scale_rows(float *y, const float *x, const float *alpha, const float *beta, int64_t n_rows, int64_t n_cols, int threads) {
+#pragma omp parallel for num_threads(threads) schedule(static) if (n_rows * n_cols > kParallel)
+  for (int64_t i = 0; i < n_rows; i++) {
+    float *to = y + i * n_cols;
+    const float before = beta == nullptr ? 1.0f : beta[i];
+    for (int64_t j = 0; j < n_cols; j += kWidth) {
+      const int64_t n = n_cols - j < kWidth ? n_cols - j : kWidth;
+      vf value = load_n(to + j, n) * before;
+      if (x != nullptr) value += load_n(x + i * n_cols + j, n) * alpha[i];
+      store_n(to + j, value, n);
+    }
+  }
+}
+
 // Blocks of fixed size, summed in order: the result does not depend on the thread count.
 constexpr int64_t kSumBlock = 8192;
 constexpr int64_t kSumBatch = 512;
@@ -205,6 +232,7 @@ int64_t count_nonfinite(const void *x, int64_t n, int32_t dtype, int threads) {
 }  // namespace
 
 extern const ElementwiseKernels elementwise_kernels;
-const ElementwiseKernels elementwise_kernels = {convert, axpby, scale_add_rows, add_row, sum_of_squares, count_nonfinite};
+const ElementwiseKernels elementwise_kernels = {convert,    axpby,          scale_add_rows,  add_row, dot_rows,
+                                                 scale_rows, sum_of_squares, count_nonfinite};
 
 }  // namespace sails::SAILS_ISA

@@ -36,6 +36,9 @@ struct ElementwiseKernels {
   void (*scale_add_rows)(void *y, const float *x, int64_t rows, int64_t cols, int64_t ld, float alpha, float beta, int32_t y_dtype,
                          int threads);
   void (*add_row)(float *y, const void *x, const float *row, int64_t n_rows, int64_t n_cols, float alpha, int32_t x_dtype, int threads);
+  void (*dot_rows)(float *out_dots, const float *a, const float *b, int64_t n_rows, int64_t n_cols, int threads);
+  // y [n_rows, n_cols] = beta[i] (NULL: 1) * y + alpha[i] * x (both NULL: 0)
+  void (*scale_rows)(float *y, const float *x, const float *alpha, const float *beta, int64_t n_rows, int64_t n_cols, int threads);
   double (*sum_of_squares)(const float *x, int64_t n, int threads);
   int64_t (*count_nonfinite)(const void *x, int64_t n, int32_t dtype, int threads);
 };
@@ -152,6 +155,9 @@ struct SaeKernels {
                  const float *scale, int64_t n_tokens, int64_t d_in, int64_t capacity, int32_t dtype, int threads);
   void (*decode_backward)(float *dvalues, const float *drecon, const int32_t *indices, const int32_t *counts, const void *w_dec,
                           const float *scale, int64_t n_tokens, int64_t d_in, int64_t capacity, int32_t dtype, int threads);
+  // dw [d_sae, d_in] (transposed: [d_in, d_sae]) += value * rows[t] for each code, ids rising in each row
+  void (*weight_gradient)(float *dw, const float *rows, const int32_t *indices, const float *values, const int32_t *counts,
+                          int64_t n_tokens, int64_t d_in, int64_t d_sae, int64_t capacity, bool transposed, int threads);
 };
 
 // One member per file of isa/, each a struct of function pointers declared above and defined in that file as

@@ -3,6 +3,8 @@
 #include <immintrin.h>
 #endif
 
+#include <algorithm>
+
 #include "cpu/isa/kernels.h"
 #include "cpu/isa/simd.h"
 #include "sails.h"
@@ -205,9 +207,66 @@ void decode_backward(float *dvalues, const float *drecon, const int32_t *indices
     decode_backward_run(dvalues, drecon, indices, counts, static_cast<const bf16 *>(w_dec), scale, n_tokens, d_in, capacity, threads);
 }
 
+// A thread owns a group of features and passes over all tokens, whose rising ids are searched. What it finds it keeps until its room is
+// full, and adds it column by column: the group's sums then stay in the first cache, and a transposed dw is written a line at a time.
+constexpr int64_t kGroup = 16;     // features
+constexpr int64_t kFound = 1024;   // codes
+constexpr int64_t kColumns = 256;  // of dw; 16 x 256 f32 = 16 KiB of sums
+
+struct Found {
+  int32_t token, feature;
+  float value;
+};
+
+void add_found(float *dw, const float *rows, const Found *found, int64_t n_found, int64_t first, int64_t features, int64_t d_in,
+               int64_t d_sae, bool transposed) {
+  alignas(64) float sums[kGroup * kColumns];
+  for (int64_t c = 0; c < d_in; c += kColumns) {
+    const int64_t columns = d_in - c < kColumns ? d_in - c : kColumns;
+    std::memset(sums, 0, sizeof sums);
+    for (int64_t f = 0; f < n_found; f++) {
+      const float *from = rows + found[f].token * d_in + c;
+      float *to = sums + found[f].feature * kColumns;
+      for (int64_t j = 0; j < columns; j += kWidth) {
+        const int64_t n = columns - j < kWidth ? columns - j : kWidth;
+        store(to + j, load(to + j) + load_n(from + j, n) * found[f].value);
+      }
+    }
+    if (transposed) {
+      for (int64_t j = 0; j < columns; j++)
+        for (int64_t i = 0; i < features; i++) dw[(c + j) * d_sae + first + i] += sums[i * kColumns + j];
+    } else {
+      for (int64_t i = 0; i < features; i++)
+        for (int64_t j = 0; j < columns; j++) dw[(first + i) * d_in + c + j] += sums[i * kColumns + j];
+    }
+  }
+}
+
+void weight_gradient(float *dw, const float *rows, const int32_t *indices, const float *values, const int32_t *counts, int64_t n_tokens,
+                     int64_t d_in, int64_t d_sae, int64_t capacity, bool transposed, int threads) {
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+  for (int64_t first = 0; first < d_sae; first += kGroup) {
+    const int64_t features = d_sae - first < kGroup ? d_sae - first : kGroup;
+    Found found[kFound];
+    int64_t n_found = 0;
+    for (int64_t t = 0; t < n_tokens; t++) {
+      const int32_t *ids = indices + t * capacity, *end = ids + stored(counts[t], capacity);
+      for (const int32_t *at = std::lower_bound(ids, end, first); at != end && *at < first + features; at++) {
+        if (*at < first) continue;  // ids that do not rise
+        found[n_found++] = {static_cast<int32_t>(t), static_cast<int32_t>(*at - first), values[at - indices]};
+        if (n_found == kFound) {
+          add_found(dw, rows, found, n_found, first, features, d_in, d_sae, transposed);
+          n_found = 0;
+        }
+      }
+    }
+    if (n_found > 0) add_found(dw, rows, found, n_found, first, features, d_in, d_sae, transposed);
+  }
+}
+
 }  // namespace
 
 extern const SaeKernels sae_kernels;
-const SaeKernels sae_kernels = {scan, affine, at_least, encode_backward, decode, decode_backward};
+const SaeKernels sae_kernels = {scan, affine, at_least, encode_backward, decode, decode_backward, weight_gradient};
 
 }  // namespace sails::SAILS_ISA

@@ -20,6 +20,8 @@ constexpr Line kTable[] = {
     {"sails_axpby", "y=n x:x_dtype=n"},
     {"sails_add_row", "y=n_rows*n_cols x:x_dtype=n_rows*n_cols row=n_cols"},
     {"sails_gather_rows", "y:dtype=n*n_cols x:dtype=n_rows*n_cols rows=n<n_rows"},
+    {"sails_dot_rows", "out_dots=n_rows a=n_rows*n_cols b=n_rows*n_cols"},
+    {"sails_scale_rows", "y=n_rows*n_cols x?=n_rows*n_cols alpha?=n_rows beta?=n_rows"},
     {"sails_sum_of_squares", "out_sums=count tensors[]=sizes @sizes"},
     {"sails_count_nonfinite", "out_count=1 x:dtype=n #dtype=3"},
     {"sails_matmul",
@@ -101,6 +103,8 @@ constexpr Line kTable[] = {
     {"sails_sae_decode_backward",
      "dvalues=n_tokens*capacity drecon=n_tokens*d_in indices=n_tokens*capacity<d_sae counts=n_tokens<capacity+1 w_dec:dtype=d_sae*d_in "
      "scale?=d_sae"},
+    {"sails_sae_weight_gradient",
+     "dw=d_sae*d_in rows=n_tokens*d_in indices=n_tokens*capacity<d_sae values=n_tokens*capacity counts=n_tokens<capacity+1 #transposed=2"},
     {"sails_sae_densify", "acts=n_tokens*d_sae indices=n_tokens*capacity<d_sae values=n_tokens*capacity counts=n_tokens<capacity+1"},
     {"sails_sae_accumulate",
      "sum=n_classes*d_sae active?=n_classes*d_sae indices=n_tokens*capacity<d_sae values=n_tokens*capacity counts=n_tokens<capacity+1 "

@@ -8,6 +8,7 @@ import io.sails4j.data.DataOptions;
 import io.sails4j.eval.EvalOptions;
 import io.sails4j.explain.ExplainOptions;
 import io.sails4j.options.Options;
+import io.sails4j.saetrain.SaeTrainOptions;
 import io.sails4j.subspace.SubspaceOptions;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -43,12 +44,20 @@ final class AllOptions {
         return records;
     }
 
+    /** Those of each command on autoencoders, by its name. */
+    static SequencedMap<String, List<Record>> ofSae() {
+        SequencedMap<String, List<Record>> records = new LinkedHashMap<>();
+        records.put("train", List.of(SaeTrainOptions.defaults(), DataOptions.defaults()));
+        return records;
+    }
+
     /** Those of every command. */
     static List<Record> ofAllCommands() {
         List<Record> all = new ArrayList<>(defaults());
         all.addAll(ofEval());
         all.addAll(ofExplain());
         ofAttacks().values().forEach(all::addAll);
+        ofSae().values().forEach(all::addAll);
         return all;
     }
 

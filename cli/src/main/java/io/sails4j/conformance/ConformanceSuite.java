@@ -17,6 +17,7 @@ public final class ConformanceSuite {
     public static List<OpCase> cases() {
         List<OpCase> cases = new ArrayList<>();
         cases.addAll(ElementwiseCases.all());
+        cases.addAll(RowCases.all());
         cases.addAll(MatmulCase.all());
         cases.addAll(EmbeddingCases.all());
         cases.addAll(RmsNormCases.all());
@@ -38,6 +39,7 @@ public final class ConformanceSuite {
         cases.addAll(DoraCases.all());
         cases.addAll(SaeEncodeCases.all());
         cases.addAll(SaeDecodeCases.all());
+        cases.addAll(SaeWeightGradientCase.all());
         cases.addAll(SaeStatisticsCases.all());
         cases.addAll(StandardizeCases.all());
         cases.addAll(AdjointCases.all());

@@ -14,6 +14,12 @@ public interface ElementwiseFunctions {
     @Symbol("sails_gather_rows")
     void gatherRows(long y, long x, long rows, long n, long nRows, long nCols, int dtype);
 
+    @Symbol("sails_dot_rows")
+    void dotRows(long outDots, long a, long b, long nRows, long nCols);
+
+    @Symbol("sails_scale_rows")
+    void scaleRows(long y, long x, long alpha, long beta, long nRows, long nCols);
+
     @Symbol("sails_sum_of_squares")
     void sumOfSquares(long outSums, long[] tensors, long[] sizes, long count);
 

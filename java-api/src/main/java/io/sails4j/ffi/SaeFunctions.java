@@ -21,6 +21,10 @@ public interface SaeFunctions {
     void saeDecodeBackward(long dvalues, long drecon, long indices, long counts, long wDec, long scale, long nTokens, long dIn, long dSae,
         long capacity, int dtype);
 
+    @Symbol("sails_sae_weight_gradient")
+    void saeWeightGradient(long dw, long rows, long indices, long values, long counts, long nTokens, long dIn, long dSae, long capacity,
+        int transposed);
+
     @Symbol("sails_sae_densify")
     void saeDensify(long acts, long indices, long values, long counts, long nTokens, long dSae, long capacity);
 

@@ -14,6 +14,7 @@ import io.sails4j.tensor.Device;
 import io.sails4j.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** The section "elementwise" of {@code sails.h}: elementwise operations, rows and reductions. See {@link Ops}. */
 public final class ElementwiseOps {
@@ -59,6 +60,27 @@ public final class ElementwiseOps {
             call.sameType("y", y, "x", x);
             api.gatherRows(call.matrix("y", y, rows.numel(), cols, F32_OR_BF16), call.address("x", x, F32_OR_BF16),
                 call.address("rows", rows, I32), rows.numel(), call.rows("x", x), cols, code(x));
+        }
+    }
+
+    /** out_dots [n] F32 = &lt;a[i], b[i]&gt; of the rows of a, b [n, d] F32; b may be a. */
+    public void dotRows(Tensor outDots, Tensor a, Tensor b) {
+        try (Call call = new Call(device, "dotRows")) {
+            long rows = call.rows("a", a);
+            long cols = call.cols("a", a);
+            api.dotRows(call.elements("outDots", outDots, rows, F32), call.address("a", a, F32), call.matrix("b", b, rows, cols, F32), rows,
+                cols);
+        }
+    }
+
+    /** y [n, d] F32 = beta[i] y[i] + alpha[i] x[i]; alpha, beta [n] F32; beta null: 1; x and alpha both null: 0; x may be y. */
+    public void scaleRows(Tensor y, @Nullable Tensor x, @Nullable Tensor alpha, @Nullable Tensor beta) {
+        try (Call call = new Call(device, "scaleRows")) {
+            long rows = call.rows("y", y);
+            long cols = call.cols("y", y);
+            call.require((x == null) == (alpha == null), "x and alpha belong together: one of them is missing");
+            api.scaleRows(call.address("y", y, F32), call.matrixOrNull("x", x, rows, cols, F32),
+                call.elementsOrNull("alpha", alpha, rows, F32), call.elementsOrNull("beta", beta, rows, F32), rows, cols);
         }
     }
 

@@ -95,6 +95,22 @@ public final class SaeOps {
         }
     }
 
+    /**
+     * dw [d_sae, d_in] F32 += value * rows[t] for each code, or with {@code transposed} the columns of dw [d_in, d_sae]; rows [n_tokens,
+     * d_in], values [n_tokens, capacity] F32, ids rising in each row as {@link #saeEncode} writes them.
+     */
+    public void saeWeightGradient(Tensor dw, Tensor rows, Tensor indices, Tensor values, Tensor counts, boolean transposed) {
+        try (Call call = new Call(device, "saeWeightGradient")) {
+            long n = call.rows("indices", indices);
+            long capacity = call.cols("indices", indices);
+            long dIn = call.cols("rows", rows);
+            long dSae = transposed ? call.cols("dw", dw) : call.rows("dw", dw);
+            api.saeWeightGradient(transposed ? call.matrix("dw", dw, dIn, dSae, F32) : call.matrix("dw", dw, dSae, dIn, F32),
+                call.matrix("rows", rows, n, dIn, F32), call.address("indices", indices, I32), call.matrix("values", values, n, capacity, F32),
+                call.elements("counts", counts, n, I32), n, dIn, dSae, capacity, Call.flag(transposed));
+        }
+    }
+
     /** acts [n_tokens, d_sae] F32: the codes written out densely. */
     public void saeDensify(Tensor acts, Tensor indices, Tensor values, Tensor counts) {
         try (Call call = new Call(device, "saeDensify")) {

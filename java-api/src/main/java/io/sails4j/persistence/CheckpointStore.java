@@ -98,6 +98,38 @@ public final class CheckpointStore {
         return Optional.empty();
     }
 
+    /**
+     * The checkpoint that a run goes on from, empty where it starts.
+     *
+     * @param partial where the run's state is, for sentences
+     * @param resume whether it was asked to go on
+     * @param fingerprint everything that the earlier run must agree in
+     * @param device what the run is on; another one than before is said
+     * @throws InputException where there is a run that was not asked for, or none that was, or another one
+     */
+    public Optional<Stored> toGoOnFrom(Path partial, boolean resume, ObjectNode fingerprint, String device) {
+        Optional<Stored> newest = newest();
+        damaged.forEach(Log::warning);
+        if (!resume) {
+            newest.ifPresent(stored -> {
+                throw new InputException(partial + " holds an earlier run, stopped after step " + stored.step()
+                    + "; go on with it by resume=true, or remove it to start again");
+            });
+            return Optional.empty();
+        }
+        if (newest.isEmpty()) {
+            throw new InputException("there is nothing to resume: " + partial + " holds no complete checkpoint; leave out resume=true");
+        }
+        SameRun.require(partial, newest.get().run().path("fingerprint"), fingerprint);
+        String earlier = newest.get().run().path("device").asText();
+        if (!earlier.equals(device)) {
+            Log.info(
+                "the run was on " + earlier + " and goes on on " + device + ": its bits may differ from those of an uninterrupted run");
+        }
+        Log.info("going on after step " + newest.get().step() + " from " + newest.get().directory());
+        return newest;
+    }
+
     /** What the last {@link #newest} passed over, a sentence each. */
     public List<String> damaged() {
         return List.copyOf(damaged);

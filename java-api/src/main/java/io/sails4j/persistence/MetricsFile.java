@@ -19,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * One JSON object a line for each step, readable while the run goes on. A disk that takes no more lines does not stop the run: it is said
  * once, and the lines that are missing come back with the next resume from a checkpoint before them.
  */
-final class MetricsFile implements AutoCloseable {
+public final class MetricsFile implements AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Path path;
@@ -36,7 +36,7 @@ final class MetricsFile implements AutoCloseable {
     }
 
     /** An empty file. */
-    static MetricsFile create(Path path) {
+    public static MetricsFile create(Path path) {
         try {
             Files.deleteIfExists(path);
         } catch (IOException e) {
@@ -46,7 +46,7 @@ final class MetricsFile implements AutoCloseable {
     }
 
     /** The file of an earlier run without what it wrote after {@code step} steps. */
-    static MetricsFile resume(Path path, long step) {
+    public static MetricsFile resume(Path path, long step) {
         if (Files.exists(path)) {
             try {
                 StringBuilder kept = new StringBuilder();
@@ -98,7 +98,8 @@ final class MetricsFile implements AutoCloseable {
         line(json);
     }
 
-    private void line(ObjectNode json) {
+    /** Writes one object; it needs a field {@code step}. */
+    public void line(ObjectNode json) {
         if (writer == null) {
             return;
         }

@@ -2,7 +2,6 @@ package io.sails4j.persistence;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.sails4j.InputException;
 import io.sails4j.files.AtomicFiles;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
@@ -82,7 +81,7 @@ public final class PersistentRun implements AutoCloseable {
 
     /** Runs to the end; the trainable then holds the result. */
     public Outcome run(MatmulPeak peak, Consumer<StepMetrics> listener) {
-        Optional<CheckpointStore.Stored> from = checkpointToGoOnFrom();
+        Optional<CheckpointStore.Stored> from = store.toGoOnFrom(partial, control.resume(), fingerprint, device);
         evaluator.prepare();
         Evaluation before = from.isEmpty() ? evaluator.evaluate() : Evaluation.ofLoss(from.get().run().path("loss_before").asDouble());
         lossBefore = before.loss();
@@ -221,29 +220,6 @@ public final class PersistentRun implements AutoCloseable {
         } catch (UncheckedIOException e) {
             Log.warning("checkpoint of step " + loop.steps() + ": " + e.getMessage() + "; " + standing());
         }
-    }
-
-    private Optional<CheckpointStore.Stored> checkpointToGoOnFrom() {
-        Optional<CheckpointStore.Stored> newest = store.newest();
-        store.damaged().forEach(Log::warning);
-        if (!control.resume()) {
-            newest.ifPresent(stored -> {
-                throw new InputException(partial + " holds an earlier run, stopped after step " + stored.step()
-                    + "; go on with it by resume=true, or remove it to start again");
-            });
-            return Optional.empty();
-        }
-        if (newest.isEmpty()) {
-            throw new InputException("there is nothing to resume: " + partial + " holds no complete checkpoint; leave out resume=true");
-        }
-        SameRun.require(partial, newest.get().run().path("fingerprint"), fingerprint);
-        String earlier = newest.get().run().path("device").asText();
-        if (!earlier.equals(device)) {
-            Log.info(
-                "the run was on " + earlier + " and goes on on " + device + ": its bits may differ from those of an uninterrupted run");
-        }
-        Log.info("going on after step " + newest.get().step() + " from " + newest.get().directory());
-        return newest;
     }
 
     private void restore(CheckpointStore.Stored stored) {

@@ -1,0 +1,7 @@
+package io.sails4j.cli;
+
+import picocli.CommandLine.Command;
+
+@Command(name = "sae", description = "Train sparse autoencoders, and measure them.", subcommands = {SaeTrainCommand.class})
+final class SaeCommand {
+}
