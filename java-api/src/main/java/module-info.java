@@ -39,6 +39,7 @@ import org.jspecify.annotations.NullMarked;
     exports io.sails4j.model;
     exports io.sails4j.ops;
     exports io.sails4j.options;
+    exports io.sails4j.recovery;
     exports io.sails4j.report;
     exports io.sails4j.run;
     exports io.sails4j.sae;

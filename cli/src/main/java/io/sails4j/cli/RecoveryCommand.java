@@ -37,11 +37,13 @@ final class RecoveryCommand implements Callable<Integer> {
     public Integer call() {
         AtomicFiles.requireFresh(out);
         try (Engine engine = common.openEngine(); ProgressBar bar = common.progress("recovery")) {
-            RecoveryResult result = new Recovery(engine, quick ? RecoveryOptions.quick() : RecoveryOptions.defaults(), common.seed()).run(out,
+            RecoveryResult result = new Recovery(engine, quick ? RecoveryOptions.quick() : RecoveryOptions.defaults(), common.seed()).run(
+                out,
                 bar);
             common.print(json(result), table(result));
-            common.message(String.format(Locale.ROOT, "floor of one direction: %.3f; mean errors with 95 %% intervals over repetitions in %s",
-                result.floor(), out));
+            common
+                .message(String.format(Locale.ROOT, "floor of one direction: %.3f; mean errors with 95 %% intervals over repetitions in %s",
+                    result.floor(), out));
         }
         return 0;
     }

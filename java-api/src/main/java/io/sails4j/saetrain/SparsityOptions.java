@@ -33,7 +33,8 @@ public record SparsityOptions(
     public SparsityOptions with(Consumer<Builder> change) {
         Builder builder = new Builder(this);
         change.accept(builder);
-        return new SparsityOptions(builder.sparsity, builder.sparsityWarmup, builder.targetL0, builder.penalty, builder.bandwidth, builder.initialThreshold);
+        return new SparsityOptions(builder.sparsity, builder.sparsityWarmup, builder.targetL0, builder.penalty, builder.bandwidth,
+            builder.initialThreshold);
     }
 
     /** The components, to be changed. */
