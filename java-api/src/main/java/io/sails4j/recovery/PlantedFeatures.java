@@ -1,6 +1,5 @@
 package io.sails4j.recovery;
 
-import java.util.Arrays;
 import java.util.Random;
 
 /**
@@ -9,7 +8,7 @@ import java.util.Random;
  */
 final class PlantedFeatures {
     /** Of features that do not tell the sides apart, so many are active on average. */
-    static final int ACTIVE = 8;
+    private static final int ACTIVE = 4;
     private static final double ALIGNED = 0.5;
     private static final double UNALIGNED = 0.05;
     private static final double NOISE = 0.02;
@@ -34,14 +33,25 @@ final class PlantedFeatures {
         }
     }
 
+    /** How many features are active in a vector, on average over both sides. */
+    static int active(int safetyFeatures) {
+        return (int) Math.round(ACTIVE + safetyFeatures * (ALIGNED + UNALIGNED) / 2);
+    }
+
     /** All of them, [features][dimension]. */
     double[][] directions() {
         return directions;
     }
 
-    /** Those that tell the sides apart, [r][dimension]. */
-    double[][] planted() {
-        return Arrays.copyOf(directions, planted);
+    /** The subspace of those that tell the sides apart, as orthonormal columns. */
+    double[][] span() {
+        float[][] rows = new float[planted][directions[0].length];
+        for (int i = 0; i < planted; i++) {
+            for (int j = 0; j < rows[i].length; j++) {
+                rows[i][j] = (float) directions[i][j];
+            }
+        }
+        return Spans.of(rows);
     }
 
     /** Another {@code n} vectors of a side. */

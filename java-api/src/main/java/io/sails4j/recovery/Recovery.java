@@ -31,7 +31,7 @@ public final class Recovery {
     public RecoveryResult run(Path out, Progress progress) {
         AtomicFiles.requireFresh(out);
         List<RecoveryRow> rows = new ArrayList<>();
-        List<RecoveryPoint> points = options.points();
+        List<RecoveryPoint> points = options.grid().points();
         int done = 0;
         for (RecoveryPoint point : points) {
             for (int repetition = 0; repetition < options.seeds(); repetition++) {
@@ -48,20 +48,10 @@ public final class Recovery {
         long drawn = seed * 1_000_003 + repetition;
         PlantedFeatures planted = new PlantedFeatures(point, options.safetyFeatures(), drawn);
         Sides sides = new Sides(planted.draw(point.samples() / 2, true), planted.draw(point.samples() / 2, false));
-        double[][] truth = Spans.of(floats(planted.planted()));
-        SubspaceFinder finder = new SubspaceFinder(engine, options.safetyFeatures());
+        double[][] truth = planted.span();
+        SubspaceFinder finder = new SubspaceFinder(engine, options.safetyFeatures(), options.saeSteps());
         for (Identification way : Identification.values()) {
             rows.add(new RecoveryRow(way, point, repetition, Spans.distance(finder.basis(way, sides, planted, drawn), truth)));
         }
-    }
-
-    private static float[][] floats(double[][] rows) {
-        float[][] floats = new float[rows.length][rows[0].length];
-        for (int i = 0; i < rows.length; i++) {
-            for (int j = 0; j < rows[0].length; j++) {
-                floats[i][j] = (float) rows[i][j];
-            }
-        }
-        return floats;
     }
 }

@@ -59,7 +59,7 @@ final class RecoveryFiles {
     }
 
     private String svg() {
-        RecoveryPoint c = options.centre();
+        RecoveryPoint c = options.grid().centre();
         return SvgPlot.of("Error of the subspace that is found", List.of(
             panel("features for each dimension (d = " + c.dimension() + ", n = " + c.samples() + ")",
                 p -> p.dimension() == c.dimension() && p.samples() == c.samples(), RecoveryPoint::polysemanticity),

@@ -30,16 +30,17 @@ import java.util.stream.IntStream;
 /** Finds the subspace that tells two sides apart, in each of the ways. */
 final class SubspaceFinder {
     private static final int BATCH = 512;
-    private static final long STEPS = 3000;
     private static final double LR = 2e-3;
     private static final int ROWS = 4096;
 
     private final Engine engine;
     private final int r;
+    private final long steps;
 
-    SubspaceFinder(Engine engine, int r) {
+    SubspaceFinder(Engine engine, int r, long steps) {
         this.engine = engine;
         this.r = r;
+        this.steps = steps;
     }
 
     /** The subspace that a way finds, as orthonormal columns: of r of them, or of one where the way can tell no more. */
@@ -110,12 +111,12 @@ final class SubspaceFinder {
             o.shape = o.shape.with(s -> {
                 s.kind = SaeKind.TOPK;
                 s.width = width;
-                s.k = Math.min(width, PlantedFeatures.ACTIVE + r / 2);
+                s.k = Math.min(width, PlantedFeatures.active(r));
             });
             o.optimization = o.optimization.with(s -> s.adamw = s.adamw.withLr(LR));
             o.batching = o.batching.with(b -> {
                 b.batchTokens = BATCH;
-                b.steps = STEPS;
+                b.steps = steps;
             });
             o.run = o.run.with(run -> run.seed = seed);
         });

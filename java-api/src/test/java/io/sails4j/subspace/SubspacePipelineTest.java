@@ -2,14 +2,20 @@ package io.sails4j.subspace;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import io.sails4j.InputException;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.data.Progress;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenSequence;
+import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.ForwardOptions;
+import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
+import io.sails4j.model.Site;
+import io.sails4j.model.TokenBatch;
 import io.sails4j.ops.Engine;
 import io.sails4j.sae.Sae;
 import io.sails4j.sae.SaeFixture;
@@ -22,6 +28,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.TreeMap;
 import org.junit.jupiter.api.AfterEach;
@@ -165,5 +172,68 @@ class SubspacePipelineTest {
             refused(() -> pipeline(Map.of(1, sae), options(4, 64)).build(pairs(), Map.of(), Progress.none()), "no feature of", "layer 1",
                 "none is active");
         }
+    }
+
+    @Test
+    void theDirectControlOfOnePairIsItsDifference() {
+        List<TokenPair> pairs = pairs();
+        double[] expected = difference(pairs.get(3), 1);
+        SafetySubspace.Layer found = Objects.requireNonNull(ControlSubspaces.direct(model, new TreeMap<>(Map.of(1, 1)),
+            List.of(pairs.get(3)), 4096, Map.of(), Progress.none()).layers().get(1));
+        double norm = Math.sqrt(Arrays.stream(expected).map(v -> v * v).sum());
+        double sign = Math.signum(expected[0] * found.basis()[0]);
+        for (int j = 0; j < D_MODEL; j++) {
+            assertThat((double) found.basis()[j]).isCloseTo(sign * expected[j] / norm, within(1e-5));
+        }
+        assertThat(found.featureIds()).isEmpty();
+    }
+
+    @Test
+    void theDirectControlDoesNotDependOnBatches() {
+        TreeMap<Integer, Integer> dimensions = new TreeMap<>(Map.of(0, 2, 3, 4));
+        SafetySubspace large = ControlSubspaces.direct(model, dimensions, pairs(), 4096, Map.of(), Progress.none());
+        SafetySubspace small = ControlSubspaces.direct(model, dimensions, pairs(), 10, Map.of(), Progress.none());
+        large.layers().forEach((layer, of) -> {
+            float[] other = Objects.requireNonNull(small.layers().get(layer)).basis();
+            for (int i = 0; i < other.length; i++) {
+                assertThat(other[i]).isCloseTo(of.basis()[i], within(1e-4f));
+            }
+        });
+        assertThatThrownBy(() -> ControlSubspaces.direct(model, new TreeMap<>(Map.of(0, 8)), pairs(), 4096, Map.of(), Progress.none()))
+            .isInstanceOf(InputException.class).hasMessageContaining("at most the number of pairs, 7");
+        assertThatThrownBy(() -> ControlSubspaces.direct(model, new TreeMap<>(Map.of(4, 1)), pairs(), 4096, Map.of(), Progress.none()))
+            .isInstanceOf(InputException.class).hasMessageContaining("expected 0 to 3");
+    }
+
+    /** Mean over the aligned answer's tokens less that over the unaligned answer's. */
+    private double[] difference(TokenPair pair, int at) {
+        double[] difference = new double[D_MODEL];
+        try (ModelSession session = ModelSession.open(model)) {
+            for (TokenSequence sequence : List.of(pair.aligned(), pair.unaligned())) {
+                session.forward(TokenBatch.of(sequence.ids()), AdapterStack.none(), new ForwardOptions(false, at, (site, layer, value) -> {
+                    if (site == Site.LAYER && layer == at) {
+                        float[] stream = value.toFloatArray();
+                        double weight = (sequence == pair.aligned() ? 1.0 : -1.0) / sequence.countedTokens();
+                        for (int i = 0; i < stream.length; i++) {
+                            difference[i % D_MODEL] += sequence.counted()[i / D_MODEL] ? weight * stream[i] : 0;
+                        }
+                    }
+                })).close();
+            }
+        }
+        return difference;
+    }
+
+    @Test
+    void aRandomControlIsOrthonormalAndFollowsItsSeed() {
+        TreeMap<Integer, Integer> dimensions = new TreeMap<>(Map.of(0, 3, 2, 5));
+        SafetySubspace first = ControlSubspaces.random(D_MODEL, 4, dimensions, 1, Map.of());
+        first.write(directory.resolve("random.safetensors"));
+        SafetySubspace read = SafetySubspace.read(directory.resolve("random.safetensors")); // checks that columns are orthonormal
+        assertThat(read.layers().keySet()).containsExactly(0, 2);
+        assertThat(read.provenance()).containsEntry("identification", "random").containsEntry("seed", "1");
+        float[] again = ControlSubspaces.random(D_MODEL, 4, dimensions, 1, Map.of()).nearest(0).basis();
+        float[] other = ControlSubspaces.random(D_MODEL, 4, dimensions, 2, Map.of()).nearest(0).basis();
+        assertThat(again).isEqualTo(first.nearest(0).basis()).isNotEqualTo(other);
     }
 }
