@@ -84,19 +84,15 @@ record Lessons(Loss training, Loss evaluation, int trained, int evaluated, boole
             .collect(Collectors.joining("\n")));
     }
 
-    private String unit() {
-        return training.samplesAnswers() ? "prompts" : "pairs";
-    }
-
     /** Adds what must be the same when a run goes on. */
     void identify(ObjectNode json) {
-        json.put("training_" + unit(), trained);
+        json.put(training.samplesAnswers() ? "training_prompts" : "training_pairs", trained);
         describe(json);
     }
 
     /** Adds what {@code sails_run.json} says of it. */
     void describe(ObjectNode json) {
-        json.put("evaluation_" + unit(), evaluated).put("held_out", heldOut);
+        json.put("evaluation_pairs", evaluated).put("held_out", heldOut);
         new TreeMap<>(identity).forEach(json::put);
     }
 }

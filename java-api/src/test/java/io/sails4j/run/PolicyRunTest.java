@@ -34,6 +34,7 @@ import io.sails4j.train.RunControl;
 import io.sails4j.train.RunOptions;
 import io.sails4j.train.RunOrigin;
 import io.sails4j.train.SamplingOptions;
+import io.sails4j.train.ScheduleOptions;
 import io.sails4j.train.StoppedException;
 import io.sails4j.train.TrainingException;
 import java.io.IOException;
@@ -76,7 +77,7 @@ class PolicyRunTest {
     }
 
     private static PolicyTask task(Reward reward) {
-        return new PolicyTask(prompts(8), reward,
+        return new PolicyTask(prompts(4), reward,
             ids -> String.join(" ", Arrays.stream(ids).mapToObj(String::valueOf).toList()), Set.of(2));
     }
 
@@ -84,9 +85,9 @@ class PolicyRunTest {
         Consumer<PolicyOptions.Builder> policy) {
         return new AlignOptions(method, ObjectiveOptions.of(objective).withPolicy(p -> {
             p.samples = 4;
-            p.promptsPerStep = 4;
+            p.promptsPerStep = 2;
             p.klBeta = 0.01;
-            p.sampling = p.sampling.withMaxNewTokens(6);
+            p.sampling = new SamplingOptions(3, 1, 1, 16, 8);
             policy.accept(p);
         }), new AdapterOptions(EnumSet.of(Projection.Q_PROJ, Projection.O_PROJ, Projection.DOWN_PROJ), 3, 3, AdapterVariant.plain()),
             new ConstraintOptions(constraint, 0.1, Fill.AUTO),
@@ -116,9 +117,9 @@ class PolicyRunTest {
         List<JsonNode> steps = steps("out");
         assertThat(steps).hasSize(30);
         double first = steps.subList(0, 3).stream().mapToDouble(s -> s.get("reward").asDouble()).average().orElseThrow();
-        double last = steps.subList(27, 30).stream().mapToDouble(s -> s.get("reward").asDouble()).average().orElseThrow();
+        double last = steps.subList(12, 15).stream().mapToDouble(s -> s.get("reward").asDouble()).average().orElseThrow();
         assertThat(first).isBetween(0.1, 0.5);
-        assertThat(last).isGreaterThan(first + 0.3);
+        assertThat(last).isGreaterThan(first + 0.2);
         assertThat(-result.lossAfter()).as("greedy answers to the evaluation prompts").isGreaterThan(-result.lossBefore());
         assertThat(steps.getFirst().get("kl").asDouble()).isZero();
         assertThat(steps.getLast().get("kl").asDouble()).isPositive();
@@ -132,7 +133,7 @@ class PolicyRunTest {
     @CsvSource({"LORA, RLOO, NONE, 1", "SAILS, GRPO, UPDATE, 3", "SAILS, RLOO, CORE, 1", "FULL, GRPO, NONE, 2"})
     void aRunThatIsStoppedAgainAndAgainEndsWithTheSameBytes(Method method, Objective objective, Constraint constraint, int inner)
         throws IOException {
-        AlignOptions options = options(method, objective, constraint, 7, 0.01, p -> {
+        AlignOptions options = options(method, objective, constraint, 5, 0.01, p -> {
             p.innerUpdates = inner;
             p.klBeta = method == Method.FULL ? 0 : 0.01;
         });
@@ -141,7 +142,7 @@ class PolicyRunTest {
         for (int attempt = 0; result == null; attempt++) {
             try {
                 // Within the answers of a batch, and between the steps that learn from them.
-                result = run(options, task(SMALL_IDS), "parts", attempt > 0, 13 + attempt);
+                result = run(options, task(SMALL_IDS), "parts", attempt > 0, 9 + attempt);
             } catch (StoppedException e) {
                 assertThat(e).hasMessageContaining("resume=true");
             }
@@ -168,8 +169,8 @@ class PolicyRunTest {
     @Test
     void theAnswersDoNotDependOnHowManyAreSampledAtATime() throws IOException {
         for (int sequences : new int[] {1, 32}) {
-            run(options(Method.LORA, Objective.RLOO, Constraint.NONE, 2, 0.01, p -> p.sampling = new SamplingOptions(6,
-                1, 1, sequences, 0)), task(SMALL_IDS), "at" + sequences, false, Integer.MAX_VALUE);
+            run(options(Method.LORA, Objective.RLOO, Constraint.NONE, 2, 0.01, p -> p.sampling = new SamplingOptions(3,
+                1, 1, sequences, 8)), task(SMALL_IDS), "at" + sequences, false, Integer.MAX_VALUE);
         }
         assertThat(Files.mismatch(temporary.resolve("at1/adapter_model.safetensors"), temporary.resolve("at32/adapter_model.safetensors")))
             .isEqualTo(-1);
@@ -179,13 +180,13 @@ class PolicyRunTest {
     void aRewardThatIsNoNumberOrFailsEndsTheRunWithTheLastCheckpoint() {
         AtomicInteger asked = new AtomicInteger();
         AlignOptions options = options(Method.LORA, Objective.RLOO, Constraint.NONE, 7, 0.01, p -> {});
-        // The evaluation before the first step asks for 4, each step for 16.
-        Reward broken = Reward.of(_ -> asked.getAndIncrement() < 4 + 2 * 16 ? 1 : Double.NaN);
+        // The evaluation before the first step asks for 4, each step for 8.
+        Reward broken = Reward.of(_ -> asked.getAndIncrement() < 4 + 2 * 8 ? 1 : Double.NaN);
         assertThatThrownBy(() -> run(options, task(broken), "nan", false, Integer.MAX_VALUE)).isInstanceOf(TrainingException.class)
             .hasMessageContaining("of prompts is NaN, expected a finite number; the last good checkpoint is that of step 2");
         asked.set(0);
         Reward failing = Reward.of(_ -> {
-            if (asked.getAndIncrement() < 4 + 3 * 16) {
+            if (asked.getAndIncrement() < 4 + 3 * 8) {
                 return 1;
             }
             throw new InputException("the server went away");
