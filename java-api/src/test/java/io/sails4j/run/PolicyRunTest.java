@@ -112,10 +112,14 @@ class PolicyRunTest {
     @ParameterizedTest
     @EnumSource(names = {"RLOO", "GRPO"})
     void aRewardThatIsEasyToGetRises(Objective objective) throws IOException {
-        AlignResult result = run(options(Method.LORA, objective, Constraint.NONE, 30, 0.02, p -> {}), task(SMALL_IDS), "out", false,
-            Integer.MAX_VALUE);
+        AlignOptions options = options(Method.LORA, objective, Constraint.NONE, 15, 0.03, p -> p.samples = 8).with(o -> {
+            o.training = o.training.with(t -> t.schedule = ScheduleOptions.constant()).withBatching(b -> b.microBatchTokens = 200);
+            o.adapter = new AdapterOptions(EnumSet.allOf(Projection.class), 4, 16, AdapterVariant.plain());
+        });
+        PolicyTask task = task(SMALL_IDS);
+        AlignResult result = run(options, task.withPrompts(task.prompts().subList(0, 2)), "out", false, Integer.MAX_VALUE);
         List<JsonNode> steps = steps("out");
-        assertThat(steps).hasSize(30);
+        assertThat(steps).hasSize(15);
         double first = steps.subList(0, 3).stream().mapToDouble(s -> s.get("reward").asDouble()).average().orElseThrow();
         double last = steps.subList(12, 15).stream().mapToDouble(s -> s.get("reward").asDouble()).average().orElseThrow();
         assertThat(first).isBetween(0.1, 0.5);
