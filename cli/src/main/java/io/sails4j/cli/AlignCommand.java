@@ -6,9 +6,11 @@ import io.sails4j.align.AlignOptions;
 import io.sails4j.align.Method;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.data.TokenPair;
+import io.sails4j.eval.PromptFile;
 import io.sails4j.files.AtomicFiles;
 import io.sails4j.files.FileHash;
 import io.sails4j.hub.HubCache;
+import io.sails4j.judge.JudgeSpec;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
@@ -20,6 +22,7 @@ import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.subspace.SubspaceOptions;
 import io.sails4j.subspace.SubspacePipeline;
 import io.sails4j.tensor.DType;
+import io.sails4j.train.Objective;
 import io.sails4j.train.RunControl;
 import io.sails4j.train.RunOrigin;
 import io.sails4j.train.StoppedException;
@@ -38,7 +41,8 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-@Command(name = "align", description = "Train an adapter in the safety subspace (or a plain one, or the whole model) on preference data.")
+@Command(name = "align", description = "Train an adapter in the safety subspace (or a plain one, or the whole model) on preference data,"
+    + " or on rewards of its own answers.")
 final class AlignCommand implements Callable<Integer> {
     private static final int STOPPED = 1;
 
@@ -64,6 +68,9 @@ final class AlignCommand implements Callable<Integer> {
     @Mixin
     private TrainingArguments training;
 
+    @Mixin
+    private PolicyArguments policy;
+
     @Option(names = "--out", paramLabel = "DIR",
         description = "PEFT adapter directory to write (a checkpoint for --method full), with metrics.jsonl, sails_run.json and"
             + " report.html")
@@ -83,24 +90,34 @@ final class AlignCommand implements Callable<Integer> {
             return plan(options);
         }
         requireSubspaceChoice(options);
+        Objective objective = options.objective().objective();
+        policy.requireFor(objective, common);
         SortedMap<Integer, Path> saePaths = SaeArguments.parse(saes, common);
         MatmulPeak peak = training.peak();
         if (out == null) {
             throw common.wrong("--out is missing: name the directory to write");
         }
-        Path out = this.out;
         AtomicFiles.requireFresh(out);
         data.requirePositions(ModelConfig.read(model));
+        JudgeSpec judge = objective.samplesAnswers() ? policy.judge(common) : null;
+        List<PromptFile> prompts = objective.samplesAnswers() ? policy.files(data, common) : List.of();
         boolean writable = options.method() == Method.FULL;
         try (Engine engine = common.openEngine();
              CausalModel loaded = CausalModel.load(model, engine, new ModelOptions(common.dtype(), writable, false))) {
-            List<TokenPair> pairs = data.load(model, common);
+            List<TokenPair> pairs = judge == null || !saes.isEmpty() ? data.load(model, common) : List.of();
             Map<String, String> provenance = new LinkedHashMap<>();
             SafetySubspace subspace = subspace(loaded, engine, pairs, saePaths, provenance);
             AlignResult result;
             try (ProgressBar bar = common.progress("align"); StopSignal signal = new StopSignal(common::message)) {
-                result = new AlignRun(loaded, model, options, subspace, origin(provenance)).run(pairs, out, bar,
-                    new RunControl(resume, signal::asked, peak));
+                RunControl control = new RunControl(resume, signal::asked, peak);
+                if (judge == null) {
+                    result = run(loaded, options, subspace, provenance).run(pairs, out, bar, control);
+                } else {
+                    try (PolicyArguments.Opened opened = new PolicyArguments.Opened(judge, prompts, loaded, model, data.options(),
+                        provenance)) {
+                        result = run(loaded, options, subspace, provenance).run(opened.task(), out, bar, control);
+                    }
+                }
             } catch (StoppedException e) {
                 return STOPPED;
             }
@@ -108,6 +125,10 @@ final class AlignCommand implements Callable<Integer> {
             common.print(json(result, engine).put("report", page.toString()), table(result, subspace, engine).row("report", page));
         }
         return 0;
+    }
+
+    private AlignRun run(CausalModel loaded, AlignOptions options, @Nullable SafetySubspace subspace, Map<String, String> provenance) {
+        return new AlignRun(loaded, model, options, subspace, origin(provenance));
     }
 
     /** The options of a subspace that was made before are in its file. */
@@ -144,13 +165,13 @@ final class AlignCommand implements Callable<Integer> {
             SafetySubspace subspace = SafetySubspace.read(subspaceFile);
             subspace.requireModel(loaded.config(), subspaceFile, model);
             provenance.put("model.sha256", FileHash.sha256(model));
-            provenance.put("data.sha256", FileHash.sha256(data.path()));
+            putData(provenance);
             provenance.put("subspace.sha256", FileHash.sha256(subspaceFile));
             return subspace;
         }
         if (saes.isEmpty()) {
             provenance.put("model.sha256", FileHash.sha256(model));
-            provenance.put("data.sha256", FileHash.sha256(data.path()));
+            putData(provenance);
             return null;
         }
         try (SaeArguments.Opened opened = SaeArguments.open(saePaths, engine); ProgressBar bar = common.progress("features")) {
@@ -160,11 +181,21 @@ final class AlignCommand implements Callable<Integer> {
         }
     }
 
+    /** An objective that samples answers may do without. */
+    private void putData(Map<String, String> provenance) {
+        if (data.given() || !policy.namesPrompts()) {
+            provenance.put("data.sha256", FileHash.sha256(data.path()));
+        }
+    }
+
     private static ObjectNode json(AlignResult result, Engine engine) {
         ObjectNode json = CommonOptions.object();
         json.put("trainable_parameters", result.trainable()).put("steps", result.steps()).put("tokens", result.tokens());
         json.put("seconds", result.seconds()).put("tokens_per_s", result.tokensPerSecond());
         json.put("loss_before", result.lossBefore()).put("loss_after", result.lossAfter()).put("evaluation_pairs", result.evalPairs());
+        if (result.objective().samplesAnswers()) {
+            json.put("reward_before", -result.lossBefore()).put("reward_after", -result.lossAfter());
+        }
         json.put("held_out", result.heldOut()).put("flops_per_s", result.flopsPerSecond()).put("mfu", result.utilisation());
         json.put("peak_flops_per_s", result.peak().flopsPerSecond()).put("peak", result.peak().source());
         if (!Double.isNaN(result.shareInside())) {
@@ -186,8 +217,11 @@ final class AlignCommand implements Callable<Integer> {
         table.row("model FLOP/s",
             String.format(Locale.ROOT, "%.3g, %.1f %% of %.3g (%s)", result.flopsPerSecond(), 100 * result.utilisation(),
                 result.peak().flopsPerSecond(), result.peak().source()));
-        table.row("loss before, after", String.format(Locale.ROOT, "%.4f, %.4f (on %d %s pairs)", result.lossBefore(), result.lossAfter(),
-            result.evalPairs(), result.heldOut() ? "held-out" : "training"));
+        boolean rewards = result.objective().samplesAnswers();
+        int sign = rewards ? -1 : 1;
+        table.row(rewards ? "reward before, after" : "loss before, after",
+            String.format(Locale.ROOT, rewards ? "%.4f, %.4f (of greedy answers to %d %s prompts)" : "%.4f, %.4f (on %d %s pairs)",
+                sign * result.lossBefore(), sign * result.lossAfter(), result.evalPairs(), result.heldOut() ? "held-out" : "training"));
         if (!Double.isNaN(result.shareInside())) {
             table.row("update inside the subspace", String.format(Locale.ROOT, "%.4f %%", 100 * result.shareInside()));
         }

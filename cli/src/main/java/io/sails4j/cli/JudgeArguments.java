@@ -27,19 +27,12 @@ final class JudgeArguments {
     List<JudgeSpec> specs() {
         SequencedMap<String, JudgeSpec> specs = new LinkedHashMap<>();
         for (String judge : judges.isEmpty() ? List.of("refusal") : judges) {
-            JudgeSpec spec = parse(judge);
+            JudgeSpec spec = JudgeWords.parse("--judge", judge, System.getenv(), HubCache.ofSystem()::locate);
             if (specs.put(spec.name(), spec) != null) {
                 throw new InputException("--judge asks for two judges that are called '" + spec.name()
                     + "'; name a judge once, or call one otherwise with name=");
             }
         }
         return List.copyOf(specs.values());
-    }
-
-    private static JudgeSpec parse(String judge) {
-        return switch (judge) {
-            case "refusal" -> new JudgeSpec.Refusal();
-            default -> JudgeWords.parse(judge, System.getenv(), HubCache.ofSystem()::locate);
-        };
     }
 }

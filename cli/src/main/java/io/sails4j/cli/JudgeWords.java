@@ -20,17 +20,19 @@ import java.util.function.Function;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
-/** The words of {@code --judge} for judges that are models: KEY=VALUE, separated by commas, the first of which says the kind. */
+/** The words of {@code --judge} and {@code --reward} for judges that are models: KEY=VALUE, separated by commas, the first of which says the kind. */
 final class JudgeWords {
     private static final List<String> ENDPOINT = List.of("endpoint", "model", "key-env", "name", "rubric", "cache", "concurrency",
         "timeout",
         "tries", "max-tokens", "seed");
     private static final List<String> MODEL = List.of("model", "name", "rubric", "template", "dtype", "min-mass");
 
+    private final String flag;
     private final String judge;
     private final Map<String, String> values = new LinkedHashMap<>();
 
-    private JudgeWords(String judge, List<String> known) {
+    private JudgeWords(String flag, String judge, List<String> known) {
+        this.flag = flag;
         this.judge = judge;
         for (String word : judge.split(",", -1)) {
             int equals = word.indexOf('=');
@@ -46,17 +48,21 @@ final class JudgeWords {
     }
 
     /**
+     * @param flag that they stand behind
      * @param environment where tokens are
      * @param locate finds a model's directory, which may lie in the hub's cache
      */
-    static JudgeSpec parse(String judge, Map<String, String> environment, UnaryOperator<Path> locate) {
+    static JudgeSpec parse(String flag, String judge, Map<String, String> environment, UnaryOperator<Path> locate) {
+        if (judge.equals("refusal")) {
+            return new JudgeSpec.Refusal();
+        }
         if (judge.startsWith("endpoint=")) {
-            return new JudgeWords(judge, ENDPOINT).endpoint(environment);
+            return new JudgeWords(flag, judge, ENDPOINT).endpoint(environment);
         }
         if (judge.startsWith("model=")) {
-            return new JudgeWords(judge, MODEL).model(locate);
+            return new JudgeWords(flag, judge, MODEL).model(locate);
         }
-        throw new InputException("--judge is '" + judge + "', expected refusal, endpoint=URL,model=NAME or model=DIR");
+        throw new InputException(flag + " is '" + judge + "', expected refusal, endpoint=URL,model=NAME or model=DIR");
     }
 
     private JudgeSpec endpoint(Map<String, String> environment) {
@@ -120,6 +126,6 @@ final class JudgeWords {
     }
 
     private InputException wrong(String sentence) {
-        return new InputException("--judge is '" + judge + "': " + sentence);
+        return new InputException(flag + " is '" + judge + "': " + sentence);
     }
 }

@@ -27,7 +27,7 @@ class JudgeWordsTest {
     private static final Map<String, String> ENVIRONMENT = Map.of("OPENAI_API_KEY", "sk-usual", "MINE", "sk-mine");
 
     private static JudgeSpec parse(String judge) {
-        return JudgeWords.parse(judge, ENVIRONMENT, path -> Path.of("/cache").resolve(path));
+        return JudgeWords.parse("--judge", judge, ENVIRONMENT, path -> Path.of("/cache").resolve(path));
     }
 
     @Test

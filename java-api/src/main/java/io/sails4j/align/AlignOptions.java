@@ -4,6 +4,7 @@ import io.sails4j.InputException;
 import io.sails4j.options.Described;
 import io.sails4j.options.OptionGroup;
 import io.sails4j.options.Options;
+import io.sails4j.train.Batching;
 import io.sails4j.train.Master;
 import io.sails4j.train.ObjectiveOptions;
 import io.sails4j.train.Reference;
@@ -41,8 +42,23 @@ public record AlignOptions(
             throw new InputException(
                 "a live reference is the model without its adapter, and method=full trains the model itself: use reference=cached");
         }
+        if (objective.objective().samplesAnswers()) {
+            requireSampling(method, objective, training);
+        }
         if (training.optimizer().state().master() == Master.BF16 && method != Method.FULL) {
             throw new InputException("adapters are trained in f32: master=bf16 is for method=full");
+        }
+    }
+
+    private static void requireSampling(Method method, ObjectiveOptions objective, TrainingOptions training) {
+        String name = Options.label(objective.objective());
+        if (method == Method.FULL && objective.policy().klBeta() > 0) {
+            throw new InputException("the reference of the objective '" + name
+                + "' is the model with the adapter off, and method=full trains the model itself: use kl_beta=0, or train an adapter");
+        }
+        if (training.batching().batchTokens() != Batching.defaults().batchTokens()) {
+            throw new InputException("the objective '" + name
+                + "' does not use batch_tokens: leave it out, a step has prompts_per_step prompts with as many answers as samples says");
         }
     }
 

@@ -1,9 +1,9 @@
 package io.sails4j.attack;
 
 import io.sails4j.InputException;
+import io.sails4j.data.Wanted;
 import io.sails4j.eval.EvalPrompt;
 import io.sails4j.eval.OpenArm;
-import io.sails4j.eval.Wanted;
 
 /** How the answers begin that an attack wants. */
 final class Targets {

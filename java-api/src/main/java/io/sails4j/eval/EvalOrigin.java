@@ -2,6 +2,7 @@ package io.sails4j.eval;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.data.Wanted;
 import io.sails4j.files.FileHash;
 import io.sails4j.files.JsonFiles;
 import io.sails4j.lora.WeightedAdapter;

@@ -2,6 +2,7 @@ package io.sails4j.eval;
 
 import io.sails4j.data.Message;
 import io.sails4j.data.Origin;
+import io.sails4j.data.Wanted;
 import java.util.List;
 
 /**

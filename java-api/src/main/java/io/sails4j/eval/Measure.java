@@ -1,5 +1,6 @@
 package io.sails4j.eval;
 
+import io.sails4j.data.Wanted;
 import io.sails4j.judge.Judgement;
 import io.sails4j.judge.Verdict;
 import java.util.Locale;

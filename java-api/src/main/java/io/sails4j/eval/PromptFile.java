@@ -1,5 +1,8 @@
 package io.sails4j.eval;
 
+import io.sails4j.data.ChatTemplate;
+import io.sails4j.data.TokenPrompt;
+import io.sails4j.data.Wanted;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -24,9 +27,28 @@ public record PromptFile(Path path, PromptFormat format, List<EvalPrompt> prompt
         return new PromptReader(path).read();
     }
 
+    /**
+     * Reads the prompts of preference data in any format that training reads: the dialogue before the answers.
+     *
+     * @throws io.sails4j.InputException where the file is no preference data
+     */
+    public static PromptFile ofPreferences(Path path) {
+        return new PromptReader(path).preferences();
+    }
+
     /** The same prompts, of which those that say nothing want this. */
     public PromptFile wanting(Wanted wanted) {
         return new PromptFile(path, format,
             prompts.stream().map(prompt -> prompt.wanted() == Wanted.UNKNOWN ? prompt.wanting(wanted) : prompt).toList(), notes);
+    }
+
+    /** The first prompts. */
+    public PromptFile first(int most) {
+        return new PromptFile(path, format, prompts.subList(0, Math.min(most, prompts.size())), notes);
+    }
+
+    /** The prompts as a model's tokens, up to the opening of the answer. */
+    public List<TokenPrompt> tokens(ChatTemplate template) {
+        return prompts.stream().map(p -> new TokenPrompt(template.prompt(p.messages()), p.request(), p.wanted(), p.origin())).toList();
     }
 }

@@ -8,6 +8,7 @@ import io.sails4j.data.PreferencePair;
 import io.sails4j.data.PreferenceReader;
 import io.sails4j.data.PreferenceSet;
 import io.sails4j.data.RowFile;
+import io.sails4j.data.Wanted;
 import io.sails4j.files.ForeignFile;
 import io.sails4j.files.JsonFiles;
 import java.io.IOException;
@@ -179,7 +180,7 @@ final class PromptReader {
     }
 
     /** Preference data: the dialogue before the answers. */
-    private PromptFile preferences() {
+    PromptFile preferences() {
         PreferenceSet set = PreferenceReader.read(path);
         notes.addAll(set.report().sentences());
         for (PreferencePair pair : set.pairs()) {

@@ -1,5 +1,8 @@
 package io.sails4j.loop;
 
+import io.sails4j.objective.PolicyMetrics;
+import org.jspecify.annotations.Nullable;
+
 /**
  * One optimizer step.
  *
@@ -15,10 +18,12 @@ package io.sails4j.loop;
  * @param shareInside share of the update so far that lies in the subspace, NaN where there is none
  * @param flops operations that the model needs for the step; what is computed again does not count
  * @param memoryBytes what the device holds
+ * @param policy of the answers that were learned from, null where none were sampled
  */
 public record StepMetrics(long step, long totalSteps, double loss, double penalty, double gradNorm, double lr, long tokens,
     long totalTokens,
-    double tokensPerSecond, double elapsedMs, double shareInside, double flops, long memoryBytes) {
+    double tokensPerSecond, double elapsedMs, double shareInside, double flops, long memoryBytes,
+    @Nullable PolicyMetrics policy) {
     public double flopsPerSecond() {
         return flops * tokensPerSecond / Math.max(1, tokens);
     }

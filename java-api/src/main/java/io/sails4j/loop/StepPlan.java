@@ -2,13 +2,14 @@ package io.sails4j.loop;
 
 import io.sails4j.objective.Loss;
 import io.sails4j.objective.MicroBatches;
+import io.sails4j.objective.PolicyLoss;
+import io.sails4j.objective.Shuffle;
 import io.sails4j.train.Batching;
 import io.sails4j.train.TrainingOptions;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.List;
-import java.util.Random;
+import java.util.stream.IntStream;
 
 /**
  * The examples of every optimizer step, in micro-batches, laid out before the first: the number of steps decides the schedule. Examples are
@@ -29,7 +30,7 @@ public record StepPlan(List<List<int[]>> steps) {
     public static StepPlan of(Loss loss, int epochs, long maxSteps, int stepTokens, int microTokens, long seed, boolean packing) {
         List<List<int[]>> steps = new ArrayList<>();
         for (int epoch = 0; epoch < epochs; epoch++) {
-            for (int[] examples : dealt(loss, shuffled(loss.size(), seed, epoch), stepTokens)) {
+            for (int[] examples : dealt(loss, Shuffle.ofEpoch(loss.size(), seed, epoch), stepTokens)) {
                 if (maxSteps > 0 && steps.size() == maxSteps) {
                     return new StepPlan(steps);
                 }
@@ -41,16 +42,11 @@ public record StepPlan(List<List<int[]>> steps) {
 
     static StepPlan of(Loss loss, TrainingOptions options) {
         Batching b = options.batching();
-        return of(loss, b.epochs(), b.maxSteps(), b.batchTokens(), b.microBatchTokens(), options.seed(), b.packing());
-    }
-
-    private static List<Integer> shuffled(int size, long seed, int epoch) {
-        List<Integer> order = new ArrayList<>();
-        for (int i = 0; i < size; i++) {
-            order.add(i);
+        if (loss instanceof PolicyLoss policy) {
+            // How long answers are is not known yet: each step cuts them anew.
+            return new StepPlan(IntStream.range(0, policy.plan().steps()).mapToObj(step -> List.of(policy.examples(step))).toList());
         }
-        Collections.shuffle(order, new Random(seed * 1_000_003 + epoch));
-        return order;
+        return of(loss, b.epochs(), b.maxSteps(), b.batchTokens(), b.microBatchTokens(), options.seed(), b.packing());
     }
 
     private static List<int[]> dealt(Loss loss, List<Integer> order, int stepTokens) {
@@ -72,8 +68,12 @@ public record StepPlan(List<List<int[]>> steps) {
         return steps;
     }
 
-    /** Positions of the largest micro-batch, padding included. */
-    long largestMicroBatch(Loss loss, boolean packing) {
+    /** Positions of the largest micro-batch, padding included; of sampled answers, the most that it can have. */
+    long largestMicroBatch(Loss loss, Batching batching) {
+        if (loss.samplesAnswers()) {
+            return Math.min(longest(loss) * loss.size(), Math.max(batching.microBatchTokens(), longest(loss)));
+        }
+        boolean packing = batching.packing();
         return steps.stream().flatMap(List::stream).mapToLong(m -> MicroBatches.positions(loss, m, packing)).max().orElse(0);
     }
 

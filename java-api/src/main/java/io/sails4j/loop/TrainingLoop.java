@@ -11,7 +11,9 @@ import io.sails4j.model.ModelSession;
 import io.sails4j.model.RecomputePlan;
 import io.sails4j.model.TrainedShape;
 import io.sails4j.objective.Loss;
+import io.sails4j.objective.MicroBatches;
 import io.sails4j.objective.PassContext;
+import io.sails4j.objective.PolicyLoss;
 import io.sails4j.objective.ReferenceCache;
 import io.sails4j.objective.SequenceBatch;
 import io.sails4j.objective.StepReadings;
@@ -27,11 +29,13 @@ import io.sails4j.watch.PhaseEvent;
 import io.sails4j.watch.StepEvent;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.SequencedMap;
+import java.util.Set;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.DoubleSupplier;
@@ -62,6 +66,7 @@ public final class TrainingLoop implements AutoCloseable {
     private final StepUpdate update;
     private final BatchPrefetcher prefetcher;
     private final long warmup;
+    private List<int[]> microBatches = List.of();
     private int done;
     private long tokens;
     private double firstLoss = Double.NaN;
@@ -80,7 +85,7 @@ public final class TrainingLoop implements AutoCloseable {
         this.nanoClock = nanoClock;
         this.plan = StepPlan.of(loss, options);
         this.warmup = (long) Math.ceil(options.schedule().warmup() * plan.steps().size());
-        long positions = plan.largestMicroBatch(loss, options.batching().packing());
+        long positions = plan.largestMicroBatch(loss, options.batching());
         long workspace = StepWorkspace.bytes(model.engine().ops(), model.config(), model.computeDtype(), positions, plan.longest(loss));
         this.recomputation = options.execution().recompute().of(model.config().nLayers(),
             budget -> MemoryPlan.cheapest(model.config(), model.computeDtype(), trained(), positions, workspace, budget));
@@ -215,6 +220,9 @@ public final class TrainingLoop implements AutoCloseable {
         long stepStart = nanoClock.getAsLong();
         StepEvent event = new StepEvent();
         event.begin();
+        if (!begin(stop)) {
+            return null;
+        }
         List<DoubleSupplier> parts = new ArrayList<>();
         try (PhaseEvent _ = PhaseEvent.begin("forward-backward", done + 1)) {
             if (!queueGradients(stop, parts)) {
@@ -245,7 +253,20 @@ public final class TrainingLoop implements AutoCloseable {
         return new StepMetrics(done, plan.steps().size(), value, penalty, norm, options.optimizer().adamw().lr() * factor, stepTokens,
             tokens,
             stepTokens * 1e9 / Math.max(1, now - stepStart), (now - start) * 1e-6, share, flops(done - 1),
-            model.engine().device().allocatedBytes());
+            model.engine().device().allocatedBytes(), loss.metrics());
+    }
+
+    /** The step's examples, in micro-batches; false where {@code stop} said so. */
+    private boolean begin(BooleanSupplier stop) {
+        int microTokens = options.batching().microBatchTokens();
+        try (PhaseEvent _ = PhaseEvent.begin("examples", done + 1)) {
+            if (!loss.begin(context, trainable.adapters(), done, microTokens, stop)) {
+                return false;
+            }
+        }
+        microBatches = loss.samplesAnswers() ? MicroBatches.of(loss, plan.examples(done), microTokens, options.batching().packing())
+            : plan.steps().get(done);
+        return true;
     }
 
     private double updateParameters(double factor) {
@@ -261,7 +282,8 @@ public final class TrainingLoop implements AutoCloseable {
             firstLoss = value;
         }
         double limit = EXPLOSION * Math.max(1, firstLoss);
-        if (value > limit) {
+        // What is minimised by rewards is another function in each step.
+        if (value > limit && !loss.samplesAnswers()) {
             throw new TrainingException(
                 "the loss has exploded: it is " + value + " in step " + (done + 1) + " (" + loss.names(plan.examples(done))
                     + "), after " + firstLoss + " in the first step; lower the learning rate");
@@ -271,30 +293,28 @@ public final class TrainingLoop implements AutoCloseable {
     /** Queues all micro-batches of the step; false where {@code stop} said so. */
     private boolean queueGradients(BooleanSupplier stop, List<DoubleSupplier> parts) {
         double totalWeight = loss.totalWeight(plan.examples(done));
-        List<int[]> microBatches = plan.steps().get(done);
         update.begin();
         for (int i = 0; i < microBatches.size(); i++) {
             if (stop.getAsBoolean()) {
                 return false;
             }
             int[] examples = microBatches.get(i);
-            SequenceBatch batch = prefetcher.take(examples, following(done, i));
+            SequenceBatch batch = prefetcher.take(examples, following(i));
             parts.add(loss.queueSumAndGradient(context, trainable, batch, examples, totalWeight, readings));
         }
         return true;
     }
 
-    /** The examples of the micro-batch after this one, of this step or the next; null after the last. */
-    private int @Nullable [] following(int step, int micro) {
-        if (micro + 1 < plan.steps().get(step).size()) {
-            return plan.steps().get(step).get(micro + 1);
+    /** The examples of the micro-batch after this one, of this step or the next; null where there is none yet. */
+    private int @Nullable [] following(int micro) {
+        if (micro + 1 < microBatches.size()) {
+            return microBatches.get(micro + 1);
         }
-        return step + 1 < plan.steps().size() ? plan.steps().get(step + 1).getFirst() : null;
+        return done + 1 < plan.steps().size() && !loss.samplesAnswers() ? plan.steps().get(done + 1).getFirst() : null;
     }
 
     /** The step's loss from those of its micro-batches. */
     private double loss(List<DoubleSupplier> parts) {
-        List<int[]> microBatches = plan.steps().get(done);
         double sum = 0;
         for (int i = 0; i < parts.size(); i++) {
             double part = parts.get(i).getAsDouble();
@@ -331,10 +351,10 @@ public final class TrainingLoop implements AutoCloseable {
 
     /**
      * Every tensor that decides the future: {@code param.NAME}, the {@link AdamwOptimizer#state}, and {@code ema.NAME} where there is an
-     * average.
+     * average; {@code rollout.} tensors where the next step learns from the same sampled answers as the last.
      */
     public SequencedMap<String, HostTensor> state() {
-        SequencedMap<String, HostTensor> tensors = new LinkedHashMap<>();
+        SequencedMap<String, HostTensor> tensors = new LinkedHashMap<>(loss.state(done));
         update.state().forEach((name, tensor) -> tensors.put(name, tensor.toHost()));
         return tensors;
     }
@@ -352,18 +372,20 @@ public final class TrainingLoop implements AutoCloseable {
      */
     public void restore(SafetensorsFile state, JsonNode counters) {
         SequencedMap<String, Tensor> tensors = update.state();
-        if (!state.names().equals(tensors.keySet())) {
+        Set<String> stored = new HashSet<>(state.names());
+        stored.removeIf(name -> name.startsWith(PolicyLoss.STATE));
+        if (!stored.equals(tensors.keySet())) {
             throw new InputException(
-                state.path() + " holds the state of another run: it has " + state.names().size() + " tensors, this run has "
+                state.path() + " holds the state of another run: it has " + stored.size() + " tensors, this run has "
                     + tensors.size());
         }
         tensors.forEach((name, tensor) -> {
-            HostTensor stored = state.tensor(name);
-            if (!stored.shape().equals(tensor.shape()) || stored.dtype() != tensor.dtype()) {
-                throw new InputException(state.path() + ": " + name + " is " + stored.dtype() + " " + stored.shape() + ", this run has "
+            HostTensor value = state.tensor(name);
+            if (!value.shape().equals(tensor.shape()) || value.dtype() != tensor.dtype()) {
+                throw new InputException(state.path() + ": " + name + " is " + value.dtype() + " " + value.shape() + ", this run has "
                     + tensor.dtype() + " " + tensor.shape());
             }
-            tensor.upload(stored.data());
+            tensor.upload(value.data());
         });
         if (counters.path("total_steps").asInt() != plan.steps().size()) {
             throw new InputException(state.path() + " belongs to a run of " + counters.path("total_steps").asInt() + " steps, this one has "
@@ -372,6 +394,7 @@ public final class TrainingLoop implements AutoCloseable {
         done = counters.path("step").asInt();
         tokens = counters.path("total_tokens").asLong();
         firstLoss = counters.path("first_loss").asDouble();
+        loss.restore(done, state);
         update.resumeAt(done);
     }
 

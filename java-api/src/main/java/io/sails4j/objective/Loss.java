@@ -1,15 +1,22 @@
 package io.sails4j.objective;
 
+import io.sails4j.InputException;
 import io.sails4j.data.Origin;
 import io.sails4j.data.TokenPair;
+import io.sails4j.io.SafetensorsFile;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.ops.PreferenceKind;
+import io.sails4j.options.Options;
+import io.sails4j.tensor.HostTensor;
 import io.sails4j.train.ObjectiveOptions;
 import io.sails4j.train.Reference;
 import io.sails4j.trainable.Trainable;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Objects;
+import java.util.SequencedMap;
+import java.util.function.BooleanSupplier;
 import java.util.function.DoubleSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -17,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * An objective over a list of examples: L = sum of the examples' losses / sum of their weights, over the examples of one optimizer step.
  * The denominator is known before the first micro-batch, so any split into micro-batches gives the same gradient.
  */
-public sealed interface Loss permits SftLoss, PreferenceLoss {
+public sealed interface Loss permits SftLoss, PreferenceLoss, PolicyLoss {
     /** What options ask for, over some pairs. */
     static Loss of(ObjectiveOptions options, List<TokenPair> pairs) {
         double beta = options.beta();
@@ -27,6 +34,8 @@ public sealed interface Loss permits SftLoss, PreferenceLoss {
             case DPO -> new PreferenceLoss(pairs, beta, PreferenceKind.DPO, live);
             case IPO -> new PreferenceLoss(pairs, beta, PreferenceKind.IPO, live);
             case ORPO -> new PreferenceLoss(pairs, beta, PreferenceKind.ORPO);
+            case RLOO, GRPO -> throw new InputException("the objective '" + Options.label(options.objective())
+                + "' learns from prompts and the rewards of sampled answers, not from pairs: give it a task");
         };
     }
 
@@ -91,6 +100,34 @@ public sealed interface Loss permits SftLoss, PreferenceLoss {
 
     /** What must be computed from the untrained model, once, before the first step. */
     default void prepare(PassContext context, int[] examples, int microTokens) {
+    }
+
+    /** Whether the examples are answers that the model gives while it is trained, so that they change from step to step. */
+    default boolean samplesAnswers() {
+        return false;
+    }
+
+    /**
+     * Before each step, from 0: gets its examples where they are not known yet.
+     *
+     * @return false where {@code stop} said so
+     */
+    default boolean begin(PassContext context, AdapterStack adapters, int step, int microTokens, BooleanSupplier stop) {
+        return true;
+    }
+
+    /** What is told of the answers of the last step, null where none are sampled. */
+    default @Nullable PolicyMetrics metrics() {
+        return null;
+    }
+
+    /** What a checkpoint after so many steps must keep of the examples. */
+    default SequencedMap<String, HostTensor> state(int steps) {
+        return new LinkedHashMap<>();
+    }
+
+    /** Goes on from what {@link #state} gave. */
+    default void restore(int steps, SafetensorsFile state) {
     }
 
     default double totalWeight(int[] examples) {

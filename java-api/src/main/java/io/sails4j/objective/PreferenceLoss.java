@@ -15,7 +15,6 @@ import io.sails4j.trainable.Trainable;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Objects;
 import java.util.function.DoubleSupplier;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -226,8 +225,8 @@ public final class PreferenceLoss implements Loss {
             Tensor weights = memory.allocate(DType.F32, batch.targets().length);
             context.run(StepGraphs.Pass.of(batch), trainable.adapters(), List.of(new StepGraphs.Segment(() -> {
                 runReference(context, in, tensors, logps);
-                kept.pass = context.session().forward(in, trainable.adapters(), context.training(trainable));
-                new HeadPass(context, kept.pass, tensors.targets(), tokenLoss).forward();
+                kept.keep(context.session().forward(in, trainable.adapters(), context.training(trainable)));
+                new HeadPass(context, kept.pass(), tensors.targets(), tokenLoss).forward();
             }, false),
                 new StepGraphs.Segment(
                     () -> tensors.losses(context, results.tensor(), weights, tokenLoss, logps, kind, beta, 1 / totalWeight), true),
@@ -243,22 +242,6 @@ public final class PreferenceLoss implements Loss {
             }
             return sum;
         };
-    }
-
-    /** A pass between two parts of a step; there is none where the parts are launched. */
-    private static final class KeptForward implements AutoCloseable {
-        private @Nullable ForwardPass pass;
-
-        ForwardPass pass() {
-            return Objects.requireNonNull(pass, "the forward comes first");
-        }
-
-        @Override
-        public void close() {
-            if (pass != null) {
-                pass.close();
-            }
-        }
     }
 
     /**

@@ -3,6 +3,7 @@ package io.sails4j.persistence;
 import io.sails4j.model.ModelSession;
 import io.sails4j.objective.Loss;
 import io.sails4j.objective.PassContext;
+import io.sails4j.objective.PolicyLoss;
 import io.sails4j.objective.PreferenceLoss;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.trainable.Trainable;
@@ -38,8 +39,9 @@ public final class Evaluator implements AutoCloseable {
                 List<PreferenceLoss.PairResult> pairs = dpo.evaluateAll(context, trainable.adapters(), all, microTokens);
                 yield new Evaluation(pairs.stream().mapToDouble(PreferenceLoss.PairResult::loss).sum() / pairs.size(),
                     pairs.stream().mapToDouble(PreferenceLoss.PairResult::margin).average().orElse(Double.NaN),
-                    pairs.stream().filter(p -> p.margin() > 0).count() / (double) pairs.size());
+                    pairs.stream().filter(p -> p.margin() > 0).count() / (double) pairs.size(), null);
             }
+            case PolicyLoss policy -> Evaluation.ofAnswers(policy.evaluate(context, trainable.adapters()));
         };
     }
 

@@ -86,6 +86,9 @@ public final class MetricsFile implements AutoCloseable {
         if (!Double.isNaN(step.shareInside())) {
             json.put("share_inside", step.shareInside());
         }
+        if (step.policy() != null) {
+            PolicyNumbers.of(step.policy()).forEach(json::put);
+        }
         line(json);
     }
 
@@ -94,6 +97,9 @@ public final class MetricsFile implements AutoCloseable {
         ObjectNode json = JSON.createObjectNode().put("evaluation", moment).put("step", step).put("loss", evaluation.loss());
         if (!Double.isNaN(evaluation.rewardMargin())) {
             json.put("reward_margin", evaluation.rewardMargin()).put("reward_accuracy", evaluation.rewardAccuracy());
+        }
+        if (evaluation.policy() != null) {
+            PolicyNumbers.of(evaluation.policy()).forEach(json::put);
         }
         line(json);
     }

@@ -122,6 +122,10 @@ public final class PersistentRun implements AutoCloseable {
             return loop.step(control.stop());
         } catch (TrainingException e) {
             throw new TrainingException(e.getMessage() + "; " + standing());
+        } catch (InputException e) {
+            // A judge that fails, for example: what was trained until then is sound.
+            save();
+            throw new InputException(e.getMessage() + "; " + standing(), e);
         }
     }
 

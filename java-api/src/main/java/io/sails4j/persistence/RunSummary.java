@@ -44,6 +44,11 @@ public final class RunSummary {
         if (lines.stream().anyMatch(l -> l.has("reward_margin"))) {
             panels.add(new SvgPlot.Panel("evaluation: reward margin", List.of(series("margin", "reward_margin", true))));
         }
+        panel(panels, "reward", "reward", true);
+        panel(panels, "KL to the untrained model, nats an answer", "kl", false);
+        panel(panels, "tokens of an answer", "answer_tokens", true);
+        panel(panels, "refusal rate", "refusal_rate", true);
+        panel(panels, "share of clipped tokens", "clip_fraction", false);
         panels.add(new SvgPlot.Panel("gradient norm", List.of(series("norm", "grad_norm", false))));
         panels.add(new SvgPlot.Panel("learning rate", List.of(series("rate", "lr", false))));
         panels.add(new SvgPlot.Panel("tokens per second", List.of(series("speed", "tokens_per_s", false))));
@@ -51,6 +56,14 @@ public final class RunSummary {
             panels.add(new SvgPlot.Panel("model-FLOP utilisation", List.of(series("share of the peak", "mfu", false))));
         }
         return SvgPlot.of("training run", panels);
+    }
+
+    /** Of a number that some runs alone have. */
+    private void panel(List<SvgPlot.Panel> panels, String title, String key, boolean evaluated) {
+        if (lines.stream().anyMatch(l -> l.has(key))) {
+            SvgPlot.Series sampled = series("training", key, false);
+            panels.add(new SvgPlot.Panel(title, evaluated ? List.of(sampled, series("evaluation", key, true)) : List.of(sampled)));
+        }
     }
 
     private SvgPlot.Series series(String name, String key, boolean evaluation) {

@@ -46,6 +46,9 @@ final class RunWatch implements AutoCloseable {
         if (!Double.isNaN(step.shareInside())) {
             scalar("train/share_inside", step.step(), step.shareInside());
         }
+        if (step.policy() != null) {
+            PolicyNumbers.of(step.policy()).forEach((name, value) -> scalar("train/" + name, step.step(), value));
+        }
     }
 
     void evaluation(String moment, long step, Evaluation evaluation) {
@@ -54,6 +57,9 @@ final class RunWatch implements AutoCloseable {
         if (!Double.isNaN(evaluation.rewardMargin())) {
             scalar("eval/reward_margin", step, evaluation.rewardMargin());
             scalar("eval/reward_accuracy", step, evaluation.rewardAccuracy());
+        }
+        if (evaluation.policy() != null) {
+            PolicyNumbers.of(evaluation.policy()).forEach((name, value) -> scalar("eval/" + name, step, value));
         }
     }
 

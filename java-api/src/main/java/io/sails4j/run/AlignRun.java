@@ -14,7 +14,6 @@ import io.sails4j.loop.StepMetrics;
 import io.sails4j.loop.TrainingLoop;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.TrainedShape;
-import io.sails4j.objective.Loss;
 import io.sails4j.ops.Graphs;
 import io.sails4j.ops.MatmulPeak;
 import io.sails4j.options.Options;
@@ -23,7 +22,7 @@ import io.sails4j.persistence.OutputClaim;
 import io.sails4j.persistence.PersistentRun;
 import io.sails4j.persistence.RunSummary;
 import io.sails4j.subspace.SafetySubspace;
-import io.sails4j.train.Reference;
+import io.sails4j.train.PolicyTask;
 import io.sails4j.train.RunControl;
 import io.sails4j.train.RunOrigin;
 import io.sails4j.train.StoppedException;
@@ -44,8 +43,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class AlignRun {
     private static final System.Logger LOG = System.getLogger("io.sails4j.align");
-    /** Held-out pairs are affordable where they are at most this share of the data. */
-    private static final int HELD_OUT_SHARE = 10;
 
     private final CausalModel model;
     private final Path modelPath;
@@ -93,32 +90,32 @@ public final class AlignRun {
      */
     public AlignResult run(List<TokenPair> pairs, Path out, Progress progress, RunControl control) {
         TokenPair.requirePositions(pairs, model.config());
-        int evalPairs = options.run().evaluation().evalPairs();
-        boolean heldOut = pairs.size() >= HELD_OUT_SHARE * evalPairs;
-        int nEval = Math.min(evalPairs, pairs.size());
-        Split split = new Split(heldOut ? pairs.subList(0, pairs.size() - nEval) : pairs, pairs.subList(pairs.size() - nEval, pairs.size()),
-            heldOut);
+        return run(Lessons.ofPairs(options, pairs), out, progress, control);
+    }
+
+    /**
+     * The same with an objective that samples answers: learns from their rewards.
+     *
+     * @throws StoppedException where {@code control} asked the run to stop
+     */
+    public AlignResult run(PolicyTask task, Path out, Progress progress, RunControl control) {
+        return run(Lessons.ofTask(options, task, model.config()), out, progress, control);
+    }
+
+    private AlignResult run(Lessons lessons, Path out, Progress progress, RunControl control) {
         try (OutputClaim _ = OutputClaim.of(out); OpenAdaptation open = adaptation.open(model, modelPath)) {
-            return train(open, split, out, progress, control);
+            return train(open, lessons, out, progress, control);
         }
     }
 
-    /** The pairs that are trained on and those that are looked at. */
-    private record Split(List<TokenPair> training, List<TokenPair> evaluation, boolean heldOut) {
-    }
-
-    private AlignResult train(OpenAdaptation open, Split split, Path out, Progress progress, RunControl control) {
+    private AlignResult train(OpenAdaptation open, Lessons lessons, Path out, Progress progress, RunControl control) {
         long start = System.nanoTime();
         Path partial = OutputClaim.partialOf(out);
         TrainingOptions training = options.training();
-        // The reference of an evaluation is computed once, whatever the training does.
-        Loss evaluated = Loss.of(options.objective().withReference(Reference.CACHED), split.evaluation);
-        try (TrainingLoop loop = new TrainingLoop(model, open.trainable(), Loss.of(options.objective(), split.training), training,
-            open.hook(),
-            System::nanoTime);
-             Evaluator evaluator = new Evaluator(loop.session(), open.trainable(), evaluated, training.batching().microBatchTokens(),
-                 training.batching().packing());
-             PersistentRun run = new PersistentRun(loop, open.trainable(), evaluator, options.run(), fingerprint(split),
+        try (TrainingLoop loop = new TrainingLoop(model, open.trainable(), lessons.training(), training, open.hook(), System::nanoTime);
+             Evaluator evaluator = new Evaluator(loop.session(), open.trainable(), lessons.evaluation(),
+                 training.batching().microBatchTokens(), training.batching().packing());
+             PersistentRun run = new PersistentRun(loop, open.trainable(), evaluator, options.run(), fingerprint(lessons),
                  model.engine().device().describe(), partial, control)) {
             LOG.log(System.Logger.Level.INFO, memory(loop));
             LOG.log(System.Logger.Level.INFO,
@@ -130,9 +127,10 @@ public final class AlignRun {
                 speed.add(step);
                 progress.update(step.step(), step.totalSteps(), step.totalTokens(), detail(step, peak));
             });
-            AlignResult result = new AlignResult(open.trainable().count(), loop.steps(), loop.totalTokens(),
+            AlignResult result = new AlignResult(options.objective().objective(), open.trainable().count(), loop.steps(),
+                loop.totalTokens(),
                 (System.nanoTime() - start) * 1e-9,
-                outcome.before().loss(), outcome.after().loss(), split.evaluation.size(), split.heldOut, open.shareInside(),
+                outcome.before().loss(), outcome.after().loss(), lessons.evaluated(), lessons.heldOut(), open.shareInside(),
                 speed.flopsPerSecond(), peak, out);
             try {
                 AtomicFiles.writeDirectory(out, directory -> {
@@ -143,7 +141,8 @@ public final class AlignRun {
                             .write(directory);
                     }
                     copyTree(run.boardDirectory(), directory.resolve("tensorboard"));
-                    AtomicFiles.writeJson(directory.resolve("sails_run.json"), description(result, outcome, loop.graphLaunches()));
+                    AtomicFiles.writeJson(directory.resolve("sails_run.json"),
+                        description(lessons, result, outcome, loop.graphLaunches()));
                 });
             } catch (UncheckedIOException e) {
                 throw new UncheckedIOException(e.getMessage() + "; " + (run.hasCheckpoint() ? "nothing is lost: " : "") + run.standing()
@@ -172,7 +171,10 @@ public final class AlignRun {
 
     private static String detail(StepMetrics step, MatmulPeak peak) {
         boolean large = step.flopsPerSecond() >= 1e12;
-        return String.format(Locale.ROOT, "loss %.4f  lr %.2e  %.1f %s, MFU %.1f %%  %,d MiB", step.loss(), step.lr(),
+        String what = step.policy() == null ? String.format(Locale.ROOT, "loss %.4f", step.loss())
+            : String.format(Locale.ROOT, "reward %.3f  KL %.3f  %.0f tokens", step.policy().reward(), step.policy().kl(),
+                step.policy().answerTokens());
+        return what + String.format(Locale.ROOT, "  lr %.2e  %.1f %s, MFU %.1f %%  %,d MiB", step.lr(),
             step.flopsPerSecond() * (large ? 1e-12 : 1e-9), large ? "TFLOP/s" : "GFLOP/s",
             100 * step.flopsPerSecond() / peak.flopsPerSecond(),
             step.memoryBytes() >> 20);
@@ -197,20 +199,23 @@ public final class AlignRun {
     }
 
     /** What decides the result: a run goes on only where all of it is the same. */
-    private ObjectNode fingerprint(Split split) {
+    private ObjectNode fingerprint(Lessons lessons) {
         ObjectNode json = Options.deciding(options);
         json.put("compute_dtype", model.computeDtype().name());
-        json.put("training_pairs", split.training.size()).put("evaluation_pairs", split.evaluation.size()).put("held_out", split.heldOut);
+        lessons.identify(json);
         origin.identify(json);
         return json;
     }
 
-    private ObjectNode description(AlignResult result, PersistentRun.Outcome outcome, long graphLaunches) {
+    private ObjectNode description(Lessons lessons, AlignResult result, PersistentRun.Outcome outcome, long graphLaunches) {
         ObjectNode json = Options.json(options);
         json.put("compute_dtype", model.computeDtype().name());
         json.put("trainable_parameters", result.trainable()).put("steps", result.steps()).put("loss_before", result.lossBefore());
         json.put("loss_after", result.lossAfter()).put("parameters_of_step", outcome.parametersOfStep());
-        json.put("evaluation_pairs", result.evalPairs()).put("held_out", result.heldOut());
+        if (result.objective().samplesAnswers()) {
+            json.put("reward_before", -result.lossBefore()).put("reward_after", -result.lossAfter());
+        }
+        lessons.describe(json);
         json.put("flops_per_s", result.flopsPerSecond()).put("mfu", result.utilisation());
         json.put("peak_flops_per_s", result.peak().flopsPerSecond()).put("peak", result.peak().source()).put("graph_launches",
             graphLaunches);

@@ -29,6 +29,11 @@ public record HostTensor(DType dtype, Shape shape, MemorySegment data) {
         return new HostTensor(DType.F32, Shape.of(dims), MemorySegment.ofArray(values));
     }
 
+    /** F64 elements, row-major. */
+    public static HostTensor ofDoubles(double[] values, long... dims) {
+        return new HostTensor(DType.F64, Shape.of(dims), MemorySegment.ofArray(values));
+    }
+
     /** I32 elements, row-major. */
     public static HostTensor ofInts(int[] values, long... dims) {
         return new HostTensor(DType.I32, Shape.of(dims), MemorySegment.ofArray(values));
@@ -57,6 +62,16 @@ public record HostTensor(DType dtype, Shape shape, MemorySegment data) {
             case I32, I64, I16, I8, U8, BOOL ->
                 throw new IllegalArgumentException("tensor " + dtype + " " + shape + " is not floating point");
         }
+        return out;
+    }
+
+    /** The elements of an F64 tensor. */
+    public double[] toDoubleArray() {
+        if (dtype != DType.F64) {
+            throw new IllegalArgumentException("tensor " + dtype + " " + shape + " is not F64");
+        }
+        double[] out = new double[Math.toIntExact(shape.numel())];
+        MemorySegment.copy(data, F64, 0, out, 0, out.length);
         return out;
     }
 

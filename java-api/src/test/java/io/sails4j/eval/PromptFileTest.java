@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.sails4j.InputException;
 import io.sails4j.data.Message;
+import io.sails4j.data.Wanted;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -63,7 +63,8 @@ class AlignRunTest {
     @Test
     void everyMethodAndConstraintLowersTheLossAndWritesWholeOutputs() throws IOException {
         int runs = 0;
-        for (Objective objective : Objective.values()) {
+        List<Objective> ofPairs = Stream.of(Objective.values()).filter(o -> !o.samplesAnswers()).toList();
+        for (Objective objective : ofPairs) {
             for (Constraint constraint : Constraint.values()) {
                 SafetySubspace subspace = TinyModel.subspace(5, 3, 0, 1);
                 Path out = temporary.resolve("out" + runs++);
@@ -90,7 +91,7 @@ class AlignRunTest {
                 }
             }
         }
-        assertThat(runs).isEqualTo(Objective.values().length * Constraint.values().length);
+        assertThat(runs).isEqualTo(ofPairs.size() * Constraint.values().length);
     }
 
     /** The fields of transformers' TrainerState (5.18), all of them and no other: its constructor takes the file as keywords. */

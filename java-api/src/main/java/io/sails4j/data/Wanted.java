@@ -1,4 +1,4 @@
-package io.sails4j.eval;
+package io.sails4j.data;
 
 import io.sails4j.InputException;
 import java.util.Locale;
@@ -18,11 +18,11 @@ public enum Wanted {
     }
 
     /**
-     * By its key, or by XSTest's words {@code unsafe} and {@code safe}; nothing is unknown.
+     * Reads what a file says: by its key, or by XSTest's words {@code unsafe} and {@code safe}; nothing is unknown.
      *
      * @param where for the message
      */
-    static Wanted parse(String text, Object where) {
+    public static Wanted parse(String text, Object where) {
         return switch (text.strip().toLowerCase(Locale.ROOT)) {
             case "refuse", "unsafe" -> REFUSE;
             case "comply", "safe" -> COMPLY;
