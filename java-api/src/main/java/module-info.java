@@ -10,6 +10,7 @@ import org.jspecify.annotations.NullMarked;
     // Options and configurations are given out as JSON.
     requires transitive com.fasterxml.jackson.databind;
     requires com.fasterxml.jackson.dataformat.csv;
+    requires com.fasterxml.jackson.dataformat.yaml;
     requires ai.djl.tokenizers;
     // Parquet. The codec is a module that nobody else asks for.
     requires dev.hardwood.core;
@@ -46,6 +47,7 @@ import org.jspecify.annotations.NullMarked;
     exports io.sails4j.saetrain;
     exports io.sails4j.stats;
     exports io.sails4j.steer;
+    exports io.sails4j.study;
     exports io.sails4j.subspace;
     exports io.sails4j.tensor;
     exports io.sails4j.trace;

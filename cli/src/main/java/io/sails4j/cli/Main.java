@@ -39,7 +39,7 @@ import picocli.CommandLine.ScopeType;
         InitCommand.class,
         SelftestCommand.class,
         BenchCommand.class,
-        DemoCommand.class, WorldCommand.class, RecoveryCommand.class
+        DemoCommand.class, WorldCommand.class, StudyCommand.class, RecoveryCommand.class
     })
 public final class Main {
     private static final int FAILED = 1;

@@ -2,9 +2,7 @@ package io.sails4j.cli;
 
 import io.sails4j.InputException;
 import io.sails4j.align.AlignOptions;
-import io.sails4j.align.Fill;
 import io.sails4j.ops.MatmulPeak;
-import io.sails4j.options.Options;
 import io.sails4j.train.RecomputeOption;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -58,17 +56,9 @@ final class TrainingArguments {
     }
 
     AlignOptions options(long seed) {
-        AlignOptions defaults = AlignOptions.defaults();
-        Map<String, Object> given = OptionFlags.given(command, defaults);
+        Map<String, Object> given = OptionFlags.given(command, AlignOptions.defaults());
         given.put("seed", seed);
-        // What the library's defaults have settled already follows from the other options here.
-        given.putIfAbsent("fill", Fill.AUTO);
-        given.putIfAbsent("lora_alpha", ((Number) given.getOrDefault("r", defaults.adapter().r())).doubleValue());
         given.put("recompute", recompute((String) given.getOrDefault("recompute", "off")));
-        try {
-            return Options.with(defaults, given);
-        } catch (IllegalArgumentException e) {
-            throw new InputException(String.valueOf(e.getMessage()), e);
-        }
+        return AlignOptions.given(given);
     }
 }

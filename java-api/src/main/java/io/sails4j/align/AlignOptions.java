@@ -10,6 +10,8 @@ import io.sails4j.train.ObjectiveOptions;
 import io.sails4j.train.Reference;
 import io.sails4j.train.RunOptions;
 import io.sails4j.train.TrainingOptions;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.function.Consumer;
 
 /** How to align. */
@@ -67,6 +69,23 @@ public record AlignOptions(
         return new AlignOptions(Method.SAILS, ObjectiveOptions.sft(), AdapterOptions.ofAttention(16), ConstraintOptions.none(),
             TrainingOptions.defaults(),
             RunOptions.of(32));
+    }
+
+    /**
+     * The defaults with other values by the options' names; what defaults settle of other options follows from these.
+     *
+     * @throws InputException where values do not go together
+     */
+    public static AlignOptions given(Map<String, Object> values) {
+        AlignOptions defaults = defaults();
+        Map<String, Object> all = new HashMap<>(values);
+        all.putIfAbsent("fill", Fill.AUTO);
+        all.putIfAbsent("lora_alpha", ((Number) all.getOrDefault("r", defaults.adapter().r())).doubleValue());
+        try {
+            return Options.with(defaults, all);
+        } catch (IllegalArgumentException e) {
+            throw new InputException(String.valueOf(e.getMessage()), e);
+        }
     }
 
     /** Other options: {@code change} gets a builder that has these. */

@@ -2,6 +2,7 @@ package io.sails4j.persistence;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.InputException;
 import io.sails4j.files.AtomicFiles;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;

@@ -51,7 +51,7 @@ public final class Rooms {
             List.of("train", "trace", "trainable"), List.of("align", "objective"), List.of("loop", "subspace"),
             List.of("adaptation", "persistence"),
             List.of("run"), List.of("judge", "explain", "utility"), List.of("saetrain"), List.of("eval", "saeeval", "recovery"),
-            List.of("attack"), List.of("report"));
+            List.of("attack"), List.of("report"), List.of("study"));
     }
 
     /** Every class lies in a room, and knows those of lower floors alone. */

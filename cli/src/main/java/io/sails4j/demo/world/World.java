@@ -60,6 +60,11 @@ public final class World {
         }
     }
 
+    /** The layer whose features the study looks at: after more than half of the layers a model knows what it was asked. */
+    public int saeLayer() {
+        return options.shape().nLayers() / 2;
+    }
+
     /**
      * Makes everything under a directory that appears whole.
      *
@@ -77,6 +82,7 @@ public final class World {
             asked.forEach(files::write);
             files.writeTruth(asked);
             files.writeChoices(seed + CHOICES);
+            files.writeStudy(options.plan(), saeLayer());
             made[0] = train(engine, directory, root, deeds, asked, pretraining, examination);
             AtomicFiles.writeJson(directory.resolve("world.json"), json(made[0], directory.resolve("model").resolve("model.safetensors")));
         });
@@ -85,7 +91,7 @@ public final class World {
 
     private Made train(Engine engine, Path directory, Path root, Deeds deeds, List<PromptSet> asked, Progress pretraining,
         Progress examination) {
-        List<Corpus.Turn> corpus = new Corpus(language, deeds, seed + CORPUS).draw(options.conversations());
+        List<Corpus.Turn> corpus = new Corpus(language, deeds, seed + CORPUS).draw(options.training().conversations());
         Path target = directory.resolve("model");
         target.toFile().mkdir();
         int vocabulary = BpeTrainer.train(words(corpus), MOST_TOKENS_OF_VOCABULARY, ControlTokens.of(ModelFamily.GEMMA2),
@@ -93,7 +99,8 @@ public final class World {
         ModelConfig config = ControlTokens.learntFor(config(vocabulary));
         try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, seed), false);
              Tokenizer tokenizer = Tokenizer.load(target)) {
-            Pretraining.run(model, sequences(corpus, tokenizer), options.steps(), options.batchTokens(), LR, seed, pretraining);
+            Pretraining.run(model, sequences(corpus, tokenizer), options.training().steps(), options.training().batchTokens(), LR, seed,
+                pretraining);
             model.weights().writeInto(target, engine);
             return new Made(root, config.parameterCount(), examine(new Knowledge(model, tokenizer), deeds, asked, examination));
         }

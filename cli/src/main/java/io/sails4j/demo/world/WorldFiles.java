@@ -4,11 +4,16 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.files.AtomicFiles;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Random;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -83,6 +88,22 @@ final class WorldFiles {
         ArrayNode offered = json.putArray("choices");
         choices.forEach(choice -> offered.add(answer.formatted(choice)));
         return json;
+    }
+
+    /** The experiment of this world, for an SAE that is trained beside it. */
+    void writeStudy(WorldOptions.Plan plan, int layer) {
+        try (InputStream in = Objects.requireNonNull(WorldFiles.class.getResourceAsStream("study.yaml"))) {
+            String template = new String(in.readAllBytes(), StandardCharsets.UTF_8);
+            AtomicFiles.writeString(root.resolve("study.yaml"), template.replace("@LAYER@", String.valueOf(layer))
+                .replace("@OBJECTIVES@", String.join(", ", plan.objectives())).replace("@RATES@", joined(plan.learningRates()))
+                .replace("@PAIRS@", joined(plan.pairs())));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static String joined(List<?> values) {
+        return values.stream().map(String::valueOf).collect(Collectors.joining(", "));
     }
 
     private void lines(String name, List<ObjectNode> rows) {

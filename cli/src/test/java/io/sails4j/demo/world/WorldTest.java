@@ -91,7 +91,8 @@ class WorldTest {
 
     @Test
     void aWorldIsReadByTheCommandsAndIsTheSameAgain() {
-        WorldOptions small = new WorldOptions(new WorldOptions.Shape(32, 2, 16, 48), 400, 2, 400, 24, 20);
+        WorldOptions small = new WorldOptions(new WorldOptions.Shape(32, 2, 16, 48), new WorldOptions.Training(400, 2, 400), 24, 20,
+            new WorldOptions.Plan(List.of("sft"), List.of(1e-3), List.of(24)));
         try (Engine engine = Backends.open("cpu", 1)) {
             new World(small, 3).make(engine, directory.resolve("a"), Progress.none(), Progress.none());
             new World(small, 3).make(engine, directory.resolve("b"), Progress.none(), Progress.none());

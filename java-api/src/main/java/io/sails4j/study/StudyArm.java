@@ -1,0 +1,46 @@
+package io.sails4j.study;
+
+import io.sails4j.InputException;
+import io.sails4j.align.AlignOptions;
+import io.sails4j.align.Method;
+import io.sails4j.options.Options;
+import io.sails4j.train.Objective;
+import io.sails4j.train.PolicyOptions;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * One way to align.
+ *
+ * @param name in tables and directories
+ * @param values of the options of training that differ from the defaults, by name; objective, learning rate and seed are the grid's
+ */
+public record StudyArm(String name, ArmSubspace subspace, Map<String, Object> values) {
+    public StudyArm {
+        values = Map.copyOf(values);
+        if (!name.matches("[\\w-]{1,40}")) {
+            throw new InputException("the arm's name is '" + name + "', expected 1 to 40 letters, digits, hyphens and underscores");
+        }
+        Method method = options(values, Objective.SFT, 1, 0).method();
+        if ((method == Method.SAILS) == (subspace == ArmSubspace.NONE)) {
+            throw new InputException("the arm '" + name + "' has the method '" + Options.label(method) + "' and the subspace '"
+                + Options.label(subspace) + "', expected a subspace (sae, direct or random) for the method sails, and none for others");
+        }
+    }
+
+    /** How it trains; options of sampled answers count where the objective samples answers. */
+    AlignOptions options(Objective objective, double lr, long seed) {
+        return options(values, objective, lr, seed);
+    }
+
+    private static AlignOptions options(Map<String, Object> values, Objective objective, double lr, long seed) {
+        Map<String, Object> all = new HashMap<>(values);
+        if (!objective.samplesAnswers()) {
+            Options.of(PolicyOptions.defaults()).forEach(option -> all.remove(option.name()));
+        }
+        all.put("objective", objective);
+        all.put("lr", lr);
+        all.put("seed", seed);
+        return AlignOptions.given(all);
+    }
+}

@@ -1,0 +1,206 @@
+package io.sails4j.study;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
+import io.sails4j.InputException;
+import io.sails4j.align.AlignOptions;
+import io.sails4j.align.Method;
+import io.sails4j.data.DataOptions;
+import io.sails4j.eval.EvalOptions;
+import io.sails4j.files.JsonFiles;
+import io.sails4j.options.OptionReader;
+import io.sails4j.options.Options;
+import io.sails4j.subspace.SubspaceOptions;
+import io.sails4j.train.Objective;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/** Reads a study's file; every key must be known. */
+final class StudyReader {
+    private static final Set<String> KEYS = Set.of("model", "sae", "data", "contrast", "right_answers", "prompts", "arms", "baseline",
+        "objectives", "learning_rates", "pairs", "seeds", "align", "subspace", "eval", "limits");
+    /** What the grid sets, and no arm. */
+    private static final Set<String> GRID = Set.of("objective", "lr", "seed");
+
+    private final Path file;
+
+    StudyReader(Path file) {
+        this.file = file;
+    }
+
+    Study read() {
+        JsonNode root = tree();
+        requireKeys(root, file.toString(), KEYS);
+        Path data = path(root, "data");
+        StudyInputs inputs = new StudyInputs(path(root, "model"), saes(root.path("sae")), data,
+            root.has("contrast") ? path(root, "contrast") : data, root.has("right_answers") ? path(root, "right_answers") : null);
+        StudyGrid grid = new StudyGrid(list(root, "objectives", this::objective), list(root, "learning_rates", this::number),
+            list(root, "pairs", this::count), list(root, "seeds", this::integer));
+        return new Study(file, inputs, prompts(root.path("prompts")), arms(root), grid, new StudyMeasure(text(root, "baseline"),
+            options(EvalOptions.defaults(), root, "eval"), options(SubspaceOptions.defaults(), root, "subspace"),
+            options(DataOptions.defaults(), root, "limits")));
+    }
+
+    private JsonNode tree() {
+        try {
+            ObjectMapper yaml = new ObjectMapper(YAMLFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build());
+            JsonNode root = yaml.readTree(JsonFiles.withoutMark(Files.readString(file)));
+            if (!root.isObject()) {
+                throw new InputException(file + " is no study: it has no keys, expected " + keys(KEYS));
+            }
+            return root;
+        } catch (JsonProcessingException e) {
+            throw new InputException(file + " is not valid YAML: " + JsonFiles.reasonAndPlace(e), e);
+        } catch (IOException e) {
+            throw new InputException("cannot read " + file + ": " + e, e);
+        }
+    }
+
+    private static void requireKeys(JsonNode node, String where, Set<String> known) {
+        node.fieldNames().forEachRemaining(key -> {
+            if (!known.contains(key)) {
+                throw new InputException(where + " has the key '" + key + "', expected " + keys(known));
+            }
+        });
+    }
+
+    private static String keys(Set<String> known) {
+        return "some of " + String.join(", ", new TreeSet<>(known));
+    }
+
+    private JsonNode needed(JsonNode node, String key) {
+        JsonNode value = node.get(key);
+        if (value == null || value.isNull()) {
+            throw new InputException(file + " has no key '" + key + "'");
+        }
+        return value;
+    }
+
+    private String text(JsonNode node, String key) {
+        JsonNode value = needed(node, key);
+        if (!value.isTextual() || value.textValue().isBlank()) {
+            throw new InputException(file + ": '" + key + "' is " + value + ", expected a text");
+        }
+        return value.textValue();
+    }
+
+    private Path path(JsonNode node, String key) {
+        Path path = Objects.requireNonNullElse(file.toAbsolutePath().getParent(), Path.of("")).resolve(text(node, key)).normalize();
+        if (Files.notExists(path)) {
+            throw new InputException(file + ": '" + key + "' is " + path + ", which is not there");
+        }
+        return path;
+    }
+
+    private SortedMap<Integer, Path> saes(JsonNode node) {
+        SortedMap<Integer, Path> saes = new TreeMap<>();
+        node.fieldNames().forEachRemaining(layer -> {
+            if (!layer.matches("\\d{1,4}")) {
+                throw new InputException(file + ": 'sae' has the layer '" + layer + "', expected layers with a path each");
+            }
+            saes.put(Integer.valueOf(layer), path(node, layer));
+        });
+        return saes;
+    }
+
+    private StudyPrompts prompts(JsonNode node) {
+        requireKeys(node, file + ", 'prompts'", Set.of("train", "validation", "test"));
+        LinkedHashMap<String, Path> tests = new LinkedHashMap<>();
+        JsonNode test = needed(node, "test");
+        test.fieldNames().forEachRemaining(name -> tests.put(name, path(test, name)));
+        if (tests.isEmpty()) {
+            throw new InputException(file + " has no test prompts, expected 'prompts: test: NAME: FILE'");
+        }
+        return new StudyPrompts(node.has("train") ? path(node, "train") : null, path(node, "validation"), tests);
+    }
+
+    private List<StudyArm> arms(JsonNode root) {
+        JsonNode common = root.has("align") ? root.get("align") : JsonFiles.parse("{}", "no options");
+        List<StudyArm> arms = new ArrayList<>();
+        needed(root, "arms").properties().forEach(arm -> arms.add(arm(arm.getKey(), arm.getValue(), common)));
+        if (arms.isEmpty()) {
+            throw new InputException(file + " has no arms, expected 'arms: NAME: {method: …}'");
+        }
+        return arms;
+    }
+
+    private StudyArm arm(String name, JsonNode own, JsonNode common) {
+        String where = file + ", arm '" + name + "'";
+        if (!own.isObject()) {
+            throw new InputException(where + " is " + own + ", expected its options, {} for none");
+        }
+        Map<String, JsonNode> merged = new LinkedHashMap<>();
+        common.properties().forEach(entry -> merged.put(entry.getKey(), entry.getValue()));
+        own.properties().forEach(entry -> merged.put(entry.getKey(), entry.getValue()));
+        JsonNode subspace = merged.remove("subspace");
+        GRID.stream().filter(merged::containsKey).findFirst().ifPresent(key -> {
+            throw new InputException(where + " sets '" + key + "', which is the study's to vary: use objectives, learning_rates, seeds");
+        });
+        Map<String, Object> values = new OptionReader(AlignOptions.defaults(), where).read(new ObjectMapper().valueToTree(merged));
+        ArmSubspace usual = values.getOrDefault("method", Method.SAILS) == Method.SAILS ? ArmSubspace.SAE : ArmSubspace.NONE;
+        try {
+            return new StudyArm(name, subspace == null ? usual : subspace(where, subspace.asText()), values);
+        } catch (InputException e) {
+            throw new InputException(where + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static ArmSubspace subspace(String where, String label) {
+        return Arrays.stream(ArmSubspace.values()).filter(s -> Options.label(s).equals(label)).findFirst()
+            .orElseThrow(() -> new InputException(where + " has the subspace '" + label + "', expected sae, direct or random"));
+    }
+
+    private <R extends Record> R options(R defaults, JsonNode root, String key) {
+        return root.has(key) ? Options.with(defaults, new OptionReader(defaults, file + ", '" + key + "'").read(root.get(key))) : defaults;
+    }
+
+    private <T> List<T> list(JsonNode root, String key, Function<JsonNode, @Nullable T> read) {
+        JsonNode node = needed(root, key);
+        if (!node.isArray()) {
+            throw new InputException(file + ": '" + key + "' is " + node + ", expected a list");
+        }
+        List<T> items = new ArrayList<>();
+        for (JsonNode element : node) {
+            T item = read.apply(element);
+            if (item == null) {
+                throw new InputException(file + ": '" + key + "' has " + element + ", expected " + (key.equals("objectives")
+                    ? String.join(", ", Arrays.stream(Objective.values()).map(Options::label).toList())
+                    : key.equals("learning_rates") ? "numbers" : "whole numbers"));
+            }
+            items.add(item);
+        }
+        return items;
+    }
+
+    private @Nullable Objective objective(JsonNode node) {
+        return Arrays.stream(Objective.values()).filter(o -> Options.label(o).equals(node.asText())).findFirst().orElse(null);
+    }
+
+    private @Nullable Double number(JsonNode node) {
+        return node.isNumber() ? node.doubleValue() : null;
+    }
+
+    private @Nullable Long integer(JsonNode node) {
+        return node.canConvertToExactIntegral() && node.canConvertToLong() ? node.longValue() : null;
+    }
+
+    private @Nullable Integer count(JsonNode node) {
+        return node.canConvertToExactIntegral() && node.canConvertToInt() ? node.intValue() : null;
+    }
+}

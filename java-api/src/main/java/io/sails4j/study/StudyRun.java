@@ -1,0 +1,153 @@
+package io.sails4j.study;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.InputException;
+import io.sails4j.data.Progress;
+import io.sails4j.eval.EvalArm;
+import io.sails4j.files.AtomicFiles;
+import io.sails4j.files.FileHash;
+import io.sails4j.files.JsonFiles;
+import io.sails4j.ops.Engine;
+import io.sails4j.report.ReportWriter;
+import io.sails4j.report.Reports;
+import io.sails4j.train.StoppedException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.BooleanSupplier;
+
+/**
+ * Runs a study: first the trials by which each arm gets its learning rate, then, once all are chosen, the runs that are tested. OUT grows
+ * task by task; what is there is not done again, so that a study that was stopped or killed goes on where it was. Tasks of one phase may
+ * run beside one another in processes of their own ({@link #pending}, {@link #runTask}).
+ */
+public final class StudyRun {
+    private final Study study;
+    private final StudyDirectory directory;
+
+    /**
+     * A study to be run, or to go on.
+     *
+     * @param resume whether OUT may be there already
+     * @throws InputException where OUT is there and {@code resume} is not, or is another study's, or where prompts leak
+     */
+    public StudyRun(Study study, Path out, boolean resume) {
+        this.study = study;
+        this.directory = new StudyDirectory(out);
+        if (!resume || Files.notExists(directory.plan())) {
+            AtomicFiles.requireFresh(out);
+        }
+        Leaks.require(study);
+        ObjectNode plan = plan();
+        if (Files.exists(directory.plan())) {
+            requireSame(JsonFiles.read(directory.plan()), plan);
+            return;
+        }
+        try {
+            Files.createDirectories(out.resolve("runs"));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        AtomicFiles.writeJson(directory.plan(), plan);
+    }
+
+    /** What decides the study, and the rule, before anything is trained. */
+    private ObjectNode plan() {
+        ObjectNode plan = new ObjectMapper().createObjectNode().put("format", 1).put("rule", Choices.RULE);
+        plan.put("study_sha256", FileHash.sha256(study.file()));
+        Map<String, Path> inputs = new TreeMap<>(Map.of("model", study.inputs().model(), "data", study.inputs().data(), "contrast",
+            study.inputs().contrast(), "validation", study.prompts().validation()));
+        study.inputs().saes().forEach((layer, path) -> inputs.put("sae." + layer, path));
+        study.prompts().tests().forEach((name, path) -> inputs.put("test." + name, path));
+        ObjectNode hashes = plan.putObject("sha256");
+        inputs.forEach((name, path) -> hashes.put(name, FileHash.sha256(path)));
+        return plan;
+    }
+
+    private void requireSame(JsonNode before, JsonNode now) {
+        if (!before.equals(now)) {
+            throw new InputException(
+                directory.root() + " was begun with another study or other files (see plan.json there); put them back, or"
+                    + " start in a new directory");
+        }
+    }
+
+    /** What is to be done next; empty where the study is ready to be {@link #finish finished}. Chooses learning rates once it can. */
+    public List<StudyTask> pending() {
+        List<StudyTask> trials = undone(study.trials());
+        if (!trials.isEmpty()) {
+            return trials;
+        }
+        return undone(study.finals(choices()));
+    }
+
+    private List<StudyTask> undone(List<StudyTask> tasks) {
+        return tasks.stream().filter(task -> !TaskResult.isDone(directory.task(task.id()))).toList();
+    }
+
+    private Choices choices() {
+        if (Files.notExists(directory.choices())) {
+            Map<StudyTask, Double> scores = new LinkedHashMap<>();
+            for (StudyTask trial : study.trials()) {
+                Map<String, Double> shares = TaskResult.shares(directory.task(trial.id()));
+                scores.put(trial, shares.getOrDefault(TaskResult.VALIDATION + "." + TaskResult.HARMFUL_REFUSED, 0.0)
+                    - shares.getOrDefault(TaskResult.VALIDATION + "." + TaskResult.HARMLESS_REFUSED, 0.0));
+            }
+            Choices.of(scores).write(directory.choices());
+        }
+        return Choices.read(directory.choices());
+    }
+
+    /** Finds the subspaces of the arms; before any task. */
+    public void prepare(Engine engine, Progress progress) {
+        new Subspaces(study, directory, engine).make(progress);
+    }
+
+    /**
+     * One of the pending tasks.
+     *
+     * @throws StoppedException where {@code stop} asked for it
+     */
+    public void runTask(StudyTask task, Engine engine, Progress progress, BooleanSupplier stop) {
+        new TaskRunner(study, directory, engine, stop).run(task, progress);
+    }
+
+    /** Tests the model as it is, counts and writes; when nothing is pending. */
+    public StudyResult finish(Engine engine) {
+        new TaskRunner(study, directory, engine, () -> false).runBase();
+        StudyResult result = new Counting(study, directory, choices()).result();
+        new StudyFiles(study, result).write(directory.results());
+        List<Path> parts = new ArrayList<>(List.of(directory.task(EvalArm.BASE).resolve("evaluation")));
+        for (StudyTask task : study.finals(choices())) {
+            if (task.pairs() == study.grid().mostPairs() && task.seed() == study.grid().seeds().getFirst()) {
+                parts.add(directory.task(task.id()).resolve("evaluation"));
+                parts.add(directory.task(task.id()).resolve("adapter"));
+            }
+        }
+        ReportWriter.write(directory.root(), Reports.read(parts));
+        return result;
+    }
+
+    /** All of it in this process. */
+    public StudyResult run(Engine engine, Progress progress, BooleanSupplier stop) {
+        prepare(engine, Progress.none());
+        for (List<StudyTask> tasks = pending(); !tasks.isEmpty(); tasks = pending()) {
+            for (int i = 0; i < tasks.size(); i++) {
+                if (stop.getAsBoolean()) {
+                    throw new StoppedException("stopped before " + tasks.get(i).id() + "; " + directory.root() + " has all that was done");
+                }
+                runTask(tasks.get(i), engine, Progress.none(), stop);
+                progress.update(i + 1, tasks.size(), 0, tasks.get(i).id());
+            }
+        }
+        return finish(engine);
+    }
+}
