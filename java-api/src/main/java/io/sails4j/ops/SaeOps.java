@@ -106,7 +106,8 @@ public final class SaeOps {
             long dIn = call.cols("rows", rows);
             long dSae = transposed ? call.cols("dw", dw) : call.rows("dw", dw);
             api.saeWeightGradient(transposed ? call.matrix("dw", dw, dIn, dSae, F32) : call.matrix("dw", dw, dSae, dIn, F32),
-                call.matrix("rows", rows, n, dIn, F32), call.address("indices", indices, I32), call.matrix("values", values, n, capacity, F32),
+                call.matrix("rows", rows, n, dIn, F32), call.address("indices", indices, I32),
+                call.matrix("values", values, n, capacity, F32),
                 call.elements("counts", counts, n, I32), n, dIn, dSae, capacity, Call.flag(transposed));
         }
     }

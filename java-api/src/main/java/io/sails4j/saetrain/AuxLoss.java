@@ -22,7 +22,8 @@ final class AuxLoss {
     private @Nullable Tensor bias;
     private int k;
 
-    AuxLoss(CodeSource source, SaeParameters parameters, Reconstruction reconstruction, DeadFeatures dead, RevivalOptions options, int dIn) {
+    AuxLoss(CodeSource source, SaeParameters parameters, Reconstruction reconstruction, DeadFeatures dead, RevivalOptions options,
+        int dIn) {
         this.source = source;
         this.parameters = parameters;
         this.reconstruction = reconstruction;

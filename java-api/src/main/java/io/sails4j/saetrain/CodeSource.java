@@ -62,7 +62,8 @@ final class CodeSource {
         Tensor indices = memory.allocate(DType.I32, xin.dim(0), room);
         Tensor values = memory.allocate(DType.F32, xin.dim(0), room);
         Tensor counts = memory.allocate(DType.I32, xin.dim(0));
-        engine.ops().sae().saeEncode(indices, values, counts, xin, parameters.value(SaeParameters.W_ENC), bias, asked.threshold(), null, null,
+        engine.ops().sae().saeEncode(indices, values, counts, xin, parameters.value(SaeParameters.W_ENC), bias, asked.threshold(), null,
+            null,
             asked.activation(), asked.k());
         return CodeBlock.of(indices, counts.toIntArray(), indices.toIntArray(), values.toFloatArray());
     }

@@ -167,9 +167,11 @@ public final class ModelActivations implements ActivationSource {
 
     private void run(List<TokenSequence> texts) {
         int row = 0;
-        for (int[] indices : LengthBatches.byLength(texts.stream().mapToInt(TokenSequence::length).toArray(), batching.modelBatchTokens())) {
+        for (int[] indices : LengthBatches.byLength(texts.stream().mapToInt(TokenSequence::length).toArray(),
+            batching.modelBatchTokens())) {
             SequenceBatch batch = SequenceBatch.of(Arrays.stream(indices).mapToObj(texts::get).toList(), false);
-            int[] rows = IntStream.range(0, indices.length).flatMap(i -> IntStream.range(batch.starts()[i] + skipped, batch.ends()[i])).toArray();
+            int[] rows = IntStream.range(0, indices.length).flatMap(i -> IntStream.range(batch.starts()[i] + skipped, batch.ends()[i]))
+                .toArray();
             int from = row;
             session.forward(batch.tokens(), AdapterStack.none(), new ForwardOptions(false, layers.getLast(), (site, layer, stream) -> {
                 int at = site == Site.LAYER ? layers.indexOf(layer) : -1;

@@ -33,7 +33,8 @@ final class Resampling {
 
     void begin(long step, int vectors) {
         int every = options.revival().resampleEvery();
-        due = !options.shape().kind().fixesCount() && every > 0 && (step + 1) % every == 0 && 3 * (step + 1) <= 2 * options.batching().steps();
+        due = !options.shape().kind().fixesCount() && every > 0 && (step + 1) % every == 0
+            && 3 * (step + 1) <= 2 * options.batching().steps();
         errors = new float[due ? vectors : 0];
         seen = 0;
     }

@@ -9,7 +9,8 @@ import java.util.function.Consumer;
 @OptionGroup("Dead features")
 public record RevivalOptions(
     @Described(value = "steps without firing after which a feature is dead", label = "N") int deadSteps,
-    @Described(value = "coefficient of the error that dead features of topk and batchtopk learn (AuxK), 0 = off", label = "X") double auxCoefficient,
+    @Described(value = "coefficient of the error that dead features of topk and batchtopk learn (AuxK), 0 = off",
+        label = "X") double auxCoefficient,
     @Described(value = "dead features that learn it for each vector, 0 = half of d_in", label = "N") int auxK,
     @Described(value = "steps between fresh starts of dead features of the other kinds, 0 = never", label = "N") int resampleEvery) {
 

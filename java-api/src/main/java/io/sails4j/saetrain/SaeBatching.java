@@ -10,7 +10,8 @@ import java.util.function.Consumer;
 public record SaeBatching(
     @Described(value = "vectors of a step", label = "N") int batchTokens,
     @Described(value = "steps of the run", label = "N") long steps,
-    @Described(value = "vectors of a model that are shuffled together; they take 4 d_model bytes of memory a layer each", label = "N") int bufferTokens,
+    @Described(value = "vectors of a model that are shuffled together; they take 4 d_model bytes of memory a layer each",
+        label = "N") int bufferTokens,
     @Described("also train on the first token of each text, whose activations are far from all others") boolean firstTokens,
     @Described(value = "padded tokens in a batch of the model", label = "N", decides = false) int modelBatchTokens) {
 

@@ -11,7 +11,8 @@ public record SaeShape(
     @Described("what makes features active") SaeKind kind,
     @Described(value = "features, d_sae", label = "N") int width,
     @Described(value = "active features of topk, and on average of batchtopk", label = "N") int k,
-    @Described(value = "widths of prefixes that have to reconstruct by themselves, off = none", label = "N,N,…|off") PrefixWidths matryoshka) {
+    @Described(value = "widths of prefixes that have to reconstruct by themselves, off = none",
+        label = "N,N,…|off") PrefixWidths matryoshka) {
 
     public SaeShape {
         InputException.requireOption(width >= 1, "width", width, "1 or more features");

@@ -13,7 +13,8 @@ public record SaeTrainOptions(
 
     /** A top-32 autoencoder of 4096 features, ten thousand steps of 4096 vectors. */
     public static SaeTrainOptions defaults() {
-        return new SaeTrainOptions(SaeShape.defaults(), SparsityOptions.defaults(), SaeOptimization.defaults(), SaeBatching.defaults(), RevivalOptions.defaults(), SaeRunOptions.defaults());
+        return new SaeTrainOptions(SaeShape.defaults(), SparsityOptions.defaults(), SaeOptimization.defaults(), SaeBatching.defaults(),
+            RevivalOptions.defaults(), SaeRunOptions.defaults());
     }
 
     /** Other options: {@code change} gets a builder that has these. */

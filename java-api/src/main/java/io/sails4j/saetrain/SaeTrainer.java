@@ -194,7 +194,7 @@ final class SaeTrainer implements AutoCloseable {
         return error;
     }
 
-    /** The gates reconstruct by themselves through the decoder as it is (arXiv:2404.16014, equation 8). */
+    /** The gates reconstruct by themselves through the decoder as it is (arXiv:2404.16014, section 3). */
     private double addGates(Gated gated, CodeBlock block, Tensor x, int n) {
         Reconstruction.Codes of = Reconstruction.Codes.of(block, block.z(), block.counts(), memory);
         Tensor error = reconstruction.error(of, parameters.value(SaeParameters.B_DEC), x, -1, memory);

@@ -67,6 +67,7 @@ final class Standard implements Sparsifier {
     public void collect(FeatureGradients gradients, TensorArena memory) {
         parameters.gradient(SaeParameters.B_ENC).upload(FeatureGradients.floats(gradients.bias));
         Tensor factors = memory.of(FeatureGradients.floats(gradients.first), gradients.first.length);
-        engine.ops().elementwise().scaleRows(parameters.gradient(SaeParameters.W_DEC), parameters.value(SaeParameters.W_DEC), factors, null);
+        engine.ops().elementwise().scaleRows(parameters.gradient(SaeParameters.W_DEC), parameters.value(SaeParameters.W_DEC), factors,
+            null);
     }
 }

@@ -34,7 +34,8 @@ final class Vectors {
         int n = sample.length / dIn;
         requireFinite(sample);
         if (deviations(sample) == 0) {
-            throw new InputException(name + ": the vectors do not vary, all " + n + " that were looked at are the same; expected activations");
+            throw new InputException(
+                name + ": the vectors do not vary, all " + n + " that were looked at are the same; expected activations");
         }
         double lengths = 0;
         double[] mean = new double[dIn];

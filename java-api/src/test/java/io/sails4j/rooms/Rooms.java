@@ -50,7 +50,8 @@ public final class Rooms {
             List.of("lora", "data", "watch", "steer"),
             List.of("train", "trace", "trainable"), List.of("align", "objective"), List.of("loop", "subspace"),
             List.of("adaptation", "persistence"),
-            List.of("run"), List.of("judge", "explain", "utility"), List.of("saetrain"), List.of("eval", "saeeval"), List.of("attack"), List.of("report"));
+            List.of("run"), List.of("judge", "explain", "utility"), List.of("saetrain"), List.of("eval", "saeeval"), List.of("attack"),
+            List.of("report"));
     }
 
     /** Every class lies in a room, and knows those of lower floors alone. */

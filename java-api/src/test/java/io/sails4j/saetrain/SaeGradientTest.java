@@ -84,7 +84,8 @@ class SaeGradientTest {
             SaeTrainer.Sums sums = trainer.gradients(flat, 0);
             assertThat(sums.mse + sums.sparsity + sums.aux).isCloseTo(reference.loss(), within(1e-5 * Math.abs(reference.loss())));
             parameters.forEach((name, values) -> {
-                double[] expected = name.equals(SaeParameters.LOG_THRESHOLD) ? reference.thresholdGradient() : differences(reference, values);
+                double[] expected = name.equals(SaeParameters.LOG_THRESHOLD) ? reference.thresholdGradient()
+                    : differences(reference, values);
                 if (name.equals(SaeParameters.W_DEC) && options.shape().kind() != SaeKind.STANDARD) {
                     removeParallel(expected, values);
                 }

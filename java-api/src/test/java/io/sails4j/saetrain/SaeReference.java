@@ -170,7 +170,7 @@ final class SaeReference {
         return options.revival().auxCoefficient() * squares(decode(chosen, width, p.get("W_dec"), new double[dIn]), frozenError[t]);
     }
 
-    /** The straight-through gradient of log_threshold (arXiv:2407.14435, equations 11 and 12), from the gradient of the activations. */
+    /** The straight-through gradient of log_threshold (arXiv:2407.14435, section 4), from the gradient of the activations. */
     double[] thresholdGradient() {
         double eps = options.sparsity().bandwidth();
         double lambda = options.sparsity().sparsity();

@@ -226,6 +226,7 @@ class SaeTrainRunTest {
             o.run = new SaeRunOptions(0, new CheckpointOptions(1, 1));
         });
         assertThatThrownBy(() -> train(options, directory.resolve("diverges"), RunControl.plain())).isInstanceOf(TrainingException.class)
-            .hasMessageContaining("training diverges").hasMessageContaining("in step ").hasMessageContaining("the last good checkpoint is that of step 1 ");
+            .hasMessageContaining("training diverges").hasMessageContaining("in step ")
+            .hasMessageContaining("the last good checkpoint is that of step 1 ");
     }
 }
