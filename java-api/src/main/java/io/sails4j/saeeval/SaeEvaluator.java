@@ -64,8 +64,8 @@ public final class SaeEvaluator {
     }
 
     /**
-     * On the residual stream of a model after a layer, over the texts from the first on that together have as many vectors as are wanted. The
-     * first token of each text is left as it is and not looked at.
+     * On the residual stream of a model after a layer, over the texts from the first on that together have as many vectors as are wanted.
+     * The first token of each text is left as it is and not looked at.
      */
     public SaeEvaluation of(CausalModel model, int layer, TextCorpus corpus, Progress progress) {
         Sae.requireFit(Map.of(layer, sae), model.config(), "the model");

@@ -28,7 +28,7 @@ class SaeGradientTest {
 
     @BeforeAll
     void open() {
-        engine = Engine.open(new EngineOptions("cpu", 2, ""));
+        engine = Engine.open(new EngineOptions("cpu", 1, ""));
     }
 
     @AfterAll

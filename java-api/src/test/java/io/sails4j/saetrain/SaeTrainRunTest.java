@@ -53,7 +53,7 @@ class SaeTrainRunTest {
     @BeforeAll
     void open(@TempDir Path temporary) {
         directory = temporary;
-        engine = Backends.open("cpu", 2);
+        engine = Backends.open("cpu", 1);
         known = KnownFeatures.draw(32, D, 2, 4000, 5);
         file = known.write(directory.resolve("vectors.safetensors"));
     }
