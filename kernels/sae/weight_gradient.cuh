@@ -40,7 +40,7 @@ __device__ __forceinline__ void report_ids(const SparseCodes &codes) {
 
 __global__ void __launch_bounds__(kGradientThreads)
     sae_weight_gradient_kernel(float *dw, const float *rows, SparseCodes codes, int64_t d_in, bool transposed) {
-  SAILS_SHARED(float, factors, kGradientThreads * kGradientFeatures);
+  SAILS_SHARED(float, factors, kGradientThreads *kGradientFeatures);
   SAILS_SHARED(uint32_t, features_of, kGradientThreads);
   SAILS_SHARED(uint32_t, tokens_of, kGradientThreads / kWarp);
   const int64_t first = static_cast<int64_t>(blockIdx.x) * kGradientFeatures;

@@ -232,7 +232,7 @@ int64_t count_nonfinite(const void *x, int64_t n, int32_t dtype, int threads) {
 }  // namespace
 
 extern const ElementwiseKernels elementwise_kernels;
-const ElementwiseKernels elementwise_kernels = {convert,    axpby,          scale_add_rows,  add_row, dot_rows,
-                                                 scale_rows, sum_of_squares, count_nonfinite};
+const ElementwiseKernels elementwise_kernels = {convert,  axpby,      scale_add_rows, add_row,
+                                                dot_rows, scale_rows, sum_of_squares, count_nonfinite};
 
 }  // namespace sails::SAILS_ISA

@@ -44,6 +44,7 @@ import org.jspecify.annotations.NullMarked;
     exports io.sails4j.report;
     exports io.sails4j.run;
     exports io.sails4j.sae;
+    exports io.sails4j.saeeval;
     exports io.sails4j.saetrain;
     exports io.sails4j.stats;
     exports io.sails4j.steer;

@@ -8,6 +8,7 @@ import io.sails4j.data.DataOptions;
 import io.sails4j.eval.EvalOptions;
 import io.sails4j.explain.ExplainOptions;
 import io.sails4j.options.Options;
+import io.sails4j.saeeval.SaeEvalOptions;
 import io.sails4j.saetrain.SaeTrainOptions;
 import io.sails4j.subspace.SubspaceOptions;
 import java.util.ArrayList;
@@ -48,6 +49,7 @@ final class AllOptions {
     static SequencedMap<String, List<Record>> ofSae() {
         SequencedMap<String, List<Record>> records = new LinkedHashMap<>();
         records.put("train", List.of(SaeTrainOptions.defaults(), DataOptions.defaults()));
+        records.put("eval", List.of(SaeEvalOptions.defaults(), DataOptions.defaults()));
         return records;
     }
 

@@ -34,7 +34,7 @@ final class OptionFlags {
     private static final Map<String, String> SHOWN_DEFAULTS = Map.of("lora_alpha", "R", "fill", "auto", "system", "none", "decode_rows",
         "auto");
     /** Words that sentences use in {@code name=value} and that are no options of records. */
-    private static final Set<String> OTHER_OPTIONS = Set.of("dtype", "sae", "memory_gib", "include");
+    private static final Set<String> OTHER_OPTIONS = Set.of("dtype", "sae", "memory_gib", "include", "layers");
     private static final Pattern ASSIGNMENT = Pattern.compile("\\b([a-z][a-z0-9_]*)=([A-Za-z0-9.]+)");
     private static final Pattern SNAKE_CASE = Pattern.compile("(?<![\\w./'-])[a-z0-9]+(?:_[a-z0-9]+)+(?![\\w./'-])");
 

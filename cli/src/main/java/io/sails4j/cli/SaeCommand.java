@@ -2,6 +2,7 @@ package io.sails4j.cli;
 
 import picocli.CommandLine.Command;
 
-@Command(name = "sae", description = "Train sparse autoencoders, and measure them.", subcommands = {SaeTrainCommand.class})
+@Command(name = "sae", description = "Train sparse autoencoders, and measure them.",
+    subcommands = {SaeTrainCommand.class, SaeEvalCommand.class})
 final class SaeCommand {
 }

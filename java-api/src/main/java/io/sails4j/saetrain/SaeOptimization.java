@@ -20,7 +20,7 @@ public record SaeOptimization(
         InputException.requireOption(decay >= 0 && decay <= 1 - warmup, "decay", decay, "0 to what the warm-up leaves, " + (1 - warmup));
     }
 
-    /** AdamW with betas of 0.9 and 0.999, as SAELens trains (sae_lens/config.py, adam_beta1 and adam_beta2), the last fifth in decay. */
+    /** AdamW with betas of 0.9 and 0.999, as in arXiv:2406.04093; the last fifth in decay. */
     public static SaeOptimization defaults() {
         return new SaeOptimization(new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0), 1, 0.02, 0.2);
     }

@@ -22,7 +22,7 @@ final class SaeParameters implements AutoCloseable {
     static final String B_DEC = "b_dec";
     /** Of the pre-activations; for gated those of the gate. */
     static final String B_ENC = "b_enc";
-    /** Logarithms of jumprelu's thresholds, so that none becomes negative (arXiv:2407.14435, appendix J). */
+    /** Logarithms of jumprelu's thresholds, so that none becomes negative (arXiv:2407.14435, its pseudo-code). */
     static final String LOG_THRESHOLD = "log_threshold";
     static final String B_MAG = "b_mag";
     static final String R_MAG = "r_mag";

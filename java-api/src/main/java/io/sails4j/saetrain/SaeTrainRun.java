@@ -31,8 +31,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Trains an autoencoder for each layer of a source and writes them as SAELens directories: {@code OUT} itself for one, {@code OUT/layer_N}
- * for several, with {@code metrics.jsonl} and {@code sails_run.json} in {@code OUT}. {@code OUT} appears only when it is complete; while the
- * run goes on its state is in {@code OUT.partial}, from which a run that was killed goes on with the same bits.
+ * for several, with {@code metrics.jsonl} and {@code sails_run.json} in {@code OUT}. {@code OUT} appears only when it is complete; while
+ * the run goes on its state is in {@code OUT.partial}, from which a run that was killed goes on with the same bits.
  */
 public final class SaeTrainRun {
     private static final System.Logger LOG = System.getLogger("io.sails4j.saetrain");

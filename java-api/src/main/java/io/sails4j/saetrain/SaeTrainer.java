@@ -58,6 +58,10 @@ final class SaeTrainer implements AutoCloseable {
         return parameters;
     }
 
+    DeadFeatures dead() {
+        return dead;
+    }
+
     /** Of batchtopk. */
     double threshold() {
         return choice.threshold();
@@ -69,7 +73,7 @@ final class SaeTrainer implements AutoCloseable {
     }
 
     /** The sums of a step over its blocks of vectors. */
-    private static final class Sums {
+    static final class Sums {
         double squares;
         double mse;
         double sparsity;
@@ -110,7 +114,7 @@ final class SaeTrainer implements AutoCloseable {
     }
 
     /** Fills the gradients of all parameters. */
-    private Sums gradients(float[] x, long step) {
+    Sums gradients(float[] x, long step) {
         int n = x.length / dIn;
         Tensor rows = memory.of(x, n, dIn);
         Tensor xin = memory.allocate(DType.F32, n, dIn);
@@ -190,7 +194,7 @@ final class SaeTrainer implements AutoCloseable {
         return error;
     }
 
-    /** The gates reconstruct by themselves through the decoder as it is (arXiv:2404.16014, equation 8). */
+    /** The gates reconstruct by themselves through the decoder as it is (arXiv:2404.16014, section 3). */
     private double addGates(Gated gated, CodeBlock block, Tensor x, int n) {
         Reconstruction.Codes of = Reconstruction.Codes.of(block, block.z(), block.counts(), memory);
         Tensor error = reconstruction.error(of, parameters.value(SaeParameters.B_DEC), x, -1, memory);

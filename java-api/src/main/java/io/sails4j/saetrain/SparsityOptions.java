@@ -26,7 +26,7 @@ public record SparsityOptions(
 
     /** A coefficient of 1 that rises over a tenth of the steps; the L0 term without a target. */
     public static SparsityOptions defaults() {
-        return new SparsityOptions(1, 0.1, 0, SparsityPenalty.L0, 0.5, 0.1);
+        return new SparsityOptions(1, 0.1, 0, SparsityPenalty.L0, 1, 1);
     }
 
     /** Other options: {@code change} gets a builder that has these. */

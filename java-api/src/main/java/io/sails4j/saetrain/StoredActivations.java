@@ -49,8 +49,8 @@ public final class StoredActivations implements ActivationSource {
     /**
      * Opens vectors.
      *
-     * @param where {@code FILE} or {@code FILE:TENSOR} of a safetensors or npz file; the name may be left out where one floating-point tensor
-     *        is there
+     * @param where {@code FILE} or {@code FILE:TENSOR} of a safetensors or npz file; the name may be left out where one floating-point
+     *        tensor is there
      * @param layer after which they were taken, {@link ActivationSource#NO_LAYER} where nobody knows
      * @param seed of their order
      */
