@@ -21,13 +21,17 @@ import io.sails4j.files.JsonFiles;
 import io.sails4j.model.CausalModel;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
+import io.sails4j.ops.Graphs;
+import io.sails4j.testing.Backends;
 import io.sails4j.testing.TinyModel;
 import io.sails4j.train.Batching;
 import io.sails4j.train.CheckpointOptions;
+import io.sails4j.train.Execution;
 import io.sails4j.train.Objective;
 import io.sails4j.train.ObjectiveOptions;
 import io.sails4j.train.PolicyOptions;
 import io.sails4j.train.PolicyTask;
+import io.sails4j.train.RecomputeOption;
 import io.sails4j.train.Reference;
 import io.sails4j.train.Reward;
 import io.sails4j.train.RunControl;
@@ -96,8 +100,12 @@ class PolicyRunTest {
     }
 
     private AlignResult run(AlignOptions options, PolicyTask task, String out, boolean resume, int asked) {
+        return run(engine, options, task, out, resume, asked);
+    }
+
+    private AlignResult run(Engine on, AlignOptions options, PolicyTask task, String out, boolean resume, int asked) {
         AtomicInteger begun = new AtomicInteger();
-        try (CausalModel model = TinyModel.open(engine)) {
+        try (CausalModel model = TinyModel.open(on)) {
             return new AlignRun(model, Path.of("tiny"), options, options.method() == Method.SAILS ? TinyModel.subspace(3, 3, 0) : null,
                 RunOrigin.unknown()).run(task, temporary.resolve(out), Progress.none(),
                     new RunControl(resume, () -> begun.getAndIncrement() >= asked, TinyModel.AT_ONCE.peak()));
@@ -177,6 +185,26 @@ class PolicyRunTest {
                 1, 1, sequences, 8)), task(SMALL_IDS), "at" + sequences, false, Integer.MAX_VALUE);
         }
         assertThat(Files.mismatch(temporary.resolve("at1/adapter_model.safetensors"), temporary.resolve("at32/adapter_model.safetensors")))
+            .isEqualTo(-1);
+    }
+
+    @Test
+    void recordedPassesGiveTheSameBits() throws IOException {
+        try (Engine emulator = Backends.open("emulator")) {
+            for (Graphs graphs : List.of(Graphs.ON, Graphs.OFF)) {
+                AlignOptions options = options(Method.LORA, Objective.GRPO, Constraint.NONE, 4, 0.05, p -> {
+                    p.innerUpdates = 4;
+                    p.samples = 2;
+                    p.promptsPerStep = 1;
+                }).with(o -> {
+                    o.training = o.training.with(t -> t.execution = new Execution(RecomputeOption.off(), graphs));
+                    o.run = RunOptions.of(1);
+                });
+                run(emulator, options, task(SMALL_IDS), graphs.name(), false, Integer.MAX_VALUE);
+            }
+        }
+        assertThat(JsonFiles.read(temporary.resolve("ON/sails_run.json")).get("graph_launches").asInt()).isPositive();
+        assertThat(Files.mismatch(temporary.resolve("ON/adapter_model.safetensors"), temporary.resolve("OFF/adapter_model.safetensors")))
             .isEqualTo(-1);
     }
 
