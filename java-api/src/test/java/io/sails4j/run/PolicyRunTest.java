@@ -168,7 +168,7 @@ class PolicyRunTest {
     void everyKindOfAdapterLearnsFromRewards() {
         for (AdapterVariant variant : List.of(AdapterVariant.plain().with(v -> v.useDora = true),
             AdapterVariant.plain().with(v -> v.init = AdapterVariant.Init.PISSA))) {
-            AlignOptions options = options(Method.LORA, Objective.RLOO, Constraint.NONE, 2, 0.01, p -> {})
+            AlignOptions options = options(Method.LORA, Objective.RLOO, Constraint.NONE, 1, 0.01, p -> {})
                 .with(o -> o.adapter = o.adapter.withVariant(variant));
             assertThat(run(options, task(SMALL_IDS), variant.init() + "" + variant.useDora(), false, Integer.MAX_VALUE).steps())
                 .isEqualTo(1);
