@@ -20,7 +20,10 @@ import java.util.function.Function;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
-/** The words of {@code --judge} and {@code --reward} for judges that are models: KEY=VALUE, separated by commas, the first of which says the kind. */
+/**
+ * The words of {@code --judge} and {@code --reward} for judges: {@code refusal}, or KEY=VALUE, separated by commas, the first of which says
+ * the kind.
+ */
 final class JudgeWords {
     private static final List<String> ENDPOINT = List.of("endpoint", "model", "key-env", "name", "rubric", "cache", "concurrency",
         "timeout",

@@ -10,6 +10,8 @@ import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.RecomputePlan;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
+import io.sails4j.train.ObjectiveOptions;
+import io.sails4j.train.PolicyOptions;
 import io.sails4j.train.RecomputeOption;
 import io.sails4j.train.TrainingOptions;
 import java.util.LinkedHashMap;
@@ -65,6 +67,17 @@ final class PlanTable {
             : String.format(Locale.ROOT, "%.1f GB, %s", total / GB, chosen.describe(config.nLayers()));
     }
 
+    /** Of the answers that are sampled at a time, each as long as a sequence; 0 where none are. */
+    private long samplingBytes() {
+        ObjectiveOptions objective = adaptation.options().objective();
+        if (!objective.objective().samplesAnswers()) {
+            return 0;
+        }
+        PolicyOptions policy = objective.policy();
+        long atOnce = Math.min(policy.sampling().sequences(), (long) policy.samples() * policy.promptsPerStep());
+        return atOnce * length * 2 * config.nLayers() * config.nKvHeads() * config.headDim() * dtype.byteSize();
+    }
+
     Table table() {
         Table table = Table.ofPairs().row("parameters", String.format(Locale.ROOT, "%,d", config.parameterCount()));
         table.row("trained parameters", String.format(Locale.ROOT, "%,d", trainable()));
@@ -75,6 +88,10 @@ final class PlanTable {
         RecomputePlan asked = chosen(training.execution().recompute());
         plan(asked).parts().forEach(part -> table.row(part.getKey(), String.format(Locale.ROOT, "%.2f GB", part.getValue() / GB)));
         table.row("in all, " + asked.describe(config.nLayers()), String.format(Locale.ROOT, "%.2f GB", plan(asked).totalBytes() / GB));
+        if (samplingBytes() > 0) {
+            table.row("besides, caches of answers under way",
+                String.format(Locale.ROOT, "%.2f GB, where each has %,d tokens", samplingBytes() / GB, length));
+        }
         variants().forEach((name, recompute) -> table.row("--recompute " + name,
             String.format(Locale.ROOT, "%.2f GB, %.3g FLOPs a token", plan(recompute).totalBytes() / GB, flops(recompute))));
         for (int gb : CARDS_GB) {
@@ -99,6 +116,9 @@ final class PlanTable {
     ObjectNode json() {
         ObjectNode json = CommonOptions.object().put("parameters", config.parameterCount()).put("trainable_parameters", trainable())
             .put("exact", adaptation.shapeIsKnown());
+        if (samplingBytes() > 0) {
+            json.put("sampling_bytes", samplingBytes());
+        }
         json.put("positions", positions).put("length", length).put("dtype", dtype.name());
         variants().forEach((name, recompute) -> {
             MemoryPlan plan = plan(recompute);

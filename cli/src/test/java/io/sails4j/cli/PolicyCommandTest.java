@@ -55,6 +55,15 @@ class PolicyCommandTest {
     }
 
     @Test
+    void thePlanCountsTheCachesOfTheAnswers() {
+        CommandRun run = align("rloo", "--plan", "--json", "--samples", 2, "--prompts-per-step", 3, "--max-length", 100);
+        assertThat(run.code()).as(run.err()).isZero();
+        // Keys and values of 6 answers of 100 tokens: 2 layers, 2 heads of 8, F32.
+        assertThat(run.out()).contains("\"sampling_bytes\":" + 6 * 100 * 2 * 2 * 2 * 8 * 4);
+        assertThat(align("sft", "--plan", "--json").out()).doesNotContain("sampling_bytes");
+    }
+
+    @Test
     void whatIsMissingOrDoesNotBelongIsSaidWithItsFlag() throws IOException {
         refused(align("rloo", "--prompts", prompts), "--objective rloo needs a reward: --reward refusal");
         refused(align("sft", "--prompts", prompts), "--prompts and --reward are used by --objective rloo and grpo only");

@@ -29,7 +29,11 @@ public final class JudgeReward implements Reward {
     private final Judge judge;
     private final RefusalJudge refusals = new RefusalJudge();
 
-    /** @param judge stays the caller's */
+    /**
+     * Rewards what a judge says.
+     *
+     * @param judge stays the caller's
+     */
     public JudgeReward(Judge judge) {
         this.judge = judge;
     }

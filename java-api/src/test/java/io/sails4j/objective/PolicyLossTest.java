@@ -53,7 +53,7 @@ class PolicyLossTest {
     private final Engine engine = Engine.open(EngineOptions.defaults());
     private final CausalModel model = new CausalModel(engine, ModelWeights.random(TinyModel.LLAMA, engine, DType.F32, 11), false);
     private final LoraAdapter adapter = TinyModel.randomAdapter(engine, 3, TinyModel.LLAMA,
-        EnumSet.of(Projection.Q_PROJ, Projection.DOWN_PROJ));
+        EnumSet.of(Projection.DOWN_PROJ));
     private final LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
     private final ModelSession session = ModelSession.open(model);
     private final PassContext context = PassContext.of(session);

@@ -21,13 +21,17 @@ import io.sails4j.files.JsonFiles;
 import io.sails4j.model.CausalModel;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
+import io.sails4j.ops.Graphs;
+import io.sails4j.testing.Backends;
 import io.sails4j.testing.TinyModel;
 import io.sails4j.train.Batching;
 import io.sails4j.train.CheckpointOptions;
+import io.sails4j.train.Execution;
 import io.sails4j.train.Objective;
 import io.sails4j.train.ObjectiveOptions;
 import io.sails4j.train.PolicyOptions;
 import io.sails4j.train.PolicyTask;
+import io.sails4j.train.RecomputeOption;
 import io.sails4j.train.Reference;
 import io.sails4j.train.Reward;
 import io.sails4j.train.RunControl;
@@ -53,7 +57,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
 
 /** Runs that learn from rewards of their own answers. */
 class PolicyRunTest {
@@ -96,8 +99,12 @@ class PolicyRunTest {
     }
 
     private AlignResult run(AlignOptions options, PolicyTask task, String out, boolean resume, int asked) {
+        return run(engine, options, task, out, resume, asked);
+    }
+
+    private AlignResult run(Engine on, AlignOptions options, PolicyTask task, String out, boolean resume, int asked) {
         AtomicInteger begun = new AtomicInteger();
-        try (CausalModel model = TinyModel.open(engine)) {
+        try (CausalModel model = TinyModel.open(on)) {
             return new AlignRun(model, Path.of("tiny"), options, options.method() == Method.SAILS ? TinyModel.subspace(3, 3, 0) : null,
                 RunOrigin.unknown()).run(task, temporary.resolve(out), Progress.none(),
                     new RunControl(resume, () -> begun.getAndIncrement() >= asked, TinyModel.AT_ONCE.peak()));
@@ -109,50 +116,48 @@ class PolicyRunTest {
             .filter(l -> !l.has("evaluation")).toList();
     }
 
-    @ParameterizedTest
-    @EnumSource(names = {"RLOO", "GRPO"})
-    void aRewardThatIsEasyToGetRises(Objective objective) throws IOException {
-        AlignOptions options = options(Method.LORA, objective, Constraint.NONE, 15, 0.03, p -> p.samples = 8).with(o -> {
+    @Test
+    void aRewardThatIsEasyToGetRises() throws IOException {
+        AlignOptions options = options(Method.LORA, Objective.RLOO, Constraint.NONE, 12, 0.03, p -> p.samples = 8).with(o -> {
             o.training = o.training.with(t -> t.schedule = ScheduleOptions.constant()).withBatching(b -> b.microBatchTokens = 200);
             o.adapter = new AdapterOptions(EnumSet.allOf(Projection.class), 4, 16, AdapterVariant.plain());
         });
         PolicyTask task = task(SMALL_IDS);
         AlignResult result = run(options, task.withPrompts(task.prompts().subList(0, 2)), "out", false, Integer.MAX_VALUE);
         List<JsonNode> steps = steps("out");
-        assertThat(steps).hasSize(15);
+        assertThat(steps).hasSize(12);
         double first = steps.subList(0, 3).stream().mapToDouble(s -> s.get("reward").asDouble()).average().orElseThrow();
-        double last = steps.subList(12, 15).stream().mapToDouble(s -> s.get("reward").asDouble()).average().orElseThrow();
+        double last = steps.subList(9, 12).stream().mapToDouble(s -> s.get("reward").asDouble()).average().orElseThrow();
         assertThat(first).isBetween(0.1, 0.5);
         assertThat(last).isGreaterThan(first + 0.2);
         assertThat(-result.lossAfter()).as("greedy answers to the evaluation prompts").isGreaterThan(-result.lossBefore());
         assertThat(steps.getFirst().get("kl").asDouble()).isZero();
         assertThat(steps.getLast().get("kl").asDouble()).isPositive();
         assertThat(steps.getLast().get("answers").asInt()).isEqualTo(16);
-        assertThat(steps.getLast().has("clip_fraction")).isEqualTo(objective == Objective.GRPO);
+        assertThat(steps.getLast().has("clip_fraction")).isFalse();
         assertThat(temporary.resolve("out/metrics.svg")).content().contains("KL to the untrained model");
         assertThat(JsonFiles.read(temporary.resolve("out/sails_run.json")).get("reward_after").asDouble()).isEqualTo(-result.lossAfter());
     }
 
     @ParameterizedTest
-    @CsvSource({"LORA, RLOO, NONE, 1", "SAILS, GRPO, UPDATE, 3", "SAILS, RLOO, CORE, 1", "FULL, GRPO, NONE, 2"})
+    @CsvSource({"LORA, RLOO, NONE, 1", "SAILS, GRPO, UPDATE, 3"})
     void aRunThatIsStoppedAgainAndAgainEndsWithTheSameBytes(Method method, Objective objective, Constraint constraint, int inner)
         throws IOException {
-        AlignOptions options = options(method, objective, constraint, 5, 0.01, p -> {
+        AlignOptions options = options(method, objective, constraint, 4, 0.01, p -> {
             p.innerUpdates = inner;
-            p.klBeta = method == Method.FULL ? 0 : 0.01;
         });
         AlignResult whole = run(options, task(SMALL_IDS), "whole", false, Integer.MAX_VALUE);
         AlignResult result = null;
         for (int attempt = 0; result == null; attempt++) {
             try {
                 // Within the answers of a batch, and between the steps that learn from them.
-                result = run(options, task(SMALL_IDS), "parts", attempt > 0, 9 + attempt);
+                result = run(options, task(SMALL_IDS), "parts", attempt > 0, 15 + attempt);
             } catch (StoppedException e) {
                 assertThat(e).hasMessageContaining("resume=true");
             }
             assertThat(attempt).isLessThan(20);
         }
-        String file = method == Method.FULL ? "model.safetensors" : "adapter_model.safetensors";
+        String file = "adapter_model.safetensors";
         assertThat(Files.mismatch(temporary.resolve("whole").resolve(file), temporary.resolve("parts").resolve(file))).isEqualTo(-1);
         assertThat(result.lossAfter()).isEqualTo(whole.lossAfter());
         assertThat(steps("parts").stream().map(s -> s.get("reward")).toList())
@@ -163,20 +168,44 @@ class PolicyRunTest {
     void everyKindOfAdapterLearnsFromRewards() {
         for (AdapterVariant variant : List.of(AdapterVariant.plain().with(v -> v.useDora = true),
             AdapterVariant.plain().with(v -> v.init = AdapterVariant.Init.PISSA))) {
-            AlignOptions options = options(Method.LORA, Objective.RLOO, Constraint.NONE, 2, 0.01, p -> {})
+            AlignOptions options = options(Method.LORA, Objective.RLOO, Constraint.NONE, 1, 0.01, p -> {})
                 .with(o -> o.adapter = o.adapter.withVariant(variant));
             assertThat(run(options, task(SMALL_IDS), variant.init() + "" + variant.useDora(), false, Integer.MAX_VALUE).steps())
-                .isEqualTo(2);
+                .isEqualTo(1);
         }
+        assertThat(run(options(Method.SAILS, Objective.RLOO, Constraint.CORE, 1, 0.01, p -> {}), task(SMALL_IDS), "core", false,
+            Integer.MAX_VALUE).steps()).isEqualTo(1);
+        assertThat(run(options(Method.FULL, Objective.GRPO, Constraint.NONE, 1, 0.01, p -> p.klBeta = 0), task(SMALL_IDS), "full", false,
+            Integer.MAX_VALUE).steps()).isEqualTo(1);
     }
 
     @Test
     void theAnswersDoNotDependOnHowManyAreSampledAtATime() throws IOException {
         for (int sequences : new int[] {1, 32}) {
-            run(options(Method.LORA, Objective.RLOO, Constraint.NONE, 2, 0.01, p -> p.sampling = new SamplingOptions(3,
+            run(options(Method.LORA, Objective.RLOO, Constraint.NONE, 1, 0.01, p -> p.sampling = new SamplingOptions(3,
                 1, 1, sequences, 8)), task(SMALL_IDS), "at" + sequences, false, Integer.MAX_VALUE);
         }
         assertThat(Files.mismatch(temporary.resolve("at1/adapter_model.safetensors"), temporary.resolve("at32/adapter_model.safetensors")))
+            .isEqualTo(-1);
+    }
+
+    @Test
+    void recordedPassesGiveTheSameBits() throws IOException {
+        try (Engine emulator = Backends.open("emulator")) {
+            for (Graphs graphs : List.of(Graphs.ON, Graphs.OFF)) {
+                AlignOptions options = options(Method.LORA, Objective.GRPO, Constraint.NONE, 3, 0.05, p -> {
+                    p.innerUpdates = 3;
+                    p.samples = 2;
+                    p.promptsPerStep = 1;
+                }).with(o -> {
+                    o.training = o.training.with(t -> t.execution = new Execution(RecomputeOption.off(), graphs));
+                    o.run = RunOptions.of(1);
+                });
+                run(emulator, options, task(SMALL_IDS), graphs.name(), false, Integer.MAX_VALUE);
+            }
+        }
+        assertThat(JsonFiles.read(temporary.resolve("ON/sails_run.json")).get("graph_launches").asInt()).isPositive();
+        assertThat(Files.mismatch(temporary.resolve("ON/adapter_model.safetensors"), temporary.resolve("OFF/adapter_model.safetensors")))
             .isEqualTo(-1);
     }
 
