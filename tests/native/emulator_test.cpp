@@ -442,9 +442,3 @@ TEST("an event that was never recorded holds nobody back") {
   (void)cudaStreamDestroy(stream);
   return expect(passes, "an event that was never recorded held the stream back");
 }
-
-int main() {
-  // Children are forked: no OS threads but this one, except where a test asks for them.
-  sails_emulator::set_threads(1);
-  return check::run_all();
-}

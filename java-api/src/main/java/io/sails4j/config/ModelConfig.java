@@ -7,7 +7,6 @@ import io.sails4j.files.JsonObject;
 import io.sails4j.tensor.DType;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
 import org.jspecify.annotations.Nullable;

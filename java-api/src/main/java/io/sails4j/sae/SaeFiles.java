@@ -18,7 +18,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.stream.Stream;
 
 /** An SAE's configuration and arrays as they lie in its files, checked against one another. */
 final class SaeFiles implements AutoCloseable {

@@ -3,7 +3,6 @@ package io.sails4j.train;
 import io.sails4j.InputException;
 import io.sails4j.options.Described;
 import io.sails4j.options.OptionGroup;
-import io.sails4j.persistence.Evaluation;
 
 /** Looking at the evaluation pairs before, after and while the run goes on. */
 @OptionGroup("Evaluation")

@@ -1,7 +1,6 @@
 package io.sails4j.train;
 
 import io.sails4j.options.OptionGroup;
-import io.sails4j.persistence.Evaluation;
 
 /** What a run does beside its steps. */
 @OptionGroup("Evaluation")

@@ -90,6 +90,10 @@ class BackendsAgreeTest {
         Map<String, float[]> one = world.trace("emulator:seed=1", DType.BF16);
         Map<String, float[]> two = world.trace("emulator:seed=2", DType.BF16);
         one.forEach((name, values) -> assertThat(two.get(name)).as(name).containsExactly(values));
+        if (family != ModelFamily.GEMMA2) {
+            // What a run has beyond losses and gradients (features, subspace, optimizer) is the same code for each family.
+            return;
+        }
         TinyWorld.Aligned first = world.align("emulator:seed=1", Objective.DPO, Constraint.GRADIENT, root.resolve(family + "-seed1"));
         TinyWorld.Aligned second = world.align("emulator:seed=2", Objective.DPO, Constraint.GRADIENT, root.resolve(family + "-seed2"));
         first.adapter().forEach((name, values) -> assertThat(second.adapter().get(name)).as(name).containsExactly(values));

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.sails4j.NativeException;
 import io.sails4j.ffi.NativeDevice;
-import io.sails4j.testing.Backends;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

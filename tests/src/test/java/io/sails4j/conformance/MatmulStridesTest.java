@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.sails4j.ffi.NativeDevice;
-import io.sails4j.testing.Backends;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Random;
