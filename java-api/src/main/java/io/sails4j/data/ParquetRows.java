@@ -39,7 +39,7 @@ final class ParquetRows {
     }
 
     private void forEach(RecordSink sink) throws IOException {
-        InputFile input = InputFile.of(path);
+        InputFile input = new ReadFile(path);
         try (ParquetFileReader file = sound(() -> open(input)); RowReader rows = sound(() -> rows(file))) {
             while (sound(rows::hasNext)) {
                 JsonNode value = sound(() -> {
