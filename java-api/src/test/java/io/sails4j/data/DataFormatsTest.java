@@ -285,6 +285,9 @@ class DataFormatsTest {
         refuses(file("none.json", "[]"), "no usable preference pair in 0 entries", "expected 'chosen' and 'rejected'");
         refuses(file("empty.json", ""), "is empty");
         refuses(file("pretty.json", "{\n 'prompt': 'hi'\n}"), "line 1 is not valid JSON", "one JSON object a line, or a JSON array");
+        refuses(file("a.jsonl", "PK\u0003\u0004 x"), "a zip archive", "unpack it");
+        refuses(file("a.jsonl", "BZh91AY x"), "packed by bzip2", "unpack it");
+        refuses(file("a.jsonl", "ARROW1 x"), "an Arrow file", "Parquet");
         refuses(file("pointer.parquet", "version https://git-lfs.github.com/spec/v1\n"), "git lfs pull");
         refuses(file("columns.json", "[{'instruction': 'x', 'output': 'y'}]"), "in 1 entry: ",
             "lacks 'chosen', it has instruction, output (entry 1)", "'response_0'");
