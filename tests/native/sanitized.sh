@@ -41,6 +41,7 @@ hostile_calls() {
     { grep -v 'WARNING: AddressSanitizer failed to allocate' "$build_dir/hostile.log" >&2; exit 1; }
 }
 hostile_calls "$libraries/libsails_cpu.so" "$1" 4000 matmul=own
+hostile_calls "$libraries/libsails_cpu.so" "$1" 600 matmul=onednn
 hostile_calls "$build_dir/libsails_emulator.so" "$1" 300 kernels=hopper
 export ASAN_OPTIONS=detect_leaks=0:handle_segv=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 "$build_dir/sails_emulator_test"

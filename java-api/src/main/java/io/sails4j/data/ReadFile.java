@@ -7,6 +7,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class ReadFile implements InputFile {
     private final Path path;
+    private final AtomicInteger reads = new AtomicInteger();
     private @Nullable FileChannel channel;
 
     ReadFile(Path path) {
@@ -42,12 +44,22 @@ final class ReadFile implements InputFile {
         }
         // Direct, since codecs in native code take no other.
         ByteBuffer bytes = ByteBuffer.allocateDirect(length);
-        while (bytes.hasRemaining()) {
-            if (opened().read(bytes, offset + bytes.position()) < 0) {
-                throw new EOFException("the file has become shorter while it is read");
+        reads.incrementAndGet();
+        try {
+            while (bytes.hasRemaining()) {
+                if (opened().read(bytes, offset + bytes.position()) < 0) {
+                    throw new EOFException("the file has become shorter while it is read");
+                }
             }
+        } finally {
+            reads.decrementAndGet();
         }
         return bytes.flip();
+    }
+
+    /** Whether a thread is in a read. */
+    boolean isReading() {
+        return reads.get() > 0;
     }
 
     @Override

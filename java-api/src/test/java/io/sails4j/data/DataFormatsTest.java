@@ -15,12 +15,15 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.TimeUnit;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Collectors;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -357,5 +360,17 @@ class DataFormatsTest {
                 assertThat(e.getMessage()).contains(file.toString());
             }
         }
+    }
+
+    /** The Parquet library's threads end over a page of this file, which a fuzzer found, and its reader would wait for ever. */
+    @Test
+    @Timeout(value = 20, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void aFileWhosePagesNeverComeIsRefused() throws IOException {
+        Path file = directory.resolve("stalls.parquet");
+        try (var in = DataFormatsTest.class.getResourceAsStream("stalls.parquet")) {
+            Files.write(file, Objects.requireNonNull(in).readAllBytes());
+        }
+        assertThatThrownBy(() -> ParquetRows.forEach(file, _ -> true, (_, _) -> {}, Duration.ofMillis(500))).isInstanceOf(InputException.class)
+            .hasMessageContainingAll("stalls.parquet cannot be read as Parquet after row 0", "nothing came for 500 ms");
     }
 }
