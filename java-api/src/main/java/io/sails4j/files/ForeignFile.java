@@ -102,8 +102,8 @@ public final class ForeignFile {
         String start = new String(head, 0, Math.min(8, head.length), StandardCharsets.ISO_8859_1);
         String packing = start.startsWith("PK\u0003\u0004") && !name.endsWith(".npz") ? "a zip archive"
             : start.startsWith("BZh") ? "packed by bzip2"
-            : start.startsWith("\u00fd7zXZ") ? "packed by xz"
-            : start.startsWith("\u0028\u00b5\u002f\u00fd") ? "packed by zstd" : "";
+                : start.startsWith("\u00fd7zXZ") ? "packed by xz"
+                    : start.startsWith("\u0028\u00b5\u002f\u00fd") ? "packed by zstd" : "";
         if (!packing.isEmpty()) {
             return Optional.of(packing + ", which is not unpacked here; unpack it first");
         }

@@ -128,8 +128,9 @@ public final class ShardedTensors implements AutoCloseable {
                 return new InputException(file + " lists shards that are Python pickles, which are refused; " + CONVERT);
             }
             if (name.endsWith(".gguf")) {
-                return new InputException(file + " is a GGUF file of llama.cpp, which is not read here; use the safetensors that it was made"
-                    + " from");
+                return new InputException(
+                    file + " is a GGUF file of llama.cpp, which is not read here; use the safetensors that it was made"
+                        + " from");
             }
             if (name.endsWith(".safetensors") && !name.startsWith("adapter_")) {
                 return new InputException(directory + " has " + name + ", but neither " + SINGLE + " nor " + INDEX + ", which lists the"

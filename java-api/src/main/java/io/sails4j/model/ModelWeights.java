@@ -131,9 +131,11 @@ public final class ModelWeights implements AutoCloseable {
     /** Where the tensors have the names of a wrapper (DataParallel, torch.compile, PEFT, a model of images too) or of the bare model. */
     private static Optional<String> renamed(String wanted, Set<String> names) {
         String end = wanted.substring(wanted.indexOf('.') + 1);
-        return names.stream().filter(name -> name.equals(end) || name.endsWith("." + end)).findFirst().map(name -> "there is '" + name + "' in place of '" + wanted
-            + "': the names are those of " + (name.equals(end) ? "the model without its head (AutoModel)" : "a wrapper around the model")
-            + "; save the model that is inside with save_pretrained, or rename the tensors");
+        return names.stream().filter(name -> name.equals(end) || name.endsWith("." + end)).findFirst()
+            .map(name -> "there is '" + name + "' in place of '" + wanted
+                + "': the names are those of "
+                + (name.equals(end) ? "the model without its head (AutoModel)" : "a wrapper around the model")
+                + "; save the model that is inside with save_pretrained, or rename the tensors");
     }
 
     /** @return the buffers that are there beside the parameters and mean nothing; the logger has told of them */

@@ -12,14 +12,14 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
-import java.time.Duration;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
@@ -370,7 +370,8 @@ class DataFormatsTest {
         try (var in = DataFormatsTest.class.getResourceAsStream("stalls.parquet")) {
             Files.write(file, Objects.requireNonNull(in).readAllBytes());
         }
-        assertThatThrownBy(() -> ParquetRows.forEach(file, _ -> true, (_, _) -> {}, Duration.ofMillis(500))).isInstanceOf(InputException.class)
+        assertThatThrownBy(() -> ParquetRows.forEach(file, _ -> true, (_, _) -> {}, Duration.ofMillis(500)))
+            .isInstanceOf(InputException.class)
             .hasMessageContainingAll("stalls.parquet cannot be read as Parquet after row 0", "nothing came for 500 ms");
     }
 }

@@ -54,7 +54,8 @@ class JinjaTemplateTest {
         "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
         "{% include '/etc/passwd' %}", "{% extends 'a' %}", "{% import 'a' as b %}", "{% from 'a' import b %}",
         "{{ ''.getClass() }}", "{{ messages.getClass().forName('java.lang.Runtime') }}", "{{ messages.add('x') }}",
-        "{{ 'x'.repeat(1000000000) }}", "{{ strftime_now('%Y') }}", "{{ 'x'|no_such_filter }}", "{{ 'ab c'|truncate(3) }}", "{{ 'x'|center(9) }}", "{{ 2.5|round }}", "{{ 'x'|datetimeformat }}", "{% no_such_tag %}",
+        "{{ 'x'.repeat(1000000000) }}", "{{ strftime_now('%Y') }}", "{{ 'x'|no_such_filter }}", "{{ 'ab c'|truncate(3) }}",
+        "{{ 'x'|center(9) }}", "{{ 2.5|round }}", "{{ 'x'|datetimeformat }}", "{% no_such_tag %}",
         "{% for m in messages if m.role %}{% endfor %}", "{% for m in messages %}{% else %}x{% endfor %}", "{{ 'x' ", "{% if true %}",
         "{# never", "{% raw %}", "{{ raise_exception('no') }}"})
     void whatLeavesItsBoundsIsRefused(String source) {

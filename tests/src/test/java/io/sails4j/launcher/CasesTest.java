@@ -46,7 +46,8 @@ class CasesTest {
         assumeTrue(Files.isDirectory(CASES), "no cases at " + CASES);
         sails = Launcher.in(Files.createDirectories(root.resolve("archive")));
         try (Engine engine = Backends.open("cpu")) {
-            new DemoWorld(root).make(engine, ModelFamily.LLAMA, new DemoWorld.Size(128, 4, 32, 512, 800, 2, 512, 1), 24, 5, Progress.none());
+            new DemoWorld(root).make(engine, ModelFamily.LLAMA, new DemoWorld.Size(128, 4, 32, 512, 800, 2, 512, 1), 24, 5,
+                Progress.none());
         }
         copy(root.resolve("model"), root.resolve("chatml"));
         Path tokenizer = root.resolve("chatml/tokenizer.json");
@@ -97,7 +98,8 @@ class CasesTest {
     static List<Case> cases() {
         List<Case> cases = new ArrayList<>(List.of(
             Case.of("sae-hook, pre at its layer", "subspace " + CPU + "--model WORLD/model --data WORLD/preferences.jsonl --limit 4"
-                + " --sae 1=CASES/sae-hook/pre --out WORLD/pre.safetensors", 0, "blocks.2.hook_resid_pre is the residual stream after layer 1"),
+                + " --sae 1=CASES/sae-hook/pre --out WORLD/pre.safetensors", 0,
+                "blocks.2.hook_resid_pre is the residual stream after layer 1"),
             Case.of("sae-hook, pre at another", "subspace " + CPU + "--model WORLD/model --data WORLD/preferences.jsonl"
                 + " --sae 2=CASES/sae-hook/pre --out WORLD/none", 2, "blocks.2.hook_resid_pre", "not to the residual stream after layer 2"),
             Case.of("sae-hook, mlp", "subspace " + CPU + "--model WORLD/model --data WORLD/preferences.jsonl"
