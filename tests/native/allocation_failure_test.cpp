@@ -174,7 +174,8 @@ class Failures {
   Device opened() {
     Device device;
     char text[512] = "";
-    if (interface_.open(&device.handle, 0, threads_, options_.c_str(), text, sizeof text) != SAILS_OK) fail(std::string("cannot open: ") + text);
+    if (interface_.open(&device.handle, 0, threads_, options_.c_str(), text, sizeof text) != SAILS_OK)
+      fail(std::string("cannot open: ") + text);
     int32_t accessible = 0;
     interface_.host_accessible(device.handle, &accessible);
     device.host_memory = accessible != 0;

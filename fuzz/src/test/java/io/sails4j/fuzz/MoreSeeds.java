@@ -59,7 +59,8 @@ final class MoreSeeds {
                 "{\"kind\":\"subspace\",\"layers\":[{\"layer\":1,\"d_sae\":6,\"dimension\":1,\"spectrum\":"
                     + "[{\"component\":1,\"variance\":1,\"share\":0.9,\"cumulative\":0.9,\"kept\":true}],\"features\":[{\"feature\":3,"
                     + "\"score\":1,\"basis_shares\":[1],\"neighbours\":[{\"feature\":1,\"cosine\":0.5}],\"promoted\":[{\"id\":1,\"token\":"
-                    + "\"a\",\"logit\":1}],\"passages\":[{\"side\":\"aligned\",\"row\":1,\"peak\":1,\"tokens\":[\"a\"],\"activations\":[1]}]}]}],"
+                    + "\"a\",\"logit\":1}],\"passages\":[{\"side\":\"aligned\",\"row\":1,\"peak\":1,\"tokens\":[\"a"
+                    + "\"],\"activations\":[1]}]}]}],"
                     + "\"angles\":[{\"a\":\"1\",\"b\":\"2\",\"degrees\":[3]}]}",
                 "{\"kind\":\"prompt\",\"tokens\":[\"a\"],\"layers\":[]}",
                 "{\"kind\":\"adapter\",\"modules\":[],\"layers\":[]}");
