@@ -131,16 +131,13 @@ void apply_options(CudaDevice &device, std::string rest) {
 
 // The first launch: a card that no code was built for shows here and not in the middle of a run.
 kernels::LoadedCode loaded_code(cudaStream_t stream) {
-  kernels::LoadedCode code = {}, *on_device = nullptr;
-  check(cudaMalloc(reinterpret_cast<void **>(&on_device), sizeof code));
-  const auto ask = [&]() -> cudaError_t {
-    SAILS_TRY(kernels::launch_loaded_code(stream, on_device));
-    SAILS_TRY(cudaMemcpyAsync(&code, on_device, sizeof code, cudaMemcpyDeviceToHost, stream));
-    return cudaStreamSynchronize(stream);
-  };
-  const cudaError_t asked = ask();
-  (void)cudaFree(on_device);
-  check(asked);
+  kernels::LoadedCode code = {}, *allocated = nullptr;
+  check(cudaMalloc(reinterpret_cast<void **>(&allocated), sizeof code));
+  const auto give_back = [](kernels::LoadedCode *memory) { (void)cudaFree(memory); };
+  const std::unique_ptr<kernels::LoadedCode, decltype(give_back)> on_device(allocated, give_back);
+  check(kernels::launch_loaded_code(stream, on_device.get()));
+  check(cudaMemcpyAsync(&code, on_device.get(), sizeof code, cudaMemcpyDeviceToHost, stream));
+  check(cudaStreamSynchronize(stream));
   return code;
 }
 

@@ -82,7 +82,15 @@ void *allocate(sails_device &handle, int64_t bytes) {
   return pointer;
 }
 
-void release(sails_device &device, void *pointer) { check(cudaFreeAsync(pointer, cuda(device).stream)); }
+// Where there is no memory to queue it with, it is freed at once, which waits: a device that is closed asks only once.
+void release(sails_device &device, void *pointer) {
+  cudaError_t status = cudaFreeAsync(pointer, cuda(device).stream);
+  if (status == cudaErrorMemoryAllocation) {
+    (void)cudaGetLastError();
+    status = cudaFree(pointer);
+  }
+  check(status);
+}
 
 void upload(sails_device &handle, void *destination, const void *host_source, int64_t bytes) {
   CudaDevice &device = cuda(handle);

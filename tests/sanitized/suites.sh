@@ -28,6 +28,7 @@ hostile_calls() {
 interface() {
   "$build_dir/sails_allocation_failure_test" "$libraries/libsails_cpu.so" "$header" --options matmul=own --rounds 1 &&
     hostile_calls "$libraries/libsails_cpu.so" "$1" 4000 matmul=own &&
+    hostile_calls "$libraries/libsails_cpu.so" "$1" 600 matmul=onednn &&
     hostile_calls "$build_dir/libsails_emulator.so" "$1" 300 kernels=hopper
 }
 # The JVM catches SIGSEGV for its own purposes and frees little at its end.

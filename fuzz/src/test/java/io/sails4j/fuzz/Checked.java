@@ -1,5 +1,7 @@
 package io.sails4j.fuzz;
 
+import com.google.common.jimfs.Configuration;
+import com.google.common.jimfs.Jimfs;
 import com.sun.management.ThreadMXBean;
 import io.sails4j.InputException;
 import java.io.IOException;
@@ -7,6 +9,7 @@ import java.io.UncheckedIOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** One parser over inputs: it takes them or says {@link InputException}, within a second, and within a multiple of their size. */
@@ -21,15 +24,22 @@ final class Checked {
     private final Path root;
 
     Checked(Parsers parser) {
+        this.parser = parser;
+        // Files in memory: a call of the system for each of them would take longer than reading them.
+        this.root = Jimfs.newFileSystem(Configuration.unix().toBuilder().setAttributeViews("basic").build()).getPath("/work");
         try {
-            Path memory = Path.of("/dev/shm");
-            this.root = Files.isWritable(memory) ? Files.createTempDirectory(memory, "sails4j-fuzz-")
-                : Files.createTempDirectory("sails4j-fuzz-");
-            parser.prepare(root);
+            Path prepared = Files.createTempDirectory("sails4j-fuzz-");
+            parser.prepare(prepared);
+            try (Stream<Path> files = Files.list(prepared)) {
+                for (Path file : files.toList()) {
+                    Files.write(root.resolve(file.getFileName().toString()), Files.readAllBytes(file));
+                    Files.delete(file);
+                }
+            }
+            Files.delete(prepared);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        this.parser = parser;
     }
 
     /** @throws AssertionError where the parser breaks its promise */

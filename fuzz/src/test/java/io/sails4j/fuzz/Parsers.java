@@ -1,12 +1,18 @@
 package io.sails4j.fuzz;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.Projection;
 import io.sails4j.data.Conversation;
 import io.sails4j.data.PreferenceReader;
+import io.sails4j.data.RowFile;
+import io.sails4j.data.StopTokens;
 import io.sails4j.data.Templates;
 import io.sails4j.data.TokenPairs;
 import io.sails4j.data.Tokenizer;
+import io.sails4j.eval.Journal;
+import io.sails4j.eval.LabelledAnswers;
+import io.sails4j.eval.PromptFile;
 import io.sails4j.io.NpzFile;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
@@ -17,11 +23,14 @@ import io.sails4j.lora.LoraConfig;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.persistence.CheckpointStore;
+import io.sails4j.report.Reports;
 import io.sails4j.sae.Sae;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.trace.BatchFile;
+import io.sails4j.utility.ChoiceFile;
+import io.sails4j.utility.TextFile;
 import java.io.IOException;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
@@ -32,8 +41,10 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SequencedMap;
 
 /** What reads foreign bytes, each over a file or a directory whose other files are right. */
@@ -59,6 +70,7 @@ enum Parsers {
     MODEL_CONFIG("config.json", file -> ModelConfig.readFile(file).parameterCount()),
     ADAPTER_CONFIG("adapter_config.json", Parsers::adapter),
     ADAPTER_WEIGHTS("adapter_model.safetensors", Parsers::adapter),
+    GEMMA_SCOPE("params.npz", Parsers::sae),
     SAE_LENS("cfg.json", Parsers::sae),
     LLAMA_SCOPE("hyperparams.json", Parsers::sae),
     SPARSIFY("cfg.json", Parsers::sae),
@@ -66,9 +78,26 @@ enum Parsers {
     /** What passes the checks is used: the library below ends the process where it does not like something. */
     TOKENIZER("tokenizer.json", Parsers::tokenizer),
     CONVERSATION("messages.json", Conversation::read),
+    GENERATION_CONFIG("generation_config.json", Parsers::stops),
     JUDGE_CACHE("replies.jsonl", Replies::cached),
     JUDGE_REPLY("reply.txt", file -> Replies.score(new String(Files.readAllBytes(file), StandardCharsets.UTF_8))),
+    /** The first byte is the status of HTTP, from 200. */
+    JUDGE_SERVER("answer.bin", file -> Replies.answered(Files.readAllBytes(file))),
+    JOURNAL("journal.jsonl", file -> Journal.open(file, JsonNode::toString).close()),
     PREFERENCES("pairs.jsonl", PreferenceReader::read),
+    /** Tables in text, JSON lines and arrays, gzip, told by their first bytes. */
+    ROWS("rows.data", file -> RowFile.read(file).rows()),
+    ROWS_PARQUET("rows.parquet", file -> RowFile.read(file).rows()),
+    PROMPTS("prompts.csv", PromptFile::read),
+    CHOICES("subject_test.csv", ChoiceFile::read),
+    LABELS("labels.csv", LabelledAnswers::read),
+    DOCUMENTS("documents.jsonl", file -> TextFile.read(file, null)),
+    REPORT_EVALUATION("eval.json", Parsers::report),
+    REPORT_COMPLETIONS("completions.jsonl", Parsers::report),
+    REPORT_ATTACK("attack.json", Parsers::report),
+    REPORT_TRAINING("sails_run.json", Parsers::report),
+    REPORT_METRICS("metrics.jsonl", Parsers::report),
+    REPORT_EXPLANATION("explain.json", Parsers::report),
     TOKEN_PAIRS("pairs.safetensors", TokenPairs::read),
     BATCH("batch.safetensors", BatchFile::read),
     SUBSPACE("subspace.safetensors", SafetySubspace::read),
@@ -124,6 +153,14 @@ enum Parsers {
         }
     }
 
+    private static void stops(Path file) {
+        StopTokens.of(Objects.requireNonNull(file.getParent()), MODEL, null);
+    }
+
+    private static void report(Path file) {
+        Reports.read(List.of(Objects.requireNonNull(file.getParent()))).parts();
+    }
+
     private static void adapter(Path file) {
         LoraAdapter.load(file.getParent(), MODEL, engine()).close();
     }
@@ -165,6 +202,8 @@ enum Parsers {
                 new long[] {D_SAE}, "decoder.weight", new long[] {D, D_SAE}, "decoder.bias", new long[] {D}));
             case SPARSIFY -> write(root, "sae.safetensors", Map.of("encoder.weight", new long[] {D_SAE, D}, "encoder.bias",
                 new long[] {D_SAE}, "W_dec", new long[] {D_SAE, D}, "b_dec", new long[] {D}));
+            case REPORT_COMPLETIONS -> Files.writeString(root.resolve("eval.json"), "{}");
+            case REPORT_METRICS -> Files.write(root.resolve("sails_run.json"), Seeds.of(REPORT_TRAINING).getFirst());
             case SHARD_INDEX -> write(root, "a.safetensors", Map.of("a", new long[] {2}));
             default -> {
             }

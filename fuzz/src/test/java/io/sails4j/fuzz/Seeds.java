@@ -34,7 +34,9 @@ final class Seeds {
                 texts("{\"a\":{\"dtype\":\"F32\",\"shape\":[2,4],\"data_offsets\":[0,32]},\"__metadata__\":{\"k\":\"v\"},"
                     + "\"b\":{\"dtype\":\"BF16\",\"shape\":[16],\"data_offsets\":[32,64]}}");
             case SHARD_INDEX -> texts("{\"metadata\":{\"total_size\":8},\"weight_map\":{\"a\":\"a.safetensors\"}}");
-            case NPZ -> List.of(npz());
+            case NPZ -> List.of(npz(Map.of("a", new long[] {2, 2})));
+            case GEMMA_SCOPE -> List.of(npz(Map.of("W_enc", new long[] {2, 3}, "W_dec", new long[] {3, 2}, "b_enc", new long[] {3}, "b_dec",
+                new long[] {2}, "threshold", new long[] {3})));
             case MODEL_CONFIG -> texts(
                 "{\"model_type\":\"gemma2\",\"vocab_size\":64,\"hidden_size\":16,\"num_hidden_layers\":2,\"num_attention_heads\":2,"
                     + "\"num_key_value_heads\":1,\"head_dim\":8,\"intermediate_size\":24,\"sliding_window\":8,\"query_pre_attn_scalar\":8,"
@@ -83,6 +85,8 @@ final class Seeds {
                     + "\"is_response_1_safe\":true}\n",
                 "{\"conversations\":[{\"from\":\"human\",\"value\":\"a\"}],\"chosen\":{\"from\":\"gpt\",\"value\":\"b\"},\"rejected\":"
                     + "{\"from\":\"gpt\",\"value\":\"c\"}}\n");
+            case ROWS, PROMPTS, LABELS, DOCUMENTS, CHOICES, ROWS_PARQUET, GENERATION_CONFIG, JUDGE_SERVER, JOURNAL, REPORT_EVALUATION,
+                REPORT_COMPLETIONS, REPORT_ATTACK, REPORT_TRAINING, REPORT_METRICS, REPORT_EXPLANATION -> MoreSeeds.of(parser);
             case TOKEN_PAIRS -> List.of(ints("aligned.input_ids", "aligned.attention_mask", "aligned.token_mask", "unaligned.input_ids",
                 "unaligned.attention_mask", "unaligned.token_mask"));
             case BATCH -> List.of(ints("input_ids", "attention_mask", "labels", "position_ids"));
@@ -101,7 +105,7 @@ final class Seeds {
         return seeds;
     }
 
-    private static List<byte[]> texts(String... texts) {
+    static List<byte[]> texts(String... texts) {
         return Arrays.stream(texts).map(text -> text.getBytes(StandardCharsets.UTF_8)).toList();
     }
 
@@ -129,10 +133,14 @@ final class Seeds {
         return bytes;
     }
 
-    private static byte[] npz() throws IOException {
+    private static byte[] npz(Map<String, long[]> shapes) throws IOException {
         Path file = Files.createTempFile("seed-", ".npz");
         SequencedMap<String, HostTensor> arrays = new LinkedHashMap<>();
-        arrays.put("a", HostTensor.ofFloats(new float[] {1, 2, 3, 4}, 2, 2));
+        shapes.forEach((name, dims) -> {
+            float[] values = new float[(int) Arrays.stream(dims).reduce(1, (a, b) -> a * b)];
+            Arrays.fill(values, 0.5f);
+            arrays.put(name, HostTensor.ofFloats(values, dims));
+        });
         NpzWriter.write(file, arrays);
         byte[] bytes = Files.readAllBytes(file);
         Files.delete(file);

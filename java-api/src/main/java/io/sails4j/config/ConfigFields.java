@@ -59,12 +59,31 @@ record ConfigFields(JsonObject json) {
         JsonObject scaling = parameters != null ? parameters : json.optionalObject("rope_scaling").orElse(null);
         double theta = new ConfigFields(parameters != null && parameters.has("rope_theta") ? parameters : json).positiveDouble("rope_theta",
             10_000);
+        if (parameters != null) {
+            requireSame(parameters, "rope_theta", json);
+            json.optionalObject("rope_scaling").ifPresent(older -> List.of("rope_type", "factor", "low_freq_factor", "high_freq_factor",
+                "original_max_position_embeddings").forEach(key -> requireSame(parameters, key, older)));
+        }
         if (scaling == null) {
             return new RopeFields(theta, null, "", "default");
         }
         // transformers wrote 'type' before 'rope_type'.
         String key = scaling.has("rope_type") || parameters != null ? "rope_type" : "type";
         return new RopeFields(theta, scaling, key, scaling.optionalString(key).orElse(parameters != null ? "default" : ""));
+    }
+
+    /** A file may have both spellings where they say the same. */
+    private static void requireSame(JsonObject newer, String key, JsonObject older) {
+        JsonNode a = newer.node().path(key);
+        JsonNode b = older.node().path(key);
+        boolean given = a.isValueNode() && b.isValueNode() && !a.isNull() && !b.isNull();
+        if (given && !(a.isNumber() && b.isNumber() ? a.doubleValue() == b.doubleValue() : a.equals(b))) {
+            throw newer.wrong(key, shown(a), shown(b) + " as " + older.where() + " has it, or one of the two alone");
+        }
+    }
+
+    private static String shown(JsonNode value) {
+        return value.isTextual() ? "'" + value.textValue() + "'" : value.toString();
     }
 
     /** null means that no id ends an answer; an absent key the default of transformers. */
@@ -78,7 +97,7 @@ record ConfigFields(JsonObject json) {
         }
         List<Integer> ids = new ArrayList<>();
         for (JsonNode id : value.isArray() ? value : List.of(value)) {
-            if (!id.canConvertToInt() || id.intValue() < 0) {
+            if (!id.isIntegralNumber() || !id.canConvertToInt() || id.intValue() < 0) {
                 throw json.wrong("eos_token_id", value, "a token id or an array of them");
             }
             ids.add(id.intValue());

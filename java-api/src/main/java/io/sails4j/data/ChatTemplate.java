@@ -79,6 +79,10 @@ public final class ChatTemplate {
         };
         List<Message> user = List.of(new Message("user", PROBE));
         String opening = template.render(user, true, bos, eos);
+        if (opening.equals(template.render(List.of(new Message("user", PROBE + " 2")), true, bos, eos))) {
+            throw new InputException(template.where() + ": the chat template writes the same for every message; name another with"
+                + " template=FILE");
+        }
         this.knowsSystem = knowsSystem(user);
         this.answers = answers(user, opening);
     }

@@ -79,11 +79,12 @@ final class DataFile {
 
     private static InputStream open(Path path, boolean gzip) throws IOException {
         InputStream raw = Files.newInputStream(path);
+        int buffer = Math.clamp(Files.size(path), 512, 1 << 16);
         if (!gzip) {
-            return new BufferedInputStream(raw, 1 << 16);
+            return new BufferedInputStream(raw, buffer);
         }
         try {
-            return new BufferedInputStream(new GZIPInputStream(raw, 1 << 16), 1 << 16);
+            return new BufferedInputStream(new GZIPInputStream(raw, buffer), buffer);
         } catch (IOException e) {
             raw.close();
             throw e;

@@ -9,6 +9,7 @@ import com.hubspot.jinjava.interpret.Context;
 import com.hubspot.jinjava.interpret.JinjavaInterpreter;
 import com.hubspot.jinjava.interpret.RenderResult;
 import com.hubspot.jinjava.interpret.TemplateError;
+import com.hubspot.jinjava.lib.exptest.ExpTest;
 import com.hubspot.jinjava.lib.filter.Filter;
 import com.hubspot.jinjava.lib.fn.ELFunctionDefinition;
 import io.sails4j.InputException;
@@ -19,6 +20,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,6 +34,11 @@ final class JinjaTemplate {
     private static final int MAX_RANGE = 1000;
     private static final int MAX_STEPS = 200_000;
     private static final long MAX_NANOS = 5_000_000_000L;
+
+    /** Those that do to texts, lists and mappings what Jinja's do; the engine has many more, of its own or by other rules. */
+    private static final Set<String> FILTERS = Set.of("trim", "tojson", "items", "string", "first", "last", "length", "count", "upper",
+        "lower", "title", "capitalize", "join", "replace", "default", "d", "list", "map", "select", "selectattr", "reject", "rejectattr",
+        "int", "float", "safe", "reverse", "unique", "sort", "min", "max", "sum");
 
     private static final ThreadLocal<@Nullable Bounds> RUNNING = new ThreadLocal<>();
     private static final Jinjava ENGINE = engine();
@@ -53,7 +60,7 @@ final class JinjaTemplate {
             JinjaSource.Settled settled = JinjaSource.settle(source);
             // The engine passes over names that it does not know.
             Context known = ENGINE.getGlobalContext();
-            settled.filters().forEach(name -> requireKnown(known.getFilter(name), "filter", name));
+            settled.filters().forEach(name -> requireKnown(FILTERS.contains(name) ? known.getFilter(name) : null, "filter", name));
             settled.tests().forEach(name -> requireKnown(known.getExpTest(name), "test", name));
             this.source = settled.text();
         } catch (InputException e) {
@@ -101,8 +108,13 @@ final class JinjaTemplate {
         });
         engine.registerFunction(new ELFunctionDefinition("", "raise_exception", JinjaTemplate.class, "refuse", String.class));
         engine.registerFunction(new ELFunctionDefinition("", "range", JinjaTemplate.class, "range", Object[].class));
-        engine.registerFilter(new Trim());
+        engine.registerFilter(new OfText("trim", PythonText::strip));
+        engine.registerFilter(new OfText("string", text -> text));
+        engine.registerFilter(new End("first"));
+        engine.registerFilter(new End("last"));
         engine.registerFilter(new Items());
+        engine.getGlobalContext().registerExpTest(new Iterates("iterable"));
+        engine.getGlobalContext().registerExpTest(new Iterates("sequence"));
         engine.registerFilter(new ToJson());
         return engine;
     }
@@ -164,16 +176,33 @@ final class JinjaTemplate {
         throw new IllegalStateException(sentence);
     }
 
-    /** Jinja's filter is Python's {@code str.strip}. */
-    private static final class Trim implements Filter {
-        @Override
-        public String getName() {
-            return "trim";
-        }
-
+    /** A filter of texts; what is not defined is the empty one. */
+    private record OfText(String getName, UnaryOperator<String> change) implements Filter {
         @Override
         public Object filter(@Nullable Object value, JinjavaInterpreter interpreter, String... arguments) {
-            return PythonText.strip(String.valueOf(value));
+            return value == null ? "" : change.apply(String.valueOf(value));
+        }
+    }
+
+    /** The first or last of a list, or of a text's characters. */
+    private record End(String getName) implements Filter {
+        @Override
+        public @Nullable Object filter(@Nullable Object value, JinjavaInterpreter interpreter, String... arguments) {
+            boolean first = getName.equals("first");
+            return switch (value) {
+                case null -> null;
+                case CharSequence text -> PythonMethods.character(text.toString(), first ? 0 : -1);
+                case List<?> list -> list.isEmpty() ? null : first ? list.getFirst() : list.getLast();
+                default -> throw new IllegalStateException("the filter '" + getName + "' takes a list or a text");
+            };
+        }
+    }
+
+    /** Whether a {@code for} can go through it: Python's texts and mappings too. */
+    private record Iterates(String getName) implements ExpTest {
+        @Override
+        public boolean evaluate(@Nullable Object value, JinjavaInterpreter interpreter, Object... arguments) {
+            return value instanceof CharSequence || value instanceof Iterable<?> || value instanceof Map<?, ?> || value instanceof Object[];
         }
     }
 

@@ -29,6 +29,11 @@ final class MessageList {
             throw new Unusable(
                 "a message of '" + field + "' is not {\"role\": text, \"content\": text} or {\"from\": text, \"value\": text}");
         }
+        for (String call : new String[] {"tool_calls", "function_call"}) {
+            if (message.hasNonNull(call) && !message.get(call).isEmpty()) {
+                throw new Unusable("a message of '" + field + "' has '" + call + "', and no template here writes calls of tools");
+            }
+        }
         return new Message(role(role.textValue()), PythonText.strip(content.textValue()));
     }
 

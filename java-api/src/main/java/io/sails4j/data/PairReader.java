@@ -45,6 +45,7 @@ final class PairReader {
         requireText(chosen, "an answer");
         requireText(rejected, "an answer");
         requireTurns(prompt);
+        requireNoTemplate(prompt, List.of(chosen, rejected));
         return new Read(new PreferencePair(prompt, chosen, rejected, origin), sides.remark);
     }
 
@@ -197,6 +198,24 @@ final class PairReader {
         }
         if (prompt.isEmpty() || !prompt.getLast().role().equals("user")) {
             throw new Unusable("the prompt does not end with a user's turn");
+        }
+    }
+
+    /** Texts that a chat template was put around already: its marks would be trained as text. */
+    private static void requireNoTemplate(List<Message> prompt, List<String> answers) throws Unusable {
+        for (Message turn : prompt) {
+            requireNoMark(TurnMarks.in(turn.content()), "a turn of the prompt");
+        }
+        requireNoMark(TurnMarks.openedBy(prompt.getLast().content()), "the prompt's end");
+        for (String answer : answers) {
+            requireNoMark(TurnMarks.in(answer), "an answer");
+            requireNoMark(TurnMarks.endedBy(answer), "an answer's end");
+        }
+    }
+
+    private static void requireNoMark(@Nullable String mark, String where) throws Unusable {
+        if (mark != null) {
+            throw new Unusable(where + " has '" + mark + "', a mark of a chat template, which would be trained as text");
         }
     }
 

@@ -16,6 +16,7 @@ import io.sails4j.InputException;
 import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
@@ -23,31 +24,51 @@ import org.jspecify.annotations.Nullable;
 
 /** Reads the rows of a Parquet file, of the columns that are wanted. */
 final class ParquetRows {
+    /** A page of a megabyte is decoded in milliseconds. */
+    private static final Duration STALLED = Duration.ofSeconds(20);
     private static final JsonNodeFactory JSON = JsonNodeFactory.instance;
 
     private final Path path;
     private final Predicate<String> columns;
+    private final StallGuard guard;
     private long done;
 
-    private ParquetRows(Path path, Predicate<String> columns) {
+    private ParquetRows(Path path, Predicate<String> columns, StallGuard guard) {
         this.path = path;
         this.columns = columns;
+        this.guard = guard;
     }
 
     static void forEach(Path path, Predicate<String> columns, RecordSink sink) throws IOException {
-        new ParquetRows(path, columns).forEach(sink);
+        forEach(path, columns, sink, STALLED);
     }
 
-    private void forEach(RecordSink sink) throws IOException {
-        InputFile input = InputFile.of(path);
-        try (ParquetFileReader file = sound(() -> open(input)); RowReader rows = sound(() -> rows(file))) {
-            while (sound(rows::hasNext)) {
-                JsonNode value = sound(() -> {
-                    rows.next();
-                    return object(rows);
+    /** @param stalled how long the reader may do nothing */
+    static void forEach(Path path, Predicate<String> columns, RecordSink sink, Duration stalled) throws IOException {
+        ReadFile input = new ReadFile(path);
+        try (StallGuard guard = new StallGuard(stalled, input::isReading)) {
+            new ParquetRows(path, columns, guard).forEach(input, sink);
+        }
+    }
+
+    private void forEach(InputFile input, RecordSink sink) throws IOException {
+        try (ParquetFileReader file = sound(() -> open(input))) {
+            RowReader rows = sound(() -> rows(file));
+            try {
+                while (sound(rows::hasNext)) {
+                    JsonNode value = sound(() -> {
+                        rows.next();
+                        return object(rows);
+                    });
+                    done++;
+                    sink.accept(value, done);
+                }
+            } finally {
+                // Waits for threads that may wait themselves.
+                sound(() -> {
+                    rows.close();
+                    return done;
                 });
-                done++;
-                sink.accept(value, done);
             }
         }
     }
@@ -72,7 +93,7 @@ final class ParquetRows {
     /** What a damaged file does to the reader is not foreseen: whatever it throws, the file is to blame. */
     private <T> T sound(Supplier<T> read) {
         try {
-            return read.get();
+            return guard.step(read);
         } catch (InputException e) {
             throw e;
         } catch (RuntimeException | LinkageError e) {

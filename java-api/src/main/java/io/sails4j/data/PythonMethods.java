@@ -50,6 +50,13 @@ final class PythonMethods extends CompositeELResolver {
         return result;
     }
 
+    /** A character by its place, from the end where that is negative; null where there is none. */
+    static @Nullable String character(String text, int at) {
+        int[] points = text.codePoints().toArray();
+        int index = at < 0 ? points.length + at : at;
+        return index < 0 || index >= points.length ? null : Character.toString(points[index]);
+    }
+
     private static @Nullable Object ofText(String text, String name, Object[] arguments) {
         return switch (name + "/" + arguments.length) {
             case "strip/0" -> PythonText.strip(text);
@@ -148,14 +155,11 @@ final class PythonMethods extends CompositeELResolver {
         // Values are texts, numbers, lists and mappings: only the last two have something inside, and a loop its counters.
         if (base != null && !(base instanceof Map) && !(base instanceof List) && !(base instanceof ForLoop)) {
             context.setPropertyResolved(true);
-            return base instanceof CharSequence text && property instanceof Number index ? character(text.toString(), index.intValue())
+            // The engine hands numbers on as their digits.
+            return base instanceof CharSequence text && String.valueOf(property).matches("-?[0-9]{1,9}")
+                ? character(text.toString(), Integer.parseInt(String.valueOf(property)))
                 : null;
         }
         return super.getValue(context, base, property);
-    }
-
-    private static @Nullable String character(String text, int index) {
-        int i = index < 0 ? index + text.length() : index;
-        return i >= 0 && i < text.length() ? text.substring(i, i + 1) : null;
     }
 }

@@ -45,7 +45,7 @@ public final class FileHash {
     }
 
     private static void update(MessageDigest digest, Path file) throws IOException {
-        byte[] buffer = new byte[1 << 20];
+        byte[] buffer = new byte[Math.clamp(Files.size(file), 1, 1 << 20)];
         try (InputStream in = Files.newInputStream(file)) {
             for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
                 digest.update(buffer, 0, n);

@@ -94,7 +94,21 @@ public final class ForeignFile {
         if (size <= MAX_ANSWER_BYTES && text.startsWith("{")) {
             return errorIn(text).map(error -> answer(path, error));
         }
-        return otherFormat(head).map(format -> path + " is " + format);
+        return otherFormat(head).or(() -> packed(name, head)).map(format -> path + " is " + format);
+    }
+
+    /** What must be unpacked or converted first. An npz file is a zip archive by design. */
+    private static Optional<String> packed(String name, byte[] head) {
+        String start = new String(head, 0, Math.min(8, head.length), StandardCharsets.ISO_8859_1);
+        String packing = start.startsWith("PK\u0003\u0004") && !name.endsWith(".npz") ? "a zip archive"
+            : start.startsWith("BZh") ? "packed by bzip2"
+                : start.startsWith("\u00fd7zXZ") ? "packed by xz"
+                    : start.startsWith("\u0028\u00b5\u002f\u00fd") ? "packed by zstd" : "";
+        if (!packing.isEmpty()) {
+            return Optional.of(packing + ", which is not unpacked here; unpack it first");
+        }
+        return start.startsWith("ARROW1") ? Optional.of("an Arrow file, which is not read here; save it as Parquet or as JSON lines")
+            : Optional.empty();
     }
 
     /** Formats that carry weights too. */

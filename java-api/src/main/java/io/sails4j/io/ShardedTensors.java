@@ -12,6 +12,7 @@ import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -20,6 +21,7 @@ import org.jspecify.annotations.Nullable;
 /** The tensors of a checkpoint directory: {@code model.safetensors}, or the shards that {@code model.safetensors.index.json} lists. */
 public final class ShardedTensors implements AutoCloseable {
     private static final String SINGLE = "model.safetensors";
+    private static final String CONVERT = "convert it to safetensors (in Python: save_pretrained(..., safe_serialization=True))";
     private static final String INDEX = "model.safetensors.index.json";
 
     private final Map<String, SafetensorsFile> files = new LinkedHashMap<>();
@@ -111,13 +113,29 @@ public final class ShardedTensors implements AutoCloseable {
             return new InputException(directory + (Files.exists(directory) ? " is not a directory" : " does not exist")
                 + "; expected a Hugging Face model directory");
         }
+        List<Path> files;
         try (Stream<Path> entries = Files.list(directory)) {
-            var pickle = entries.filter(p -> isPickle(p.getFileName().toString())).findFirst();
-            if (pickle.isPresent()) {
-                return pickleRefused(pickle.get());
-            }
+            files = entries.sorted().toList();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
+        }
+        for (Path file : files) {
+            String name = file.getFileName().toString();
+            if (isPickle(name)) {
+                return pickleRefused(file);
+            }
+            if (name.equals("pytorch_model.bin.index.json")) {
+                return new InputException(file + " lists shards that are Python pickles, which are refused; " + CONVERT);
+            }
+            if (name.endsWith(".gguf")) {
+                return new InputException(
+                    file + " is a GGUF file of llama.cpp, which is not read here; use the safetensors that it was made"
+                        + " from");
+            }
+            if (name.endsWith(".safetensors") && !name.startsWith("adapter_")) {
+                return new InputException(directory + " has " + name + ", but neither " + SINGLE + " nor " + INDEX + ", which lists the"
+                    + " shards; fetch the file that is missing, or call a single file " + SINGLE);
+            }
         }
         return new InputException(directory + " has neither " + SINGLE + " nor " + INDEX + ForeignFile.unfinishedIn(directory)
             .map(begun -> "; the download of " + begun + " has not ended, end it first").orElse(""));
@@ -130,8 +148,7 @@ public final class ShardedTensors implements AutoCloseable {
 
     /** The answer to a file of pickled weights. */
     public static InputException pickleRefused(Path file) {
-        return new InputException(file + " is a Python pickle, which can run any code when it is read, and is refused; "
-            + "convert it to safetensors (in Python: save_pretrained(..., safe_serialization=True))");
+        return new InputException(file + " is a Python pickle, which can run any code when it is read, and is refused; " + CONVERT);
     }
 
     /** The tensors' names. */

@@ -20,7 +20,9 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -126,12 +128,23 @@ public final class ModelWeights implements AutoCloseable {
         return IgnoredBuffers.contain(name, tensor);
     }
 
+    /** Where the tensors have the names of a wrapper (DataParallel, torch.compile, PEFT, a model of images too) or of the bare model. */
+    private static Optional<String> renamed(String wanted, Set<String> names) {
+        String end = wanted.substring(wanted.indexOf('.') + 1);
+        return names.stream().filter(name -> name.equals(end) || name.endsWith("." + end)).findFirst()
+            .map(name -> "there is '" + name + "' in place of '" + wanted
+                + "': the names are those of "
+                + (name.equals(end) ? "the model without its head (AutoModel)" : "a wrapper around the model")
+                + "; save the model that is inside with save_pretrained, or rename the tensors");
+    }
+
     /** @return the buffers that are there beside the parameters and mean nothing; the logger has told of them */
     private static List<String> requireSameNames(Path directory, ShardedTensors checkpoint, Map<String, Shape> shapes, ModelConfig config) {
         List<String> missing = shapes.keySet().stream().filter(name -> !checkpoint.contains(name)).toList();
         if (!missing.isEmpty()) {
             throw new InputException(directory + " lacks " + missing.size() + " of the model's tensors: " + some(missing)
-                + "; config.json and the weights do not belong together, or the checkpoint is incomplete");
+                + "; " + renamed(missing.getFirst(), checkpoint.names())
+                    .orElse("config.json and the weights do not belong together, or the checkpoint is incomplete"));
         }
         List<String> ignored = checkpoint.names().stream()
             .filter(name -> !shapes.containsKey(name) && IgnoredBuffers.contain(name, checkpoint.tensor(name))).toList();

@@ -12,6 +12,7 @@ import io.sails4j.InputException;
 import io.sails4j.files.JsonFiles;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -60,6 +61,8 @@ final class RecordReader {
     private static List<String> text(Path file) {
         try {
             return Files.readAllLines(file);
+        } catch (CharacterCodingException e) {
+            throw new InputException(file + " is not valid UTF-8; write it again by the command that wrote it", e);
         } catch (IOException e) {
             throw new UncheckedIOException("cannot read " + file + ": " + e, e);
         }

@@ -122,12 +122,20 @@ class Llama3ConfigReaderTest {
     }
 
     @Test
+    void bothSpellingsSayTheSame() {
+        refused(json -> json.put("rope_theta", 500_000).putObject("rope_parameters").put("rope_type", "llama3").put("rope_theta", 10_000),
+            "rope_parameters", "'rope_theta' is 10000", "expected 500000");
+        refused(json -> json.putObject("rope_parameters").put("rope_type", "default"), "'rope_type' is 'default'", "expected 'llama3'");
+    }
+
+    @Test
     void numbers() {
         refused(json -> json.put("num_key_value_heads", 3), "num_attention_heads", "multiple");
         refused(json -> json.put("head_dim", 7), "head_dim", "even");
         refused(json -> json.put("hidden_size", 4097).remove("head_dim"), "hidden_size", "multiple");
         refused(json -> json.put("pad_token_id", -2), "pad_token_id");
         refused(json -> json.remove("vocab_size"), "lacks", "vocab_size");
+        refused(json -> json.put("eos_token_id", 2.0), "'eos_token_id' is 2.0");
     }
 
     /** Llama-3.1: the shortest wave is kept, the longest is eight times as long, and nothing gets faster. */

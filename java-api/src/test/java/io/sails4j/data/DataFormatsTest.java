@@ -12,15 +12,18 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -285,6 +288,9 @@ class DataFormatsTest {
         refuses(file("none.json", "[]"), "no usable preference pair in 0 entries", "expected 'chosen' and 'rejected'");
         refuses(file("empty.json", ""), "is empty");
         refuses(file("pretty.json", "{\n 'prompt': 'hi'\n}"), "line 1 is not valid JSON", "one JSON object a line, or a JSON array");
+        refuses(file("a.jsonl", "PK\u0003\u0004 x"), "a zip archive", "unpack it");
+        refuses(file("a.jsonl", "BZh91AY x"), "packed by bzip2", "unpack it");
+        refuses(file("a.jsonl", "ARROW1 x"), "an Arrow file", "Parquet");
         refuses(file("pointer.parquet", "version https://git-lfs.github.com/spec/v1\n"), "git lfs pull");
         refuses(file("columns.json", "[{'instruction': 'x', 'output': 'y'}]"), "in 1 entry: ",
             "lacks 'chosen', it has instruction, output (entry 1)", "'response_0'");
@@ -354,5 +360,18 @@ class DataFormatsTest {
                 assertThat(e.getMessage()).contains(file.toString());
             }
         }
+    }
+
+    /** The Parquet library's threads end over a page of this file, which a fuzzer found, and its reader would wait for ever. */
+    @Test
+    @Timeout(value = 20, unit = TimeUnit.SECONDS, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
+    void aFileWhosePagesNeverComeIsRefused() throws IOException {
+        Path file = directory.resolve("stalls.parquet");
+        try (var in = DataFormatsTest.class.getResourceAsStream("stalls.parquet")) {
+            Files.write(file, Objects.requireNonNull(in).readAllBytes());
+        }
+        assertThatThrownBy(() -> ParquetRows.forEach(file, _ -> true, (_, _) -> {}, Duration.ofMillis(500)))
+            .isInstanceOf(InputException.class)
+            .hasMessageContainingAll("stalls.parquet cannot be read as Parquet after row 0", "nothing came for 500 ms");
     }
 }

@@ -18,6 +18,7 @@ import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Templates rendered as Jinja 3.1.6 did it with trim_blocks, lstrip_blocks and loop controls, as transformers sets it up. */
@@ -53,12 +54,23 @@ class JinjaTemplateTest {
         "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
         "{% include '/etc/passwd' %}", "{% extends 'a' %}", "{% import 'a' as b %}", "{% from 'a' import b %}",
         "{{ ''.getClass() }}", "{{ messages.getClass().forName('java.lang.Runtime') }}", "{{ messages.add('x') }}",
-        "{{ 'x'.repeat(1000000000) }}", "{{ strftime_now('%Y') }}", "{{ 'x'|no_such_filter }}", "{% no_such_tag %}",
+        "{{ 'x'.repeat(1000000000) }}", "{{ strftime_now('%Y') }}", "{{ 'x'|no_such_filter }}", "{{ 'ab c'|truncate(3) }}",
+        "{{ 'x'|center(9) }}", "{{ 2.5|round }}", "{{ 'x'|datetimeformat }}", "{% no_such_tag %}",
         "{% for m in messages if m.role %}{% endfor %}", "{% for m in messages %}{% else %}x{% endfor %}", "{{ 'x' ", "{% if true %}",
         "{# never", "{% raw %}", "{{ raise_exception('no') }}"})
     void whatLeavesItsBoundsIsRefused(String source) {
         assertThatThrownBy(() -> new JinjaTemplate("t", source).render(HI, true, "<bos>", "<eos>")).isInstanceOf(InputException.class)
             .hasMessageStartingWith("t: the chat template");
+    }
+
+    /** What the engine does otherwise in silence; the right sides are Jinja 3.1.6's. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '#', quoteCharacter = '"', value = {"{{ messages[0].content[0] }}#h", "{{ messages[0].content[-1] }}#i",
+        "{{ messages[0].content | first }}#h", "{{ 'ab' | last }}#b", "[{{ nothing | trim }}]#[]", "[{{ nothing | string }}]#[]",
+        "{% if 'a' is iterable and {'a': 1} is sequence %}Y{% endif %}#Y", "{% if 3 is iterable %}Y{% else %}N{% endif %}#N",
+        "{{ (messages | first).role }}#user"})
+    void textsAndMappingsAreJinjas(String source, String expected) {
+        assertThat(new JinjaTemplate("t", source).render(HI, true, "<bos>", "<eos>")).isEqualTo(expected);
     }
 
     @ParameterizedTest

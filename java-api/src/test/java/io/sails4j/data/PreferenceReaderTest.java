@@ -101,6 +101,33 @@ class PreferenceReaderTest {
         refuses(file("a.jsonl", GOOD + "\n" + line + "\n"), "line 2", expected);
     }
 
+    /** Dialogues that went through a chat template are no plain text: its marks would be trained. */
+    @ParameterizedTest
+    @CsvSource(quoteCharacter = '"', delimiter = '#', value = {
+        "<|im_start|>user\\na<|im_end|>\\n<|im_start|>assistant\\n#b#a turn of the prompt has '<|im_start|>'",
+        "<start_of_turn>user\\na<end_of_turn>#b#a turn of the prompt has '<start_of_turn>'",
+        "[INST] a [/INST]#b#a turn of the prompt has '[INST]'", "a#b<|eot_id|>#an answer has '<|eot_id|>'",
+        "a#b </s>#an answer's end has '</s>'", "USER: a ASSISTANT:#b#the prompt's end has 'ASSISTANT:'",
+        "<|user|>\\na</s>#b#a turn of the prompt has '<|user|>'"})
+    void leavesOutWhatAChatTemplateWrote(String prompt, String chosen, String reason) throws IOException {
+        Path file = file("a.jsonl", "{\"prompt\":\"" + prompt + "\",\"chosen\":\"" + chosen + "\",\"rejected\":\"c\"}\n");
+        refuses(file, reason, "a mark of a chat template, which would be trained as text (line 1)");
+    }
+
+    @Test
+    void readsWhatOnlySpeaksOfMarks() throws IOException {
+        String line = "{\"prompt\":\"Is </s> a tag? I want to be an Assistant\",\"chosen\":\"b </s> c\",\"rejected\":\"c\"}\n";
+        assertThat(PreferenceReader.read(file("a.jsonl", line)).pairs()).hasSize(1);
+    }
+
+    @Test
+    void leavesOutCallsOfTools() throws IOException {
+        String line = "{\"prompt\":\"a\",\"chosen\":[{\"role\":\"assistant\",\"content\":\"b\",\"tool_calls\":%s}],\"rejected\":"
+            + "[{\"role\":\"assistant\",\"content\":\"c\"}]}\n";
+        assertThat(PreferenceReader.read(file("a.jsonl", line.formatted("null") + line.formatted("[]"))).pairs()).hasSize(2);
+        refuses(file("b.jsonl", line.formatted("[{\"function\":{}}]")), "'tool_calls'", "calls of tools (line 1)");
+    }
+
     @Test
     void acceptsCrlfLineEndsAndAByteOrderMark() throws IOException {
         PreferenceSet set = PreferenceReader.read(file("a.jsonl", "\ufeff" + GOOD + "\r\n" + GOOD + "\r\n"));

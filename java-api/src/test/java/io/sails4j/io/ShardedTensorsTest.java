@@ -48,6 +48,18 @@ class ShardedTensorsTest {
         }
     }
 
+    /** What is there in place of weights is named, with what to do. */
+    @Test
+    void otherFilesThanWeights() throws Exception {
+        Path shard = shard("model-00001-of-00002.safetensors", "x");
+        refused(directory, "has model-00001-of-00002.safetensors", "lists the shards");
+        Files.delete(shard);
+        refused(Files.writeString(directory.resolve("model.gguf"), "GGUF"), "llama.cpp");
+        Files.delete(directory.resolve("model.gguf"));
+        refused(Files.writeString(directory.resolve("pytorch_model.bin.index.json"), "{}"), "pickles", "save_pretrained");
+        refused(Files.writeString(directory.resolve("adapter_model.bin"), "x"), "pickle", "save_pretrained");
+    }
+
     @Test
     void wrongIndexes() throws Exception {
         Path a = shard("a.safetensors", "x");

@@ -158,7 +158,10 @@ class ModelWeightsTest {
     void otherTensors() {
         SequencedMap<String, HostTensor> good = stored();
         change(t -> t.remove(ModelWeights.FINAL_NORM));
-        refused("lacks 1 ", ModelWeights.FINAL_NORM);
+        refused("lacks 1 ", ModelWeights.FINAL_NORM, "do not belong together");
+        change(t -> t.put("module." + ModelWeights.FINAL_NORM, good.get(ModelWeights.FINAL_NORM)));
+        refused("there is 'module." + ModelWeights.FINAL_NORM + "' in place of", "a wrapper around the model", "save_pretrained");
+        change(t -> t.remove("module." + ModelWeights.FINAL_NORM));
         change(t -> {
             t.putAll(good);
             t.put("model.layers.0.self_attn.q_norm.weight", HostTensor.ofFloats(new float[4], 4));

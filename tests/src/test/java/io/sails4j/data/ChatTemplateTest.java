@@ -134,6 +134,13 @@ class ChatTemplateTest {
     }
 
     @Test
+    void aTemplateWithoutTheMessageIsRefused() throws IOException {
+        write("You are helpful.<end_of_turn>");
+        assertThatThrownBy(() -> new ChatTemplate(tokenizer)).isInstanceOf(InputException.class)
+            .hasMessageContaining("writes the same for every message");
+    }
+
+    @Test
     void stopsFollowTheFilesAndTheTemplate() throws IOException {
         ModelConfig config = ModelConfig.read(root.resolve("model")).withTokens(2, List.of(), ModelConfig.NO_ID);
         assertThat(StopTokens.of(directory, config, null)).isEmpty();

@@ -19,6 +19,9 @@ import java.util.stream.Stream;
 
 /** The archive's launcher over the classes under test, run by a shell in an environment that a test chooses. */
 final class Launcher {
+    /** Of a JVM that lives for a second: what it would compile or verify in that time costs more than it gives. */
+    static final String JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:+UnlockDiagnosticVMOptions"
+        + " -XX:-BytecodeVerificationRemote";
     private static final Path SCRIPT = Path.of("../dist/sails").toAbsolutePath().normalize();
     private static final String TOKENIZERS = "/native/lib/linux-x86_64/cpu/libtokenizers.so";
 
@@ -82,7 +85,7 @@ final class Launcher {
         words.add(redirection);
         Files.writeString(script, String.join(" ", words) + "\n", StandardCharsets.UTF_8);
         ProcessBuilder builder = new ProcessBuilder("sh", script.toString()).redirectError(err.toFile());
-        builder.environment().put("SAILS_JAVA_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC");
+        builder.environment().put("SAILS_JAVA_OPTS", JAVA_OPTIONS);
         Process process = builder.start();
         String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         return new Ended(process.waitFor(), out, Files.readString(err, StandardCharsets.UTF_8));

@@ -61,11 +61,6 @@ class LauncherTest {
     }
 
     @Test
-    void aPromptMayBeginWithAnAt() throws Exception {
-        assertThat(generate("LC_ALL=C", "", "--prompt", "@x").exit()).isZero();
-    }
-
-    @Test
     void bytesThatAreNoUtf8AreRefused() throws Exception {
         Launcher.Ended ended = sails.run("LC_ALL=C", "\"$(printf 'Gr\\366\\337e')\"", "generate", "--model", model.toString(), "--prompt");
         assertThat(ended.exit()).isEqualTo(2);
@@ -96,13 +91,5 @@ class LauncherTest {
     void aHomeIsNotNeeded(String environment) throws Exception {
         Launcher.Ended ended = generate(environment + " XDG_CACHE_HOME=/proc/none", "", "--prompt", "x");
         assertThat(ended.exit()).as(ended.err()).isZero();
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"10000", "x"})
-    void aNumberOfThreadsThatCannotBeIsOneSentence(String threads) throws Exception {
-        Launcher.Ended ended = sails.run("LC_ALL=C", "", "generate", "--model", model.toString(), "--prompt", "x", "--threads", threads);
-        assertThat(ended.exit()).isEqualTo(2);
-        assertThat(ended.err()).contains("threads").hasLineCount(1);
     }
 }
