@@ -43,7 +43,7 @@ public final class OptionReader {
         object.properties().forEach(property -> {
             Type type = types.get(property.getKey());
             if (type == null) {
-                throw new InputException(where + " has '" + property.getKey() + "', expected one of " + String.join(", ", types.keySet()));
+                throw new InputException(where + " has '" + property.getKey() + "', expected one of '" + String.join("', '", types.keySet()) + "'");
             }
             values.put(property.getKey(), value(property.getKey(), property.getValue(), type));
         });
@@ -78,7 +78,7 @@ public final class OptionReader {
             default -> null;
         };
         if (value == null) {
-            throw new InputException(where + " gives " + name + " the value " + node + ", expected " + expected(type));
+            throw new InputException(where + " gives '" + name + "' the value " + node + ", expected " + expected(type));
         }
         return value;
     }

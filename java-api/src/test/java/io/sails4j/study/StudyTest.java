@@ -102,8 +102,8 @@ class StudyTest {
     @Test
     void whatIsNotUnderstoodIsRefusedInASentence() {
         refused(GOOD + "colour: red\n", "study.yaml has the key 'colour', expected some of align, arms");
-        refused(GOOD.replace("use_dora: true", "use_dor: true"), "arm 'lora' has 'use_dor', expected one of method");
-        refused(GOOD.replace("use_dora: true", "use_dora: maybe"), "gives use_dora the value \"maybe\", expected true or false");
+        refused(GOOD.replace("use_dora: true", "use_dor: true"), "arm 'lora' has 'use_dor', expected one of 'method', 'objective'");
+        refused(GOOD.replace("use_dora: true", "use_dora: maybe"), "gives 'use_dora' the value \"maybe\", expected true or false");
         refused(GOOD.replace("constraint: core", "constraint: hard"), "expected none, penalty, gradient, update, core");
         refused(GOOD.replace("constraint: core", "constraint: core, lr: 0.1"), "sets 'lr', which is the study's to vary");
         refused(GOOD.replace("subspace: random", "subspace: luck"), "has the subspace 'luck', expected sae, direct or random");

@@ -5,15 +5,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.data.PreferenceReader;
 import io.sails4j.data.Progress;
+import io.sails4j.data.Wanted;
 import io.sails4j.eval.EvalPrompt;
 import io.sails4j.eval.PromptFile;
-import io.sails4j.eval.Wanted;
 import io.sails4j.files.FileHash;
 import io.sails4j.files.JsonFiles;
 import io.sails4j.judge.Exchange;
 import io.sails4j.judge.RefusalJudge;
 import io.sails4j.ops.Engine;
-import io.sails4j.testing.Backends;
+import io.sails4j.ops.EngineOptions;
 import io.sails4j.utility.ChoiceFile;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -93,7 +93,7 @@ class WorldTest {
     void aWorldIsReadByTheCommandsAndIsTheSameAgain() {
         WorldOptions small = new WorldOptions(new WorldOptions.Shape(32, 2, 16, 48), new WorldOptions.Training(400, 2, 400), 24, 20,
             new WorldOptions.Plan(List.of("sft"), List.of(1e-3), List.of(24)));
-        try (Engine engine = Backends.open("cpu", 1)) {
+        try (Engine engine = Engine.open(new EngineOptions("cpu", 1, ""))) {
             new World(small, 3).make(engine, directory.resolve("a"), Progress.none(), Progress.none());
             new World(small, 3).make(engine, directory.resolve("b"), Progress.none(), Progress.none());
         }
