@@ -43,7 +43,8 @@ public final class OptionReader {
         object.properties().forEach(property -> {
             Type type = types.get(property.getKey());
             if (type == null) {
-                throw new InputException(where + " has '" + property.getKey() + "', expected one of '" + String.join("', '", types.keySet()) + "'");
+                throw new InputException(
+                    where + " has '" + property.getKey() + "', expected one of '" + String.join("', '", types.keySet()) + "'");
             }
             values.put(property.getKey(), value(property.getKey(), property.getValue(), type));
         });

@@ -139,12 +139,13 @@ public final class StudyRun {
     /** All of it in this process. */
     public StudyResult run(Engine engine, Progress progress, BooleanSupplier stop) {
         prepare(engine, Progress.none());
+        TaskRunner runner = new TaskRunner(study, directory, engine, stop);
         for (List<StudyTask> tasks = pending(); !tasks.isEmpty(); tasks = pending()) {
             for (int i = 0; i < tasks.size(); i++) {
                 if (stop.getAsBoolean()) {
                     throw new StoppedException("stopped before " + tasks.get(i).id() + "; " + directory.root() + " has all that was done");
                 }
-                runTask(tasks.get(i), engine, Progress.none(), stop);
+                runner.run(tasks.get(i), Progress.none());
                 progress.update(i + 1, tasks.size(), 0, tasks.get(i).id());
             }
         }

@@ -22,15 +22,18 @@ import io.sails4j.lora.WeightedAdapter;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
+import io.sails4j.ops.MatmulPeak;
 import io.sails4j.options.Options;
 import io.sails4j.run.AlignResult;
 import io.sails4j.run.AlignRun;
 import io.sails4j.subspace.SafetySubspace;
+import io.sails4j.tensor.DType;
 import io.sails4j.train.PolicyTask;
 import io.sails4j.train.RunControl;
 import io.sails4j.train.RunOrigin;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -43,6 +46,8 @@ final class TaskRunner {
     private final StudyDirectory directory;
     private final Engine engine;
     private final BooleanSupplier stop;
+    /** Measured once for all tasks of this process, each by its compute type. */
+    private final Map<DType, MatmulPeak> peaks = new EnumMap<>(DType.class);
 
     TaskRunner(Study study, StudyDirectory directory, Engine engine, BooleanSupplier stop) {
         this.study = study;
