@@ -53,6 +53,7 @@ import io.sails4j.train.LrSchedule;
 import io.sails4j.train.RunOptions;
 import io.sails4j.train.RunOrigin;
 import io.sails4j.train.ScheduleOptions;
+import io.sails4j.train.StoppedException;
 import java.nio.file.Path;
 import java.time.LocalDateTime;
 import java.time.format.DateTimeFormatter;
@@ -77,6 +78,7 @@ final class DemoCommand implements Callable<Integer> {
     private static final String EXPLANATION = "explanation";
     private static final int MOST_TOKENS = 40;
     private static final int STRONGEST = 3;
+    private static final int STOPPED = 1;
 
     @Mixin
     private CommonOptions common;
@@ -87,8 +89,37 @@ final class DemoCommand implements Callable<Integer> {
     @Option(names = "--out", paramLabel = "DIR", description = "where the files go (default: sails-demo-<time> in the current directory)")
     private @Nullable Path out;
 
+    @Option(names = "--full",
+        description = "the paper's claim in miniature instead: a world whose truth is known, an SAE trained on it, and the study of LoRA,"
+            + " SAILS and controls; hours. Goes on where it was with the same --out")
+    private boolean full;
+
+    @Option(names = "--quick", description = "with --full: minutes, wider intervals")
+    private boolean quick;
+
     @Override
     public Integer call() {
+        if (quick && !full) {
+            throw common.wrong("--quick is for --full: `sails demo` itself is quick already");
+        }
+        if (full && ModelFamily.parse(family) != ModelFamily.GEMMA2) {
+            throw common.wrong("--full makes a Gemma-2-shaped model: leave out --family " + family);
+        }
+        return full ? full() : small();
+    }
+
+    private int full() {
+        Path root = out != null ? out : Path.of("sails-demo-full");
+        try (Engine engine = common.openEngine()) {
+            new StudyTable(common).print(new FullDemo(common, root, quick).run(engine));
+        } catch (StoppedException e) {
+            common.message(e.getMessage() + "; the same command goes on");
+            return STOPPED;
+        }
+        return 0;
+    }
+
+    private int small() {
         Path root = out != null ? out : Path.of("sails-demo-" + LocalDateTime.now()
             .format(DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss")));
         AtomicFiles.requireFresh(root);

@@ -1,21 +1,15 @@
 package io.sails4j.cli;
 
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.InputException;
 import io.sails4j.data.Progress;
 import io.sails4j.ops.Engine;
-import io.sails4j.options.Options;
-import io.sails4j.stats.Interval;
 import io.sails4j.study.Study;
 import io.sails4j.study.StudyResult;
 import io.sails4j.study.StudyRun;
 import io.sails4j.study.StudyTask;
 import io.sails4j.train.StoppedException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -60,7 +54,7 @@ final class StudyCommand implements Callable<Integer> {
                 run.runTask(one, engine, Progress.none(), signal::asked);
                 return 0;
             }
-            print(jobs == 1 ? alone(run, engine, signal) : side(run, engine, signal));
+            new StudyTable(common).print(jobs == 1 ? alone(run, engine, signal) : inProcesses(run, engine, signal));
         } catch (StoppedException e) {
             common.message(String.valueOf(e.getMessage()));
             return STOPPED;
@@ -75,7 +69,7 @@ final class StudyCommand implements Callable<Integer> {
     }
 
     /** This process only looks after the others. */
-    private StudyResult side(StudyRun run, Engine engine, StopSignal signal) {
+    private StudyResult inProcesses(StudyRun run, Engine engine, StopSignal signal) {
         run.prepare(engine, Progress.none());
         for (List<StudyTask> tasks = run.pending(); !tasks.isEmpty(); tasks = run.pending()) {
             try (ProgressBar bar = common.progress("study")) {
@@ -83,40 +77,5 @@ final class StudyCommand implements Callable<Integer> {
             }
         }
         return run.finish(engine);
-    }
-
-    private void print(StudyResult result) {
-        List<String> header = new ArrayList<>(List.of("arm", "objective", "pairs", "lr"));
-        result.rows().getFirst().cells().forEach(cell -> header.add(cell.name()));
-        header.addAll(List.of("trained", "seconds"));
-        Table table = Table.withHeader(header.toArray(String[]::new));
-        ObjectNode json = CommonOptions.object().put("out", result.out().toString()).put("comparisons", result.comparisons());
-        ArrayNode rows = json.putArray("rows");
-        for (StudyResult.Row row : result.rows()) {
-            String objective = row.objective() == null ? "-" : Options.label(row.objective());
-            List<Object> cells = new ArrayList<>(
-                List.of(row.arm(), objective, row.pairs(), row.lr() == 0 ? "-" : Options.spelling(row.lr())));
-            ObjectNode measures = rows.addObject().put("arm", row.arm()).put("objective", objective).put("pairs", row.pairs())
-                .put("lr", row.lr()).putObject("measures");
-            row.cells().forEach(cell -> {
-                cells.add(shown(cell.share()) + (cell.difference() == null ? "" : mark(cell.difference())));
-                measures.put(cell.name(), cell.share().value());
-            });
-            cells.add(row.cost() == null ? "-" : String.format(Locale.ROOT, "%,d", row.cost().trainableParameters()));
-            cells.add(row.cost() == null ? "-" : String.format(Locale.ROOT, "%.1f", row.cost().seconds()));
-            table.row(cells.toArray());
-        }
-        common.print(json, table);
-        common.message("mean % over seeds ± half of the 95 % interval; + and - : higher and lower than the baseline, by intervals that hold"
-            + " together for all " + result.comparisons() + " differences (study.csv has them); written to " + result.out());
-    }
-
-    private static String shown(Interval share) {
-        return Double.isNaN(share.low()) ? String.format(Locale.ROOT, "%.1f", 100 * share.value())
-            : String.format(Locale.ROOT, "%.1f ± %.1f", 100 * share.value(), 100 * (share.high() - share.value()));
-    }
-
-    private static String mark(Interval difference) {
-        return difference.low() > 0 ? " +" : difference.high() < 0 ? " -" : "";
     }
 }

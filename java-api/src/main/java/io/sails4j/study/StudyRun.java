@@ -13,8 +13,6 @@ import io.sails4j.ops.Engine;
 import io.sails4j.report.ReportWriter;
 import io.sails4j.report.Reports;
 import io.sails4j.train.StoppedException;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -51,12 +49,10 @@ public final class StudyRun {
             requireSame(JsonFiles.read(directory.plan()), plan);
             return;
         }
-        try {
-            Files.createDirectories(out.resolve("runs"));
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-        AtomicFiles.writeJson(directory.plan(), plan);
+        AtomicFiles.writeDirectory(out, begun -> {
+            Files.createDirectory(begun.resolve("runs"));
+            AtomicFiles.writeJson(begun.resolve("plan.json"), plan);
+        });
     }
 
     /** What decides the study, and the rule, before anything is trained. */
@@ -67,6 +63,14 @@ public final class StudyRun {
             study.inputs().contrast(), "validation", study.prompts().validation()));
         study.inputs().saes().forEach((layer, path) -> inputs.put("sae." + layer, path));
         study.prompts().tests().forEach((name, path) -> inputs.put("test." + name, path));
+        Path train = study.prompts().train();
+        if (train != null) {
+            inputs.put("train", train);
+        }
+        Path right = study.inputs().rightAnswers();
+        if (right != null) {
+            inputs.put("right_answers", right);
+        }
         ObjectNode hashes = plan.putObject("sha256");
         inputs.forEach((name, path) -> hashes.put(name, FileHash.sha256(path)));
         return plan;

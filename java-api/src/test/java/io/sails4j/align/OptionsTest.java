@@ -53,7 +53,7 @@ class OptionsTest {
         Set<String> all = new HashSet<>();
         Options.json(DEFAULTS).fieldNames().forEachRemaining(all::add);
         all.removeAll(deciding);
-        assertThat(all).containsExactlyInAnyOrder("recompute", "graphs", "checkpoint_every", "keep_checkpoints");
+        assertThat(all).containsExactlyInAnyOrder("recompute", "graphs", "sequences", "checkpoint_every", "keep_checkpoints");
     }
 
     @Test

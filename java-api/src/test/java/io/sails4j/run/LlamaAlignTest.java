@@ -102,7 +102,7 @@ class LlamaAlignTest {
     @ValueSource(booleans = {false, true})
     void theWholeModelTrains(boolean tied) {
         Path base = write(tied);
-        for (Objective objective : Objective.values()) {
+        for (Objective objective : Arrays.stream(Objective.values()).filter(o -> !o.samplesAnswers()).toList()) {
             Path out = temporary.resolve("full-" + objective);
             AlignResult result = align(base, Method.FULL, objective, out);
             assertThat(result.lossAfter()).as(objective + "").isLessThan(0.95 * result.lossBefore());

@@ -19,6 +19,9 @@ import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
 import io.sails4j.stats.Interval;
 import io.sails4j.tensor.DType;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -93,7 +96,7 @@ public final class World {
         Progress examination) {
         List<Corpus.Turn> corpus = new Corpus(language, deeds, seed + CORPUS).draw(options.training().conversations());
         Path target = directory.resolve("model");
-        target.toFile().mkdir();
+        mkdir(target);
         int vocabulary = BpeTrainer.train(words(corpus), MOST_TOKENS_OF_VOCABULARY, ControlTokens.of(ModelFamily.GEMMA2),
             target.resolve("tokenizer.json"));
         ModelConfig config = ControlTokens.learntFor(config(vocabulary));
@@ -103,6 +106,14 @@ public final class World {
                 pretraining);
             model.weights().writeInto(target, engine);
             return new Made(root, config.parameterCount(), examine(new Knowledge(model, tokenizer), deeds, asked, examination));
+        }
+    }
+
+    private static void mkdir(Path directory) {
+        try {
+            Files.createDirectory(directory);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
