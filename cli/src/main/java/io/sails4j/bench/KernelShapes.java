@@ -22,9 +22,11 @@ import io.sails4j.conformance.ProjectCases;
 import io.sails4j.conformance.ProjectSetCases;
 import io.sails4j.conformance.RmsNormCases;
 import io.sails4j.conformance.RopeCases;
+import io.sails4j.conformance.RowCases;
 import io.sails4j.conformance.SaeDecodeCases;
 import io.sails4j.conformance.SaeEncodeCases;
 import io.sails4j.conformance.SaeStatisticsCases;
+import io.sails4j.conformance.SaeWeightGradientCase;
 import io.sails4j.conformance.SampleCase;
 import io.sails4j.conformance.StandardizeCases;
 import io.sails4j.ops.AdamwOptions;
@@ -262,6 +264,11 @@ final class KernelShapes {
         add(layer + ", " + active + " active", new SaeDecodeCases.EncodeBackward(tokens, dIn, dSae, active, false, dtype));
         add(layer + ", " + active + " active", new SaeDecodeCases.Densify(tokens, dSae, active));
         add(layer + ", " + active + " active, two classes", new SaeDecodeCases.Accumulate(tokens, dSae, active, 2, true, false));
+        // Training: gradients of the decoder and the encoder, and what keeps the decoder's rows at length 1.
+        add(layer + ", " + active + " active", new SaeWeightGradientCase(tokens, dIn, dSae, active, false));
+        add(layer + ", " + active + " active, transposed", new SaeWeightGradientCase(tokens, dIn, dSae, active, true));
+        add("[" + dSae + ", " + dIn + "]", new RowCases.DotRows(dSae, dIn, false));
+        add("[" + dSae + ", " + dIn + "]", new RowCases.ScaleRows(dSae, dIn, true, true));
         add("[" + tokens + ", " + dIn + "]", new StandardizeCases.Forward(tokens, dIn, false));
         add("[" + tokens + ", " + dIn + "]", new StandardizeCases.Backward(tokens, dIn, true, true));
         add("[" + tokens + ", " + dIn + "]", new StandardizeCases.UnstandardizeForward(tokens, dIn, false));
