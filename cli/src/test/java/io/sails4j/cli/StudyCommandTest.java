@@ -29,7 +29,7 @@ class StudyCommandTest {
     static void world() throws IOException {
         try (Engine engine = Engine.open(new EngineOptions("cpu", 1, ""))) {
             new World(new WorldOptions(new WorldOptions.Shape(32, 2, 16, 48), new WorldOptions.Training(300, 2, 400), 16, 6,
-                new WorldOptions.Plan(List.of("sft"), List.of(1e-3), List.of(16))), 3).make(engine, directory.resolve("world"),
+                new WorldOptions.Plan(true, List.of("sft"), List.of(1e-3), List.of(16))), 3).make(engine, directory.resolve("world"),
                     Progress.none(), Progress.none());
         }
         Files.writeString(directory.resolve("world/tiny.yaml"), """

@@ -22,6 +22,8 @@ import java.util.stream.Stream;
 final class WorldFiles {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final int CHOICES = 4;
+    /** Marks the arms of the template that a small study leaves out. */
+    private static final String FULL_ONLY = " #full";
 
     private final Language language;
     private final Path root;
@@ -94,7 +96,9 @@ final class WorldFiles {
     void writeStudy(WorldOptions.Plan plan, int layer) {
         try (InputStream in = Objects.requireNonNull(WorldFiles.class.getResourceAsStream("study.yaml"))) {
             String template = new String(in.readAllBytes(), StandardCharsets.UTF_8);
-            AtomicFiles.writeString(root.resolve("study.yaml"), template.replace("@LAYER@", String.valueOf(layer))
+            String arms = template.lines().filter(line -> plan.everyArm() || !line.endsWith(FULL_ONLY))
+                .map(line -> line.replace(FULL_ONLY, "") + "\n").collect(Collectors.joining());
+            AtomicFiles.writeString(root.resolve("study.yaml"), arms.replace("@LAYER@", String.valueOf(layer))
                 .replace("@OBJECTIVES@", String.join(", ", plan.objectives())).replace("@RATES@", joined(plan.learningRates()))
                 .replace("@PAIRS@", joined(plan.pairs())));
         } catch (IOException e) {

@@ -18,8 +18,12 @@ public record WorldOptions(Shape shape, Training training, int pairs, int prompt
     public record Training(int conversations, int steps, int batchTokens) {
     }
 
-    /** What the study varies: objectives, learning rates, numbers of pairs. */
-    public record Plan(List<String> objectives, List<Double> learningRates, List<Integer> pairs) {
+    /**
+     * What the study varies.
+     *
+     * @param everyArm whether DoRA, PiSSA and the softer constraints are among the arms
+     */
+    public record Plan(boolean everyArm, List<String> objectives, List<Double> learningRates, List<Integer> pairs) {
         public Plan {
             objectives = List.copyOf(objectives);
             learningRates = List.copyOf(learningRates);
@@ -33,13 +37,13 @@ public record WorldOptions(Shape shape, Training training, int pairs, int prompt
 
     /** A model of a million parameters, some minutes on two cores. */
     public static WorldOptions quick() {
-        return new WorldOptions(new Shape(128, 5, 32, 512), new Training(60_000, 900, 2500), 1200, 240,
-            new Plan(List.of("sft"), List.of(1e-3, 4e-3), List.of(1200)));
+        return new WorldOptions(new Shape(128, 5, 32, 512), new Training(60_000, 900, 2500), 300, 120,
+            new Plan(false, List.of("sft"), List.of(2e-3, 8e-3), List.of(300)));
     }
 
     /** A model of two million parameters, about half an hour on two cores. */
     public static WorldOptions full() {
         return new WorldOptions(new Shape(128, 8, 32, 768), new Training(200_000, 4000, 4000), 2400, 960,
-            new Plan(List.of("sft", "dpo", "rloo"), List.of(5e-4, 2e-3, 8e-3), List.of(150, 600, 2400)));
+            new Plan(true, List.of("sft", "dpo", "rloo"), List.of(5e-4, 2e-3, 8e-3), List.of(150, 600, 2400)));
     }
 }

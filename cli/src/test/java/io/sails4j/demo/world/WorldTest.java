@@ -14,7 +14,10 @@ import io.sails4j.judge.Exchange;
 import io.sails4j.judge.RefusalJudge;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
+import io.sails4j.study.Study;
 import io.sails4j.utility.ChoiceFile;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -90,9 +93,9 @@ class WorldTest {
     }
 
     @Test
-    void aWorldIsReadByTheCommandsAndIsTheSameAgain() {
+    void aWorldIsReadByTheCommandsAndIsTheSameAgain() throws IOException {
         WorldOptions small = new WorldOptions(new WorldOptions.Shape(32, 2, 16, 48), new WorldOptions.Training(400, 2, 400), 24, 20,
-            new WorldOptions.Plan(List.of("sft"), List.of(1e-3), List.of(24)));
+            new WorldOptions.Plan(true, List.of("sft"), List.of(1e-3), List.of(24)));
         try (Engine engine = Engine.open(new EngineOptions("cpu", 1, ""))) {
             new World(small, 3).make(engine, directory.resolve("a"), Progress.none(), Progress.none());
             new World(small, 3).make(engine, directory.resolve("b"), Progress.none(), Progress.none());
@@ -106,6 +109,8 @@ class WorldTest {
         assertThat(wanted("validation")).contains(Wanted.REFUSE, Wanted.COMPLY);
         assertThat(ChoiceFile.read(directory.resolve("a/choices.jsonl")).questions()).hasSize(LANGUAGE.verbs().size()
             + LANGUAGE.objects().size());
+        Files.createDirectory(directory.resolve("a/sae"));
+        assertThat(Study.read(directory.resolve("a/study.yaml")).arms()).hasSize(11);
         JsonNode json = JsonFiles.read(directory.resolve("a/world.json"));
         assertThat(json.get("model_sha256").textValue()).isEqualTo(FileHash.sha256(directory.resolve("a/model/model.safetensors")));
     }
