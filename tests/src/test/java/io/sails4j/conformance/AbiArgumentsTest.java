@@ -29,6 +29,7 @@ class AbiArgumentsTest {
 
     /** Pointers that sails.h allows to be NULL. */
     private static final Map<String, Set<String>> NULLABLE = Map.ofEntries(
+        Map.entry("sails_scale_rows", Set.of("beta")),
         Map.entry("sails_rmsnorm_forward", Set.of("rstd", "residual")), Map.entry("sails_rmsnorm_backward", Set.of("dweight")),
         Map.entry("sails_attention_forward", Set.of("lse")), Map.entry("sails_cross_entropy", Set.of("dlogits")),
         Map.entry("sails_head_loss", Set.of("dhidden", "dembed")), Map.entry("sails_preference_loss", Set.of("token_weight")),
