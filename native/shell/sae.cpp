@@ -185,6 +185,7 @@ int32_t sails_sae_weight_gradient(sails_device *device, float *dw, const float *
     const SaeCodes codes{n_tokens, d_sae, capacity, indices, values, counts};
     check_codes(codes);
     require(d_sae < (int64_t{1} << 31), "d_sae is past 2^31");
+    require(transposed == 0 || transposed == 1, "transposed is ", transposed, ", expected 0 or 1");
     require_f32(values, n_tokens * capacity, "values");
     require_f32(rows, elements({n_tokens, d_in}, "n_tokens, d_in"), "rows");
     const int64_t n = elements({d_in, d_sae}, "d_in, d_sae");
