@@ -12,7 +12,7 @@ void check_shape(const AttentionSizes &s) {
 
 void check_inputs(const AttentionSizes &s, const AttentionInputs &in) {
   const int64_t kv = s.batch * s.n_keys * s.n_kv_heads * s.head_dim;
-  require(s.batch <= 1 || s.kv_batch_stride >= s.n_keys * s.n_kv_heads * s.head_dim, "kv_batch_stride is smaller than one sequence's keys");
+  require(s.batch == 0 || s.kv_batch_stride >= s.n_keys * s.n_kv_heads * s.head_dim, "kv_batch_stride is smaller than one sequence's keys");
   elements({s.batch, s.kv_batch_stride}, "kv_batch_stride");
   require(s.query_offset >= 0, "query_offset is negative");
   require(s.window >= 0, "window is negative");
