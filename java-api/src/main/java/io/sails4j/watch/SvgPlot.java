@@ -18,7 +18,12 @@ public final class SvgPlot {
     private static final int BOTTOM = 30;
     /** More points than this are thinned, keeping the lowest and highest of each stretch so that spikes stay. */
     private static final int MOST_POINTS = 1500;
-    private static final String[] COLOURS = {"#2a6fdb", "#d9662c", "#2f9e61", "#a34fc4"};
+    private static final String[] COLOURS = {"#2a6fdb", "#d9662c", "#2f9e61", "#a34fc4", "#b8860b", "#5b6770", "#c2185b", "#00838f"};
+    /** So many names stand beside a title; more of them below it, in rows. */
+    private static final int BESIDE = 2;
+    private static final int IN_A_ROW = 5;
+    private static final int NAME = 130;
+    private static final int ROW = 18;
 
     private SvgPlot() {
     }
@@ -37,12 +42,16 @@ public final class SvgPlot {
         public Panel {
             series = List.copyOf(series);
         }
+
+        private int rowsOfNames() {
+            return series.size() <= BESIDE ? 0 : (series.size() + IN_A_ROW - 1) / IN_A_ROW;
+        }
     }
 
     /** The image. */
     public static String of(String title, List<Panel> panels) {
         StringBuilder svg = new StringBuilder();
-        int height = 34 + panels.size() * PANEL;
+        int height = 34 + panels.stream().mapToInt(panel -> PANEL + ROW * panel.rowsOfNames()).sum();
         svg.append(String.format(Locale.ROOT,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" "
                 + "font-family=\"system-ui, sans-serif\" font-size=\"12\">%n<title>%s</title>%n",
@@ -51,8 +60,10 @@ public final class SvgPlot {
             + "@media(prefers-color-scheme:dark){text{fill:#ddd}}</style>\n");
         svg.append(
             String.format(Locale.ROOT, "<text x=\"%d\" y=\"22\" font-size=\"15\" font-weight=\"600\">%s</text>%n", LEFT, escaped(title)));
-        for (int i = 0; i < panels.size(); i++) {
-            panel(svg, panels.get(i), 34 + i * PANEL);
+        int top = 34;
+        for (Panel panel : panels) {
+            panel(svg, panel, top);
+            top += PANEL + ROW * panel.rowsOfNames();
         }
         return svg.append("</svg>\n").toString();
     }
@@ -96,7 +107,7 @@ public final class SvgPlot {
     private static void panel(StringBuilder svg, Panel panel, int top) {
         Range xs = Range.of(panel.series.stream().map(Series::x).toList());
         Range ys = Range.of(panel.series.stream().map(Series::y).toList());
-        int plotTop = top + TOP;
+        int plotTop = top + TOP + ROW * panel.rowsOfNames();
         int plotHeight = PANEL - TOP - BOTTOM;
         int plotWidth = WIDTH - LEFT - RIGHT;
         svg.append(
@@ -118,11 +129,13 @@ public final class SvgPlot {
             svg.append(String.format(Locale.ROOT, "<path class=\"line\" stroke=\"%s\" d=\"%s\"/>%n", colour,
                 path(series, xs, ys, LEFT, plotTop, plotWidth, plotHeight)));
             if (panel.series.size() > 1) {
-                int x = LEFT + plotWidth - 130 * (panel.series.size() - i);
+                boolean beside = panel.rowsOfNames() == 0;
+                int x = beside ? LEFT + plotWidth - NAME * (panel.series.size() - i) : LEFT + NAME * (i % IN_A_ROW);
+                int y = beside ? top : top + ROW * (1 + i / IN_A_ROW);
                 svg.append(String.format(Locale.ROOT,
                     "<line x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\" stroke=\"%s\" stroke-width=\"2\"/><text x=\"%d\" "
                         + "y=\"%d\">%s</text>%n",
-                    x, x + 16, top + 14, top + 14, colour, x + 22, top + 18, escaped(series.name)));
+                    x, x + 16, y + 14, y + 14, colour, x + 22, y + 18, escaped(series.name)));
             }
         }
     }
