@@ -10,6 +10,7 @@ import io.sails4j.align.AlignOptions;
 import io.sails4j.align.Method;
 import io.sails4j.data.DataOptions;
 import io.sails4j.eval.EvalOptions;
+import io.sails4j.files.ForeignFile;
 import io.sails4j.files.JsonFiles;
 import io.sails4j.options.OptionReader;
 import io.sails4j.options.Options;
@@ -58,6 +59,7 @@ final class StudyReader {
     }
 
     private JsonNode tree() {
+        ForeignFile.requireRegular(file);
         try {
             ObjectMapper yaml = new ObjectMapper(YAMLFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build());
             JsonNode root = yaml.readTree(JsonFiles.withoutMark(Files.readString(file)));

@@ -117,6 +117,8 @@ class StudyTest {
         refused(GOOD.replace("seen.csv", "none.csv"), "none.csv, which is not there");
         refused(GOOD.replace("model: model", "model: [model"), "study.yaml is not valid YAML");
         refused("", "study.yaml is no study");
+        assertThatThrownBy(() -> Study.read(directory.resolve("other.yaml"))).isInstanceOf(InputException.class)
+            .hasMessageContaining("other.yaml").hasMessageNotContaining("Exception");
     }
 
     private void refused(String text, String sentence) {

@@ -1,6 +1,8 @@
 package io.sails4j.demo.world;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModelFamily;
@@ -168,7 +170,7 @@ public final class World {
     }
 
     private ObjectNode json(Made made, Path weights) {
-        ObjectMapper mapper = new ObjectMapper();
+        ObjectMapper mapper = JsonMapper.builder().propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE).build();
         ObjectNode json = mapper.createObjectNode().put("format", 1).put("seed", seed).put("parameters", made.parameters());
         json.set("options", mapper.valueToTree(options));
         json.put("model_sha256", FileHash.sha256(weights));
