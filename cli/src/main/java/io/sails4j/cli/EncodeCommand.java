@@ -6,6 +6,7 @@ import io.sails4j.files.AtomicFiles;
 import io.sails4j.hub.HubCache;
 import io.sails4j.io.SafetensorsFile;
 import io.sails4j.io.SafetensorsWriter;
+import io.sails4j.io.TensorPlace;
 import io.sails4j.model.Site;
 import io.sails4j.ops.Engine;
 import io.sails4j.sae.Sae;
@@ -16,7 +17,6 @@ import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -101,11 +101,10 @@ final class EncodeCommand implements Callable<Integer> {
     }
 
     private float[] readInput(Sae sae) {
-        int colon = input.lastIndexOf(':');
-        boolean named = colon > 0 && !Files.exists(Path.of(input));
-        Path path = Path.of(named ? input.substring(0, colon) : input);
+        TensorPlace place = TensorPlace.parse(input);
+        Path path = place.path();
         try (SafetensorsFile file = SafetensorsFile.open(path)) {
-            String name = named ? input.substring(colon + 1) : onlyTensor(file);
+            String name = place.nameAmong(file.names(), file::tensor);
             HostTensor tensor = file.tensor(name);
             if (!tensor.dtype().isFloating() || tensor.dtype() == DType.F64 && tensor.shape().rank() == 0
                 || tensor.shape().rank() < 1 || tensor.shape().dim(-1) != sae.config().dIn()) {
@@ -131,15 +130,5 @@ final class EncodeCommand implements Callable<Integer> {
             throw new InputException(path + ": tensor '" + name + "' has a name of `sails trace`, which is not the place that " + sae.path()
                 + " belongs to: '" + hook.name() + "', " + hook.describe() + "; give vectors of that place, under another name");
         }
-    }
-
-    private static String onlyTensor(SafetensorsFile file) {
-        var floating = file.names().stream().filter(name -> file.tensor(name).dtype().isFloating()).toList();
-        if (floating.size() != 1) {
-            throw new InputException(
-                file.path() + " has " + floating.size() + " floating-point tensors; name one: " + file.path() + ":TENSOR ("
-                    + String.join(", ", floating.subList(0, Math.min(6, floating.size()))) + (floating.size() > 6 ? ", ..." : "") + ")");
-        }
-        return floating.getFirst();
     }
 }

@@ -1,9 +1,6 @@
 package io.sails4j.cli;
 
-import io.sails4j.data.ChatTemplate;
 import io.sails4j.data.DataOptions;
-import io.sails4j.data.StopTokens;
-import io.sails4j.data.TokenPrompt;
 import io.sails4j.data.Tokenizer;
 import io.sails4j.eval.EvalJudge;
 import io.sails4j.eval.PromptFile;
@@ -79,12 +76,9 @@ final class PolicyArguments {
             Map<String, String> provenance) {
             this.tokenizer = Tokenizer.load(directory);
             try {
-                ChatTemplate template = new ChatTemplate(tokenizer, options.template());
-                List<TokenPrompt> tokens = files.stream().flatMap(file -> file.tokens(template).stream()).toList();
                 this.judge = EvalJudge.open(spec, () -> model.engine());
                 judge.origin().forEach((key, value) -> provenance.put("reward." + key, value));
-                this.task = new PolicyTask(tokens, new JudgeReward(judge.judge()), ids -> tokenizer.decode(ids, true),
-                    StopTokens.of(directory, model.config(), template));
+                this.task = PromptFile.task(files, tokenizer, options.template(), directory, new JudgeReward(judge.judge()));
             } catch (RuntimeException | Error e) {
                 tokenizer.close();
                 throw e;

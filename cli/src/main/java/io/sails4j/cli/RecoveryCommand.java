@@ -1,6 +1,5 @@
 package io.sails4j.cli;
 
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.files.AtomicFiles;
 import io.sails4j.ops.Engine;
@@ -40,7 +39,9 @@ final class RecoveryCommand implements Callable<Integer> {
             RecoveryResult result = new Recovery(engine, quick ? RecoveryOptions.quick() : RecoveryOptions.defaults(), common.seed()).run(
                 out,
                 bar);
-            common.print(json(result), table(result));
+            ObjectNode json = CommonOptions.object().put("out", result.out().toString()).put("floor", result.floor());
+            json.set("errors", result.errors());
+            common.print(json, table(result));
             common
                 .message(String.format(Locale.ROOT, "floor of one direction: %.3f; mean errors with 95 %% intervals over repetitions in %s",
                     result.floor(), out));
@@ -63,18 +64,5 @@ final class RecoveryCommand implements Callable<Integer> {
             table.row(cells.toArray());
         }
         return table;
-    }
-
-    private static ObjectNode json(RecoveryResult result) {
-        ObjectNode json = CommonOptions.object().put("out", result.out().toString()).put("floor", result.floor());
-        ArrayNode errors = json.putArray("errors");
-        for (RecoveryPoint point : result.points()) {
-            for (Identification way : Identification.values()) {
-                ObjectNode entry = errors.addObject().put("way", way.name().toLowerCase(Locale.ROOT)).put("dimension", point.dimension())
-                    .put("features", point.features()).put("samples", point.samples());
-                result.mean(way, point).writeInto(entry);
-            }
-        }
-        return json;
     }
 }

@@ -102,11 +102,7 @@ public final class PairTokenizer {
         if (length < prompt.length + answer.length) {
             cutAnswers++;
         }
-        int[] ids = Arrays.copyOf(prompt, length);
-        System.arraycopy(answer, 0, ids, prompt.length, length - prompt.length);
-        boolean[] counted = new boolean[length];
-        Arrays.fill(counted, prompt.length, length, true);
-        return new TokenSequence(ids, counted, origin);
+        return TokenSequence.answered(prompt, Arrays.copyOf(answer, length - prompt.length), origin);
     }
 
     /** One sentence each on what was left out and what had to be cut, empty if nothing. */

@@ -1,5 +1,6 @@
 package io.sails4j.data;
 
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,6 +13,15 @@ public record TokenSequence(int[] ids, boolean[] counted, @Nullable Origin origi
     /** A sequence of which nobody says where it comes from. */
     public TokenSequence(int[] ids, boolean[] counted) {
         this(ids, counted, null);
+    }
+
+    /** A prompt and its answer, of which the answer is counted. */
+    public static TokenSequence answered(int[] prompt, int[] answer, @Nullable Origin origin) {
+        int[] ids = Arrays.copyOf(prompt, prompt.length + answer.length);
+        System.arraycopy(answer, 0, ids, prompt.length, answer.length);
+        boolean[] counted = new boolean[ids.length];
+        Arrays.fill(counted, prompt.length, ids.length, true);
+        return new TokenSequence(ids, counted, origin);
     }
 
     public TokenSequence {

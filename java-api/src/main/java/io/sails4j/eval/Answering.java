@@ -1,8 +1,8 @@
 package io.sails4j.eval;
 
-import io.sails4j.InputException;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.data.Progress;
+import io.sails4j.data.TokenPrompt;
 import io.sails4j.model.BatchGenerator;
 import io.sails4j.model.BatchOptions;
 import io.sails4j.model.GenerationOptions;
@@ -18,9 +18,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Answers the prompts of an evaluation by one arm. */
 final class Answering {
-    /** Room is given in steps, so that a prompt that is a token longer seldom changes it. */
-    private static final int ROOM = 64;
-
     private final OpenArm arm;
     private final ModelConfig config;
     private final EvalOptions options;
@@ -56,7 +53,7 @@ final class Answering {
     /** The same with the tokens; an answer has the number of its prompt. */
     void generate(List<EvalPrompt> prompts, List<Question> questions, IntPredicate done, Sink sink, Progress progress) {
         for (int i = 0; i < questions.size(); i++) {
-            requireFits(questions.get(i).ids(), prompts.get(i));
+            TokenPrompt.requireRoom(questions.get(i).ids().length, options.answers().maxNewTokens(), config, prompts.get(i).origin());
         }
         try (BatchGenerator generator = new BatchGenerator(arm.session(), arm.adapters(), generation(), batch(questions), edit)) {
             run(generator, questions, done, sink, progress);
@@ -99,15 +96,6 @@ final class Answering {
         return arm.tokenizer().decode(IntStream.concat(Arrays.stream(given), Arrays.stream(result.newIds())).toArray(), true);
     }
 
-    private void requireFits(int[] ids, EvalPrompt prompt) {
-        int fresh = options.answers().maxNewTokens();
-        int most = config.maxPositionEmbeddings();
-        if ((long) ids.length + fresh > most) {
-            throw new InputException(prompt.origin() + " has a prompt of " + ids.length + " tokens, which with max_new_tokens=" + fresh
-                + " exceeds the model's max_position_embeddings of " + most + "; leave the prompt out, or ask for fewer tokens");
-        }
-    }
-
     private GenerationOptions generation() {
         AnswerOptions a = options.answers();
         return new GenerationOptions(a.maxNewTokens(), a.temperature(), a.topK(), a.topP(), options.seed(), arm.stops());
@@ -115,8 +103,7 @@ final class Answering {
 
     private BatchOptions batch(List<Question> questions) {
         int longest = questions.stream().mapToInt(question -> question.ids().length).max().orElse(1) + options.answers().maxNewTokens();
-        int room = (longest + ROOM - 1) / ROOM * ROOM;
-        int most = config.maxPositionEmbeddings();
-        return new BatchOptions(options.batch(), options.rowsOn(arm.session().model().engine().backend()), Math.min(room, most));
+        return BatchOptions.of(options.batch(), options.rowsOn(arm.session().model().engine().backend()), longest,
+            config.maxPositionEmbeddings());
     }
 }

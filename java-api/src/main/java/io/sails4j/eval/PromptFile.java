@@ -1,8 +1,13 @@
 package io.sails4j.eval;
 
+import io.sails4j.config.ModelConfig;
 import io.sails4j.data.ChatTemplate;
+import io.sails4j.data.StopTokens;
 import io.sails4j.data.TokenPrompt;
+import io.sails4j.data.Tokenizer;
 import io.sails4j.data.Wanted;
+import io.sails4j.train.PolicyTask;
+import io.sails4j.train.Reward;
 import java.nio.file.Path;
 import java.util.List;
 
@@ -50,5 +55,19 @@ public record PromptFile(Path path, PromptFormat format, List<EvalPrompt> prompt
     /** The prompts as a model's tokens, up to the opening of the answer. */
     public List<TokenPrompt> tokens(ChatTemplate template) {
         return prompts.stream().map(p -> new TokenPrompt(template.prompt(p.messages()), p.request(), p.wanted(), p.origin())).toList();
+    }
+
+    /**
+     * What a policy learns from: all prompts of some files, as they are answered by a model.
+     *
+     * @param tokenizer of the model, stays the caller's and open while the task is used
+     * @param template chat template, as {@link ChatTemplate} takes it
+     * @param model directory of the checkpoint, whose stop tokens end answers
+     * @param reward what answers are worth
+     */
+    public static PolicyTask task(List<PromptFile> files, Tokenizer tokenizer, String template, Path model, Reward reward) {
+        ChatTemplate chat = new ChatTemplate(tokenizer, template);
+        return new PolicyTask(files.stream().flatMap(file -> file.tokens(chat).stream()).toList(), reward,
+            ids -> tokenizer.decode(ids, true), StopTokens.of(model, ModelConfig.read(model), chat));
     }
 }

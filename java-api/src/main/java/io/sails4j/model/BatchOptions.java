@@ -11,6 +11,8 @@ import io.sails4j.tensor.Backend;
  * @param capacity tokens that a sequence has room for, prompt and answer together
  */
 public record BatchOptions(int sequences, int rows, int capacity) {
+    private static final int ROOM = 64;
+
     public BatchOptions {
         if (sequences < 1) {
             throw new InputException("batch is " + sequences + ", expected 1 or more sequences at a time");
@@ -21,6 +23,16 @@ public record BatchOptions(int sequences, int rows, int capacity) {
         if (capacity < 2) {
             throw new InputException("the room of a sequence is " + capacity + " tokens, expected 2 or more");
         }
+    }
+
+    /**
+     * Room for sequences of a length, given in steps, so that a prompt that is a token longer seldom changes it.
+     *
+     * @param longest tokens of the longest prompt and its answer
+     * @param most positions of the model
+     */
+    public static BatchOptions of(int sequences, int rows, int longest, int most) {
+        return new BatchOptions(sequences, rows, Math.min(Math.ceilDiv(longest, ROOM) * ROOM, most));
     }
 
     /** The rows of a decoding step that suit a backend where nobody chose them. */

@@ -1,6 +1,5 @@
 package io.sails4j.objective;
 
-import io.sails4j.data.TokenPrompt;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.BatchGenerator;
@@ -23,9 +22,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Has prompts answered by the model as it is, several at a time, and the answers graded. */
 final class Rollouts {
-    /** The room of a sequence is given in steps, so that a prompt that is a token longer seldom changes it. */
-    private static final int ROOM = 64;
-
     private final PolicyTask task;
     private final SamplingOptions sampling;
     private final long seed;
@@ -80,9 +76,8 @@ final class Rollouts {
     }
 
     private BatchOptions batch(ModelSession session) {
-        int room = Math.ceilDiv(longest(), ROOM) * ROOM;
-        return new BatchOptions(sampling.sequences(), sampling.rowsOn(session.model().engine().backend()),
-            Math.min(room, session.model().config().maxPositionEmbeddings()));
+        return BatchOptions.of(sampling.sequences(), sampling.rowsOn(session.model().engine().backend()), longest(),
+            session.model().config().maxPositionEmbeddings());
     }
 
     private List<PolicySample> graded(int[] asked, List<BatchGenerator.Result> results) {
@@ -103,18 +98,10 @@ final class Rollouts {
                 throw new TrainingException("the reward '" + task.reward().name() + "' of an answer to " + answers.get(i).prompt().origin()
                     + " is " + grades.get(i).reward() + ", expected a finite number");
             }
-            samples.add(PolicySample.graded(asked[i], sequence(answers.get(i).prompt(), results.get(i).newIds()),
+            samples.add(PolicySample.graded(asked[i], TokenSequence.answered(answers.get(i).prompt().ids(), results.get(i).newIds(),
+                answers.get(i).prompt().origin()),
                 results.get(i).newIds().length, grades.get(i)));
         }
         return samples;
-    }
-
-    private static TokenSequence sequence(TokenPrompt prompt, int[] answer) {
-        int from = prompt.ids().length;
-        int[] ids = Arrays.copyOf(prompt.ids(), from + answer.length);
-        System.arraycopy(answer, 0, ids, from, answer.length);
-        boolean[] counted = new boolean[ids.length];
-        Arrays.fill(counted, from, ids.length, true);
-        return new TokenSequence(ids, counted, prompt.origin());
     }
 }

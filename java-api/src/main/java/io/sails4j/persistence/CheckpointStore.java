@@ -99,6 +99,16 @@ public final class CheckpointStore {
     }
 
     /**
+     * What stands of a run, for sentences.
+     *
+     * @param step of the last checkpoint, below 0 where there is none
+     * @param partial where the run's state is
+     */
+    public static String standing(long step, Path partial) {
+        return step < 0 ? "no checkpoint stands" : "the last good checkpoint is that of step " + step + " in " + partial;
+    }
+
+    /**
      * The checkpoint that a run goes on from, empty where it starts.
      *
      * @param partial where the run's state is, for sentences

@@ -137,7 +137,7 @@ public final class PersistentRun implements AutoCloseable {
 
     /** Where the last good state is. */
     public String standing() {
-        return savedStep < 0 ? "no checkpoint stands" : "the last good checkpoint is that of step " + savedStep + " in " + partial;
+        return CheckpointStore.standing(savedStep, partial);
     }
 
     public Path metrics() {

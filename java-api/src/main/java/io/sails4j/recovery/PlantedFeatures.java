@@ -1,5 +1,6 @@
 package io.sails4j.recovery;
 
+import java.util.Arrays;
 import java.util.Random;
 
 /**
@@ -45,13 +46,7 @@ final class PlantedFeatures {
 
     /** The subspace of those that tell the sides apart, as orthonormal columns. */
     double[][] span() {
-        float[][] rows = new float[planted][directions[0].length];
-        for (int i = 0; i < planted; i++) {
-            for (int j = 0; j < rows[i].length; j++) {
-                rows[i][j] = (float) directions[i][j];
-            }
-        }
-        return Spans.of(rows);
+        return Spans.of(Arrays.copyOf(directions, planted));
     }
 
     /** Another {@code n} vectors of a side. */

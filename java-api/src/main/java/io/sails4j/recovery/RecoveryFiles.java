@@ -1,9 +1,9 @@
 package io.sails4j.recovery;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.files.AtomicFiles;
+import io.sails4j.options.Options;
 import io.sails4j.watch.SvgPlot;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -35,26 +35,16 @@ final class RecoveryFiles {
     private String csv() {
         StringBuilder rows = new StringBuilder("way,dimension,features,samples,repetition,error,floor\n");
         for (RecoveryRow row : result.rows()) {
-            rows.append(String.format(Locale.ROOT, "%s,%d,%d,%d,%d,%.6f,%.6f%n", key(row.way()), row.point().dimension(),
+            rows.append(String.format(Locale.ROOT, "%s,%d,%d,%d,%d,%.6f,%.6f%n", Options.label(row.way()), row.point().dimension(),
                 row.point().features(), row.point().samples(), row.repetition(), row.error(), result.floor()));
         }
         return rows.toString();
     }
 
-    private static String key(Identification way) {
-        return way.name().toLowerCase(Locale.ROOT);
-    }
-
     private ObjectNode json() {
         ObjectNode json = new ObjectMapper().createObjectNode().put("format", 1).put("seed", seed)
             .put("safety_features", options.safetyFeatures()).put("repetitions", options.seeds()).put("floor", result.floor());
-        ArrayNode means = json.putArray("errors");
-        for (RecoveryPoint point : result.points()) {
-            for (Identification way : Identification.values()) {
-                result.mean(way, point).writeInto(means.addObject().put("way", key(way)).put("dimension", point.dimension())
-                    .put("features", point.features()).put("samples", point.samples()));
-            }
-        }
+        json.set("errors", result.errors());
         return json;
     }
 

@@ -1,5 +1,8 @@
 package io.sails4j.recovery;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import io.sails4j.options.Options;
 import io.sails4j.stats.Bootstrap;
 import io.sails4j.stats.Interval;
 import java.nio.file.Path;
@@ -25,5 +28,17 @@ public record RecoveryResult(List<RecoveryRow> rows, double floor, Path out) {
     /** The points that were measured, in order. */
     public List<RecoveryPoint> points() {
         return rows.stream().map(RecoveryRow::point).distinct().toList();
+    }
+
+    /** The mean of each way at each point, as files and programs get it. */
+    public ArrayNode errors() {
+        ArrayNode errors = JsonNodeFactory.instance.arrayNode();
+        for (RecoveryPoint point : points()) {
+            for (Identification way : Identification.values()) {
+                mean(way, point).writeInto(errors.addObject().put("way", Options.label(way)).put("dimension", point.dimension())
+                    .put("features", point.features()).put("samples", point.samples()));
+            }
+        }
+        return errors;
     }
 }

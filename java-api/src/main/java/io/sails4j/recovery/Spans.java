@@ -18,6 +18,17 @@ final class Spans {
         return PcaSubspace.of(rows, 1, false).basis();
     }
 
+    /** The same of rows in double. */
+    static double[][] of(double[][] rows) {
+        float[][] floats = new float[rows.length][rows[0].length];
+        for (int i = 0; i < rows.length; i++) {
+            for (int j = 0; j < rows[i].length; j++) {
+                floats[i][j] = (float) rows[i][j];
+            }
+        }
+        return of(floats);
+    }
+
     /** The first {@code k} principal components of rows. */
     static double[][] first(int k, float[][] rows, boolean centre) {
         return columns(PcaSubspace.of(rows, 1, centre).basis(), k);

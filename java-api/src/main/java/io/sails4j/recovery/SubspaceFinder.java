@@ -46,7 +46,7 @@ final class SubspaceFinder {
     /** The subspace that a way finds, as orthonormal columns: of r of them, or of one where the way can tell no more. */
     double[][] basis(Identification way, Sides sides, PlantedFeatures planted, long seed) {
         return switch (way) {
-            case MEAN_DIFFERENCE -> Spans.of(new float[][] {floats(sides.meanDifference())});
+            case MEAN_DIFFERENCE -> Spans.of(new double[][] {sides.meanDifference()});
             case PAIRED_PCA -> Spans.first(r, sides.differences(), true);
             case CONTRASTIVE_PCA -> Spans.largest(r, sides.momentDifference());
             case TRUE_DICTIONARY -> Spans.of(chosen(planted, sides));
@@ -54,12 +54,12 @@ final class SubspaceFinder {
         };
     }
 
-    private float[][] chosen(PlantedFeatures planted, Sides sides) {
+    private double[][] chosen(PlantedFeatures planted, Sides sides) {
         double[] difference = sides.meanDifference();
         double[][] directions = planted.directions();
         return IntStream.range(0, directions.length).boxed()
             .sorted(Comparator.comparingDouble(i -> -Math.abs(dot(directions[i], difference)))).limit(r)
-            .map(i -> floats(directions[i])).toArray(float[][]::new);
+            .map(i -> directions[i]).toArray(double[][]::new);
     }
 
     private static double dot(double[] a, double[] b) {
@@ -68,14 +68,6 @@ final class SubspaceFinder {
             sum += a[j] * b[j];
         }
         return sum;
-    }
-
-    private static float[] floats(double[] values) {
-        float[] floats = new float[values.length];
-        for (int j = 0; j < values.length; j++) {
-            floats[j] = (float) values[j];
-        }
-        return floats;
     }
 
     /** The decoder's rows of the features whose means differ most, of an autoencoder with as many features as there are. */

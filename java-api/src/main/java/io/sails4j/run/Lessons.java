@@ -58,7 +58,8 @@ record Lessons(Loss training, Loss evaluation, int trained, int evaluated, boole
             throw new InputException("the objective '" + Options.label(objective.objective())
                 + "' learns from pairs, not from rewards: use objective=rloo or objective=grpo");
         }
-        requireRoom(task, objective.policy().sampling().maxNewTokens(), model);
+        task.prompts().forEach(prompt -> TokenPrompt.requireRoom(prompt.ids().length, objective.policy().sampling().maxNewTokens(), model,
+            prompt.origin()));
         task.reward().requireGradable(task.prompts());
         TrainingOptions training = options.training();
         Split<TokenPrompt> split = Split.of(task.prompts(), options.run().evaluation().evalPairs());
@@ -67,16 +68,6 @@ record Lessons(Loss training, Loss evaluation, int trained, int evaluated, boole
         return new Lessons(new PolicyLoss(task.withPrompts(split.training), objective, plan, training.seed(), reference),
             new PolicyLoss(task.withPrompts(split.evaluation), objective, plan, training.seed(), reference), split.training.size(),
             split.evaluation.size(), split.heldOut, Map.of("reward", task.reward().name(), "prompts_sha256", hash(task.prompts())));
-    }
-
-    private static void requireRoom(PolicyTask task, int newTokens, ModelConfig model) {
-        for (TokenPrompt prompt : task.prompts()) {
-            if ((long) prompt.ids().length + newTokens > model.maxPositionEmbeddings()) {
-                throw new InputException(prompt.origin() + " has a prompt of " + prompt.ids().length + " tokens, which with max_new_tokens="
-                    + newTokens + " exceeds the model's max_position_embeddings of " + model.maxPositionEmbeddings()
-                    + "; leave the prompt out, or ask for fewer tokens");
-            }
-        }
     }
 
     private static String hash(List<TokenPrompt> prompts) {

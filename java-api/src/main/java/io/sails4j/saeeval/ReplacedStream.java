@@ -11,6 +11,7 @@ import io.sails4j.sae.Sae;
 import io.sails4j.stats.LogSumExp;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
+import io.sails4j.utility.Divergence;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -64,7 +65,7 @@ final class ReplacedStream {
         for (int e = 0; e < edits.size(); e++) {
             float[] changed = logits(ids, edits.get(e));
             losses[e] += IntStream.range(0, rows).mapToDouble(r -> loss(changed, r, ids[r + 2])).sum();
-            divergences[e] += IntStream.range(0, rows).mapToDouble(r -> divergence(own, changed, r)).sum();
+            divergences[e] += IntStream.range(0, rows).mapToDouble(r -> Divergence.between(own, changed, r * vocab, vocab)).sum();
         }
     }
 
@@ -76,19 +77,6 @@ final class ReplacedStream {
 
     private double loss(float[] logits, int row, int target) {
         return LogSumExp.of(logits, row * vocab, vocab) - logits[row * vocab + target];
-    }
-
-    /** KL(p || q) = sum p (ln p - ln q). */
-    private double divergence(float[] p, float[] q, int row) {
-        int from = row * vocab;
-        double ofP = LogSumExp.of(p, from, vocab);
-        double ofQ = LogSumExp.of(q, from, vocab);
-        double sum = 0;
-        for (int v = from; v < from + vocab; v++) {
-            double lnP = p[v] - ofP;
-            sum += Math.exp(lnP) * (lnP - (q[v] - ofQ));
-        }
-        return sum;
     }
 
     @Nullable

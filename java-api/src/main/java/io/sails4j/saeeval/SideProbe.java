@@ -4,6 +4,8 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;
+import org.ejml.data.DMatrixRMaj;
+import org.ejml.dense.row.CommonOps_DDRM;
 
 /**
  * Sparse probing (Gurnee et al., arXiv:2305.01610; SAEBench, arXiv:2503.09532, section 3): activations are averaged over the tokens of a
@@ -102,49 +104,31 @@ final class SideProbe {
         int n = inputs.length == 0 ? 1 : inputs[0].length + 1;
         double[] weights = new double[n];
         for (int step = 0; step < STEPS; step++) {
-            double[][] system = new double[n][n + 1];
+            DMatrixRMaj curvatures = new DMatrixRMaj(n, n);
+            DMatrixRMaj slope = new DMatrixRMaj(n, 1);
             for (int t = 0; t < inputs.length; t++) {
                 double p = 1 / (1 + Math.exp(-score(weights, inputs[t])));
                 double curvature = Math.max(p * (1 - p), 1e-9);
                 for (int i = 0; i < n; i++) {
                     double a = i == n - 1 ? 1 : inputs[t][i];
-                    system[i][n] += (training.get(t).positive() ? 1 - p : -p) * a;
+                    slope.data[i] += (training.get(t).positive() ? 1 - p : -p) * a;
                     for (int j = 0; j < n; j++) {
-                        system[i][j] += curvature * a * (j == n - 1 ? 1 : inputs[t][j]);
+                        curvatures.data[i * n + j] += curvature * a * (j == n - 1 ? 1 : inputs[t][j]);
                     }
                 }
             }
             for (int i = 0; i < n; i++) {
-                system[i][i] += RIDGE * inputs.length + 1e-9;
-                system[i][n] -= RIDGE * inputs.length * weights[i];
+                curvatures.data[i * n + i] += RIDGE * inputs.length + 1e-9;
+                slope.data[i] -= RIDGE * inputs.length * weights[i];
             }
-            double[] change = solve(system);
+            DMatrixRMaj change = new DMatrixRMaj(n, 1);
+            if (!CommonOps_DDRM.solve(curvatures, slope, change)) {
+                throw new IllegalStateException("a probe of " + (n - 1) + " features has no fit");
+            }
             for (int i = 0; i < n; i++) {
-                weights[i] += change[i];
+                weights[i] += change.data[i];
             }
         }
         return weights;
-    }
-
-    /** Gauss's elimination of a positive definite system [n][n + 1]. */
-    private static double[] solve(double[][] system) {
-        int n = system.length;
-        for (int i = 0; i < n; i++) {
-            for (int r = i + 1; r < n; r++) {
-                double factor = system[r][i] / system[i][i];
-                for (int c = i; c <= n; c++) {
-                    system[r][c] -= factor * system[i][c];
-                }
-            }
-        }
-        double[] solution = new double[n];
-        for (int i = n - 1; i >= 0; i--) {
-            double sum = system[i][n];
-            for (int c = i + 1; c < n; c++) {
-                sum -= system[i][c] * solution[c];
-            }
-            solution[i] = sum / system[i][i];
-        }
-        return solution;
     }
 }

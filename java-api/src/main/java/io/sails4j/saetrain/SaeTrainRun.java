@@ -152,7 +152,7 @@ public final class SaeTrainRun {
         }
 
         private String standing() {
-            return savedStep < 0 ? "no checkpoint stands" : "the last good checkpoint is that of step " + savedStep + " in " + partial;
+            return CheckpointStore.standing(savedStep, partial);
         }
 
         private void begin() {

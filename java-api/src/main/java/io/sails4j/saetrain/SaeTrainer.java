@@ -107,9 +107,7 @@ final class SaeTrainer implements AutoCloseable {
         }
         dead.endStep();
         int deadNow = dead.count();
-        if (!options.shape().kind().fixesCount()) {
-            resampling.afterStep(step, x);
-        }
+        resampling.afterStep(step, x);
         return new SaeLosses(loss, sums.mse, sums.sparsity, sums.aux, sums.squares / variance, sums.active / n, deadNow, norm);
     }
 

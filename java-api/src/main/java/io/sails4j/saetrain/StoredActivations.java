@@ -5,19 +5,16 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.InputException;
 import io.sails4j.io.NpzFile;
 import io.sails4j.io.SafetensorsFile;
+import io.sails4j.io.TensorPlace;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Shape;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
 
 /** Vectors of a file, [..., d_in]. They stay in the mapped file: a row is read when its turn has come. */
 public final class StoredActivations implements ActivationSource {
-    private static final int SHOWN = 6;
-
     private final String name;
     private final HostTensor tensor;
     private final AutoCloseable file;
@@ -55,43 +52,27 @@ public final class StoredActivations implements ActivationSource {
      * @param seed of their order
      */
     public static StoredActivations open(String where, int layer, long seed) {
-        int colon = where.lastIndexOf(':');
-        boolean named = colon > 0 && !Files.exists(Path.of(where));
-        Path path = Path.of(named ? where.substring(0, colon) : where);
-        String tensor = named ? where.substring(colon + 1) : null;
-        if (path.toString().endsWith(".npz")) {
-            NpzFile file = NpzFile.open(path);
-            return opened(path, tensor, file.names(), file::array, file, layer, seed);
+        TensorPlace place = TensorPlace.parse(where);
+        if (place.path().toString().endsWith(".npz")) {
+            NpzFile file = NpzFile.open(place.path());
+            return opened(place, file.names(), file::array, file, layer, seed);
         }
-        SafetensorsFile file = SafetensorsFile.open(path);
-        return opened(path, tensor, file.names(), file::tensor, file, layer, seed);
+        SafetensorsFile file = SafetensorsFile.open(place.path());
+        return opened(place, file.names(), file::tensor, file, layer, seed);
     }
 
-    private static StoredActivations opened(Path path, @Nullable String asked, Collection<String> names,
-        Function<String, HostTensor> read, AutoCloseable file, int layer, long seed) {
+    private static StoredActivations opened(TensorPlace place, Collection<String> names, Function<String, HostTensor> read,
+        AutoCloseable file, int layer, long seed) {
         try {
-            String name = asked == null ? onlyFloating(path, names, read) : asked;
+            String name = place.nameAmong(names, read);
             if (!names.contains(name)) {
-                throw new InputException(path + " has no tensor '" + name + "'; it has " + shown(List.copyOf(names)));
+                throw new InputException(place.path() + " has no tensor '" + name + "'; it has " + TensorPlace.some(List.copyOf(names)));
             }
-            return new StoredActivations(path, name, read.apply(name), file, layer, seed);
+            return new StoredActivations(place.path(), name, read.apply(name), file, layer, seed);
         } catch (RuntimeException e) {
             close(file);
             throw e;
         }
-    }
-
-    private static String onlyFloating(Path path, Collection<String> names, Function<String, HostTensor> read) {
-        List<String> floating = names.stream().filter(name -> read.apply(name).dtype().isFloating()).toList();
-        if (floating.size() != 1) {
-            throw new InputException(path + " has " + floating.size() + " floating-point tensors; name one: " + path + ":TENSOR ("
-                + shown(floating) + ")");
-        }
-        return floating.getFirst();
-    }
-
-    private static String shown(List<String> names) {
-        return String.join(", ", names.subList(0, Math.min(SHOWN, names.size()))) + (names.size() > SHOWN ? ", ..." : "");
     }
 
     /** The file. */

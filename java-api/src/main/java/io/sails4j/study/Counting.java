@@ -7,7 +7,9 @@ import io.sails4j.stats.StudentT;
 import io.sails4j.train.Objective;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** Counts what the tasks of a study came to: means over seeds, and differences to the baseline seed by seed. */
@@ -18,18 +20,20 @@ final class Counting {
     private final StudyDirectory directory;
     private final Choices choices;
     private final List<String> measures;
+    /** Read once: each measure and each difference asks again. */
+    private final Map<Path, Map<String, Double>> shares = new HashMap<>();
 
     Counting(Study study, StudyDirectory directory, Choices choices) {
         this.study = study;
         this.directory = directory;
         this.choices = choices;
-        this.measures = List.copyOf(TaskResult.shares(directory.task(EvalArm.BASE)).keySet());
+        this.measures = List.copyOf(shares(directory.task(EvalArm.BASE)).keySet());
     }
 
     StudyResult result() {
         List<StudyResult.Row> rows = new ArrayList<>();
         rows.add(new StudyResult.Row(EvalArm.BASE, null, 0, 0, measures.stream().map(measure -> new StudyResult.Cell(measure,
-            alone(TaskResult.shares(directory.task(EvalArm.BASE)).getOrDefault(measure, Double.NaN)), null)).toList(), null));
+            alone(shares(directory.task(EvalArm.BASE)).getOrDefault(measure, Double.NaN)), null)).toList(), null));
         for (StudyArm arm : study.arms()) {
             for (Objective objective : study.grid().objectives()) {
                 for (int pairs : study.grid().pairs()) {
@@ -38,6 +42,10 @@ final class Counting {
             }
         }
         return new StudyResult(rows, comparisons(), directory.root());
+    }
+
+    private Map<String, Double> shares(Path task) {
+        return shares.computeIfAbsent(task, TaskResult::shares);
     }
 
     private static Interval alone(double value) {
@@ -75,7 +83,7 @@ final class Counting {
     }
 
     private double[] values(String arm, Objective objective, int pairs, String measure) {
-        return paths(arm, objective, pairs).stream().mapToDouble(path -> TaskResult.shares(path).getOrDefault(measure, Double.NaN))
+        return paths(arm, objective, pairs).stream().mapToDouble(path -> shares(path).getOrDefault(measure, Double.NaN))
             .toArray();
     }
 

@@ -43,12 +43,13 @@ public final class StudyRun {
         if (!resume || Files.notExists(directory.plan())) {
             AtomicFiles.requireFresh(out);
         }
-        Leaks.require(study);
         ObjectNode plan = plan();
         if (Files.exists(directory.plan())) {
             requireSame(JsonFiles.read(directory.plan()), plan);
             return;
         }
+        // Of the same files it was asked when the study was begun.
+        Leaks.require(study);
         AtomicFiles.writeDirectory(out, begun -> {
             Files.createDirectory(begun.resolve("runs"));
             AtomicFiles.writeJson(begun.resolve("plan.json"), plan);
@@ -127,10 +128,11 @@ public final class StudyRun {
     /** Tests the model as it is, counts and writes; when nothing is pending. */
     public StudyResult finish(Engine engine) {
         new TaskRunner(study, directory, engine, () -> false).runBase();
-        StudyResult result = new Counting(study, directory, choices()).result();
+        Choices choices = choices();
+        StudyResult result = new Counting(study, directory, choices).result();
         new StudyFiles(study, result).write(directory.results());
         List<Path> parts = new ArrayList<>(List.of(directory.task(EvalArm.BASE).resolve("evaluation")));
-        for (StudyTask task : study.finals(choices())) {
+        for (StudyTask task : study.finals(choices)) {
             if (task.pairs() == study.grid().mostPairs() && task.seed() == study.grid().seeds().getFirst()) {
                 parts.add(directory.task(task.id()).resolve("evaluation"));
                 parts.add(directory.task(task.id()).resolve("adapter"));

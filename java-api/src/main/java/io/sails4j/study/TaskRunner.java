@@ -4,11 +4,9 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.align.AlignOptions;
 import io.sails4j.align.Method;
-import io.sails4j.data.ChatTemplate;
 import io.sails4j.data.DataOptions;
 import io.sails4j.data.PreferenceData;
 import io.sails4j.data.Progress;
-import io.sails4j.data.StopTokens;
 import io.sails4j.data.Tokenizer;
 import io.sails4j.eval.EvalArm;
 import io.sails4j.eval.EvalJudge;
@@ -28,7 +26,6 @@ import io.sails4j.run.AlignResult;
 import io.sails4j.run.AlignRun;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.DType;
-import io.sails4j.train.PolicyTask;
 import io.sails4j.train.RunControl;
 import io.sails4j.train.RunOrigin;
 import java.nio.file.Files;
@@ -89,7 +86,7 @@ final class TaskRunner {
             AlignRun run = new AlignRun(model, inputs.model(), options, subspace(arm, task.seed()), origin(task));
             RunControl control = new RunControl(Files.exists(out.resolveSibling("adapter.partial").resolve("checkpoints")), stop);
             if (task.objective().samplesAnswers()) {
-                return learnByReward(run, model, task.pairs(), out, progress, control);
+                return learnByReward(run, task.pairs(), out, progress, control);
             }
             DataOptions data = study.measure().data();
             return run.run(PreferenceData.load(inputs.data(), inputs.model(), new DataOptions(data.maxLength(), task.pairs(),
@@ -97,13 +94,12 @@ final class TaskRunner {
         }
     }
 
-    private AlignResult learnByReward(AlignRun run, CausalModel model, int prompts, Path out, Progress progress, RunControl control) {
-        Path directoryOfModel = study.inputs().model();
+    private AlignResult learnByReward(AlignRun run, int prompts, Path out, Progress progress, RunControl control) {
+        Path checkpoint = study.inputs().model();
         PromptFile file = PromptFile.read(Objects.requireNonNull(study.prompts().train())).first(prompts);
-        try (Tokenizer tokenizer = Tokenizer.load(directoryOfModel); RefusalJudge judge = new RefusalJudge()) {
-            ChatTemplate template = new ChatTemplate(tokenizer, study.measure().data().template());
-            return run.run(new PolicyTask(file.tokens(template), new JudgeReward(judge), ids -> tokenizer.decode(ids, true),
-                StopTokens.of(directoryOfModel, model.config(), template)), out, progress, control);
+        try (Tokenizer tokenizer = Tokenizer.load(checkpoint); RefusalJudge judge = new RefusalJudge()) {
+            return run.run(PromptFile.task(List.of(file), tokenizer, study.measure().data().template(), checkpoint, new JudgeReward(judge)),
+                out, progress, control);
         }
     }
 

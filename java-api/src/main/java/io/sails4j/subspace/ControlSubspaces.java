@@ -18,8 +18,6 @@ import java.util.TreeSet;
  * nothing can say what they mean.
  */
 public final class ControlSubspaces {
-    private static final String FORMAT = "sails4j.subspace.1";
-
     private ControlSubspaces() {
     }
 
@@ -54,7 +52,7 @@ public final class ControlSubspaces {
                 throw new InputException("dimension is " + k + ", but the differences of the pairs on layer " + layer + " span "
                     + pca.components() + "; use fewer dimensions or more pairs");
             }
-            layers.put(layer, layer(pca.basis(), k));
+            layers.put(layer, layer(pca, k));
         });
         return new SafetySubspace(layers, told(provenance, "direct"));
     }
@@ -98,7 +96,7 @@ public final class ControlSubspaces {
                     row[j] = (float) random.nextGaussian();
                 }
             }
-            layers.put(layer, layer(PcaSubspace.of(rows, 1, false).basis(), k));
+            layers.put(layer, layer(PcaSubspace.of(rows, 1, false), k));
         });
         Map<String, String> all = told(provenance, "random");
         all.put("seed", String.valueOf(seed));
@@ -120,17 +118,13 @@ public final class ControlSubspaces {
         });
     }
 
-    private static SafetySubspace.Layer layer(double[][] basis, int k) {
-        float[] flat = new float[basis.length * k];
-        for (int i = 0; i < flat.length; i++) {
-            flat[i] = (float) basis[i / k][i % k];
-        }
-        return new SafetySubspace.Layer(basis.length, k, flat, new int[0], new float[0]);
+    private static SafetySubspace.Layer layer(PcaSubspace pca, int k) {
+        return new SafetySubspace.Layer(pca.basis().length, k, pca.firstColumns(k), new int[0], new float[0]);
     }
 
     private static Map<String, String> told(Map<String, String> provenance, String identification) {
         Map<String, String> all = new LinkedHashMap<>(provenance);
-        all.put("format", FORMAT);
+        all.put("format", SafetySubspace.FORMAT);
         all.put("identification", identification);
         return all;
     }

@@ -19,6 +19,15 @@ public record PcaSubspace(double[][] basis, double[] singularValues, double shar
         return basis.length == 0 ? 0 : basis[0].length;
     }
 
+    /** The first {@code k} columns of the basis, [d * k], row-major. */
+    float[] firstColumns(int k) {
+        float[] flat = new float[basis.length * k];
+        for (int i = 0; i < flat.length; i++) {
+            flat[i] = (float) basis[i / k][i % k];
+        }
+        return flat;
+    }
+
     /** Below this share of the rows' own squares their spread is the rounding of the mean: three equal rows do not cancel exactly. */
     private static final double ROUNDING = 1e-24;
 

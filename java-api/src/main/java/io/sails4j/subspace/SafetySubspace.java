@@ -23,6 +23,9 @@ import java.util.regex.Pattern;
  * subspace gives the same bytes.
  */
 public record SafetySubspace(SortedMap<Integer, Layer> layers, Map<String, String> provenance) {
+    /** What the metadata of a file says that it is. */
+    static final String FORMAT = "sails4j.subspace.1";
+
     private static final Pattern NAME = Pattern.compile("layer\\.(0|[1-9]\\d{0,5})\\.(basis|feature_ids|scores)");
     private static final double ORTHONORMAL = 1e-4;
 

@@ -86,15 +86,11 @@ public final class SubspacePipeline {
         PcaSubspace pca = directionsOf(sae, kept, options);
         int d = pca.basis().length;
         int r = pca.components();
-        float[] basis = new float[d * r];
-        for (int i = 0; i < basis.length; i++) {
-            basis[i] = (float) pca.basis()[i / r][i % r];
-        }
         float[] keptScores = new float[kept.length];
         for (int i = 0; i < kept.length; i++) {
             keptScores[i] = (float) scores.score(kept[i]);
         }
-        return new SafetySubspace.Layer(d, r, basis, kept, keptScores);
+        return new SafetySubspace.Layer(d, r, pca.firstColumns(r), kept, keptScores);
     }
 
     /** PCA of the decoder rows of some features. */
@@ -105,7 +101,7 @@ public final class SubspacePipeline {
 
     private Map<String, String> provenanceOf(Map<String, String> inputs) {
         Map<String, String> provenance = new LinkedHashMap<>(inputs);
-        provenance.put("format", "sails4j.subspace.1");
+        provenance.put("format", SafetySubspace.FORMAT);
         provenance.put("top_k", String.valueOf(options.topK()));
         provenance.put("variance", String.valueOf(options.variance()));
         provenance.put("centre", String.valueOf(options.centre()));

@@ -26,7 +26,6 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -136,17 +135,8 @@ public final class World {
     private static List<TokenSequence> sequences(List<Corpus.Turn> corpus, Tokenizer tokenizer) {
         ChatTemplate template = new ChatTemplate(tokenizer);
         Map<Corpus.Turn, TokenSequence> known = new LinkedHashMap<>();
-        return corpus.stream().map(turn -> known.computeIfAbsent(turn, _ -> sequence(turn, template))).toList();
-    }
-
-    private static TokenSequence sequence(Corpus.Turn turn, ChatTemplate template) {
-        int[] prompt = template.prompt(List.of(new Message("user", turn.question())));
-        int[] answer = template.answer(turn.answer());
-        int[] ids = Arrays.copyOf(prompt, prompt.length + answer.length);
-        System.arraycopy(answer, 0, ids, prompt.length, answer.length);
-        boolean[] counted = new boolean[ids.length];
-        Arrays.fill(counted, prompt.length, ids.length, true);
-        return new TokenSequence(ids, counted);
+        return corpus.stream().map(turn -> known.computeIfAbsent(turn, _ -> TokenSequence.answered(
+            template.prompt(List.of(new Message("user", turn.question()))), template.answer(turn.answer()), null))).toList();
     }
 
     private Map<String, Interval> examine(Knowledge knowledge, Deeds deeds, List<PromptSet> asked, Progress progress) {

@@ -1,0 +1,50 @@
+package io.sails4j.io;
+
+import io.sails4j.InputException;
+import io.sails4j.tensor.HostTensor;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Collection;
+import java.util.List;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A tensor of a file, as people name it: {@code FILE:TENSOR}, or {@code FILE} alone where it has one floating-point tensor.
+ *
+ * @param name null where it was left out
+ */
+public record TensorPlace(Path path, @Nullable String name) {
+    private static final int SHOWN = 6;
+
+    /** Reads the words; a file whose own name has a colon is taken whole. */
+    public static TensorPlace parse(String text) {
+        int colon = text.lastIndexOf(':');
+        return colon > 0 && !Files.exists(Path.of(text)) ? new TensorPlace(Path.of(text.substring(0, colon)), text.substring(colon + 1))
+            : new TensorPlace(Path.of(text), null);
+    }
+
+    /**
+     * The tensor's name.
+     *
+     * @param names of the file's tensors
+     * @param read one of them
+     * @throws InputException where it was left out and the file has none or several that it can be
+     */
+    public String nameAmong(Collection<String> names, Function<String, HostTensor> read) {
+        if (name != null) {
+            return name;
+        }
+        List<String> floating = names.stream().filter(each -> read.apply(each).dtype().isFloating()).toList();
+        if (floating.size() != 1) {
+            throw new InputException(path + " has " + floating.size() + " floating-point tensors; name one: " + path + ":TENSOR ("
+                + some(floating) + ")");
+        }
+        return floating.getFirst();
+    }
+
+    /** The first of some names, for sentences. */
+    public static String some(List<String> names) {
+        return String.join(", ", names.subList(0, Math.min(SHOWN, names.size()))) + (names.size() > SHOWN ? ", ..." : "");
+    }
+}
