@@ -513,7 +513,7 @@ SAILS_API int32_t sails_sae_decode_backward(sails_device *device, float *dvalues
                                             int64_t d_sae, int64_t capacity, int32_t dtype);
 
 /* Gradient of an encoder's or a decoder's matrix, without a dense array of codes: for each code (t, i) with a gradient or activation v
- *   dw[i, :] += v * rows[t, :]   with dw [d_sae, d_in], or where transposed is not 0   dw[:, i] += v * rows[t, :]   with dw [d_in, d_sae]
+ *   dw[i, :] += v * rows[t, :]   with dw [d_sae, d_in], or where transposed is 1   dw[:, i] += v * rows[t, :]   with dw [d_in, d_sae]
  * rows [n_tokens, d_in], dw f32; ids rising in each row, as sails_sae_encode writes them. A column of dw is summed in the order of the
  * tokens. */
 SAILS_API int32_t sails_sae_weight_gradient(sails_device *device, float *dw, const float *rows, const int32_t *indices, const float *values,
