@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "cpu/isa/kernels.h"
-#include "cpu/isa/microgemm.h"
+#include "cpu/isa/matmul_panels.h"
 #include "cpu/isa/simd.h"
 #include "sails.h"
 

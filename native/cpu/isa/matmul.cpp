@@ -3,7 +3,7 @@
 //   A block of c is kBlockRows x kBlockCols f32 in the workspace; for each kDepth of k, a's rows and b's panels are packed by all threads,
 //   then a tile's panel of b stays in the first cache while the rows of a pass by.
 #include "cpu/isa/kernels.h"
-#include "cpu/isa/microgemm.h"
+#include "cpu/isa/matmul_panels.h"
 #include "cpu/isa/simd.h"
 #include "sails.h"
 
