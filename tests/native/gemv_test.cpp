@@ -40,7 +40,7 @@ TEST("every weight of Gemma-2 is read with enough bytes under way on an H100") {
   return "";
 }
 
-TEST("one token of the 2B chooses what docs/kernels.md says") {
+TEST("one token of the 2B chooses what docs/kernel-predictions.md counts on") {
   const char *expected[] = {"gemv_1 cols 1 ways 1 steps 1 piece 2304 blocks 512 under way 61440",
                             "gemv_1 cols 1 ways 1 steps 1 piece 2048 blocks 288 under way 69632",
                             "gemv_pair cols 2 ways 1 steps 1 piece 2304 blocks 1152 under way 73728",

@@ -16,7 +16,7 @@ std::string printed(const FindConfig &c) {
 
 }  // namespace
 
-TEST("the encoder of Gemma Scope's SAEs chooses what docs/kernels.md says") {
+TEST("the encoder of Gemma Scope's SAEs chooses what docs/kernel-predictions.md counts on") {
   const struct {
     int64_t n_tokens, d_in, d_sae;
     bool bf16_weights, dense, warpgroups;
