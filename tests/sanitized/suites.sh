@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every kernel of the conformance suite in the sanitized emulator, so that an access outside a tensor or a shared array stops the run
-# with its place; with the kernels of sm_90a and with those of every card in turn. Each is called once here: that a second call gives the
-# same bits ConformanceTest checks.
+# with its place; with the kernels of sm_90a and with those of every card in turn. Values, and that a second call gives the same bits,
+# ConformanceTest checks with the same kernels: here it is memory that is looked at.
 # And random legal and illegal calls of the whole C interface, of the emulator, and of the CPU library that is shipped: that one is not
 # built with sanitizers here (three instruction sets take minutes), but its memory is theirs. hostile-calls.sh does both, and for longer.
 # And lets every n-th allocation fail in the CPU library.
@@ -36,7 +36,7 @@ conformance() {
   ASAN_OPTIONS=detect_leaks=0:handle_segv=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 LD_PRELOAD=$preload \
     "$jdk/bin/java" -XX:+UseSerialGC \
     --enable-native-access=ALL-UNNAMED -Dsails.library.dir="$build_dir" -cp "$class_path" io.sails4j.cli.Main \
-    selftest --backend emulator --backend-options "seed=$1,kernels=$2,head_mib=1" --seed "$1" --once
+    selftest --backend emulator --backend-options "seed=$1,kernels=$2,head_mib=1" --seed "$1" --check memory
 }
 
 # Each run keeps one core busy: side by side, and each told whole when it has ended.

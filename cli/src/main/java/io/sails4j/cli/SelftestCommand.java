@@ -6,6 +6,7 @@ import io.sails4j.NativeException;
 import io.sails4j.conformance.CaseResult;
 import io.sails4j.conformance.ConformanceSuite;
 import io.sails4j.conformance.ConformanceTable;
+import io.sails4j.conformance.Depth;
 import io.sails4j.conformance.OpCase;
 import io.sails4j.conformance.SupportTable;
 import io.sails4j.ops.Engine;
@@ -38,9 +39,10 @@ final class SelftestCommand implements Callable<Integer> {
     @Option(names = "--reference", paramLabel = "DIR", description = "also compare with the reference data of this directory")
     private @Nullable Path reference;
 
-    @Option(names = "--once",
-        description = "call each operation once, in about half of the time: that a second call gives the same bits is not checked")
-    private boolean once;
+    @Option(names = "--check", paramLabel = "memory|values|bits",
+        description = "memory: call each operation once and look whether it wrote where it must not; values: and hold its results against "
+            + "double precision; bits: and call it again, for the same bits (default: bits)")
+    private Depth check = Depth.BITS;
 
     @Option(names = "--support",
         description = "run every operation on each backend that this machine can open, and print sections by backends as a "
@@ -58,7 +60,7 @@ final class SelftestCommand implements Callable<Integer> {
         });
         Reference data = reference == null ? null : Reference.open(reference);
         try (Engine engine = common.openEngine()) {
-            List<CaseResult> cases = ConformanceSuite.run(engine, common.seed(), operations, !once, result -> {});
+            List<CaseResult> cases = ConformanceSuite.run(engine, common.seed(), operations, check);
             printText(engine.device().describe() + "\n" + ConformanceTable.text(cases) + "\n" + cases.size() + " cases, " + failed(cases)
                 + " failed\n");
             List<ParityTable> tables = data == null ? List.of() : ParitySuite.runAll(engine, data, table -> printText("\n" + table.text()));
@@ -70,7 +72,7 @@ final class SelftestCommand implements Callable<Integer> {
             if (common.json()) {
                 printJson(engine, cases, data == null ? null : tables, apart.size());
             }
-            boolean compared = cases.stream().mapToLong(CaseResult::comparisons).sum() > 0;
+            boolean compared = cases.stream().mapToLong(CaseResult::comparisons).sum() > 0 || check == Depth.MEMORY && !cases.isEmpty();
             return compared && failed(cases) == 0 && apart.isEmpty() ? 0 : 1;
         }
     }

@@ -6,9 +6,9 @@ import io.sails4j.tensor.Backend;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
-import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
-/** Runs every case on an engine. */
+/** Runs every case on an engine, or on several. */
 public final class ConformanceSuite {
     private ConformanceSuite() {
     }
@@ -46,39 +46,46 @@ public final class ConformanceSuite {
         return cases;
     }
 
-    /** Runs the cases of some operations as below, each call twice. */
-    public static List<CaseResult> run(Engine engine, long seed, Set<String> operations, Consumer<CaseResult> progress) {
-        return run(engine, seed, operations, true, progress);
-    }
-
     /**
-     * Runs the cases of some operations.
+     * Runs the cases of some operations on one engine.
      *
      * @param seed decides every drawn number
      * @param operations names as in {@code sails.h} without {@code sails_}; empty: all
-     * @param twice whether each operation is called a second time, which must give the same bits
-     * @param progress told of each result as it comes
      * @return one result per case, in the order of {@link #cases()}; an emulated device leaves out the large ones
      */
-    public static List<CaseResult> run(Engine engine, long seed, Set<String> operations, boolean twice, Consumer<CaseResult> progress) {
-        List<CaseResult> results = new ArrayList<>();
+    public static List<CaseResult> run(Engine engine, long seed, Set<String> operations, Depth depth) {
+        return run(List.of(engine), seed, operations, depth).getFirst();
+    }
+
+    /**
+     * The same on several engines, case by case: the arguments are the same on each, so that what must come out, which takes most of the
+     * time, is computed once.
+     *
+     * @return the results of each engine
+     */
+    public static List<List<CaseResult>> run(List<Engine> engines, long seed, Set<String> operations, Depth depth) {
+        List<List<CaseResult>> results = engines.stream().<List<CaseResult>>map(_ -> new ArrayList<>()).toList();
         for (OpCase opCase : cases()) {
-            if (!operations.isEmpty() && !operations.contains(opCase.operation())
-                || opCase.large() && engine.backend() == Backend.EMULATOR) {
+            if (!operations.isEmpty() && !operations.contains(opCase.operation())) {
                 continue;
             }
-            CaseResult result = run(engine, seed, opCase, twice);
-            results.add(result);
-            progress.accept(result);
+            Fixture earlier = null;
+            for (int i = 0; i < engines.size(); i++) {
+                if (opCase.large() && engines.get(i).backend() == Backend.EMULATOR) {
+                    continue;
+                }
+                Fixture fixture = new Fixture(engines.get(i), seed ^ (opCase.operation() + opCase).hashCode() * 0x9e3779b97f4a7c15L);
+                results.get(i).add(run(fixture, opCase, depth, earlier));
+                earlier = earlier == null ? fixture : earlier;
+            }
         }
         return results;
     }
 
-    /** Runs one case. */
-    public static CaseResult run(Engine engine, long seed, OpCase opCase, boolean twice) {
-        try (Fixture fixture = new Fixture(engine, seed ^ (opCase.operation() + opCase).hashCode() * 0x9e3779b97f4a7c15L)) {
+    private static CaseResult run(Fixture opened, OpCase opCase, Depth depth, @Nullable Fixture earlier) {
+        try (Fixture fixture = opened) {
             Runnable call = opCase.prepare(fixture);
-            return fixture.run(call, twice).result(opCase);
+            return fixture.run(call, depth, earlier).result(opCase);
         } catch (NativeException | IllegalArgumentException e) {
             return new CaseResult(opCase.operation(), opCase.describe(), opCase.dtype(), 0, Double.NaN, 0, false,
                 String.valueOf(e.getMessage()));

@@ -38,6 +38,7 @@ public final class Operand {
     private final Tensor tensor;
     private double @Nullable [] expected;
     private double @Nullable [] tolerance;
+    private boolean wasRead;
     /** Elements that the operation has to do with. */
     private long touched;
 
@@ -170,6 +171,7 @@ public final class Operand {
 
     /** What the device holds now. */
     double[] download() {
+        wasRead = true;
         ByteBuffer bytes = little(downloadBytes());
         double[] out = new double[numel];
         for (int i = 0; i < numel; i++) {
@@ -184,18 +186,45 @@ public final class Operand {
         return bytes;
     }
 
+    /** Whether the oracle has asked for what the device computed. */
+    boolean wasRead() {
+        return wasRead;
+    }
+
+    /** The same bytes in the same place, red zones and all. */
+    boolean hasTheArgumentsOf(Operand other) {
+        return name.equals(other.name) && role == other.role && offset == other.offset && Arrays.equals(initial, other.initial);
+    }
+
+    /** What {@code other}, which has the same arguments, expects. */
+    void expectAs(Operand other) {
+        expected = other.expected;
+        tolerance = other.tolerance;
+    }
+
+    /** Checks red zones and inputs. */
+    void checkSurroundings(Verdict verdict) {
+        checkAround(downloadBytes(), verdict);
+    }
+
+    private void checkAround(byte[] now, Verdict verdict) {
+        int end = offset + numel * dtype.byteSize();
+        checkRange(now, 0, offset, "before the start of ", verdict);
+        checkRange(now, end, now.length, "past the end of ", verdict);
+        if (role == Role.INPUT) {
+            checkRange(now, offset, end, "into the input ", verdict);
+        }
+    }
+
     /** Compares everything: red zones, values, and that what should not be written was not. */
     void check(Verdict verdict) {
         byte[] now = downloadBytes();
-        checkRange(now, 0, offset, "before the start of ", verdict);
-        checkRange(now, offset + numel * dtype.byteSize(), now.length, "past the end of ", verdict);
+        checkAround(now, verdict);
         if (role == Role.SCRATCH) {
             return;
         }
         if (expected == null || tolerance == null) {
-            if (role == Role.INPUT || numel == 0) {
-                checkRange(now, offset, offset + numel * dtype.byteSize(), "into the input ", verdict);
-            } else {
+            if (role != Role.INPUT && numel > 0) {
                 verdict.fail("the oracle says nothing about " + name);
             }
             return;

@@ -25,6 +25,10 @@ final class Verdict {
         }
     }
 
+    long comparisons() {
+        return comparisons;
+    }
+
     /** The first failure is the one that is told. */
     void fail(String text) {
         if (detail.isEmpty()) {
