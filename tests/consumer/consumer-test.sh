@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # A user's project outside the repository: it names the library by its coordinates alone, compiles with every warning an error, and runs,
 # on the class path and on the module path, and as a service with threads and a log of its own. Called by Maven:
-#   consumer-test.sh <working directory> <library's jar> <local Maven repository> <versions of the compiler, dependency and install
-#   plugins...>
+#   consumer-test.sh <working directory> <library's jar> <local Maven repository> <versions of the compiler and dependency plugins...>
 # The local repository is read through links, so that nothing is installed into it.
 set -euo pipefail
 work=$1
@@ -10,7 +9,6 @@ jar=$2
 repository=$3
 compiler=org.apache.maven.plugins:maven-compiler-plugin:$4
 dependency=org.apache.maven.plugins:maven-dependency-plugin:$5
-install=org.apache.maven.plugins:maven-install-plugin:$6
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 
@@ -27,13 +25,21 @@ cp -R "$here/pom.xml" "$here/src" "$project"
 JAVA_HOME=$("$root/sails" java-home)
 export JAVA_HOME
 # Maven's own libraries; without the option a newer JDK warns of them.
-export MAVEN_OPTS="${MAVEN_OPTS:-} --sun-misc-unsafe-memory-access=allow"
+export MAVEN_OPTS="${MAVEN_OPTS:-} -XX:TieredStopAtLevel=1 --sun-misc-unsafe-memory-access=allow"
 # What the jar brings, and not what lies beside it.
 unset SAILS_LIBRARY_DIR
 maven=(mvn -q -B "-Dmaven.repo.local=$work/repository")
 cd "$project"
-"${maven[@]}" "$install:install-file" -Dfile="$root/pom.xml" -DpomFile="$root/pom.xml" -Dpackaging=pom
-"${maven[@]}" "$install:install-file" -Dfile="$jar" -DpomFile="$root/java-api/pom.xml"
+# As an installation lays them out.
+install() {
+  mkdir -p "$work/repository/io/sails4j/$1/$version"
+  cp "$2" "$work/repository/io/sails4j/$1/$version/$1-$version.pom"
+}
+version=$(basename "$jar" .jar)
+version=${version#sails4j-}
+install sails4j-parent "$root/pom.xml"
+install sails4j "$root/java-api/pom.xml"
+cp "$jar" "$work/repository/io/sails4j/sails4j/$version/"
 "${maven[@]}" "$compiler:compile" "$dependency:build-classpath" \
   -Dmdep.outputFile="$work/classpath"
 classpath=$(cat "$work/classpath")
