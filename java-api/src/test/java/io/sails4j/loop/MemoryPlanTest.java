@@ -104,7 +104,7 @@ class MemoryPlanTest {
              LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(CONFIG, targets, 8, 8, "plan"), CONFIG, engine.device());
              Trainable trainable = full ? new FullTrainable(model, trained.endsWith("masters"))
                  : new LoraTrainable(adapter, engine.device());
-             TrainingLoop loop = new TrainingLoop(model, trainable, new SftLoss(sequences(8, 256)),
+             TrainingLoop loop = new TrainingLoop(model, trainable, new SftLoss(sequences(4, 256)),
                  options(recompute(recompute), trained.endsWith("masters")), StepHook.none(),
                  System::nanoTime)) {
             loop.run(step -> {});
