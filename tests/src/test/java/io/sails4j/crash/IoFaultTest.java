@@ -19,7 +19,7 @@ class IoFaultTest {
     private static final String ENOSPC = "28";
     private static final String EIO = "5";
     /** Where not every call is tried: enough for each kind of file, coprime to what repeats in a step. */
-    private static final int STRIDE = 23;
+    private static final int STRIDE = 37;
 
     @TempDir
     private Path temporary;

@@ -13,7 +13,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** A run that is killed at random moments, most of which fall into writes because it writes a checkpoint after every step. */
 class KillTest {
-    private static final int KILLS = Boolean.getBoolean("sails.slow") ? 40 : 8;
+    private static final int KILLS = Boolean.getBoolean("sails.slow") ? 40 : 4;
 
     @TempDir
     private Path temporary;

@@ -62,8 +62,8 @@ final class TrainingProcess {
     /** A command line in a process of its own. */
     static ProcessBuilder sails(List<String> arguments) {
         List<String> command = new ArrayList<>(
-            List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1",
-                "-XX:+UseSerialGC", "--enable-native-access=ALL-UNNAMED"));
+            List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
+                "-XX:+UnlockDiagnosticVMOptions", "-XX:-BytecodeVerificationRemote", "--enable-native-access=ALL-UNNAMED"));
         String libraries = System.getProperty("sails.library.dir");
         if (libraries != null) {
             command.add("-Dsails.library.dir=" + libraries);

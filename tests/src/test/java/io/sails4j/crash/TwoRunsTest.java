@@ -25,6 +25,8 @@ class TwoRunsTest {
                 Thread.sleep(100);
             }
             assertThat(metrics).exists();
+            // It holds its claim without taking the second's time.
+            assertThat(new ProcessBuilder("kill", "-STOP", String.valueOf(first.pid())).start().waitFor()).isZero();
             TrainingProcess.Ended second = new TrainingProcess(root, "--epochs", "1", "-r", "2").run(out, false, Map.of());
             assertThat(second.exit()).isEqualTo(2);
             assertThat(second.output()).contains("is written by another run (process " + first.pid() + " on ");
