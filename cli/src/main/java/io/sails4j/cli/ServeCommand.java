@@ -15,6 +15,7 @@ import io.sails4j.serving.TextService;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -81,7 +82,8 @@ final class ServeCommand implements Callable<Integer> {
                 }
             }
             try (TextService service = TextService.open(opened, directory, names, template, scheduling);
-                 StopSignal stop = new StopSignal(common::message); TextServer server = TextServer.start(service, options, key)) {
+                 StopSignal stop = new StopSignal(common::message, "ending: answers under way are given first");
+                 TextServer server = TextServer.start(service, options, key)) {
                 serve(server, service, key, stop);
             }
         }
@@ -116,6 +118,8 @@ final class ServeCommand implements Callable<Integer> {
                     + ", expected a key on one line");
             }
             return key;
+        } catch (NoSuchFileException e) {
+            throw new InputException("--api-key-file " + keyFile + " does not exist, expected a file with a key on one line", e);
         } catch (IOException e) {
             throw new InputException("--api-key-file " + keyFile + " cannot be read: " + e, e);
         }

@@ -44,9 +44,8 @@ final class HttpFailure extends RuntimeException {
         return switch (thrown) {
             case HttpFailure failure -> failure;
             case InputException wrong -> wrong(null, String.valueOf(wrong.getMessage()));
-            case BusyException busy -> String.valueOf(busy.getMessage()).contains("ending")
-                ? new HttpFailure(UNAVAILABLE, "ending", null, String.valueOf(busy.getMessage()))
-                : new HttpFailure(TOO_MANY, "queue_full", null, String.valueOf(busy.getMessage()));
+            case BusyException busy -> new HttpFailure(busy.ending() ? UNAVAILABLE : TOO_MANY, busy.ending() ? "ending" : "queue_full",
+                null, String.valueOf(busy.getMessage()));
             // What broke may tell of files and memory: the log has it, the client does not need it.
             default -> new HttpFailure(BROKEN, "failed", null, "the server failed at this request; its log says why");
         };

@@ -84,7 +84,7 @@ public final class TextServer implements AutoCloseable {
         try {
             try {
                 route(exchange);
-            } catch (RuntimeException | InterruptedException e) {
+            } catch (RuntimeException | Error | InterruptedException e) {
                 HttpFailure failure = HttpFailure.of(e);
                 if (failure.status() == 500) {
                     LOG.log(System.Logger.Level.ERROR, "request of " + path + " failed", e);

@@ -46,8 +46,11 @@ public final class Scheduler implements AutoCloseable {
     private Scheduler(CausalModel model, SchedulerOptions options, ModelSession session) {
         this.model = model;
         this.options = options;
+        int most = model.config().maxPositionEmbeddings();
+        InputException.requireOption(options.room() <= most, "room", options.room(),
+            "at most the model's max_position_embeddings of " + most);
         this.batch = new BatchOptions(options.sequences(), options.rowsOn(model.engine().backend()),
-            options.roomOf(model.config().maxPositionEmbeddings()));
+            options.roomOf(most));
         BatchDecoder decoder = decoder(session);
         this.thread = Thread.ofPlatform().name("sails-scheduler").daemon().unstarted(() -> run(session, decoder));
     }
@@ -90,11 +93,11 @@ public final class Scheduler implements AutoCloseable {
         lock.lock();
         try {
             if (draining || closing) {
-                throw new BusyException("the service is ending and takes no more requests");
+                throw new BusyException(true, "the service is ending and takes no more requests");
             }
             if (running + waiting.size() >= options.sequences() + options.queue()) {
                 refused++;
-                throw new BusyException(waiting.size() + " requests wait already, as many as may; try again later");
+                throw new BusyException(false, waiting.size() + " requests wait already, as many as may; try again later");
             }
             waiting.addLast(completion);
             changed.signalAll();

@@ -37,12 +37,13 @@ final class TextPieces {
             ids = Arrays.copyOf(ids, 2 * count);
         }
         ids[count++] = id;
-        return upTo(decode.apply(Arrays.copyOf(ids, count)), false);
+        text = decode.apply(Arrays.copyOf(ids, count));
+        return upTo(false);
     }
 
     /** What is left when no more tokens come. */
     String rest() {
-        return upTo(decode.apply(Arrays.copyOf(ids, count)), true);
+        return upTo(true);
     }
 
     /** Whether a stop string has come; nothing more is given out then. */
@@ -50,11 +51,10 @@ final class TextPieces {
         return stopped;
     }
 
-    private String upTo(String decoded, boolean last) {
+    private String upTo(boolean last) {
         if (stopped) {
             return "";
         }
-        text = decoded;
         int stop = firstStop();
         if (stop >= 0) {
             stopped = true;

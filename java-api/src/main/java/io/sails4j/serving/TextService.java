@@ -14,13 +14,14 @@ import java.util.List;
 import java.util.SequencedMap;
 import java.util.Set;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.function.Function;
 
 /**
  * Texts in, texts out, for any number of threads: a model, alone and with adapters by name, behind one {@link Scheduler}. The model and the
  * adapters stay the caller's to close, after the service.
  */
 public final class TextService implements AutoCloseable {
-    private final CausalModel model;
     private final SequencedMap<String, AdapterStack> names;
     private final Tokenizer tokenizer;
     private final ChatTemplate template;
@@ -29,10 +30,12 @@ public final class TextService implements AutoCloseable {
     private final Scheduler scheduler;
     /** A template is rendered by one thread at a time. */
     private final ReentrantLock rendering = new ReentrantLock();
+    /** The tokenizer's memory is not freed under those who use it. */
+    private final ReentrantReadWriteLock tokenizing = new ReentrantReadWriteLock();
+    private boolean closed;
 
     private TextService(CausalModel model, Path directory, SequencedMap<String, AdapterStack> names, Tokenizer tokenizer, String template,
         SchedulerOptions options) {
-        this.model = model;
         this.names = Collections.unmodifiableSequencedMap(new LinkedHashMap<>(names));
         this.tokenizer = tokenizer;
         this.template = new ChatTemplate(tokenizer, template);
@@ -91,7 +94,7 @@ public final class TextService implements AutoCloseable {
         GenerationOptions options = new GenerationOptions(newTokens(request, prompt), how.temperature(), how.topK(), how.topP(), how.seed(),
             request.messages().isEmpty() ? textStops : chatStops);
         Completion completion = scheduler.submit(new CompletionRequest(prompt, options, adapters, request.limits().time()));
-        return new TextAnswer(completion, new TextPieces(ids -> tokenizer.decode(ids, true), request.limits().stop()));
+        return new TextAnswer(completion, new TextPieces(ids -> tokenizing(t -> t.decode(ids, true)), request.limits().stop()));
     }
 
     private int newTokens(TextRequest request, int[] prompt) {
@@ -105,25 +108,43 @@ public final class TextService implements AutoCloseable {
     private int[] prompt(TextRequest request) {
         String text = request.prompt();
         if (text != null) {
-            return tokenizer.encodeWithBos(text);
+            return tokenizing(t -> t.encodeWithBos(text));
         }
         rendering.lock();
         try {
-            return template.prompt(request.messages());
+            return tokenizing(_ -> template.prompt(request.messages()));
         } finally {
             rendering.unlock();
         }
     }
 
-    /** The model's place and shape, for people. */
-    public CausalModel model() {
-        return model;
+    private <R> R tokenizing(Function<Tokenizer, R> use) {
+        tokenizing.readLock().lock();
+        try {
+            if (closed) {
+                throw new IllegalStateException("the service is closed");
+            }
+            return use.apply(tokenizer);
+        } finally {
+            tokenizing.readLock().unlock();
+        }
     }
 
-    /** Ends everything under way; the model and the adapters stay open. A second call does nothing. */
+    /**
+     * Ends everything under way; the model and the adapters stay open. Who still reads an answer finds its end, or an
+     * {@link IllegalStateException} where tokens were left to be made text. A second call does nothing.
+     */
     @Override
     public void close() {
         scheduler.close();
-        tokenizer.close();
+        tokenizing.writeLock().lock();
+        try {
+            if (!closed) {
+                closed = true;
+                tokenizer.close();
+            }
+        } finally {
+            tokenizing.writeLock().unlock();
+        }
     }
 }
