@@ -22,8 +22,8 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Command(name = "bench",
-    description = "Time operations, layers, optimizer steps, decoding, SAEs, candidates of attacks and requests of many in the models' shapes, beside"
-        + " what a large copy and a large matrix product reach on this device in the same run.")
+    description = "Time operations, layers, optimizer steps, decoding, SAEs, candidates of attacks and requests of many in the models'"
+        + " shapes, each beside what a large copy and a large matrix product reach on this device in the same run.")
 final class BenchCommand implements Callable<Integer> {
     private static final String ALL = "all";
 
