@@ -19,7 +19,7 @@ libraries=$library/classes/io/sails4j/native/linux-x86_64
 
 # Found with jdeps, less what our jars reach only where it is there: XML and SQL types of Jackson and picocli, windows of JNA; java.desktop
 # is for Jinjava, which names java.beans.
-modules=java.base,java.desktop,java.logging,java.management,java.net.http,jdk.jfr,jdk.unsupported
+modules=java.base,java.desktop,java.logging,java.management,java.net.http,jdk.httpserver,jdk.jfr,jdk.unsupported
 
 runtime() {
   # zip-0: the archive's gzip packs the classes better than jlink's own compression.

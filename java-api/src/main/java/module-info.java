@@ -46,6 +46,7 @@ import org.jspecify.annotations.NullMarked;
     exports io.sails4j.sae;
     exports io.sails4j.saeeval;
     exports io.sails4j.saetrain;
+    exports io.sails4j.serving;
     exports io.sails4j.stats;
     exports io.sails4j.steer;
     exports io.sails4j.study;

@@ -10,6 +10,8 @@ import io.sails4j.explain.ExplainOptions;
 import io.sails4j.options.Options;
 import io.sails4j.saeeval.SaeEvalOptions;
 import io.sails4j.saetrain.SaeTrainOptions;
+import io.sails4j.serve.ServeOptions;
+import io.sails4j.serving.SchedulerOptions;
 import io.sails4j.subspace.SubspaceOptions;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -53,11 +55,17 @@ final class AllOptions {
         return records;
     }
 
+    /** Those of {@code serve}. */
+    static List<Record> ofServe() {
+        return List.of(ServeOptions.defaults(), SchedulerOptions.defaults());
+    }
+
     /** Those of every command. */
     static List<Record> ofAllCommands() {
         List<Record> all = new ArrayList<>(defaults());
         all.addAll(ofEval());
         all.addAll(ofExplain());
+        all.addAll(ofServe());
         ofAttacks().values().forEach(all::addAll);
         ofSae().values().forEach(all::addAll);
         return all;

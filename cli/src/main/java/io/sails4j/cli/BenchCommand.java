@@ -22,15 +22,16 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
 @Command(name = "bench",
-    description = "Time operations, layers, optimizer steps, decoding, SAEs and candidates of attacks in the models' shapes, each beside"
-        + " what a large copy and a large matrix product reach on this device in the same run.")
+    description = "Time operations, layers, optimizer steps, decoding, SAEs, candidates of attacks and requests of many in the models'"
+        + " shapes, each beside what a large copy and a large matrix product reach on this device in the same run.")
 final class BenchCommand implements Callable<Integer> {
     private static final String ALL = "all";
 
     @Mixin
     private CommonOptions common;
 
-    @Parameters(arity = "0..*", paramLabel = "GROUP", description = "kernels, layer, step, decode, sae, attack or all (default: all)")
+    @Parameters(arity = "0..*", paramLabel = "GROUP",
+        description = "kernels, layer, step, decode, sae, attack, serve or all (default: all)")
     private List<String> groups = List.of(ALL);
 
     @Option(names = "--quick", description = "tiny shapes, for CPUs and the emulator: seconds, and numbers that say nothing about speed")

@@ -15,7 +15,11 @@ import org.jspecify.annotations.Nullable;
 /** The lines of a run of benchmarks, with what it takes to read them later: device, driver, date, commit and the ceilings of that run. */
 final class BenchReport {
     private static final String[] HEADER = {"group", "operation", "shape", "type", "time", "TFLOP/s", "GB/s", "of ceiling", "tokens/s",
-        "planned", "peak", "candidates/s"};
+        "planned", "peak", "candidates/s",
+        "first token p50, p99", "next token p50, p99"};
+
+    /** Columns that are no numbers, the first ones. */
+    private static final int TEXTS = 4;
 
     private final String device;
     private final BuildInfo build;
@@ -70,7 +74,8 @@ final class BenchReport {
     String markdown() {
         StringBuilder text = new StringBuilder("# sails bench\n\n");
         facts().forEach(fact -> text.append("- ").append(fact).append('\n'));
-        text.append("\n| ").append(String.join(" | ", HEADER)).append(" |\n|---|---|---|---|--:|--:|--:|--:|--:|--:|--:|\n");
+        text.append("\n| ").append(String.join(" | ", HEADER)).append(" |\n").append("|---".repeat(TEXTS))
+            .append("|--:".repeat(HEADER.length - TEXTS)).append("|\n");
         lines.forEach(line -> text.append("| ").append(String.join(" | ", cells(line))).append(" |\n"));
         return text.toString();
     }
@@ -101,7 +106,7 @@ final class BenchReport {
             String.format(Locale.ROOT, "%.0f %% %s", 100 * line.share().value(), line.share().of()),
             more.containsKey("tokens_per_s") ? String.format(Locale.ROOT, "%,.1f", more.get("tokens_per_s")) : "",
             mib(more.get("planned_bytes")),
-            mib(more.get("peak_bytes")), candidates(more)};
+            mib(more.get("peak_bytes")), candidates(more), latency(more, "first_token"), latency(more, "next_token")};
     }
 
     /** Where a prefix is shared also how many times as many as whole sequences, and how many times as many tokens those have. */
@@ -112,6 +117,12 @@ final class BenchReport {
         String perSecond = String.format(Locale.ROOT, "%,.1f", more.get("candidates_per_s"));
         return more.containsKey("faster_than_whole") ? String.format(Locale.ROOT, "%s, %.2f x whole of %.2f x tokens", perSecond,
             more.get("faster_than_whole"), more.get("tokens_of_whole")) : perSecond;
+    }
+
+    private static String latency(Map<String, Double> more, String what) {
+        Double median = more.get(what + "_p50_s");
+        Double most = more.get(what + "_p99_s");
+        return median == null || most == null ? "" : time(median) + ", " + time(most);
     }
 
     private static String type(DType dtype) {

@@ -13,10 +13,15 @@ final class StopSignal implements AutoCloseable {
     private volatile boolean asked;
 
     StopSignal(Consumer<String> message) {
+        this(message, "stopping: what is done is written first");
+    }
+
+    /** @param sentence that says what happens before the end */
+    StopSignal(Consumer<String> message, String sentence) {
         hook = new Thread(() -> {
             asked = true;
             if (ended.getCount() > 0) {
-                message.accept("stopping: what is done is written first");
+                message.accept(sentence);
             }
             try {
                 ended.await();

@@ -99,8 +99,13 @@ public final class KvCache implements AutoCloseable {
 
     /** Every sequence begins with what the only sequence of another cache of the same model holds; what was here is forgotten. */
     void repeat(KvCache one) {
+        copyFirst(one, one.length);
+    }
+
+    /** The same with so many of its first tokens. */
+    void copyFirst(KvCache one, int tokens) {
         clear();
-        length = one.length;
+        length = tokens;
         for (int layer = 0; layer < keys.size(); layer++) {
             Tensor oneKeys = one.flat(one.keys.get(layer)).rows(0, length);
             Tensor oneValues = one.flat(one.values.get(layer)).rows(0, length);
@@ -117,6 +122,9 @@ public final class KvCache implements AutoCloseable {
     /** Forgets what stands behind the first positions. */
     void truncate(int positions) {
         length = Math.min(length, positions);
+        for (int b = 0; b < batch; b++) {
+            Arrays.fill(segments, b * capacity + length, (b + 1) * capacity, 0);
+        }
     }
 
     void commit(TokenBatch tokens) {

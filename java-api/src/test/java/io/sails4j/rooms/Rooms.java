@@ -39,7 +39,7 @@ public final class Rooms {
     /** Those of the library and of the command line above them. */
     public static Rooms ofCommandLine() {
         List<List<String>> floors = new ArrayList<>(library());
-        floors.addAll(List.of(List.of("conformance"), List.of("parity", "demo"), List.of("bench"), List.of("cli")));
+        floors.addAll(List.of(List.of("conformance"), List.of("parity", "demo", "serve"), List.of("bench"), List.of("cli")));
         return new Rooms(floors);
     }
 
@@ -48,7 +48,7 @@ public final class Rooms {
             List.of("config", "hub"),
             List.of("model", "sae"),
             List.of("lora", "data", "watch", "steer"),
-            List.of("train", "trace", "trainable"), List.of("align", "objective"), List.of("loop", "subspace"),
+            List.of("train", "trace", "trainable", "serving"), List.of("align", "objective"), List.of("loop", "subspace"),
             List.of("adaptation", "persistence"),
             List.of("run"), List.of("judge", "explain", "utility"), List.of("saetrain"), List.of("eval", "saeeval", "recovery"),
             List.of("attack"), List.of("report"), List.of("study"));

@@ -8,6 +8,7 @@ import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.config.Projection;
 import io.sails4j.model.AdapterStack;
+import io.sails4j.model.BatchDecoder;
 import io.sails4j.model.BatchGenerator;
 import io.sails4j.model.BatchOptions;
 import io.sails4j.model.CausalModel;
@@ -17,6 +18,7 @@ import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
+import io.sails4j.ops.Graphs;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
@@ -29,6 +31,7 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -90,6 +93,84 @@ class BatchDecodingTest {
                     .containsExactlyElementsOf(alone);
             }
         }
+    }
+
+    /** Prompts that begin alike, two adapters and the model as it is, greedy and sampled, read in chunks of four. */
+    private record Mixed(int[] prompt, AdapterStack adapters, GenerationOptions options) {
+    }
+
+    private static List<Mixed> mixed(List<AdapterStack> adapters) {
+        SplittableRandom random = new SplittableRandom(8);
+        int[] opening = IntStream.range(0, 9).map(t -> 2 + random.nextInt(90)).toArray();
+        return IntStream.range(0, 14).mapToObj(i -> {
+            int[] own = IntStream.range(0, 1 + random.nextInt(6)).map(t -> 2 + random.nextInt(90)).toArray();
+            int[] prompt = i % 3 == 2 ? own : IntStream.concat(Arrays.stream(opening), Arrays.stream(own)).toArray();
+            GenerationOptions options = i % 2 == 0 ? GenerationOptions.greedy(3 + i % 4, Set.of(30))
+                : new GenerationOptions(5, 0.5 + 0.1 * i, 20, 0.9, i, Set.of(31));
+            return new Mixed(prompt, adapters.get(random.nextInt(adapters.size())), options);
+        }).toList();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"cpu, F32, 1", "cpu, BF16, 1", "emulator, F32, 0"})
+    void mixedCompanyChunksAndSharedPrefixesChangeNoToken(String backend, DType dtype, int threads) {
+        try (Engine engine = Backends.open(backend, threads);
+             CausalModel model = new CausalModel(engine, ModelWeights.random(CONFIG, engine, dtype, 3), false);
+             ModelSession session = ModelSession.open(model); Tensor a = drawn(engine, 1, 3, 24); Tensor b = drawn(engine, 2, 24, 3)) {
+            List<AdapterStack> adapters = Stream.of(0.5f, -0.7f)
+                .map(scale -> AdapterStack.of(Map.of(new ModuleKey(1, Projection.Q_PROJ), new LowRankAdapter(a, b, scale))))
+                .collect(Collectors.toCollection(ArrayList::new));
+            adapters.add(AdapterStack.none());
+            List<Mixed> all = mixed(adapters);
+            List<int[]> alone = new ArrayList<>();
+            for (Mixed one : all) {
+                try (BatchDecoder decoder = new BatchDecoder(session, new BatchOptions(1, 3, 24), 4, null, Graphs.AUTO)) {
+                    BatchDecoder.Sequence sequence = decoder.add(one.prompt(), one.adapters(), one.options(), 0);
+                    assertThat(sequence.sharedTokens()).isZero();
+                    while (!sequence.ended()) {
+                        if (sequence.awaitsPrompt()) {
+                            decoder.read(sequence);
+                        }
+                        decoder.step();
+                    }
+                    alone.add(sequence.tokens());
+                }
+            }
+            // As many places as there are adapters, and more: caches are taken over, copied, and taken from idle adapters.
+            for (int places : new int[] {1, 3, 5}) {
+                assertTogether(session, all, alone, places);
+            }
+        }
+    }
+
+    /** One after another joins, one chunk of one prompt is read between two steps, and every fourth leaves early and comes again. */
+    private static void assertTogether(ModelSession session, List<Mixed> all, List<int[]> alone, int places) {
+        int shared = 0;
+        try (BatchDecoder decoder = new BatchDecoder(session, new BatchOptions(places, 3, 24), 4, null, Graphs.AUTO)) {
+            BatchDecoder.Sequence[] sequences = new BatchDecoder.Sequence[all.size()];
+            boolean[] left = new boolean[sequences.length];
+            int next = 0;
+            while (next < sequences.length || decoder.size() > 0) {
+                if (decoder.hasRoom() && next < sequences.length) {
+                    Mixed one = all.get(next);
+                    sequences[next] = decoder.add(one.prompt(), one.adapters(), one.options(), 0);
+                    shared += sequences[next++].sharedTokens();
+                }
+                Arrays.stream(sequences).filter(s -> s != null && s.awaitsPrompt()).findFirst().ifPresent(decoder::read);
+                decoder.step();
+                int last = next - 1;
+                if (last % 4 == 3 && !left[last] && sequences[last].count() == 1) {
+                    left[last] = true;
+                    decoder.leave(sequences[last]);
+                    next = last;
+                }
+            }
+            for (int i = 0; i < sequences.length; i++) {
+                assertThat(sequences[i].tokens()).as("sequence %d of %d places", i, places).isEqualTo(alone.get(i));
+            }
+        }
+        // One place alone is given to other adapters each time.
+        assertThat(shared > 0).as("tokens that were not read again, of %d places", places).isEqualTo(places > 1);
     }
 
     /** The same model, the same random numbers: only the order of sums differs. */

@@ -1,0 +1,159 @@
+package io.sails4j.bench;
+
+import io.sails4j.config.ModelConfig;
+import io.sails4j.loop.TrainingFlops;
+import io.sails4j.model.CausalModel;
+import io.sails4j.model.GenerationOptions;
+import io.sails4j.model.ModelWeights;
+import io.sails4j.ops.Engine;
+import io.sails4j.serving.Completion;
+import io.sails4j.serving.CompletionRequest;
+import io.sails4j.serving.Finish;
+import io.sails4j.serving.Scheduler;
+import io.sails4j.serving.SchedulerOptions;
+import io.sails4j.tensor.DType;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+
+/**
+ * Many requests behind one scheduler, as {@code sails serve} answers them: one at a time, all at once, and as they come, at shares of what
+ * all at once reached. Requests come at random moments whether others are answered or not (an open loop, exponential waits), so that a
+ * server that falls behind shows it.
+ */
+final class ServeBench {
+    private static final double[] LOADS = {0.3, 0.6, 0.9};
+    private static final int FEWEST_REQUESTS = 8;
+    private static final double NANO = 1e-9;
+
+    private final Engine engine;
+    private final BenchSize size;
+    private final Ceilings ceilings;
+
+    ServeBench(Engine engine, BenchSize size, Ceilings ceilings) {
+        this.engine = engine;
+        this.size = size;
+        this.ceilings = ceilings;
+    }
+
+    /** @param layers of the models, 0 = all */
+    void run(DType dtype, int layers, BenchListener listener) {
+        for (BenchSize.Model named : size.models()) {
+            ModelConfig config = layers == 0 ? named.config() : named.config().withLayers(Math.min(layers, named.config().nLayers()));
+            String shape = named.name() + ", " + config.nLayers() + " layers";
+            listener.unlessTooLarge("serve, " + shape, () -> {
+                SchedulerOptions options = new SchedulerOptions(16, promptTokens() + size.decodeTokens(), 0,
+                    Math.max(1, promptTokens() / 2),
+                    requests());
+                try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false);
+                     Scheduler scheduler = Scheduler.open(model, options)) {
+                    measure(scheduler, config, shape, dtype, listener);
+                }
+            });
+        }
+    }
+
+    private int promptTokens() {
+        return 2 * size.decodeTokens();
+    }
+
+    private int requests() {
+        return Math.max(FEWEST_REQUESTS, size.decodeTokens());
+    }
+
+    private void measure(Scheduler scheduler, ModelConfig config, String shape, DType dtype, BenchListener listener) {
+        answered(scheduler, config, new double[2]);
+        double[] alone = new double[Math.max(2, requests() / 8)];
+        Arrays.fill(alone, -1);
+        listener.measured(line(config, dtype, "one at a time", shape, answered(scheduler, config, alone)));
+        Answered together = answered(scheduler, config, new double[requests()]);
+        listener.measured(line(config, dtype, "all at once", shape, together));
+        for (double load : LOADS) {
+            SplittableRandom random = new SplittableRandom(7);
+            double rate = load * requests() / together.seconds;
+            double[] at = new double[requests()];
+            for (int i = 1; i < at.length; i++) {
+                at[i] = at[i - 1] - Math.log(1 - random.nextDouble()) / rate;
+            }
+            listener.measured(line(config, dtype, Math.round(100 * load) + " % of that", shape, answered(scheduler, config, at)));
+        }
+    }
+
+    /** Seconds from a request to its first token, and from each token to the next. */
+    private record Answered(double seconds, int requests, double[] first, double[] next) {
+    }
+
+    /** @param at when each request comes, in seconds; negative: when the one before has ended */
+    private Answered answered(Scheduler scheduler, ModelConfig config, double[] at) {
+        SplittableRandom random = new SplittableRandom(3);
+        List<Future<double[]>> times = new ArrayList<>();
+        long start = System.nanoTime();
+        try (ExecutorService readers = Executors.newVirtualThreadPerTaskExecutor()) {
+            for (double moment : at) {
+                int[] prompt = random.ints(promptTokens(), 0, Math.toIntExact(config.vocabSize())).toArray();
+                if (moment > 0) {
+                    Thread.sleep(Duration.ofNanos(Math.max(0, (long) (moment / NANO) - (System.nanoTime() - start))));
+                }
+                long begun = System.nanoTime();
+                Completion completion = scheduler
+                    .submit(CompletionRequest.of(prompt, GenerationOptions.greedy(size.decodeTokens(), Set.of())));
+                times.add(readers.submit(() -> times(completion, begun)));
+                if (moment < 0) {
+                    times.getLast().get();
+                }
+            }
+            List<double[]> all = new ArrayList<>();
+            for (Future<double[]> one : times) {
+                all.add(one.get());
+            }
+            return new Answered((System.nanoTime() - start) * NANO, at.length, all.stream().mapToDouble(t -> t[0]).sorted().toArray(),
+                all.stream().flatMapToDouble(t -> Arrays.stream(t).skip(1)).sorted().toArray());
+        } catch (InterruptedException | ExecutionException e) {
+            throw new IllegalStateException("a request was not answered", e);
+        }
+    }
+
+    private static double[] times(Completion completion, long begun) throws InterruptedException {
+        List<Double> times = new ArrayList<>();
+        long last = begun;
+        while (completion.next() >= 0) {
+            long now = System.nanoTime();
+            times.add((now - last) * NANO);
+            last = now;
+        }
+        if (completion.await().finish() != Finish.LENGTH) {
+            throw new IllegalStateException("a request was not answered to its end", completion.await().failure());
+        }
+        return times.stream().mapToDouble(t -> t).toArray();
+    }
+
+    private BenchResult line(ModelConfig config, DType dtype, String operation, String shape, Answered run) {
+        int tokens = run.requests * size.decodeTokens();
+        double flops = run.requests * (double) (promptTokens() + size.decodeTokens()) * TrainingFlops.linear(config)
+            + tokens * (double) TrainingFlops.head(config);
+        // Each answer takes at least so many steps, and one step reads all weights.
+        double bytes = (double) config.parameterCount() * dtype.byteSize() * size.decodeTokens();
+        Map<String, Double> more = new LinkedHashMap<>();
+        more.put("tokens_per_s", tokens / run.seconds);
+        more.put("first_token_p50_s", quantile(run.first, 0.5));
+        more.put("first_token_p99_s", quantile(run.first, 0.99));
+        more.put("next_token_p50_s", quantile(run.next, 0.5));
+        more.put("next_token_p99_s", quantile(run.next, 0.99));
+        return new BenchResult("serve", operation, shape + ", " + run.requests + " requests of " + promptTokens() + " + "
+            + size.decodeTokens() + " tokens", dtype, run.seconds, flops, bytes, ceilings.share(dtype, flops, bytes, run.seconds), more);
+    }
+
+    /** The smallest that so large a share is not above. */
+    private static double quantile(double[] sorted, double share) {
+        return sorted.length == 0 ? 0 : sorted[(int) Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)];
+    }
+}

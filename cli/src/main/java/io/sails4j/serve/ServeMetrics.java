@@ -1,0 +1,58 @@
+package io.sails4j.serve;
+
+import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.Timer;
+import io.micrometer.prometheusmetrics.PrometheusConfig;
+import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.sails4j.serving.Completion;
+import io.sails4j.serving.Finish;
+import io.sails4j.serving.Scheduler;
+import java.time.Duration;
+import java.util.Locale;
+import java.util.function.ToDoubleFunction;
+import org.jspecify.annotations.Nullable;
+
+/** What a server counts, in the text form of Prometheus. */
+final class ServeMetrics {
+    private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+
+    ServeMetrics(Scheduler scheduler) {
+        Gauge.builder("sails.requests.waiting", scheduler, s -> s.state().waiting()).description("requests that wait").register(registry);
+        Gauge.builder("sails.requests.running", scheduler, s -> s.state().running()).description("requests that are answered")
+            .register(registry);
+        count("sails.requests.refused", "requests that were not taken, since too many waited", scheduler, s -> s.state().refused());
+        count("sails.tokens.prompt", "tokens of prompts", scheduler, s -> s.state().promptTokens());
+        count("sails.tokens.shared", "tokens of prompts that were not read again", scheduler, s -> s.state().sharedTokens());
+        count("sails.tokens.generated", "tokens that were generated", scheduler, s -> s.state().generatedTokens());
+        for (Finish finish : Finish.values()) {
+            FunctionCounter.builder("sails.completions", scheduler, s -> s.state().ended().getOrDefault(finish, 0L))
+                .description("answers by how they ended").tag("finish", finish.name().toLowerCase(Locale.ROOT)).register(registry);
+        }
+    }
+
+    private void count(String name, String description, Scheduler scheduler, ToDoubleFunction<Scheduler> value) {
+        FunctionCounter.builder(name, scheduler, value).description(description).register(registry);
+    }
+
+    /** A reply was sent. */
+    void replied(String path, int status) {
+        registry.counter("sails.http.requests", "path", path, "status", String.valueOf(status)).increment();
+    }
+
+    /** An answer has ended. */
+    void ended(Completion completion) {
+        record("sails.first.token", "from the request to its first token", completion.timeToFirstToken());
+        record("sails.answer", "from the request to the end of its answer", completion.timeToEnd());
+    }
+
+    private void record(String name, String description, @Nullable Duration time) {
+        if (time != null) {
+            Timer.builder(name).description(description).publishPercentileHistogram().register(registry).record(time);
+        }
+    }
+
+    String text() {
+        return registry.scrape();
+    }
+}

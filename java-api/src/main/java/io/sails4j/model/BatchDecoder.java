@@ -1,0 +1,358 @@
+package io.sails4j.model;
+
+import io.sails4j.InputException;
+import io.sails4j.ops.Graphs;
+import io.sails4j.tensor.DType;
+import io.sails4j.tensor.Tensor;
+import io.sails4j.tensor.TensorArena;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Objects;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Sequences that are generated side by side, each by options and adapters of its own; they come and go between steps. What a sequence gets
+ * does not depend on what is beside it, nor on how many there are, nor on what was there before, bit for bit on one backend with one number
+ * of threads: its prompt is read alone in chunks that begin where its tokens' number says, its later tokens are computed in steps of always
+ * the same number of rows, its attention runs alone over a cache of its own, and its random numbers come from its seed, its number and the
+ * step.
+ *
+ * <p>Caches outlive their sequences: a prompt that begins with whole chunks of one that was read before, by the same adapters, takes over
+ * their keys and values, the same bits that reading them again would give. There are never more caches than sequences may be under way. One
+ * thread at a time.
+ */
+public final class BatchDecoder implements AutoCloseable {
+    private final ModelSession session;
+    private final CausalModel model;
+    private final BatchOptions batch;
+    private final int chunk;
+    private final @Nullable StreamEdit edit;
+    private final Graphs graphs;
+    private final List<DecodeGroup> groups = new ArrayList<>();
+    private final List<Sequence> sequences = new ArrayList<>();
+    private final TensorArena memory;
+    private int caches;
+    private long clock;
+    private boolean closed;
+
+    /**
+     * A decoder without sequences; memory is taken as they come.
+     *
+     * @param session whose memory the reading of prompts takes, and whose thread generates
+     * @param chunk tokens of a prompt that are read at a time; the room of a sequence reads prompts whole, and shares none
+     * @param edit of the residual stream, of the prompts' tokens and of each new one that is read; rows that belong to no sequence may be
+     *        among those of a step
+     * @param graphs whether steps are recorded and launched whole
+     */
+    public BatchDecoder(ModelSession session, BatchOptions batch, int chunk, @Nullable StreamEdit edit, Graphs graphs) {
+        if (chunk < 1) {
+            throw new InputException("prefill_chunk is " + chunk + ", expected 1 or more tokens of a prompt at a time");
+        }
+        this.session = session;
+        this.model = session.model();
+        this.batch = batch;
+        this.chunk = chunk;
+        this.edit = edit;
+        this.graphs = graphs;
+        this.memory = new TensorArena(model.engine().device());
+        model.config().requirePositions("the room of a sequence in tokens is", batch.capacity(), "use shorter prompts or fewer new tokens");
+    }
+
+    /** A sequence of the decoder: its prompt, and what was generated. */
+    public static final class Sequence {
+        private final int[] prompt;
+        private final AdapterStack adapters;
+        private final GenerationOptions options;
+        private final long number;
+        private final DecodeGroup group;
+        private final int row;
+        private final int shared;
+        private final int[] tokens;
+        private int read;
+        private int count;
+        private boolean stopped;
+        private boolean gone;
+
+        private Sequence(int[] prompt, AdapterStack adapters, GenerationOptions options, long number, DecodeGroup group, int row,
+            int shared) {
+            this.prompt = prompt;
+            this.adapters = adapters;
+            this.options = options;
+            this.number = number;
+            this.group = group;
+            this.row = row;
+            this.shared = shared;
+            this.read = shared;
+            this.tokens = new int[options.maxNewTokens()];
+        }
+
+        /** Whether part of the prompt is still to be read; until then there is no token. */
+        public boolean awaitsPrompt() {
+            return !gone && read < prompt.length;
+        }
+
+        /** Tokens of the prompt that did not have to be read, since a cache held their keys and values. */
+        public int sharedTokens() {
+            return shared;
+        }
+
+        /** How many tokens were generated. */
+        public int count() {
+            return count;
+        }
+
+        /** One of the generated tokens, from 0. */
+        public int token(int at) {
+            return tokens[Objects.checkIndex(at, count)];
+        }
+
+        /** All generated tokens, with the stop token where one ended them. */
+        public int[] tokens() {
+            return Arrays.copyOf(tokens, count);
+        }
+
+        /** Whether nothing more comes: a stop token came, or as many tokens as were asked for, or the sequence left. */
+        public boolean ended() {
+            return gone;
+        }
+
+        /** Whether a stop token ended it. */
+        public boolean stopped() {
+            return stopped;
+        }
+
+        /** For the token that comes next. */
+        private float uniform() {
+            return options.temperature() == 0 ? 0 : CounterRandom.uniform(options.seed(), number, count);
+        }
+    }
+
+    /** Whether another sequence can come now. */
+    public boolean hasRoom() {
+        return sequences.size() < batch.sequences();
+    }
+
+    /** Sequences under way. */
+    public int size() {
+        return sequences.size();
+    }
+
+    /**
+     * Whether a sequence would have room at some time.
+     *
+     * @throws InputException where the prompt is empty, or too long for the room of a sequence
+     */
+    public void requireFits(int[] prompt, GenerationOptions options) {
+        if (prompt.length == 0) {
+            throw new InputException("a prompt has no tokens; it needs at least the BOS token");
+        }
+        if ((long) prompt.length + options.maxNewTokens() > batch.capacity()) {
+            throw new InputException("a prompt of " + prompt.length + " tokens and " + options.maxNewTokens()
+                + " new ones need more than the room of " + batch.capacity()
+                + " tokens; give sequences more room, or ask for fewer tokens");
+        }
+    }
+
+    /**
+     * A sequence comes; nothing is computed yet.
+     *
+     * @param number from which, beside the seed, its random numbers follow
+     * @throws InputException see {@link #requireFits}
+     * @throws IllegalStateException where there is no room
+     */
+    public Sequence add(int[] prompt, AdapterStack adapters, GenerationOptions options, long number) {
+        requireFits(prompt, options);
+        if (!hasRoom()) {
+            throw new IllegalStateException("all " + batch.sequences() + " sequences are under way");
+        }
+        try (SingleUse.Use _ = enter()) {
+            DecodeGroup group = group(adapters);
+            PromptCache best = best(prompt, adapters);
+            int shared = best == null ? 0 : best.shared(prompt, chunk);
+            int row = row(group, shared == 0 ? null : best);
+            PromptCache cache = cacheOf(group, row);
+            if (best != null && cache != best) {
+                cache.copy(best, shared);
+            } else {
+                cache.keep(shared);
+            }
+            Sequence sequence = new Sequence(prompt.clone(), adapters, options, number, group, row, shared);
+            sequences.add(sequence);
+            return sequence;
+        }
+    }
+
+    /** One by the same adapters with a free row, or a new one. */
+    private DecodeGroup group(AdapterStack adapters) {
+        for (DecodeGroup group : groups) {
+            if (group.adapters().equals(adapters) && freeRows(group).findAny().isPresent()) {
+                return group;
+            }
+        }
+        if (groups.size() >= batch.sequences()) {
+            // Every sequence may have adapters of its own, so that one of these has none.
+            DecodeGroup idle = groups.stream().filter(g -> sequences.stream().noneMatch(s -> s.group == g)).findFirst().orElseThrow();
+            groups.remove(idle);
+            caches -= (int) IntStream.range(0, idle.rows()).filter(row -> idle.cache(row) != null).count();
+            idle.close();
+        }
+        DecodeGroup group = new DecodeGroup(model, adapters, edit, graphs, batch.rows(), batch.capacity());
+        groups.add(group);
+        return group;
+    }
+
+    private IntStream freeRows(DecodeGroup group) {
+        return IntStream.range(0, group.rows()).filter(row -> sequences.stream().noneMatch(s -> s.group == group && s.row == row));
+    }
+
+    /** The cache that holds most of a prompt, as the same adapters read it. */
+    private @Nullable PromptCache best(int[] prompt, AdapterStack adapters) {
+        return groups.stream().filter(group -> group.adapters().equals(adapters))
+            .flatMap(group -> IntStream.range(0, group.rows()).mapToObj(group::cache)).filter(Objects::nonNull)
+            .max(Comparator.comparingInt((PromptCache cache) -> cache.shared(prompt, chunk)).thenComparingLong(PromptCache::used))
+            .orElse(null);
+    }
+
+    /** A free row: that of the wanted cache, else one without a cache while more may be made, else the one that was left longest ago. */
+    private int row(DecodeGroup group, @Nullable PromptCache wanted) {
+        boolean more = caches < batch.sequences();
+        return freeRows(group).boxed().min(Comparator.comparingLong(row -> {
+            PromptCache cache = group.cache(row);
+            if (cache == null) {
+                return more ? -1 : Long.MAX_VALUE;
+            }
+            return cache == wanted ? -2 : cache.used();
+        })).orElseThrow();
+    }
+
+    /** That of a row; where it has none a new one, or, where there are as many as may be, one that stands idle elsewhere. */
+    private PromptCache cacheOf(DecodeGroup group, int row) {
+        PromptCache cache = group.cache(row);
+        if (cache == null && caches < batch.sequences()) {
+            cache = PromptCache.empty(model, batch.capacity());
+            caches++;
+        }
+        if (cache == null) {
+            DecodeGroup from = null;
+            int place = 0;
+            for (DecodeGroup other : groups) {
+                for (int free : freeRows(other).toArray()) {
+                    PromptCache idle = other.cache(free);
+                    if (idle != null && (cache == null || idle.used() < cache.used())) {
+                        cache = idle;
+                        from = other;
+                        place = free;
+                    }
+                }
+            }
+            Objects.requireNonNull(from, "fewer caches stand idle than there is room").use(place, null);
+        }
+        group.use(row, Objects.requireNonNull(cache));
+        return cache;
+    }
+
+    /**
+     * Reads the next chunk of a sequence's prompt, alone and without padding; behind the last one the first new token is chosen.
+     *
+     * @throws IllegalStateException where the sequence awaits nothing
+     */
+    public void read(Sequence sequence) {
+        if (!sequence.awaitsPrompt()) {
+            throw new IllegalStateException("the sequence's prompt is read");
+        }
+        try (SingleUse.Use _ = enter()) {
+            int from = sequence.read;
+            int to = Math.min(sequence.prompt.length, from + chunk);
+            PromptCache cache = Objects.requireNonNull(sequence.group.cache(sequence.row));
+            try (ForwardPass pass = session.forward(chunk(sequence.prompt, from, to), sequence.adapters,
+                ForwardOptions.inference().withEdit(edit), cache.keysAndValues())) {
+                sequence.read = to;
+                if (to - from == chunk) {
+                    cache.holds(sequence.prompt, to);
+                }
+                if (to == sequence.prompt.length) {
+                    int first = first(sequence, session.logits(pass, new int[] {to - from - 1}));
+                    sequence.group.enter(sequence.row, sequence.options);
+                    take(sequence, first);
+                }
+            }
+        }
+    }
+
+    private static TokenBatch chunk(int[] prompt, int from, int to) {
+        int[] segments = new int[to - from];
+        int[] positions = new int[to - from];
+        Arrays.fill(segments, 1);
+        Arrays.setAll(positions, i -> from + i);
+        return new TokenBatch(1, to - from, Arrays.copyOfRange(prompt, from, to), segments, positions);
+    }
+
+    private int first(Sequence sequence, Tensor logits) {
+        GenerationOptions options = sequence.options;
+        memory.reset();
+        Tensor id = memory.allocate(DType.I32, 1);
+        Tensor uniform = memory.allocate(DType.F32, 1);
+        uniform.upload(new float[] {sequence.uniform()});
+        model.engine().ops().sampling().sample(id, logits, uniform, (float) options.temperature(), options.topK(), (float) options.topP());
+        return id.toIntArray()[0];
+    }
+
+    /** One more token of every sequence whose prompt is read. */
+    public void step() {
+        try (SingleUse.Use _ = enter()) {
+            for (DecodeGroup group : groups) {
+                if (!group.idle()) {
+                    int[] ids = group.step();
+                    for (Sequence sequence : List.copyOf(sequences)) {
+                        if (sequence.group == group && !sequence.awaitsPrompt()) {
+                            take(sequence, ids[sequence.row]);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /** A sequence has got its next token. */
+    private void take(Sequence sequence, int id) {
+        sequence.tokens[sequence.count++] = id;
+        sequence.stopped = sequence.options.stopIds().contains(id);
+        if (sequence.stopped || sequence.count == sequence.tokens.length) {
+            leave(sequence);
+        } else {
+            sequence.group.feed(sequence.row, id, sequence.uniform());
+        }
+    }
+
+    /** A sequence goes, ended or not, and makes room; one that went already is left alone. */
+    public void leave(Sequence sequence) {
+        if (!sequence.gone) {
+            sequence.gone = true;
+            sequences.remove(sequence);
+            sequence.group.leave(sequence.row);
+            PromptCache cache = Objects.requireNonNull(sequence.group.cache(sequence.row));
+            cache.rest();
+            cache.usedAt(++clock);
+        }
+    }
+
+    private SingleUse.Use enter() {
+        if (closed) {
+            throw new IllegalStateException("the generator is closed");
+        }
+        return session.enter();
+    }
+
+    /** Frees the memory; sequences under way are dropped. A second call does nothing. */
+    @Override
+    public void close() {
+        if (!closed) {
+            closed = true;
+            groups.forEach(DecodeGroup::close);
+            memory.close();
+        }
+    }
+}

@@ -1,0 +1,178 @@
+package io.sails4j.serving;
+
+import io.sails4j.model.BatchDecoder;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Objects;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The answer to a request, as it comes. Any thread may read it, at its own speed: tokens wait for their reader, and nobody waits for a slow
+ * one. Whatever happens, it ends, once.
+ */
+public final class Completion {
+    private final CompletionRequest request;
+    private final long begun = System.nanoTime();
+    private final Runnable wake;
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition changed = lock.newCondition();
+    private final int[] tokens;
+    private int count;
+    private int given;
+    private int shared;
+    private long firstAt;
+    private long endedAt;
+    private @Nullable Ending ending;
+    private volatile boolean cancelled;
+    /** The scheduler's thread alone looks at it. */
+    private BatchDecoder.@Nullable Sequence sequence;
+
+    /** @param wake tells the scheduler that something is to be looked at */
+    Completion(CompletionRequest request, Runnable wake) {
+        this.request = request;
+        this.wake = wake;
+        this.tokens = new int[request.options().maxNewTokens()];
+    }
+
+    /** What was asked for. */
+    public CompletionRequest request() {
+        return request;
+    }
+
+    /**
+     * The next token's id; waits for it.
+     *
+     * @return -1 where nothing more comes
+     * @throws InterruptedException where the thread is interrupted while it waits; the completion goes on
+     */
+    public int next() throws InterruptedException {
+        lock.lockInterruptibly();
+        try {
+            while (given == count && ending == null) {
+                changed.await();
+            }
+            return given < count ? tokens[given++] : -1;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * How it ended; waits for that.
+     *
+     * @throws InterruptedException where the thread is interrupted while it waits; the completion goes on
+     */
+    public Ending await() throws InterruptedException {
+        lock.lockInterruptibly();
+        try {
+            while (ending == null) {
+                changed.await();
+            }
+            return ending;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** All tokens until now, with the stop token where one ended it. */
+    public int[] tokens() {
+        lock.lock();
+        try {
+            return Arrays.copyOf(tokens, count);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Ends it within a token, unless it has ended. Any thread may call it, and often. */
+    public void cancel() {
+        cancelled = true;
+        wake.run();
+    }
+
+    /** Tokens of the prompt whose keys and values were there already; 0 until its reading has begun. */
+    public int sharedTokens() {
+        lock.lock();
+        try {
+            return shared;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** From the request to the first token; null where there is none. */
+    public @Nullable Duration timeToFirstToken() {
+        lock.lock();
+        try {
+            return count == 0 ? null : Duration.ofNanos(firstAt - begun);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** From the request to its end; null where it has not ended. */
+    public @Nullable Duration timeToEnd() {
+        lock.lock();
+        try {
+            return ending == null ? null : Duration.ofNanos(endedAt - begun);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** What ends it before its time, null for nothing. */
+    @Nullable
+    Finish over() {
+        if (cancelled) {
+            return Finish.CANCELLED;
+        }
+        Duration limit = request.timeLimit();
+        return limit != null && System.nanoTime() - begun >= limit.toNanos() ? Finish.TIME_LIMIT : null;
+    }
+
+    void starts(BatchDecoder.Sequence started) {
+        sequence = started;
+        lock.lock();
+        try {
+            shared = started.sharedTokens();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    BatchDecoder.Sequence sequence() {
+        return Objects.requireNonNull(sequence);
+    }
+
+    /** Takes over what the sequence has got. */
+    void deliver() {
+        lock.lock();
+        try {
+            if (count == 0 && sequence().count() > 0) {
+                firstAt = System.nanoTime();
+            }
+            while (count < sequence().count()) {
+                tokens[count] = sequence().token(count);
+                count++;
+            }
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    void end(Ending how) {
+        lock.lock();
+        try {
+            if (ending == null) {
+                ending = how;
+                endedAt = System.nanoTime();
+                changed.signalAll();
+            }
+        } finally {
+            lock.unlock();
+        }
+    }
+}

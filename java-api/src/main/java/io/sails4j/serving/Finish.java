@@ -1,0 +1,17 @@
+package io.sails4j.serving;
+
+/** Why nothing more comes. */
+public enum Finish {
+    /** The model ended it by a stop token, or a stop string came. */
+    STOP,
+    /** As many tokens came as were asked for. */
+    LENGTH,
+    /** The caller cancelled it. */
+    CANCELLED,
+    /** Its time was over. */
+    TIME_LIMIT,
+    /** The scheduler was closed. */
+    CLOSED,
+    /** Something broke; the ending says what. */
+    FAILED
+}

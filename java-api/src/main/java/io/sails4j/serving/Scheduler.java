@@ -1,0 +1,357 @@
+package io.sails4j.serving;
+
+import io.sails4j.InputException;
+import io.sails4j.model.BatchDecoder;
+import io.sails4j.model.BatchOptions;
+import io.sails4j.model.CausalModel;
+import io.sails4j.model.ModelSession;
+import io.sails4j.ops.Graphs;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.EnumMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Answers the requests of any number of threads by one model. Requests join and leave between steps; a long prompt is read in chunks, one
+ * between two steps of the others, and those who wait to be read take turns. What a request gets does not depend on its company
+ * ({@link BatchDecoder}).
+ *
+ * <p>Requests are taken in the order in which they come. Where {@link SchedulerOptions#queue} of them wait, the next one is refused at
+ * once. What breaks while a request is read ends that request; what breaks in a step of many ends those, and the scheduler goes on.
+ */
+public final class Scheduler implements AutoCloseable {
+    private final CausalModel model;
+    private final SchedulerOptions options;
+    private final BatchOptions batch;
+    private final Thread thread;
+    private final ReentrantLock lock = new ReentrantLock();
+    private final Condition changed = lock.newCondition();
+    private final Deque<Completion> waiting = new ArrayDeque<>();
+    private final Map<Finish, Long> ended = new EnumMap<>(Finish.class);
+    private int running;
+    private long refused;
+    private long promptTokens;
+    private long sharedTokens;
+    private long generatedTokens;
+    private boolean draining;
+    private boolean closing;
+
+    private Scheduler(CausalModel model, SchedulerOptions options, ModelSession session) {
+        this.model = model;
+        this.options = options;
+        int most = model.config().maxPositionEmbeddings();
+        InputException.requireOption(options.room() <= most, "room", options.room(),
+            "at most the model's max_position_embeddings of " + most);
+        this.batch = new BatchOptions(options.sequences(), options.rowsOn(model.engine().backend()),
+            options.roomOf(most));
+        BatchDecoder decoder = decoder(session);
+        this.thread = Thread.ofPlatform().name("sails-scheduler").daemon().unstarted(() -> run(session, decoder));
+    }
+
+    /**
+     * A scheduler with a thread of its own. The model stays the caller's to close; it lives at least as long as the scheduler.
+     *
+     * @throws InputException where the room is more than the model's positions
+     */
+    public static Scheduler open(CausalModel model, SchedulerOptions options) {
+        ModelSession session = ModelSession.open(model);
+        try {
+            Scheduler scheduler = new Scheduler(model, options, session);
+            scheduler.thread.start();
+            return scheduler;
+        } catch (RuntimeException | Error e) {
+            session.close();
+            throw e;
+        }
+    }
+
+    private BatchDecoder decoder(ModelSession session) {
+        return new BatchDecoder(session, batch, Math.min(options.prefillChunk(), batch.capacity()), null, Graphs.AUTO);
+    }
+
+    /** Tokens that a request has room for, prompt and answer together. */
+    public int room() {
+        return batch.capacity();
+    }
+
+    /**
+     * Takes a request; does not wait for anything.
+     *
+     * @throws InputException where the prompt is empty, has ids that the model has not got, or does not fit with its answer
+     * @throws BusyException where too many wait, or the scheduler takes no more
+     */
+    public Completion submit(CompletionRequest request) {
+        requireFits(request);
+        Completion completion = new Completion(request, this::wake);
+        lock.lock();
+        try {
+            if (draining || closing) {
+                throw new BusyException(true, "the service is ending and takes no more requests");
+            }
+            if (running + waiting.size() >= options.sequences() + options.queue()) {
+                refused++;
+                throw new BusyException(false, waiting.size() + " requests wait already, as many as may; try again later");
+            }
+            waiting.addLast(completion);
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
+        return completion;
+    }
+
+    private void requireFits(CompletionRequest request) {
+        int[] prompt = request.prompt();
+        if (prompt.length == 0) {
+            throw new InputException("the prompt has no tokens; it needs at least the BOS token");
+        }
+        for (int id : prompt) {
+            if (id < 0 || id >= model.config().vocabSize()) {
+                throw new InputException(
+                    "the prompt has the token id " + id + ", expected ids from 0 to " + (model.config().vocabSize() - 1));
+            }
+        }
+        if ((long) prompt.length + request.options().maxNewTokens() > room()) {
+            throw new InputException("the prompt has " + prompt.length + " tokens and " + request.options().maxNewTokens()
+                + " new ones are asked for, expected at most " + room() + " together");
+        }
+    }
+
+    private void wake() {
+        lock.lock();
+        try {
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** What was done, and what is under way. */
+    public SchedulerState state() {
+        lock.lock();
+        try {
+            return new SchedulerState(waiting.size(), running, refused, ended, promptTokens, sharedTokens, generatedTokens);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /**
+     * Takes no more requests and waits for those that it has.
+     *
+     * @return whether all have ended within the time
+     * @throws InterruptedException where the thread is interrupted while it waits
+     */
+    public boolean drain(Duration atMost) throws InterruptedException {
+        lock.lockInterruptibly();
+        try {
+            draining = true;
+            long left = atMost.toNanos();
+            while (running + waiting.size() > 0 && left > 0) {
+                left = changed.awaitNanos(left);
+            }
+            return running + waiting.size() == 0;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Ends everything under way as {@link Finish#CLOSED}, and waits for that. A second call does nothing. */
+    @Override
+    public void close() {
+        lock.lock();
+        try {
+            closing = true;
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
+        boolean interrupted = false;
+        while (thread.isAlive()) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                // The model must not be freed under the thread: wait, and tell the caller afterwards.
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void run(ModelSession session, BatchDecoder begun) {
+        List<Completion> taken = new ArrayList<>();
+        Ending how = Ending.of(Finish.CLOSED);
+        BatchDecoder decoder = begun;
+        try {
+            int turn = 0;
+            while (await(taken)) {
+                endOver(decoder, taken);
+                admit(decoder, taken);
+                turn = readOne(decoder, taken, turn);
+                if (!step(decoder, taken)) {
+                    decoder.close();
+                    decoder = decoder(session);
+                }
+            }
+        } catch (RuntimeException | Error e) {
+            how = new Ending(Finish.FAILED, e);
+        } finally {
+            decoder.close();
+            session.close();
+            endAll(taken, how);
+        }
+    }
+
+    /** Waits until there is something to do; whether there is, and not the end. */
+    private boolean await(List<Completion> taken) {
+        lock.lock();
+        try {
+            while (taken.isEmpty() && waiting.isEmpty() && !closing) {
+                changed.awaitUninterruptibly();
+            }
+            return !closing;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Ends those that were cancelled or whose time is over, waiting or not. */
+    private void endOver(BatchDecoder decoder, List<Completion> taken) {
+        for (Completion completion : List.copyOf(taken)) {
+            Finish over = completion.over();
+            if (over != null) {
+                decoder.leave(completion.sequence());
+                ended(taken, completion, Ending.of(over));
+            }
+        }
+        Map<Completion, Finish> gone = new LinkedHashMap<>();
+        lock.lock();
+        try {
+            for (Completion completion : waiting) {
+                Finish over = completion.over();
+                if (over != null) {
+                    gone.put(completion, over);
+                }
+            }
+            waiting.removeAll(gone.keySet());
+        } finally {
+            lock.unlock();
+        }
+        gone.forEach((completion, over) -> ended(taken, completion, Ending.of(over)));
+    }
+
+    private void admit(BatchDecoder decoder, List<Completion> taken) {
+        while (decoder.hasRoom()) {
+            Completion next = nextWaiting();
+            if (next == null) {
+                return;
+            }
+            taken.add(next);
+            try {
+                CompletionRequest request = next.request();
+                next.starts(decoder.add(request.prompt(), request.adapters(), request.options(), 0));
+                begun(next);
+            } catch (RuntimeException | Error e) {
+                ended(taken, next, new Ending(Finish.FAILED, e));
+            }
+        }
+    }
+
+    private @Nullable Completion nextWaiting() {
+        lock.lock();
+        try {
+            Completion next = waiting.pollFirst();
+            running += next == null ? 0 : 1;
+            return next;
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    private void begun(Completion completion) {
+        lock.lock();
+        try {
+            promptTokens += completion.request().prompt().length;
+            sharedTokens += completion.sharedTokens();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Reads one chunk of one prompt; those who wait for theirs take turns. Returns whose turn is next. */
+    private int readOne(BatchDecoder decoder, List<Completion> taken, int turn) {
+        for (int i = 0; i < taken.size(); i++) {
+            int at = (turn + i) % taken.size();
+            Completion completion = taken.get(at);
+            if (completion.sequence().awaitsPrompt()) {
+                try {
+                    decoder.read(completion.sequence());
+                    deliver(taken, completion);
+                } catch (RuntimeException | Error e) {
+                    decoder.leave(completion.sequence());
+                    ended(taken, completion, new Ending(Finish.FAILED, e));
+                }
+                return at + 1;
+            }
+        }
+        return turn;
+    }
+
+    /** One more token of each that is read; false where the step broke, and all of them with it. */
+    private boolean step(BatchDecoder decoder, List<Completion> taken) {
+        try {
+            decoder.step();
+        } catch (RuntimeException | Error e) {
+            List.copyOf(taken).forEach(completion -> ended(taken, completion, new Ending(Finish.FAILED, e)));
+            return false;
+        }
+        List.copyOf(taken).forEach(completion -> deliver(taken, completion));
+        return true;
+    }
+
+    private void deliver(List<Completion> taken, Completion completion) {
+        BatchDecoder.Sequence sequence = completion.sequence();
+        if (sequence.count() > 0) {
+            completion.deliver();
+        }
+        if (sequence.ended()) {
+            ended(taken, completion, Ending.of(sequence.stopped() ? Finish.STOP : Finish.LENGTH));
+        }
+    }
+
+    private void ended(List<Completion> taken, Completion completion, Ending how) {
+        boolean ran = taken.remove(completion);
+        lock.lock();
+        try {
+            running -= ran ? 1 : 0;
+            ended.merge(how.finish(), 1L, Long::sum);
+            generatedTokens += completion.tokens().length;
+            changed.signalAll();
+        } finally {
+            lock.unlock();
+        }
+        completion.end(how);
+    }
+
+    private void endAll(List<Completion> taken, Ending how) {
+        List<Completion> rest = new ArrayList<>(taken);
+        lock.lock();
+        try {
+            closing = true;
+            rest.addAll(waiting);
+            waiting.clear();
+        } finally {
+            lock.unlock();
+        }
+        rest.forEach(completion -> ended(taken, completion, how));
+    }
+}

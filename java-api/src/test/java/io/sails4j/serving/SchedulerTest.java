@@ -1,0 +1,217 @@
+package io.sails4j.serving;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.sails4j.InputException;
+import io.sails4j.lora.LoraAdapter;
+import io.sails4j.model.AdapterStack;
+import io.sails4j.model.CausalModel;
+import io.sails4j.model.GenerationOptions;
+import io.sails4j.model.ModelSession;
+import io.sails4j.ops.Engine;
+import io.sails4j.testing.Backends;
+import io.sails4j.testing.TinyModel;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(120)
+class SchedulerTest {
+    private static final SchedulerOptions OPTIONS = new SchedulerOptions(4, 64, 3, 8, 1000);
+
+    private static Engine engine;
+    private static CausalModel model;
+    private static LoraAdapter adapter;
+
+    @BeforeAll
+    static void open() {
+        engine = Backends.open("cpu", 1);
+        model = TinyModel.open(engine);
+        adapter = TinyModel.randomAdapter(engine, 3);
+    }
+
+    @AfterAll
+    static void close() {
+        adapter.close();
+        model.close();
+        engine.close();
+    }
+
+    private static CompletionRequest request(int i) {
+        SplittableRandom random = new SplittableRandom(i % 20);
+        int[] prompt = IntStream.concat(IntStream.range(1, 10 * (i % 3)), random.ints(1 + random.nextInt(7), 1, 61)).toArray();
+        GenerationOptions options = i % 2 == 0 ? GenerationOptions.greedy(3 + i % 8, Set.of(5, 6))
+            : new GenerationOptions(6, 1.1, 30, 0.9, i % 20, Set.of());
+        return new CompletionRequest(prompt, options, i % 4 == 0 ? AdapterStack.of(adapter.modules()) : AdapterStack.none(), null);
+    }
+
+    private static GenerationOptions endless() {
+        return GenerationOptions.greedy(50, Set.of());
+    }
+
+    private static int[] answered(Completion completion) {
+        try {
+            List<Integer> ids = new ArrayList<>();
+            for (int id = completion.next(); id >= 0; id = completion.next()) {
+                ids.add(id);
+            }
+            assertThat(completion.await().finish()).isIn(Finish.STOP, Finish.LENGTH);
+            return ids.stream().mapToInt(id -> id).toArray();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Test
+    void manyThreadsGetWhatEachWouldGetAlone() throws Exception {
+        int[][] alone = new int[60][];
+        for (int i = 0; i < alone.length; i++) {
+            try (Scheduler scheduler = Scheduler.open(model, OPTIONS)) {
+                alone[i] = answered(scheduler.submit(request(i)));
+            }
+        }
+        try (Scheduler scheduler = Scheduler.open(model, OPTIONS); ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            List<Future<int[]>> answers = IntStream.range(0, 600)
+                .mapToObj(i -> threads.submit(() -> answered(scheduler.submit(request(i % 60)))))
+                .toList();
+            for (int i = 0; i < answers.size(); i++) {
+                assertThat(answers.get(i).get()).as("request %d", i).isEqualTo(alone[i % 60]);
+            }
+            SchedulerState state = scheduler.state();
+            assertThat(state.waiting() + state.running()).isZero();
+            assertThat(state.ended().values().stream().mapToLong(n -> n).sum()).isEqualTo(600);
+            assertThat(state.sharedTokens()).isPositive().isLessThan(state.promptTokens());
+        }
+    }
+
+    @Test
+    void cancellingAndTimeEndARequestAndLeaveTheOthers() throws Exception {
+        try (Scheduler scheduler = Scheduler.open(model, OPTIONS)) {
+            int[] alone = answered(scheduler.submit(CompletionRequest.of(new int[] {1, 2}, endless())));
+            Completion one = scheduler.submit(CompletionRequest.of(new int[] {1, 2}, endless()));
+            Completion other = scheduler.submit(CompletionRequest.of(new int[] {1, 2, 3}, endless()));
+            Completion late = scheduler.submit(new CompletionRequest(new int[] {4}, endless(), AdapterStack.none(), Duration.ofNanos(1)));
+            assertThat(late.await().finish()).isEqualTo(Finish.TIME_LIMIT);
+            other.next();
+            other.cancel();
+            other.cancel();
+            assertThat(other.await().finish()).isIn(Finish.CANCELLED, Finish.LENGTH);
+            assertThat(answered(one)).isEqualTo(alone);
+            one.cancel();
+            assertThat(one.await().finish()).isEqualTo(Finish.LENGTH);
+        }
+    }
+
+    @Test
+    void aFullQueueIsAnAnswer() throws Exception {
+        try (Scheduler scheduler = Scheduler.open(model, new SchedulerOptions(1, 64, 1, 8, 2))) {
+            List<Completion> taken = new ArrayList<>();
+            assertThatThrownBy(() -> {
+                while (taken.size() < 50) {
+                    taken.add(scheduler.submit(CompletionRequest.of(new int[] {1}, endless())));
+                }
+            }).isInstanceOf(BusyException.class).hasMessageContaining("requests wait already");
+            assertThat(taken).hasSizeGreaterThanOrEqualTo(3);
+            assertThat(scheduler.state().refused()).isEqualTo(1);
+            taken.forEach(SchedulerTest::answered);
+            answered(scheduler.submit(CompletionRequest.of(new int[] {1}, endless())));
+        }
+    }
+
+    @Test
+    void closingEndsWhatIsUnderWay() throws Exception {
+        Scheduler scheduler = Scheduler.open(model, new SchedulerOptions(1, 64, 1, 8, 500));
+        List<Completion> taken = IntStream.range(0, 200).mapToObj(_ -> scheduler.submit(CompletionRequest.of(new int[] {1}, endless())))
+            .toList();
+        CountDownLatch ended = new CountDownLatch(1);
+        Thread reader = Thread.startVirtualThread(() -> {
+            try {
+                while (taken.getLast().next() >= 0) {
+                    // Read until its end.
+                }
+                ended.countDown();
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+            }
+        });
+        scheduler.close();
+        scheduler.close();
+        ended.await();
+        reader.join();
+        assertThat(taken.getLast().await().finish()).isEqualTo(Finish.CLOSED);
+        assertThatThrownBy(() -> scheduler.submit(CompletionRequest.of(new int[] {1}, endless()))).isInstanceOf(BusyException.class);
+    }
+
+    @Test
+    void drainingWaitsForWhatWasTaken() throws Exception {
+        try (Scheduler scheduler = Scheduler.open(model, OPTIONS)) {
+            List<Completion> taken = IntStream.range(0, 12).mapToObj(_ -> scheduler.submit(CompletionRequest.of(new int[] {1}, endless())))
+                .toList();
+            assertThat(scheduler.drain(Duration.ofSeconds(60))).isTrue();
+            for (Completion completion : taken) {
+                assertThat(completion.await().finish()).isEqualTo(Finish.LENGTH);
+            }
+            assertThatThrownBy(() -> scheduler.submit(CompletionRequest.of(new int[] {1}, endless()))).isInstanceOf(BusyException.class)
+                .hasMessageContaining("ending");
+        }
+    }
+
+    @Test
+    void whatCannotBeAnsweredIsASentenceAtOnce() {
+        try (Scheduler scheduler = Scheduler.open(model, OPTIONS)) {
+            assertThatThrownBy(() -> scheduler.submit(CompletionRequest.of(new int[0], endless()))).isInstanceOf(InputException.class);
+            assertThatThrownBy(() -> scheduler.submit(CompletionRequest.of(new int[] {61}, endless()))).isInstanceOf(InputException.class)
+                .hasMessageContaining("token id 61").hasMessageContaining("0 to 60");
+            assertThatThrownBy(() -> scheduler.submit(CompletionRequest.of(new int[20], endless()))).isInstanceOf(InputException.class)
+                .hasMessageContaining("20 tokens").hasMessageContaining("at most 64 together");
+        }
+        assertThatThrownBy(() -> Scheduler.open(model, new SchedulerOptions(1, 4096, 0, 8, 1))).isInstanceOf(InputException.class)
+            .hasMessageContaining("4096");
+    }
+
+    /** An adapter that was freed under a request: what breaks ends those whom it concerns. */
+    @Test
+    void whatBreaksEndsThatRequestAndTheSchedulerGoesOn() throws Exception {
+        LoraAdapter gone = TinyModel.randomAdapter(engine, 9);
+        AdapterStack stack = AdapterStack.of(gone.modules());
+        gone.close();
+        try (Scheduler scheduler = Scheduler.open(model, OPTIONS)) {
+            int[] right = answered(scheduler.submit(request(1)));
+            Ending broken = scheduler.submit(new CompletionRequest(new int[] {1, 2}, endless(), stack, null)).await();
+            assertThat(broken.finish()).isEqualTo(Finish.FAILED);
+            assertThat(broken.failure()).isNotNull();
+            assertThat(answered(scheduler.submit(request(1)))).isEqualTo(right);
+        }
+    }
+
+    @Test
+    void aHundredThousandSessionsLeaveNothing() {
+        try (Scheduler scheduler = Scheduler.open(model, OPTIONS)) {
+            // The engine keeps the workspaces of its first calls.
+            answered(scheduler.submit(request(1)));
+        }
+        long before = engine.device().allocatedBytes();
+        for (int i = 0; i < 100_000; i++) {
+            ModelSession.open(model).close();
+        }
+        assertThat(engine.device().allocatedBytes()).isEqualTo(before);
+        for (int i = 0; i < 200; i++) {
+            try (Scheduler scheduler = Scheduler.open(model, OPTIONS)) {
+                scheduler.submit(CompletionRequest.of(new int[] {1, 2, 3}, endless())).cancel();
+            }
+        }
+        assertThat(engine.device().allocatedBytes()).isEqualTo(before);
+    }
+}
