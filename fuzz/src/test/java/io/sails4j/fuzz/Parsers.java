@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.Projection;
 import io.sails4j.data.Conversation;
+import io.sails4j.data.ParquetFiles;
 import io.sails4j.data.PreferenceReader;
 import io.sails4j.data.RowFile;
 import io.sails4j.data.StopTokens;
@@ -87,7 +88,7 @@ enum Parsers {
     PREFERENCES("pairs.jsonl", PreferenceReader::read),
     /** Tables in text, JSON lines and arrays, gzip, told by their first bytes. */
     ROWS("rows.data", file -> RowFile.read(file).rows()),
-    ROWS_PARQUET("rows.parquet", file -> RowFile.read(file).rows()),
+    ROWS_PARQUET("rows.parquet", ParquetFiles::read),
     PROMPTS("prompts.csv", PromptFile::read),
     CHOICES("subject_test.csv", ChoiceFile::read),
     LABELS("labels.csv", LabelledAnswers::read),
