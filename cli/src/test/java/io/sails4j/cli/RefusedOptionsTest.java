@@ -29,6 +29,8 @@ class RefusedOptionsTest {
         explain --model m --subspace s --out @ --lens-tokens 2147483647          | --lens-tokens is 2147483647
         align --model m --out @ --objective rloo --reward refusal --samples 2000000000  | lower samples or --prompts-per-step
         align --model m --out @ --objective rloo --reward refusal --sequences 2000000000 | sequences is 2000000000
+        sae train --model m --layers 1 --data d --out @ --lr NaN                 | --lr is NaN
+        sae train --model m --layers 1 --data d --out @ --weight-decay -1        | --weight-decay is -1
         generate --model m --prompt x --threads -1                               | --threads is -1""")
     void absurdSizesAreRefused(String line, String part) {
         run(line).requireWrong(part);

@@ -124,7 +124,7 @@ enum Parsers {
         this.reading = reading;
     }
 
-    private static final String[] TEXTS = {"", "the the\n  there", "e\u0301 \ud83d\ude42 \u0000 aaaaaaaaaaaa", "<bos>\ud800x<|eot_id|>"};
+    private static final String[] TEXTS = {"", "the the\n  there", "e\u0301 \ud83d\ude42 \u0000 aaaaaaaaaaaa", "<bos>\ufffdx<|eot_id|>"};
     private static final int D = 4;
     private static final int D_SAE = 6;
     static final ModelConfig MODEL = ModelConfig.llama3().vocabSize(11).dModel(D).layers(1).heads(1, 1).headDim(4).dFf(6)

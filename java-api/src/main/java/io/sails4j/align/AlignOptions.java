@@ -81,13 +81,9 @@ public record AlignOptions(
         Map<String, Object> all = new HashMap<>(values);
         all.putIfAbsent("fill", Fill.AUTO);
         all.putIfAbsent("lora_alpha", ((Number) all.getOrDefault("r", defaults.adapter().r())).doubleValue());
-        try {
-            AlignOptions made = Options.with(defaults, all);
-            Options.requireUsed(made, values.keySet());
-            return made;
-        } catch (IllegalArgumentException e) {
-            throw new InputException(String.valueOf(e.getMessage()), e);
-        }
+        AlignOptions made = Options.with(defaults, all);
+        Options.requireUsed(made, values.keySet());
+        return made;
     }
 
     /** Other options: {@code change} gets a builder that has these. */

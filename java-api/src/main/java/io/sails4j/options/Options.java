@@ -136,7 +136,7 @@ public final class Options {
      * The same record with other values.
      *
      * @param values by name; each must be of its component's type (boxed)
-     * @throws RuntimeException what the records' constructors throw where values do not go together
+     * @throws InputException where a value is none of its option, or values do not go together
      */
     public static <R extends Record> R with(R options, Map<String, Object> values) {
         Class<?> type = options.getClass();
@@ -179,6 +179,10 @@ public final class Options {
             return type.getDeclaredConstructor(Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new))
                 .newInstance(arguments);
         } catch (InvocationTargetException e) {
+            if (e.getCause() instanceof IllegalArgumentException wrong) {
+                // A record that programs fill in as well: here its values come from people.
+                throw new InputException(String.valueOf(wrong.getMessage()), wrong);
+            }
             if (e.getCause() instanceof RuntimeException cause) {
                 throw cause;
             }
