@@ -109,7 +109,8 @@ final class ExplainCommand implements Callable<Integer> {
     private void requireUsed(ExplainArguments.Kind kind) {
         String reads = "it is about features on data, and no --data is read here: leave it out, or add --data FILE";
         if (!data.given()) {
-            OptionFlags.requireNone(command, List.of("--passages", "--context", "--feature-batch-tokens", "--max-length", "--limit"), reads);
+            OptionFlags.requireNone(command, List.of("--passages", "--context", "--feature-batch-tokens", "--max-length", "--limit"),
+                reads);
             if (arguments.chat() == null) {
                 OptionFlags.requireNone(command, List.of("--template"), reads);
             }

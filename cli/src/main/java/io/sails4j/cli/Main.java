@@ -80,8 +80,10 @@ public final class Main {
     /** Java's own memory was not enough. That is no fault of the program: what sizes the work is among the options and in the files. */
     private static int exhausted(VirtualMachineError e, CommandLine sails) {
         PrintWriter err = sails.getErr();
-        err.println("sails: " + (e instanceof StackOverflowError ? "something is nested too deeply for Java's stack; look into the file that was"
-            + " read last" : "Java's own memory of " + (Runtime.getRuntime().maxMemory() >> 20) + " MiB is full: lower what sizes the work"
+        err.println("sails: " + (e instanceof StackOverflowError
+            ? "something is nested too deeply for Java's stack; look into the file that was"
+                + " read last"
+            : "Java's own memory of " + (Runtime.getRuntime().maxMemory() >> 20) + " MiB is full: lower what sizes the work"
                 + " (lengths, batches, ranks, widths, numbers of samples), use less data at once, or give Java more"
                 + " (SAILS_JAVA_OPTS=-Xmx16g, say)"));
         err.flush();

@@ -43,7 +43,8 @@ final class UtilityArguments {
     /** Refuses options of measures that are not taken. */
     void requireUsed(CommandSpec command, boolean answers) {
         if (texts.isEmpty()) {
-            OptionFlags.requireNone(command, List.of("--window", "--stride"), "it is about --perplexity, which is not asked for: leave it out");
+            OptionFlags.requireNone(command, List.of("--window", "--stride"),
+                "it is about --perplexity, which is not asked for: leave it out");
         }
         if (choices.isEmpty()) {
             OptionFlags.requireNone(command, List.of("--shots", "--choice-form", "--choices-dev"),

@@ -23,7 +23,8 @@ import java.util.regex.Pattern;
  * {@code src/test/resources/regressions/PARSER/} once it is understood.
  */
 public final class FuzzAll {
-    private static final Pattern DONE = Pattern.compile("#(\\d+)\\s+(?:DONE|INITED|pulse|NEW|REDUCE|RELOAD).*?cov: (\\d+).*?ft: (\\d+).*?corp: (\\d+)");
+    private static final Pattern DONE = Pattern
+        .compile("#(\\d+)\\s+(?:DONE|INITED|pulse|NEW|REDUCE|RELOAD).*?cov: (\\d+).*?ft: (\\d+).*?corp: (\\d+)");
     private static final String SUMS = "sums.tsv";
     private static final List<String> FINDING = List.of("== Java Exception", "== Java Assertion", "ERROR: libFuzzer", "Test unit written");
 
@@ -87,7 +88,8 @@ public final class FuzzAll {
     private void printSums() throws IOException {
         SequencedMap<Harness, Done> sums = new LinkedHashMap<>();
         Files.readAllLines(directory.resolve(SUMS)).stream().map(Done::of).forEach(done -> sums.merge(done.harness(), done, Done::and));
-        System.out.printf("%n%-26s %12s %9s %9s %7s %9s %9s%n", "all runs so far", "executions", "coverage", "features", "corpus", "a second",
+        System.out.printf("%n%-26s %12s %9s %9s %7s %9s %9s%n", "all runs so far", "executions", "coverage", "features", "corpus",
+            "a second",
             "findings");
         sums.values().stream().sorted(Comparator.comparing(done -> done.harness().label())).forEach(System.out::println);
         System.out.printf("%-26s %12d%n", "all", sums.values().stream().mapToLong(Done::executions).sum());

@@ -12,8 +12,10 @@ import java.util.regex.Pattern;
 final class Words {
     private static final Pattern WORD = Pattern.compile("[A-Za-z_0-9.]+|\\{[%{#]-?|-?[%}#]\\}|\"\"|\\R|\\s|[^A-Za-z_0-9.\\s]");
     private static final List<String> ALWAYS = List.of(" ", "\n", "\r\n", "\"", "'", ",", ";", "\t", "{", "}", "[", "]", "(", ")", ":",
-        "0", "-1", "1", "2", "99999999999", "1e400", "NaN", "null", "true", "\ufeff", "\u0000", "\u00e9", "\ud83d\ude42", "\u2028", "|", "~",
-        "%", "==", "in", "is", "not", "if", "else", "endif", "for", "endfor", "{%", "%}", "{{", "}}", "set", "**", "//", "*", "/", "-", "+");
+        "0", "-1", "1", "2", "99999999999", "1e400", "NaN", "null", "true", "\ufeff", "\u0000", "\u00e9", "\ud83d\ude42", "\u2028", "|",
+        "~",
+        "%", "==", "in", "is", "not", "if", "else", "endif", "for", "endfor", "{%", "%}", "{{", "}}", "set", "**", "//", "*", "/", "-",
+        "+");
     private static final int LITERAL = 0xf0;
     private static final int LONGEST = 600;
 

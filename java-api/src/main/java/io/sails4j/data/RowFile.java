@@ -148,7 +148,8 @@ public final class RowFile {
             json.properties().forEach(field -> {
                 positions.putIfAbsent(field.getKey(), positions.size());
                 row.put(field.getKey(), text(field.getValue()));
-                other.set(Objects.requireNonNull(positions.get(field.getKey())), !field.getValue().isTextual() && !field.getValue().isNull());
+                other.set(Objects.requireNonNull(positions.get(field.getKey())),
+                    !field.getValue().isTextual() && !field.getValue().isNull());
             });
             values.add(row);
             others.add(other);
@@ -215,8 +216,9 @@ public final class RowFile {
         Integer position = positions.get(column);
         if (position != null && !others.isEmpty() && others.get(Math.toIntExact(row.index())).get(position)) {
             String shown = row.values().get(position);
-            throw new InputException(row.origin() + " has " + (shown.length() > 60 ? shown.substring(0, 60) + "..." : shown) + " in '" + column
-                + "', expected a text");
+            throw new InputException(
+                row.origin() + " has " + (shown.length() > 60 ? shown.substring(0, 60) + "..." : shown) + " in '" + column
+                    + "', expected a text");
         }
     }
 }

@@ -119,7 +119,8 @@ public final class AlignRun {
             TrainingLoop.trained(adaptation.shape(model.config()), options.training().optimizer()));
         if (model.engine().device().usesHostMemory() && needed > available) {
             throw new InputException(String.format(Locale.ROOT,
-                "what is trained needs %,d MiB with its gradients and the optimizer's state, and this machine has %,d MiB left: ", needed >> 20,
+                "what is trained needs %,d MiB with its gradients and the optimizer's state, and this machine has %,d MiB left: ",
+                needed >> 20,
                 available >> 20)
                 + (options.method() == Method.FULL ? "use optimizer_8bit=true, master=bf16, or method=lora" : "lower r="
                     + options.adapter().r() + ", or name fewer targets"));

@@ -8,11 +8,14 @@ import java.util.function.Consumer;
 /** What is done about features that do not fire any more. */
 @OptionGroup("Dead features")
 public record RevivalOptions(
-    @Described(value = "steps without firing after which a feature is dead", label = "N", usedWith = {"kind=topk|batchtopk, aux_coefficient>0", "kind=jumprelu|gated|standard, resample_every>0"}) int deadSteps,
+    @Described(value = "steps without firing after which a feature is dead", label = "N", usedWith = {
+        "kind=topk|batchtopk, aux_coefficient>0", "kind=jumprelu|gated|standard, resample_every>0"}) int deadSteps,
     @Described(value = "coefficient of the error that dead features of topk and batchtopk learn (AuxK), 0 = off",
         label = "X", usedWith = "kind=topk|batchtopk") double auxCoefficient,
-    @Described(value = "dead features that learn it for each vector, 0 = half of d_in", label = "N", usedWith = "kind=topk|batchtopk, aux_coefficient>0") int auxK,
-    @Described(value = "steps between fresh starts of dead features of the other kinds, 0 = never", label = "N", usedWith = "kind=jumprelu|gated|standard") int resampleEvery) {
+    @Described(value = "dead features that learn it for each vector, 0 = half of d_in", label = "N",
+        usedWith = "kind=topk|batchtopk, aux_coefficient>0") int auxK,
+    @Described(value = "steps between fresh starts of dead features of the other kinds, 0 = never", label = "N",
+        usedWith = "kind=jumprelu|gated|standard") int resampleEvery) {
 
     public RevivalOptions {
         InputException.requireOption(deadSteps >= 1, "dead_steps", deadSteps, "1 or more");

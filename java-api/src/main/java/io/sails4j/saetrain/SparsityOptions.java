@@ -9,10 +9,13 @@ import java.util.function.Consumer;
 @OptionGroup("Sparsity")
 public record SparsityOptions(
     @Described(value = "coefficient of the sparsity term", label = "X", usedWith = "kind=jumprelu|gated|standard") double sparsity,
-    @Described(value = "share of the steps in which the coefficient rises from 0", label = "SHARE", usedWith = "kind=jumprelu|gated|standard") double sparsityWarmup,
-    @Described(value = "active features that jumprelu is held to, 0 = the term has no target", label = "N", usedWith = "kind=jumprelu, penalty=l0") double targetL0,
+    @Described(value = "share of the steps in which the coefficient rises from 0", label = "SHARE",
+        usedWith = "kind=jumprelu|gated|standard") double sparsityWarmup,
+    @Described(value = "active features that jumprelu is held to, 0 = the term has no target", label = "N",
+        usedWith = "kind=jumprelu, penalty=l0") double targetL0,
     @Described(value = "sparsity term of jumprelu", usedWith = "kind=jumprelu") SparsityPenalty penalty,
-    @Described(value = "width of the window in which thresholds of jumprelu have a gradient", label = "X", usedWith = "kind=jumprelu") double bandwidth,
+    @Described(value = "width of the window in which thresholds of jumprelu have a gradient", label = "X",
+        usedWith = "kind=jumprelu") double bandwidth,
     @Described(value = "threshold that features of jumprelu start with", label = "X", usedWith = "kind=jumprelu") double initialThreshold) {
 
     public SparsityOptions {

@@ -13,12 +13,16 @@ import java.util.function.Consumer;
  */
 @OptionGroup("Policy")
 public record PolicyOptions(
-    @Described(value = "of rloo and grpo: answers that are sampled for each prompt", label = "K", usedWith = "objective=rloo|grpo") int samples,
-    @Described(value = "of rloo and grpo: prompts whose answers make a step", label = "N", usedWith = "objective=rloo|grpo") int promptsPerStep,
+    @Described(value = "of rloo and grpo: answers that are sampled for each prompt", label = "K",
+        usedWith = "objective=rloo|grpo") int samples,
+    @Described(value = "of rloo and grpo: prompts whose answers make a step", label = "N",
+        usedWith = "objective=rloo|grpo") int promptsPerStep,
     @Described(value = "weight of the KL to the untrained model: in the reward for rloo, in the loss for grpo; 0 = none",
         label = "B", usedWith = "objective=rloo|grpo") double klBeta,
-    @Described(value = "of grpo: the ratio of new to old probability counts within 1 - E and 1 + E", label = "E", usedWith = "objective=grpo") double clip,
-    @Described(value = "of grpo: optimizer steps on the answers of each batch of prompts", label = "N", usedWith = "objective=grpo") int innerUpdates,
+    @Described(value = "of grpo: the ratio of new to old probability counts within 1 - E and 1 + E", label = "E",
+        usedWith = "objective=grpo") double clip,
+    @Described(value = "of grpo: optimizer steps on the answers of each batch of prompts", label = "N",
+        usedWith = "objective=grpo") int innerUpdates,
     SamplingOptions sampling) {
 
     /** Answers of a step, which are all in memory before it is taken. */

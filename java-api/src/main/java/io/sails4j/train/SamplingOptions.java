@@ -14,12 +14,16 @@ import java.util.Set;
  */
 @OptionGroup("Sampled answers")
 public record SamplingOptions(
-    @Described(value = "of rloo and grpo: tokens that a sampled answer has at most", label = "N", usedWith = "objective=rloo|grpo") int maxNewTokens,
-    @Described(value = "of rloo and grpo: temperature of the samples, above 0", label = "T", usedWith = "objective=rloo|grpo") double temperature,
-    @Described(value = "of rloo and grpo: sample from the smallest set with this probability, 1 = all", label = "P", usedWith = "objective=rloo|grpo") double topP,
+    @Described(value = "of rloo and grpo: tokens that a sampled answer has at most", label = "N",
+        usedWith = "objective=rloo|grpo") int maxNewTokens,
+    @Described(value = "of rloo and grpo: temperature of the samples, above 0", label = "T",
+        usedWith = "objective=rloo|grpo") double temperature,
+    @Described(value = "of rloo and grpo: sample from the smallest set with this probability, 1 = all", label = "P",
+        usedWith = "objective=rloo|grpo") double topP,
     @Described(value = "of rloo and grpo: answers that are sampled at a time; they do not depend on it", label = "N",
         decides = false, usedWith = "objective=rloo|grpo") int sequences,
-    @Described(value = "of rloo and grpo: rows of every decoding step, 0 = what suits the backend", label = "N", usedWith = "objective=rloo|grpo") int decodeRows) {
+    @Described(value = "of rloo and grpo: rows of every decoding step, 0 = what suits the backend", label = "N",
+        usedWith = "objective=rloo|grpo") int decodeRows) {
 
     public SamplingOptions {
         // The other bounds and their sentences are the generation's.

@@ -148,7 +148,8 @@ class UsedOptionsTest {
 
     @Test
     void whoeverWantsDoraOnItsVectorsMayDecayThem() {
-        AlignOptions options = AlignOptions.given(Map.of("method", Method.LORA, "use_dora", true, "weight_decay", 0.1, "decay_vectors", true));
+        AlignOptions options = AlignOptions
+            .given(Map.of("method", Method.LORA, "use_dora", true, "weight_decay", 0.1, "decay_vectors", true));
         assertThat(options.training().optimizer().decayVectors()).isTrue();
         assertThatExceptionOfType(InputException.class)
             .isThrownBy(() -> AlignOptions.given(Map.of("method", Method.FULL, "decay_vectors", true)))
