@@ -77,7 +77,7 @@ final class ExplainCommand implements Callable<Integer> {
     public Integer call() {
         ExplainOptions options = OptionFlags.values(command, ExplainOptions.defaults());
         ExplainArguments.Kind kind = arguments.kind(data.given(), !saes.isEmpty());
-        requireUsed(kind);
+        requireUsed();
         AtomicFiles.requireFresh(out);
         model = HubCache.ofSystem().locate(model);
         ModelConfig config = ModelConfig.read(model);
@@ -106,7 +106,7 @@ final class ExplainCommand implements Callable<Integer> {
         return 0;
     }
 
-    private void requireUsed(ExplainArguments.Kind kind) {
+    private void requireUsed() {
         String reads = "it is about features on data, and no --data is read here: leave it out, or add --data FILE";
         if (!data.given()) {
             OptionFlags.requireNone(command, List.of("--passages", "--context", "--feature-batch-tokens", "--max-length", "--limit"),
@@ -114,10 +114,6 @@ final class ExplainCommand implements Callable<Integer> {
             if (arguments.chat() == null) {
                 OptionFlags.requireNone(command, List.of("--template"), reads);
             }
-        }
-        if (kind == ExplainArguments.Kind.SUBSPACE) {
-            OptionFlags.requireNone(command, List.of("--features"),
-                "a subspace has the features that it has: leave it out, or explain an adapter or a prompt");
         }
     }
 

@@ -8,8 +8,7 @@ import java.util.function.Consumer;
 /** What is done about features that do not fire any more. */
 @OptionGroup("Dead features")
 public record RevivalOptions(
-    @Described(value = "steps without firing after which a feature is dead", label = "N", usedWith = {
-        "kind=topk|batchtopk, aux_coefficient>0", "kind=jumprelu|gated|standard, resample_every>0"}) int deadSteps,
+    @Described(value = "steps without firing after which a feature is dead", label = "N") int deadSteps,
     @Described(value = "coefficient of the error that dead features of topk and batchtopk learn (AuxK), 0 = off",
         label = "X", usedWith = "kind=topk|batchtopk") double auxCoefficient,
     @Described(value = "dead features that learn it for each vector, 0 = half of d_in", label = "N",

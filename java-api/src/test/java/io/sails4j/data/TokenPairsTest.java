@@ -48,7 +48,8 @@ class TokenPairsTest {
     void brokenFiles() {
         refused("aligned.token_mask is I32 [1, 6], expected integers [2, 3]",
             tensors -> tensors.put("aligned.token_mask", HostTensor.ofInts(new int[6], 1, 6)));
-        refused("unaligned.attention_mask is F32", tensors -> tensors.put("unaligned.attention_mask", HostTensor.ofFloats(new float[6], 2, 3)));
+        refused("unaligned.attention_mask is F32",
+            tensors -> tensors.put("unaligned.attention_mask", HostTensor.ofFloats(new float[6], 2, 3)));
         refused("expected [sequences, length]", tensors -> tensors.put("aligned.input_ids", HostTensor.ofInts(new int[6], 6)));
         refused("aligned.token_mask", tensors -> tensors.remove("aligned.token_mask"));
         refused("2 aligned and 1 unaligned", tensors -> List.of("input_ids", "attention_mask", "token_mask")
