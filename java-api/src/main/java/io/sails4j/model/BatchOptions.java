@@ -11,7 +11,7 @@ import io.sails4j.tensor.Backend;
  * @param capacity tokens that a sequence has room for, prompt and answer together
  */
 public record BatchOptions(int sequences, int rows, int capacity) {
-    /** More sequences than any device has room for: what is above is a slip, and arrays of it would take the memory before the device is asked. */
+    /** More sequences than any device has room for: what is above is a slip, and arrays of it would take the memory first. */
     public static final int MOST_SEQUENCES = 65_536;
     private static final int ROOM = 64;
 

@@ -18,7 +18,7 @@ public final class HostMemory {
     private HostMemory() {
     }
 
-    /** Bytes that this process can still get: of the machine, and of the group that it is limited by; the largest number where nobody says. */
+    /** Bytes that this process can still get, of the machine and of the group that limits it; the largest number where nobody says. */
     public static long availableBytes() {
         return Math.min(ofMachine(lines(MEMINFO)), ofGroup(GROUPS));
     }
