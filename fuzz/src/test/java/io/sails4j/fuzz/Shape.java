@@ -36,7 +36,7 @@ enum Shape {
         return switch (this) {
             case BYTES -> right;
             // The first byte chooses the document.
-            case EDITS, ARRAYS -> IntStream.range(0, right.size()).mapToObj(i -> new byte[] {(byte) i, 0, 0, 0, 0, 0, 0}).toList();
+            case EDITS, ARRAYS -> IntStream.range(0, right.size()).mapToObj(i -> new byte[] {(byte) i}).toList();
             case WORDS -> new Words(right).programs();
         };
     }

@@ -73,6 +73,9 @@ final class RecordReader {
     }
 
     private static <T> T read(String where, JsonNode json, JavaType type) {
+        if (json.isNull()) {
+            throw new InputException(where + " is null, expected an object");
+        }
         try {
             return RECORDS.readerFor(type).readValue(json);
         } catch (JsonMappingException e) {
