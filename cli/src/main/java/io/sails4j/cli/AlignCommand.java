@@ -1,10 +1,12 @@
 package io.sails4j.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.InputException;
 import io.sails4j.adaptation.Adaptation;
 import io.sails4j.align.AlignOptions;
 import io.sails4j.align.Method;
 import io.sails4j.config.ModelConfig;
+import io.sails4j.data.DataOptions;
 import io.sails4j.data.TokenPair;
 import io.sails4j.eval.PromptFile;
 import io.sails4j.files.AtomicFiles;
@@ -32,6 +34,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -92,6 +95,7 @@ final class AlignCommand implements Callable<Integer> {
         requireSubspaceChoice(options);
         Objective objective = options.objective().objective();
         policy.requireFor(objective, common);
+        requireUsed(objective);
         SortedMap<Integer, Path> saePaths = SaeArguments.parse(saes, common);
         MatmulPeak peak = training.peak();
         if (out == null) {
@@ -156,6 +160,21 @@ final class AlignCommand implements Callable<Integer> {
         }
         if (!sails && (subspaceFile != null || !saes.isEmpty())) {
             throw common.wrong("--subspace and --sae are used by --method sails only");
+        }
+    }
+
+    /** What makes a subspace, or reads pairs, is of no use where there is none to make or to read. */
+    private void requireUsed(Objective objective) {
+        if (saes.isEmpty()) {
+            OptionFlags.requireNone(command, SubspaceOptions.defaults(), Set.of(),
+                "it is about finding a subspace with --sae LAYER=PATH, which is not given: leave it out, or name an SAE");
+            if (objective.samplesAnswers() && policy.namesPrompts()) {
+                String why = "no preference data is read: the answers are to --prompts, and no --sae needs pairs; leave it out";
+                if (data.given()) {
+                    throw new InputException("--data is given, and " + why);
+                }
+                OptionFlags.requireNone(command, DataOptions.defaults(), Set.of("template"), why);
+            }
         }
     }
 

@@ -62,6 +62,7 @@ final class EvalCommand implements Callable<Integer> {
         EvalOptions options = OptionFlags.values(command, EvalOptions.defaults()).withSeed(common.seed());
         AtomicFiles.requireFresh(out);
         List<JudgeSpec> specs = judgesFor(arguments.asksPrompts());
+        utility.requireUsed(command, arguments.asksPrompts());
         List<EvalArm> arms = arguments.arms();
         List<PromptFile> files = arguments.announcedPrompts(common);
         UtilityFiles measured = utility.read(common);

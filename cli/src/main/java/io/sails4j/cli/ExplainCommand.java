@@ -77,6 +77,7 @@ final class ExplainCommand implements Callable<Integer> {
     public Integer call() {
         ExplainOptions options = OptionFlags.values(command, ExplainOptions.defaults());
         ExplainArguments.Kind kind = arguments.kind(data.given(), !saes.isEmpty());
+        requireUsed();
         AtomicFiles.requireFresh(out);
         model = HubCache.ofSystem().locate(model);
         ModelConfig config = ModelConfig.read(model);
@@ -103,6 +104,17 @@ final class ExplainCommand implements Callable<Integer> {
                 : new ExplainTables(options).render(found.explanation) + "\nreport   " + page + "\n");
         }
         return 0;
+    }
+
+    private void requireUsed() {
+        String reads = "it is about features on data, and no --data is read here: leave it out, or add --data FILE";
+        if (!data.given()) {
+            OptionFlags.requireNone(command, List.of("--passages", "--context", "--feature-batch-tokens", "--max-length", "--limit"),
+                reads);
+            if (arguments.chat() == null) {
+                OptionFlags.requireNone(command, List.of("--template"), reads);
+            }
+        }
     }
 
     private static Path located(Path adapter) {

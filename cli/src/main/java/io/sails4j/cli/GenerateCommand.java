@@ -30,10 +30,15 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 @Command(name = "generate", description = "Generate text with a model and its adapters.")
 final class GenerateCommand implements Callable<Integer> {
+    @Spec
+    private CommandSpec command;
+
     @Mixin
     private CommonOptions common;
 
@@ -92,6 +97,13 @@ final class GenerateCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         GenerationOptions check = new GenerationOptions(maxNewTokens, temperature, topK, topP, common.seed(), Set.of(), graphUse());
+        if (temperature == 0) {
+            OptionFlags.requireNone(command, List.of("--top-k", "--top-p"),
+                "nothing is drawn at temperature 0: leave it out, or set --temperature");
+        }
+        if (!isChat()) {
+            OptionFlags.requireNone(command, List.of("--template"), "it is about a conversation: use it with --chat or --messages");
+        }
         SteerArguments.Asked asked = steering.asked(common);
         try (Engine engine = common.openEngine(); CausalModel model = arguments.load(engine, common);
              ModelSession session = ModelSession.open(model);

@@ -71,8 +71,8 @@ final class JudgeCommand implements Callable<Integer> {
             throw new InputException(completions + " has no rows under its columns; nothing can be judged");
         }
         List<JudgeLabel> labels = humanColumn == null ? List.of() : JudgeLabel.ofColumn(file, humanColumn);
-        List<String> asked = file.column(prompts);
-        List<String> said = file.column(answers);
+        List<String> asked = file.texts(prompts);
+        List<String> said = file.texts(answers);
         List<Exchange> exchanges = IntStream.range(0, asked.size()).mapToObj(i -> new Exchange(asked.get(i), said.get(i))).toList();
         SequencedMap<String, List<Judgement>> judgements = judge(exchanges, specs);
         write(judgements);

@@ -68,9 +68,37 @@ public final class Main {
         return execute(commandLine(), args);
     }
 
-    private static int execute(CommandLine sails, String... args) {
+    /** Runs one command line; nothing but its exit code comes out of it, whatever happens. */
+    static int execute(CommandLine sails, String... args) {
         TerminalLoggers.printTo(sails.getErr());
-        return sails.execute(args);
+        try {
+            return sails.execute(args);
+        } catch (OutOfMemoryError | StackOverflowError e) {
+            return exhausted(e, sails);
+        }
+    }
+
+    /** Java's own memory was not enough. That is no fault of the program: what sizes the work is among the options and in the files. */
+    private static int exhausted(VirtualMachineError e, CommandLine sails) {
+        PrintWriter err = sails.getErr();
+        err.println("sails: " + (e instanceof StackOverflowError
+            ? "something is nested too deeply for Java's stack; look into the file that was"
+                + " read last"
+            : "Java's own memory of " + (Runtime.getRuntime().maxMemory() >> 20) + " MiB is full: lower what sizes the work"
+                + " (lengths, batches, ranks, widths, numbers of samples), use less data at once, or give Java more"
+                + " (SAILS_JAVA_OPTS=-Xmx16g, say)"));
+        err.flush();
+        return FAILED;
+    }
+
+    /** What an exception of a thread or a future hides. */
+    private static @Nullable VirtualMachineError exhaustion(Throwable thrown) {
+        for (Throwable at = thrown; at != null; at = at.getCause()) {
+            if (at instanceof OutOfMemoryError || at instanceof StackOverflowError) {
+                return (VirtualMachineError) at;
+            }
+        }
+        return null;
     }
 
     static CommandLine commandLine() {
@@ -101,9 +129,17 @@ public final class Main {
     }
 
     private static int wrongOptions(CommandLine.ParameterException e, String[] args) {
-        CommandLine command = e.getCommandLine();
+        return wrongOptions(e.getMessage(), e.getCommandLine());
+    }
+
+    /** What a library says of the options that it is opened with: of --backend-options, which it knows alone. */
+    private static boolean isOptionOfBackend(NativeException e) {
+        return e.function().equals("sails_device_open") && e.code() == NativeException.INVALID_ARGUMENT;
+    }
+
+    private static int wrongOptions(@Nullable String sentence, CommandLine command) {
         PrintWriter err = command.getErr();
-        err.println("sails: " + oneLine(e.getMessage()) + "; see `" + command.getCommandSpec().qualifiedName() + " --help`");
+        err.println("sails: " + oneLine(sentence) + "; see `" + command.getCommandSpec().qualifiedName() + " --help`");
         err.flush();
         return WRONG_INPUT;
     }
@@ -114,13 +150,19 @@ public final class Main {
 
     private static int failed(Exception e, CommandLine command) {
         PrintWriter err = command.getErr();
+        VirtualMachineError exhausted = e instanceof InputException ? null : exhaustion(e);
+        if (exhausted != null) {
+            return exhausted(exhausted, command);
+        }
         int code = switch (e) {
             case InputException wrong -> {
                 err.println("sails: " + OptionFlags.inSentence(oneLine(wrong.getMessage())));
                 yield WRONG_INPUT;
             }
+            case NativeException wrong when isOptionOfBackend(wrong) -> wrongOptions(wrong.text(), command);
             case NativeException broken -> {
-                err.println("sails: " + oneLine(broken.getMessage()));
+                err.println("sails: " + oneLine(broken.getMessage()) + (broken.code() == NativeException.OUT_OF_MEMORY
+                    ? "; lower what sizes the work: lengths, batches, ranks, widths, numbers of samples" : ""));
                 yield FAILED;
             }
             case TrainingException diverged -> {

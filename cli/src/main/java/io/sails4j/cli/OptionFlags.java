@@ -1,5 +1,6 @@
 package io.sails4j.cli;
 
+import io.sails4j.InputException;
 import io.sails4j.config.Projection;
 import io.sails4j.options.Options;
 import java.util.Collection;
@@ -120,9 +121,32 @@ final class OptionFlags {
         return projections;
     }
 
-    /** The record with what was given. */
+    /** The record with what was given; refuses what does nothing beside the rest. */
     static <R extends Record> R values(CommandSpec command, R defaults) {
-        return Options.with(defaults, given(command, defaults));
+        Map<String, Object> given = given(command, defaults);
+        R values = Options.with(defaults, given);
+        Options.requireUsed(values, given.keySet());
+        return values;
+    }
+
+    /**
+     * Refuses options of a record that were given where nothing reads them.
+     *
+     * @param used the names of those that are read all the same
+     * @param why what would have to be otherwise, the end of a sentence
+     */
+    static void requireNone(CommandSpec command, Record defaults, Set<String> used, String why) {
+        given(command, defaults).keySet().stream().filter(name -> !used.contains(name)).sorted().findFirst().ifPresent(name -> {
+            throw new InputException(flag(name) + " is given, and " + why);
+        });
+    }
+
+    /** The same of flags that a command has itself. */
+    static void requireNone(CommandSpec command, List<String> flags, String why) {
+        CommandLine.ParseResult parsed = command.commandLine().getParseResult();
+        flags.stream().filter(parsed::hasMatchedOption).findFirst().ifPresent(flag -> {
+            throw new InputException(flag + " is given, and " + why);
+        });
     }
 
     /** A sentence of the library with flags for the options that it names. */

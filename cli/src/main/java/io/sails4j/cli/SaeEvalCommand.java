@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -77,6 +78,14 @@ final class SaeEvalCommand implements Callable<Integer> {
         if (model != null && features != null || activations != null && (!data.isEmpty() || layer >= 0)) {
             throw common.wrong(model != null ? "--features are directions that are known to be in --activations, and a --model is given"
                 : "--data and --layer belong to a --model; --activations are vectors already");
+        }
+        if (activations != null) {
+            OptionFlags.requireNone(command, DataOptions.defaults(), Set.of(),
+                "it is about texts that a --model reads; --activations are vectors already: leave it out");
+        }
+        if (features == null) {
+            OptionFlags.requireNone(command, List.of("--recovered-cosine"),
+                "it is about directions that are known, and there are none: add --features FILE, or leave it out");
         }
         try (Engine engine = common.openEngine(); Sae sae = Sae.load(HubCache.ofSystem().locate(saePath), engine)) {
             SaeEvaluator evaluator = new SaeEvaluator(engine, sae, options);

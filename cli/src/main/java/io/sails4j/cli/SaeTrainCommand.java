@@ -28,6 +28,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -88,7 +89,9 @@ final class SaeTrainCommand implements Callable<Integer> {
         Map<String, Object> given = OptionFlags.given(command, SaeTrainOptions.defaults());
         given.put("seed", common.seed());
         given.computeIfPresent("matryoshka", (_, text) -> PrefixWidths.parse(String.valueOf(text)));
-        return Options.with(SaeTrainOptions.defaults(), given);
+        SaeTrainOptions options = Options.with(SaeTrainOptions.defaults(), given);
+        Options.requireUsed(options, given.keySet());
+        return options;
     }
 
     private void requireOneSource() {
@@ -101,6 +104,11 @@ final class SaeTrainCommand implements Callable<Integer> {
         if (activations != null && (!data.isEmpty() || layers.size() > 1)) {
             throw common.wrong(data.isEmpty() ? "--activations are of one layer, and --layers names " + layers.size()
                 : "--data is read by a --model; --activations are vectors already");
+        }
+        if (activations != null) {
+            String why = "it is about texts that a --model reads; --activations are vectors already: leave it out";
+            OptionFlags.requireNone(command, DataOptions.defaults(), Set.of(), why);
+            OptionFlags.requireNone(command, List.of("--buffer-tokens", "--first-tokens", "--model-batch-tokens", "--dtype"), why);
         }
     }
 

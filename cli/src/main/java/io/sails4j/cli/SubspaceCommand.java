@@ -3,6 +3,7 @@ package io.sails4j.cli;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.InputException;
 import io.sails4j.config.ModelConfig;
+import io.sails4j.data.DataOptions;
 import io.sails4j.data.TokenPair;
 import io.sails4j.files.AtomicFiles;
 import io.sails4j.files.FileHash;
@@ -20,6 +21,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
@@ -99,6 +101,12 @@ final class SubspaceCommand implements Callable<Integer> {
         String way = identify.name().toLowerCase(Locale.ROOT);
         if (!saes.isEmpty()) {
             throw new InputException("--identify " + way + " takes no --sae: it finds a subspace without one");
+        }
+        OptionFlags.requireNone(command, SubspaceOptions.defaults(),
+            identify == Identification.DIRECT ? Set.of("feature_batch_tokens") : Set.of(),
+            "--identify " + way + " takes its size from --like and no features: leave it out");
+        if (identify == Identification.RANDOM) {
+            OptionFlags.requireNone(command, DataOptions.defaults(), Set.of(), "--identify random looks at no data: leave it out");
         }
         if (like == null) {
             throw new InputException("--like is missing: name the subspace whose layers and dimensions --identify " + way + " takes");

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 
 /** By what an evaluation measures how useful the arms are. */
@@ -37,6 +38,29 @@ final class UtilityArguments {
 
     boolean isEmpty() {
         return texts.isEmpty() && choices.isEmpty() && benign.isEmpty();
+    }
+
+    /** Refuses options of measures that are not taken. */
+    void requireUsed(CommandSpec command, boolean answers) {
+        if (texts.isEmpty()) {
+            OptionFlags.requireNone(command, List.of("--window", "--stride"),
+                "it is about --perplexity, which is not asked for: leave it out");
+        }
+        if (choices.isEmpty()) {
+            OptionFlags.requireNone(command, List.of("--shots", "--choice-form", "--choices-dev"),
+                "it is about --choices, which are not asked for: leave it out");
+        }
+        if (benign.isEmpty()) {
+            OptionFlags.requireNone(command, List.of("--kl-tokens"), "it is about --kl, which is not asked for: leave it out");
+        }
+        if (!answers) {
+            OptionFlags.requireNone(command, List.of("--max-new-tokens", "--temperature", "--top-k", "--top-p"),
+                "it is about answers to --prompts, which are not given: leave it out");
+        }
+        if (!answers && benign.isEmpty()) {
+            OptionFlags.requireNone(command, List.of("--template", "--system", "--batch", "--decode-rows"),
+                "it is about answers to --prompts and --kl, which are not given: leave it out");
+        }
     }
 
     /** Reads the files and says what was found in them. */

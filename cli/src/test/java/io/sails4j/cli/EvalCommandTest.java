@@ -195,7 +195,7 @@ class EvalCommandTest {
         assertThat(eval(out, "--calibration", table).err()).contains("t.csv has no column of people's labels", "it has question, answer");
         assertThat(eval(out, "--arm", "gone=" + root.resolve("gone")).err()).contains("gone does not exist");
         assertThat(eval(out, "--arm", "nothing").err()).contains("--arm is 'nothing', expected NAME=DIR");
-        assertThat(eval(out, "--batch", 0).err()).contains("--batch is 0, expected 1 or more");
+        assertThat(eval(out, "--batch", 0).err()).contains("--batch is 0, expected 1 to 65536");
         assertThat(eval(out, "--max-new-tokens", 400_000).err()).contains("line 2 of", "prompts.csv", "--max-new-tokens 400000");
         assertThat(eval(out, "--resume").err()).contains("there is nothing to resume");
         try (Stream<Path> left = Files.list(directory)) {

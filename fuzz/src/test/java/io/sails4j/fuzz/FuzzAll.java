@@ -6,19 +6,26 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.SequencedMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Runs Jazzer on each parser in a process of its own, one after another, and prints at the end what each did. Corpora stay in the directory
- * for the next time; a finding is a file there, to be kept in {@code src/test/resources/regressions/PARSER/} once it is understood.
+ * Runs Jazzer on each parser in a process of its own, one after another, and prints at the end what each did. Corpora and the sums of all
+ * runs stay in the directory for the next time; a finding is a file there, to be kept in
+ * {@code src/test/resources/regressions/PARSER/} once it is understood.
  */
 public final class FuzzAll {
-    private static final Pattern DONE = Pattern.compile("#(\\d+)\\s+(?:DONE|INITED|pulse|NEW|REDUCE|RELOAD).*?cov: (\\d+).*?corp: (\\d+)");
+    private static final Pattern DONE = Pattern
+        .compile("#(\\d+)\\s+(?:DONE|INITED|pulse|NEW|REDUCE|RELOAD).*?cov: (\\d+).*?ft: (\\d+).*?corp: (\\d+)");
+    private static final String SUMS = "sums.tsv";
     private static final List<String> FINDING = List.of("== Java Exception", "== Java Assertion", "ERROR: libFuzzer", "Test unit written");
 
     private final Path directory;
@@ -30,45 +37,73 @@ public final class FuzzAll {
     }
 
     /**
-     * What one parser's run did.
+     * What one run did, or all runs of a harness.
      *
      * @param coverage edges of sails4j's own code that inputs reach
-     * @param finding empty where nothing was found
+     * @param features those with how often they are passed
+     * @param findings runs that ended with one
      */
-    private record Done(Parsers parser, long executions, long coverage, long corpus, double took, String finding) {
+    private record Done(Harness harness, long executions, long coverage, long features, long corpus, double took, long findings) {
+        static Done of(String line) {
+            String[] cells = line.split("\t");
+            return new Done(Harness.named(cells[0]), Long.parseLong(cells[1]), Long.parseLong(cells[2]), Long.parseLong(cells[3]),
+                Long.parseLong(cells[4]), Double.parseDouble(cells[5]), Long.parseLong(cells[6]));
+        }
+
+        /** A line of the sums. */
+        String line() {
+            return String.join("\t", harness.label(), String.valueOf(executions), String.valueOf(coverage), String.valueOf(features),
+                String.valueOf(corpus), String.format(Locale.ROOT, "%.1f", took), String.valueOf(findings)) + "\n";
+        }
+
+        /** The two together: a later run begins with the corpus of an earlier one. */
+        Done and(Done later) {
+            return new Done(harness, executions + later.executions, Math.max(coverage, later.coverage), Math.max(features, later.features),
+                Math.max(corpus, later.corpus), took + later.took, findings + later.findings);
+        }
+
         @Override
         public String toString() {
-            return String.format(Locale.ROOT, "%-20s %12d %9d %7d %10.0f  %s", parser.label(), executions, coverage, corpus,
-                executions / Math.max(took, 1e-3), finding).stripTrailing();
+            return String.format(Locale.ROOT, "%-26s %12d %9d %9d %7d %9.0f %9d", harness.label(), executions, coverage, features, corpus,
+                executions / Math.max(took, 1e-3), findings);
         }
     }
 
-    /** DIRECTORY SECONDS all|PARSER,... */
+    /** DIRECTORY SECONDS all|HARNESS,... */
     public static void main(String[] arguments) throws IOException, InterruptedException {
         FuzzAll all = new FuzzAll(Path.of(arguments[0]), arguments[1]);
-        List<Parsers> parsers = arguments[2].equals("all") ? List.of(Parsers.values())
-            : Arrays.stream(arguments[2].split(",")).map(Parsers::named).toList();
-        List<Done> done = new ArrayList<>();
-        for (Parsers parser : parsers) {
-            done.add(all.run(parser));
-            System.out.println(done.getLast());
+        List<Harness> harnesses = arguments[2].equals("all") ? Harness.all()
+            : Arrays.stream(arguments[2].split(",")).map(Harness::named).toList();
+        long findings = 0;
+        for (Harness harness : harnesses) {
+            Done done = all.run(harness);
+            findings += done.findings();
+            System.out.println(done);
         }
-        System.out.printf("%n%-20s %12s %9s %7s %10s%n", "parser", "executions", "coverage", "corpus", "a second");
-        done.forEach(System.out::println);
-        System.out.printf("%-20s %12d%n", "all", done.stream().mapToLong(Done::executions).sum());
-        System.exit(done.stream().allMatch(run -> run.finding().isEmpty()) ? 0 : 1);
+        all.printSums();
+        System.exit(findings == 0 ? 0 : 1);
     }
 
-    private Done run(Parsers parser) throws IOException, InterruptedException {
-        Path corpus = Files.createDirectories(directory.resolve(parser.label()).resolve("corpus"));
+    /** What all runs in this directory came to. */
+    private void printSums() throws IOException {
+        SequencedMap<Harness, Done> sums = new LinkedHashMap<>();
+        Files.readAllLines(directory.resolve(SUMS)).stream().map(Done::of).forEach(done -> sums.merge(done.harness(), done, Done::and));
+        System.out.printf("%n%-26s %12s %9s %9s %7s %9s %9s%n", "all runs so far", "executions", "coverage", "features", "corpus",
+            "a second",
+            "findings");
+        sums.values().stream().sorted(Comparator.comparing(done -> done.harness().label())).forEach(System.out::println);
+        System.out.printf("%-26s %12d%n", "all", sums.values().stream().mapToLong(Done::executions).sum());
+    }
+
+    private Done run(Harness harness) throws IOException, InterruptedException {
+        Path corpus = Files.createDirectories(directory.resolve(harness.directory()).resolve("corpus"));
         int number = 0;
-        for (byte[] seed : Seeds.of(parser)) {
+        for (byte[] seed : harness.shape().seeds(harness.parser())) {
             Files.write(corpus.resolve("seed-" + number++), seed);
         }
         long begin = System.nanoTime();
-        Process process = new ProcessBuilder(command(parser, corpus)).redirectErrorStream(true).start();
-        long[] last = new long[3];
-        List<String> finding = new ArrayList<>();
+        Process process = new ProcessBuilder(command(harness, corpus)).redirectErrorStream(true).start();
+        long[] last = new long[4];
         Path log = corpus.resolveSibling("log.txt");
         try (BufferedReader lines = new BufferedReader(new InputStreamReader(process.getInputStream(), StandardCharsets.UTF_8));
              var out = Files.newBufferedWriter(log)) {
@@ -79,18 +114,22 @@ public final class FuzzAll {
                     Arrays.setAll(last, i -> Long.parseLong(matcher.group(i + 1)));
                 }
                 if (FINDING.stream().anyMatch(line::contains)) {
-                    finding.add(line);
+                    System.out.println(harness.label() + ": " + line);
                 }
             }
         }
         boolean passed = process.waitFor() == 0;
-        return new Done(parser, last[0], last[1], last[2], (System.nanoTime() - begin) / 1e9,
-            passed ? "" : "FAILED " + String.join(" ", finding) + " (" + log + ")");
+        if (!passed) {
+            System.out.println(harness.label() + " FAILED, see " + log);
+        }
+        Done done = new Done(harness, last[0], last[1], last[2], last[3], (System.nanoTime() - begin) / 1e9, passed ? 0 : 1);
+        Files.writeString(directory.resolve(SUMS), done.line(), StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+        return done;
     }
 
-    private List<String> command(Parsers parser, Path corpus) throws IOException {
+    private List<String> command(Harness harness, Path corpus) throws IOException {
         List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-            "--enable-native-access=ALL-UNNAMED", "-Xmx2g", "-XX:+UseSerialGC", "-Dfuzz.parser=" + parser.label()));
+            "--enable-native-access=ALL-UNNAMED", "-Xmx2g", "-XX:+UseSerialGC", "-Dfuzz.parser=" + harness.label()));
         // Most inputs end in an exception, and its stack costs more than the parser. A finding is an input: a test shows where it fails.
         command.add("-XX:-StackTraceInThrowable");
         String libraries = System.getProperty("sails.library.dir");
@@ -104,9 +143,11 @@ public final class FuzzAll {
             "--target_class=io.sails4j.fuzz.FuzzTarget", "--instrumentation_includes=io.sails4j.**",
             "--instrumentation_excludes=io.sails4j.fuzz.**", "--custom_hook_includes=io.sails4j.**",
             "--reproducer_path=" + corpus.getParent(), "-artifact_prefix=" + corpus.getParent() + "/", "-max_total_time=" + seconds,
-            "-timeout=60", "-rss_limit_mb=4096", "-max_len=8192", "-reload=0", "-print_final_stats=1",
-            "-dict=" + dictionary(parser, corpus),
-            corpus.toString()));
+            "-timeout=60", "-rss_limit_mb=4096", "-max_len=" + (harness.shape() == Shape.BYTES ? 8192 : 400), "-reload=0",
+            "-print_final_stats=1", corpus.toString()));
+        if (harness.shape() == Shape.BYTES) {
+            command.add("-dict=" + dictionary(harness.parser(), corpus));
+        }
         return command;
     }
 

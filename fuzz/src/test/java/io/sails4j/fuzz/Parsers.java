@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.Projection;
 import io.sails4j.data.Conversation;
+import io.sails4j.data.ParquetFiles;
 import io.sails4j.data.PreferenceReader;
 import io.sails4j.data.RowFile;
 import io.sails4j.data.StopTokens;
@@ -87,7 +88,7 @@ enum Parsers {
     PREFERENCES("pairs.jsonl", PreferenceReader::read),
     /** Tables in text, JSON lines and arrays, gzip, told by their first bytes. */
     ROWS("rows.data", file -> RowFile.read(file).rows()),
-    ROWS_PARQUET("rows.parquet", file -> RowFile.read(file).rows()),
+    ROWS_PARQUET("rows.parquet", ParquetFiles::read),
     PROMPTS("prompts.csv", PromptFile::read),
     CHOICES("subject_test.csv", ChoiceFile::read),
     LABELS("labels.csv", LabelledAnswers::read),
@@ -123,7 +124,7 @@ enum Parsers {
         this.reading = reading;
     }
 
-    private static final String[] TEXTS = {"", "the the\n  there", "e\u0301 \ud83d\ude42 \u0000 aaaaaaaaaaaa", "<bos>\ud800x<|eot_id|>"};
+    private static final String[] TEXTS = {"", "the the\n  there", "e\u0301 \ud83d\ude42 \u0000 aaaaaaaaaaaa", "<bos>\ufffdx<|eot_id|>"};
     private static final int D = 4;
     private static final int D_SAE = 6;
     static final ModelConfig MODEL = ModelConfig.llama3().vocabSize(11).dModel(D).layers(1).heads(1, 1).headDim(4).dFf(6)

@@ -16,9 +16,10 @@ import java.util.Set;
  */
 @OptionGroup("Adapter")
 public record AdapterOptions(
-    @Described(value = "linear maps with an adapter, in every layer", label = "NAME,...") Set<Projection> targets,
-    @Described(value = "rank of the adapters", label = "R") int r,
-    @Described(value = "the adapter's output is scaled by lora_alpha / r", label = "A") double loraAlpha,
+    @Described(value = "linear maps with an adapter, in every layer", label = "NAME,...",
+        usedWith = "method=sails|lora") Set<Projection> targets,
+    @Described(value = "rank of the adapters", label = "R", usedWith = "method=sails|lora") int r,
+    @Described(value = "the adapter's output is scaled by lora_alpha / r", label = "A", usedWith = "method=sails|lora") double loraAlpha,
     AdapterVariant variant) {
 
     public AdapterOptions {

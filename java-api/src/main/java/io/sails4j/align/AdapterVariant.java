@@ -19,13 +19,14 @@ import java.util.function.Consumer;
  */
 @OptionGroup("Adapter")
 public record AdapterVariant(
-    @Described("scale by lora_alpha / sqrt(r) instead (rsLoRA)") boolean useRslora,
+    @Described(value = "scale by lora_alpha / sqrt(r) instead (rsLoRA)", usedWith = "method=sails|lora") boolean useRslora,
     @Described(value = "ranks of modules by the end of their path or a regular expression",
-        label = "MODULE=R") Map<String, Integer> rankPattern,
-    @Described(value = "lora_alpha of modules likewise", label = "MODULE=A") Map<String, Double> alphaPattern,
-    @Described("how a plain adapter (method=lora) starts; pissa: as the principal part of each weight, written as an adapter"
-        + " of twice the rank") Init init,
-    @Described("train the lengths of the adapted rows too (DoRA, for method=lora)") boolean useDora) {
+        label = "MODULE=R", usedWith = "method=sails|lora") Map<String, Integer> rankPattern,
+    @Described(value = "lora_alpha of modules likewise", label = "MODULE=A",
+        usedWith = "method=sails|lora") Map<String, Double> alphaPattern,
+    @Described(value = "how a plain adapter (method=lora) starts; pissa: as the principal part of each weight, written as an adapter"
+        + " of twice the rank", usedWith = "method=lora") Init init,
+    @Described(value = "train the lengths of the adapted rows too (DoRA, for method=lora)", usedWith = "method=lora") boolean useDora) {
 
     /** The start of a plain adapter; one in the subspace starts there. */
     public enum Init {

@@ -74,18 +74,16 @@ public record AlignOptions(
     /**
      * The defaults with other values by the options' names; what defaults settle of other options follows from these.
      *
-     * @throws InputException where values do not go together
+     * @throws InputException where values do not go together, or one does nothing beside the others
      */
     public static AlignOptions given(Map<String, Object> values) {
         AlignOptions defaults = defaults();
         Map<String, Object> all = new HashMap<>(values);
         all.putIfAbsent("fill", Fill.AUTO);
         all.putIfAbsent("lora_alpha", ((Number) all.getOrDefault("r", defaults.adapter().r())).doubleValue());
-        try {
-            return Options.with(defaults, all);
-        } catch (IllegalArgumentException e) {
-            throw new InputException(String.valueOf(e.getMessage()), e);
-        }
+        AlignOptions made = Options.with(defaults, all);
+        Options.requireUsed(made, values.keySet());
+        return made;
     }
 
     /** Other options: {@code change} gets a builder that has these. */

@@ -8,11 +8,11 @@ import io.sails4j.options.Options;
 /** How an adapter is held to the subspace. */
 @OptionGroup("Subspace")
 public record ConstraintOptions(
-    @Described("what keeps the adapter in the subspace; 'update' and 'core' (the factor is U C, C is trained) hold it"
-        + " there") Constraint constraint,
-    @Described(value = "weight of the constraint 'penalty'", label = "LAMBDA") double penalty,
-    @Described("where the subspace has fewer dimensions than r: complete it, or lower the rank (auto: complement, with"
-        + " 'gradient', 'update' and 'core' truncate)") Fill fill) {
+    @Described(value = "what keeps the adapter in the subspace; 'update' and 'core' (the factor is U C, C is trained) hold it"
+        + " there", usedWith = "method=sails") Constraint constraint,
+    @Described(value = "weight of the constraint 'penalty'", label = "LAMBDA", usedWith = "constraint=penalty") double penalty,
+    @Described(value = "where the subspace has fewer dimensions than r: complete it, or lower the rank (auto: complement, with"
+        + " 'gradient', 'update' and 'core' truncate)", usedWith = "method=sails") Fill fill) {
 
     public ConstraintOptions {
         InputException.requireOption(penalty >= 0 && Double.isFinite(penalty), "penalty", penalty, "0 or more");

@@ -88,7 +88,7 @@ final class GcgAsking implements AttackAsking {
 
     private void run(GcgSearch search, OpenArm arm, int group, Progress bar, BooleanSupplier stop) {
         List<GcgSearch.State> steps = journal().steps(arm.number(), group);
-        int all = plan.options().search().steps();
+        long all = plan.options().search().steps();
         while (steps.size() <= all) {
             if (stop.getAsBoolean()) {
                 throw new StoppedException("stopped after " + steps.size() + " of " + (all + 1) + " steps of suffix " + (group + 1) + " of "
@@ -98,7 +98,7 @@ final class GcgAsking implements AttackAsking {
             GcgSearch.State next = steps.isEmpty() ? search.begin() : search.next(steps.getLast());
             meter.end();
             journal().append(arm.number(), group, next);
-            bar.update((long) group * (all + 1) + steps.size(), (long) plan.groups().size() * (all + 1), meter.tokens());
+            bar.update(group * (all + 1) + steps.size(), plan.groups().size() * (all + 1), meter.tokens());
         }
     }
 

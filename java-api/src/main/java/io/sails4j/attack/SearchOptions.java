@@ -8,7 +8,8 @@ import io.sails4j.options.OptionGroup;
 @OptionGroup("Search")
 public record SearchOptions(@Described(value = "steps of the search for each suffix", label = "N") int steps,
     @Described(value = "candidates that are evaluated in each step", label = "N") int candidates,
-    @Described(value = "tokens among which a place's substitutions are drawn, those with the best gradient", label = "N") int topTokens,
+    @Described(value = "tokens among which a place's substitutions are drawn, those with the best gradient", label = "N",
+        usedWith = "proposals=gradient") int topTokens,
     @Described("where candidates come from: the gradient, or chance alone as a baseline") Proposals proposals) {
 
     public SearchOptions {

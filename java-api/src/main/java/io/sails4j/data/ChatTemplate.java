@@ -2,6 +2,7 @@ package io.sails4j.data;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.InputException;
+import io.sails4j.files.ForeignFile;
 import io.sails4j.files.JsonFiles;
 import java.io.IOException;
 import java.io.InputStream;
@@ -126,6 +127,9 @@ public final class ChatTemplate {
             throw new InputException(
                 "there is no chat template " + file + ", expected a Jinja file, 'checkpoint' or one of " + String.join(", ", BUILT_IN));
         }
+        ForeignFile.sentence(file).ifPresent(sentence -> {
+            throw new InputException(sentence);
+        });
         try {
             return Files.readString(file);
         } catch (IOException e) {

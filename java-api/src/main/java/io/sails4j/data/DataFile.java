@@ -11,7 +11,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.Predicate;
-import java.util.zip.GZIPInputStream;
 import java.util.zip.ZipException;
 
 /**
@@ -84,7 +83,7 @@ final class DataFile {
             return new BufferedInputStream(raw, buffer);
         }
         try {
-            return new BufferedInputStream(new GZIPInputStream(raw, buffer), buffer);
+            return new BufferedInputStream(BoundedGzip.open(path, raw, buffer), buffer);
         } catch (IOException e) {
             raw.close();
             throw e;

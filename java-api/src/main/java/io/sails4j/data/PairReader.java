@@ -223,13 +223,8 @@ final class PairReader {
         if (HhDialogue.hasMarker(text)) {
             throw new Unusable(what + " has '\\n\\nHuman:' or '\\n\\nAssistant:' inside, which would be trained as text");
         }
-        for (int i = 0; i < text.length(); i++) {
-            if (Character.isSurrogate(text.charAt(i))) {
-                if (!Character.isSurrogatePair(text.charAt(i), i + 1 < text.length() ? text.charAt(i + 1) : 0)) {
-                    throw new Unusable(what + " has half a character (a lone surrogate)");
-                }
-                i++;
-            }
+        if (Surrogates.firstLone(text) >= 0) {
+            throw new Unusable(what + " has half a character (a lone surrogate)");
         }
     }
 }

@@ -5,9 +5,11 @@ import io.sails4j.InputException;
 import io.sails4j.files.ForeignFile;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 
 /**
  * Rows of named columns, whatever file they lie in: CSV or TSV with a header (RFC 4180), JSON lines, a JSON array of objects, any of
@@ -18,12 +20,15 @@ public final class RowFile {
     private final String kind;
     private final Map<String, Integer> positions;
     private final List<Row> rows;
+    /** For each row the columns whose value is no text; none of a table, where all are. */
+    private final List<BitSet> others;
 
-    private RowFile(Path path, String kind, Map<String, Integer> positions, List<Row> rows) {
+    private RowFile(Path path, String kind, Map<String, Integer> positions, List<Row> rows, List<BitSet> others) {
         this.path = path;
         this.kind = kind;
         this.positions = positions;
         this.rows = rows;
+        this.others = others;
     }
 
     /**
@@ -84,7 +89,7 @@ public final class RowFile {
                 throw new InputException(path + " is empty, expected a header and rows");
             }
             return new RowFile(path, file.kind().replace("JSON lines", header ? "a table in text with a header" : "a table in text"),
-                positions, rows);
+                positions, rows, List.of());
         }
 
         private void accept(List<String> cells, long line) {
@@ -118,6 +123,7 @@ public final class RowFile {
         private final Map<String, Integer> positions = new LinkedHashMap<>();
         private final List<Map<String, String>> values = new ArrayList<>();
         private final List<Origin> origins = new ArrayList<>();
+        private final List<BitSet> others = new ArrayList<>();
 
         ObjectRows(Path path) {
             this.path = path;
@@ -130,7 +136,7 @@ public final class RowFile {
                 Map<String, String> given = values.get(i);
                 rows.add(new Row(i, origins.get(i), positions.keySet().stream().map(name -> given.getOrDefault(name, "")).toList()));
             }
-            return new RowFile(path, file.kind(), positions, rows);
+            return new RowFile(path, file.kind(), positions, rows, others);
         }
 
         private void accept(JsonNode json, Origin origin) {
@@ -138,11 +144,15 @@ public final class RowFile {
                 throw new InputException(origin + " is not a JSON object, expected one with a field for each column");
             }
             Map<String, String> row = new LinkedHashMap<>();
+            BitSet other = new BitSet();
             json.properties().forEach(field -> {
                 positions.putIfAbsent(field.getKey(), positions.size());
                 row.put(field.getKey(), text(field.getValue()));
+                other.set(Objects.requireNonNull(positions.get(field.getKey())),
+                    !field.getValue().isTextual() && !field.getValue().isNull());
             });
             values.add(row);
+            others.add(other);
             origins.add(origin);
         }
 
@@ -188,5 +198,27 @@ public final class RowFile {
                 + (positions.isEmpty() ? "none" : "'" + String.join("', '", positions.keySet()) + "'"));
         }
         return rows.stream().map(row -> row.values().get(position)).toList();
+    }
+
+    /**
+     * The same of a column that holds texts: the JSON of a list or a number is none that anybody wrote.
+     *
+     * @throws InputException where there is no such column, or a value is no text
+     */
+    public List<String> texts(String name) {
+        List<String> values = column(name);
+        rows.forEach(row -> requireText(row, name));
+        return values;
+    }
+
+    /** That what a row has in a column is a text, or nothing; a column that is not there has nothing. */
+    public void requireText(Row row, String column) {
+        Integer position = positions.get(column);
+        if (position != null && !others.isEmpty() && others.get(Math.toIntExact(row.index())).get(position)) {
+            String shown = row.values().get(position);
+            throw new InputException(
+                row.origin() + " has " + (shown.length() > 60 ? shown.substring(0, 60) + "..." : shown) + " in '" + column
+                    + "', expected a text");
+        }
     }
 }

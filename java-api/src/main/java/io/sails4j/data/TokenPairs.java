@@ -63,7 +63,11 @@ public final class TokenPairs {
             throw new InputException(
                 file.path() + ": " + name + " is " + tensor.dtype() + " " + tensor.shape() + ", expected integers " + shape);
         }
-        return tensor.toIntArray();
+        try {
+            return tensor.toIntArray();
+        } catch (ArithmeticException e) {
+            throw new InputException(file.path() + ": " + name + " holds a number past 32 bits", e);
+        }
     }
 
     /** Padding is left out; it comes back when batches are made. */

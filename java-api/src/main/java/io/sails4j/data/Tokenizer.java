@@ -176,6 +176,11 @@ public final class Tokenizer implements AutoCloseable {
         if (text.isEmpty()) {
             return new int[0];
         }
+        int half = Surrogates.firstLone(text);
+        if (half >= 0) {
+            throw new InputException("a text has half a character (a lone surrogate) at its character " + (half + 1) + ", '"
+                + text.substring(Math.max(0, half - 20), half) + "' before it; expected whole characters");
+        }
         Encoding encoding;
         try {
             encoding = tokenizer.encode(text, false, false);

@@ -11,8 +11,8 @@ import java.util.Set;
 public record AnswerOptions(
     @Described(value = "tokens that an answer has at most", label = "N") int maxNewTokens,
     @Described(value = "0 = greedy", label = "T") double temperature,
-    @Described(value = "sample from the K largest logits, 0 = all", label = "K") int topK,
-    @Described(value = "sample from the smallest set with this probability, 1 = all", label = "P") double topP,
+    @Described(value = "sample from the K largest logits, 0 = all", label = "K", usedWith = "temperature>0") int topK,
+    @Described(value = "sample from the smallest set with this probability, 1 = all", label = "P", usedWith = "temperature>0") double topP,
     @Described(value = "chat template: a Jinja file, gemma2, llama3, or the checkpoint's",
         label = "FILE|gemma2|llama3|checkpoint") String template,
     @Described(value = "system turn before every prompt, where the template knows one", label = "TEXT") String system) {

@@ -24,11 +24,12 @@ public record EvalOptions(AnswerOptions answers, UtilityOptions utility,
         if (limit < 0) {
             throw new InputException("limit is " + limit + ", expected 0 (all prompts) or more");
         }
-        if (batch < 1) {
-            throw new InputException("batch is " + batch + ", expected 1 or more sequences at a time");
+        if (batch < 1 || batch > BatchOptions.MOST_SEQUENCES) {
+            throw new InputException("batch is " + batch + ", expected 1 to " + BatchOptions.MOST_SEQUENCES + " sequences at a time");
         }
-        if (decodeRows < 0) {
-            throw new InputException("decode_rows is " + decodeRows + ", expected 0 (what suits the backend) or more");
+        if (decodeRows < 0 || decodeRows > BatchOptions.MOST_SEQUENCES) {
+            throw new InputException("decode_rows is " + decodeRows + ", expected 0 (what suits the backend) to "
+                + BatchOptions.MOST_SEQUENCES);
         }
     }
 

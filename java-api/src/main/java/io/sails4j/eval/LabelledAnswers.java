@@ -37,8 +37,8 @@ public record LabelledAnswers(Path path, List<Exchange> exchanges, List<Verdict>
         String column = LABELS.stream().filter(file::has).findFirst().orElseThrow(() -> new InputException(path
             + " has no column of people's labels, expected one of " + String.join(", ", LABELS) + ", it has " + String.join(", ",
                 file.columns())));
-        List<String> prompts = file.column("prompt");
-        List<String> completions = file.column("completion");
+        List<String> prompts = file.texts("prompt");
+        List<String> completions = file.texts("completion");
         List<String> labels = file.column(column);
         List<Exchange> exchanges = new ArrayList<>();
         List<Verdict> verdicts = new ArrayList<>();

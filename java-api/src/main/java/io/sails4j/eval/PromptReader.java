@@ -85,10 +85,18 @@ final class PromptReader {
 
     /** The cells of a row by the names of columns. */
     private static final class Columns {
+        private final RowFile file;
         private final List<String> names;
 
         Columns(RowFile file) {
+            this.file = file;
             this.names = file.columns();
+        }
+
+        /** What is put before a model: a text, or nothing. */
+        String text(RowFile.Row row, String column) {
+            file.requireText(row, column);
+            return get(row, column);
         }
 
         /** Empty where there is no such column. */
@@ -112,27 +120,27 @@ final class PromptReader {
     private void add(PromptFormat format, Columns c, RowFile.Row row) {
         String number = String.valueOf(row.index() + 1);
         switch (format) {
-            case ADVBENCH -> add(number, c.get(row, "goal"), stem(), Wanted.REFUSE, row.origin(), c.get(row, "target"));
+            case ADVBENCH -> add(number, c.text(row, "goal"), stem(), Wanted.REFUSE, row.origin(), c.text(row, "target"));
             case HARMBENCH -> {
-                String context = c.get(row, "ContextString");
+                String context = c.text(row, "ContextString");
                 if (!context.isBlank() && notes.isEmpty()) {
                     notes.add("HarmBench: where there is a ContextString, it stands before the behaviour, with an empty line between");
                 }
                 add(c.first(row, number, "BehaviorID"),
-                    context.isBlank() ? c.get(row, "Behavior") : context + "\n\n" + c.get(row, "Behavior"),
+                    context.isBlank() ? c.text(row, "Behavior") : context + "\n\n" + c.text(row, "Behavior"),
                     c.first(row, stem(), "SemanticCategory"), Wanted.REFUSE, row.origin());
             }
-            case JAILBREAKBENCH -> add(c.first(row, number, "Index"), c.get(row, "Goal"), c.first(row, stem(), "Category"),
-                benign() ? Wanted.COMPLY : Wanted.REFUSE, row.origin(), c.get(row, "Target"));
-            case XSTEST -> add(c.first(row, number, "id"), c.get(row, "prompt"), c.first(row, stem(), "type"),
+            case JAILBREAKBENCH -> add(c.first(row, number, "Index"), c.text(row, "Goal"), c.first(row, stem(), "Category"),
+                benign() ? Wanted.COMPLY : Wanted.REFUSE, row.origin(), c.text(row, "Target"));
+            case XSTEST -> add(c.first(row, number, "id"), c.text(row, "prompt"), c.first(row, stem(), "type"),
                 Wanted.parse(c.get(row, "label"), row.origin()), row.origin());
-            case XSTEST_TYPES -> add(c.first(row, number, "id"), c.get(row, "prompt"), c.first(row, stem(), "type"),
+            case XSTEST_TYPES -> add(c.first(row, number, "id"), c.text(row, "prompt"), c.first(row, stem(), "type"),
                 c.get(row, "type").startsWith("contrast") ? Wanted.REFUSE : Wanted.COMPLY, row.origin());
             case MESSAGES -> add(c.first(row, number, "id"), messages(c.get(row, "messages"), row.origin()), c, row);
-            case PROMPTS -> add(c.first(row, number, "id"), message(c.get(row, "prompt"), row.origin()), c, row);
+            case PROMPTS -> add(c.first(row, number, "id"), message(c.text(row, "prompt"), row.origin()), c, row);
             case INSTRUCTIONS -> {
-                String input = c.get(row, "input");
-                String text = c.get(row, "instruction");
+                String input = c.text(row, "input");
+                String text = c.text(row, "instruction");
                 add(c.first(row, number, "id"), message(input.isBlank() ? text : text + "\n\n" + input, row.origin()), c, row);
             }
             case PREFERENCES, HEX_PHI, LINES -> throw new IllegalStateException(format + " has no columns of its own");
@@ -160,7 +168,7 @@ final class PromptReader {
     /** A row of somebody's own: {@code category} or {@code type}, and {@code wanted} or {@code label}, count where they are. */
     private void add(String id, List<Message> messages, Columns c, RowFile.Row row) {
         prompts.add(new EvalPrompt(id, messages, c.first(row, stem(), "category", "type"),
-            Wanted.parse(c.first(row, "", "wanted", "label"), row.origin()), row.origin(), c.first(row, "", "target")));
+            Wanted.parse(c.first(row, "", "wanted", "label"), row.origin()), row.origin(), c.text(row, "target").strip()));
     }
 
     private static List<Message> message(String text, Origin origin) {

@@ -17,12 +17,14 @@ public record ExplainOptions(
 
     /** Where a feature fires most is kept for all features of an SAE: this many places each. */
     private static final int MOST_PASSAGES = 64;
+    /** What is kept or shown of each feature is of this size at most: a page of more could not be read. */
+    private static final int MOST = 10_000;
 
     public ExplainOptions {
         InputException.requireOption(passages >= 0 && passages <= MOST_PASSAGES, "passages", passages, "0 to " + MOST_PASSAGES);
-        InputException.requireOption(context >= 0, "context", context, "0 or more tokens");
-        InputException.requireOption(neighbours >= 0, "neighbours", neighbours, "0 or more features");
-        InputException.requireOption(lensTokens >= 0, "lens_tokens", lensTokens, "0 or more tokens");
+        InputException.requireOption(context >= 0 && context <= MOST, "context", context, "0 to " + MOST + " tokens");
+        InputException.requireOption(neighbours >= 0 && neighbours <= MOST, "neighbours", neighbours, "0 to " + MOST + " features");
+        InputException.requireOption(lensTokens >= 0 && lensTokens <= MOST, "lens_tokens", lensTokens, "0 to " + MOST + " tokens");
         InputException.requireOption(features >= 1, "features", features, "1 or more");
         InputException.requireOption(featureBatchTokens >= 1, "feature_batch_tokens", featureBatchTokens, "1 or more");
     }

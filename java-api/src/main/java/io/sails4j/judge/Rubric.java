@@ -1,6 +1,7 @@
 package io.sails4j.judge;
 
 import io.sails4j.InputException;
+import io.sails4j.files.ForeignFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -41,6 +42,9 @@ public record Rubric(String source, String text) {
                 throw new InputException(file + " is no rubric, expected a text file of at most " + (MAX_BYTES >> 10)
                     + " KiB that says what the scores 1 to 5 mean");
             }
+            ForeignFile.sentence(file).ifPresent(sentence -> {
+                throw new InputException(sentence);
+            });
             return new Rubric(file.toString(), Files.readString(file));
         } catch (CharacterCodingException e) {
             throw new InputException(file + " is no rubric: it is not valid UTF-8", e);

@@ -18,6 +18,7 @@ import io.sails4j.objective.ReferenceCache;
 import io.sails4j.objective.SequenceBatch;
 import io.sails4j.objective.StepReadings;
 import io.sails4j.ops.Graphs;
+import io.sails4j.tensor.HostMemory;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.train.Master;
@@ -90,6 +91,7 @@ public final class TrainingLoop implements AutoCloseable {
         this.recomputation = options.execution().recompute().of(model.config().nLayers(),
             budget -> MemoryPlan.cheapest(model.config(), model.computeDtype(), trained(), positions, workspace, budget));
         this.memory = MemoryPlan.of(model.config(), model.computeDtype(), trained(), positions, recomputation, workspace);
+        requireRoom();
         this.session = ModelSession.open(model);
         try {
             this.context = context(PassContext.of(session, options.batching().packing(), recomputation));
@@ -102,6 +104,18 @@ public final class TrainingLoop implements AutoCloseable {
         }
         this.prefetcher = new BatchPrefetcher(examples -> loss.batch(examples, options.batching().packing()));
         this.start = nanoClock.getAsLong();
+    }
+
+    /** What a step takes beside the weights must be there: a machine that gives out more than it has ends the process later. */
+    private void requireRoom() {
+        long needed = memory.keptBytes() + memory.scratchBytes() + memory.headBytes();
+        long available = HostMemory.availableBytes();
+        if (model.engine().device().usesHostMemory() && needed > available) {
+            throw new InputException(String.format(Locale.ROOT,
+                "a step needs %,d MiB for its activations and this machine has %,d MiB left: lower micro_batch_tokens=%d or max_length,"
+                    + " or choose another recompute",
+                needed >> 20, available >> 20, options.batching().microBatchTokens()));
+        }
     }
 
     private PassContext context(PassContext plain) {

@@ -11,14 +11,16 @@ import io.sails4j.tensor.Backend;
  * @param capacity tokens that a sequence has room for, prompt and answer together
  */
 public record BatchOptions(int sequences, int rows, int capacity) {
+    /** More sequences than any device has room for: what is above is a slip, and arrays of it would take the memory first. */
+    public static final int MOST_SEQUENCES = 65_536;
     private static final int ROOM = 64;
 
     public BatchOptions {
-        if (sequences < 1) {
-            throw new InputException("batch is " + sequences + ", expected 1 or more sequences at a time");
+        if (sequences < 1 || sequences > MOST_SEQUENCES) {
+            throw new InputException("batch is " + sequences + ", expected 1 to " + MOST_SEQUENCES + " sequences at a time");
         }
-        if (rows < 1) {
-            throw new InputException("decode_rows is " + rows + ", expected 1 or more rows of a decoding step");
+        if (rows < 1 || rows > MOST_SEQUENCES) {
+            throw new InputException("decode_rows is " + rows + ", expected 1 to " + MOST_SEQUENCES + " rows of a decoding step");
         }
         if (capacity < 2) {
             throw new InputException("the room of a sequence is " + capacity + " tokens, expected 2 or more");

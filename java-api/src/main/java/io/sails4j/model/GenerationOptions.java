@@ -28,10 +28,14 @@ public record GenerationOptions(int maxNewTokens, double temperature, int topK, 
         if (!(temperature >= 0) || Double.isInfinite(temperature)) {
             throw new InputException("the temperature is " + temperature + ", expected 0 (greedy) or a positive number");
         }
+        // Devices take it as a float: what is no float but 0 or infinity there would be another temperature.
+        if (temperature > Float.MAX_VALUE || temperature > 0 && temperature < Float.MIN_NORMAL) {
+            throw new InputException("the temperature is " + temperature + ", expected 0 (greedy) or a number from 1.2e-38 to 3.4e38");
+        }
         if (topK < 0) {
             throw new InputException("top-k is " + topK + ", expected 0 (all) or more");
         }
-        if (!(topP > 0 && topP <= 1)) {
+        if (!((float) topP > 0 && topP <= 1)) {
             throw new InputException("top-p is " + topP + ", expected a number above 0 and at most 1");
         }
     }

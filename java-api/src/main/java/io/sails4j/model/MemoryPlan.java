@@ -50,7 +50,7 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
         long workspaceBytes) {
         ModelConfig config = layers.config();
         long head = positions * (F32 * config.dModel() + 3 * F32) + workspaceBytes;
-        return new MemoryPlan(weights(config, computeDtype.byteSize()), trainable(config, computeDtype, trained),
+        return new MemoryPlan(weights(config, computeDtype.byteSize()), trainableBytes(config, computeDtype, trained),
             positions * layers.kept(recompute), positions * layers.scratch(), head);
     }
 
@@ -84,7 +84,8 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
         return (config.parameterCount() - norms(config)) * elementBytes + norms(config) * F32;
     }
 
-    private static long trainable(ModelConfig config, DType computeDtype, Trained trained) {
+    /** Trained parameters that the model does not hold itself, their gradients and the optimizer's state, in bytes. */
+    public static long trainableBytes(ModelConfig config, DType computeDtype, Trained trained) {
         TrainedShape shape = trained.shape;
         if (!shape.full()) {
             long parameters = shape.parameterCount(config);

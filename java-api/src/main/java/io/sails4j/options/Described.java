@@ -20,4 +20,10 @@ public @interface Described {
 
     /** Whether another value can change the result: then a run does not go on with another one. */
     boolean decides() default true;
+
+    /**
+     * What other options have to be for this one to do anything, empty = it always does: one of the texts must hold, and of a text all
+     * parts. A part is {@code name=value|value} or {@code name>0}.
+     */
+    String[] usedWith() default {};
 }

@@ -3,14 +3,17 @@ package io.sails4j.options;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.InputException;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.RecordComponent;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Predicate;
 
 /**
@@ -31,8 +34,13 @@ public final class Options {
      * @param decides whether another value can change the result
      * @param type of the component
      * @param value that it has
+     * @param usedWith what other options have to be for it to do anything, as {@link Described#usedWith} says it
      */
-    public record Entry(String name, String description, String label, String group, boolean decides, Class<?> type, Object value) {
+    public record Entry(String name, String description, String label, String group, boolean decides, Class<?> type, Object value,
+        List<String> usedWith) {
+        public Entry {
+            usedWith = List.copyOf(usedWith);
+        }
     }
 
     /** All options of a record, in the order of its components. */
@@ -57,7 +65,7 @@ public final class Options {
         return new Entry(name(component, described), described.value(),
             component.getType().isEnum() ? values(component.getType()) : described.label(), group == null ? "" : group.value(),
             described.decides(),
-            component.getType(), value);
+            component.getType(), value, List.of(described.usedWith()));
     }
 
     private static String name(RecordComponent component, Described described) {
@@ -128,7 +136,7 @@ public final class Options {
      * The same record with other values.
      *
      * @param values by name; each must be of its component's type (boxed)
-     * @throws RuntimeException what the records' constructors throw where values do not go together
+     * @throws InputException where a value is none of its option, or values do not go together
      */
     public static <R extends Record> R with(R options, Map<String, Object> values) {
         Class<?> type = options.getClass();
@@ -148,11 +156,33 @@ public final class Options {
         return made;
     }
 
+    /**
+     * Refuses options that were given and do nothing beside the others: whoever gives one means something by it.
+     *
+     * @param given the names of the options that were given, those of other records among them
+     * @throws InputException that names the option and what it needs
+     */
+    public static void requireUsed(Record options, Set<String> given) {
+        List<Entry> entries = of(options);
+        Map<String, Object> values = new HashMap<>();
+        entries.forEach(entry -> values.put(entry.name(), entry.value()));
+        for (Entry entry : entries) {
+            UsedWith usedWith = UsedWith.parse(entry.usedWith());
+            if (given.contains(entry.name()) && !usedWith.holds(values)) {
+                throw usedWith.unused(entry.name(), values);
+            }
+        }
+    }
+
     private static Object construct(Class<?> type, RecordComponent[] components, Object[] arguments) {
         try {
             return type.getDeclaredConstructor(Arrays.stream(components).map(RecordComponent::getType).toArray(Class<?>[]::new))
                 .newInstance(arguments);
         } catch (InvocationTargetException e) {
+            if (e.getCause() instanceof IllegalArgumentException wrong) {
+                // A record that programs fill in as well: here its values come from people.
+                throw new InputException(String.valueOf(wrong.getMessage()), wrong);
+            }
             if (e.getCause() instanceof RuntimeException cause) {
                 throw cause;
             }

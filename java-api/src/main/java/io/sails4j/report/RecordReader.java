@@ -1,5 +1,7 @@
 package io.sails4j.report;
 
+import com.fasterxml.jackson.annotation.JsonSetter;
+import com.fasterxml.jackson.annotation.Nulls;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JavaType;
@@ -25,6 +27,8 @@ final class RecordReader {
         .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
         .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
         .enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES)
+        // What a list or a map holds is there: a record of it would fail without a sentence.
+        .defaultSetterInfo(JsonSetter.Value.forContentNulls(Nulls.FAIL))
         .build();
 
     private RecordReader() {
@@ -69,6 +73,9 @@ final class RecordReader {
     }
 
     private static <T> T read(String where, JsonNode json, JavaType type) {
+        if (json.isNull()) {
+            throw new InputException(where + " is null, expected an object");
+        }
         try {
             return RECORDS.readerFor(type).readValue(json);
         } catch (JsonMappingException e) {

@@ -1,6 +1,7 @@
 package io.sails4j.run;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.InputException;
 import io.sails4j.adaptation.Adaptation;
 import io.sails4j.adaptation.AdapterInitialiser;
 import io.sails4j.adaptation.OpenAdaptation;
@@ -13,6 +14,7 @@ import io.sails4j.files.AtomicFiles;
 import io.sails4j.loop.StepMetrics;
 import io.sails4j.loop.TrainingLoop;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.TrainedShape;
 import io.sails4j.ops.Graphs;
 import io.sails4j.ops.MatmulPeak;
@@ -22,6 +24,7 @@ import io.sails4j.persistence.OutputClaim;
 import io.sails4j.persistence.PersistentRun;
 import io.sails4j.persistence.RunSummary;
 import io.sails4j.subspace.SafetySubspace;
+import io.sails4j.tensor.HostMemory;
 import io.sails4j.train.PolicyTask;
 import io.sails4j.train.RunControl;
 import io.sails4j.train.RunOrigin;
@@ -103,8 +106,24 @@ public final class AlignRun {
     }
 
     private AlignResult run(Lessons lessons, Path out, Progress progress, RunControl control) {
+        requireRoom();
         try (OutputClaim _ = OutputClaim.of(out); OpenAdaptation open = adaptation.open(model, modelPath)) {
             return train(open, lessons, out, progress, control);
+        }
+    }
+
+    /** What is trained must fit into the machine with its gradients and the optimizer's state: that is known before any of it is made. */
+    private void requireRoom() {
+        long available = HostMemory.availableBytes();
+        long needed = MemoryPlan.trainableBytes(model.config(), model.computeDtype(),
+            TrainingLoop.trained(adaptation.shape(model.config()), options.training().optimizer()));
+        if (model.engine().device().usesHostMemory() && needed > available) {
+            throw new InputException(String.format(Locale.ROOT,
+                "what is trained needs %,d MiB with its gradients and the optimizer's state, and this machine has %,d MiB left: ",
+                needed >> 20,
+                available >> 20)
+                + (options.method() == Method.FULL ? "use optimizer_8bit=true, master=bf16, or method=lora" : "lower r="
+                    + options.adapter().r() + ", or name fewer targets"));
         }
     }
 

@@ -37,7 +37,7 @@ record Lessons(Loss training, Loss evaluation, int trained, int evaluated, boole
     /** The examples that are trained on and those that are looked at. */
     private record Split<E>(List<E> training, List<E> evaluation, boolean heldOut) {
         static <E> Split<E> of(List<E> all, int wanted) {
-            boolean heldOut = all.size() >= HELD_OUT_SHARE * wanted;
+            boolean heldOut = all.size() / HELD_OUT_SHARE >= wanted;
             int n = Math.min(wanted, all.size());
             List<E> last = all.subList(all.size() - n, all.size());
             return new Split<>(heldOut ? all.subList(0, all.size() - n) : all, last, heldOut);

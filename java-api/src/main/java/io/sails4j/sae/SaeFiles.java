@@ -1,6 +1,7 @@
 package io.sails4j.sae;
 
 import io.sails4j.InputException;
+import io.sails4j.files.ForeignFile;
 import io.sails4j.files.JsonFiles;
 import io.sails4j.files.JsonObject;
 import io.sails4j.io.NpzFile;
@@ -51,6 +52,9 @@ final class SaeFiles implements AutoCloseable {
         if (ShardedTensors.isPickle(name)) {
             throw pickleRefused(path);
         }
+        ForeignFile.sentence(path).ifPresent(sentence -> {
+            throw new InputException(sentence);
+        });
         if (!Files.isDirectory(path)) {
             throw new InputException(path + (Files.exists(path) ? " is no SAE" : " does not exist") + "; expected " + PARAMS
                 + " of Gemma Scope or a directory: " + CONFIG + " and " + WEIGHTS + " of SAELens, " + CONFIG + " and " + SPARSIFY_WEIGHTS

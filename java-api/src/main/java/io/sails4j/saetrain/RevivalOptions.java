@@ -10,9 +10,11 @@ import java.util.function.Consumer;
 public record RevivalOptions(
     @Described(value = "steps without firing after which a feature is dead", label = "N") int deadSteps,
     @Described(value = "coefficient of the error that dead features of topk and batchtopk learn (AuxK), 0 = off",
-        label = "X") double auxCoefficient,
-    @Described(value = "dead features that learn it for each vector, 0 = half of d_in", label = "N") int auxK,
-    @Described(value = "steps between fresh starts of dead features of the other kinds, 0 = never", label = "N") int resampleEvery) {
+        label = "X", usedWith = "kind=topk|batchtopk") double auxCoefficient,
+    @Described(value = "dead features that learn it for each vector, 0 = half of d_in", label = "N",
+        usedWith = "kind=topk|batchtopk, aux_coefficient>0") int auxK,
+    @Described(value = "steps between fresh starts of dead features of the other kinds, 0 = never", label = "N",
+        usedWith = "kind=jumprelu|gated|standard") int resampleEvery) {
 
     public RevivalOptions {
         InputException.requireOption(deadSteps >= 1, "dead_steps", deadSteps, "1 or more");

@@ -10,7 +10,7 @@ import java.util.function.Consumer;
 public record SaeShape(
     @Described("what makes features active") SaeKind kind,
     @Described(value = "features, d_sae", label = "N") int width,
-    @Described(value = "active features of topk, and on average of batchtopk", label = "N") int k,
+    @Described(value = "active features of topk, and on average of batchtopk", label = "N", usedWith = "kind=topk|batchtopk") int k,
     @Described(value = "widths of prefixes that have to reconstruct by themselves, off = none",
         label = "N,N,…|off") PrefixWidths matryoshka) {
 

@@ -8,12 +8,15 @@ import java.util.function.Consumer;
 /** What holds down the number of active features where the kind does not fix it: jumprelu, gated, standard. */
 @OptionGroup("Sparsity")
 public record SparsityOptions(
-    @Described(value = "coefficient of the sparsity term", label = "X") double sparsity,
-    @Described(value = "share of the steps in which the coefficient rises from 0", label = "SHARE") double sparsityWarmup,
-    @Described(value = "active features that jumprelu is held to, 0 = the term has no target", label = "N") double targetL0,
-    @Described("sparsity term of jumprelu") SparsityPenalty penalty,
-    @Described(value = "width of the window in which thresholds of jumprelu have a gradient", label = "X") double bandwidth,
-    @Described(value = "threshold that features of jumprelu start with", label = "X") double initialThreshold) {
+    @Described(value = "coefficient of the sparsity term", label = "X", usedWith = "kind=jumprelu|gated|standard") double sparsity,
+    @Described(value = "share of the steps in which the coefficient rises from 0", label = "SHARE",
+        usedWith = "kind=jumprelu|gated|standard") double sparsityWarmup,
+    @Described(value = "active features that jumprelu is held to, 0 = the term has no target", label = "N",
+        usedWith = "kind=jumprelu, penalty=l0") double targetL0,
+    @Described(value = "sparsity term of jumprelu", usedWith = "kind=jumprelu") SparsityPenalty penalty,
+    @Described(value = "width of the window in which thresholds of jumprelu have a gradient", label = "X",
+        usedWith = "kind=jumprelu") double bandwidth,
+    @Described(value = "threshold that features of jumprelu start with", label = "X", usedWith = "kind=jumprelu") double initialThreshold) {
 
     public SparsityOptions {
         InputException.requireOption(sparsity >= 0 && Double.isFinite(sparsity), "sparsity", sparsity, "a finite number >= 0");

@@ -60,6 +60,9 @@ final class StudyReader {
 
     private JsonNode tree() {
         ForeignFile.requireRegular(file);
+        ForeignFile.sentence(file).ifPresent(sentence -> {
+            throw new InputException(sentence);
+        });
         try {
             ObjectMapper yaml = new ObjectMapper(YAMLFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build());
             JsonNode root = yaml.readTree(JsonFiles.withoutMark(Files.readString(file)));

@@ -3,17 +3,23 @@ package io.sails4j.tensor;
 import io.sails4j.NativeException;
 import io.sails4j.ffi.NativeDevice;
 import java.lang.foreign.MemorySegment;
+import java.util.Locale;
 
 /**
  * An open compute device: one handle of one backend library. Calls from several threads take effect one at a time.
  * Closing is idempotent; every buffer must be closed before.
  */
 public final class Device implements AutoCloseable {
+    /** From here on it is asked whether there is room: the question takes as long as some thousand small allocations. */
+    private static final long LARGE = 32L << 20;
+
     private final NativeDevice handle;
+    private final boolean usesHostMemory;
     private final boolean hostAccessible;
 
-    private Device(NativeDevice handle) {
+    private Device(NativeDevice handle, Backend backend) {
         this.handle = handle;
+        this.usesHostMemory = backend != Backend.CUDA;
         this.hostAccessible = handle.hostAccessible();
     }
 
@@ -26,7 +32,7 @@ public final class Device implements AutoCloseable {
      * @throws NativeException where the library cannot be found or opened, or refuses the options
      */
     public static Device open(Backend backend, int threads, String options) {
-        return new Device(NativeDevice.open(backend.libraryName(), 0, threads, options));
+        return new Device(NativeDevice.open(backend.libraryName(), 0, threads, options), backend);
     }
 
     /** For this package, and for {@code ops} through its {@code Addresses}. */
@@ -37,6 +43,11 @@ public final class Device implements AutoCloseable {
     /** Whether {@link #close()} is still to come. */
     public boolean isOpen() {
         return handle.isOpen();
+    }
+
+    /** Whether its memory is this machine's. */
+    public boolean usesHostMemory() {
+        return usesHostMemory;
     }
 
     /** Whether mapped host memory can serve as device memory without a copy. */
@@ -74,8 +85,20 @@ public final class Device implements AutoCloseable {
         return handle.allocations();
     }
 
-    /** A new buffer of its own; contents undefined. */
+    /**
+     * A new buffer of its own; contents undefined.
+     *
+     * @throws NativeException where there is no such room, before anything is taken
+     */
     public DeviceBuffer allocateBytes(long bytes) {
+        if (usesHostMemory && bytes >= LARGE) {
+            long available = HostMemory.availableBytes();
+            if (bytes > available) {
+                throw new NativeException("sails_alloc", NativeException.OUT_OF_MEMORY, String.format(Locale.ROOT,
+                    "%,d MiB are needed at once, and this machine has %,d MiB left; %,d MiB are in use on this device", bytes >> 20,
+                    available >> 20, allocatedBytes() >> 20));
+            }
+        }
         return DeviceBuffer.allocate(this, bytes);
     }
 

@@ -10,7 +10,7 @@ import java.util.function.Consumer;
 public record Batching(
     @Described(value = "passes over the data", label = "N") int epochs,
     @Described(value = "stop after N optimizer steps, 0 = by epochs alone", label = "N") long maxSteps,
-    @Described(value = "real tokens of an optimizer step", label = "N") int batchTokens,
+    @Described(value = "real tokens of an optimizer step", label = "N", usedWith = "objective=sft|dpo|ipo|orpo") int batchTokens,
     @Described(value = "positions, padding included, that go through the model at once; memory grows with it",
         label = "N") int microBatchTokens,
     @Described("put several sequences into one row; attention stays within each") boolean packing) {

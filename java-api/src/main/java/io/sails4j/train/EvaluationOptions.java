@@ -11,8 +11,10 @@ public record EvaluationOptions(
         value = "pairs that the loss before and after is measured on; held out of training where they are at most a tenth of the data",
         label = "N") int evalPairs,
     @Described(value = "steps between evaluations on the evaluation pairs, 0 = before and after alone", label = "N") long evalEvery,
-    @Described(value = "stop after N evaluations in a row without a lower loss, 0 = never", label = "N") int patience,
-    @Described("end with the parameters of the lowest evaluation loss, not with the last ones") boolean keepBest) {
+    @Described(value = "stop after N evaluations in a row without a lower loss, 0 = never", label = "N",
+        usedWith = "eval_every>0") int patience,
+    @Described(value = "end with the parameters of the lowest evaluation loss, not with the last ones",
+        usedWith = "eval_every>0") boolean keepBest) {
 
     public EvaluationOptions {
         InputException.requireOption(evalPairs >= 1, "eval_pairs", evalPairs, "1 or more");

@@ -15,9 +15,9 @@ import java.util.stream.Collectors;
 public record ObjectiveOptions(
     @Described("likelihood of the aligned answers; preference over the unaligned by the loss of DPO, IPO or ORPO; or the reward of"
         + " answers that the model samples itself, by RLOO or GRPO") Objective objective,
-    @Described(value = "beta of DPO and IPO, weight of ORPO's odds ratio", label = "B") double beta,
-    @Described("of DPO and IPO: the untrained model's log-probabilities once before the first step, kept on disk, or in each"
-        + " step with the adapter off") Reference reference,
+    @Described(value = "beta of DPO and IPO, weight of ORPO's odds ratio", label = "B", usedWith = "objective=dpo|ipo|orpo") double beta,
+    @Described(value = "of DPO and IPO: the untrained model's log-probabilities once before the first step, kept on disk, or in each"
+        + " step with the adapter off", usedWith = "objective=dpo|ipo") Reference reference,
     PolicyOptions policy) {
     private static final double USUAL_BETA = 0.1;
 

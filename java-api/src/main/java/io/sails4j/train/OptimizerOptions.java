@@ -16,8 +16,10 @@ import java.util.function.Consumer;
 public record OptimizerOptions(
     AdamwOptions adamw,
     @Described(value = "gradients are clipped to this norm, 0 = not", label = "N") double maxGradNorm,
-    @Described(value = "learning rate of lora_B over that of lora_A (LoRA+)", label = "X") double loraPlusRatio,
-    @Described("weight decay pulls norms and other vectors too") boolean decayVectors,
+    @Described(value = "learning rate of lora_B over that of lora_A (LoRA+)", label = "X",
+        usedWith = "method=sails|lora") double loraPlusRatio,
+    @Described(value = "weight decay pulls norms and other vectors too", usedWith = {
+        "method=full, weight_decay>0", "use_dora=true, weight_decay>0"}) boolean decayVectors,
     @Described(value = "end with an exponential moving average of the parameters, 0 = off", label = "D") double emaDecay,
     OptimizerState state) {
 

@@ -13,9 +13,9 @@ import io.sails4j.options.OptionGroup;
 public record OptimizerState(
     @Described(value = "keep AdamW's moments in 8 bits by blocks: a quarter of the memory of its state, not the same numbers",
         name = "optimizer_8bit") boolean in8bit,
-    @Described("what method=full changes of a model in bf16: f32 copies of its parameters, or the parameters themselves with"
+    @Described(value = "what method=full changes of a model in bf16: f32 copies of its parameters, or the parameters themselves with"
         + " a bf16 remainder each, in half "
-        + "the memory of the copies") Master master) {
+        + "the memory of the copies", usedWith = "method=full") Master master) {
 
     /** Moments and masters in F32. */
     public static OptimizerState exact() {

@@ -14,20 +14,26 @@ import java.util.Set;
  */
 @OptionGroup("Sampled answers")
 public record SamplingOptions(
-    @Described(value = "of rloo and grpo: tokens that a sampled answer has at most", label = "N") int maxNewTokens,
-    @Described(value = "of rloo and grpo: temperature of the samples, above 0", label = "T") double temperature,
-    @Described(value = "of rloo and grpo: sample from the smallest set with this probability, 1 = all", label = "P") double topP,
+    @Described(value = "of rloo and grpo: tokens that a sampled answer has at most", label = "N",
+        usedWith = "objective=rloo|grpo") int maxNewTokens,
+    @Described(value = "of rloo and grpo: temperature of the samples, above 0", label = "T",
+        usedWith = "objective=rloo|grpo") double temperature,
+    @Described(value = "of rloo and grpo: sample from the smallest set with this probability, 1 = all", label = "P",
+        usedWith = "objective=rloo|grpo") double topP,
     @Described(value = "of rloo and grpo: answers that are sampled at a time; they do not depend on it", label = "N",
-        decides = false) int sequences,
-    @Described(value = "of rloo and grpo: rows of every decoding step, 0 = what suits the backend", label = "N") int decodeRows) {
+        decides = false, usedWith = "objective=rloo|grpo") int sequences,
+    @Described(value = "of rloo and grpo: rows of every decoding step, 0 = what suits the backend", label = "N",
+        usedWith = "objective=rloo|grpo") int decodeRows) {
 
     public SamplingOptions {
         // The other bounds and their sentences are the generation's.
         new GenerationOptions(maxNewTokens, temperature, 0, topP, 0, Set.of());
         InputException.requireOption(temperature > 0, "temperature", temperature,
             "a number above 0: greedy answers to a prompt are all the same, and none is better than the others");
-        InputException.requireOption(sequences >= 1, "sequences", sequences, "1 or more");
-        InputException.requireOption(decodeRows >= 0, "decode_rows", decodeRows, "0 (what suits the backend) or more");
+        InputException.requireOption(sequences >= 1 && sequences <= BatchOptions.MOST_SEQUENCES, "sequences", sequences,
+            "1 to " + BatchOptions.MOST_SEQUENCES);
+        InputException.requireOption(decodeRows >= 0 && decodeRows <= BatchOptions.MOST_SEQUENCES, "decode_rows", decodeRows,
+            "0 (what suits the backend) to " + BatchOptions.MOST_SEQUENCES);
     }
 
     /** Answers of up to 64 tokens from the model's own distribution. */

@@ -47,7 +47,7 @@ public record TextFile(Path path, @Nullable String column, List<TextDocument> do
             }
         } else {
             RowFile file = RowFile.read(path);
-            List<String> texts = file.column(taken);
+            List<String> texts = file.texts(taken);
             for (RowFile.Row row : file.rows()) {
                 String text = texts.get(Math.toIntExact(row.index()));
                 if (!text.isBlank()) {

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.sails4j.InputException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -108,5 +110,49 @@ class RowFileTest {
         assertThatThrownBy(() -> RowFile.read(latin)).isInstanceOf(InputException.class).hasMessageContaining("is not valid UTF-8");
         assertThatThrownBy(() -> RowFile.read(directory.resolve("none.csv"))).isInstanceOf(InputException.class)
             .hasMessageContaining("does not exist");
+    }
+
+    /** A list or a number is no text that anybody wrote: where a text is meant, its JSON would be taken for one. */
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '~', textBlock = """
+        ["a"]          | ["a"]
+        {"role":"u"}   | {"role":"u"}
+        5              | 5
+        1e400          | Infinity
+        true           | true""")
+    void whatIsNoTextIsRefusedWhereATextIsMeant(String json, String shown) throws IOException {
+        RowFile rows = RowFile.read(file("a.jsonl", "{\"id\":1,\"prompt\":\"x\"}\n{\"id\":2,\"prompt\":" + json + "}\n"));
+        assertThat(rows.column("prompt")).hasSize(2);
+        assertThat(rows.column("id")).containsExactly("1", "2");
+        assertThatThrownBy(() -> rows.texts("prompt")).isInstanceOf(InputException.class).hasMessageStartingWith("line 2 of ")
+            .hasMessageEndingWith(" has " + shown + " in 'prompt', expected a text");
+        assertThat(RowFile.read(file("b.jsonl", "{\"prompt\":null}\n{}")).texts("prompt")).containsExactly("", "");
+    }
+
+    /** 70 MiB of one byte in 70 kB: it is refused where it passes the limits, and not when it is all in memory. */
+    @Test
+    void aFileThatUnpacksToHundredsOfTimesItsSizeIsRefused() throws IOException {
+        Path bomb = directory.resolve("bomb.csv.gz");
+        byte[] piece = new byte[1 << 20];
+        Arrays.fill(piece, (byte) '\n');
+        try (GZIPOutputStream gzip = new GZIPOutputStream(Files.newOutputStream(bomb))) {
+            gzip.write("prompt\n".getBytes(StandardCharsets.UTF_8));
+            for (int i = 0; i < 70; i++) {
+                gzip.write(piece);
+            }
+        }
+        assertThatThrownBy(() -> {
+            try (InputStream in = BoundedGzip.open(bomb, Files.newInputStream(bomb), 1 << 16)) {
+                in.transferTo(OutputStream.nullOutputStream());
+            }
+        }).isInstanceOf(InputException.class).hasMessageContaining("unpacks to more than 200 times its size after 64 MiB");
+    }
+
+    @Test
+    void halvesOfCharacters() {
+        assertThat(Surrogates.firstLone("a\ud83d\ude42b")).isNegative();
+        assertThat(Surrogates.firstLone("a\ud83d\ude42\ud83d")).isEqualTo(3);
+        assertThat(Surrogates.firstLone("\ude42\ud83d")).isZero();
+        assertThat(Surrogates.firstLone("")).isNegative();
     }
 }

@@ -186,6 +186,31 @@ class AlignRunTest {
         }
     }
 
+    /** The sizes are products of what was asked for: they do not overflow, and nothing of them is made. */
+    @Test
+    void aRankThatNoMachineHasRoomForIsRefusedAtOnce() throws IOException {
+        for (int r : new int[] {50_000_000, Integer.MAX_VALUE}) {
+            AlignOptions request = request(Method.LORA, Objective.SFT, Constraint.NONE, 1, 1e-3)
+                .with(o -> o.adapter = AdapterOptions.of(ALL, r));
+            assertThatThrownBy(() -> new AlignRun(model, temporary, request, null, RunOrigin.unknown()).run(TinyModel.pairs(2, 4),
+                temporary.resolve("never"), Progress.none(), TinyModel.AT_ONCE)).isInstanceOf(InputException.class)
+                .hasMessageContaining("lower r=" + r);
+        }
+        try (Stream<Path> left = Files.list(temporary)) {
+            assertThat(left).isEmpty();
+        }
+    }
+
+    /** As many as there can be, which is more than ten times as many would be in an int: nothing is held out, all are looked at. */
+    @Test
+    void moreEvaluationPairsThanThereAreHoldNothingOut() {
+        AlignOptions request = request(Method.LORA, Objective.SFT, Constraint.NONE, 1, 1e-3)
+            .with(o -> o.run = RunOptions.of(Integer.MAX_VALUE));
+        Lessons lessons = Lessons.ofPairs(request, TinyModel.pairs(12, 4));
+        assertThat(lessons.heldOut()).isFalse();
+        assertThat(lessons.trained()).isEqualTo(lessons.evaluated()).isEqualTo(12);
+    }
+
     @Test
     void anOutputThatExistsIsRefusedBeforeTraining() throws IOException {
         Files.writeString(temporary.resolve("file"), "kept");

@@ -107,6 +107,8 @@ class CasesTest {
             Case.of("--sae without a layer", "subspace --model WORLD/model --sae s/ok --out WORLD/none", 2, "--sae s/ok names no layer",
                 "expected LAYER=PATH"),
             Case.of("lfs-pointer", "inspect CASES/lfs-pointer/lfs", 2, "Git LFS pointer", "4976698672 bytes", "git lfs pull"),
+            Case.of("lfs-pointer as a template", "generate " + CPU + "--model WORLD/model --chat x --template CASES/lfs-pointer/lfs", 2,
+                "Git LFS pointer"),
             Case.of("inv-freq", "inspect CASES/inv-freq", 0, "complete and finite", "2 buffers that config.json determines",
                 "model.layers.1.self_attn.rotary_emb.inv_freq"),
             Case.of("bom, a model", "inspect WORLD/bom", 0, "complete and finite"),
