@@ -10,6 +10,7 @@ import io.sails4j.files.AtomicFiles;
 import io.sails4j.files.FileHash;
 import io.sails4j.files.JsonFiles;
 import io.sails4j.ops.Engine;
+import io.sails4j.persistence.OutputClaim;
 import io.sails4j.report.ReportWriter;
 import io.sails4j.report.Reports;
 import io.sails4j.train.StoppedException;
@@ -24,8 +25,9 @@ import java.util.function.BooleanSupplier;
 
 /**
  * Runs a study: first the trials by which each arm gets its learning rate, then, once all are chosen, the runs that are tested. OUT grows
- * task by task; what is there is not done again, so that a study that was stopped or killed goes on where it was. Tasks of one phase may
- * run beside one another in processes of their own ({@link #pending}, {@link #runTask}).
+ * task by task; what is there is not done again, so that a study that was stopped or killed goes on where it was. Tasks of one phase do
+ * not know one another: they may run beside one another, in this process ({@link #run(List, Progress, BooleanSupplier)}) or, by whoever
+ * distributes them, in others ({@link #pending}, {@link #runTask}).
  */
 public final class StudyRun {
     private final Study study;
@@ -72,6 +74,7 @@ public final class StudyRun {
         if (right != null) {
             inputs.put("right_answers", right);
         }
+        study.prompts().attacks().forEach(attack -> inputs.put("attack." + attack.name(), attack.prompts()));
         ObjectNode hashes = plan.putObject("sha256");
         inputs.forEach((name, path) -> hashes.put(name, FileHash.sha256(path)));
         return plan;
@@ -142,19 +145,29 @@ public final class StudyRun {
         return result;
     }
 
-    /** All of it in this process. */
+    /** All of it on one engine. */
     public StudyResult run(Engine engine, Progress progress, BooleanSupplier stop) {
-        prepare(engine, Progress.none());
-        TaskRunner runner = new TaskRunner(study, directory, engine, stop);
-        for (List<StudyTask> tasks = pending(); !tasks.isEmpty(); tasks = pending()) {
-            for (int i = 0; i < tasks.size(); i++) {
-                if (stop.getAsBoolean()) {
-                    throw new StoppedException("stopped before " + tasks.get(i).id() + "; " + directory.root() + " has all that was done");
-                }
-                runner.run(tasks.get(i), Progress.none());
-                progress.update(i + 1, tasks.size(), 0, tasks.get(i).id());
+        return run(List.of(engine), progress, stop);
+    }
+
+    /**
+     * All of it, as many tasks at a time as there are engines. What a task comes to depends neither on them nor on their order, where all
+     * have the same backend and number of threads.
+     *
+     * @param progress gets the runs that are done, of all of the study
+     * @throws StoppedException where {@code stop} asked for it; OUT has all that was done
+     */
+    public StudyResult run(List<Engine> engines, Progress progress, BooleanSupplier stop) {
+        try (OutputClaim _ = OutputClaim.of(directory.root().resolve("running"))) {
+            prepare(engines.getFirst(), Progress.none());
+            new TaskRunner(study, directory, engines.getFirst(), stop).runBase();
+            List<TaskRunner> runners = engines.stream().map(engine -> new TaskRunner(study, directory, engine, stop)).toList();
+            for (List<StudyTask> tasks = pending(); !tasks.isEmpty(); tasks = pending()) {
+                int before = study.runs() - tasks.size() - (tasks.getFirst().phase() == StudyTask.Phase.TRIAL ? study.tests() : 0);
+                new TaskQueue(tasks, stop, directory.root()).run(runners,
+                    (done, id) -> progress.update(before + (long) done, study.runs(), 0, id));
             }
+            return finish(engines.getFirst());
         }
-        return finish(engine);
     }
 }
