@@ -44,6 +44,8 @@ final class FullDemo {
 
     /** Makes what is not there yet; a study that was stopped goes on by the same command. */
     StudyResult run(Engine engine) {
+        common.message((quick ? "about ten minutes" : "under two hours") + " on two idle processors; it may be stopped and killed at any"
+            + " time: the same command goes on");
         World world = new World(quick ? WorldOptions.quick() : WorldOptions.full(), common.seed());
         Path at = root.resolve("world");
         if (Files.notExists(at)) {
@@ -63,7 +65,7 @@ final class FullDemo {
         Study study = Study.read(at.resolve("study.yaml"));
         int jobs = jobs(engine);
         common.message("3/3  the study: every arm trained, its learning rate chosen, tested; " + study.runs() + " runs, " + jobs
-            + " at a time, which may be stopped at any time: the same command goes on");
+            + " at a time");
         try (ProgressBar bar = common.progress("study"); StopSignal signal = new StopSignal(common::message);
              StudyEngines engines = new StudyEngines(each(jobs), jobs)) {
             return new StudyRun(study, root.resolve("study"), Files.exists(root.resolve("study"))).run(engines.all(), bar, signal::asked);

@@ -28,7 +28,8 @@ final class StudyTable {
         for (StudyResult.Row row : result.rows()) {
             String objective = row.objective() == null ? "-" : Options.label(row.objective());
             List<Object> cells = new ArrayList<>(
-                List.of(row.arm(), objective, row.pairs(), row.lr() == 0 ? "-" : Options.spelling(row.lr()) + (row.lrAtEnd() ? " (end)" : "")));
+                List.of(row.arm(), objective, row.pairs(),
+                    row.lr() == 0 ? "-" : Options.spelling(row.lr()) + (row.lrAtEnd() ? " (end)" : "")));
             ObjectNode measures = rows.addObject().put("arm", row.arm()).put("objective", objective).put("pairs", row.pairs())
                 .put("lr", row.lr()).put("lr_at_end", row.lrAtEnd()).putObject("measures");
             row.cells().forEach(cell -> {

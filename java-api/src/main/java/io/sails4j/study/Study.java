@@ -36,39 +36,36 @@ public record Study(Path file, StudyInputs inputs, StudyPrompts prompts, List<St
         if (inputs.saes().isEmpty() && arms.stream().anyMatch(arm -> arm.subspace() != ArmSubspace.NONE)) {
             throw new InputException(file + " has arms in a subspace and no SAE: name one and its layer under 'sae'");
         }
-        requirePrimary();
+        if (measure.primary() != null) {
+            requirePossible(file, measure.primary(), arms, grid);
+        }
         if (prompts.train() == null && arms.stream().flatMap(arm -> arm.objectives(grid).stream()).anyMatch(Objective::samplesAnswers)) {
             throw new InputException(file + " has an objective that samples answers, and no prompts to answer: name them under"
                 + " 'prompts: train'");
         }
     }
 
-    /** Reads a YAML or JSON file; its paths are relative to it. */
-    public static Study read(Path file) {
-        return new StudyReader(file).read();
-    }
-
-    private void requirePrimary() {
-        StudyPrimary primary = measure.primary();
-        if (primary == null) {
-            return;
-        }
+    private static void requirePossible(Path file, StudyPrimary primary, List<StudyArm> arms, StudyGrid grid) {
         for (String name : primary.names()) {
-            if (arms.stream().noneMatch(arm -> arm.name().equals(name))) {
-                throw new InputException(file + " compares the arm '" + name + "' under 'primary', expected some of "
-                    + arms.stream().map(StudyArm::name).toList());
-            }
-            if (arm(name).objectives(grid).size() > 1) {
+            StudyArm named = arms.stream().filter(arm -> arm.name().equals(name)).findFirst()
+                .orElseThrow(() -> new InputException(file + " compares the arm '" + name + "' under 'primary', expected some of "
+                    + arms.stream().map(StudyArm::name).toList()));
+            if (named.objectives(grid).size() > 1) {
                 throw new InputException(file + " compares the arm '" + name + "' under 'primary', which has several objectives; give it"
                     + " one of its own ('objective' of the arm)");
             }
         }
         int needed = primary.seeds();
         if (grid.seeds().size() < needed) {
-            throw new InputException(file + " has " + grid.seeds().size() + " seeds, and promises half_width " + primary.halfWidth()
+            throw new InputException(file + " has " + grid.seeds().size() + " seeds, and promises a half_width of " + primary.halfWidth()
                 + " for " + primary.comparisons() + " comparisons with a standard deviation of " + primary.sd() + ", expected " + needed
                 + " seeds or more: name more seeds, or promise less");
         }
+    }
+
+    /** Reads a YAML or JSON file; its paths are relative to it. */
+    public static Study read(Path file) {
+        return new StudyReader(file).read();
     }
 
     /** How many runs all of it is: trials, tests, and the model as it is. */

@@ -17,7 +17,8 @@ import java.nio.file.Path;
 public record StudyAttack(String name, Path prompts, int limit, int seeds, Attack attack) {
     public StudyAttack {
         if (attack instanceof Attack.Gcg(GcgOptions gcg) && gcg.transfer() != 0) {
-            throw new InputException("the attack '" + name + "' has transfer " + gcg.transfer() + ", expected 0: a study lends no suffixes");
+            throw new InputException(
+                "the attack '" + name + "' has transfer " + gcg.transfer() + ", expected 0: a study lends no suffixes");
         }
         if (limit < 0 || seeds < 0) {
             throw new InputException("the attack '" + name + "' has limit " + limit + " and seeds " + seeds + ", expected 0 (all) or more");

@@ -11,20 +11,27 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** A study's results as files: {@code study.json}, {@code study.csv}, and learning curves where several numbers of pairs were tried. */
 final class StudyFiles {
     private final Study study;
     private final StudyResult result;
+    private final @Nullable StudyTruth truth;
 
-    StudyFiles(Study study, StudyResult result) {
+    StudyFiles(Study study, StudyResult result, @Nullable StudyTruth truth) {
+        this.truth = truth;
         this.study = study;
         this.result = result;
     }
 
     void write(Path json) {
         AtomicFiles.writeString(json.resolveSibling("study.csv"), csv());
-        AtomicFiles.writeString(json.resolveSibling("study.md"), new StudyMarkdown(study, result).text());
+        AtomicFiles.writeString(json.resolveSibling("study.md"), new StudyMarkdown(study, result).text()
+            + (truth == null ? "" : truth.markdown()));
+        if (truth != null) {
+            AtomicFiles.writeJson(json.resolveSibling("truth.json"), truth.json());
+        }
         if (study.grid().pairs().size() > 1) {
             AtomicFiles.writeString(json.resolveSibling("learning.svg"), curves());
         }

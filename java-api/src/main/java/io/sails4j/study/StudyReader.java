@@ -258,7 +258,8 @@ final class StudyReader {
             if (item == null) {
                 throw new InputException(file + ": '" + key + "' has " + element + ", expected " + (key.equals("objectives")
                     ? String.join(", ", Arrays.stream(Objective.values()).map(Options::label).toList())
-                    : key.equals("learning_rates") ? "numbers" : key.equals("against") || key.equals("measures") ? "names" : "whole numbers"));
+                    : key.equals("learning_rates") ? "numbers"
+                        : key.equals("against") || key.equals("measures") ? "names" : "whole numbers"));
             }
             items.add(item);
         }

@@ -101,7 +101,7 @@ final class TaskRunner {
         StudyInputs inputs = study.inputs();
         boolean writable = options.method() == Method.FULL;
         try (CausalModel model = CausalModel.load(inputs.model(), engine, new ModelOptions(null, writable, false))) {
-            AlignRun run = new AlignRun(model, inputs.model(), options, subspace(arm, task.seed()), origin(task));
+            AlignRun run = new AlignRun(model, inputs.model(), options, subspace(arm, task.seed()), origin(task)).quiet();
             RunControl control = new RunControl(Files.exists(out.resolveSibling("adapter.partial").resolve("checkpoints")), stop,
                 peaks.computeIfAbsent(model.computeDtype(), dtype -> MatmulPeak.measure(engine, dtype)));
             if (task.objective().samplesAnswers()) {
