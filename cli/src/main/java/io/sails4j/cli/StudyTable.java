@@ -30,8 +30,13 @@ final class StudyTable {
             List<Object> cells = new ArrayList<>(
                 List.of(row.arm(), objective, row.pairs(),
                     row.lr() == 0 ? "-" : Options.spelling(row.lr()) + (row.lrAtEnd() ? " (end)" : "")));
-            ObjectNode measures = rows.addObject().put("arm", row.arm()).put("objective", objective).put("pairs", row.pairs())
-                .put("lr", row.lr()).put("lr_at_end", row.lrAtEnd()).putObject("measures");
+            ObjectNode rowNode = rows.addObject().put("arm", row.arm()).put("objective", objective).put("pairs", row.pairs())
+                .put("lr", row.lr()).put("lr_at_end", row.lrAtEnd());
+            ObjectNode measures = rowNode.putObject("measures");
+            if (row.cost() != null) {
+                rowNode.putObject("cost").put("seconds", row.cost().seconds()).put("trainable_parameters", row.cost().trainableParameters())
+                    .put("optimizer_bytes", row.cost().optimizerBytes());
+            }
             row.cells().forEach(cell -> {
                 cells.add(shown(cell.share()) + (cell.difference() == null ? "" : mark(cell.difference())));
                 put(cell.share(), cell.difference(), measures.putObject(cell.name()));

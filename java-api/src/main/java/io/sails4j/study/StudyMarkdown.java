@@ -20,7 +20,7 @@ final class StudyMarkdown {
 
     String text() {
         text.append("# ").append(study.file().getFileName()).append("\n\n").append(study.grid().seeds().size())
-            .append(" seeds; learning rates chosen with ").append(study.grid().trialSeeds().size()).append(" other runs each among ")
+            .append(" seeds; learning rates chosen with ").append(study.grid().trialSeeds().size()).append(" trials each, among ")
             .append(String.join(", ", study.grid().learningRates().stream().map(Options::spelling).toList()))
             .append(". Per cent, means over seeds ± half of the interval.\n\n");
         if (!result.primary().isEmpty()) {

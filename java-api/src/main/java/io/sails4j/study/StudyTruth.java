@@ -101,8 +101,8 @@ record StudyTruth(List<Probe> probes, List<OfLayer> layers) {
             double most = layer.kept().stream().mapToDouble(Feature::auc).max().orElse(Double.NaN);
             text.append(String.format(Locale.ROOT,
                 "%nLayer %d: %d words of the requests have directions in %d dimensions, whose mean squared"
-                    + " cosine is %.4f (by chance %.4f). AUC for harmful requests: kept features %.3f in the median and %.3f at most, the best"
-                    + " of all features %.3f, the direction between the means %.3f.%n%n",
+                    + " cosine is %.4f (by chance %.4f). AUC for harmful requests: kept features %.3f in the median and %.3f at most, the"
+                    + " best of all features %.3f, the direction between the means %.3f.%n%n",
                 layer.layer(), layer.concepts(), layer.dModel(),
                 layer.squaredCosine(), 1.0 / layer.dModel(), median, most, layer.best().auc(), layer.meanDifference()));
             text.append(String.format(Locale.ROOT, "| subspace | dimension | share of the %d true directions | by chance | smallest angle |"
