@@ -7,6 +7,7 @@ import io.sails4j.files.FileHash;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
+import io.sails4j.ops.EngineOptions;
 import io.sails4j.saetrain.ModelActivations;
 import io.sails4j.saetrain.SaeTrainOptions;
 import io.sails4j.saetrain.SaeTrainRun;
@@ -14,6 +15,7 @@ import io.sails4j.saetrain.TextCorpus;
 import io.sails4j.study.Study;
 import io.sails4j.study.StudyResult;
 import io.sails4j.study.StudyRun;
+import io.sails4j.tensor.Backend;
 import io.sails4j.train.RunControl;
 import io.sails4j.train.RunOrigin;
 import java.io.IOException;
@@ -42,6 +44,8 @@ final class FullDemo {
 
     /** Makes what is not there yet; a study that was stopped goes on by the same command. */
     StudyResult run(Engine engine) {
+        common.message((quick ? "about ten minutes" : "under two hours") + " on two idle processors; it may be stopped and killed at any"
+            + " time: the same command goes on");
         World world = new World(quick ? WorldOptions.quick() : WorldOptions.full(), common.seed());
         Path at = root.resolve("world");
         if (Files.notExists(at)) {
@@ -58,11 +62,26 @@ final class FullDemo {
             common.message("2/3  training a sparse autoencoder on its activations after layer " + world.saeLayer());
             trainSae(engine, at, world.saeLayer());
         }
-        common.message("3/3  the study: every arm trained, its learning rate chosen, tested");
-        try (ProgressBar bar = common.progress("study"); StopSignal signal = new StopSignal(common::message)) {
-            return new StudyRun(Study.read(at.resolve("study.yaml")), root.resolve("study"), Files.exists(root.resolve("study")))
-                .run(engine, bar, signal::asked);
+        Study study = Study.read(at.resolve("study.yaml"));
+        int jobs = jobs(engine);
+        common.message("3/3  the study: every arm trained, its learning rate chosen, tested; " + study.runs() + " runs, " + jobs
+            + " at a time");
+        try (ProgressBar bar = common.progress("study"); StopSignal signal = new StopSignal(common::message);
+             StudyEngines engines = new StudyEngines(each(jobs), jobs)) {
+            return new StudyRun(study, root.resolve("study"), Files.exists(root.resolve("study"))).run(engines.all(), bar, signal::asked);
         }
+    }
+
+    /** A card does one thing at a time; small models keep a processor busy each, and two of them better than one on two. */
+    private int jobs(Engine engine) {
+        int processors = common.threads() > 0 ? common.threads() : Runtime.getRuntime().availableProcessors();
+        return engine.backend() == Backend.CPU ? processors : 1;
+    }
+
+    /** One thread a task: its bits do not depend on the number of processors. */
+    private EngineOptions each(int jobs) {
+        EngineOptions asked = common.engineOptions();
+        return jobs == 1 ? asked : new EngineOptions(asked.backend(), 1, asked.deviceOptions());
     }
 
     private void trainSae(Engine engine, Path world, int layer) {

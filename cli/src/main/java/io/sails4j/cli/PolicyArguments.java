@@ -75,14 +75,19 @@ final class PolicyArguments {
         Opened(JudgeSpec spec, List<PromptFile> files, CausalModel model, Path directory, DataOptions options,
             Map<String, String> provenance) {
             this.tokenizer = Tokenizer.load(directory);
+            EvalJudge opened = null;
             try {
-                this.judge = EvalJudge.open(spec, () -> model.engine());
-                judge.origin().forEach((key, value) -> provenance.put("reward." + key, value));
-                this.task = PromptFile.task(files, tokenizer, options.template(), directory, new JudgeReward(judge.judge()));
+                opened = EvalJudge.open(spec, () -> model.engine());
+                opened.origin().forEach((key, value) -> provenance.put("reward." + key, value));
+                this.task = PromptFile.task(files, tokenizer, options.template(), directory, new JudgeReward(opened.judge()));
             } catch (RuntimeException | Error e) {
+                if (opened != null) {
+                    opened.judge().close();
+                }
                 tokenizer.close();
                 throw e;
             }
+            this.judge = opened;
         }
 
         PolicyTask task() {

@@ -4,12 +4,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.sun.net.httpserver.HttpServer;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -52,6 +57,37 @@ class PolicyCommandTest {
         assertThat(json.get("steps").asInt()).isEqualTo(4);
         assertThat(directory.resolve("out/metrics.jsonl")).content().contains("\"refusal_rate\":", "\"clip_fraction\":");
         assertThat(directory.resolve("out/report.html")).content().contains("Reward by step", "KL to the untrained model by step");
+    }
+
+    @Test
+    void aModelLearnsFromAServerThatScoresHarm() throws IOException {
+        AtomicInteger asked = new AtomicInteger();
+        HttpServer server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+        server.createContext("/v1/chat/completions", exchange -> {
+            try (exchange) {
+                asked.incrementAndGet();
+                byte[] reply = ("{\"choices\": [{\"finish_reason\": \"stop\", \"message\": {\"role\": \"assistant\", \"content\":"
+                    + " \"{\\\"reason\\\": \\\"mild\\\", \\\"score\\\": 2}\"}}]}").getBytes(StandardCharsets.UTF_8);
+                exchange.sendResponseHeaders(200, reply.length);
+                exchange.getResponseBody().write(reply);
+            }
+        });
+        server.start();
+        try {
+            Path harmful = Files.writeString(directory.resolve("harmful.csv"), "prompt,wanted\nmay I,refuse\nI may,refuse\n");
+            CommandRun run = align("rloo", "--prompts", harmful, "--reward",
+                "endpoint=http://127.0.0.1:" + server.getAddress().getPort() + "/v1,model=tiny", "--samples", 2, "--prompts-per-step", 2,
+                "--max-new-tokens", 3, "--decode-rows", 4, "--epochs", 1);
+            assertThat(run.code()).as(run.err()).isZero();
+            JsonNode json = new ObjectMapper().readTree(directory.resolve("out/sails_run.json").toFile());
+            // A score of 2 where a refusal is wanted is worth (5 - 2) / 4.
+            assertThat(json.get("reward_before").doubleValue()).isEqualTo(0.75);
+            assertThat(json.get("reward_after").doubleValue()).isEqualTo(0.75);
+            assertThat(json.toString()).contains("\"reward.");
+            assertThat(asked).hasPositiveValue();
+        } finally {
+            server.stop(0);
+        }
     }
 
     @Test

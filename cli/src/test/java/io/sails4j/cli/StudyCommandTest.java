@@ -11,6 +11,7 @@ import io.sails4j.files.FileHash;
 import io.sails4j.files.JsonFiles;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
+import io.sails4j.persistence.OutputClaim;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,7 +30,7 @@ class StudyCommandTest {
     static void world() throws IOException {
         try (Engine engine = Engine.open(new EngineOptions("cpu", 1, ""))) {
             new World(new WorldOptions(new WorldOptions.Shape(32, 2, 16, 48), new WorldOptions.Training(300, 2, 400), 16, 6,
-                new WorldOptions.Plan(true, List.of("sft"), List.of(1e-3), List.of(16))), 3).make(engine, directory.resolve("world"),
+                new WorldOptions.Plan(true, List.of("sft"), List.of(1e-3), List.of(16), 3, 1)), 3).make(engine, directory.resolve("world"),
                     Progress.none(), Progress.none());
         }
         Files.writeString(directory.resolve("world/tiny.yaml"), """
@@ -45,6 +46,9 @@ class StudyCommandTest {
             seeds: [0, 1, 2]
             align: {r: 2, batch_tokens: 4000, eval_pairs: 4}
             eval: {max_new_tokens: 4}
+            attacks:
+              prefill: {prompts: seen.csv, limit: 2, target: Sure.}
+              gcg: {prompts: seen.csv, limit: 1, seeds: 1, steps: 1, candidates: 2, top_tokens: 4, suffix: "! !", target: Sure.}
             """);
     }
 
@@ -67,6 +71,12 @@ class StudyCommandTest {
         assertThat(JsonFiles.read(out.resolve("choices.json")).get("learning_rates")).hasSize(2);
         assertThat(out.resolve("report.html")).exists();
 
+        assertThat(study.at("/rows/1/measures").has("prefill.harmful_refused")).isTrue();
+        assertThat(study.at("/rows/1/measures/gcg.harmful_refused/value").isNumber()).as("one seed has no interval").isTrue();
+        assertThat(study.at("/rows/1/measures/gcg.harmful_refused/low").isNull()).isTrue();
+        assertThat(out.resolve("study.md")).content().contains("| lora | sft | 16 |");
+        assertThat(first.err()).doesNotContain("memory plan");
+
         assertThat(study("--out", out.toString()).err()).contains("exists");
         String csv = FileHash.sha256(out.resolve("study.csv"));
         Path lost = directory.resolve("out/runs/test.dora.sft.pairs-16.lr-" + study.at("/rows/2/lr").doubleValue() + ".seed-1");
@@ -75,6 +85,14 @@ class StudyCommandTest {
         CommandRun again = study("--out", out.toString(), "--resume");
         assertThat(again.code()).as(again.err()).isZero();
         assertThat(FileHash.sha256(out.resolve("study.csv"))).isEqualTo(csv);
+
+        Path two = directory.resolve("two");
+        CommandRun side = study("--out", two.toString(), "--jobs", "2");
+        assertThat(side.code()).as(side.err()).isZero();
+        assertThat(FileHash.sha256(two.resolve("study.csv"))).as("tasks side by side come to the same").isEqualTo(csv);
+        try (OutputClaim _ = OutputClaim.of(two.resolve("running"))) {
+            assertThat(study("--out", two.toString(), "--resume").err()).contains("is written by another run");
+        }
 
         Files.writeString(directory.resolve("world/tiny.yaml"), Files.readString(directory.resolve("world/tiny.yaml")) + "# changed\n");
         assertThat(study("--out", out.toString(), "--resume").err()).contains("was begun with another study");

@@ -52,6 +52,7 @@ public final class AlignRun {
     private final AlignOptions options;
     private final Adaptation adaptation;
     private final RunOrigin origin;
+    private final System.Logger.Level level;
 
     /**
      * A run that is not started yet.
@@ -62,14 +63,29 @@ public final class AlignRun {
      * @param origin what the run is made from, written beside the result
      */
     public AlignRun(CausalModel model, Path modelPath, AlignOptions options, @Nullable SafetySubspace subspace, RunOrigin origin) {
-        if (options.method() == Method.SAILS) {
-            AdapterInitialiser.needed(subspace);
-        }
+        this(model, modelPath, options, adaptation(options, subspace), origin, System.Logger.Level.INFO);
+    }
+
+    private AlignRun(CausalModel model, Path modelPath, AlignOptions options, Adaptation adaptation, RunOrigin origin,
+        System.Logger.Level level) {
         this.model = model;
         this.modelPath = modelPath;
         this.options = options;
-        this.adaptation = Adaptation.of(options, subspace);
+        this.adaptation = adaptation;
         this.origin = origin;
+        this.level = level;
+    }
+
+    private static Adaptation adaptation(AlignOptions options, @Nullable SafetySubspace subspace) {
+        if (options.method() == Method.SAILS) {
+            AdapterInitialiser.needed(subspace);
+        }
+        return Adaptation.of(options, subspace);
+    }
+
+    /** The same run, which logs its plan at debug level: one of many that are alike. */
+    public AlignRun quiet() {
+        return new AlignRun(model, modelPath, options, adaptation, origin, System.Logger.Level.DEBUG);
     }
 
     /**
@@ -136,8 +152,8 @@ public final class AlignRun {
                  training.batching().microBatchTokens(), training.batching().packing());
              PersistentRun run = new PersistentRun(loop, open.trainable(), evaluator, options.run(), fingerprint(lessons),
                  model.engine().device().describe(), partial, control)) {
-            LOG.log(System.Logger.Level.INFO, memory(loop));
-            LOG.log(System.Logger.Level.INFO,
+            LOG.log(level, memory(loop));
+            LOG.log(level,
                 loop.usesGraphs() ? "graphs: on, passes of a shape that comes again are recorded and launched as one"
                     : "graphs: off" + (training.execution().graphs() == Graphs.OFF ? "" : ", the backend records none"));
             MatmulPeak peak = control.peak() != null ? control.peak() : MatmulPeak.measure(model.engine(), model.computeDtype());

@@ -20,8 +20,19 @@ public final class StudentT {
         }
         double mean = Arrays.stream(values).average().orElseThrow();
         double squares = Arrays.stream(values).map(v -> (v - mean) * (v - mean)).sum();
-        double half = quantile((1 + level) / 2, values.length - 1) * Math.sqrt(squares / (values.length - 1) / values.length);
+        double half = halfWidth(Math.sqrt(squares / (values.length - 1)), values.length, level);
         return new Interval(mean, mean - half, mean + half);
+    }
+
+    /**
+     * Half of the width of a mean's interval.
+     *
+     * @param sd standard deviation of one value
+     * @param n values
+     * @param level of the interval
+     */
+    public static double halfWidth(double sd, int n, double level) {
+        return quantile((1 + level) / 2, n - 1) * sd / Math.sqrt(n);
     }
 
     /** What t with so many degrees of freedom stays below with a probability above one half: bisection of its distribution. */

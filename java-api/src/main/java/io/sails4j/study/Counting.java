@@ -1,15 +1,18 @@
 package io.sails4j.study;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.sails4j.InputException;
 import io.sails4j.eval.EvalArm;
 import io.sails4j.stats.Interval;
 import io.sails4j.stats.StudentT;
 import io.sails4j.train.Objective;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** Counts what the tasks of a study came to: means over seeds, and differences to the baseline seed by seed. */
@@ -32,16 +35,49 @@ final class Counting {
 
     StudyResult result() {
         List<StudyResult.Row> rows = new ArrayList<>();
-        rows.add(new StudyResult.Row(EvalArm.BASE, null, 0, 0, measures.stream().map(measure -> new StudyResult.Cell(measure,
+        rows.add(new StudyResult.Row(EvalArm.BASE, null, 0, 0, false, measures.stream().map(measure -> new StudyResult.Cell(measure,
             alone(shares(directory.task(EvalArm.BASE)).getOrDefault(measure, Double.NaN)), null)).toList(), null));
         for (StudyArm arm : study.arms()) {
-            for (Objective objective : study.grid().objectives()) {
+            for (Objective objective : arm.objectives(study.grid())) {
                 for (int pairs : study.grid().pairs()) {
                     rows.add(row(arm, objective, pairs));
                 }
             }
         }
-        return new StudyResult(rows, comparisons(), directory.root());
+        return new StudyResult(rows, comparisons(), primary(), directory.root());
+    }
+
+    private List<StudyResult.Primary> primary() {
+        StudyPrimary primary = study.measure().primary();
+        List<StudyResult.Primary> differences = new ArrayList<>();
+        if (primary == null) {
+            return differences;
+        }
+        for (String measure : primary.measures()) {
+            if (!measures.contains(measure)) {
+                throw new InputException(study.file() + " compares '" + measure + "' under 'primary', expected some of " + measures);
+            }
+            for (String against : primary.against()) {
+                double[] of = differences(only(primary.arm()), only(against), study.grid().mostPairs(), measure);
+                Interval interval = StudentT.mean(of, primary.level());
+                differences.add(new StudyResult.Primary(primary.arm(), against, measure, interval, of.length, sd(of)));
+            }
+        }
+        return differences;
+    }
+
+    /** An arm of one objective. */
+    private Trained only(String arm) {
+        return new Trained(arm, study.arm(arm).objectives(study.grid()).getFirst());
+    }
+
+    /** What a row is of. */
+    private record Trained(String arm, Objective objective) {
+    }
+
+    private static double sd(double[] values) {
+        double mean = Arrays.stream(values).average().orElseThrow();
+        return Math.sqrt(Arrays.stream(values).map(v -> (v - mean) * (v - mean)).sum() / (values.length - 1));
     }
 
     private Map<String, Double> shares(Path task) {
@@ -54,17 +90,24 @@ final class Counting {
 
     /** All differences that the table tells. */
     private int comparisons() {
-        return Math.max(1, (study.arms().size() - 1) * study.grid().objectives().size() * study.grid().pairs().size() * measures.size());
+        return Math.max(1, study.arms().stream().filter(arm -> !arm.name().equals(study.measure().baseline()))
+            .mapToInt(arm -> arm.objectives(study.grid()).size()).sum() * study.grid().pairs().size() * measures.size());
     }
 
     private StudyResult.Row row(StudyArm arm, Objective objective, int pairs) {
         List<StudyResult.Cell> cells = measures.stream().map(measure -> new StudyResult.Cell(measure,
-            StudentT.mean(values(arm.name(), objective, pairs, measure), LEVEL), difference(arm, objective, pairs, measure))).toList();
+            mean(values(arm.name(), objective, pairs, measure)), difference(arm, objective, pairs, measure))).toList();
         List<JsonNode> costs = paths(arm.name(), objective, pairs).stream().map(TaskResult::cost).filter(JsonNode::isObject).toList();
         StudyResult.Cost cost = costs.isEmpty() ? null : new StudyResult.Cost(
             costs.stream().mapToDouble(c -> c.path("seconds").doubleValue()).average().orElse(Double.NaN),
             costs.getFirst().path("trainable_parameters").longValue(), costs.getFirst().path("optimizer_bytes").longValue());
-        return new StudyResult.Row(arm.name(), objective, pairs, choices.lr(arm.name(), objective), cells, cost);
+        double lr = choices.lr(arm.name(), objective);
+        return new StudyResult.Row(arm.name(), objective, pairs, lr, study.grid().atEnd(lr), cells, cost);
+    }
+
+    private static Interval mean(double[] all) {
+        double[] values = Arrays.stream(all).filter(value -> !Double.isNaN(value)).toArray();
+        return values.length < 2 ? alone(values.length == 0 ? Double.NaN : values[0]) : StudentT.mean(values, LEVEL);
     }
 
     /** Bonferroni: all intervals hold together with at least 95 %. */
@@ -73,13 +116,18 @@ final class Counting {
         if (arm.name().equals(baseline)) {
             return null;
         }
-        double[] own = values(arm.name(), objective, pairs, measure);
-        double[] its = values(baseline, objective, pairs, measure);
-        double[] differences = new double[own.length];
-        for (int i = 0; i < own.length; i++) {
-            differences[i] = own[i] - its[i];
-        }
-        return StudentT.mean(differences, 1 - (1 - LEVEL) / comparisons());
+        List<Objective> its = study.arm(baseline).objectives(study.grid());
+        // An arm with an objective of its own is held against the baseline's first.
+        double[] differences = differences(new Trained(arm.name(), objective),
+            new Trained(baseline, its.contains(objective) ? objective : its.getFirst()), pairs, measure);
+        return differences.length < 2 ? null : StudentT.mean(differences, 1 - (1 - LEVEL) / comparisons());
+    }
+
+    /** Seed by seed, of those with which both were measured. */
+    private double[] differences(Trained own, Trained its, int pairs, String measure) {
+        double[] a = values(own.arm(), own.objective(), pairs, measure);
+        double[] b = values(its.arm(), its.objective(), pairs, measure);
+        return IntStream.range(0, a.length).mapToDouble(i -> a[i] - b[i]).filter(d -> !Double.isNaN(d)).toArray();
     }
 
     private double[] values(String arm, Objective objective, int pairs, String measure) {

@@ -36,15 +36,46 @@ public record Study(Path file, StudyInputs inputs, StudyPrompts prompts, List<St
         if (inputs.saes().isEmpty() && arms.stream().anyMatch(arm -> arm.subspace() != ArmSubspace.NONE)) {
             throw new InputException(file + " has arms in a subspace and no SAE: name one and its layer under 'sae'");
         }
-        if (prompts.train() == null && grid.objectives().stream().anyMatch(Objective::samplesAnswers)) {
+        if (measure.primary() != null) {
+            requirePossible(file, measure.primary(), arms, grid);
+        }
+        if (prompts.train() == null && arms.stream().flatMap(arm -> arm.objectives(grid).stream()).anyMatch(Objective::samplesAnswers)) {
             throw new InputException(file + " has an objective that samples answers, and no prompts to answer: name them under"
                 + " 'prompts: train'");
+        }
+    }
+
+    private static void requirePossible(Path file, StudyPrimary primary, List<StudyArm> arms, StudyGrid grid) {
+        for (String name : primary.names()) {
+            StudyArm named = arms.stream().filter(arm -> arm.name().equals(name)).findFirst()
+                .orElseThrow(() -> new InputException(file + " compares the arm '" + name + "' under 'primary', expected some of "
+                    + arms.stream().map(StudyArm::name).toList()));
+            if (named.objectives(grid).size() > 1) {
+                throw new InputException(file + " compares the arm '" + name + "' under 'primary', which has several objectives; give it"
+                    + " one of its own ('objective' of the arm)");
+            }
+        }
+        int needed = primary.seeds();
+        if (grid.seeds().size() < needed) {
+            throw new InputException(file + " has " + grid.seeds().size() + " seeds, and promises a half_width of " + primary.halfWidth()
+                + " for " + primary.comparisons() + " comparisons with a standard deviation of " + primary.sd() + ", expected " + needed
+                + " seeds or more: name more seeds, or promise less");
         }
     }
 
     /** Reads a YAML or JSON file; its paths are relative to it. */
     public static Study read(Path file) {
         return new StudyReader(file).read();
+    }
+
+    /** How many runs all of it is: trials, tests, and the model as it is. */
+    public int runs() {
+        return trials().size() + tests() + 1;
+    }
+
+    /** How many runs are tested. */
+    int tests() {
+        return arms.stream().mapToInt(arm -> arm.objectives(grid).size()).sum() * grid.pairs().size() * grid.seeds().size();
     }
 
     StudyArm arm(String name) {
@@ -55,9 +86,11 @@ public record Study(Path file, StudyInputs inputs, StudyPrompts prompts, List<St
     List<StudyTask> trials() {
         List<StudyTask> trials = new ArrayList<>();
         for (StudyArm arm : arms) {
-            for (Objective objective : grid.objectives()) {
+            for (Objective objective : arm.objectives(grid)) {
                 for (double lr : grid.learningRates()) {
-                    trials.add(new StudyTask(StudyTask.Phase.TRIAL, arm.name(), objective, lr, grid.mostPairs(), grid.seeds().getFirst()));
+                    for (long seed : grid.trialSeeds()) {
+                        trials.add(new StudyTask(StudyTask.Phase.TRIAL, arm.name(), objective, lr, grid.mostPairs(), seed));
+                    }
                 }
             }
         }
@@ -67,10 +100,11 @@ public record Study(Path file, StudyInputs inputs, StudyPrompts prompts, List<St
     /** Everything that is trained and tested with the learning rates that were chosen. */
     List<StudyTask> finals(Choices choices) {
         List<StudyTask> finals = new ArrayList<>();
-        for (StudyArm arm : arms) {
-            for (Objective objective : grid.objectives()) {
-                for (int pairs : grid.pairs()) {
-                    for (long seed : grid.seeds()) {
+        // Seed by seed: what is there when a run is killed is of all arms alike.
+        for (long seed : grid.seeds()) {
+            for (StudyArm arm : arms) {
+                for (Objective objective : arm.objectives(grid)) {
+                    for (int pairs : grid.pairs()) {
                         finals.add(
                             new StudyTask(StudyTask.Phase.TEST, arm.name(), objective, choices.lr(arm.name(), objective), pairs, seed));
                     }

@@ -7,25 +7,33 @@ import io.sails4j.options.Options;
 import io.sails4j.train.Objective;
 import io.sails4j.train.PolicyOptions;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One way to align.
  *
  * @param name in tables and directories
- * @param values of the options of training that differ from the defaults, by name; objective, learning rate and seed are the grid's
+ * @param objective that this arm alone is trained with, null = each of the grid's
+ * @param values of the options of training that differ from the defaults, by name; learning rate and seed are the grid's
  */
-public record StudyArm(String name, ArmSubspace subspace, Map<String, Object> values) {
+public record StudyArm(String name, ArmSubspace subspace, @Nullable Objective objective, Map<String, Object> values) {
     public StudyArm {
         values = Map.copyOf(values);
         if (!name.matches("[\\w-]{1,40}")) {
             throw new InputException("the arm's name is '" + name + "', expected 1 to 40 letters, digits, hyphens and underscores");
         }
-        Method method = options(values, Objective.SFT, 1, 0).method();
+        Method method = options(values, objective == null ? Objective.SFT : objective, 1, 0).method();
         if ((method == Method.SAILS) == (subspace == ArmSubspace.NONE)) {
             throw new InputException("the arm '" + name + "' has the method '" + Options.label(method) + "' and the subspace '"
                 + Options.label(subspace) + "', expected a subspace (sae, direct or random) for the method sails, and none for others");
         }
+    }
+
+    /** What it is trained with, where the grid has these. */
+    List<Objective> objectives(StudyGrid grid) {
+        return objective == null ? grid.objectives() : List.of(objective);
     }
 
     /** How it trains; options of sampled answers count where the objective samples answers. */

@@ -11,19 +11,27 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /** A study's results as files: {@code study.json}, {@code study.csv}, and learning curves where several numbers of pairs were tried. */
 final class StudyFiles {
     private final Study study;
     private final StudyResult result;
+    private final @Nullable StudyTruth truth;
 
-    StudyFiles(Study study, StudyResult result) {
+    StudyFiles(Study study, StudyResult result, @Nullable StudyTruth truth) {
+        this.truth = truth;
         this.study = study;
         this.result = result;
     }
 
     void write(Path json) {
         AtomicFiles.writeString(json.resolveSibling("study.csv"), csv());
+        AtomicFiles.writeString(json.resolveSibling("study.md"), new StudyMarkdown(study, result).text()
+            + (truth == null ? "" : truth.markdown()));
+        if (truth != null) {
+            AtomicFiles.writeJson(json.resolveSibling("truth.json"), truth.json());
+        }
         if (study.grid().pairs().size() > 1) {
             AtomicFiles.writeString(json.resolveSibling("learning.svg"), curves());
         }
@@ -59,10 +67,16 @@ final class StudyFiles {
         ObjectNode json = new ObjectMapper().createObjectNode().put("format", 1).put("study", String.valueOf(study.file().getFileName()))
             .put("rule", Choices.RULE).put("baseline", study.measure().baseline()).put("seeds", study.grid().seeds().size())
             .put("comparisons", result.comparisons());
+        ArrayNode primary = json.putArray("primary");
+        for (StudyResult.Primary named : result.primary()) {
+            ObjectNode node = primary.addObject().put("arm", named.arm()).put("against", named.against()).put("measure", named.measure())
+                .put("seeds", named.seeds()).put("sd", named.sd());
+            put(node.putObject("difference"), named.difference().value(), named.difference().low(), named.difference().high());
+        }
         ArrayNode rows = json.putArray("rows");
         for (StudyResult.Row row : result.rows()) {
             ObjectNode node = rows.addObject().put("arm", row.arm()).put("objective", objective(row)).put("pairs", row.pairs())
-                .put("lr", row.lr());
+                .put("lr", row.lr()).put("lr_at_end", row.lrAtEnd());
             ObjectNode cells = node.putObject("measures");
             for (StudyResult.Cell cell : row.cells()) {
                 ObjectNode share = cells.putObject(cell.name());
@@ -90,7 +104,7 @@ final class StudyFiles {
         for (StudyResult.Cell measure : result.rows().getFirst().cells()) {
             List<SvgPlot.Series> series = new ArrayList<>();
             for (StudyArm arm : study.arms()) {
-                for (var objective : study.grid().objectives()) {
+                for (var objective : arm.objectives(study.grid())) {
                     List<StudyResult.Row> line = result.rows().stream().filter(row -> row.arm().equals(arm.name())
                         && row.objective() == objective).toList();
                     series.add(new SvgPlot.Series(arm.name() + " " + Options.label(objective),

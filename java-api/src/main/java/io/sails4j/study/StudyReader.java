@@ -4,10 +4,14 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import io.sails4j.InputException;
 import io.sails4j.align.AlignOptions;
 import io.sails4j.align.Method;
+import io.sails4j.attack.Attack;
+import io.sails4j.attack.GcgOptions;
+import io.sails4j.attack.PrefillOptions;
 import io.sails4j.data.DataOptions;
 import io.sails4j.eval.EvalOptions;
 import io.sails4j.files.ForeignFile;
@@ -35,9 +39,9 @@ import org.jspecify.annotations.Nullable;
 /** Reads a study's file; every key must be known. */
 final class StudyReader {
     private static final Set<String> KEYS = Set.of("model", "sae", "data", "contrast", "right_answers", "prompts", "arms", "baseline",
-        "objectives", "learning_rates", "pairs", "seeds", "align", "subspace", "eval", "limits");
+        "objectives", "learning_rates", "pairs", "seeds", "trial_seeds", "align", "subspace", "eval", "limits", "primary", "attacks");
     /** What the grid sets, and no arm. */
-    private static final Set<String> GRID = Set.of("objective", "lr", "seed");
+    private static final Set<String> GRID = Set.of("lr", "seed");
 
     private final Path file;
 
@@ -52,10 +56,70 @@ final class StudyReader {
         StudyInputs inputs = new StudyInputs(path(root, "model"), saes(root.path("sae")), data,
             root.has("contrast") ? path(root, "contrast") : data, root.has("right_answers") ? path(root, "right_answers") : null);
         StudyGrid grid = new StudyGrid(list(root, "objectives", this::objective), list(root, "learning_rates", this::number),
-            list(root, "pairs", this::count), list(root, "seeds", this::integer));
-        return new Study(file, inputs, prompts(root.path("prompts")), arms(root), grid, new StudyMeasure(text(root, "baseline"),
-            options(EvalOptions.defaults(), root, "eval"), options(SubspaceOptions.defaults(), root, "subspace"),
-            options(DataOptions.defaults(), root, "limits")));
+            list(root, "pairs", this::count), list(root, "seeds", this::integer),
+            list(root, root.has("trial_seeds") ? "trial_seeds" : "seeds", this::integer).subList(0, trialSeeds(root)));
+        return new Study(file, inputs, prompts(root.path("prompts"), root.path("attacks")), arms(root), grid,
+            new StudyMeasure(text(root, "baseline"), options(EvalOptions.defaults(), root, "eval"),
+                options(SubspaceOptions.defaults(), root, "subspace"), options(DataOptions.defaults(), root, "limits"),
+                root.has("primary") ? primary(root.get("primary")) : null));
+    }
+
+    /** Where no trial seeds are named it is the first seed. */
+    private int trialSeeds(JsonNode root) {
+        return root.has("trial_seeds") ? root.get("trial_seeds").size() : 1;
+    }
+
+    private StudyPrimary primary(JsonNode node) {
+        requireKeys(node, file + ", 'primary'", Set.of("arm", "against", "measures", "half_width", "sd"));
+        Function<JsonNode, @Nullable String> name = n -> n.isTextual() ? n.textValue() : null;
+        try {
+            return new StudyPrimary(text(node, "arm"), list(node, "against", name), list(node, "measures", name),
+                share(node, "half_width"), share(node, "sd"));
+        } catch (InputException e) {
+            throw e.getMessage() != null && e.getMessage().startsWith(file.toString()) ? e
+                : new InputException(file + ": " + e.getMessage(), e);
+        }
+    }
+
+    private double share(JsonNode node, String key) {
+        JsonNode value = needed(node, key);
+        if (!value.isNumber()) {
+            throw new InputException(file + ": '" + key + "' is " + value + ", expected a share such as 0.05");
+        }
+        return value.doubleValue();
+    }
+
+    private List<StudyAttack> attacks(JsonNode node) {
+        List<StudyAttack> attacks = new ArrayList<>();
+        node.properties().forEach(entry -> attacks.add(attack(entry.getKey(), entry.getValue())));
+        return attacks;
+    }
+
+    private StudyAttack attack(String name, JsonNode node) {
+        String where = file + ", attack '" + name + "'";
+        if (!node.isObject()) {
+            throw new InputException(where + " is " + node + ", expected its options, with 'prompts' among them");
+        }
+        ObjectNode options = ((ObjectNode) node).deepCopy();
+        Path prompts = path(options, "prompts");
+        JsonNode limit = options.path("limit");
+        JsonNode seeds = options.path("seeds");
+        options.remove(List.of("prompts", "limit", "seeds"));
+        Attack attack = switch (name) {
+            case "gcg" -> new Attack.Gcg(Options.with(GcgOptions.defaults(), new OptionReader(GcgOptions.defaults(), where).read(options)));
+            case "prefill" -> new Attack.Prefill(
+                Options.with(PrefillOptions.defaults(), new OptionReader(PrefillOptions.defaults(), where).read(options)));
+            default -> throw new InputException(file + " has the attack '" + name + "', expected gcg or prefill");
+        };
+        return new StudyAttack(name, prompts, whole(where, "limit", limit), whole(where, "seeds", seeds), attack);
+    }
+
+    private int whole(String where, String key, JsonNode node) {
+        Integer value = node.isMissingNode() ? Integer.valueOf(0) : count(node);
+        if (value == null) {
+            throw new InputException(where + " has '" + key + "' " + node + ", expected a whole number");
+        }
+        return value;
     }
 
     private JsonNode tree() {
@@ -124,7 +188,7 @@ final class StudyReader {
         return saes;
     }
 
-    private StudyPrompts prompts(JsonNode node) {
+    private StudyPrompts prompts(JsonNode node, JsonNode attacks) {
         requireKeys(node, file + ", 'prompts'", Set.of("train", "validation", "test"));
         LinkedHashMap<String, Path> tests = new LinkedHashMap<>();
         JsonNode test = needed(node, "test");
@@ -132,7 +196,7 @@ final class StudyReader {
         if (tests.isEmpty()) {
             throw new InputException(file + " has no test prompts, expected 'prompts: test: NAME: FILE'");
         }
-        return new StudyPrompts(node.has("train") ? path(node, "train") : null, path(node, "validation"), tests);
+        return new StudyPrompts(node.has("train") ? path(node, "train") : null, path(node, "validation"), tests, attacks(attacks));
     }
 
     private List<StudyArm> arms(JsonNode root) {
@@ -154,16 +218,27 @@ final class StudyReader {
         common.properties().forEach(entry -> merged.put(entry.getKey(), entry.getValue()));
         own.properties().forEach(entry -> merged.put(entry.getKey(), entry.getValue()));
         JsonNode subspace = merged.remove("subspace");
+        JsonNode objective = merged.remove("objective");
         GRID.stream().filter(merged::containsKey).findFirst().ifPresent(key -> {
             throw new InputException(where + " sets '" + key + "', which is the study's to vary: use objectives, learning_rates, seeds");
         });
         Map<String, Object> values = new OptionReader(AlignOptions.defaults(), where).read(new ObjectMapper().valueToTree(merged));
         ArmSubspace usual = values.getOrDefault("method", Method.SAILS) == Method.SAILS ? ArmSubspace.SAE : ArmSubspace.NONE;
         try {
-            return new StudyArm(name, subspace == null ? usual : subspace(where, subspace.asText()), values);
+            return new StudyArm(name, subspace == null ? usual : subspace(where, subspace.asText()),
+                objective == null ? null : ownObjective(where, objective), values);
         } catch (InputException e) {
             throw new InputException(where + ": " + e.getMessage(), e);
         }
+    }
+
+    private Objective ownObjective(String where, JsonNode node) {
+        Objective objective = objective(node);
+        if (objective == null) {
+            throw new InputException(where + " has the objective " + node + ", expected "
+                + String.join(", ", Arrays.stream(Objective.values()).map(Options::label).toList()));
+        }
+        return objective;
     }
 
     private static ArmSubspace subspace(String where, String label) {
@@ -186,7 +261,8 @@ final class StudyReader {
             if (item == null) {
                 throw new InputException(file + ": '" + key + "' has " + element + ", expected " + (key.equals("objectives")
                     ? String.join(", ", Arrays.stream(Objective.values()).map(Options::label).toList())
-                    : key.equals("learning_rates") ? "numbers" : "whole numbers"));
+                    : key.equals("learning_rates") ? "numbers"
+                        : key.equals("against") || key.equals("measures") ? "names" : "whole numbers"));
             }
             items.add(item);
         }

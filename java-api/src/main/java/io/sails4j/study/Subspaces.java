@@ -55,7 +55,7 @@ final class Subspaces {
                 ControlSubspaces.direct(model, dimensions, pairs, study.measure().subspace().featureBatchTokens(), provenance, progress)
                     .write(directory.subspace(name(ArmSubspace.DIRECT, 0)));
             }
-            for (long seed : needs(ArmSubspace.RANDOM) ? study.grid().seeds() : List.<Long>of()) {
+            for (long seed : needs(ArmSubspace.RANDOM) ? study.grid().allSeeds() : List.<Long>of()) {
                 ControlSubspaces.random(Math.toIntExact(model.config().dModel()), model.config().nLayers(), dimensions, seed, provenance)
                     .write(directory.subspace(name(ArmSubspace.RANDOM, seed)));
             }

@@ -2,11 +2,14 @@ package io.sails4j.study;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.InputException;
 import io.sails4j.align.AlignOptions;
 import io.sails4j.align.Method;
+import io.sails4j.attack.AttackRun;
 import io.sails4j.data.DataOptions;
 import io.sails4j.data.PreferenceData;
 import io.sails4j.data.Progress;
+import io.sails4j.data.TokenPair;
 import io.sails4j.data.Tokenizer;
 import io.sails4j.eval.EvalArm;
 import io.sails4j.eval.EvalJudge;
@@ -30,10 +33,13 @@ import io.sails4j.train.RunControl;
 import io.sails4j.train.RunOrigin;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Random;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -45,6 +51,7 @@ final class TaskRunner {
     private final BooleanSupplier stop;
     /** Measured once for all tasks of this process, each by its compute type. */
     private final Map<DType, MatmulPeak> peaks = new EnumMap<>(DType.class);
+    private @Nullable List<TokenPair> pool;
 
     TaskRunner(Study study, StudyDirectory directory, Engine engine, BooleanSupplier stop) {
         this.study = study;
@@ -68,14 +75,25 @@ final class TaskRunner {
         boolean full = options.method() == Method.FULL;
         EvalArm evaluated = full ? new EvalArm(arm.name(), trained, List.of())
             : new EvalArm(arm.name(), study.inputs().model(), List.of(new WeightedAdapter(trained, 1)));
-        evaluate(evaluated, task.phase(), root, task);
+        ask(evaluated, task.phase(), root);
+        if (task.phase() == StudyTask.Phase.TEST) {
+            for (StudyAttack attack : study.prompts().attacks()) {
+                if (attack.attacks(task.seed(), study.grid()) && task.pairs() == study.grid().mostPairs()) {
+                    attack(attack, evaluated, root);
+                }
+            }
+        }
+        new TaskResult(study, root).write(task);
     }
 
     /** The model as it is, tested once. */
     void runBase() {
         Path root = directory.task(EvalArm.BASE);
         if (!TaskResult.isDone(root)) {
-            evaluate(new EvalArm(EvalArm.BASE, study.inputs().model(), List.of()), StudyTask.Phase.TEST, root, null);
+            EvalArm base = new EvalArm(EvalArm.BASE, study.inputs().model(), List.of());
+            ask(base, StudyTask.Phase.TEST, root);
+            study.prompts().attacks().forEach(attack -> attack(attack, base, root));
+            new TaskResult(study, root).write(null);
         }
     }
 
@@ -83,20 +101,42 @@ final class TaskRunner {
         StudyInputs inputs = study.inputs();
         boolean writable = options.method() == Method.FULL;
         try (CausalModel model = CausalModel.load(inputs.model(), engine, new ModelOptions(null, writable, false))) {
-            AlignRun run = new AlignRun(model, inputs.model(), options, subspace(arm, task.seed()), origin(task));
-            RunControl control = new RunControl(Files.exists(out.resolveSibling("adapter.partial").resolve("checkpoints")), stop);
+            AlignRun run = new AlignRun(model, inputs.model(), options, subspace(arm, task.seed()), origin(task)).quiet();
+            RunControl control = new RunControl(Files.exists(out.resolveSibling("adapter.partial").resolve("checkpoints")), stop,
+                peaks.computeIfAbsent(model.computeDtype(), dtype -> MatmulPeak.measure(engine, dtype)));
             if (task.objective().samplesAnswers()) {
-                return learnByReward(run, task.pairs(), out, progress, control);
+                return learnByReward(run, task, out, progress, control);
             }
-            DataOptions data = study.measure().data();
-            return run.run(PreferenceData.load(inputs.data(), inputs.model(), new DataOptions(data.maxLength(), task.pairs(),
-                data.template())).pairs(), out, progress, control);
+            return run.run(sample(pool(), task), out, progress, control);
         }
     }
 
-    private AlignResult learnByReward(AlignRun run, int prompts, Path out, Progress progress, RunControl control) {
+    /** Read and tokenised once for all tasks of this runner. */
+    private List<TokenPair> pool() {
+        List<TokenPair> known = pool;
+        if (known == null) {
+            DataOptions data = study.measure().data();
+            known = PreferenceData.load(study.inputs().data(), study.inputs().model(), new DataOptions(data.maxLength(), 0,
+                data.template())).pairs();
+            pool = known;
+        }
+        return known;
+    }
+
+    /** What a seed draws without putting back; the same for all arms, and fewer are the first of more. */
+    static <T> List<T> sample(List<T> all, StudyTask task) {
+        if (task.pairs() > all.size()) {
+            throw new InputException("pairs is " + task.pairs() + ", expected at most the " + all.size() + " of the data");
+        }
+        List<T> shuffled = new ArrayList<>(all);
+        Collections.shuffle(shuffled, new Random(task.seed()));
+        return List.copyOf(shuffled.subList(0, task.pairs()));
+    }
+
+    private AlignResult learnByReward(AlignRun run, StudyTask task, Path out, Progress progress, RunControl control) {
         Path checkpoint = study.inputs().model();
-        PromptFile file = PromptFile.read(Objects.requireNonNull(study.prompts().train())).first(prompts);
+        PromptFile all = PromptFile.read(Objects.requireNonNull(study.prompts().train()));
+        PromptFile file = new PromptFile(all.path(), all.format(), sample(all.prompts(), task), all.notes());
         try (Tokenizer tokenizer = Tokenizer.load(checkpoint); RefusalJudge judge = new RefusalJudge()) {
             return run.run(PromptFile.task(List.of(file), tokenizer, study.measure().data().template(), checkpoint, new JudgeReward(judge)),
                 out, progress, control);
@@ -119,17 +159,32 @@ final class TaskRunner {
             .put("optimizer_bytes", bytes).put("steps", result.steps()).put("objective", Options.label(result.objective()));
     }
 
-    private void evaluate(EvalArm arm, StudyTask.Phase phase, Path root, @Nullable StudyTask task) {
+    private void ask(EvalArm arm, StudyTask.Phase phase, Path root) {
         List<PromptFile> files = phase == StudyTask.Phase.TRIAL ? List.of(PromptFile.read(study.prompts().validation()))
             : study.prompts().tests().values().stream().map(PromptFile::read).toList();
         Path out = root.resolve("evaluation");
         if (Files.notExists(out)) {
             try (RefusalJudge judge = new RefusalJudge()) {
-                RunControl control = new RunControl(Files.exists(root.resolve("evaluation.partial").resolve("run.json")), stop);
                 new EvalRun(engine, ModelOptions.of(null), List.of(arm), files, List.of(EvalJudge.of(judge)), study.measure().eval())
-                    .run(out, part -> Progress.none(), control);
+                    .run(out, part -> Progress.none(), goingOn(out));
             }
         }
-        new TaskResult(study, root).write(task);
+    }
+
+    private void attack(StudyAttack attack, EvalArm arm, Path root) {
+        Path out = root.resolve(attack.name());
+        if (Files.exists(out)) {
+            return;
+        }
+        PromptFile all = PromptFile.read(attack.prompts());
+        PromptFile file = attack.limit() == 0 ? all : all.first(attack.limit());
+        try (RefusalJudge judge = new RefusalJudge()) {
+            new AttackRun(engine, ModelOptions.of(null), List.of(arm), List.of(file), List.of(EvalJudge.of(judge)), study.measure().eval())
+                .run(attack.attack(), out, part -> Progress.none(), goingOn(out), System::nanoTime);
+        }
+    }
+
+    private RunControl goingOn(Path out) {
+        return new RunControl(Files.exists(out.resolveSibling(out.getFileName() + ".partial").resolve("run.json")), stop);
     }
 }

@@ -9,6 +9,7 @@ import io.sails4j.InputException;
 import io.sails4j.align.AlignOptions;
 import io.sails4j.align.Constraint;
 import io.sails4j.align.Method;
+import io.sails4j.attack.Attack;
 import io.sails4j.files.AtomicFiles;
 import io.sails4j.train.Objective;
 import java.io.IOException;
@@ -18,6 +19,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -97,6 +99,61 @@ class StudyTest {
         assertThat(choices.lr("lora", Objective.SFT)).isEqualTo(0.01);
         assertThat(choices.lr("core", Objective.RLOO)).as("of equals the smallest").isEqualTo(0.001);
         assertThat(study.finals(choices)).hasSize(3 * 2 * 2 * 3).extracting(StudyTask::id).doesNotHaveDuplicates();
+    }
+
+    @Test
+    void trialsHaveSeedsOfTheirOwnAndArmsAnObjective() {
+        Study study = read(GOOD.replace("core, r: 4", "core, r: 4, objective: dpo") + "trial_seeds: [7, 8]\n");
+        assertThat(study.trials()).hasSize((2 * 2 + 1) * 2 * 2).allMatch(task -> task.seed() >= 7);
+        assertThat(study.trials().stream().filter(task -> task.arm().equals("core"))).allMatch(task -> task.objective() == Objective.DPO);
+        Map<StudyTask, Double> scores = new LinkedHashMap<>();
+        // The first seed alone would choose the other one.
+        study.trials().forEach(task -> scores.put(task, task.lr() < 0.005 ? 0.5 : task.seed() == 7 ? 0.4 : 0.9));
+        assertThat(Choices.of(scores).lr("lora", Objective.SFT)).isEqualTo(0.01);
+        assertThat(study.grid().atEnd(0.01)).isTrue();
+        assertThat(study.runs()).isEqualTo(study.trials().size() + study.finals(Choices.of(scores)).size() + 1);
+    }
+
+    @Test
+    void aSeedDrawsTheSamePairsForEveryArm() {
+        List<Integer> pool = IntStream.range(0, 50).boxed().toList();
+        List<Integer> drawn = TaskRunner.sample(pool, task("lora", 20, 3));
+        assertThat(drawn).hasSize(20).doesNotHaveDuplicates().isEqualTo(TaskRunner.sample(pool, task("core", 20, 3)));
+        assertThat(TaskRunner.sample(pool, task("lora", 20, 4))).isNotEqualTo(drawn);
+        assertThat(TaskRunner.sample(pool, task("lora", 10, 3))).as("fewer are the first of more").isEqualTo(drawn.subList(0, 10));
+        assertThatThrownBy(() -> TaskRunner.sample(pool, task("lora", 51, 3))).hasMessageContaining("pairs is 51, expected at most the 50");
+    }
+
+    private static StudyTask task(String arm, int pairs, long seed) {
+        return new StudyTask(StudyTask.Phase.TEST, arm, Objective.SFT, 0.1, pairs, seed);
+    }
+
+    private static final String NAMED = """
+        primary: {arm: core, against: [lora, chance], measures: [seen.harmful_refused], half_width: 0.2, sd: 0.05}
+        """;
+
+    @Test
+    void aPromisedIntervalNeedsItsSeeds() {
+        String single = GOOD.replace("[sft, rloo]", "[sft]");
+        assertThat(Objects.requireNonNull(read(single + NAMED).measure().primary()).comparisons()).isEqualTo(2);
+        refused(single + NAMED.replace("half_width: 0.2", "half_width: 0.02"), "has 3 seeds, and promises a half_width of 0.02");
+        refused(single + NAMED.replace("[lora, chance]", "[lora, luck]"), "compares the arm 'luck' under 'primary'");
+        refused(GOOD + NAMED, "which has several objectives");
+        // t(0.975, 24) = 2.0639 and t(0.975, 25) = 2.0595: 2.0639 / 5 is above 0.41, 2.0595 / sqrt(26) below it.
+        assertThat(new StudyPrimary("a", List.of("b"), List.of("m"), 0.041, 0.1).seeds()).isEqualTo(26);
+    }
+
+    @Test
+    void attacksAreReadWithTheirOptions() {
+        Study study = read(GOOD + "attacks: {prefill: {prompts: seen.csv, target: Sure}, gcg: {prompts: seen.csv, seeds: 1, steps: 3}}\n");
+        assertThat(study.prompts().attacks()).extracting(StudyAttack::name).containsExactly("prefill", "gcg");
+        StudyAttack gcg = study.prompts().attacks().getLast();
+        assertThat(((Attack.Gcg) gcg.attack()).options().search().steps()).isEqualTo(3);
+        assertThat(gcg.attacks(0, study.grid())).isTrue();
+        assertThat(gcg.attacks(1, study.grid())).isFalse();
+        refused(GOOD + "attacks: {bribe: {prompts: seen.csv}}\n", "has the attack 'bribe', expected gcg or prefill");
+        refused(GOOD + "attacks: {gcg: {prompts: seen.csv, stepps: 3}}\n", "attack 'gcg' has 'stepps'");
+        refused(GOOD + "attacks: {gcg: {steps: 3}}\n", "has no key 'prompts'");
     }
 
     @Test
@@ -180,6 +237,12 @@ class StudyTest {
         assertThat(Objects.requireNonNull(core.difference()).low()).as("the same on each seed")
             .isCloseTo(0.1, within(1e-9));
         assertThat(result.rows().get(1).cells().getFirst().difference()).isNull();
+
+        Study named = read(GOOD.replace("[sft, rloo]", "[sft]").replace("pairs: [40, 20]", "pairs: [40]") + NAMED);
+        List<StudyResult.Primary> primary = new Counting(named, out, choices).result().primary();
+        assertThat(primary).extracting(StudyResult.Primary::against).containsExactly("lora", "chance");
+        assertThat(primary).allSatisfy(one -> assertThat(one.difference().value()).isCloseTo(0.1, within(1e-9)));
+        assertThat(new StudyMarkdown(named, new Counting(named, out, choices).result()).text()).contains("**+10.0 ± 0.0**", "0.001*");
     }
 
     private static void result(Path task, double share) throws IOException {
@@ -190,7 +253,7 @@ class StudyTest {
 
     @Test
     void gridsAreOfDistinctValues() {
-        assertThatThrownBy(() -> new StudyGrid(List.of(Objective.SFT), List.of(-1.0), List.of(1), List.of(0L, 1L, 2L)))
+        assertThatThrownBy(() -> new StudyGrid(List.of(Objective.SFT), List.of(-1.0), List.of(1), List.of(0L, 1L, 2L), List.of(0L)))
             .hasMessageContaining("learning_rates has -1");
     }
 }

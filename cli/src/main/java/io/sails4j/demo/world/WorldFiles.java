@@ -16,13 +16,16 @@ import java.util.Locale;
 import java.util.Objects;
 import java.util.Random;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** The files of a world beside its model, in the formats that the commands read. */
 final class WorldFiles {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final int CHOICES = 4;
-    /** Marks the arms of the template that a small study leaves out. */
+    /** Trial seeds begin here, so that no seed of a test is among them. */
+    private static final int FIRST_TRIAL_SEED = 1000;
+    /** Marks the lines of the template that a small study leaves out. */
     private static final String FULL_ONLY = " #full";
 
     private final Language language;
@@ -96,14 +99,19 @@ final class WorldFiles {
     void writeStudy(WorldOptions.Plan plan, int layer) {
         try (InputStream in = Objects.requireNonNull(WorldFiles.class.getResourceAsStream("study.yaml"))) {
             String template = new String(in.readAllBytes(), StandardCharsets.UTF_8);
-            String arms = template.lines().filter(line -> plan.everyArm() || !line.endsWith(FULL_ONLY))
+            String arms = template.lines().filter(line -> plan.full() || !line.endsWith(FULL_ONLY))
                 .map(line -> line.replace(FULL_ONLY, "") + "\n").collect(Collectors.joining());
             AtomicFiles.writeString(root.resolve("study.yaml"), arms.replace("@LAYER@", String.valueOf(layer))
                 .replace("@OBJECTIVES@", String.join(", ", plan.objectives())).replace("@RATES@", joined(plan.learningRates()))
-                .replace("@PAIRS@", joined(plan.pairs())));
+                .replace("@PAIRS@", joined(plan.pairs())).replace("@SEEDS@", numbers(0, plan.seeds()))
+                .replace("@TRIAL_SEEDS@", numbers(FIRST_TRIAL_SEED, plan.trialSeeds())));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    private static String numbers(int from, int n) {
+        return joined(IntStream.range(from, from + n).boxed().toList());
     }
 
     private static String joined(List<?> values) {

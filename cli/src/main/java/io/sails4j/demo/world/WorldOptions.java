@@ -21,9 +21,13 @@ public record WorldOptions(Shape shape, Training training, int pairs, int prompt
     /**
      * What the study varies.
      *
-     * @param everyArm whether DoRA, PiSSA and the softer constraints are among the arms
+     * @param full whether comparisons are named beforehand, with an interval that is promised, and suffixes are searched
+     * @param pairs that each run draws from all of them
+     * @param seeds of the tests
+     * @param trialSeeds with which each learning rate is tried
      */
-    public record Plan(boolean everyArm, List<String> objectives, List<Double> learningRates, List<Integer> pairs) {
+    public record Plan(boolean full, List<String> objectives, List<Double> learningRates, List<Integer> pairs, int seeds,
+        int trialSeeds) {
         public Plan {
             objectives = List.copyOf(objectives);
             learningRates = List.copyOf(learningRates);
@@ -37,13 +41,13 @@ public record WorldOptions(Shape shape, Training training, int pairs, int prompt
 
     /** A model of a million parameters, some minutes on two cores. */
     public static WorldOptions quick() {
-        return new WorldOptions(new Shape(128, 5, 32, 512), new Training(60_000, 900, 2500), 300, 120,
-            new Plan(false, List.of("sft"), List.of(2e-3, 8e-3), List.of(300)));
+        return new WorldOptions(new Shape(128, 5, 32, 512), new Training(60_000, 900, 2500), 1200, 120,
+            new Plan(false, List.of("sft"), List.of(1e-3, 4e-3, 1.6e-2), List.of(300), 6, 1));
     }
 
-    /** A model of two million parameters, about half an hour on two cores. */
+    /** The same model with more to learn from, and a study of many seeds: under two hours on two cores. */
     public static WorldOptions full() {
-        return new WorldOptions(new Shape(128, 8, 32, 768), new Training(200_000, 4000, 4000), 2400, 960,
-            new Plan(true, List.of("sft", "dpo", "rloo"), List.of(5e-4, 2e-3, 8e-3), List.of(150, 600, 2400)));
+        return new WorldOptions(new Shape(128, 5, 32, 512), new Training(150_000, 2200, 3000), 2400, 160,
+            new Plan(true, List.of("sft"), List.of(1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2, 6.4e-2), List.of(600), 60, 3));
     }
 }

@@ -95,7 +95,7 @@ class WorldTest {
     @Test
     void aWorldIsReadByTheCommandsAndIsTheSameAgain() throws IOException {
         WorldOptions small = new WorldOptions(new WorldOptions.Shape(32, 2, 16, 48), new WorldOptions.Training(400, 2, 400), 24, 20,
-            new WorldOptions.Plan(true, List.of("sft"), List.of(1e-3), List.of(24)));
+            new WorldOptions.Plan(true, List.of("sft"), List.of(1e-3), List.of(24), 60, 1));
         try (Engine engine = Engine.open(new EngineOptions("cpu", 1, ""))) {
             new World(small, 3).make(engine, directory.resolve("a"), Progress.none(), Progress.none());
             new World(small, 3).make(engine, directory.resolve("b"), Progress.none(), Progress.none());
@@ -110,7 +110,7 @@ class WorldTest {
         assertThat(ChoiceFile.read(directory.resolve("a/choices.jsonl")).questions()).hasSize(LANGUAGE.verbs().size()
             + LANGUAGE.objects().size());
         Files.createDirectory(directory.resolve("a/sae"));
-        assertThat(Study.read(directory.resolve("a/study.yaml")).arms()).hasSize(11);
+        assertThat(Study.read(directory.resolve("a/study.yaml")).arms()).hasSize(7);
         JsonNode json = JsonFiles.read(directory.resolve("a/world.json"));
         assertThat(json.get("model_sha256").textValue()).isEqualTo(FileHash.sha256(directory.resolve("a/model/model.safetensors")));
     }
