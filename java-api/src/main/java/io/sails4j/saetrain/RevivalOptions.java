@@ -12,7 +12,7 @@ public record RevivalOptions(
     @Described(value = "coefficient of the error that dead features of topk and batchtopk learn (AuxK), 0 = off",
         label = "X") double auxCoefficient,
     @Described(value = "dead features that learn it for each vector, 0 = half of d_in", label = "N") int auxK,
-    @Described(value = "steps between fresh starts of dead features of the other kinds, 0 = never", label = "N") int resampleEvery) {
+    @Described(value = "steps between fresh starts of dead features, 0 = never", label = "N") int resampleEvery) {
 
     public RevivalOptions {
         InputException.requireOption(deadSteps >= 1, "dead_steps", deadSteps, "1 or more");
@@ -22,9 +22,9 @@ public record RevivalOptions(
         InputException.requireOption(resampleEvery >= 0, "resample_every", resampleEvery, "0 (never) or more steps");
     }
 
-    /** AuxK with the coefficient of arXiv:2406.04093, section A.2; fresh starts every 500 steps. */
+    /** AuxK with the coefficient of arXiv:2406.04093, section A.2; fresh starts every 100 steps. */
     public static RevivalOptions defaults() {
-        return new RevivalOptions(100, 1.0 / 32, 0, 500);
+        return new RevivalOptions(100, 1.0 / 32, 0, 100);
     }
 
     /** Other options: {@code change} gets a builder that has these. */
