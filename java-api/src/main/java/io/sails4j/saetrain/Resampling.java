@@ -9,7 +9,7 @@ import java.util.Random;
 /**
  * Fresh starts of dead features, after Bricken et al. 2023 (Towards Monosemanticity, "Neuron Resampling"): a vector is drawn by the square
  * of its loss; the decoder's row becomes the direction of what its reconstruction lacks, the encoder's column the same, the bias 0, and the
- * optimizer forgets the feature. None in the last third of the steps: they need the time.
+ * optimizer forgets the feature. None in the last fifth of the steps: they need the time.
  *
  * <p>Two things differ. Bricken et al. take the direction of the vector itself: what is lacking is nearer to a feature that nobody has
  * found. Their encoder gets a fifth of the mean length of the others; so it does here where any pre-activation above 0 makes a feature
@@ -38,7 +38,7 @@ final class Resampling {
 
     void begin(long step, int vectors) {
         int every = options.revival().resampleEvery();
-        due = every > 0 && (step + 1) % every == 0 && 3 * (step + 1) <= 2 * options.batching().steps();
+        due = every > 0 && (step + 1) % every == 0 && 5 * (step + 1) <= 4 * options.batching().steps();
         errors = new float[due ? vectors * dIn : 0];
         squares = new float[due ? vectors : 0];
         seen = 0;

@@ -56,7 +56,7 @@ public final class SaeTrainer implements AutoCloseable {
         this.codes = new CodeSource(engine, parameters, width);
         this.choice = new BatchChoice(codes, parameters, width, options.shape().k());
         this.reconstruction = new Reconstruction(engine, parameters);
-        this.dead = new DeadFeatures(width, options.revival().deadSteps());
+        this.dead = new DeadFeatures(width, options.revival().deadSteps(options.batching().steps()));
         this.resampling = new Resampling(parameters, options, dead, dIn, seed);
         this.auxLoss = new AuxLoss(codes, parameters, reconstruction, dead, options.revival(), dIn);
     }
