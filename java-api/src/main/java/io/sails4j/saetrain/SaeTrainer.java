@@ -155,7 +155,7 @@ public final class SaeTrainer implements AutoCloseable {
 
     private double coefficient(long step) {
         double rising = options.sparsity().sparsityWarmup() * options.batching().steps();
-        return options.sparsity().sparsity() * (rising < 1 ? 1 : Math.min(1, (step + 1) / rising));
+        return options.sparsity().sparsity(options.shape().kind()) * (rising < 1 ? 1 : Math.min(1, (step + 1) / rising));
     }
 
     private void addBlock(CodeBlock block, Tensor x, Tensor xin, int n, double coefficient, FeatureGradients gradients, Sums sums) {
