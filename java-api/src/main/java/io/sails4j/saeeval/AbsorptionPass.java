@@ -16,8 +16,8 @@ import java.util.stream.IntStream;
  * an unseen vector x of the label that the probe finds, with activations f and contributions c_i = f_i W_dec[i] p:
  * <pre>
  *   absorbers = the 3 largest c_i > 0 of other features with cos(W_dec[i], p) >= 0.1;  a = their sum,  m = sum of c over the main features
- *   fraction  = 0 where m >= x p or a &lt; 0.4 x p;  1 where m &lt;= 0;  else b / (b + m), b = min(a, x p - m)
- *   full      = no main feature is active, and the largest c_i has cos >= 0.025 and c_i >= 0.4 x p, with x p >= 0
+ *   fraction  = 0 where x p <= 0, m >= x p or a &lt; 0.4 x p;  1 where m &lt;= 0;  else b / (b + m), b = min(a, x p - m)
+ *   full      = no main feature is active, and the largest c_i has cos >= 0.025 and c_i >= 0.4 x p > 0
  * </pre>
  * SAEBench chooses main features by a probe with an L1 term, and takes f_i cos(W_dec[i], p) for c_i, which is the same where rows have length
  * 1. Every fifth vector is unseen.
@@ -261,7 +261,7 @@ final class AbsorptionPass {
 
         double fraction() {
             double absorbed = absorbers.stream().sorted(Comparator.reverseOrder()).limit(MOST_ABSORBERS).mapToDouble(c -> c).sum();
-            if (main >= projection || absorbed < SHARE_OF_PROJECTION * projection) {
+            if (projection <= 0 || main >= projection || absorbed < SHARE_OF_PROJECTION * projection) {
                 return 0;
             }
             if (main <= 0) {
@@ -272,7 +272,7 @@ final class AbsorptionPass {
         }
 
         boolean full() {
-            return !mainActive && projection >= 0 && cosineOfLargest >= COSINE_OF_FULL && largest >= SHARE_OF_PROJECTION * projection;
+            return !mainActive && projection > 0 && cosineOfLargest >= COSINE_OF_FULL && largest >= SHARE_OF_PROJECTION * projection;
         }
     }
 }

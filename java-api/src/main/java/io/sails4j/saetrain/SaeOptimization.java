@@ -29,8 +29,8 @@ public record SaeOptimization(
     }
 
     /**
-     * The largest learning rate; where none was chosen 1 / sqrt(d_in width). arXiv:2406.04093, section A.3, finds that the best rate falls
-     * with the root of the width; a step of Adam turns a row of length 1 by about lr sqrt(d_in).
+     * The largest learning rate; where none was chosen 1 / sqrt(d_in width). arXiv:2406.04093 finds that the best rate falls with the
+     * root of the width; a step of Adam turns a row of length 1 by about lr sqrt(d_in).
      */
     double lr(int dIn, int width) {
         return adamw.lr() == BY_SIZE ? 1 / Math.sqrt((double) dIn * width) : adamw.lr();
