@@ -148,8 +148,8 @@ final class SaeEvalCommand implements Callable<Integer> {
         }
         Absorption absorption = found.absorption();
         if (absorption != null) {
-            table.row("absorption", number(absorption.meanFraction()) + " on average over " + absorption.labels().size() + " labels, full in "
-                + number(100 * absorption.fullRate()) + " %"
+            table.row("absorption", number(absorption.meanFraction()) + " on average over " + absorption.labels().size()
+                + " labels, full in " + number(100 * absorption.fullRate()) + " %"
                 + (absorption.leftOut().isEmpty() ? "" : "; too few vectors of labels " + absorption.leftOut()));
             absorption.labels().forEach(of -> table.row("label " + of.label(), number(of.meanFraction()) + " absorbed, full in "
                 + number(100 * of.fullRate()) + " % of " + of.examples() + "; main features " + of.mainFeatures() + ", F1 "
