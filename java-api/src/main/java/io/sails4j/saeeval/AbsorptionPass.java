@@ -19,8 +19,8 @@ import java.util.stream.IntStream;
  *   fraction  = 0 where x p <= 0, m >= x p or a &lt; 0.4 x p;  1 where m &lt;= 0;  else b / (b + m), b = min(a, x p - m)
  *   full      = no main feature is active, and the largest c_i has cos >= 0.025 and c_i >= 0.4 x p > 0
  * </pre>
- * SAEBench chooses main features by a probe with an L1 term, and takes f_i cos(W_dec[i], p) for c_i, which is the same where rows have length
- * 1. Every fifth vector is unseen.
+ * SAEBench chooses main features by a probe with an L1 term, and takes f_i cos(W_dec[i], p) for c_i, which is the same where rows have
+ * length 1. Every fifth vector is unseen.
  */
 final class AbsorptionPass {
     private static final int UNSEEN_EVERY = 5;
@@ -91,7 +91,8 @@ final class AbsorptionPass {
         List<Integer> leftOut = new ArrayList<>();
         for (int label : Arrays.stream(labels).filter(label -> label >= 0).distinct().sorted().toArray()) {
             long seen = Arrays.stream(training).filter(t -> labels[t] == label).count();
-            boolean possible = seen >= FEWEST && training.length - seen >= FEWEST && Arrays.stream(unseen).anyMatch(t -> labels[t] == label);
+            boolean possible = seen >= FEWEST && training.length - seen >= FEWEST
+                && Arrays.stream(unseen).anyMatch(t -> labels[t] == label);
             AbsorptionMeasure measure = possible ? of(label) : null;
             if (measure == null || measure.examples() == 0) {
                 leftOut.add(label);

@@ -46,8 +46,9 @@ public final class SaeEvaluator {
     public SaeEvaluation of(StoredActivations vectors, @Nullable StoredActivations features, @Nullable StoredLabels labels) {
         requireLength(vectors);
         float[] x = vectors.peek(options.evalVectors())[0];
-        AbsorptionPass absorption = labels == null ? null : new AbsorptionPass(x, vectors.dIn(), labels.of(vectors, x.length / vectors.dIn()),
-            sae.wDec().toFloatArray());
+        int d = vectors.dIn();
+        AbsorptionPass absorption = labels == null ? null
+            : new AbsorptionPass(x, d, labels.of(vectors, x.length / d), sae.wDec().toFloatArray());
         VectorSums sums = new VectorSums(sae, x).run(engine, options.encodeBatch(), absorption == null ? (_, _, _) -> {} : absorption::see);
         DecoderCosines cosines = new DecoderCosines(engine, sae);
         KnownFeatureMeasures known = null;

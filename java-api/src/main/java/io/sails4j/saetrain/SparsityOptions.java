@@ -8,7 +8,8 @@ import java.util.function.Consumer;
 /** What holds down the number of active features where the kind does not fix it: jumprelu, gated, standard. */
 @OptionGroup("Sparsity")
 public record SparsityOptions(
-    @Described(value = "coefficient of the sparsity term, 0 = the kind's: jumprelu 1, with a target 20, gated and standard 2", label = "X") double sparsity,
+    @Described(value = "coefficient of the sparsity term, 0 = the kind's: jumprelu 1, with a target 20, gated and standard 2",
+        label = "X") double sparsity,
     @Described(value = "share of the steps in which the coefficient rises from 0", label = "SHARE") double sparsityWarmup,
     @Described(value = "active features that jumprelu is held to, 0 = the term has no target", label = "N") double targetL0,
     @Described("sparsity term of jumprelu") SparsityPenalty penalty,
