@@ -1,6 +1,7 @@
 // The sparse autoencoder operations; the encoder's matmul runs block by block, its threshold on the block while it is in cache.
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <limits>
 
 #include "cpu/device.h"
@@ -50,8 +51,13 @@ SaeScan scan_from(const SaeEncoder &encoder, int64_t feature) {
   return {at(encoder.bias), at(encoder.threshold), at(encoder.scale), at(encoder.gate_bias)};
 }
 
+constexpr int64_t kLanes = 16;  // of the widest vectors
+
 // Top-k: candidates of each token of the block, at most k kept between feature blocks, a block's worth added to them.
-int64_t candidate_room(int64_t k, const Blocks &b) { return k + b.features; }
+int64_t candidate_room(int64_t k, const Blocks &b) { return k + b.features + kLanes; }
+
+// About eight groups for each of the k: few of the largest share one.
+int64_t features_of_group(int64_t n_features, int64_t k) { return n_features / (8 * k); }
 
 bool encodes_nothing(const SaeEncoderSizes &s) { return s.n_tokens == 0 || s.d_sae == 0 || (s.activation == SAILS_SAE_TOPK && s.k == 0); }
 
@@ -90,6 +96,14 @@ struct Encoder {
     }
   }
 
+  // The k-th largest of the groups' maxima: k features reach it, so that none below it is among the k largest.
+  float bound(const float *z, int64_t n_features, int64_t fold, float *maxima) const {
+    const int64_t groups = device.kernels->sae->group_maxima(maxima, z, n_features, fold);
+    if (groups < p.sizes.k) return -std::numeric_limits<float>::infinity();
+    std::nth_element(maxima, maxima + p.sizes.k - 1, maxima + groups, std::greater<>());
+    return maxima[p.sizes.k - 1];
+  }
+
   // Candidates at least as large as the smallest kept join; the k largest stay, rising by id.
   void keep_largest(int64_t t, float *z, int64_t first_feature, int64_t n_features, const SaeScan &scan, int32_t *ids, float *zs,
                     int32_t *ranks) {
@@ -97,7 +111,10 @@ struct Encoder {
     device.kernels->sae->affine(z, n_features, scan.scale, scan.bias);
     int64_t count = kept_count[t];
     float floor = -std::numeric_limits<float>::infinity();
-    if (count == k) floor = *std::min_element(kept_z + t * k, kept_z + t * k + k);
+    if (count == k)
+      floor = *std::min_element(kept_z + t * k, kept_z + t * k + k);
+    else if (const int64_t fold = features_of_group(n_features, k); fold > 1)
+      floor = bound(z, n_features, fold, zs);
     std::memcpy(ids, kept_ids + t * k, static_cast<size_t>(count) * 4);
     std::memcpy(zs, kept_z + t * k, static_cast<size_t>(count) * 4);
     count += device.kernels->sae->at_least(ids + count, zs + count, z, n_features, first_feature, floor);

@@ -147,6 +147,8 @@ struct SaeKernels {
                   const SaeScan &scan);
   // Writes z = z0 * scale + bias over z0 (topk).
   void (*affine)(float *z, int64_t n_features, const float *scale, const float *bias);
+  // Largest values of groups of features of one token, NaN left out: lane by lane of `fold` vectors each. Returns how many groups.
+  int64_t (*group_maxima)(float *maxima, const float *z, int64_t n_features, int64_t fold);
   // The features of one token whose z is at least `floor`: ids and values, in rising id; returns how many (all are stored).
   int64_t (*at_least)(int32_t *ids, float *z_kept, const float *z, int64_t n_features, int64_t first_id, float floor);
   void (*encode_backward)(float *dx, const float *dvalues, const int32_t *indices, const int32_t *counts, const void *w_enc,

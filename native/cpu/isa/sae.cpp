@@ -4,6 +4,7 @@
 #endif
 
 #include <algorithm>
+#include <limits>
 
 #include "cpu/isa/kernels.h"
 #include "cpu/isa/simd.h"
@@ -66,6 +67,26 @@ void affine(float *z, int64_t n_features, const float *scale, const float *bias)
     else
       store_tail(z + j, v, n);
   }
+}
+
+int64_t group_maxima(float *maxima, const float *z, int64_t n_features, int64_t fold) {
+  constexpr float kLowest = -std::numeric_limits<float>::infinity();
+  int64_t count = 0;
+  for (int64_t j = 0; j < n_features; j += fold * kWidth) {
+    const int64_t end = n_features - j < fold * kWidth ? n_features : j + fold * kWidth;
+    vf most = splat(kLowest);
+    for (int64_t at = j; at < end; at += kWidth) {
+      vf v = splat(kLowest);
+      if (end - at >= kWidth)
+        v = load(z + at);
+      else
+        std::memcpy(&v, z + at, static_cast<size_t>(end - at) * sizeof(float));
+      most = select((vi)(v > most), v, most);
+    }
+    store(maxima + count, most);
+    count += kWidth;
+  }
+  return count;
 }
 
 int64_t at_least(int32_t *ids, float *z_kept, const float *z, int64_t n_features, int64_t first_id, float floor) {
@@ -267,6 +288,6 @@ void weight_gradient(float *dw, const float *rows, const int32_t *indices, const
 }  // namespace
 
 extern const SaeKernels sae_kernels;
-const SaeKernels sae_kernels = {scan, affine, at_least, encode_backward, decode, decode_backward, weight_gradient};
+const SaeKernels sae_kernels = {scan, affine, group_maxima, at_least, encode_backward, decode, decode_backward, weight_gradient};
 
 }  // namespace sails::SAILS_ISA

@@ -40,7 +40,10 @@ public final class Benchmarks {
                     case "kernels" -> new KernelBench(engine, size, ceilings).run(dtype, listener);
                     case "layer" -> new LayerBench(engine, size, ceilings).run(dtype, listener);
                     case "decode" -> new DecodeBench(engine, size, ceilings).run(dtype, layers, listener);
-                    case "sae" -> new KernelBench(engine, size, ceilings).runAutoencoders(dtype, listener);
+                    case "sae" -> {
+                        new KernelBench(engine, size, ceilings).runAutoencoders(dtype, listener);
+                        new SaeStepBench(engine, size, ceilings).run(steps, listener);
+                    }
                     case "attack" -> new AttackBench(engine, size, ceilings).run(dtype, layers, listener);
                     case "serve" -> new ServeBench(engine, size, ceilings).run(dtype, layers, listener);
                     default -> throw new IllegalArgumentException("there is no group '" + group + "', expected some of " + GROUPS);

@@ -138,8 +138,8 @@ final class ServeBench {
 
     private BenchResult line(ModelConfig config, DType dtype, String operation, String shape, Answered run) {
         int tokens = run.requests * size.decodeTokens();
-        double flops = run.requests * (double) (promptTokens() + size.decodeTokens()) * TrainingFlops.linear(config)
-            + tokens * (double) TrainingFlops.head(config);
+        double flops = run.requests * (promptTokens() + size.decodeTokens()) * TrainingFlops.linear(config)
+            + tokens * TrainingFlops.head(config);
         // Each answer takes at least so many steps, and one step reads all weights.
         double bytes = (double) config.parameterCount() * dtype.byteSize() * size.decodeTokens();
         Map<String, Double> more = new LinkedHashMap<>();

@@ -104,9 +104,16 @@ final class BenchReport {
         return new String[] {line.group(), line.operation(), line.shape(), type(line.dtype()), time(line.seconds()),
             number(line.flopsPerSecond() * 1e-12), number(line.bytesPerSecond() * 1e-9),
             String.format(Locale.ROOT, "%.0f %% %s", 100 * line.share().value(), line.share().of()),
-            more.containsKey("tokens_per_s") ? String.format(Locale.ROOT, "%,.1f", more.get("tokens_per_s")) : "",
+            tokens(more),
             mib(more.get("planned_bytes")),
             mib(more.get("peak_bytes")), candidates(more), latency(more, "first_token"), latency(more, "next_token")};
+    }
+
+    /** Of autoencoders also how many times as many as a dense step could reach at most. */
+    private static String tokens(Map<String, Double> more) {
+        String perSecond = more.containsKey("tokens_per_s") ? String.format(Locale.ROOT, "%,.1f", more.get("tokens_per_s")) : "";
+        return more.containsKey("times_dense") ? String.format(Locale.ROOT, "%s, %.2f x dense", perSecond, more.get("times_dense"))
+            : perSecond;
     }
 
     /** Where a prefix is shared also how many times as many as whole sequences, and how many times as many tokens those have. */

@@ -8,12 +8,14 @@ import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.options.Options;
 import io.sails4j.sae.Sae;
+import io.sails4j.saeeval.Absorption;
 import io.sails4j.saeeval.KnownFeatureMeasures;
 import io.sails4j.saeeval.ModelMeasures;
 import io.sails4j.saeeval.ReconstructionMeasures;
 import io.sails4j.saeeval.SaeEvalOptions;
 import io.sails4j.saeeval.SaeEvaluation;
 import io.sails4j.saeeval.SaeEvaluator;
+import io.sails4j.saeeval.StoredLabels;
 import io.sails4j.saetrain.ActivationSource;
 import io.sails4j.saetrain.StoredActivations;
 import io.sails4j.saetrain.TextCorpus;
@@ -63,6 +65,10 @@ final class SaeEvalCommand implements Callable<Integer> {
         description = "directions [n, d_in] that are known to be in the --activations: how many of them were found")
     private @Nullable String features;
 
+    @Option(names = "--labels", paramLabel = "FILE[:TENSOR]",
+        description = "I32 labels [n] of the --activations, negative = none: absorption of each label is measured")
+    private @Nullable String labels;
+
     @Spec
     private CommandSpec command;
 
@@ -74,6 +80,10 @@ final class SaeEvalCommand implements Callable<Integer> {
         }
         if (model != null && data.isEmpty()) {
             throw common.wrong("--model needs --data FILE, texts to read");
+        }
+        if (model != null && labels != null) {
+            throw common.wrong("--labels are of the vectors of --activations, and a --model is given; its texts have sides where --data are"
+                + " preference pairs");
         }
         if (model != null && features != null || activations != null && (!data.isEmpty() || layer >= 0)) {
             throw common.wrong(model != null ? "--features are directions that are known to be in --activations, and a --model is given"
@@ -101,7 +111,7 @@ final class SaeEvalCommand implements Callable<Integer> {
     private SaeEvaluation onStored(SaeEvaluator evaluator, String where) {
         try (StoredActivations vectors = StoredActivations.open(where, ActivationSource.NO_LAYER, common.seed());
              StoredActivations known = features == null ? null : StoredActivations.open(features, ActivationSource.NO_LAYER, 0)) {
-            return evaluator.of(vectors, known);
+            return evaluator.of(vectors, known, labels == null ? null : StoredLabels.read(labels));
         }
     }
 
@@ -144,6 +154,15 @@ final class SaeEvalCommand implements Callable<Integer> {
         if (known != null) {
             table.row("known features", "mean max cosine " + number(known.meanMaxCosine()) + ", " + number(100 * known.recovered())
                 + " % of " + known.known() + " recovered (cosine " + options.recoveredCosine() + ")");
+        }
+        Absorption absorption = found.absorption();
+        if (absorption != null) {
+            table.row("absorption", number(absorption.meanFraction()) + " on average over " + absorption.labels().size()
+                + " labels, full in " + number(100 * absorption.fullRate()) + " %"
+                + (absorption.leftOut().isEmpty() ? "" : "; too few vectors of labels " + absorption.leftOut()));
+            absorption.labels().forEach(of -> table.row("label " + of.label(), number(of.meanFraction()) + " absorbed, full in "
+                + number(100 * of.fullRate()) + " % of " + of.examples() + "; main features " + of.mainFeatures() + ", F1 "
+                + number(of.mainF1()) + " (probe " + number(of.probeF1()) + ")"));
         }
         found.probes().forEach(probe -> table.row("probe of " + probe.k(), number(probe.accuracy()) + " right on " + probe.testTexts()
             + " texts, by features " + probe.features()));

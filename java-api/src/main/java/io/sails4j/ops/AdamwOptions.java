@@ -6,7 +6,7 @@ import io.sails4j.options.OptionGroup;
 /** The constants of AdamW (arXiv:1711.05101), named as in torch.optim.AdamW. */
 @OptionGroup("Optimizer")
 public record AdamwOptions(
-    @Described(value = "largest learning rate", label = "LR") double lr,
+    @Described(value = "largest learning rate; of autoencoders 0 = 1 / sqrt(d_in width)", label = "LR") double lr,
     @Described(value = "decay of the first moment", label = "B") double beta1,
     @Described(value = "decay of the second moment", label = "B") double beta2,
     @Described(value = "added to the root of the second moment", label = "E") double eps,

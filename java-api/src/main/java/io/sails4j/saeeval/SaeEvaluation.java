@@ -12,9 +12,10 @@ import org.jspecify.annotations.Nullable;
  * @param model null where vectors of a file were looked at
  * @param known null where no features are known
  * @param probes empty where texts have no sides
+ * @param absorption null where vectors have no labels
  */
 public record SaeEvaluation(ReconstructionMeasures reconstruction, int duplicates, @Nullable ModelMeasures model,
-    @Nullable KnownFeatureMeasures known, List<ProbeMeasure> probes) {
+    @Nullable KnownFeatureMeasures known, List<ProbeMeasure> probes, @Nullable Absorption absorption) {
     public SaeEvaluation {
         probes = List.copyOf(probes);
     }
@@ -41,6 +42,19 @@ public record SaeEvaluation(ReconstructionMeasures reconstruction, int duplicate
             of.put("training_texts", probe.trainingTexts()).put("test_texts", probe.testTexts());
             probe.features().forEach(of.putArray("features")::add);
         }
+        if (absorption != null) {
+            putAbsorption(json.putObject("absorption"), absorption);
+        }
         return json;
+    }
+
+    private static void putAbsorption(ObjectNode json, Absorption absorption) {
+        json.put("mean_fraction", absorption.meanFraction()).put("full_rate", absorption.fullRate());
+        for (AbsorptionMeasure of : absorption.labels()) {
+            ObjectNode label = json.withArray("labels").addObject().put("label", of.label()).put("fraction", of.meanFraction());
+            label.put("full_rate", of.fullRate()).put("examples", of.examples()).put("probe_f1", of.probeF1()).put("main_f1", of.mainF1());
+            of.mainFeatures().forEach(label.putArray("main_features")::add);
+        }
+        absorption.leftOut().forEach(json.putArray("left_out")::add);
     }
 }

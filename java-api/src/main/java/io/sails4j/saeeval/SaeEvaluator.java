@@ -41,11 +41,15 @@ public final class SaeEvaluator {
      * On vectors of a file.
      *
      * @param features directions that are known to be in them, null where none are
+     * @param labels of the vectors, null where there are none
      */
-    public SaeEvaluation of(StoredActivations vectors, @Nullable StoredActivations features) {
+    public SaeEvaluation of(StoredActivations vectors, @Nullable StoredActivations features, @Nullable StoredLabels labels) {
         requireLength(vectors);
         float[] x = vectors.peek(options.evalVectors())[0];
-        VectorSums sums = new VectorSums(sae, x).run(engine, options.encodeBatch(), (_, _, _) -> {});
+        int d = vectors.dIn();
+        AbsorptionPass absorption = labels == null ? null
+            : new AbsorptionPass(x, d, labels.of(vectors, x.length / d), sae.wDec().toFloatArray());
+        VectorSums sums = new VectorSums(sae, x).run(engine, options.encodeBatch(), absorption == null ? (_, _, _) -> {} : absorption::see);
         DecoderCosines cosines = new DecoderCosines(engine, sae);
         KnownFeatureMeasures known = null;
         if (features != null) {
@@ -53,7 +57,7 @@ public final class SaeEvaluator {
             known = cosines.known(features.peek(Math.toIntExact(features.rows()))[0], options.recoveredCosine());
         }
         return new SaeEvaluation(sums.measures(options.denseFrequency()), cosines.duplicates(options.duplicateCosine()), null, known,
-            List.of());
+            List.of(), absorption == null ? null : absorption.run());
     }
 
     private void requireLength(StoredActivations vectors) {
@@ -96,7 +100,8 @@ public final class SaeEvaluator {
                 progress.update(++done, 2L * chosen.size(), textOf.size());
             }
             return new SaeEvaluation(sums.measures(options.denseFrequency()),
-                new DecoderCosines(engine, sae).duplicates(options.duplicateCosine()), replaced.measures(), null, probes(corpus, means));
+                new DecoderCosines(engine, sae).duplicates(options.duplicateCosine()), replaced.measures(), null, probes(corpus, means),
+                null);
         }
     }
 

@@ -8,11 +8,11 @@ import java.util.Arrays;
 /**
  * The k n largest pre-activations of a batch of n vectors (arXiv:2412.06410, section 2), found without those of all features: what lies
  * above a guess is encoded, and where that is too little the guess is lowered. For inference a threshold takes the batch's place: the mean,
- * over the steps, of the smallest activation that was chosen.
+ * over the last steps, of the smallest activation that was chosen.
  */
 final class BatchChoice {
-    /** Of the running mean; what is older than some thousand steps does not count. */
-    private static final double BETA = 0.999;
+    /** Of the running mean, as in SAELens (topk_threshold_lr = 0.01): what is older than some hundred steps does not count. */
+    private static final double BETA = 0.99;
     /** Above the last step's smallest: little has to be sorted, and seldom is it too little. */
     private static final double BELOW_LAST = 0.8;
 

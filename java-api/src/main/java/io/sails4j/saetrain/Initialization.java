@@ -4,8 +4,9 @@ import java.util.Arrays;
 import java.util.Random;
 
 /**
- * The start: decoder rows of random directions and length 1, the encoder their transpose (arXiv:2406.04093, section A.1), and where half of
- * all features are active at first, scaled by 2 d_in / width so that the first reconstructions have the length of the vectors.
+ * The start: decoder rows of random directions and length 1, the encoder their transpose (arXiv:2406.04093, section A.1). Where half of
+ * all features are active at first, it is scaled by 2 d_in / width so that the first reconstructions have the length of the vectors;
+ * of jumprelu by a half: of vectors without structure 2 % of the pre-activations then pass a threshold of 1.
  */
 record Initialization(SaeTrainOptions options, int dIn, long seed) {
     void fill(SaeParameters parameters, float[] mean) {
@@ -22,7 +23,7 @@ record Initialization(SaeTrainOptions options, int dIn, long seed) {
                 decoder[d] = (float) (decoder[d] / Math.sqrt(squares));
             }
         }
-        float scale = options.shape().kind().fixesCount() ? 1 : (float) Math.min(1, 2.0 * dIn / width);
+        float scale = (float) encoderScale(width);
         float[] encoder = new float[decoder.length];
         for (int i = 0; i < width; i++) {
             for (int d = 0; d < dIn; d++) {
@@ -37,5 +38,13 @@ record Initialization(SaeTrainOptions options, int dIn, long seed) {
             Arrays.fill(logarithms, (float) Math.log(options.sparsity().initialThreshold()));
             parameters.value(SaeParameters.LOG_THRESHOLD).upload(logarithms);
         }
+    }
+
+    private double encoderScale(int width) {
+        return switch (options.shape().kind()) {
+            case TOPK, BATCHTOPK -> 1;
+            case JUMPRELU -> 0.5;
+            case GATED, STANDARD -> Math.min(1, 2.0 * dIn / width);
+        };
     }
 }

@@ -7,12 +7,16 @@ import io.sails4j.tensor.TensorArena;
 import java.util.Random;
 
 /**
- * Fresh starts of dead features (Bricken et al. 2023, Towards Monosemanticity, "Neuron Resampling"): the decoder's row becomes the
- * direction of a vector that is drawn by the square of its loss, the encoder's column the same at a fifth of the mean length of the others,
- * the bias 0, and the optimizer forgets the feature. None in the last third of the steps: they need the time.
+ * Fresh starts of dead features, after Bricken et al. 2023 (Towards Monosemanticity, "Neuron Resampling"): a vector is drawn by the square
+ * of its loss; the decoder's row becomes the direction of what its reconstruction lacks, the encoder's column the same, the bias 0, and the
+ * optimizer forgets the feature. None in the last fifth of the steps: they need the time.
+ *
+ * <p>Two things differ. Bricken et al. take the direction of the vector itself: what is lacking is nearer to a feature that nobody has
+ * found. Their encoder gets a fifth of the mean length of the others; so it does here where any pre-activation above 0 makes a feature
+ * active, and all of the length where a feature has to pass a threshold or others, below which it would be dead again.
  */
 final class Resampling {
-    private static final double ENCODER_SHARE = 0.2;
+    private static final double SHARE_ABOVE_ZERO = 0.2;
 
     private final SaeParameters parameters;
     private final SaeTrainOptions options;
@@ -20,6 +24,7 @@ final class Resampling {
     private final int dIn;
     private final long seed;
     private float[] errors = new float[0];
+    private float[] squares = new float[0];
     private int seen;
     private boolean due;
 
@@ -33,43 +38,44 @@ final class Resampling {
 
     void begin(long step, int vectors) {
         int every = options.revival().resampleEvery();
-        due = !options.shape().kind().fixesCount() && every > 0 && (step + 1) % every == 0
-            && 3 * (step + 1) <= 2 * options.batching().steps();
-        errors = new float[due ? vectors : 0];
+        due = every > 0 && (step + 1) % every == 0 && 5 * (step + 1) <= 4 * options.batching().steps();
+        errors = new float[due ? vectors * dIn : 0];
+        squares = new float[due ? vectors : 0];
         seen = 0;
     }
 
-    /** Takes the errors of some of the batch's vectors, in their order. */
+    /**
+     * Takes some of the batch's vectors, in their order.
+     *
+     * @param error [n, d_in], recon - x
+     */
     void seeErrors(Engine engine, Tensor error, TensorArena memory) {
         if (due) {
-            Tensor squares = memory.allocate(DType.F32, error.dim(0));
-            engine.ops().elementwise().dotRows(squares, error, error);
-            float[] of = squares.toFloatArray();
-            System.arraycopy(of, 0, errors, seen, of.length);
+            Tensor dots = memory.allocate(DType.F32, error.dim(0));
+            engine.ops().elementwise().dotRows(dots, error, error);
+            float[] of = dots.toFloatArray();
+            System.arraycopy(of, 0, squares, seen, of.length);
+            System.arraycopy(error.toFloatArray(), 0, errors, seen * dIn, of.length * dIn);
             seen += of.length;
         }
     }
 
-    /** @param x the vectors of the step, as they went in */
-    void afterStep(long step, float[] x) {
+    void afterStep(long step) {
         if (due && dead.count() > 0) {
-            new Fresh(x, new Random(seed * 1_000_003 + step)).start();
+            new Fresh(new Random(seed * 1_000_003 + step)).start();
         }
     }
 
     /** One round: matrices are fetched, changed and put back, which seldom happens. */
     private final class Fresh {
-        private final float[] x;
         private final Random random;
-        private final float[] bDec = parameters.value(SaeParameters.B_DEC).toFloatArray();
-        private final double[] cumulative = new double[errors.length];
+        private final double[] cumulative = new double[squares.length];
 
-        Fresh(float[] x, Random random) {
-            this.x = x;
+        Fresh(Random random) {
             this.random = random;
             double sum = 0;
-            for (int t = 0; t < errors.length; t++) {
-                sum += (double) errors[t] * errors[t];
+            for (int t = 0; t < squares.length; t++) {
+                sum += (double) squares[t] * squares[t];
                 cumulative[t] = sum;
             }
         }
@@ -78,7 +84,7 @@ final class Resampling {
             int width = options.shape().width();
             float[] encoder = parameters.value(SaeParameters.W_ENC).toFloatArray();
             float[] decoder = parameters.value(SaeParameters.W_DEC).toFloatArray();
-            double length = ENCODER_SHARE * meanLength(encoder, width);
+            double length = share() * meanLength(encoder, width);
             for (int i = 0; i < width; i++) {
                 if (dead.dead(i)) {
                     double[] direction = direction();
@@ -91,6 +97,13 @@ final class Resampling {
             parameters.value(SaeParameters.W_ENC).upload(encoder);
             parameters.value(SaeParameters.W_DEC).upload(decoder);
             forget(width);
+        }
+
+        private double share() {
+            return switch (options.shape().kind()) {
+                case TOPK, BATCHTOPK, JUMPRELU -> 1;
+                case GATED, STANDARD -> SHARE_ABOVE_ZERO;
+            };
         }
 
         private double meanLength(float[] encoder, int width) {
@@ -116,13 +129,9 @@ final class Resampling {
                 t++;
             }
             double[] direction = new double[dIn];
-            double squares = 0;
+            double length = Math.sqrt(squares[t]);
             for (int d = 0; d < dIn; d++) {
-                direction[d] = (double) x[t * dIn + d] - bDec[d];
-                squares += direction[d] * direction[d];
-            }
-            for (int d = 0; d < dIn; d++) {
-                direction[d] /= squares == 0 ? 1 : Math.sqrt(squares);
+                direction[d] = length == 0 ? 0 : -errors[t * dIn + d] / length;
             }
             return direction;
         }

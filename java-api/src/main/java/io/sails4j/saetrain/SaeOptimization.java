@@ -14,15 +14,26 @@ public record SaeOptimization(
     @Described(value = "share of the steps in which the rate rises", label = "SHARE") double warmup,
     @Described(value = "share of the steps, the last ones, in which the rate falls to 0", label = "SHARE") double decay) {
 
+    /** A learning rate that says: take the one of the autoencoder's size. */
+    public static final double BY_SIZE = 0;
+
     public SaeOptimization {
         InputException.requireOption(maxGradNorm >= 0 && Double.isFinite(maxGradNorm), "max_grad_norm", maxGradNorm, "0 (never) or more");
         InputException.requireOption(warmup >= 0 && warmup < 1, "warmup", warmup, "a number in [0, 1)");
         InputException.requireOption(decay >= 0 && decay <= 1 - warmup, "decay", decay, "0 to what the warm-up leaves, " + (1 - warmup));
     }
 
-    /** AdamW with betas of 0.9 and 0.999, as in arXiv:2406.04093; the last fifth in decay. */
+    /** AdamW with betas of 0.9 and 0.999, as in arXiv:2406.04093, at the rate of the size; the last fifth in decay. */
     public static SaeOptimization defaults() {
-        return new SaeOptimization(new AdamwOptions(1e-3, 0.9, 0.999, 1e-8, 0), 1, 0.02, 0.2);
+        return new SaeOptimization(new AdamwOptions(BY_SIZE, 0.9, 0.999, 1e-8, 0), 1, 0.02, 0.2);
+    }
+
+    /**
+     * The largest learning rate; where none was chosen 1 / sqrt(d_in width). arXiv:2406.04093 finds that the best rate falls with the
+     * root of the width; a step of Adam turns a row of length 1 by about lr sqrt(d_in).
+     */
+    double lr(int dIn, int width) {
+        return adamw.lr() == BY_SIZE ? 1 / Math.sqrt((double) dIn * width) : adamw.lr();
     }
 
     /** The factor of a step's learning rate. */

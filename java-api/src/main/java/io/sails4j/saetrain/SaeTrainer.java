@@ -4,7 +4,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.io.SafetensorsFile;
-import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
@@ -14,8 +13,11 @@ import io.sails4j.train.TrainingException;
 import java.util.Arrays;
 import java.util.SequencedMap;
 
-/** Trains one autoencoder, step by step, on vectors that are scaled to a mean length of sqrt(d_in). */
-final class SaeTrainer implements AutoCloseable {
+/**
+ * Trains one autoencoder, step by step, on vectors that its caller scales to a mean length of sqrt(d_in); {@link SaeTrainRun} is the whole
+ * run around it.
+ */
+public final class SaeTrainer implements AutoCloseable {
     /** An error of this many times the variance is no training any more. */
     private static final double DIVERGED = 1e4;
 
@@ -33,7 +35,12 @@ final class SaeTrainer implements AutoCloseable {
     private final Resampling resampling;
     private final AuxLoss auxLoss;
 
-    SaeTrainer(Engine engine, SaeTrainOptions options, int dIn, long seed) {
+    /**
+     * An autoencoder whose parameters are 0 until {@link #initialize}.
+     *
+     * @param seed of the choices that training makes
+     */
+    public SaeTrainer(Engine engine, SaeTrainOptions options, int dIn, long seed) {
         this.engine = engine;
         this.options = options;
         this.dIn = dIn;
@@ -49,7 +56,7 @@ final class SaeTrainer implements AutoCloseable {
         this.codes = new CodeSource(engine, parameters, width);
         this.choice = new BatchChoice(codes, parameters, width, options.shape().k());
         this.reconstruction = new Reconstruction(engine, parameters);
-        this.dead = new DeadFeatures(width, options.revival().deadSteps());
+        this.dead = new DeadFeatures(width, options.revival().deadSteps(options.batching().steps()));
         this.resampling = new Resampling(parameters, options, dead, dIn, seed);
         this.auxLoss = new AuxLoss(codes, parameters, reconstruction, dead, options.revival(), dIn);
     }
@@ -68,7 +75,7 @@ final class SaeTrainer implements AutoCloseable {
     }
 
     /** Fills the parameters for a start, with the decoder's bias at the mean of the vectors. */
-    void initialize(float[] mean, long seed) {
+    public void initialize(float[] mean, long seed) {
         new Initialization(options, dIn, seed).fill(parameters, mean);
     }
 
@@ -82,13 +89,14 @@ final class SaeTrainer implements AutoCloseable {
     }
 
     /**
-     * One step.
+     * One step: forward, backward, update.
      *
      * @param x [vectors * d_in], row-major
      * @param variance sum of the squared deviations from their mean
      * @param step from 0
+     * @throws TrainingException where training diverges
      */
-    SaeLosses step(float[] x, double variance, long step) {
+    public SaeLosses step(float[] x, double variance, long step) {
         memory.reset();
         parameters.zeroGradients();
         int n = x.length / dIn;
@@ -99,15 +107,14 @@ final class SaeTrainer implements AutoCloseable {
                 + ", with a squared error of " + sums.squares / variance + " times the variance; lower the learning rate");
         }
         long total = options.batching().steps();
-        AdamwOptions adamw = options.optimization().adamw();
-        double norm = parameters.update(step + 1, adamw.withLr(adamw.lr() * options.optimization().factor(step, total)),
-            options.optimization().maxGradNorm());
+        double lr = options.optimization().lr(dIn, width) * options.optimization().factor(step, total);
+        double norm = parameters.update(step + 1, options.optimization().adamw().withLr(lr), options.optimization().maxGradNorm());
         if (unitRows()) {
             reconstruction.normalizeRows(memory);
         }
         dead.endStep();
         int deadNow = dead.count();
-        resampling.afterStep(step, x);
+        resampling.afterStep(step);
         return new SaeLosses(loss, sums.mse, sums.sparsity, sums.aux, sums.squares / variance, sums.active / n, deadNow, norm);
     }
 
@@ -148,7 +155,7 @@ final class SaeTrainer implements AutoCloseable {
 
     private double coefficient(long step) {
         double rising = options.sparsity().sparsityWarmup() * options.batching().steps();
-        return options.sparsity().sparsity() * (rising < 1 ? 1 : Math.min(1, (step + 1) / rising));
+        return options.sparsity().sparsity(options.shape().kind()) * (rising < 1 ? 1 : Math.min(1, (step + 1) / rising));
     }
 
     private void addBlock(CodeBlock block, Tensor x, Tensor xin, int n, double coefficient, FeatureGradients gradients, Sums sums) {

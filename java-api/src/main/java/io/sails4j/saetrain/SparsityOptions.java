@@ -8,7 +8,8 @@ import java.util.function.Consumer;
 /** What holds down the number of active features where the kind does not fix it: jumprelu, gated, standard. */
 @OptionGroup("Sparsity")
 public record SparsityOptions(
-    @Described(value = "coefficient of the sparsity term", label = "X", usedWith = "kind=jumprelu|gated|standard") double sparsity,
+    @Described(value = "coefficient of the sparsity term, 0 = the kind's: jumprelu 1, with a target 20, gated and standard 2",
+        label = "X", usedWith = "kind=jumprelu|gated|standard") double sparsity,
     @Described(value = "share of the steps in which the coefficient rises from 0", label = "SHARE",
         usedWith = "kind=jumprelu|gated|standard") double sparsityWarmup,
     @Described(value = "active features that jumprelu is held to, 0 = the term has no target", label = "N",
@@ -17,6 +18,11 @@ public record SparsityOptions(
     @Described(value = "width of the window in which thresholds of jumprelu have a gradient", label = "X",
         usedWith = "kind=jumprelu") double bandwidth,
     @Described(value = "threshold that features of jumprelu start with", label = "X", usedWith = "kind=jumprelu") double initialThreshold) {
+
+    /** A coefficient that says: take the one of the kind. */
+    public static final double OF_KIND = 0;
+    /** Enough that the target decides L0 and not the error. */
+    private static final double OF_TARGET = 20;
 
     public SparsityOptions {
         InputException.requireOption(sparsity >= 0 && Double.isFinite(sparsity), "sparsity", sparsity, "a finite number >= 0");
@@ -27,9 +33,21 @@ public record SparsityOptions(
             "a number > 0");
     }
 
-    /** A coefficient of 1 that rises over a tenth of the steps; the L0 term without a target. */
+    /** The kind's coefficient, which rises over a tenth of the steps; the L0 term without a target. */
     public static SparsityOptions defaults() {
-        return new SparsityOptions(1, 0.1, 0, SparsityPenalty.L0, 1, 1);
+        return new SparsityOptions(OF_KIND, 0.1, 0, SparsityPenalty.L0, 1, 1);
+    }
+
+    /** The coefficient; where none was chosen the kind's. */
+    double sparsity(SaeKind kind) {
+        if (sparsity != OF_KIND) {
+            return sparsity;
+        }
+        return switch (kind) {
+            case JUMPRELU -> targetL0 > 0 ? OF_TARGET : 1;
+            case GATED, STANDARD -> 2;
+            case TOPK, BATCHTOPK -> 0;
+        };
     }
 
     /** Other options: {@code change} gets a builder that has these. */

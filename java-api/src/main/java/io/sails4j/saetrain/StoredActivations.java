@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
 import java.util.function.Function;
+import java.util.stream.LongStream;
 
 /** Vectors of a file, [..., d_in]. They stay in the mapped file: a row is read when its turn has come. */
 public final class StoredActivations implements ActivationSource {
@@ -109,6 +110,12 @@ public final class StoredActivations implements ActivationSource {
     @Override
     public float[][] peek(int n) {
         return new float[][] {read(0, (int) Math.min(n, rows))};
+    }
+
+    /** The rows of {@link #peek}, in its order. */
+    public long[] peekedRows(int n) {
+        RowOrder order = RowOrder.of(rows, seed, 0);
+        return LongStream.range(0, Math.min(n, rows)).map(order::at).toArray();
     }
 
     @Override

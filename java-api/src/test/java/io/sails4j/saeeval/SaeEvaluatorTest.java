@@ -61,7 +61,7 @@ class SaeEvaluatorTest {
              StoredActivations features = StoredActivations.open(known, ActivationSource.NO_LAYER, 0);
              StoredActivations wide = StoredActivations.open(vectors("wide", new float[3], 3), ActivationSource.NO_LAYER, 0)) {
             SaeEvaluator evaluator = new SaeEvaluator(engine, sae, SaeEvalOptions.defaults().with(o -> o.denseFrequency = 0.3));
-            SaeEvaluation found = evaluator.of(vectors, features);
+            SaeEvaluation found = evaluator.of(vectors, features, null);
             ReconstructionMeasures r = found.reconstruction();
             assertThat(r.l0()).isCloseTo(2.0 / 3, within(1e-6));
             assertThat(r.mse()).isCloseTo((4 + 1) / 6.0, within(1e-6));
@@ -74,7 +74,7 @@ class SaeEvaluatorTest {
             assertThat(found.duplicates()).isEqualTo(2);
             assertThat(found.known()).isEqualTo(new KnownFeatureMeasures(3, found.known().meanMaxCosine(), 2.0 / 3));
             assertThat(found.known().meanMaxCosine()).isCloseTo(2.0 / 3, within(1e-4));
-            assertThatThrownBy(() -> evaluator.of(wide, null)).isInstanceOf(InputException.class).hasMessageContaining("of length 3");
+            assertThatThrownBy(() -> evaluator.of(wide, null, null)).isInstanceOf(InputException.class).hasMessageContaining("of length 3");
         }
     }
 
