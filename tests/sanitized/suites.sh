@@ -34,16 +34,28 @@ interface() {
 # The JVM catches SIGSEGV for its own purposes and frees little at its end.
 conformance() {
   ASAN_OPTIONS=detect_leaks=0:handle_segv=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 LD_PRELOAD=$preload \
-    "$jdk/bin/java" -XX:+UseSerialGC \
+    "$jdk/bin/java" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
     --enable-native-access=ALL-UNNAMED -Dsails.library.dir="$build_dir" -cp "$class_path" io.sails4j.cli.Main \
-    selftest --backend emulator --backend-options "seed=$1,kernels=$2,head_mib=1" --seed "$1" --check memory
+    selftest --backend emulator --backend-options "seed=$1,kernels=$2,head_mib=1" --seed "$1" --check memory ${3:+--operations "$3"}
+}
+# The operations of the header's sections that are named.
+operations_of() {
+  for section in "$@"; do
+    sed -n "/^\/\* -\{9,\} $section/,/^\/\* -\{9,\} /p" "$header" | sed -n 's/^SAILS_API.* sails_\([a-z0-9_]*\)(.*/\1/p'
+  done | grep -v '_workspace_bytes$' | paste -sd,
+}
+# Sections that choose kernels of sm_90a where they may: those of the others are the same under any option.
+choosing() {
+  grep -lE 'hopper_kernels|persistent\(\)' "$root"/native/cuda/*.cu | xargs -n 1 basename -s .cu | grep -v device
 }
 
+# shellcheck disable=SC2046  # one word a section
+operations=('' "$(operations_of $(choosing))")
 # Each run keeps one core busy: side by side, and each told whole when it has ended.
 run=0
 pids=()
 for seed in "$@"; do
-  conformance "$seed" "${kernels[run % 2]}" >"$logs/$run.log" 2>&1 &
+  conformance "$seed" "${kernels[run % 2]}" "${operations[run % 2]}" >"$logs/$run.log" 2>&1 &
   pids+=($!)
   run=$((run + 1))
 done

@@ -74,6 +74,10 @@ class BackendsAgreeTest {
     @ParameterizedTest
     @CsvSource({"SFT, NONE", "SFT, GRADIENT", "DPO, UPDATE"})
     void theSameAlignmentRun(Objective objective, Constraint constraint) {
+        if (family != ModelFamily.GEMMA2 && constraint != Constraint.UPDATE) {
+            // What a run has beyond losses and gradients (features, subspace, optimizer) is the same code for each family.
+            return;
+        }
         Path out = root.resolve(family + "-" + objective + "-" + constraint);
         TinyWorld.Aligned expected = world.align("cpu", objective, constraint, out.resolve("cpu"));
         TinyWorld.Aligned otherOrder = world.align(OTHER_ORDER, objective, constraint, out.resolve("generic"));
@@ -91,7 +95,6 @@ class BackendsAgreeTest {
         Map<String, float[]> two = world.trace("emulator:seed=2", DType.BF16);
         one.forEach((name, values) -> assertThat(two.get(name)).as(name).containsExactly(values));
         if (family != ModelFamily.GEMMA2) {
-            // What a run has beyond losses and gradients (features, subspace, optimizer) is the same code for each family.
             return;
         }
         TinyWorld.Aligned first = world.align("emulator:seed=1", Objective.DPO, Constraint.GRADIENT, root.resolve(family + "-seed1"));
