@@ -173,7 +173,8 @@ class StudyTest {
         refused(GOOD.replace("  train: train.csv\n", ""), "no prompts to answer");
         refused(GOOD.replace("seen.csv", "none.csv"), "none.csv, which is not there");
         refused(GOOD.replace("model: model", "model: [model"), "study.yaml is not valid YAML");
-        refused("", "study.yaml is no study");
+        refused("", "study.yaml is empty");
+        refused("[]\n", "study.yaml is no study");
         assertThatThrownBy(() -> Study.read(directory.resolve("other.yaml"))).isInstanceOf(InputException.class)
             .hasMessageContaining("other.yaml").hasMessageNotContaining("Exception");
     }
