@@ -24,6 +24,8 @@ import org.jspecify.annotations.NullMarked;
     // Generated sources say so by its annotation, which no class file keeps.
     requires static java.compiler;
     requires java.net.http;
+    // What a template may use of the processor.
+    requires java.management;
     requires jdk.jfr;
 
     exports io.sails4j;

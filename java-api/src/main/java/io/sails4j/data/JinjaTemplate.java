@@ -14,6 +14,8 @@ import com.hubspot.jinjava.lib.filter.Filter;
 import com.hubspot.jinjava.lib.fn.ELFunctionDefinition;
 import io.sails4j.InputException;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.lang.management.ThreadMXBean;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -33,13 +35,17 @@ final class JinjaTemplate {
     private static final int MAX_OUTPUT = 16 << 20;
     private static final int MAX_RANGE = 1000;
     private static final int MAX_STEPS = 200_000;
+    /** Of the processor: a busy machine makes no template endless. */
     private static final long MAX_NANOS = 5_000_000_000L;
+    /** By the clock, for virtual threads, which do not know what they used. */
+    private static final long MAX_WAITED_NANOS = 12 * MAX_NANOS;
 
     /** Those that do to texts, lists and mappings what Jinja's do; the engine has many more, of its own or by other rules. */
     private static final Set<String> FILTERS = Set.of("trim", "tojson", "items", "string", "first", "last", "length", "count", "upper",
         "lower", "title", "capitalize", "join", "replace", "default", "d", "list", "map", "select", "selectattr", "reject", "rejectattr",
         "int", "float", "safe", "reverse", "unique", "sort", "min", "max", "sum");
 
+    private static final ThreadMXBean THREADS = ManagementFactory.getThreadMXBean();
     private static final ThreadLocal<@Nullable Bounds> RUNNING = new ThreadLocal<>();
     private static final Jinjava ENGINE = engine();
 
@@ -76,14 +82,21 @@ final class JinjaTemplate {
 
     /** What is left of the bounds of one rendering, and what the template itself refused. */
     private static final class Bounds {
-        private final long begin = System.nanoTime();
+        private final boolean knowsTime = !Thread.currentThread().isVirtual() && THREADS.isCurrentThreadCpuTimeSupported();
+        private final long begin = now();
         private int steps;
         private @Nullable String refusal;
+        private @Nullable String excess;
 
         void step() {
-            if (++steps > MAX_STEPS || System.nanoTime() - begin > MAX_NANOS) {
-                throw new IllegalStateException("it does not end after " + steps + " steps");
+            if (++steps > MAX_STEPS || now() - begin > (knowsTime ? MAX_NANOS : MAX_WAITED_NANOS)) {
+                excess = "it does not end after " + steps + " steps";
+                throw new IllegalStateException(excess);
             }
+        }
+
+        private long now() {
+            return knowsTime ? THREADS.getCurrentThreadCpuTime() : System.nanoTime();
         }
     }
 
@@ -227,6 +240,9 @@ final class JinjaTemplate {
             RenderResult result = ENGINE.renderForResult(source, values);
             if (bounds.refusal != null) {
                 throw new InputException(where + ": the chat template refuses the conversation: " + bounds.refusal);
+            }
+            if (bounds.excess != null) {
+                throw new InputException(where + ": the chat template cannot be rendered: " + bounds.excess);
             }
             for (TemplateError error : result.getErrors()) {
                 throw new InputException(where + ": the chat template cannot be rendered: " + error.getMessage());
