@@ -50,7 +50,7 @@ class RefusedOptionsTest {
         subspace --model m --identify random --like l --max-length 9 --out @     | --max-length is given
         sae train --model m --layers 1 --data d --kind jumprelu --k 3 --out @    | is given
         sae train --model m --layers 1 --data d --kind topk --bandwidth 2 --out @ | --bandwidth is given
-        sae train --model m --layers 1 --data d --kind topk --resample-every 2 --out @ | --resample-every is given
+        sae train --model m --layers 1 --data d --kind topk --sparsity 2 --out @ | --sparsity is given
         sae train --model m --layers 1 --data d --kind standard --aux-k 2 --out @ | --aux-k is given
         sae train --activations a --buffer-tokens 9999 --out @                   | --buffer-tokens is given
         sae eval --sae s --activations a --max-length 9                          | --max-length is given

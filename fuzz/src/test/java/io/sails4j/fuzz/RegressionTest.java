@@ -2,13 +2,18 @@ package io.sails4j.fuzz;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -47,7 +52,7 @@ class RegressionTest {
         }
     }
 
-    /** A program without changes is the right document: else the fuzzer would begin from wrong ones. */
+    /** A program without changes is the right document, of several its first: else the fuzzer would begin from wrong ones. */
     @ParameterizedTest
     @EnumSource
     void programsWithoutChangesGiveTheSeeds(Parsers parser) throws IOException {
@@ -57,14 +62,26 @@ class RegressionTest {
                 Shape.Maker maker = harness.shape().maker(parser);
                 List<byte[]> programs = harness.shape().seeds(parser);
                 for (int i = 0; i < right.size(); i++) {
-                    assertThat(plain(maker.make(programs.get(i)))).as(harness.label()).contains(plain(right.get(i)));
+                    JsonNode document = first(right.get(i));
+                    if (document != null) {
+                        assertThat(first(maker.make(programs.get(i)))).as(harness.label()).isEqualTo(document);
+                    }
                 }
             }
         }
     }
 
-    /** Without white space, in which two spellings of one document may differ; of a packed file, its kind. */
-    private static String plain(byte[] bytes) {
-        return bytes[0] == 'P' || bytes[0] == 0x1f ? "" : new String(bytes, StandardCharsets.UTF_8).replaceAll("\\s", "");
+    /** The first object or list of JSON; null where there is none, as in packed files and in words. */
+    private static @Nullable JsonNode first(byte[] bytes) {
+        String text = new String(bytes, StandardCharsets.UTF_8);
+        int begin = IntStream.range(0, text.length()).filter(i -> "{[".indexOf(text.charAt(i)) >= 0).findFirst().orElse(-1);
+        if (begin < 0) {
+            return null;
+        }
+        try {
+            return new ObjectMapper().readTree(text.substring(begin));
+        } catch (JsonProcessingException e) {
+            return null;
+        }
     }
 }

@@ -77,13 +77,22 @@ public record AlignOptions(
      * @throws InputException where values do not go together, or one does nothing beside the others
      */
     public static AlignOptions given(Map<String, Object> values) {
+        AlignOptions made = shared(values);
+        Options.requireUsed(made, values.keySet());
+        return made;
+    }
+
+    /**
+     * The same with values that several runs share: one that does nothing in this run is passed over.
+     *
+     * @throws InputException where values do not go together
+     */
+    public static AlignOptions shared(Map<String, Object> values) {
         AlignOptions defaults = defaults();
         Map<String, Object> all = new HashMap<>(values);
         all.putIfAbsent("fill", Fill.AUTO);
         all.putIfAbsent("lora_alpha", ((Number) all.getOrDefault("r", defaults.adapter().r())).doubleValue());
-        AlignOptions made = Options.with(defaults, all);
-        Options.requireUsed(made, values.keySet());
-        return made;
+        return Options.with(defaults, all);
     }
 
     /** Other options: {@code change} gets a builder that has these. */

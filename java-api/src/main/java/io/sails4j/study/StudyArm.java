@@ -9,6 +9,7 @@ import io.sails4j.train.PolicyOptions;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -49,6 +50,26 @@ public record StudyArm(String name, ArmSubspace subspace, @Nullable Objective ob
         all.put("objective", objective);
         all.put("lr", lr);
         all.put("seed", seed);
-        return AlignOptions.given(all);
+        return AlignOptions.shared(all);
+    }
+
+    /**
+     * An error where one of the arm's own options does nothing, whatever it is trained for; what all arms share may do nothing in some.
+     *
+     * @param own names of the arm's own options
+     */
+    void requireUsed(Set<String> own) {
+        InputException unused = null;
+        for (Objective one : objective == null ? Objective.values() : new Objective[] {objective}) {
+            try {
+                Options.requireUsed(options(one, 1, 0), own);
+                return;
+            } catch (InputException e) {
+                unused = unused == null ? e : unused;
+            }
+        }
+        if (unused != null) {
+            throw unused;
+        }
     }
 }

@@ -34,6 +34,7 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** Reads a study's file; every key must be known. */
@@ -225,8 +226,10 @@ final class StudyReader {
         Map<String, Object> values = new OptionReader(AlignOptions.defaults(), where).read(new ObjectMapper().valueToTree(merged));
         ArmSubspace usual = values.getOrDefault("method", Method.SAILS) == Method.SAILS ? ArmSubspace.SAE : ArmSubspace.NONE;
         try {
-            return new StudyArm(name, subspace == null ? usual : subspace(where, subspace.asText()),
+            StudyArm arm = new StudyArm(name, subspace == null ? usual : subspace(where, subspace.asText()),
                 objective == null ? null : ownObjective(where, objective), values);
+            arm.requireUsed(own.properties().stream().map(Map.Entry::getKey).collect(Collectors.toSet()));
+            return arm;
         } catch (InputException e) {
             throw new InputException(where + ": " + e.getMessage(), e);
         }
