@@ -117,7 +117,7 @@ __global__ void __launch_bounds__(kStandardizeThreads)
                            int64_t n_cols) {
   SAILS_SHARED(float, scratch, kWarp);
   for (int64_t row = blockIdx.x; row < n_rows; row += gridDim.x) {
-    const float s = std[row];
+    const float s = n_cols > 0 ? std[row] : 0.0f;  // rows of no columns need no std, which may be NULL
     float gradient[kLanes], values[kLanes];
     float sum = 0, dot = 0;
     for_row_packs<kLanes>(n_cols, [&](int64_t j) {

@@ -1,8 +1,10 @@
 // What is chosen for sparse autoencoders on an H100: the tiles and blocks of tokens of the encoder, where it falls back, and the slices of
-// the decoder.
+// the decoder; rows without columns.
 #include "check.h"
+#include "device.h"
 #include "sae/decode.cuh"
 #include "sae/find_hopper.cuh"
+#include "sae/standardize.cuh"
 
 using namespace sails::kernels;
 
@@ -82,4 +84,13 @@ TEST("a slice of W_dec stays in the cache, and slices cover every column") {
           return std::to_string(d_in) + " columns in " + std::to_string(c.slices) + " slices of " + std::to_string(c.threads) + " threads";
       }
   return "";
+}
+
+TEST("rows of no columns have the gradients 0 of mean and std, and their std is not read") {
+  device::Array<float> dmean(std::vector<float>(3, 7)), dstd(std::vector<float>(3, 7));
+  const std::string failure = device::run_queued(
+      1, [&](cudaStream_t stream) { return launch_unstandardize_backward(stream, nullptr, dmean, dstd, nullptr, nullptr, nullptr, 3, 0); });
+  if (!failure.empty()) return failure;
+  const std::vector<float> zeros(3, 0);
+  return dmean.values() == zeros && dstd.values() == zeros ? std::string() : std::string("a gradient is not 0");
 }
