@@ -141,30 +141,14 @@ public final class BatchDecoder implements AutoCloseable {
     }
 
     /**
-     * Whether a sequence would have room at some time.
-     *
-     * @throws InputException where the prompt is empty, or too long for the room of a sequence
-     */
-    public void requireFits(int[] prompt, GenerationOptions options) {
-        if (prompt.length == 0) {
-            throw new InputException("a prompt has no tokens; it needs at least the BOS token");
-        }
-        if ((long) prompt.length + options.maxNewTokens() > batch.capacity()) {
-            throw new InputException("a prompt of " + prompt.length + " tokens and " + options.maxNewTokens()
-                + " new ones need more than the room of " + batch.capacity()
-                + " tokens; give sequences more room, or ask for fewer tokens");
-        }
-    }
-
-    /**
      * A sequence comes; nothing is computed yet.
      *
      * @param number from which, beside the seed, its random numbers follow
-     * @throws InputException see {@link #requireFits}
+     * @throws InputException see {@link BatchOptions#requireFits}
      * @throws IllegalStateException where there is no room
      */
     public Sequence add(int[] prompt, AdapterStack adapters, GenerationOptions options, long number) {
-        requireFits(prompt, options);
+        batch.requireFits(prompt, options);
         if (!hasRoom()) {
             throw new IllegalStateException("all " + batch.sequences() + " sequences are under way");
         }

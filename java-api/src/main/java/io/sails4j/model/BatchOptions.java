@@ -37,6 +37,22 @@ public record BatchOptions(int sequences, int rows, int capacity) {
         return new BatchOptions(sequences, rows, Math.min(Math.ceilDiv(longest, ROOM) * ROOM, most));
     }
 
+    /**
+     * Whether a sequence has room.
+     *
+     * @throws InputException where the prompt is empty, or too long for the room of a sequence
+     */
+    public void requireFits(int[] prompt, GenerationOptions options) {
+        if (prompt.length == 0) {
+            throw new InputException("the prompt has no tokens; it needs at least the BOS token");
+        }
+        if ((long) prompt.length + options.maxNewTokens() > capacity) {
+            throw new InputException("the prompt has " + prompt.length + " tokens and " + options.maxNewTokens()
+                + " new ones are asked for, more than the room of " + capacity + ", expected at most " + capacity
+                + " together; give sequences more room, or ask for fewer tokens");
+        }
+    }
+
     /** The rows of a decoding step that suit a backend where nobody chose them. */
     public static int rowsOf(Backend backend) {
         return switch (backend) {

@@ -86,6 +86,16 @@ public final class Completion {
         }
     }
 
+    /** How many tokens there are until now. */
+    int count() {
+        lock.lock();
+        try {
+            return count;
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** Ends it within a token, unless it has ended. Any thread may call it, and often. */
     public void cancel() {
         cancelled = true;

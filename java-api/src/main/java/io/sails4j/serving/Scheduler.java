@@ -95,7 +95,7 @@ public final class Scheduler implements AutoCloseable {
             if (draining || closing) {
                 throw new BusyException(true, "the service is ending and takes no more requests");
             }
-            if (running + waiting.size() >= options.sequences() + options.queue()) {
+            if (running + waiting.size() >= (long) options.sequences() + options.queue()) {
                 refused++;
                 throw new BusyException(false, waiting.size() + " requests wait already, as many as may; try again later");
             }
@@ -108,19 +108,12 @@ public final class Scheduler implements AutoCloseable {
     }
 
     private void requireFits(CompletionRequest request) {
-        int[] prompt = request.prompt();
-        if (prompt.length == 0) {
-            throw new InputException("the prompt has no tokens; it needs at least the BOS token");
-        }
-        for (int id : prompt) {
+        batch.requireFits(request.prompt(), request.options());
+        for (int id : request.prompt()) {
             if (id < 0 || id >= model.config().vocabSize()) {
                 throw new InputException(
                     "the prompt has the token id " + id + ", expected ids from 0 to " + (model.config().vocabSize() - 1));
             }
-        }
-        if ((long) prompt.length + request.options().maxNewTokens() > room()) {
-            throw new InputException("the prompt has " + prompt.length + " tokens and " + request.options().maxNewTokens()
-                + " new ones are asked for, expected at most " + room() + " together");
         }
     }
 
@@ -334,7 +327,7 @@ public final class Scheduler implements AutoCloseable {
         try {
             running -= ran ? 1 : 0;
             ended.merge(how.finish(), 1L, Long::sum);
-            generatedTokens += completion.tokens().length;
+            generatedTokens += completion.count();
             changed.signalAll();
         } finally {
             lock.unlock();

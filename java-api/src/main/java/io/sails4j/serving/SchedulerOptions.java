@@ -1,6 +1,7 @@
 package io.sails4j.serving;
 
 import io.sails4j.InputException;
+import io.sails4j.model.BatchOptions;
 import io.sails4j.options.Described;
 import io.sails4j.options.OptionGroup;
 import io.sails4j.tensor.Backend;
@@ -18,9 +19,10 @@ public record SchedulerOptions(
     private static final int USUAL_ROOM = 4096;
 
     public SchedulerOptions {
-        InputException.requireOption(sequences >= 1, "sequences", sequences, "1 or more at a time");
+        int most = BatchOptions.MOST_SEQUENCES;
+        InputException.requireOption(sequences >= 1 && sequences <= most, "sequences", sequences, "1 to " + most + " at a time");
         InputException.requireOption(room == 0 || room >= 2, "room", room, "0 (by the model) or 2 or more tokens");
-        InputException.requireOption(decodeRows >= 0, "decode_rows", decodeRows, "0 (by the backend) or more");
+        InputException.requireOption(decodeRows >= 0 && decodeRows <= most, "decode_rows", decodeRows, "0 (by the backend) to " + most);
         InputException.requireOption(prefillChunk >= 1, "prefill_chunk", prefillChunk, "1 or more tokens");
         InputException.requireOption(queue >= 0, "queue", queue, "0 or more requests");
     }

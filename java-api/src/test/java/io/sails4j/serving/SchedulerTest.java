@@ -130,6 +130,18 @@ class SchedulerTest {
         }
     }
 
+    /** The largest queue is a queue too, and what no machine has is refused by the option's name. */
+    @Test
+    void sizesAtTheEdges() {
+        try (Scheduler scheduler = Scheduler.open(model, new SchedulerOptions(4, 64, 3, 8, Integer.MAX_VALUE))) {
+            assertThat(answered(scheduler.submit(request(2)))).isNotEmpty();
+        }
+        assertThatThrownBy(() -> new SchedulerOptions(100_000, 64, 3, 8, 1)).isInstanceOf(InputException.class)
+            .hasMessageContaining("sequences is 100000");
+        assertThatThrownBy(() -> new SchedulerOptions(4, 64, 100_000, 8, 1)).isInstanceOf(InputException.class)
+            .hasMessageContaining("decode_rows is 100000");
+    }
+
     @Test
     void closingEndsWhatIsUnderWay() throws Exception {
         Scheduler scheduler = Scheduler.open(model, new SchedulerOptions(1, 64, 1, 8, 500));
