@@ -8,7 +8,6 @@ import io.sails4j.study.StudyResult;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import org.jspecify.annotations.Nullable;
 
 /** A study's result, printed. */
 final class StudyTable {
@@ -39,7 +38,11 @@ final class StudyTable {
             }
             row.cells().forEach(cell -> {
                 cells.add(shown(cell.share()) + (cell.difference() == null ? "" : mark(cell.difference())));
-                put(cell.share(), cell.difference(), measures.putObject(cell.name()));
+                ObjectNode share = measures.putObject(cell.name());
+                cell.share().writeInto(share);
+                if (cell.difference() != null) {
+                    cell.difference().writeInto(share.putObject("difference"));
+                }
             });
             cells.add(row.cost() == null ? "-" : String.format(Locale.ROOT, "%,d", row.cost().trainableParameters()));
             cells.add(row.cost() == null ? "-" : String.format(Locale.ROOT, "%.1f", row.cost().seconds()));
@@ -53,7 +56,7 @@ final class StudyTable {
                 100 * (d.high() - d.value()), mark(d)), String.format(Locale.ROOT, "%.1f", 100 * one.sd()), one.seeds());
             ObjectNode node = primary.addObject().put("arm", one.arm()).put("against", one.against()).put("measure", one.measure())
                 .put("seeds", one.seeds()).put("sd", one.sd());
-            put(d, node.putObject("difference"));
+            d.writeInto(node.putObject("difference"));
         }
         common.print(json, table);
         if (!result.primary().isEmpty() && !common.json()) {
@@ -68,21 +71,6 @@ final class StudyTable {
     private static String shown(Interval share) {
         return Double.isNaN(share.value()) ? "-" : Double.isNaN(share.low()) ? String.format(Locale.ROOT, "%.1f", 100 * share.value())
             : String.format(Locale.ROOT, "%.1f ± %.1f", 100 * share.value(), 100 * (share.high() - share.value()));
-    }
-
-    /** As study.json has them. */
-    private static void put(Interval share, @Nullable Interval difference, ObjectNode json) {
-        put(share, json);
-        if (difference != null) {
-            put(difference, json.putObject("difference"));
-        }
-    }
-
-    /** NaN is no JSON. */
-    private static void put(Interval interval, ObjectNode json) {
-        json.put("value", Double.isNaN(interval.value()) ? null : interval.value())
-            .put("low", Double.isNaN(interval.low()) ? null : interval.low())
-            .put("high", Double.isNaN(interval.high()) ? null : interval.high());
     }
 
     private static String mark(Interval difference) {

@@ -16,6 +16,8 @@ import org.jspecify.annotations.Nullable;
 /** What a server counts, in the text form of Prometheus. */
 final class ServeMetrics {
     private final PrometheusMeterRegistry registry = new PrometheusMeterRegistry(PrometheusConfig.DEFAULT);
+    private final Timer firstToken = timer("sails.first.token", "from the request to its first token");
+    private final Timer answer = timer("sails.answer", "from the request to the end of its answer");
 
     ServeMetrics(Scheduler scheduler) {
         Gauge.builder("sails.requests.waiting", scheduler, s -> s.state().waiting()).description("requests that wait").register(registry);
@@ -42,13 +44,17 @@ final class ServeMetrics {
 
     /** An answer has ended. */
     void ended(Completion completion) {
-        record("sails.first.token", "from the request to its first token", completion.timeToFirstToken());
-        record("sails.answer", "from the request to the end of its answer", completion.timeToEnd());
+        record(firstToken, completion.timeToFirstToken());
+        record(answer, completion.timeToEnd());
     }
 
-    private void record(String name, String description, @Nullable Duration time) {
+    private Timer timer(String name, String description) {
+        return Timer.builder(name).description(description).publishPercentileHistogram().register(registry);
+    }
+
+    private static void record(Timer timer, @Nullable Duration time) {
         if (time != null) {
-            Timer.builder(name).description(description).publishPercentileHistogram().register(registry).record(time);
+            timer.record(time);
         }
     }
 

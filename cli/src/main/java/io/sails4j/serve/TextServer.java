@@ -136,11 +136,16 @@ public final class TextServer implements AutoCloseable {
         exchange.requireKey(apiKey);
         String name = exchange.path().startsWith("/v1/models/") ? exchange.path().substring("/v1/models/".length()) : "";
         if (!service.names().contains(name)) {
-            throw new HttpFailure(404, "not_found", null, name.isEmpty() ? "there is nothing at " + HttpAnswers.shown(exchange.path())
-                : "there is no model '" + HttpAnswers.shown(name) + "', expected one of " + String.join(", ", service.names()));
+            throw name.isEmpty() ? new HttpFailure(404, "not_found", null, "there is nothing at " + HttpAnswers.shown(exchange.path()))
+                : noModel(name, "not_found", null);
         }
         exchange.requireMethod("GET");
         exchange.reply(200, model(name));
+    }
+
+    private HttpFailure noModel(String name, String code, @Nullable String parameter) {
+        return new HttpFailure(404, code, parameter, "there is no model '" + HttpAnswers.shown(name) + "', expected one of "
+            + String.join(", ", service.names()));
     }
 
     private ObjectNode model(String name) {
@@ -155,8 +160,7 @@ public final class TextServer implements AutoCloseable {
         Duration limit = Duration.ofSeconds(options.timeLimitS());
         AskedText asked = chat ? AskedText.chat(body, limit) : AskedText.continuation(body, limit);
         if (!asked.request().model().isEmpty() && !service.names().contains(asked.request().model())) {
-            throw new HttpFailure(404, "model_not_found", "model", "there is no model '" + asked.request().model() + "', expected one of "
-                + String.join(", ", service.names()));
+            throw noModel(asked.request().model(), "model_not_found", "model");
         }
         TextAnswer answer = service.submit(asked.request());
         Replies replies = new Replies(chat, (chat ? "chatcmpl-" : "cmpl-") + UUID.randomUUID(), asked.request().model().isEmpty()

@@ -127,9 +127,7 @@ public final class ChatTemplate {
             throw new InputException(
                 "there is no chat template " + file + ", expected a Jinja file, 'checkpoint' or one of " + String.join(", ", BUILT_IN));
         }
-        ForeignFile.sentence(file).ifPresent(sentence -> {
-            throw new InputException(sentence);
-        });
+        ForeignFile.requireOwn(file);
         try {
             return Files.readString(file);
         } catch (IOException e) {

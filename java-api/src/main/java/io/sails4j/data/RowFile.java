@@ -61,9 +61,7 @@ public final class RowFile {
                 return new ObjectRows(path).read(file);
             }
             // Any text is a table of one column: what stands in for a file must be found before it is read as one.
-            ForeignFile.sentence(path).ifPresent(sentence -> {
-                throw new InputException(sentence);
-            });
+            ForeignFile.requireOwn(path);
             return new TableRows(path, header).read(file);
         } catch (InputException e) {
             throw ForeignFile.explained(path, e);

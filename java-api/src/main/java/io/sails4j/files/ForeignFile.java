@@ -43,6 +43,13 @@ public final class ForeignFile {
         return sentence(path).map(sentence -> new InputException(sentence, refused)).orElse(refused);
     }
 
+    /** An error where the file's name or first bytes tell that it is none that is read here. */
+    public static void requireOwn(Path path) {
+        sentence(path).ifPresent(sentence -> {
+            throw new InputException(sentence);
+        });
+    }
+
     /** A sentence where the file is none of the kinds that are read here but a known other thing. */
     public static Optional<String> sentence(Path path) {
         if (!Files.isRegularFile(path)) {

@@ -1,12 +1,14 @@
 package io.sails4j.io;
 
 import io.sails4j.InputException;
+import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,26 +27,42 @@ public record TensorPlace(Path path, @Nullable String name) {
     }
 
     /**
-     * The tensor's name.
+     * The name of a floating-point tensor.
      *
      * @param names of the file's tensors
      * @param read one of them
      * @throws InputException where it was left out and the file has none or several that it can be
      */
     public String nameAmong(Collection<String> names, Function<String, HostTensor> read) {
+        return nameAmong(names, read, DType::isFloating, "floating-point");
+    }
+
+    /**
+     * The same of a tensor of other types.
+     *
+     * @param kind of its types, for sentences
+     */
+    public String nameAmong(Collection<String> names, Function<String, HostTensor> read, Predicate<DType> types, String kind) {
         if (name != null) {
             return name;
         }
-        List<String> floating = names.stream().filter(each -> read.apply(each).dtype().isFloating()).toList();
-        if (floating.size() != 1) {
-            throw new InputException(path + " has " + floating.size() + " floating-point tensors; name one: " + path + ":TENSOR ("
-                + some(floating) + ")");
+        List<String> possible = names.stream().filter(each -> types.test(read.apply(each).dtype())).toList();
+        if (possible.size() != 1) {
+            throw new InputException(path + " has " + possible.size() + " " + kind + " tensors; name one: " + path + ":TENSOR ("
+                + some(possible) + ")");
         }
-        return floating.getFirst();
+        return possible.getFirst();
+    }
+
+    /** An error where a file has no tensor of a name. */
+    public void requireAmong(Collection<String> names, String tensor) {
+        if (!names.contains(tensor)) {
+            throw new InputException(path + " has no tensor '" + tensor + "'; it has " + some(List.copyOf(names)));
+        }
     }
 
     /** The first of some names, for sentences. */
-    public static String some(List<String> names) {
+    private static String some(List<String> names) {
         return String.join(", ", names.subList(0, Math.min(SHOWN, names.size()))) + (names.size() > SHOWN ? ", ..." : "");
     }
 }

@@ -42,9 +42,7 @@ public record Rubric(String source, String text) {
                 throw new InputException(file + " is no rubric, expected a text file of at most " + (MAX_BYTES >> 10)
                     + " KiB that says what the scores 1 to 5 mean");
             }
-            ForeignFile.sentence(file).ifPresent(sentence -> {
-                throw new InputException(sentence);
-            });
+            ForeignFile.requireOwn(file);
             return new Rubric(file.toString(), Files.readString(file));
         } catch (CharacterCodingException e) {
             throw new InputException(file + " is no rubric: it is not valid UTF-8", e);

@@ -1,5 +1,6 @@
 package io.sails4j.objective;
 
+import io.sails4j.stats.StudentT;
 import java.util.Arrays;
 
 /** By how much answers to one prompt are better than the others to it. */
@@ -19,13 +20,7 @@ final class Advantages {
     /** (r_i - mean) / sd (GRPO, arXiv:2402.03300 section 4.1.2), with the standard deviation of n - 1, plus 1e-4. */
     static double[] normalised(double[] rewards) {
         double mean = Arrays.stream(rewards).average().orElse(0);
-        double sd = deviation(rewards);
+        double sd = StudentT.deviation(rewards);
         return Arrays.stream(rewards).map(r -> (r - mean) / (sd + EPS)).toArray();
-    }
-
-    /** The standard deviation of n - 1 of two or more. */
-    static double deviation(double[] values) {
-        double mean = Arrays.stream(values).average().orElse(0);
-        return Math.sqrt(Arrays.stream(values).map(v -> (v - mean) * (v - mean)).sum() / (values.length - 1));
     }
 }

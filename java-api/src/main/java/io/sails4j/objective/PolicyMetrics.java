@@ -1,5 +1,6 @@
 package io.sails4j.objective;
 
+import io.sails4j.stats.StudentT;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.ToDoubleFunction;
@@ -22,7 +23,7 @@ public record PolicyMetrics(int answers, double reward, double rewardSd, double 
     static PolicyMetrics of(List<PolicySample> samples) {
         double[] rewards = samples.stream().mapToDouble(s -> s.grade().reward()).toArray();
         return new PolicyMetrics(samples.size(), mean(samples, s -> s.grade().reward()),
-            samples.size() < 2 ? Double.NaN : Advantages.deviation(rewards), mean(samples, PolicySample::logRatio),
+            samples.size() < 2 ? Double.NaN : StudentT.deviation(rewards), mean(samples, PolicySample::logRatio),
             mean(samples, PolicySample::answerTokens),
             mean(samples.stream().filter(s -> !Double.isNaN(s.grade().refusal())).toList(), s -> s.grade().refusal()),
             (int) samples.stream().filter(s -> !s.grade().decided()).count(), Double.NaN);

@@ -52,9 +52,7 @@ final class SaeFiles implements AutoCloseable {
         if (ShardedTensors.isPickle(name)) {
             throw pickleRefused(path);
         }
-        ForeignFile.sentence(path).ifPresent(sentence -> {
-            throw new InputException(sentence);
-        });
+        ForeignFile.requireOwn(path);
         if (!Files.isDirectory(path)) {
             throw new InputException(path + (Files.exists(path) ? " is no SAE" : " does not exist") + "; expected " + PARAMS
                 + " of Gemma Scope or a directory: " + CONFIG + " and " + WEIGHTS + " of SAELens, " + CONFIG + " and " + SPARSIFY_WEIGHTS

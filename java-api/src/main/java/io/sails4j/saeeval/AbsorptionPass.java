@@ -34,6 +34,8 @@ final class AbsorptionPass {
     private static final int FEWEST = 10;
 
     private final float[] x;
+    /** The vectors as probes read them. */
+    private final float[] scaled;
     private final int d;
     private final int[] labels;
     private final float[] decoder;
@@ -73,6 +75,7 @@ final class AbsorptionPass {
      */
     AbsorptionPass(float[] x, int d, int[] labels, float[] decoder) {
         this.x = x;
+        this.scaled = scaled(x, d);
         this.d = d;
         this.labels = labels;
         this.decoder = decoder;
@@ -108,8 +111,6 @@ final class AbsorptionPass {
     }
 
     private AbsorptionMeasure of(int label) {
-        Scale scale = Scale.of(x, d);
-        float[] scaled = scale.apply(x);
         double[] weights = fit(rows(scaled, d, training), d, label);
         double length = Math.sqrt(Arrays.stream(weights, 0, d).map(w -> w * w).sum());
         double[] direction = Arrays.stream(weights, 0, d).map(w -> length == 0 ? 0 : w / length).toArray();
@@ -130,19 +131,12 @@ final class AbsorptionPass {
             (double) full / Math.max(1, examples));
     }
 
-    /** One factor for all columns, so that the direction is that of the vectors themselves. */
-    private record Scale(double[] mean, double factor) {
-        static Scale of(float[] x, int d) {
-            Standardized of = Standardized.of(x, d);
-            double squares = Arrays.stream(of.deviation()).map(v -> v * v).average().orElse(1);
-            return new Scale(of.mean(), Math.sqrt(squares));
-        }
-
-        float[] apply(float[] x) {
-            double[] same = new double[mean.length];
-            Arrays.fill(same, factor);
-            return new Standardized(mean, same).apply(x);
-        }
+    /** By one factor for all columns, so that a probe's direction is that of the vectors themselves. */
+    private static float[] scaled(float[] x, int d) {
+        Standardized of = Standardized.of(x, d);
+        double[] same = new double[d];
+        Arrays.fill(same, Math.sqrt(Arrays.stream(of.deviation()).map(v -> v * v).average().orElse(1)));
+        return new Standardized(of.mean(), same).apply(x);
     }
 
     private static float[] rows(float[] x, int width, int[] of) {

@@ -8,7 +8,6 @@ import io.sails4j.saetrain.StoredActivations;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import java.util.Collection;
-import java.util.List;
 import java.util.function.Function;
 
 /**
@@ -36,18 +35,8 @@ public record StoredLabels(String name, int[] labels) {
     }
 
     private static StoredLabels read(TensorPlace place, Collection<String> names, Function<String, HostTensor> tensors) {
-        List<String> whole = names.stream().filter(each -> tensors.apply(each).dtype() == DType.I32).toList();
-        String name = place.name();
-        if (name == null) {
-            if (whole.size() != 1) {
-                throw new InputException(place.path() + " has " + whole.size() + " I32 tensors, expected one of labels; name it: "
-                    + place.path() + ":TENSOR" + (whole.isEmpty() ? "" : " (" + TensorPlace.some(whole) + ")"));
-            }
-            name = whole.getFirst();
-        }
-        if (!names.contains(name)) {
-            throw new InputException(place.path() + " has no tensor '" + name + "'; it has " + TensorPlace.some(List.copyOf(names)));
-        }
+        String name = place.nameAmong(names, tensors, type -> type == DType.I32, "I32");
+        place.requireAmong(names, name);
         HostTensor tensor = tensors.apply(name);
         if (tensor.dtype() != DType.I32 || tensor.shape().rank() != 1) {
             throw new InputException(place.path() + ":" + name + " is " + tensor.dtype() + " " + tensor.shape()

@@ -36,6 +36,11 @@ public record SaeOptimization(
         return adamw.lr() == BY_SIZE ? 1 / Math.sqrt((double) dIn * width) : adamw.lr();
     }
 
+    /** The learning rate of a step, from 0, in a run of so many. */
+    double lr(int dIn, int width, long step, long steps) {
+        return lr(dIn, width) * factor(step, steps);
+    }
+
     /** The factor of a step's learning rate. */
     double factor(long step, long total) {
         double rising = Math.min(1, (step + 1) / (Math.floor(warmup * total) + 1));

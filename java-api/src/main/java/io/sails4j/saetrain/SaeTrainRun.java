@@ -198,8 +198,7 @@ public final class SaeTrainRun {
                 line.put("layer", layer.number);
             }
             line.setAll(Losses.json(losses));
-            double lr = options.optimization().lr(source.dIn(), options.shape().width())
-                * options.optimization().factor(step - 1, options.batching().steps());
+            double lr = options.optimization().lr(source.dIn(), options.shape().width(), step - 1, options.batching().steps());
             line.put("lr", lr).put("tokens", options.batching().batchTokens());
             line.put("tokens_per_s", options.batching().batchTokens() / seconds).put("elapsed_ms", (System.nanoTime() - start) * 1e-6);
             line.put("memory_bytes", engine.device().allocatedBytes());

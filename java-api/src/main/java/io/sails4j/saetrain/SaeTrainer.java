@@ -106,8 +106,7 @@ public final class SaeTrainer implements AutoCloseable {
             throw new TrainingException("training diverges: in step " + (step + 1) + " the loss is " + loss
                 + ", with a squared error of " + sums.squares / variance + " times the variance; lower the learning rate");
         }
-        long total = options.batching().steps();
-        double lr = options.optimization().lr(dIn, width) * options.optimization().factor(step, total);
+        double lr = options.optimization().lr(dIn, width, step, options.batching().steps());
         double norm = parameters.update(step + 1, options.optimization().adamw().withLr(lr), options.optimization().maxGradNorm());
         if (unitRows()) {
             reconstruction.normalizeRows(memory);

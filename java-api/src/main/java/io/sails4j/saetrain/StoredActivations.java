@@ -66,9 +66,7 @@ public final class StoredActivations implements ActivationSource {
         AutoCloseable file, int layer, long seed) {
         try {
             String name = place.nameAmong(names, read);
-            if (!names.contains(name)) {
-                throw new InputException(place.path() + " has no tensor '" + name + "'; it has " + TensorPlace.some(List.copyOf(names)));
-            }
+            place.requireAmong(names, name);
             return new StoredActivations(place.path(), name, read.apply(name), file, layer, seed);
         } catch (RuntimeException e) {
             close(file);

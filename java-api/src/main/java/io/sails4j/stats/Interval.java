@@ -22,13 +22,15 @@ public record Interval(double value, double low, double high) {
         return !Double.isNaN(value);
     }
 
-    /** Writes {@code value}, {@code low} and {@code high}; null where nothing can be said, since NaN is no JSON. */
+    /** Writes {@code value}, {@code low} and {@code high}; null for each of which nothing can be said, since NaN is no JSON. */
     public void writeInto(ObjectNode json) {
-        if (known()) {
-            json.put("value", value).put("low", low).put("high", high);
-        } else {
-            json.putNull("value").putNull("low").putNull("high");
-        }
+        put(json, "value", value);
+        put(json, "low", low);
+        put(json, "high", high);
+    }
+
+    private static void put(ObjectNode json, String name, double number) {
+        json.put(name, Double.isNaN(number) ? null : number);
     }
 
     /** What is cut off at bounds that the quantity cannot pass. */

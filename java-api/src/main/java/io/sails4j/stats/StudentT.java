@@ -19,9 +19,14 @@ public final class StudentT {
             throw new IllegalArgumentException(values.length + " values have no interval, expected 2 or more");
         }
         double mean = Arrays.stream(values).average().orElseThrow();
-        double squares = Arrays.stream(values).map(v -> (v - mean) * (v - mean)).sum();
-        double half = halfWidth(Math.sqrt(squares / (values.length - 1)), values.length, level);
+        double half = halfWidth(deviation(values), values.length, level);
         return new Interval(mean, mean - half, mean + half);
+    }
+
+    /** The standard deviation of n - 1 of two or more values. */
+    public static double deviation(double[] values) {
+        double mean = Arrays.stream(values).average().orElseThrow();
+        return Math.sqrt(Arrays.stream(values).map(v -> (v - mean) * (v - mean)).sum() / (values.length - 1));
     }
 
     /**

@@ -60,7 +60,7 @@ final class Counting {
             for (String against : primary.against()) {
                 double[] of = differences(only(primary.arm()), only(against), study.grid().mostPairs(), measure);
                 Interval interval = StudentT.mean(of, primary.level());
-                differences.add(new StudyResult.Primary(primary.arm(), against, measure, interval, of.length, sd(of)));
+                differences.add(new StudyResult.Primary(primary.arm(), against, measure, interval, of.length, StudentT.deviation(of)));
             }
         }
         return differences;
@@ -73,11 +73,6 @@ final class Counting {
 
     /** What a row is of. */
     private record Trained(String arm, Objective objective) {
-    }
-
-    private static double sd(double[] values) {
-        double mean = Arrays.stream(values).average().orElseThrow();
-        return Math.sqrt(Arrays.stream(values).map(v -> (v - mean) * (v - mean)).sum() / (values.length - 1));
     }
 
     private Map<String, Double> shares(Path task) {

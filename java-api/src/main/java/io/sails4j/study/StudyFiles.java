@@ -71,7 +71,7 @@ final class StudyFiles {
         for (StudyResult.Primary named : result.primary()) {
             ObjectNode node = primary.addObject().put("arm", named.arm()).put("against", named.against()).put("measure", named.measure())
                 .put("seeds", named.seeds()).put("sd", named.sd());
-            put(node.putObject("difference"), named.difference().value(), named.difference().low(), named.difference().high());
+            named.difference().writeInto(node.putObject("difference"));
         }
         ArrayNode rows = json.putArray("rows");
         for (StudyResult.Row row : result.rows()) {
@@ -80,9 +80,9 @@ final class StudyFiles {
             ObjectNode cells = node.putObject("measures");
             for (StudyResult.Cell cell : row.cells()) {
                 ObjectNode share = cells.putObject(cell.name());
-                put(share, cell.share().value(), cell.share().low(), cell.share().high());
+                cell.share().writeInto(share);
                 if (cell.difference() != null) {
-                    put(share.putObject("difference"), cell.difference().value(), cell.difference().low(), cell.difference().high());
+                    cell.difference().writeInto(share.putObject("difference"));
                 }
             }
             if (row.cost() != null) {
@@ -91,12 +91,6 @@ final class StudyFiles {
             }
         }
         return json;
-    }
-
-    /** NaN is no JSON. */
-    private static void put(ObjectNode json, double value, double low, double high) {
-        json.put("value", Double.isNaN(value) ? null : value).put("low", Double.isNaN(low) ? null : low)
-            .put("high", Double.isNaN(high) ? null : high);
     }
 
     private String curves() {

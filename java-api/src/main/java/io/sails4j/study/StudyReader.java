@@ -56,29 +56,28 @@ final class StudyReader {
         Path data = path(root, "data");
         StudyInputs inputs = new StudyInputs(path(root, "model"), saes(root.path("sae")), data,
             root.has("contrast") ? path(root, "contrast") : data, root.has("right_answers") ? path(root, "right_answers") : null);
+        List<Long> seeds = list(root, "seeds", this::integer);
         StudyGrid grid = new StudyGrid(list(root, "objectives", this::objective), list(root, "learning_rates", this::number),
-            list(root, "pairs", this::count), list(root, "seeds", this::integer),
-            list(root, root.has("trial_seeds") ? "trial_seeds" : "seeds", this::integer).subList(0, trialSeeds(root)));
+            list(root, "pairs", this::count), seeds, root.has("trial_seeds") ? list(root, "trial_seeds", this::integer)
+                : seeds.subList(0, 1));
         return new Study(file, inputs, prompts(root.path("prompts"), root.path("attacks")), arms(root), grid,
             new StudyMeasure(text(root, "baseline"), options(EvalOptions.defaults(), root, "eval"),
                 options(SubspaceOptions.defaults(), root, "subspace"), options(DataOptions.defaults(), root, "limits"),
                 root.has("primary") ? primary(root.get("primary")) : null));
     }
 
-    /** Where no trial seeds are named it is the first seed. */
-    private int trialSeeds(JsonNode root) {
-        return root.has("trial_seeds") ? root.get("trial_seeds").size() : 1;
-    }
-
     private StudyPrimary primary(JsonNode node) {
         requireKeys(node, file + ", 'primary'", Set.of("arm", "against", "measures", "half_width", "sd"));
         Function<JsonNode, @Nullable String> name = n -> n.isTextual() ? n.textValue() : null;
+        String arm = text(node, "arm");
+        List<String> against = list(node, "against", name);
+        List<String> measures = list(node, "measures", name);
+        double halfWidth = share(node, "half_width");
+        double sd = share(node, "sd");
         try {
-            return new StudyPrimary(text(node, "arm"), list(node, "against", name), list(node, "measures", name),
-                share(node, "half_width"), share(node, "sd"));
+            return new StudyPrimary(arm, against, measures, halfWidth, sd);
         } catch (InputException e) {
-            throw e.getMessage() != null && e.getMessage().startsWith(file.toString()) ? e
-                : new InputException(file + ": " + e.getMessage(), e);
+            throw new InputException(file + ": " + e.getMessage(), e);
         }
     }
 
@@ -125,9 +124,7 @@ final class StudyReader {
 
     private JsonNode tree() {
         ForeignFile.requireRegular(file);
-        ForeignFile.sentence(file).ifPresent(sentence -> {
-            throw new InputException(sentence);
-        });
+        ForeignFile.requireOwn(file);
         try {
             ObjectMapper yaml = new ObjectMapper(YAMLFactory.builder().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build());
             JsonNode root = yaml.readTree(JsonFiles.withoutMark(Files.readString(file)));
