@@ -19,7 +19,7 @@ import picocli.CommandLine.Option;
 
 /** A monitor that watches what a command generates. */
 final class MonitorArguments {
-    @Option(names = "--monitor", paramLabel = "FILE",
+    @Option(names = "--monitor", paramLabel = "DIR|FILE",
         description = "watch every token by the rules of this monitor (see sails monitor calibrate); needs the SAEs that it was made with")
     private @Nullable Path file;
 

@@ -24,6 +24,7 @@ import io.sails4j.monitor.Part;
 import io.sails4j.monitor.Rule;
 import io.sails4j.monitor.RuleQuality;
 import io.sails4j.ops.Engine;
+import io.sails4j.report.Reports;
 import io.sails4j.stats.Interval;
 import io.sails4j.steer.Feature;
 import io.sails4j.subspace.SafetySubspace;
@@ -79,12 +80,13 @@ final class MonitorCalibrateCommand implements Callable<Integer> {
         description = "what the rules do: log, alarm (default), stop, switch=NAME (to an adapter), or steer=LAYER:FEATURE=X[,...]")
     private String action;
 
-    @Option(names = "--out", required = true, paramLabel = "FILE", description = "monitor file (JSON) to write")
+    @Option(names = "--out", required = true, paramLabel = "DIR",
+        description = "directory to write, with monitor.json and report.html")
     private Path out;
 
     @Override
     public Integer call() {
-        AtomicFiles.requireWritableFile(out);
+        AtomicFiles.requireFresh(out);
         CalibrationOptions options = OptionFlags.values(command, CalibrationOptions.defaults());
         options = new CalibrationOptions(options.falseAlarmRate(), options.window(), common.seed());
         Action does = MonitorArguments.action("--on-alarm", action, common);
@@ -100,8 +102,8 @@ final class MonitorCalibrateCommand implements Callable<Integer> {
                 monitor = MonitorCalibrator.calibrate(session, adapters.stack(), opened.saes(), wanted, texts,
                     data.given() ? Part.ANSWER : Part.PROMPT, does, options, bar);
             }
-            MonitorFile.write(out, monitor.spec(), monitor.quality());
-            print(monitor);
+            MonitorFile.write(out.resolve(MonitorFile.NAME), monitor.spec(), monitor.quality());
+            print(monitor, Reports.writeInto(out));
         }
         return 0;
     }
@@ -181,8 +183,8 @@ final class MonitorCalibrateCommand implements Callable<Integer> {
             tokens.origin());
     }
 
-    private void print(CalibratedMonitor monitor) {
-        ObjectNode json = CommonOptions.object().put("out", out.toString());
+    private void print(CalibratedMonitor monitor, Path page) {
+        ObjectNode json = CommonOptions.object().put("out", out.toString()).put("report", page.toString());
         ArrayNode rules = json.putArray("rules");
         Table table = Table.withHeader("rule", "alarm", "features", "false alarms", "detected", "AUC");
         for (int i = 0; i < monitor.quality().size(); i++) {
@@ -194,7 +196,8 @@ final class MonitorCalibrateCommand implements Callable<Integer> {
                 percent(quality.detected(), quality.alarming()), number(quality.auc()));
         }
         common.print(json, table);
-        common.message("95 % intervals, on the half of the texts that chose nothing; written " + out);
+        common
+            .message("95 % intervals, on the half of the texts that chose nothing; " + out.resolve(MonitorFile.NAME) + ", report " + page);
     }
 
     private static String percent(Interval rate, int of) {

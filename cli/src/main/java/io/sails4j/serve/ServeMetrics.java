@@ -1,5 +1,6 @@
 package io.sails4j.serve;
 
+import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.FunctionCounter;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Timer;
@@ -47,8 +48,9 @@ final class ServeMetrics {
     void ended(Completion completion) {
         record(firstToken, completion.timeToFirstToken());
         record(answer, completion.timeToEnd());
-        completion.events().stream().filter(MonitorEvent::begins).forEach(event -> registry.counter("sails.monitor.events", "rule",
-            event.rule().name(), "action", event.rule().action().name()).increment());
+        completion.events().stream().filter(MonitorEvent::begins).forEach(event -> Counter.builder("sails.monitor.events")
+            .description("alarms that began, by rule").tag("rule", event.rule().name()).tag("action", event.rule().action().name())
+            .register(registry).increment());
     }
 
     private Timer timer(String name, String description) {

@@ -73,12 +73,13 @@ class MonitorCommandTest {
             .collect(Collectors.joining("\n")));
         Files.writeString(directory.resolve("quiet.txt"), IntStream.range(0, 40).mapToObj(i -> "may I " + "you ".repeat(i % 7) + i)
             .collect(Collectors.joining("\n")));
-        monitor = directory.resolve("monitor.json");
-        CommandRun run = calibrate(monitor, "--false-alarm-rate", "0.1");
+        monitor = directory.resolve("monitor/monitor.json");
+        CommandRun run = calibrate(directory.resolve("monitor"), "--false-alarm-rate", "0.1");
         assertThat(run.code()).as(run.err()).isZero();
         JsonNode rule = JSON.readTree(run.out()).at("/rules/0");
         assertThat(rule.get("rule").asText()).isEqualTo("layer-1");
         assertThat(rule.get("tested_quiet").asInt()).isEqualTo(20);
+        assertThat(directory.resolve("monitor/report.html")).content().contains("How good the rules are");
         assertThat(rule.at("/detection_rate/value").asDouble()).isGreaterThan(0.5);
     }
 
@@ -113,7 +114,7 @@ class MonitorCommandTest {
     @Test
     void anAnswerUnderAMonitorOnTheCommandLine() throws IOException {
         JsonNode plain = JSON.readTree(generate("--json").out());
-        JsonNode watched = JSON.readTree(generate("--json", "--sae", sae, "--monitor", monitor).out());
+        JsonNode watched = JSON.readTree(generate("--json", "--sae", sae, "--monitor", directory.resolve("monitor")).out());
         assertThat(watched.get("new_ids")).isEqualTo(plain.get("new_ids"));
         assertThat(watched.at("/monitor/stopped").asBoolean()).isFalse();
         assertThat(watched.at("/monitor/events/0/rule").asText()).isEqualTo("layer-1");
@@ -140,7 +141,7 @@ class MonitorCommandTest {
         generate("--sae", sae, "--monitor", model.resolve("config.json")).requireWrong("config.json is no monitor", "sails4j.monitor.1");
         run(new Object[] {"serve", "--model", model}, "--monitor", monitor).requireWrong("--monitor needs the SAEs", "--sae LAYER=PATH");
         run(new Object[] {"serve", "--model", model}, "--sae", sae).requireWrong("nothing reads it", "--monitor FILE");
-        Path out = directory.resolve("wrong.json");
+        Path out = directory.resolve("wrong");
         CommandRun few = calibrate(out, "--false-alarm-rate", "0.01");
         assertThat(few.code()).isEqualTo(2);
         assertThat(few.err()).contains("--false-alarm-rate is 0.01").contains("99 quiet texts or more");

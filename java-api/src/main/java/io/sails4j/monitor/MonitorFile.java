@@ -10,6 +10,7 @@ import io.sails4j.files.JsonFiles;
 import io.sails4j.files.JsonObject;
 import io.sails4j.steer.Feature;
 import io.sails4j.steer.FeatureChange;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -30,15 +31,20 @@ public final class MonitorFile {
     /** What the file says that it is. */
     static final String FORMAT = "sails4j.monitor.1";
 
+    /** What the file is called in a directory. */
+    public static final String NAME = "monitor.json";
+
     private MonitorFile() {
     }
 
     /**
      * Reads a monitor.
      *
+     * @param place a file, or a directory with {@link #NAME}
      * @throws InputException where the file is none, with the place of the fault
      */
-    public static MonitorSpec read(Path path) {
+    public static MonitorSpec read(Path place) {
+        Path path = Files.isDirectory(place) ? place.resolve(NAME) : place;
         JsonObject root = JsonFiles.readObject(path);
         if (!root.optionalString("format").orElse("").equals(FORMAT)) {
             throw new InputException(path + " is no monitor: its format is "
@@ -57,12 +63,12 @@ public final class MonitorFile {
         List<Rule> rules = new ArrayList<>();
         int number = 0;
         for (JsonNode rule : root.optionalArray("rules").orElseThrow(() -> new InputException(path + " lacks the key 'rules'"))) {
-            JsonObject place = object(path + ": rule " + number++, rule);
+            JsonObject at = object(path + ": rule " + number++, rule);
             try {
-                rules.add(rule(place));
+                rules.add(rule(at));
             } catch (InputException e) {
                 String sentence = String.valueOf(e.getMessage());
-                throw sentence.startsWith(path.toString()) ? e : new InputException(place.where() + ": " + sentence, e);
+                throw sentence.startsWith(path.toString()) ? e : new InputException(at.where() + ": " + sentence, e);
             }
         }
         try {

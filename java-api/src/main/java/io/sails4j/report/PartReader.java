@@ -20,7 +20,7 @@ final class PartReader {
     private enum Kind {
         EVALUATION("eval.json", "an evaluation"), ATTACK("attack.json", "an attack"), TRAINING("sails_run.json",
             "a training run"),
-        EXPLANATION("explain.json", "an explanation");
+        EXPLANATION("explain.json", "an explanation"), MONITOR("monitor.json", "a monitor");
 
         private final String file;
         private final String title;
@@ -32,7 +32,7 @@ final class PartReader {
     }
 
     private static final Set<String> RESULTS = Set.of("answers", "metrics", "comparisons", "utility", "curves", "transfers", "layers",
-        "angles", "modules", "tokens", "arms", "directions", "format", "kind");
+        "angles", "modules", "tokens", "arms", "directions", "format", "kind", "rules", "calibration");
 
     private final Path directory;
     private final String shownAs;
@@ -73,6 +73,8 @@ final class PartReader {
                 case ATTACK -> attack(file, document);
                 case TRAINING -> training(file, new JsonObject(file.toString(), document));
                 case EXPLANATION -> explanation(file, document);
+                case MONITOR -> new MonitorPart(origin(file, document), RecordReader.list(file, document, "rules", MonitorPart.Rule.class),
+                    RecordReader.list(file, document, "calibration", MonitorPart.Quality.class));
             };
         } catch (IllegalArgumentException e) {
             throw new InputException(file + ": " + e.getMessage(), e);

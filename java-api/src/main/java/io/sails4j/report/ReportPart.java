@@ -1,7 +1,7 @@
 package io.sails4j.report;
 
 /** What one run gave to a report. */
-public sealed interface ReportPart permits EvaluationPart, AttackPart, SubspacePart, AdapterPart, PromptPart, TrainingPart {
+public sealed interface ReportPart permits EvaluationPart, AttackPart, SubspacePart, AdapterPart, PromptPart, TrainingPart, MonitorPart {
     /** Which file it is from, and what that was made from. */
     PartOrigin origin();
 
@@ -14,6 +14,7 @@ public sealed interface ReportPart permits EvaluationPart, AttackPart, SubspaceP
             case AdapterPart _ -> "adapter";
             case PromptPart _ -> "prompt";
             case TrainingPart _ -> "training";
+            case MonitorPart _ -> "monitor";
         };
     }
 }

@@ -12,8 +12,8 @@ public final class Reports {
     }
 
     /**
-     * Reads what lies in output directories. A directory is recognised by {@code eval.json}, {@code attack.json}, {@code explain.json} or
-     * {@code sails_run.json}.
+     * Reads what lies in output directories. A directory is recognised by {@code eval.json}, {@code attack.json}, {@code explain.json},
+     * {@code monitor.json} or {@code sails_run.json}.
      *
      * @throws InputException where there is none of them, or one that is not understood
      */

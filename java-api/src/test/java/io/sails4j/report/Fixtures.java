@@ -18,7 +18,7 @@ import java.util.stream.Stream;
 /** Output directories of each command, as small as they can be and show everything. */
 final class Fixtures {
     static final Path ROOT = Path.of("src/test/resources/report");
-    static final List<String> NAMES = List.of("evaluation", "attack", "training", "subspace", "adapter", "prompt");
+    static final List<String> NAMES = List.of("evaluation", "attack", "training", "subspace", "adapter", "prompt", "monitor");
     private static final JsonMapper ASCII = JsonMapper.builder().enable(JsonWriteFeature.ESCAPE_NON_ASCII).build();
 
     private Fixtures() {

@@ -79,6 +79,7 @@ class ReportNumbersTest {
         assertSays(part("subspace"), only(source("subspace", "explain.json"), "layers", "angles"), "subspace");
         assertSays(part("adapter"), only(source("adapter", "explain.json"), "modules", "layers"), "adapter");
         assertSays(part("prompt"), only(source("prompt", "explain.json"), "tokens", "layers"), "prompt");
+        assertSays(part("monitor"), only(source("monitor", "monitor.json"), "rules", "calibration"), "monitor");
         assertSays(part("training"), only(source("training", "sails_run.json"), "method", "trainable_parameters", "steps", "loss_before",
             "loss_after", "evaluation_pairs", "held_out", "share_inside"), "training");
         assertThat(part("attack").at("/curves/1/losses")).isEqualTo(source("attack", "attack.json").at("/curves/1/losses"));
@@ -137,6 +138,9 @@ class ReportNumbersTest {
             feature.get("passages").forEach(passage -> numbers(passage.get("peak"), measured));
         });
         numbers(part("subspace").get("angles"), measured);
+        part("monitor").get("calibration").forEach(rule -> numbers(((ObjectNode) rule.deepCopy()).without(List.of("roc", "chosen_on")),
+            measured));
+        part("monitor").get("rules").forEach(rule -> numbers(((ObjectNode) rule.deepCopy()).without("features"), measured));
         assertThat(measured).hasSizeGreaterThan(150);
         assertThat(new HashSet<>(shown(page))).containsAll(measured);
     }

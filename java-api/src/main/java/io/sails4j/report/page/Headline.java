@@ -3,6 +3,7 @@ package io.sails4j.report.page;
 import io.sails4j.report.AttackPart;
 import io.sails4j.report.EvaluationPart;
 import io.sails4j.report.Measurement;
+import io.sails4j.report.MonitorPart;
 import io.sails4j.report.ReportPart;
 import io.sails4j.report.TrainingPart;
 import java.util.ArrayList;
@@ -39,6 +40,7 @@ public record Headline(String title, String from, List<Figure> figures) {
                 case AttackPart attack -> add(headlines, "Refused under the attack " + attack.attack(), part, attack.metrics(),
                     "safety_rate");
                 case TrainingPart training -> add(headlines, training);
+                case MonitorPart monitor -> add(headlines, monitor);
                 default -> {
                     // Explanations are no single number.
                 }
@@ -59,6 +61,16 @@ public record Headline(String title, String from, List<Figure> figures) {
             .map(m -> new Figure(m.arm(), m.value(), m.isRate(),
                 Numbers.interval(m.low(), m.high(), m.isRate()) + ", n = " + Numbers.count(m.n())))
             .toList()));
+    }
+
+    private static void add(List<Headline> headlines, MonitorPart monitor) {
+        if (!monitor.calibration().isEmpty()) {
+            headlines.add(new Headline("Alarming texts detected", monitor.origin().name(), monitor.calibration().stream()
+                .map(q -> new Figure(q.rule(), q.detectionRate().value(), true,
+                    Numbers.interval(q.detectionRate().low(), q.detectionRate().high(), true) + ", n = " + Numbers.count(q.testedAlarming())
+                        + ", false alarms " + Numbers.shown(q.falseAlarmRate().value(), true)))
+                .toList()));
+        }
     }
 
     private static void add(List<Headline> headlines, TrainingPart training) {

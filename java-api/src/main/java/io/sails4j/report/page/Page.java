@@ -3,6 +3,7 @@ package io.sails4j.report.page;
 import io.sails4j.report.AdapterPart;
 import io.sails4j.report.AttackPart;
 import io.sails4j.report.EvaluationPart;
+import io.sails4j.report.MonitorPart;
 import io.sails4j.report.PartOrigin;
 import io.sails4j.report.PromptPart;
 import io.sails4j.report.Report;
@@ -45,6 +46,7 @@ public record Page(List<Headline> headlines, List<Section> sections, List<PartOr
             case SubspacePart _ -> 3;
             case AdapterPart _ -> 4;
             case PromptPart _ -> 5;
+            case MonitorPart _ -> 6;
         };
     }
 
@@ -58,6 +60,7 @@ public record Page(List<Headline> headlines, List<Section> sections, List<PartOr
             case SubspacePart subspace -> new Section(id, "Safety subspace: " + name, SubspaceView.of(subspace, id));
             case AdapterPart adapter -> new Section(id, "What the adapter changes: " + name, AdapterView.of(adapter));
             case PromptPart prompt -> new Section(id, "Features on a prompt: " + name, PromptView.of(prompt));
+            case MonitorPart monitor -> new Section(id, "Monitor: " + name, MonitorView.of(monitor, id));
         });
     }
 }

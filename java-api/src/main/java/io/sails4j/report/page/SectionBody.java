@@ -3,7 +3,8 @@ package io.sails4j.report.page;
 import io.sails4j.report.PartOrigin;
 
 /** What a section shows. */
-public sealed interface SectionBody permits EvaluationView, AttackView, UtilityView, SubspaceView, AdapterView, PromptView, TrainingView {
+public sealed interface SectionBody permits EvaluationView, AttackView, UtilityView, SubspaceView, AdapterView, PromptView, TrainingView,
+    MonitorView {
     /** Which file it is from. */
     PartOrigin origin();
 }
