@@ -66,9 +66,10 @@ public record Headline(String title, String from, List<Figure> figures) {
     private static void add(List<Headline> headlines, MonitorPart monitor) {
         if (!monitor.calibration().isEmpty()) {
             headlines.add(new Headline("Alarming texts detected", monitor.origin().name(), monitor.calibration().stream()
-                .map(q -> new Figure(q.rule(), q.detectionRate().value(), true,
-                    Numbers.interval(q.detectionRate().low(), q.detectionRate().high(), true) + ", n = " + Numbers.count(q.testedAlarming())
-                        + ", false alarms " + Numbers.shown(q.falseAlarmRate().value(), true)))
+                .map(q -> new Figure(q.rule() + " at " + Numbers.shown(q.falseAlarmRate().value(), true) + " false alarms",
+                    q.detectionRate().value(), true,
+                    Numbers.interval(q.detectionRate().low(), q.detectionRate().high(), true) + ", n = "
+                        + Numbers.count(q.testedAlarming())))
                 .toList()));
         }
     }
