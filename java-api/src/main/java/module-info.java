@@ -40,6 +40,7 @@ import org.jspecify.annotations.NullMarked;
     exports io.sails4j.judge;
     exports io.sails4j.lora;
     exports io.sails4j.model;
+    exports io.sails4j.monitor;
     exports io.sails4j.ops;
     exports io.sails4j.options;
     exports io.sails4j.recovery;

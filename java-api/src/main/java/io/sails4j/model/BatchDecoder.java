@@ -30,6 +30,8 @@ public final class BatchDecoder implements AutoCloseable {
     private final BatchOptions batch;
     private final int chunk;
     private final @Nullable StreamEdit edit;
+    private final @Nullable StreamProbe probe;
+    private final StreamProbe.@Nullable Readings chunkReadings;
     private final Graphs graphs;
     private final List<DecodeGroup> groups = new ArrayList<>();
     private final List<Sequence> sequences = new ArrayList<>();
@@ -45,9 +47,11 @@ public final class BatchDecoder implements AutoCloseable {
      * @param chunk tokens of a prompt that are read at a time; the room of a sequence reads prompts whole, and shares none
      * @param edit of the residual stream, of the prompts' tokens and of each new one that is read; rows that belong to no sequence may be
      *        among those of a step
+     * @param probe of the stream behind the edit, null for none
      * @param graphs whether steps are recorded and launched whole
      */
-    public BatchDecoder(ModelSession session, BatchOptions batch, int chunk, @Nullable StreamEdit edit, Graphs graphs) {
+    public BatchDecoder(ModelSession session, BatchOptions batch, int chunk, @Nullable StreamEdit edit, @Nullable StreamProbe probe,
+        Graphs graphs) {
         if (chunk < 1) {
             throw new InputException("prefill_chunk is " + chunk + ", expected 1 or more tokens of a prompt at a time");
         }
@@ -56,32 +60,37 @@ public final class BatchDecoder implements AutoCloseable {
         this.batch = batch;
         this.chunk = chunk;
         this.edit = edit;
+        this.probe = probe;
         this.graphs = graphs;
         this.memory = new TensorArena(model.engine().device());
         model.config().requirePositions("the room of a sequence in tokens is", batch.capacity(), "use shorter prompts or fewer new tokens");
+        this.chunkReadings = probe == null ? null : probe.open(Math.min(chunk, batch.capacity()));
     }
 
     /** A sequence of the decoder: its prompt, and what was generated. */
     public static final class Sequence {
         private final int[] prompt;
-        private final AdapterStack adapters;
         private final GenerationOptions options;
         private final long number;
-        private final DecodeGroup group;
-        private final int row;
+        private final StreamProbe.@Nullable Listener listener;
         private final int shared;
         private final int[] tokens;
+        private AdapterStack adapters;
+        private DecodeGroup group;
+        private int row;
+        /** Whether its adapters were others when it began: what its cache holds is no other prompt's. */
+        private boolean mixed;
         private int read;
         private int count;
         private boolean stopped;
         private boolean gone;
 
-        private Sequence(int[] prompt, AdapterStack adapters, GenerationOptions options, long number, DecodeGroup group, int row,
-            int shared) {
-            this.prompt = prompt;
-            this.adapters = adapters;
-            this.options = options;
-            this.number = number;
+        private Sequence(Asked asked, DecodeGroup group, int row, int shared) {
+            this.prompt = asked.prompt;
+            this.adapters = asked.adapters;
+            this.options = asked.options;
+            this.number = asked.number;
+            this.listener = asked.listener;
             this.group = group;
             this.row = row;
             this.shared = shared;
@@ -119,6 +128,11 @@ public final class BatchDecoder implements AutoCloseable {
             return gone;
         }
 
+        /** The adapters of its next token. */
+        public AdapterStack adapters() {
+            return adapters;
+        }
+
         /** Whether a stop token ended it. */
         public boolean stopped() {
             return stopped;
@@ -128,6 +142,20 @@ public final class BatchDecoder implements AutoCloseable {
         private float uniform() {
             return options.temperature() == 0 ? 0 : CounterRandom.uniform(options.seed(), number, count);
         }
+
+        /** The token that a step has read just now, before the next is taken. */
+        private int latestRead() {
+            return tokens[count - 1];
+        }
+
+        private boolean shareable() {
+            return !mixed && (listener == null || listener.unchanged());
+        }
+    }
+
+    /** What a sequence begins with. */
+    private record Asked(int[] prompt, AdapterStack adapters, GenerationOptions options, long number,
+        StreamProbe.@Nullable Listener listener) {
     }
 
     /** Whether another sequence can come now. */
@@ -148,14 +176,29 @@ public final class BatchDecoder implements AutoCloseable {
      * @throws IllegalStateException where there is no room
      */
     public Sequence add(int[] prompt, AdapterStack adapters, GenerationOptions options, long number) {
+        return add(prompt, adapters, options, number, null);
+    }
+
+    /**
+     * The same with somebody who looks at what the probe reads. Tokens that need not be read are shown at once, as they were read before.
+     *
+     * @param listener null for nobody
+     * @return the sequence, ended where the listener said so
+     * @throws IllegalStateException where there is no room, or no probe for the listener
+     */
+    public Sequence add(int[] prompt, AdapterStack adapters, GenerationOptions options, long number,
+        StreamProbe.@Nullable Listener listener) {
         batch.requireFits(prompt, options);
+        if (listener != null && probe == null) {
+            throw new IllegalStateException("a listener is given, and there is no probe that it could listen to");
+        }
         if (!hasRoom()) {
             throw new IllegalStateException("all " + batch.sequences() + " sequences are under way");
         }
         try (SingleUse.Use _ = enter()) {
             DecodeGroup group = group(adapters);
             PromptCache best = best(prompt, adapters);
-            int shared = best == null ? 0 : best.shared(prompt, chunk);
+            int shared = best == null ? 0 : best.shared(prompt);
             int row = row(group, shared == 0 ? null : best);
             PromptCache cache = cacheOf(group, row);
             if (best != null && cache != best) {
@@ -163,9 +206,31 @@ public final class BatchDecoder implements AutoCloseable {
             } else {
                 cache.keep(shared);
             }
-            Sequence sequence = new Sequence(prompt.clone(), adapters, options, number, group, row, shared);
+            Sequence sequence = new Sequence(new Asked(prompt.clone(), adapters, options, number, listener), group, row, shared);
             sequences.add(sequence);
+            try {
+                showShared(sequence, cache);
+            } catch (RuntimeException | Error e) {
+                leave(sequence);
+                throw e;
+            }
             return sequence;
+        }
+    }
+
+    private void showShared(Sequence sequence, PromptCache cache) {
+        for (StreamProbe.Readings readings : List.copyOf(cache.readings())) {
+            for (int i = 0, from = cache.readings().indexOf(readings) * chunk; i < chunk && !sequence.gone; i++) {
+                show(sequence, readings, i, from + i, sequence.prompt[from + i]);
+            }
+        }
+    }
+
+    /** Shows a token to the sequence's listener, which may end it. */
+    private void show(Sequence sequence, StreamProbe.Readings readings, int row, int position, int id) {
+        StreamProbe.Listener listener = sequence.listener;
+        if (listener != null && !listener.token(readings, row, position, id)) {
+            leave(sequence);
         }
     }
 
@@ -183,7 +248,7 @@ public final class BatchDecoder implements AutoCloseable {
             caches -= (int) IntStream.range(0, idle.rows()).filter(row -> idle.cache(row) != null).count();
             idle.close();
         }
-        DecodeGroup group = new DecodeGroup(model, adapters, edit, graphs, batch.rows(), batch.capacity());
+        DecodeGroup group = new DecodeGroup(model, adapters, edit, probe, graphs, batch.rows(), batch.capacity());
         groups.add(group);
         return group;
     }
@@ -196,7 +261,7 @@ public final class BatchDecoder implements AutoCloseable {
     private @Nullable PromptCache best(int[] prompt, AdapterStack adapters) {
         return groups.stream().filter(group -> group.adapters().equals(adapters))
             .flatMap(group -> IntStream.range(0, group.rows()).mapToObj(group::cache)).filter(Objects::nonNull)
-            .max(Comparator.comparingInt((PromptCache cache) -> cache.shared(prompt, chunk)).thenComparingLong(PromptCache::used))
+            .max(Comparator.comparingInt((PromptCache cache) -> cache.shared(prompt)).thenComparingLong(PromptCache::used))
             .orElse(null);
     }
 
@@ -216,7 +281,7 @@ public final class BatchDecoder implements AutoCloseable {
     private PromptCache cacheOf(DecodeGroup group, int row) {
         PromptCache cache = group.cache(row);
         if (cache == null && caches < batch.sequences()) {
-            cache = PromptCache.empty(model, batch.capacity());
+            cache = PromptCache.empty(model, batch.capacity(), chunk);
             caches++;
         }
         if (cache == null) {
@@ -251,17 +316,84 @@ public final class BatchDecoder implements AutoCloseable {
             int from = sequence.read;
             int to = Math.min(sequence.prompt.length, from + chunk);
             PromptCache cache = Objects.requireNonNull(sequence.group.cache(sequence.row));
+            stands(sequence, chunkReadings, 0, to - from);
             try (ForwardPass pass = session.forward(chunk(sequence.prompt, from, to), sequence.adapters,
-                ForwardOptions.inference().withEdit(edit), cache.keysAndValues())) {
+                ForwardOptions.inference().withEdit(chunkEdit()), cache.keysAndValues())) {
                 sequence.read = to;
-                if (to - from == chunk) {
-                    cache.holds(sequence.prompt, to);
+                if (chunkReadings != null) {
+                    chunkReadings.fetch();
                 }
-                if (to == sequence.prompt.length) {
+                if (to - from == chunk && sequence.shareable()) {
+                    cache.holds(sequence.prompt, to, chunkReadings == null ? null : chunkReadings.kept(chunk));
+                }
+                showChunk(sequence, from, to);
+                if (to == sequence.prompt.length && !sequence.gone) {
                     int first = first(sequence, session.logits(pass, new int[] {to - from - 1}));
-                    sequence.group.enter(sequence.row, sequence.options);
+                    enter(sequence);
                     take(sequence, first);
                 }
+            }
+        }
+    }
+
+    private @Nullable StreamEdit chunkEdit() {
+        return edit == null || chunkReadings == null ? edit == null ? chunkReadings : edit : edit.andThen(chunkReadings);
+    }
+
+    private void showChunk(Sequence sequence, int from, int to) {
+        for (int i = from; chunkReadings != null && i < to && !sequence.gone; i++) {
+            show(sequence, chunkReadings, i - from, i, sequence.prompt[i]);
+        }
+    }
+
+    private void enter(Sequence sequence) {
+        sequence.group.enter(sequence.row, sequence.options);
+        stands(sequence, sequence.group.readings(), sequence.row, 1);
+    }
+
+    private static void stands(Sequence sequence, StreamProbe.@Nullable Readings readings, int row, int count) {
+        if (readings != null) {
+            readings.clear(row, count);
+            if (sequence.listener != null) {
+                sequence.listener.stands(readings, row, count);
+            }
+        }
+    }
+
+    /**
+     * From its next token on a sequence is continued by other adapters; what was read and generated until now stays as it is. That holds in
+     * the middle of a prompt too.
+     */
+    public void continueBy(Sequence sequence, AdapterStack adapters) {
+        if (sequence.gone || sequence.adapters.equals(adapters)) {
+            return;
+        }
+        try (SingleUse.Use _ = enter()) {
+            PromptCache cache = Objects.requireNonNull(sequence.group.cache(sequence.row));
+            sequence.group.leave(sequence.row);
+            sequence.group.use(sequence.row, null);
+            // It stands nowhere while a place is looked for: its group may be idle now.
+            sequences.remove(sequence);
+            DecodeGroup group = group(adapters);
+            int row = freeRows(group).boxed().min(Comparator.comparingLong(free -> {
+                PromptCache other = group.cache(free);
+                return other == null ? -1 : other.used();
+            })).orElseThrow();
+            PromptCache there = group.cache(row);
+            cache.holdsNothing();
+            group.use(row, cache);
+            if (there != null) {
+                there.close();
+                caches--;
+            }
+            sequence.adapters = adapters;
+            sequence.group = group;
+            sequence.row = row;
+            sequence.mixed = true;
+            sequences.add(sequence);
+            if (sequence.read == sequence.prompt.length) {
+                enter(sequence);
+                group.feed(row, sequence.tokens[sequence.count - 1], sequence.uniform());
             }
         }
     }
@@ -292,7 +424,13 @@ public final class BatchDecoder implements AutoCloseable {
                     int[] ids = group.step();
                     for (Sequence sequence : List.copyOf(sequences)) {
                         if (sequence.group == group && !sequence.awaitsPrompt()) {
-                            take(sequence, ids[sequence.row]);
+                            if (group.readings() != null) {
+                                show(sequence, group.readings(), sequence.row, sequence.prompt.length + sequence.count - 1,
+                                    sequence.latestRead());
+                            }
+                            if (!sequence.gone) {
+                                take(sequence, ids[sequence.row]);
+                            }
                         }
                     }
                 }
@@ -336,6 +474,9 @@ public final class BatchDecoder implements AutoCloseable {
         if (!closed) {
             closed = true;
             groups.forEach(DecodeGroup::close);
+            if (chunkReadings != null) {
+                chunkReadings.close();
+            }
             memory.close();
         }
     }

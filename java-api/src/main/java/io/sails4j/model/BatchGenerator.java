@@ -31,7 +31,7 @@ public final class BatchGenerator implements AutoCloseable {
         @Nullable StreamEdit edit) {
         this.adapters = adapters;
         this.options = options;
-        this.decoder = new BatchDecoder(session, batch, batch.capacity(), edit, options.graphs());
+        this.decoder = new BatchDecoder(session, batch, batch.capacity(), edit, null, options.graphs());
     }
 
     /**

@@ -22,6 +22,7 @@ final class DecodeGroup implements AutoCloseable {
     private final AdapterStack adapters;
     private final boolean record;
     private final int capacity;
+    private final StreamProbe.@Nullable Readings readings;
     private final DecodeLayers layers;
     private final TensorArena memory;
     private final DecodeBuffers buffers;
@@ -35,15 +36,23 @@ final class DecodeGroup implements AutoCloseable {
     private @Nullable Graph graph;
     private @Nullable PromptCache nobody;
 
-    /** @param capacity of each cache; it is the same for all, since kernels may cut a cache into pieces by it */
-    DecodeGroup(CausalModel model, AdapterStack adapters, @Nullable StreamEdit edit, Graphs graphs, int rows, int capacity) {
+    /**
+     * A group without sequences.
+     *
+     * @param edit is called by the host in each step, which is not recorded then
+     * @param probe is part of the step, recorded or not
+     * @param capacity of each cache; it is the same for all, since kernels may cut a cache into pieces by it
+     */
+    DecodeGroup(CausalModel model, AdapterStack adapters, @Nullable StreamEdit edit, @Nullable StreamProbe probe, Graphs graphs, int rows,
+        int capacity) {
         ModelConfig config = model.config();
         this.model = model;
         this.adapters = adapters;
         this.capacity = capacity;
         this.caches = new @Nullable PromptCache[rows];
         this.record = DecodeSteps.records(graphs, model.engine(), edit);
-        this.layers = new DecodeLayers(model, adapters, edit);
+        this.readings = probe == null ? null : probe.open(rows);
+        this.layers = new DecodeLayers(model, adapters, readings == null ? edit : edit == null ? readings : edit.andThen(readings));
         this.memory = new TensorArena(model.engine().device());
         this.active = new @Nullable GenerationOptions[rows];
         this.ids = new int[rows];
@@ -115,6 +124,11 @@ final class DecodeGroup implements AutoCloseable {
         ids[row] = model.config().fillerId();
     }
 
+    /** What was read of the rows in the latest step, null where nothing is. */
+    StreamProbe.@Nullable Readings readings() {
+        return readings;
+    }
+
     /** Whether no sequence stands in any row. */
     boolean idle() {
         return Arrays.stream(active).allMatch(Objects::isNull);
@@ -140,6 +154,9 @@ final class DecodeGroup implements AutoCloseable {
             graph = record ? model.engine().record(this::compute) : null;
         }
         choose();
+        if (readings != null) {
+            readings.fetch();
+        }
         for (int row = 0; row < active.length; row++) {
             positions[row] += active[row] == null ? 0 : 1;
         }
@@ -182,7 +199,7 @@ final class DecodeGroup implements AutoCloseable {
         PromptCache cache = caches[row];
         if (cache == null) {
             if (nobody == null) {
-                nobody = PromptCache.empty(model, capacity);
+                nobody = PromptCache.empty(model, capacity, 1);
                 nobody.keysAndValues().uploadSegments();
             }
             cache = nobody;
@@ -196,6 +213,9 @@ final class DecodeGroup implements AutoCloseable {
         Arrays.stream(caches).filter(Objects::nonNull).forEach(PromptCache::close);
         if (nobody != null) {
             nobody.close();
+        }
+        if (readings != null) {
+            readings.close();
         }
         memory.close();
         layers.close();

@@ -21,11 +21,25 @@ public interface StreamEdit {
      */
     void edit(Site site, int layer, Tensor stream, TensorArena memory);
 
+    /** Whether {@link #edit} may leave another stream at a place than it found; where it surely does not, a step saves computing a norm again. */
+    default boolean changes(Site site, int layer) {
+        return true;
+    }
+
     /** This edit, and then another of what it left. */
     default StreamEdit andThen(StreamEdit next) {
-        return (site, layer, stream, memory) -> {
-            edit(site, layer, stream, memory);
-            next.edit(site, layer, stream, memory);
+        StreamEdit first = this;
+        return new StreamEdit() {
+            @Override
+            public void edit(Site site, int layer, Tensor stream, TensorArena memory) {
+                first.edit(site, layer, stream, memory);
+                next.edit(site, layer, stream, memory);
+            }
+
+            @Override
+            public boolean changes(Site site, int layer) {
+                return first.changes(site, layer) || next.changes(site, layer);
+            }
         };
     }
 }

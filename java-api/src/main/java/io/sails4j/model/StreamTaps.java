@@ -19,7 +19,7 @@ record StreamTaps(@Nullable StreamEdit edit, @Nullable TensorListener listener) 
         }
     }
 
-    /** Whether an edit was there; only at a site of the residual stream. */
+    /** Whether an edit may have changed the value; only at a site of the residual stream. */
     boolean edit(Site site, int layer, Tensor value, TensorArena scratch) {
         if (edit == null) {
             return false;
@@ -27,6 +27,6 @@ record StreamTaps(@Nullable StreamEdit edit, @Nullable TensorListener listener) 
         TensorArena.Mark mark = scratch.mark();
         edit.edit(site, layer, value, scratch);
         scratch.release(mark);
-        return true;
+        return edit.changes(site, layer);
     }
 }

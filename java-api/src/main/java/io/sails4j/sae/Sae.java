@@ -10,6 +10,7 @@ import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -28,13 +29,9 @@ public final class Sae implements AutoCloseable {
     private final SaeFiles files;
     private final SaeConfig config;
     private final List<Tensor> owned = new ArrayList<>();
-    private final Tensor wEnc;
+    private final SaeEncoder encoder;
     private final Tensor wDec;
     private final Tensor bDec;
-    private final Tensor bias;
-    private final @Nullable Tensor threshold;
-    private final @Nullable Tensor encodeScale;
-    private final @Nullable Tensor gateBias;
     private final @Nullable Tensor decodeScale;
     /** Room for active features of a token: grows with what the data needs. */
     private int capacity;
@@ -43,24 +40,25 @@ public final class Sae implements AutoCloseable {
         this.engine = engine;
         this.files = files;
         this.config = files.config();
-        this.wEnc = matrix("W_enc");
+        Tensor weights = matrix("W_enc");
         this.wDec = matrix("W_dec");
         this.bDec = vector(files.array("b_dec").toFloatArray());
-        this.threshold = config.architecture() == SaeConfig.Architecture.JUMPRELU ? vector(files.array("threshold").toFloatArray()) : null;
         float[] norms = config.rescaleActsByDecoderNorm() ? decoderNorms() : null;
-        if (config.architecture() == SaeConfig.Architecture.GATED) {
-            this.bias = vector(files.array("b_mag").toFloatArray());
-            this.gateBias = vector(files.array("b_gate").toFloatArray());
-            this.encodeScale = vector(map(files.array("r_mag").toFloatArray(), r -> (float) Math.exp(r)));
-        } else {
-            float[] bEnc = files.array("b_enc").toFloatArray();
-            // (x W + b) * norm is what is compared: the norm goes to both.
-            this.bias = vector(norms == null ? bEnc : times(bEnc, norms));
-            this.gateBias = null;
-            this.encodeScale = norms == null ? null : vector(norms);
-        }
+        this.encoder = encoder(weights, norms);
         this.decodeScale = norms == null ? null : vector(map(norms, n -> 1 / n));
         this.capacity = config.architecture() == SaeConfig.Architecture.TOPK ? config.k() : (int) Math.min(config.dSae(), MIN_CAPACITY);
+    }
+
+    private SaeEncoder encoder(Tensor weights, float @Nullable [] norms) {
+        if (config.architecture() == SaeConfig.Architecture.GATED) {
+            return new SaeEncoder(activation(), config.k(), weights, vector(files.array("b_mag").toFloatArray()), null,
+                vector(map(files.array("r_mag").toFloatArray(), r -> (float) Math.exp(r))), vector(files.array("b_gate").toFloatArray()));
+        }
+        float[] bEnc = files.array("b_enc").toFloatArray();
+        // (x W + b) * norm is what is compared: the norm goes to both.
+        return new SaeEncoder(activation(), config.k(), weights, vector(norms == null ? bEnc : times(bEnc, norms)),
+            config.architecture() == SaeConfig.Architecture.JUMPRELU ? vector(files.array("threshold").toFloatArray()) : null,
+            norms == null ? null : vector(norms), null);
     }
 
     /** Loads Gemma Scope's {@code params.npz} (or its directory), a SAELens, a sparsify or a Llama Scope directory. */
@@ -147,14 +145,14 @@ public final class Sae implements AutoCloseable {
     }
 
     private void requireSound() {
-        requireFinite("W_enc", wEnc);
+        requireFinite("W_enc", encoder.weights());
         requireFinite("W_dec", wDec);
         requireFinite("b_dec", bDec);
         boolean gated = config.architecture() == SaeConfig.Architecture.GATED;
-        requireFinite(gated ? "b_mag" : "b_enc", bias);
-        requireFinite("b_gate", gateBias);
-        requireFinite(gated ? "exp(r_mag)" : "the decoder rows' norm", encodeScale);
-        double[] squares = engine.ops().elementwise().sumOfSquares(List.of(wEnc, wDec));
+        requireFinite(gated ? "b_mag" : "b_enc", encoder.bias());
+        requireFinite("b_gate", encoder.gateBias());
+        requireFinite(gated ? "exp(r_mag)" : "the decoder rows' norm", encoder.scale());
+        double[] squares = engine.ops().elementwise().sumOfSquares(List.of(encoder.weights(), wDec));
         if (squares[0] == 0 || squares[1] == 0) {
             throw new InputException(files.path() + ": all " + config.dSae() + " features are dead, "
                 + (squares[0] == 0 ? "W_enc is zero: none depends on the input" : "their decoder rows in W_dec are zero"));
@@ -231,6 +229,20 @@ public final class Sae implements AutoCloseable {
         return rows;
     }
 
+    /** Columns of the encoder of some features, [ids.length][d_in], as they lie in the file. */
+    public float[][] encoderColumns(int[] ids) {
+        HostTensor all = files.array("W_enc");
+        long size = all.dtype().byteSize();
+        float[][] columns = new float[ids.length][(int) config.dIn()];
+        for (int i = 0; i < config.dIn(); i++) {
+            for (int f = 0; f < ids.length; f++) {
+                MemorySegment value = all.data().asSlice((i * config.dSae() + ids[f]) * size, size);
+                columns[f][i] = new HostTensor(all.dtype(), Shape.of(1), value).toFloatArray()[0];
+            }
+        }
+        return columns;
+    }
+
     private SaeActivation activation() {
         return switch (config.architecture()) {
             case STANDARD -> SaeActivation.RELU;
@@ -273,14 +285,13 @@ public final class Sae implements AutoCloseable {
             SparseCodes codes = encode(x, memory);
             engine.ops().sae().saeAccumulate(sum, null, codes.indices(), codes.values(), codes.counts(), tokenClass, tokenWeight);
         } else {
-            engine.ops().sae().saeStatistics(sum, null, null, encoderInput(x, memory).values, wEnc, bias, threshold, encodeScale, gateBias,
-                tokenClass, tokenWeight, activation());
+            engine.ops().sae().saeStatistics(sum, null, null, encoderInput(x, memory).values, encoder.weights(), encoder.bias(),
+                encoder.threshold(), encoder.scale(), encoder.gateBias(), tokenClass, tokenWeight, activation());
         }
     }
 
     /** The active features of x [n_tokens, d_in] F32; results live in {@code memory}, and x must live as long as they are used. */
     public SparseCodes encode(Tensor x, TensorArena memory) {
-        Ops ops = engine.ops();
         long n = x.dim(0);
         EncoderInput input = encoderInput(x, memory);
         Tensor counts = memory.allocate(DType.I32, n);
@@ -288,8 +299,7 @@ public final class Sae implements AutoCloseable {
             TensorArena.Mark mark = memory.mark();
             Tensor indices = memory.allocate(DType.I32, n, capacity);
             Tensor values = memory.allocate(DType.F32, n, capacity);
-            ops.sae().saeEncode(indices, values, counts, input.values, wEnc, bias, threshold, encodeScale, gateBias, activation(),
-                config.k());
+            encoder.into(engine.ops(), indices, values, counts, input.values);
             int needed = Arrays.stream(counts.toIntArray()).max().orElse(0);
             if (needed <= capacity) {
                 return new SparseCodes(indices, values, counts, x, input.mean, input.std);
@@ -297,6 +307,36 @@ public final class Sae implements AutoCloseable {
             memory.release(mark);
             capacity = (int) Math.min(config.dSae(), Math.max(needed, capacity + capacity / 2L));
         }
+    }
+
+    SparseCodes encodeInto(SaeEncoder some, Tensor indices, Tensor values, Tensor counts, Tensor x, TensorArena memory) {
+        EncoderInput input = encoderInput(x, memory);
+        some.into(engine.ops(), indices, values, counts, input.values);
+        return new SparseCodes(indices, values, counts, x, input.mean, input.std);
+    }
+
+    /**
+     * A reader of these features. The SAE must stay open longer.
+     *
+     * @param ids rising, of features that the SAE has
+     */
+    public SaeReader reader(int[] ids) {
+        TensorArena memory = new TensorArena(engine.device());
+        try {
+            return config.architecture() == SaeConfig.Architecture.TOPK
+                ? new SaeReader(this, encoder, new int[0], config.k(), memory)
+                : new SaeReader(this, encoder.of(ids, encoderColumns(ids), memory), ids.clone(), ids.length, memory);
+        } catch (RuntimeException | Error e) {
+            memory.close();
+            throw e;
+        }
+    }
+
+    /** A reader of all features. The SAE must stay open longer. */
+    public SaeReader reader() {
+        return new SaeReader(this, encoder, new int[0],
+            config.architecture() == SaeConfig.Architecture.TOPK ? config.k() : Math.toIntExact(config.dSae()),
+            new TensorArena(engine.device()));
     }
 
     /** The reconstruction [n_tokens, d_in] F32. */
@@ -321,12 +361,11 @@ public final class Sae implements AutoCloseable {
      * @param z whose rows are changed; it lends the standard deviations where the SAE standardises its input
      * @param indices [n_tokens, features] I32, rising ids in each row
      * @param changes [n_tokens, features] F32
+     * @param counts [n_tokens] I32, how many features of each row are changed
      */
-    public void addChange(Tensor x, SparseCodes z, Tensor indices, Tensor changes, TensorArena memory) {
-        int[] counts = new int[Math.toIntExact(z.tokens())];
-        Arrays.fill(counts, Math.toIntExact(indices.dim(1)));
+    public void addChange(Tensor x, SparseCodes z, Tensor indices, Tensor changes, Tensor counts, TensorArena memory) {
         Tensor change = memory.allocate(DType.F32, z.tokens(), config.dIn());
-        engine.ops().sae().saeDecode(change, indices, changes, memory.of(counts, counts.length), wDec, null, decodeScale);
+        engine.ops().sae().saeDecode(change, indices, changes, counts, wDec, null, decodeScale);
         if (config.layerNorm()) {
             engine.ops().sae().unstandardizeForward(change, change, memory.zeros(DType.F32, z.tokens()), kept(z.std()));
         }
@@ -369,7 +408,7 @@ public final class Sae implements AutoCloseable {
 
     private Tensor inputGradient(SparseCodes codes, Tensor dValues, @Nullable Tensor dMean, @Nullable Tensor dStd, TensorArena memory) {
         Tensor dx = memory.allocate(DType.F32, codes.tokens(), config.dIn());
-        engine.ops().sae().saeEncodeBackward(dx, dValues, codes.indices(), codes.counts(), wEnc, encodeScale);
+        engine.ops().sae().saeEncodeBackward(dx, dValues, codes.indices(), codes.counts(), encoder.weights(), encoder.scale());
         if (config.layerNorm()) {
             Tensor through = memory.allocate(DType.F32, codes.tokens(), config.dIn());
             engine.ops().sae().standardizeBackward(through, dx, dMean, dStd, codes.input(), kept(codes.mean()), kept(codes.std()),

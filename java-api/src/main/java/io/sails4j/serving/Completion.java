@@ -1,8 +1,11 @@
 package io.sails4j.serving;
 
 import io.sails4j.model.BatchDecoder;
+import io.sails4j.monitor.MonitorEvent;
+import io.sails4j.monitor.MonitoredSequence;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
@@ -26,12 +29,19 @@ public final class Completion {
     private long endedAt;
     private @Nullable Ending ending;
     private volatile boolean cancelled;
+    private final @Nullable MonitoredSequence monitored;
     /** The scheduler's thread alone looks at it. */
     private BatchDecoder.@Nullable Sequence sequence;
 
-    /** @param wake tells the scheduler that something is to be looked at */
-    Completion(CompletionRequest request, Runnable wake) {
+    /**
+     * A completion that waits.
+     *
+     * @param monitored who watches it, null for nobody
+     * @param wake tells the scheduler that something is to be looked at
+     */
+    Completion(CompletionRequest request, @Nullable MonitoredSequence monitored, Runnable wake) {
         this.request = request;
+        this.monitored = monitored;
         this.wake = wake;
         this.tokens = new int[request.options().maxNewTokens()];
     }
@@ -84,6 +94,17 @@ public final class Completion {
         } finally {
             lock.unlock();
         }
+    }
+
+    /** What the scheduler's monitor has seen until now; empty where there is no monitor. */
+    public List<MonitorEvent> events() {
+        return monitored == null ? List.of() : monitored.events();
+    }
+
+    /** Who watches it, null for nobody. */
+    @Nullable
+    MonitoredSequence monitored() {
+        return monitored;
     }
 
     /** How many tokens there are until now. */

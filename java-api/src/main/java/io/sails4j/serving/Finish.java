@@ -6,6 +6,8 @@ public enum Finish {
     STOP,
     /** As many tokens came as were asked for. */
     LENGTH,
+    /** A rule of the monitor ended it; the completion's events say which. */
+    MONITOR,
     /** The caller cancelled it. */
     CANCELLED,
     /** Its time was over. */

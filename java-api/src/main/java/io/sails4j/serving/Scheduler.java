@@ -1,10 +1,13 @@
 package io.sails4j.serving;
 
 import io.sails4j.InputException;
+import io.sails4j.model.AdapterStack;
 import io.sails4j.model.BatchDecoder;
 import io.sails4j.model.BatchOptions;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelSession;
+import io.sails4j.monitor.Monitor;
+import io.sails4j.monitor.MonitoredSequence;
 import io.sails4j.ops.Graphs;
 import java.time.Duration;
 import java.util.ArrayDeque;
@@ -14,8 +17,10 @@ import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -29,6 +34,8 @@ import org.jspecify.annotations.Nullable;
 public final class Scheduler implements AutoCloseable {
     private final CausalModel model;
     private final SchedulerOptions options;
+    private final @Nullable Monitor monitor;
+    private final Function<String, AdapterStack> adapters;
     private final BatchOptions batch;
     private final Thread thread;
     private final ReentrantLock lock = new ReentrantLock();
@@ -43,9 +50,12 @@ public final class Scheduler implements AutoCloseable {
     private boolean draining;
     private boolean closing;
 
-    private Scheduler(CausalModel model, SchedulerOptions options, ModelSession session) {
+    private Scheduler(CausalModel model, SchedulerOptions options, @Nullable Monitor monitor, Function<String, AdapterStack> adapters,
+        ModelSession session) {
         this.model = model;
         this.options = options;
+        this.monitor = monitor;
+        this.adapters = adapters;
         int most = model.config().maxPositionEmbeddings();
         InputException.requireOption(options.room() <= most, "room", options.room(),
             "at most the model's max_position_embeddings of " + most);
@@ -61,9 +71,27 @@ public final class Scheduler implements AutoCloseable {
      * @throws InputException where the room is more than the model's positions
      */
     public static Scheduler open(CausalModel model, SchedulerOptions options) {
+        return open(model, options, null, Map.of());
+    }
+
+    /**
+     * A scheduler that watches every request by a monitor's rules. The monitor stays the caller's to close, after the scheduler.
+     *
+     * @param monitor of this model, null for none
+     * @param names adapters that its rules may switch to
+     * @throws InputException where the room is more than the model's positions, or a rule switches to what has no name here
+     */
+    public static Scheduler open(CausalModel model, SchedulerOptions options, @Nullable Monitor monitor, Map<String, AdapterStack> names) {
+        Map<String, AdapterStack> known = Map.copyOf(names);
+        for (String name : monitor == null ? List.<String>of() : monitor.switches()) {
+            if (!known.containsKey(name)) {
+                throw new InputException("the monitor switches to '" + name + "', which is none of the adapters here: "
+                    + (known.isEmpty() ? "there are none" : String.join(", ", known.keySet().stream().sorted().toList())));
+            }
+        }
         ModelSession session = ModelSession.open(model);
         try {
-            Scheduler scheduler = new Scheduler(model, options, session);
+            Scheduler scheduler = new Scheduler(model, options, monitor, name -> Objects.requireNonNull(known.get(name)), session);
             scheduler.thread.start();
             return scheduler;
         } catch (RuntimeException | Error e) {
@@ -73,7 +101,7 @@ public final class Scheduler implements AutoCloseable {
     }
 
     private BatchDecoder decoder(ModelSession session) {
-        return new BatchDecoder(session, batch, Math.min(options.prefillChunk(), batch.capacity()), null, Graphs.AUTO);
+        return new BatchDecoder(session, batch, Math.min(options.prefillChunk(), batch.capacity()), null, monitor, Graphs.AUTO);
     }
 
     /** Tokens that a request has room for, prompt and answer together. */
@@ -89,7 +117,13 @@ public final class Scheduler implements AutoCloseable {
      */
     public Completion submit(CompletionRequest request) {
         requireFits(request);
-        Completion completion = new Completion(request, this::wake);
+        if (monitor == null && request.watch().watcher() != null) {
+            throw new InputException(
+                "a request has a watcher, and the scheduler has no monitor that reads features for it; open it with one");
+        }
+        int answerFrom = request.watch().answerFrom() < 0 ? request.prompt().length : request.watch().answerFrom();
+        Completion completion = new Completion(request, monitor == null ? null : monitor.begin(answerFrom, request.watch().watcher()),
+            this::wake);
         lock.lock();
         try {
             if (draining || closing) {
@@ -251,8 +285,9 @@ public final class Scheduler implements AutoCloseable {
             taken.add(next);
             try {
                 CompletionRequest request = next.request();
-                next.starts(decoder.add(request.prompt(), request.adapters(), request.options(), 0));
+                next.starts(decoder.add(request.prompt(), request.adapters(), request.options(), 0, next.monitored()));
                 begun(next);
+                deliver(decoder, taken, next);
             } catch (RuntimeException | Error e) {
                 ended(taken, next, new Ending(Finish.FAILED, e));
             }
@@ -288,7 +323,7 @@ public final class Scheduler implements AutoCloseable {
             if (completion.sequence().awaitsPrompt()) {
                 try {
                     decoder.read(completion.sequence());
-                    deliver(taken, completion);
+                    deliver(decoder, taken, completion);
                 } catch (RuntimeException | Error e) {
                     decoder.leave(completion.sequence());
                     ended(taken, completion, new Ending(Finish.FAILED, e));
@@ -307,18 +342,31 @@ public final class Scheduler implements AutoCloseable {
             List.copyOf(taken).forEach(completion -> ended(taken, completion, new Ending(Finish.FAILED, e)));
             return false;
         }
-        List.copyOf(taken).forEach(completion -> deliver(taken, completion));
+        List.copyOf(taken).forEach(completion -> deliver(decoder, taken, completion));
         return true;
     }
 
-    private void deliver(List<Completion> taken, Completion completion) {
+    private void deliver(BatchDecoder decoder, List<Completion> taken, Completion completion) {
         BatchDecoder.Sequence sequence = completion.sequence();
+        MonitoredSequence monitored = completion.monitored();
         if (sequence.count() > 0) {
             completion.deliver();
         }
         if (sequence.ended()) {
-            ended(taken, completion, Ending.of(sequence.stopped() ? Finish.STOP : Finish.LENGTH));
+            ended(taken, completion, endOf(sequence, monitored));
+        } else if (monitored != null && monitored.switchTo() != null) {
+            decoder.continueBy(sequence, adapters.apply(monitored.switchTo()));
         }
+    }
+
+    private static Ending endOf(BatchDecoder.Sequence sequence, @Nullable MonitoredSequence monitored) {
+        if (monitored != null && monitored.failure() != null) {
+            return new Ending(Finish.FAILED, monitored.failure());
+        }
+        if (monitored != null && monitored.stopped() != null) {
+            return Ending.of(Finish.MONITOR);
+        }
+        return Ending.of(sequence.stopped() ? Finish.STOP : Finish.LENGTH);
     }
 
     private void ended(List<Completion> taken, Completion completion, Ending how) {

@@ -2,6 +2,7 @@ package io.sails4j.serving;
 
 import io.sails4j.InputException;
 import io.sails4j.data.Message;
+import io.sails4j.monitor.TokenWatcher;
 import java.time.Duration;
 import java.util.List;
 import java.util.function.Consumer;
@@ -15,8 +16,10 @@ import org.jspecify.annotations.Nullable;
  * @param model a name that the service knows: the model as it is, or with adapters
  * @param sampling how tokens are chosen
  * @param limits how long the answer may be, and take
+ * @param watcher sees the features of each token, where the service has a monitor; null for nobody
  */
-public record TextRequest(List<Message> messages, @Nullable String prompt, String model, Sampling sampling, Limits limits) {
+public record TextRequest(List<Message> messages, @Nullable String prompt, String model, Sampling sampling, Limits limits,
+    @Nullable TokenWatcher watcher) {
     /** More than these would be searched for in every token's text. */
     private static final int MOST_STOPS = 16;
 
@@ -67,19 +70,19 @@ public record TextRequest(List<Message> messages, @Nullable String prompt, Strin
 
     /** A conversation, answered greedily by the service's first model. */
     public static TextRequest chat(List<Message> messages) {
-        return new TextRequest(messages, null, "", Sampling.greedy(), Limits.none());
+        return new TextRequest(messages, null, "", Sampling.greedy(), Limits.none(), null);
     }
 
     /** A text, continued greedily by the service's first model. */
     public static TextRequest continuation(String prompt) {
-        return new TextRequest(List.of(), prompt, "", Sampling.greedy(), Limits.none());
+        return new TextRequest(List.of(), prompt, "", Sampling.greedy(), Limits.none(), null);
     }
 
     /** Another request: {@code change} gets a builder that has this one's. */
     public TextRequest with(Consumer<Builder> change) {
         Builder builder = new Builder(this);
         change.accept(builder);
-        return new TextRequest(messages, prompt, builder.model, builder.sampling, builder.limits);
+        return new TextRequest(messages, prompt, builder.model, builder.sampling, builder.limits, builder.watcher);
     }
 
     /** The components, to be changed. */
@@ -90,11 +93,14 @@ public record TextRequest(List<Message> messages, @Nullable String prompt, Strin
         public Sampling sampling;
         /** See {@link TextRequest#limits}. */
         public Limits limits;
+        /** See {@link TextRequest#watcher}. */
+        public @Nullable TokenWatcher watcher;
 
         private Builder(TextRequest from) {
             model = from.model;
             sampling = from.sampling;
             limits = from.limits;
+            watcher = from.watcher;
         }
     }
 }

@@ -23,8 +23,12 @@ public record Feature(int layer, int index) implements Comparable<Feature> {
         return layer + ":" + index;
     }
 
-    /** The SAE of the layer. */
-    Sae in(Map<Integer, Sae> saes) {
+    /**
+     * The SAE of the layer.
+     *
+     * @throws InputException where there is none, or it has not got the feature
+     */
+    public Sae in(Map<Integer, Sae> saes) {
         Sae sae = saes.get(layer);
         if (sae == null) {
             throw new InputException("feature " + this + " needs an SAE of layer " + layer + ", and "

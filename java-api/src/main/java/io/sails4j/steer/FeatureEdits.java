@@ -9,6 +9,7 @@ import io.sails4j.sae.SparseCodes;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.List;
@@ -54,6 +55,11 @@ public final class FeatureEdits implements StreamEdit {
     }
 
     @Override
+    public boolean changes(Site site, int layer) {
+        return site == Site.LAYER && byLayer.containsKey(layer);
+    }
+
+    @Override
     public void edit(Site site, int layer, Tensor stream, TensorArena memory) {
         List<FeatureChange> changes = site == Site.LAYER ? byLayer.get(layer) : null;
         if (changes == null) {
@@ -74,7 +80,10 @@ public final class FeatureEdits implements StreamEdit {
             some |= differences[i] != 0;
         }
         if (some) {
-            sae.addChange(stream, z, memory.of(indices, tokens, changes.size()), memory.of(differences, tokens, changes.size()), memory);
+            int[] counts = new int[tokens];
+            Arrays.fill(counts, changes.size());
+            sae.addChange(stream, z, memory.of(indices, tokens, changes.size()), memory.of(differences, tokens, changes.size()),
+                memory.of(counts, tokens), memory);
         }
     }
 }

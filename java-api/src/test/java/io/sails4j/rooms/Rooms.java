@@ -48,6 +48,7 @@ public final class Rooms {
             List.of("config", "hub"),
             List.of("model", "sae"),
             List.of("lora", "data", "watch", "steer"),
+            List.of("monitor"),
             List.of("train", "trace", "trainable", "serving"), List.of("align", "objective"), List.of("loop", "subspace"),
             List.of("adaptation", "persistence"),
             List.of("run"), List.of("judge", "explain", "utility"), List.of("saetrain"), List.of("eval", "saeeval", "recovery"),

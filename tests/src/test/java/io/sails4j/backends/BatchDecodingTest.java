@@ -126,7 +126,7 @@ class BatchDecodingTest {
             List<Mixed> all = mixed(adapters).subList(0, quick ? 14 : 7);
             List<int[]> alone = new ArrayList<>();
             for (Mixed one : all) {
-                try (BatchDecoder decoder = new BatchDecoder(session, new BatchOptions(1, 3, 24), 4, null, Graphs.AUTO)) {
+                try (BatchDecoder decoder = new BatchDecoder(session, new BatchOptions(1, 3, 24), 4, null, null, Graphs.AUTO)) {
                     BatchDecoder.Sequence sequence = decoder.add(one.prompt(), one.adapters(), one.options(), 0);
                     assertThat(sequence.sharedTokens()).isZero();
                     while (!sequence.ended()) {
@@ -148,7 +148,7 @@ class BatchDecodingTest {
     /** One after another joins, one chunk of one prompt is read between two steps, and every fourth leaves early and comes again. */
     private static void assertTogether(ModelSession session, List<Mixed> all, List<int[]> alone, int places) {
         int shared = 0;
-        try (BatchDecoder decoder = new BatchDecoder(session, new BatchOptions(places, 3, 24), 4, null, Graphs.AUTO)) {
+        try (BatchDecoder decoder = new BatchDecoder(session, new BatchOptions(places, 3, 24), 4, null, null, Graphs.AUTO)) {
             BatchDecoder.Sequence[] sequences = new BatchDecoder.Sequence[all.size()];
             boolean[] left = new boolean[sequences.length];
             int next = 0;

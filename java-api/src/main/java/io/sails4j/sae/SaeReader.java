@@ -1,0 +1,69 @@
+package io.sails4j.sae;
+
+import io.sails4j.tensor.Tensor;
+import io.sails4j.tensor.TensorArena;
+import java.util.Arrays;
+
+/**
+ * Reads some features of an SAE, or all, into tensors that the caller has. Of a few features it computes those alone, d_in products each in
+ * place of the whole encoder's; where which features are active depends on all of them (top-k), the whole encoder.
+ */
+public final class SaeReader implements AutoCloseable {
+    private final Sae sae;
+    private final SaeEncoder encoder;
+    private final TensorArena memory;
+    private final int[] features;
+    private final int width;
+
+    SaeReader(Sae sae, SaeEncoder encoder, int[] features, int width, TensorArena memory) {
+        this.sae = sae;
+        this.encoder = encoder;
+        this.features = features;
+        this.width = width;
+        this.memory = memory;
+    }
+
+    /** The SAE, which must stay open. */
+    public Sae sae() {
+        return sae;
+    }
+
+    /** What the indices count: ids of features by index, rising; empty where indices are ids themselves. */
+    public int[] features() {
+        return features.clone();
+    }
+
+    /** The most features that may be active at a token. */
+    public int width() {
+        return width;
+    }
+
+    /** The feature's id that an index means. */
+    public int id(int index) {
+        return features.length == 0 ? index : features[index];
+    }
+
+    /** The index of a feature's id, negative where it is not read. */
+    public int index(int id) {
+        return features.length == 0 ? id : Arrays.binarySearch(features, id);
+    }
+
+    /**
+     * Queues the reading of x [n_tokens, d_in] F32, and looks at nothing on the host.
+     *
+     * @param indices [n_tokens, capacity] I32, rising in each row
+     * @param values [n_tokens, capacity] F32
+     * @param counts [n_tokens] I32, of all active features: where it is more than the capacity, those of higher ids are not there
+     * @param scratch for what the SAE does with x before
+     * @return the codes in those tensors
+     */
+    public SparseCodes read(Tensor indices, Tensor values, Tensor counts, Tensor x, TensorArena scratch) {
+        return sae.encodeInto(encoder, indices, values, counts, x, scratch);
+    }
+
+    /** Frees what it has for itself; a second call does nothing. */
+    @Override
+    public void close() {
+        memory.close();
+    }
+}
