@@ -9,10 +9,10 @@ import dev.langchain4j.exception.RateLimitException;
 import dev.langchain4j.exception.TimeoutException;
 import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.response.ChatResponse;
-import dev.langchain4j.model.chat.response.ChatResponseMetadata;
 import dev.langchain4j.model.output.FinishReason;
 import dev.langchain4j.model.output.TokenUsage;
 import io.sails4j.InputException;
+import io.sails4j.monitor.MonitorReport;
 import io.sails4j.serving.BusyException;
 import io.sails4j.serving.Ending;
 import io.sails4j.serving.TextAnswer;
@@ -77,10 +77,11 @@ record ChatAnswers(TextService service, SailsChatOptions options) {
      */
     static ChatResponse whole(Begun begun, String text) {
         TextAnswer answer = begun.answer;
-        return ChatResponse.builder().aiMessage(AiMessage.from(text)).metadata(ChatResponseMetadata.builder()
+        return ChatResponse.builder().aiMessage(AiMessage.from(text)).metadata(SailsChatResponseMetadata.builder()
             .id("sails-" + UUID.randomUUID())
             .modelName(begun.model)
             .tokenUsage(new TokenUsage(answer.promptTokens(), answer.tokens()))
+            .monitor(new MonitorReport(answer.completion().events()))
             .finishReason(reason(ending(answer), " after " + answer.tokens() + " tokens"))
             .build()).build();
     }
@@ -89,6 +90,7 @@ record ChatAnswers(TextService service, SailsChatOptions options) {
         return switch (ending.finish()) {
             case STOP -> FinishReason.STOP;
             case LENGTH -> FinishReason.LENGTH;
+            case MONITOR -> FinishReason.CONTENT_FILTER;
             case TIME_LIMIT -> throw new TimeoutException("the time of the answer was over" + when);
             case CANCELLED -> throw new NonRetriableException("the answer was cancelled" + when);
             case CLOSED -> throw new NonRetriableException("the service was closed" + when);

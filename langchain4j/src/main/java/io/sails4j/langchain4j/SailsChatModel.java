@@ -14,7 +14,8 @@ import java.util.List;
  *
  * <p>Of a request's parameters it knows {@code modelName} (one of {@link TextService#names}), {@code temperature} (1 where nothing is said,
  * 0 is greedy), {@code topP}, {@code topK}, {@code maxOutputTokens} and {@code stopSequences}. What else would change the answer is refused
- * by name.
+ * by name. A response's metadata is a {@link SailsChatResponseMetadata}. An answer that a rule of the service's monitor stopped is what
+ * there was of it, with the finish reason {@code CONTENT_FILTER}.
  */
 public final class SailsChatModel implements ChatModel {
     private final ChatAnswers answers;

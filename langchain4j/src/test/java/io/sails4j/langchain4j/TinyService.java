@@ -7,7 +7,12 @@ import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelWeights;
+import io.sails4j.monitor.Monitor;
+import io.sails4j.monitor.MonitorSpec;
+import io.sails4j.monitor.Rule;
 import io.sails4j.ops.Engine;
+import io.sails4j.sae.Sae;
+import io.sails4j.sae.SaeFixture;
 import io.sails4j.serving.SchedulerOptions;
 import io.sails4j.serving.TextRequest;
 import io.sails4j.serving.TextService;
@@ -19,7 +24,9 @@ import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.SequencedMap;
+import org.jspecify.annotations.Nullable;
 
 /** A Gemma of two small layers from nothing, and services of it: {@code tiny}, and {@code tuned} with an adapter. */
 final class TinyService implements AutoCloseable {
@@ -40,10 +47,23 @@ final class TinyService implements AutoCloseable {
 
     /** @param sequences answered at a time; as many may wait */
     TextService open(int sequences) {
+        return open(sequences, null);
+    }
+
+    /** A random SAE of the residual stream after the second layer. */
+    Sae sae() {
+        return Sae.load(SaeFixture.jumprelu(24, 64).saeLens(directory.resolve("sae")), engine);
+    }
+
+    Monitor monitor(Sae sae, Rule rule) {
+        return Monitor.open(model, Map.of(1, sae), MonitorSpec.of(List.of(rule), Map.of(1, sae)));
+    }
+
+    TextService open(int sequences, @Nullable Monitor monitor) {
         SequencedMap<String, AdapterStack> names = new LinkedHashMap<>();
         names.put("tiny", AdapterStack.none());
         names.put("tuned", AdapterStack.of(adapter.modules()));
-        return TextService.open(model, directory, names, "gemma2", new SchedulerOptions(sequences, 512, 4, 32, sequences));
+        return TextService.open(model, directory, names, "gemma2", new SchedulerOptions(sequences, 512, 4, 32, sequences), monitor);
     }
 
     /** What a service itself answers, greedily. */
