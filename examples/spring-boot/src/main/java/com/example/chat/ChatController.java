@@ -10,6 +10,7 @@ import java.io.InterruptedIOException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.springframework.http.HttpStatus;
 import org.springframework.http.ProblemDetail;
 import org.springframework.web.bind.annotation.ExceptionHandler;
@@ -30,7 +31,7 @@ final class ChatController {
     }
 
     /** @param maxTokens 0 = as many as there is room for */
-    record Question(String text, int maxTokens) {
+    record Question(@Nullable String text, int maxTokens) {
     }
 
     record Answer(String text, int tokens, String finish) {
@@ -63,9 +64,11 @@ final class ChatController {
     }
 
     private TextAnswer submit(Question question) {
-        return service.submit(TextRequest.chat(List.of(new Message("user", question.text))).with(r -> {
-            r.limits = new TextRequest.Limits(question.maxTokens, List.of(), MOST_TIME);
-        }));
+        if (question.text == null) {
+            throw new InputException("text is missing, expected a question");
+        }
+        return service.submit(TextRequest.chat(List.of(new Message("user", question.text)))
+            .with(r -> r.limits = new TextRequest.Limits(question.maxTokens, List.of(), MOST_TIME)));
     }
 
     @ExceptionHandler

@@ -70,6 +70,7 @@ class ChatApplicationTest {
             HttpResponse<String> wrong = post(context, "/answer", "{\"text\": \"what is it\", \"maxTokens\": 5000}");
             assertThat(wrong.statusCode()).isEqualTo(400);
             assertThat(wrong.body()).contains("5000", "256");
+            assertThat(post(context, "/answer", "{\"maxTokens\": 1}").body()).contains("text is missing", "400");
         }
         assertThatThrownBy(() -> service.submit(TextRequest.continuation("a"))).hasMessage("the service is closed");
         assertThatThrownBy(() -> ModelSession.open(model)).isInstanceOf(IllegalStateException.class);
