@@ -7,6 +7,7 @@ import io.sails4j.attack.PrefillOptions;
 import io.sails4j.data.DataOptions;
 import io.sails4j.eval.EvalOptions;
 import io.sails4j.explain.ExplainOptions;
+import io.sails4j.monitor.CalibrationOptions;
 import io.sails4j.options.Options;
 import io.sails4j.saeeval.SaeEvalOptions;
 import io.sails4j.saetrain.SaeTrainOptions;
@@ -55,6 +56,11 @@ final class AllOptions {
         return records;
     }
 
+    /** Those of {@code monitor calibrate}. */
+    static List<Record> ofMonitor() {
+        return List.of(CalibrationOptions.defaults(), DataOptions.defaults());
+    }
+
     /** Those of {@code serve}. */
     static List<Record> ofServe() {
         return List.of(ServeOptions.defaults(), SchedulerOptions.defaults());
@@ -66,6 +72,7 @@ final class AllOptions {
         all.addAll(ofEval());
         all.addAll(ofExplain());
         all.addAll(ofServe());
+        all.addAll(ofMonitor());
         ofAttacks().values().forEach(all::addAll);
         ofSae().values().forEach(all::addAll);
         return all;

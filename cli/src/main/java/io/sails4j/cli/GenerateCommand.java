@@ -10,9 +10,10 @@ import io.sails4j.data.Tokenizer;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
-import io.sails4j.model.Generator;
 import io.sails4j.model.ModelSession;
 import io.sails4j.model.StreamEdit;
+import io.sails4j.monitor.Monitor;
+import io.sails4j.monitor.MonitorSpec;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.Graphs;
 import io.sails4j.steer.FeatureWatch;
@@ -47,6 +48,9 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Mixin
     private SteerArguments steering;
+
+    @Mixin
+    private MonitorArguments monitoring;
 
     @ArgGroup(multiplicity = "1")
     private Prompt prompt;
@@ -104,12 +108,14 @@ final class GenerateCommand implements Callable<Integer> {
         if (!isChat()) {
             OptionFlags.requireNone(command, List.of("--template"), "it is about a conversation: use it with --chat or --messages");
         }
-        SteerArguments.Asked asked = steering.asked(common);
+        MonitorSpec spec = monitoring.spec(common);
+        SteerArguments.Asked asked = steering.asked(common, spec != null);
         try (Engine engine = common.openEngine(); CausalModel model = arguments.load(engine, common);
              ModelSession session = ModelSession.open(model);
              ModelArguments.Opened adapters = arguments.openAdapters(model.config(), engine, common);
-             SaeArguments.Opened saes = asked.open(engine)) {
-            Writer writer = new Writer(session, adapters.stack(), asked.edit(model.config(), saes.saes()),
+             SaeArguments.Opened saes = asked.open(engine); Monitor monitor = MonitorArguments.open(spec, model, saes.saes())) {
+            StreamEdit edit = asked.edit(model.config(), saes.saes());
+            Writer writer = new Writer(new WatchedGeneration(session, adapters.stack(), edit, monitor), session, adapters.stack(), edit,
                 asked.watch(model.config(), saes.saes()));
             List<Integer> ids = prompt.tokens;
             if (ids != null && !Files.exists(arguments.model().resolve("tokenizer.json"))) {
@@ -166,11 +172,8 @@ final class GenerateCommand implements Callable<Integer> {
     }
 
     /** Who generates, and who reads features of what was generated. */
-    private record Writer(ModelSession session, AdapterStack adapters, @Nullable StreamEdit edit, @Nullable FeatureWatch watch) {
-        int[] generate(int[] prompt, GenerationOptions options, Generator.StepListener listener) {
-            return new Generator(session, adapters, edit).generate(prompt, options, listener);
-        }
-
+    private record Writer(WatchedGeneration generation, ModelSession session, AdapterStack adapters, @Nullable StreamEdit edit,
+        @Nullable FeatureWatch watch) {
         float @Nullable [][] activations(int[] prompt, int[] fresh) {
             return watch == null ? null : watch.activations(session, adapters, edit,
                 IntStream.concat(Arrays.stream(prompt), Arrays.stream(fresh)).toArray());
@@ -179,13 +182,14 @@ final class GenerateCommand implements Callable<Integer> {
 
     private void print(Writer generator, Set<Integer> stop, @Nullable Tokenizer tokenizer, GenerationOptions o, int[] ids) {
         long start = System.nanoTime();
-        int[] fresh;
+        WatchedGeneration.Written written;
         try (ProgressBar bar = common.progress("generate")) {
             long[] done = {0};
-            fresh = generator.generate(ids,
+            written = generator.generation.generate(ids,
                 new GenerationOptions(o.maxNewTokens(), o.temperature(), o.topK(), o.topP(), o.seed(), stop, o.graphs()),
-                Generator.StepListener.ofTokens(chosen -> bar.update(++done[0], maxNewTokens, done[0])));
+                () -> bar.update(++done[0], maxNewTokens, done[0]));
         }
+        int[] fresh = written.tokens();
         double seconds = (System.nanoTime() - start) * 1e-9;
         ObjectNode json = CommonOptions.object();
         Arrays.stream(ids).forEach(json.putArray("prompt_ids")::add);
@@ -202,12 +206,25 @@ final class GenerateCommand implements Callable<Integer> {
             if (watch != null && activations != null) {
                 SteerArguments.write(watch, activations, ids.length, json);
             }
+            if (written.events() != null) {
+                MonitorArguments.write(written.events(), written.stopped(), json);
+            }
             common.printText(json + "\n");
         } else {
             common.printText(text + "\n" + (watch == null || activations == null ? ""
-                : "\n" + SteerArguments.table(watch, activations, ids.length, fresh, tokenizer)));
+                : "\n" + SteerArguments.table(watch, activations, ids.length, fresh, tokenizer)) + events(written));
         }
         common.message(String.format(Locale.ROOT, "%d tokens after a prompt of %d, %.1f tokens/s", fresh.length, ids.length,
             fresh.length / seconds));
+    }
+
+    private static String events(WatchedGeneration.Written written) {
+        if (written.events() == null) {
+            return "";
+        }
+        StringBuilder text = new StringBuilder("\n");
+        written.events().forEach(event -> text.append("monitor: ").append(event.sentence()).append('\n'));
+        return text.append(written.events().isEmpty() ? "monitor: no rule raised an alarm\n"
+            : written.stopped() ? "monitor: the answer was ended there\n" : "").toString();
     }
 }

@@ -33,7 +33,8 @@ import picocli.CommandLine.ScopeType;
     exitCodeListHeading = "Exit codes:%n",
     exitCodeList = {"0:done", "1:it failed while working", "2:the input or the options are wrong"},
     subcommands = {
-        InspectCommand.class, GenerateCommand.class, ServeCommand.class, TraceCommand.class, EncodeCommand.class, SaeCommand.class,
+        InspectCommand.class, GenerateCommand.class, MonitorCommand.class, ServeCommand.class, TraceCommand.class, EncodeCommand.class,
+        SaeCommand.class,
         SubspaceCommand.class,
         AlignCommand.class, AttackCommand.class, ExplainCommand.class, EvalCommand.class, JudgeCommand.class, ReportCommand.class,
         MergeCommand.class, DownloadCommand.class,
@@ -108,6 +109,8 @@ public final class Main {
         OptionFlags.addTo(command(sails, "explain"), AllOptions.ofExplain().toArray(Record[]::new));
         OptionFlags.addTo(command(sails, "eval"), AllOptions.ofEval().toArray(Record[]::new));
         OptionFlags.addTo(command(sails, "serve"), AllOptions.ofServe().toArray(Record[]::new));
+        CommandLine monitor = Objects.requireNonNull(sails.getSubcommands().get("monitor"));
+        OptionFlags.addTo(command(monitor, "calibrate"), AllOptions.ofMonitor().toArray(Record[]::new));
         CommandLine sae = Objects.requireNonNull(sails.getSubcommands().get("sae"));
         AllOptions.ofSae().forEach((name, records) -> OptionFlags.addTo(command(sae, name), records.toArray(Record[]::new)));
         CommandLine attack = Objects.requireNonNull(sails.getSubcommands().get("attack"));

@@ -7,6 +7,8 @@ import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
+import io.sails4j.monitor.Monitor;
+import io.sails4j.monitor.MonitorSpec;
 import io.sails4j.ops.Engine;
 import io.sails4j.serve.ServeOptions;
 import io.sails4j.serve.TextServer;
@@ -22,6 +24,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.SortedMap;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -63,17 +66,31 @@ final class ServeCommand implements Callable<Integer> {
             + ", else none)")
     private @Nullable Path keyFile;
 
+    @Mixin
+    private MonitorArguments monitoring;
+
+    @Option(names = "--sae", paramLabel = "LAYER=PATH",
+        description = "SAE of the residual stream after LAYER, for --monitor; repeat for more layers")
+    private List<String> saes = new ArrayList<>();
+
     @Override
     public Integer call() throws InterruptedException {
         ServeOptions options = OptionFlags.values(spec, ServeOptions.defaults());
         SchedulerOptions scheduling = OptionFlags.values(spec, SchedulerOptions.defaults());
         String key = key(System.getenv(KEY_VARIABLE));
+        MonitorSpec spec = monitoring.spec(common);
+        if ((spec == null) != saes.isEmpty()) {
+            throw common.wrong(spec == null ? "--sae is given and nothing reads it; add --monitor FILE"
+                : "--monitor needs the SAEs that it was made with; add --sae LAYER=PATH");
+        }
+        SortedMap<Integer, Path> paths = SaeArguments.parse(saes, common);
         Path directory = HubCache.ofSystem().locate(model);
         // Clients that send half a request, or do not read a reply, must not be waited for without end; read when the first server is made.
         System.setProperty("sun.net.httpserver.maxReqTime", "60");
         System.setProperty("sun.net.httpserver.maxRspTime", String.valueOf(options.timeLimitS() + 60));
-        try (Engine engine = common.openEngine(); CausalModel opened = CausalModel.load(directory, engine, ModelOptions.of(common.dtype()));
-             Adapters loaded = new Adapters()) {
+        try (Engine engine = common.openEngine(); SaeArguments.Opened read = SaeArguments.open(paths, engine);
+             CausalModel opened = CausalModel.load(directory, engine, ModelOptions.of(common.dtype())); Adapters loaded = new Adapters();
+             Monitor monitor = MonitorArguments.open(spec, opened, read.saes())) {
             SequencedMap<String, AdapterStack> names = new LinkedHashMap<>();
             names.put(name == null ? String.valueOf(directory.toAbsolutePath().normalize().getFileName()) : name, AdapterStack.none());
             for (Map.Entry<String, Path> adapter : adapters.entrySet()) {
@@ -81,7 +98,7 @@ final class ServeCommand implements Callable<Integer> {
                     throw common.wrong("--adapter names '" + adapter.getKey() + "', which is the model's name; choose another, or --name");
                 }
             }
-            try (TextService service = TextService.open(opened, directory, names, template, scheduling);
+            try (TextService service = TextService.open(opened, directory, names, template, scheduling, monitor);
                  StopSignal stop = new StopSignal(common::message, "ending: answers under way are given first");
                  TextServer server = TextServer.start(service, options, key)) {
                 serve(server, service, key, stop);
@@ -95,7 +112,8 @@ final class ServeCommand implements Callable<Integer> {
         if (key == null && !address.isLoopbackAddress()) {
             common.message("anybody who reaches " + address.getHostAddress() + " may ask: there is no --api-key-file");
         }
-        common.message("models: " + String.join(", ", service.names()) + "; " + service.scheduler().room() + " tokens a request");
+        common.message("models: " + String.join(", ", service.names()) + "; " + service.scheduler().room() + " tokens a request"
+            + (monitoring.given() ? "; every request is monitored" : ""));
         String host = address.getHostAddress();
         // The one line of standard output: whoever starts the server reads from it where to ask.
         common.printText("http://" + (host.indexOf(':') < 0 ? host : "[" + host + "]") + ":" + server.address().getPort() + "/v1\n");

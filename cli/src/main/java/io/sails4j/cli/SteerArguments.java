@@ -68,11 +68,11 @@ final class SteerArguments {
         }
     }
 
-    Asked asked(CommonOptions common) {
+    /** @param monitored whether a monitor reads the SAEs too */
+    Asked asked(CommonOptions common, boolean monitored) {
         List<FeatureChange> changes = new ArrayList<>();
         for (String text : steered) {
-            Matcher parsed = numbered("--steer", text, common);
-            changes.add(new FeatureChange.Steered(feature("--steer", parsed.group(1), common), number("--steer", text, parsed, common)));
+            changes.add(steered("--steer", text, common));
         }
         for (String text : clamped) {
             Matcher parsed = numbered("--clamp", text, common);
@@ -80,14 +80,20 @@ final class SteerArguments {
         }
         ablated.forEach(text -> changes.add(FeatureChange.ablated(feature("--ablate", text, common))));
         List<Feature> features = watched.stream().map(text -> feature("--watch", text, common)).distinct().toList();
-        boolean any = !changes.isEmpty() || !features.isEmpty();
+        boolean any = !changes.isEmpty() || !features.isEmpty() || monitored;
         if (any && saes.isEmpty()) {
-            throw common.wrong("features are to be changed or watched, and there is no SAE; add --sae LAYER=PATH");
+            throw common.wrong("features are to be " + (monitored ? "monitored" : "changed or watched")
+                + ", and there is no SAE; add --sae LAYER=PATH");
         }
         if (!any && !saes.isEmpty()) {
-            throw common.wrong("--sae is given and no feature of it is used; add --steer, --clamp, --ablate or --watch");
+            throw common.wrong("--sae is given and no feature of it is used; add --steer, --clamp, --ablate, --watch or --monitor");
         }
         return new Asked(SaeArguments.parse(saes, common), changes, features);
+    }
+
+    static FeatureChange.Steered steered(String flag, String text, CommonOptions common) {
+        Matcher parsed = numbered(flag, text, common);
+        return new FeatureChange.Steered(feature(flag, parsed.group(1), common), number(flag, text, parsed, common));
     }
 
     private static Matcher numbered(String flag, String text, CommonOptions common) {
@@ -106,7 +112,7 @@ final class SteerArguments {
         }
     }
 
-    private static Feature feature(String flag, String text, CommonOptions common) {
+    static Feature feature(String flag, String text, CommonOptions common) {
         Matcher matcher = FEATURE.matcher(text);
         if (!matcher.matches()) {
             throw common.wrong(flag + " is '" + text + "', expected LAYER:FEATURE, for example 20:1234");

@@ -1,10 +1,12 @@
 package io.sails4j.serve;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.sails4j.monitor.MonitorEvent;
 import io.sails4j.serving.Ending;
-import io.sails4j.serving.Finish;
 import io.sails4j.serving.TextAnswer;
+import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
@@ -31,12 +33,17 @@ record Replies(boolean chat, String id, String model, long created) {
         }
         choice.putNull("logprobs").put("finish_reason", reason(ending));
         root.set("usage", usage(answer));
-        extras(root, ending);
+        extras(root, ending, answer.completion().events());
         return root;
     }
 
-    /** @param text of the piece; null for the one that only opens or ends */
-    ObjectNode piece(@Nullable String text, boolean first, @Nullable Ending ending) {
+    /**
+     * A piece of a stream.
+     *
+     * @param text of the piece; null for the one that only opens or ends
+     * @param events of the monitor that no piece has told yet
+     */
+    ObjectNode piece(@Nullable String text, boolean first, @Nullable Ending ending, List<MonitorEvent> events) {
         ObjectNode root = root(chat ? "chat.completion.chunk" : "text_completion");
         ObjectNode choice = root.putArray("choices").addObject().put("index", 0);
         if (chat) {
@@ -51,8 +58,8 @@ record Replies(boolean chat, String id, String model, long created) {
             choice.put("text", text == null ? "" : text);
         }
         choice.putNull("logprobs").put("finish_reason", ending == null ? null : reason(ending));
-        if (ending != null) {
-            extras(root, ending);
+        if (ending != null || !events.isEmpty()) {
+            extras(root, ending, events);
         }
         return root;
     }
@@ -74,10 +81,21 @@ record Replies(boolean chat, String id, String model, long created) {
 
     /** OpenAI's interface has no word for an answer whose time was over. */
     private static String reason(Ending ending) {
-        return ending.finish() == Finish.STOP ? "stop" : "length";
+        return switch (ending.finish()) {
+            case STOP -> "stop";
+            case MONITOR -> "content_filter";
+            default -> "length";
+        };
     }
 
-    private static void extras(ObjectNode root, Ending ending) {
-        root.putObject("sails").put("finish", ending.finish().name().toLowerCase(Locale.ROOT));
+    private static void extras(ObjectNode root, @Nullable Ending ending, List<MonitorEvent> events) {
+        ObjectNode sails = root.putObject("sails");
+        if (ending != null) {
+            sails.put("finish", ending.finish().name().toLowerCase(Locale.ROOT));
+        }
+        if (!events.isEmpty()) {
+            ArrayNode all = sails.putArray("events");
+            events.forEach(event -> all.add(event.json().put("sentence", event.sentence())));
+        }
     }
 }

@@ -5,6 +5,7 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Timer;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.sails4j.monitor.MonitorEvent;
 import io.sails4j.serving.Completion;
 import io.sails4j.serving.Finish;
 import io.sails4j.serving.Scheduler;
@@ -46,6 +47,8 @@ final class ServeMetrics {
     void ended(Completion completion) {
         record(firstToken, completion.timeToFirstToken());
         record(answer, completion.timeToEnd());
+        completion.events().stream().filter(MonitorEvent::begins).forEach(event -> registry.counter("sails.monitor.events", "rule",
+            event.rule().name(), "action", event.rule().action().name()).increment());
     }
 
     private Timer timer(String name, String description) {

@@ -8,6 +8,7 @@ import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import io.sails4j.InputException;
 import io.sails4j.http.HttpAnswers;
+import io.sails4j.monitor.MonitorEvent;
 import io.sails4j.serving.Ending;
 import io.sails4j.serving.Finish;
 import io.sails4j.serving.TextAnswer;
@@ -19,10 +20,12 @@ import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Locale;
 import java.util.UUID;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -200,12 +203,17 @@ public final class TextServer implements AutoCloseable {
         }
         try (OutputStream out = exchange.events()) {
             boolean first = true;
+            int told = 0;
             for (; piece != null; piece = answer.next()) {
-                Exchange.event(out, replies.piece(piece, first, null).toString());
+                List<MonitorEvent> events = answer.completion().events();
+                Exchange.event(out, replies.piece(piece, first, null, events.subList(told, events.size())).toString());
+                told = events.size();
                 first = false;
             }
             try {
-                Exchange.event(out, replies.piece(null, first, requireAnswer(answer.ending())).toString());
+                Ending ending = requireAnswer(answer.ending());
+                List<MonitorEvent> events = answer.completion().events();
+                Exchange.event(out, replies.piece(null, first, ending, events.subList(told, events.size())).toString());
                 if (usage) {
                     Exchange.event(out, replies.usagePiece(answer).toString());
                 }
@@ -222,10 +230,18 @@ public final class TextServer implements AutoCloseable {
         Duration first = answer.completion().timeToFirstToken();
         Duration all = answer.completion().timeToEnd();
         LOG.log(System.Logger.Level.INFO, String.format(Locale.ROOT,
-            "id=%s path=%s status=%d model=%s prompt_tokens=%d shared_tokens=%d new_tokens=%d finish=%s first_token_ms=%s ms=%s",
+            "id=%s path=%s status=%d model=%s prompt_tokens=%d shared_tokens=%d new_tokens=%d finish=%s alarms=%s first_token_ms=%s ms=%s",
             replies.id(),
             exchange.path(), exchange.status(), replies.model(), answer.promptTokens(), answer.completion().sharedTokens(), answer.tokens(),
-            finish.name().toLowerCase(Locale.ROOT), first == null ? "-" : first.toMillis(), all == null ? "-" : all.toMillis()));
+            finish.name().toLowerCase(Locale.ROOT), alarms(answer.completion().events()), first == null ? "-" : first.toMillis(),
+            all == null ? "-" : all.toMillis()));
+    }
+
+    /** The rules that raised an alarm, by name. */
+    private static String alarms(List<MonitorEvent> events) {
+        String names = events.stream().filter(MonitorEvent::alarms).map(event -> event.rule().name()).distinct()
+            .collect(Collectors.joining(","));
+        return names.isEmpty() ? "-" : names;
     }
 
     /**

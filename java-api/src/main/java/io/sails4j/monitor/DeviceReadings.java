@@ -16,8 +16,41 @@ final class DeviceReadings extends MonitorReadings {
     private final TensorArena memory;
     private final List<Place> places = new ArrayList<>();
 
-    /** A watch's tensors. */
-    private record Place(LayerWatch watch, HostCodes host, Tensor indices, Tensor values, Tensor counts, @Nullable Push push) {
+    /** A watch's tensors, and how the stream of a decoding step, which is always the same tensor, is read into them. */
+    private static final class Place {
+        private final LayerWatch watch;
+        private final HostCodes host;
+        private final Tensor indices;
+        private final Tensor values;
+        private final Tensor counts;
+        private final @Nullable Push push;
+        private @Nullable Tensor stream;
+        private @Nullable Runnable prepared;
+
+        Place(LayerWatch watch, HostCodes host, TensorArena memory, int rows, @Nullable Push push) {
+            this.watch = watch;
+            this.host = host;
+            this.indices = memory.allocate(DType.I32, rows, watch.capacity());
+            this.values = memory.allocate(DType.F32, rows, watch.capacity());
+            this.counts = memory.allocate(DType.I32, rows);
+            this.push = push;
+        }
+
+        void read(Tensor x, TensorArena scratch) {
+            if (x == stream && prepared != null) {
+                prepared.run();
+                return;
+            }
+            long n = x.dim(0);
+            if (push == null && n == counts.dim(0)) {
+                stream = x;
+                prepared = watch.reader().prepared(indices, values, counts, x);
+            }
+            SparseCodes z = watch.reader().read(first(indices, n), first(values, n), first(counts, n), x, scratch);
+            if (push != null) {
+                watch.reader().sae().addChange(x, z, first(push.features, n), first(push.by, n), first(push.counts, n), scratch);
+            }
+        }
     }
 
     /**
@@ -46,10 +79,8 @@ final class DeviceReadings extends MonitorReadings {
             List<HostCodes> host = watches.stream().map(watch -> new HostCodes(rows, watch.capacity())).toList();
             DeviceReadings readings = new DeviceReadings(host, memory);
             for (int i = 0; i < watches.size(); i++) {
-                int capacity = watches.get(i).capacity();
                 int[] features = steered.get(i);
-                readings.places.add(new Place(watches.get(i), host.get(i), memory.allocate(DType.I32, rows, capacity),
-                    memory.allocate(DType.F32, rows, capacity), memory.allocate(DType.I32, rows),
+                readings.places.add(new Place(watches.get(i), host.get(i), memory, rows,
                     features == null ? null : push(memory, features, rows)));
             }
             return readings;
@@ -85,17 +116,8 @@ final class DeviceReadings extends MonitorReadings {
         for (int i = 0; site == Site.LAYER && i < places.size(); i++) {
             Place place = places.get(i);
             if (place.watch.layer() == layer) {
-                read(place, stream, scratch);
+                place.read(stream, scratch);
             }
-        }
-    }
-
-    private static void read(Place place, Tensor stream, TensorArena scratch) {
-        long n = stream.dim(0);
-        SparseCodes z = place.watch.reader().read(first(place.indices, n), first(place.values, n), first(place.counts, n), stream, scratch);
-        Push push = place.push;
-        if (push != null) {
-            place.watch.reader().sae().addChange(stream, z, first(push.features, n), first(push.by, n), first(push.counts, n), scratch);
         }
     }
 

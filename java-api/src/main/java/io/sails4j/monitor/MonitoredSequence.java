@@ -47,23 +47,12 @@ public final class MonitoredSequence implements StreamProbe.Listener {
     /** A rule's latest values, and whether its alarm is on. */
     private static final class RuleState {
         private final Monitor.WatchedRule watched;
-        private final double[] latest;
-        private int seen;
+        private final WindowMean mean;
         private boolean on;
 
         RuleState(Monitor.WatchedRule watched) {
             this.watched = watched;
-            this.latest = new double[watched.rule().trigger().window()];
-        }
-
-        double mean(double value) {
-            latest[seen++ % latest.length] = value;
-            int n = Math.min(seen, latest.length);
-            double sum = 0;
-            for (int i = 0; i < n; i++) {
-                sum += latest[i];
-            }
-            return sum / n;
+            this.mean = new WindowMean(watched.rule().trigger().window());
         }
     }
 
@@ -142,7 +131,7 @@ public final class MonitoredSequence implements StreamProbe.Listener {
     private void see(RuleState state, MonitorReadings read, int atRow, int position) {
         Monitor.WatchedRule watched = state.watched;
         Trigger trigger = watched.rule().trigger();
-        double mean = state.mean(read.codes(watched.watch()).weighted(atRow, watched.indices(), watched.weights()));
+        double mean = state.mean.with(read.codes(watched.watch()).weighted(atRow, watched.indices(), watched.weights()));
         if (!state.on && trigger.begins(mean) || state.on && trigger.ends(mean)) {
             state.on = !state.on;
             boolean answer = position >= answerFrom;

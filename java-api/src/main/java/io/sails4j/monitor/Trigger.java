@@ -13,7 +13,7 @@ import java.util.Locale;
  * @param window tokens of the mean, those that there are at the beginning
  */
 public record Trigger(Side side, double on, double off, int window) {
-    private static final int LONGEST = 4096;
+    static final int LONGEST = 4096;
 
     /** A direction. */
     public enum Side {

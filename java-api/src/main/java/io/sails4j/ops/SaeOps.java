@@ -30,28 +30,50 @@ public final class SaeOps {
     public void saeEncode(Tensor indices, Tensor values, Tensor counts, Tensor x, Tensor wEnc, @Nullable Tensor bias,
         @Nullable Tensor threshold, @Nullable Tensor scale, @Nullable Tensor gateBias, SaeActivation activation, long k) {
         try (Call call = new Call(device, "saeEncode")) {
-            long n = call.rows("x", x);
-            long dIn = call.cols("x", x);
-            long dSae = call.cols("wEnc", wEnc);
-            long capacity = call.cols("indices", indices);
-            requireVectors(call, activation, threshold, gateBias);
-            call.require(activation != SaeActivation.TOPK || k >= 0, () -> "k is " + k + ", expected a number >= 0");
-            long indicesAddress = call.matrix("indices", indices, n, capacity, I32);
-            long valuesAddress = call.matrix("values", values, n, capacity, F32);
-            long countsAddress = call.elements("counts", counts, n, I32);
-            long xAddress = call.address("x", x, F32_OR_BF16);
-            long wEncAddress = call.matrix("wEnc", wEnc, dIn, dSae, x.dtype());
-            long biasAddress = call.elementsOrNull("bias", bias, dSae, F32);
-            long thresholdAddress = call.elementsOrNull("threshold", threshold, dSae, F32);
-            long scaleAddress = call.elementsOrNull("scale", scale, dSae, F32);
-            long gateBiasAddress = call.elementsOrNull("gateBias", gateBias, dSae, F32);
-            synchronized (workspace) {
-                long bytes = api.saeEncodeWorkspaceBytes(n, dIn, dSae, activation.abiCode(), k, code(x));
-                api.saeEncode(indicesAddress, valuesAddress, countsAddress, xAddress, wEncAddress, biasAddress, thresholdAddress,
-                    scaleAddress, gateBiasAddress, n, dIn, dSae, capacity, activation.abiCode(), k, code(x), workspace.atLeast(bytes),
-                    bytes);
-            }
+            encode(call, indices, values, counts, x, wEnc, bias, threshold, scale, gateBias, activation, k).run();
         }
+    }
+
+    /**
+     * {@link #saeEncode} of the same tensors again and again, which stay open: checked once, and from then on called without an object on
+     * Java's heap.
+     */
+    public Runnable preparedSaeEncode(Tensor indices, Tensor values, Tensor counts, Tensor x, Tensor wEnc, @Nullable Tensor bias,
+        @Nullable Tensor threshold, @Nullable Tensor scale, @Nullable Tensor gateBias, SaeActivation activation, long k) {
+        Call call = new Call(device, "saeEncode");
+        Runnable encode = encode(call, indices, values, counts, x, wEnc, bias, threshold, scale, gateBias, activation, k);
+        return () -> {
+            encode.run();
+            call.close();
+        };
+    }
+
+    private Runnable encode(Call call, Tensor indices, Tensor values, Tensor counts, Tensor x, Tensor wEnc, @Nullable Tensor bias,
+        @Nullable Tensor threshold, @Nullable Tensor scale, @Nullable Tensor gateBias, SaeActivation activation, long k) {
+        long n = call.rows("x", x);
+        long dIn = call.cols("x", x);
+        long dSae = call.cols("wEnc", wEnc);
+        long capacity = call.cols("indices", indices);
+        requireVectors(call, activation, threshold, gateBias);
+        call.require(activation != SaeActivation.TOPK || k >= 0, () -> "k is " + k + ", expected a number >= 0");
+        long indicesAddress = call.matrix("indices", indices, n, capacity, I32);
+        long valuesAddress = call.matrix("values", values, n, capacity, F32);
+        long countsAddress = call.elements("counts", counts, n, I32);
+        long xAddress = call.address("x", x, F32_OR_BF16);
+        long wEncAddress = call.matrix("wEnc", wEnc, dIn, dSae, x.dtype());
+        long biasAddress = call.elementsOrNull("bias", bias, dSae, F32);
+        long thresholdAddress = call.elementsOrNull("threshold", threshold, dSae, F32);
+        long scaleAddress = call.elementsOrNull("scale", scale, dSae, F32);
+        long gateBiasAddress = call.elementsOrNull("gateBias", gateBias, dSae, F32);
+        int kind = activation.abiCode();
+        int type = code(x);
+        return () -> {
+            synchronized (workspace) {
+                long bytes = api.saeEncodeWorkspaceBytes(n, dIn, dSae, kind, k, type);
+                api.saeEncode(indicesAddress, valuesAddress, countsAddress, xAddress, wEncAddress, biasAddress, thresholdAddress,
+                    scaleAddress, gateBiasAddress, n, dIn, dSae, capacity, kind, k, type, workspace.atLeast(bytes), bytes);
+            }
+        };
     }
 
     /** dx [n_tokens, d_in] F32 (=) from dvalues [n_tokens, capacity] F32; w_enc [d_in, d_sae] F32|BF16. */

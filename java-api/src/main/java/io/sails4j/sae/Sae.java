@@ -256,24 +256,26 @@ public final class Sae implements AutoCloseable {
     private record EncoderInput(Tensor values, @Nullable Tensor mean, @Nullable Tensor std) {
     }
 
-    private EncoderInput encoderInput(Tensor x, TensorArena memory) {
-        Ops ops = engine.ops();
+    private EncoderInput standardized(Tensor x, TensorArena memory) {
+        if (!config.layerNorm()) {
+            return new EncoderInput(x, null, null);
+        }
         long n = x.dim(0);
-        Tensor input = x;
-        Tensor mean = null;
-        Tensor std = null;
-        if (config.layerNorm()) {
-            mean = memory.allocate(DType.F32, n);
-            std = memory.allocate(DType.F32, n);
-            input = memory.allocate(DType.F32, n, config.dIn());
-            ops.sae().standardizeForward(input, mean, std, x, LAYER_NORM_EPS);
-        }
-        if (config.applyBDecToInput()) {
-            Tensor shifted = memory.allocate(DType.F32, n, config.dIn());
-            ops.elementwise().addRow(shifted, input, bDec, -1);
-            input = shifted;
-        }
+        Tensor mean = memory.allocate(DType.F32, n);
+        Tensor std = memory.allocate(DType.F32, n);
+        Tensor input = memory.allocate(DType.F32, n, config.dIn());
+        engine.ops().sae().standardizeForward(input, mean, std, x, LAYER_NORM_EPS);
         return new EncoderInput(input, mean, std);
+    }
+
+    private EncoderInput encoderInput(Tensor x, TensorArena memory) {
+        EncoderInput input = standardized(x, memory);
+        if (!config.applyBDecToInput()) {
+            return input;
+        }
+        Tensor shifted = memory.allocate(DType.F32, x.dim(0), config.dIn());
+        engine.ops().elementwise().addRow(shifted, input.values, bDec, -1);
+        return new EncoderInput(shifted, input.mean, input.std);
     }
 
     /**
@@ -309,10 +311,15 @@ public final class Sae implements AutoCloseable {
         }
     }
 
-    SparseCodes encodeInto(SaeEncoder some, Tensor indices, Tensor values, Tensor counts, Tensor x, TensorArena memory) {
-        EncoderInput input = encoderInput(x, memory);
+    /** @param shifted whether the encoder's biases have b_dec in them already */
+    SparseCodes encodeInto(SaeEncoder some, boolean shifted, Tensor indices, Tensor values, Tensor counts, Tensor x, TensorArena memory) {
+        EncoderInput input = shifted ? standardized(x, memory) : encoderInput(x, memory);
         some.into(engine.ops(), indices, values, counts, input.values);
         return new SparseCodes(indices, values, counts, x, input.mean, input.std);
+    }
+
+    Runnable prepared(SaeEncoder some, Tensor indices, Tensor values, Tensor counts, Tensor x) {
+        return some.prepared(engine.ops(), indices, values, counts, x);
     }
 
     /**
@@ -325,7 +332,8 @@ public final class Sae implements AutoCloseable {
         try {
             return config.architecture() == SaeConfig.Architecture.TOPK
                 ? new SaeReader(this, encoder, new int[0], config.k(), memory)
-                : new SaeReader(this, encoder.of(ids, encoderColumns(ids), memory), ids.clone(), ids.length, memory);
+                : new SaeReader(this, encoder.of(ids, encoderColumns(ids), config.applyBDecToInput() ? bDec.toFloatArray() : null, memory),
+                    ids.clone(), ids.length, memory);
         } catch (RuntimeException | Error e) {
             memory.close();
             throw e;

@@ -21,13 +21,19 @@ record SaeEncoder(SaeActivation activation, int k, Tensor weights, Tensor bias, 
         ops.sae().saeEncode(indices, values, counts, input, weights, bias, threshold, scale, gateBias, activation, k);
     }
 
+    /** {@link #into} the same tensors from the same input, again and again. */
+    Runnable prepared(Ops ops, Tensor indices, Tensor values, Tensor counts, Tensor input) {
+        return ops.sae().preparedSaeEncode(indices, values, counts, input, weights, bias, threshold, scale, gateBias, activation, k);
+    }
+
     /**
      * The encoder of some features alone. A top-k encoder has none: which features are active depends on all of them.
      *
      * @param columns of W_enc, [features][d_in]
+     * @param shift what is subtracted from the input: (x - shift) W = x W - shift W, which is folded into the biases; null for nothing
      * @param memory where its tensors live
      */
-    SaeEncoder of(int[] features, float[][] columns, TensorArena memory) {
+    SaeEncoder of(int[] features, float[][] columns, float @Nullable [] shift, TensorArena memory) {
         int dIn = Math.toIntExact(weights.dim(0));
         float[] some = new float[dIn * features.length];
         for (int i = 0; i < dIn; i++) {
@@ -35,11 +41,19 @@ record SaeEncoder(SaeActivation activation, int k, Tensor weights, Tensor bias, 
                 some[i * features.length + f] = columns[f][i];
             }
         }
-        return new SaeEncoder(activation, k, memory.of(some, dIn, features.length), Objects.requireNonNull(some(bias, features, memory)),
-            some(threshold, features, memory), some(scale, features, memory), some(gateBias, features, memory));
+        double[] shifts = new double[features.length];
+        for (int f = 0; shift != null && f < features.length; f++) {
+            for (int i = 0; i < dIn; i++) {
+                shifts[f] += (double) shift[i] * columns[f][i];
+            }
+        }
+        float[] scales = some(scale, features);
+        return new SaeEncoder(activation, k, memory.of(some, dIn, features.length),
+            Objects.requireNonNull(shifted(some(bias, features), shifts, scales, memory)),
+            placed(some(threshold, features), memory), placed(scales, memory), shifted(some(gateBias, features), shifts, null, memory));
     }
 
-    private static @Nullable Tensor some(@Nullable Tensor all, int[] features, TensorArena memory) {
+    private static float @Nullable [] some(@Nullable Tensor all, int[] features) {
         if (all == null) {
             return null;
         }
@@ -48,6 +62,17 @@ record SaeEncoder(SaeActivation activation, int k, Tensor weights, Tensor bias, 
         for (int i = 0; i < some.length; i++) {
             some[i] = values[features[i]];
         }
-        return memory.of(some, some.length);
+        return some;
+    }
+
+    private static @Nullable Tensor placed(float @Nullable [] values, TensorArena memory) {
+        return values == null ? null : memory.of(values, values.length);
+    }
+
+    private static @Nullable Tensor shifted(float @Nullable [] bias, double[] shifts, float @Nullable [] scales, TensorArena memory) {
+        for (int i = 0; bias != null && i < bias.length; i++) {
+            bias[i] = (float) (bias[i] - shifts[i] * (scales == null ? 1 : scales[i]));
+        }
+        return placed(bias, memory);
     }
 }

@@ -3,6 +3,7 @@ package io.sails4j.sae;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Reads some features of an SAE, or all, into tensors that the caller has. Of a few features it computes those alone, d_in products each in
@@ -58,7 +59,16 @@ public final class SaeReader implements AutoCloseable {
      * @return the codes in those tensors
      */
     public SparseCodes read(Tensor indices, Tensor values, Tensor counts, Tensor x, TensorArena scratch) {
-        return sae.encodeInto(encoder, indices, values, counts, x, scratch);
+        return sae.encodeInto(encoder, features.length > 0, indices, values, counts, x, scratch);
+    }
+
+    /**
+     * {@link #read} of the same tensors again and again, without objects on Java's heap; null where the SAE does something with x before,
+     * which needs memory.
+     */
+    public @Nullable Runnable prepared(Tensor indices, Tensor values, Tensor counts, Tensor x) {
+        boolean direct = !sae.config().layerNorm() && (features.length > 0 || !sae.config().applyBDecToInput());
+        return direct ? sae.prepared(encoder, indices, values, counts, x) : null;
     }
 
     /** Frees what it has for itself; a second call does nothing. */

@@ -1,6 +1,7 @@
 package io.sails4j.study;
 
 import io.sails4j.sae.Sae;
+import io.sails4j.stats.Ranks;
 import io.sails4j.study.TruthSamples.Sample;
 import io.sails4j.subspace.PrincipalAngles;
 import io.sails4j.subspace.SafetySubspace;
@@ -50,7 +51,7 @@ final class TruthMeasure {
         double[] scores = tested.stream().mapToDouble(s -> probe.score(s.streams()[layer])).toArray();
         boolean[] labels = harmful(tested);
         long right = IntStream.range(0, scores.length).filter(i -> scores[i] > 0 == labels[i]).count();
-        return new StudyTruth.Probe(layer, auc(scores, labels), (double) right / scores.length, fitted.size(), tested.size());
+        return new StudyTruth.Probe(layer, Ranks.auc(scores, labels), (double) right / scores.length, fitted.size(), tested.size());
     }
 
     private static boolean[] harmful(List<Sample> samples) {
@@ -61,35 +62,12 @@ final class TruthMeasure {
         return labels;
     }
 
-    /** The chance that a positive one scores above a negative one, ties counted as half (Mann, Whitney 1947). */
-    static double auc(double[] scores, boolean[] labels) {
-        Integer[] order = IntStream.range(0, scores.length).boxed().sorted(Comparator.comparingDouble(i -> scores[i]))
-            .toArray(Integer[]::new);
-        double ranks = 0;
-        long positives = 0;
-        for (int from = 0; from < order.length;) {
-            int to = from;
-            while (to < order.length && scores[order[to]] == scores[order[from]]) {
-                to++;
-            }
-            for (int i = from; i < to; i++) {
-                if (labels[order[i]]) {
-                    ranks += (from + 1 + to) / 2.0;
-                    positives++;
-                }
-            }
-            from = to;
-        }
-        long negatives = scores.length - positives;
-        return (ranks - positives * (positives + 1) / 2.0) / ((double) positives * negatives);
-    }
-
     private StudyTruth.OfLayer layer(int layer, int place, Map<String, SafetySubspace> subspaces) {
         double[][] words = words(layer);
         boolean[] labels = harmful(tested);
         int dSae = tested.getFirst().features().get(place).length;
         double[] aucs = IntStream.range(0, dSae)
-            .mapToDouble(f -> auc(tested.stream().mapToDouble(s -> s.features().get(place)[f]).toArray(),
+            .mapToDouble(f -> Ranks.auc(tested.stream().mapToDouble(s -> s.features().get(place)[f]).toArray(),
                 labels))
             .toArray();
         int best = IntStream.range(0, dSae).boxed().max(Comparator.comparingDouble(f -> aucs[f])).orElseThrow();
@@ -100,7 +78,7 @@ final class TruthMeasure {
         double[] along = tested.stream().mapToDouble(s -> dot(difference, s.streams()[layer])).toArray();
         double[][] truth = truth(layer);
         return new StudyTruth.OfLayer(layer, difference.length, words.length, squaredCosine(words), kept,
-            new StudyTruth.Feature(best, aucs[best]), auc(along, labels), truth[0].length,
+            new StudyTruth.Feature(best, aucs[best]), Ranks.auc(along, labels), truth[0].length,
             subspaces.entrySet().stream().map(e -> recovery(e.getKey(), e.getValue().nearest(layer), truth)).toList());
     }
 
