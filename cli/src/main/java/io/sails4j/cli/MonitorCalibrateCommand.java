@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.InputException;
 import io.sails4j.data.ChatTemplate;
+import io.sails4j.data.DataOptions;
 import io.sails4j.data.TokenPair;
 import io.sails4j.data.TokenPrompt;
 import io.sails4j.data.TokenSequence;
@@ -31,6 +32,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.concurrent.Callable;
@@ -73,10 +75,6 @@ final class MonitorCalibrateCommand implements Callable<Integer> {
     @Mixin
     private DataArguments data;
 
-    @Option(names = "--template", defaultValue = ChatTemplate.CHECKPOINT, paramLabel = "FILE|gemma2|llama3|checkpoint",
-        description = "chat template of the prompts: a Jinja file, one of a family, or the checkpoint's (default)")
-    private String template;
-
     @Option(names = "--on-alarm", defaultValue = "alarm", paramLabel = "ACTION",
         description = "what the rules do: log, alarm (default), stop, switch=NAME (to an adapter), or steer=LAYER:FEATURE=X[,...]")
     private String action;
@@ -113,6 +111,9 @@ final class MonitorCalibrateCommand implements Callable<Integer> {
             throw common.wrong(subspace == null ? "no feature is named; add --subspace FILE or --feature LAYER:FEATURE"
                 : "--subspace and --feature both name features; leave one out");
         }
+        if (!data.given()) {
+            OptionFlags.requireNone(command, DataOptions.defaults(), Set.of("template"), "it is about --data: leave it out");
+        }
         if (prompts.given() == data.given()) {
             throw common.wrong(data.given() ? "--prompts and --data are both given: a monitor watches prompts or answers; leave one out"
                 : "there are no texts; add --prompts FILE (prompts to refuse and to answer) or --data FILE (aligned and unaligned answers)");
@@ -141,7 +142,7 @@ final class MonitorCalibrateCommand implements Callable<Integer> {
         List<CalibrationText> texts = new ArrayList<>();
         int unknown = 0;
         try (Tokenizer tokenizer = Tokenizer.load(arguments.model())) {
-            ChatTemplate chat = new ChatTemplate(tokenizer, template);
+            ChatTemplate chat = new ChatTemplate(tokenizer, data.options().template());
             for (PromptFile file : prompts.announced(common)) {
                 for (TokenPrompt prompt : file.tokens(chat)) {
                     TokenPrompt.requireRoom(prompt.ids().length, 0, model.config(), prompt.origin());

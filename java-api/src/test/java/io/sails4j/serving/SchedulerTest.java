@@ -9,14 +9,29 @@ import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.ModelSession;
+import io.sails4j.monitor.Action;
+import io.sails4j.monitor.Monitor;
+import io.sails4j.monitor.MonitorEvent;
+import io.sails4j.monitor.MonitorSpec;
+import io.sails4j.monitor.Part;
+import io.sails4j.monitor.Rule;
+import io.sails4j.monitor.Signal;
+import io.sails4j.monitor.Trigger;
 import io.sails4j.ops.Engine;
+import io.sails4j.sae.Sae;
+import io.sails4j.sae.SaeFixture;
+import io.sails4j.steer.Feature;
 import io.sails4j.testing.Backends;
 import io.sails4j.testing.TinyModel;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -26,6 +41,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 
 @Timeout(120)
 class SchedulerTest {
@@ -225,5 +241,46 @@ class SchedulerTest {
             }
         }
         assertThat(engine.device().allocatedBytes()).isEqualTo(before);
+    }
+
+    /** A watcher that throws, and a rule that stops, end their own requests; what is beside them stays as it is. */
+    @Test
+    void aMonitorEndsItsOwnRequestAlone(@TempDir Path directory) throws Exception {
+        try (Sae sae = Sae.load(SaeFixture.jumprelu((int) TinyModel.CONFIG.dModel(), 40).saeLens(directory), engine)) {
+            Rule rule = new Rule("seven", Signal.of(new Feature(1, 7)), Part.ANSWER, new Trigger(Trigger.Side.ABOVE, 0, 0, 1),
+                new Action.Stop());
+            int[] alone;
+            try (Scheduler scheduler = Scheduler.open(model, OPTIONS)) {
+                alone = answered(scheduler.submit(CompletionRequest.of(new int[] {1, 2}, endless())));
+                assertThatThrownBy(() -> scheduler.submit(new CompletionRequest(new int[] {1}, endless(), AdapterStack.none(), null,
+                    new CompletionRequest.Watch(-1, _ -> {})))).isInstanceOf(InputException.class).hasMessageContaining("has no monitor");
+            }
+            List<Integer> positions = new CopyOnWriteArrayList<>();
+            try (Monitor monitor = Monitor.open(model, Map.of(1, sae), MonitorSpec.of(List.of(rule), Map.of(1, sae)));
+                 Scheduler scheduler = Scheduler.open(model, OPTIONS, monitor, Map.of())) {
+                Completion throwing = scheduler.submit(new CompletionRequest(new int[] {1, 2}, endless(), AdapterStack.none(), null,
+                    new CompletionRequest.Watch(-1, token -> {
+                        positions.add(token.position());
+                        if (token.position() == 3) {
+                            throw new IllegalStateException("the watcher's own");
+                        }
+                    })));
+                Completion stopped = scheduler.submit(CompletionRequest.of(new int[] {1, 2}, endless()));
+                assertThat(throwing.await().finish()).isIn(Finish.FAILED, Finish.MONITOR);
+                assertThat(stopped.await().finish()).isEqualTo(Finish.MONITOR);
+                MonitorEvent event = stopped.events().getLast();
+                assertThat(event.rule()).isEqualTo(rule);
+                assertThat(stopped.tokens()).isEqualTo(Arrays.copyOf(alone, event.token() + 1));
+                assertThat(positions).startsWith(0, 1);
+                if (throwing.await().finish() == Finish.FAILED) {
+                    assertThat(throwing.await().failure()).hasMessage("the watcher's own");
+                }
+            }
+            Rule away = rule.doing(new Action.SwitchTo("nobody"));
+            try (Monitor monitor = Monitor.open(model, Map.of(1, sae), MonitorSpec.of(List.of(away), Map.of(1, sae)))) {
+                assertThatThrownBy(() -> Scheduler.open(model, OPTIONS, monitor, Map.of("safe", AdapterStack.none())))
+                    .isInstanceOf(InputException.class).hasMessageContaining("switches to 'nobody'").hasMessageContaining("safe");
+            }
+        }
     }
 }
