@@ -66,7 +66,7 @@ record ChatAnswers(TextService service, SailsChatOptions options) {
     }
 
     private static NonRetriableException closed(IllegalStateException e) {
-        return new NonRetriableException("the service is closed", e);
+        return new NonRetriableException(e.getMessage(), e);
     }
 
     /**
