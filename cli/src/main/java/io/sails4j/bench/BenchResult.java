@@ -8,8 +8,8 @@ import java.util.Map;
 /**
  * What one benchmark gave.
  *
- * @param group of the command line: {@code kernels}, {@code layer}, {@code step}, {@code decode}, {@code sae}, {@code attack} or
- *        {@code serve}
+ * @param group of the command line: {@code kernels}, {@code layer}, {@code step}, {@code decode}, {@code sae}, {@code attack},
+ *        {@code serve} or {@code monitor}
  * @param operation the name in {@code sails.h} without {@code sails_}, or what else was timed
  * @param shape for people, with the model's layer that it belongs to
  * @param flops of one call, those that the model needs

@@ -8,7 +8,7 @@ import java.util.List;
 /** The groups of benchmarks, run one after the other on one backend. */
 public final class Benchmarks {
     /** In the order in which {@code all} runs them. */
-    public static final List<String> GROUPS = List.of("kernels", "layer", "step", "decode", "sae", "attack", "serve");
+    public static final List<String> GROUPS = List.of("kernels", "layer", "step", "decode", "sae", "attack", "serve", "monitor");
 
     private final EngineOptions options;
     private final BenchSize size;
@@ -45,6 +45,7 @@ public final class Benchmarks {
                         new SaeStepBench(engine, size, ceilings).run(steps, listener);
                     }
                     case "attack" -> new AttackBench(engine, size, ceilings).run(dtype, layers, listener);
+                    case "monitor" -> new MonitorBench(engine, size, ceilings).run(dtype, layers, listener);
                     case "serve" -> new ServeBench(engine, size, ceilings).run(dtype, layers, listener);
                     default -> throw new IllegalArgumentException("there is no group '" + group + "', expected some of " + GROUPS);
                 }

@@ -31,7 +31,7 @@ final class BenchCommand implements Callable<Integer> {
     private CommonOptions common;
 
     @Parameters(arity = "0..*", paramLabel = "GROUP",
-        description = "kernels, layer, step, decode, sae, attack, serve or all (default: all)")
+        description = "kernels, layer, step, decode, sae, attack, serve, monitor or all (default: all)")
     private List<String> groups = List.of(ALL);
 
     @Option(names = "--quick", description = "tiny shapes, for CPUs and the emulator: seconds, and numbers that say nothing about speed")

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 final class BenchReport {
     private static final String[] HEADER = {"group", "operation", "shape", "type", "time", "TFLOP/s", "GB/s", "of ceiling", "tokens/s",
         "planned", "peak", "candidates/s",
-        "first token p50, p99", "next token p50, p99"};
+        "first token p50, p99", "next token p50, p99", "monitor adds"};
 
     /** Columns that are no numbers, the first ones. */
     private static final int TEXTS = 4;
@@ -99,6 +99,11 @@ final class BenchReport {
         return json;
     }
 
+    private static String added(Map<String, Double> more) {
+        Double share = more.get("added_share");
+        return share == null ? "" : String.format(Locale.ROOT, "%.1f us, %.2f %%", 1e6 * more.getOrDefault("added_seconds", 0.0), 100 * share);
+    }
+
     private static String[] cells(BenchResult line) {
         Map<String, Double> more = line.more();
         return new String[] {line.group(), line.operation(), line.shape(), type(line.dtype()), time(line.seconds()),
@@ -106,7 +111,7 @@ final class BenchReport {
             String.format(Locale.ROOT, "%.0f %% %s", 100 * line.share().value(), line.share().of()),
             tokens(more),
             mib(more.get("planned_bytes")),
-            mib(more.get("peak_bytes")), candidates(more), latency(more, "first_token"), latency(more, "next_token")};
+            mib(more.get("peak_bytes")), candidates(more), latency(more, "first_token"), latency(more, "next_token"), added(more)};
     }
 
     /** Of autoencoders also how many times as many as a dense step could reach at most. */

@@ -65,7 +65,7 @@ class EmbeddingPageTest {
     @Test
     void snippetsCompile(@TempDir Path classes) throws IOException {
         List<Source> sources = new ArrayList<>();
-        for (String page : List.of("embedding.md", "serving.md")) {
+        for (String page : List.of("embedding.md", "serving.md", "monitor.md")) {
             List<String> blocks = BLOCK.matcher(Files.readString(DOCS.resolve(page))).results().map(block -> block.group(1)).toList();
             assertThat(blocks).as(page).isNotEmpty();
             blocks.forEach(block -> sources.add(new Source(sources.size(), block)));
