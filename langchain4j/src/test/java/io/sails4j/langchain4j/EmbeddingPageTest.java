@@ -19,7 +19,7 @@ import javax.tools.ToolProvider;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What the pages on serving show as Java is Java, against the library as it is. */
+/** What the pages on serving and the monitor show as Java is Java, against the library as it is. */
 class EmbeddingPageTest {
     private static final Path DOCS = Path.of("../docs");
     private static final Pattern BLOCK = Pattern.compile("(?ms)^```java\n(.*?)^```");
@@ -40,7 +40,8 @@ class EmbeddingPageTest {
         import java.time.*;
         import java.util.*;
         class Snippet%d {
-            Engine engine; CausalModel model; TextService service; LoraAdapter adapter; Path directory; int[] prompt; Set<Integer> stopIds;
+            Engine engine; CausalModel model; TextService service; LoraAdapter adapter; Sae sae; Path directory; int[] prompt;
+            Set<Integer> stopIds; AdapterStack adapters; GenerationOptions options;
             void run() throws Exception {
         %s
             }
