@@ -1,5 +1,6 @@
 package io.sails4j.bench;
 
+import io.sails4j.config.ModelConfig;
 import io.sails4j.files.AtomicFiles;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.model.AdapterStack;
@@ -12,7 +13,6 @@ import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.model.Site;
 import io.sails4j.model.TokenBatch;
-import io.sails4j.config.ModelConfig;
 import io.sails4j.monitor.Action;
 import io.sails4j.monitor.Monitor;
 import io.sails4j.monitor.MonitorSpec;
@@ -183,7 +183,8 @@ final class MonitorBench {
         int tokens = size.decodeTokens();
         try (BatchDecoder decoder = new BatchDecoder(session, new BatchOptions(1, 1, PROMPT_TOKENS + tokens + 2), PROMPT_TOKENS, null,
             monitor, Graphs.AUTO)) {
-            BatchDecoder.Sequence sequence = decoder.add(prompt(session), AdapterStack.none(), GenerationOptions.greedy(tokens + 2, Set.of()),
+            BatchDecoder.Sequence sequence = decoder.add(prompt(session), AdapterStack.none(),
+                GenerationOptions.greedy(tokens + 2, Set.of()),
                 0, monitor == null ? null : monitor.begin(PROMPT_TOKENS, null));
             decoder.read(sequence);
             decoder.step();

@@ -101,7 +101,8 @@ final class BenchReport {
 
     private static String added(Map<String, Double> more) {
         Double share = more.get("added_share");
-        return share == null ? "" : String.format(Locale.ROOT, "%.1f us, %.2f %%", 1e6 * more.getOrDefault("added_seconds", 0.0), 100 * share);
+        return share == null ? ""
+            : String.format(Locale.ROOT, "%.1f us, %.2f %%", 1e6 * more.getOrDefault("added_seconds", 0.0), 100 * share);
     }
 
     private static String[] cells(BenchResult line) {

@@ -7,10 +7,8 @@ import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -32,12 +30,9 @@ public final class BatchDecoder implements AutoCloseable {
     private final @Nullable StreamEdit edit;
     private final @Nullable StreamProbe probe;
     private final StreamProbe.@Nullable Readings chunkReadings;
-    private final Graphs graphs;
-    private final List<DecodeGroup> groups = new ArrayList<>();
+    private final DecodePlaces places;
     private final List<Sequence> sequences = new ArrayList<>();
     private final TensorArena memory;
-    private int caches;
-    private long clock;
     private boolean closed;
 
     /**
@@ -61,8 +56,9 @@ public final class BatchDecoder implements AutoCloseable {
         this.chunk = chunk;
         this.edit = edit;
         this.probe = probe;
-        this.graphs = graphs;
         this.memory = new TensorArena(model.engine().device());
+        this.places = new DecodePlaces(model, batch, chunk,
+            adapters -> new DecodeGroup(model, adapters, edit, probe, graphs, batch.rows(), batch.capacity()));
         model.config().requirePositions("the room of a sequence in tokens is", batch.capacity(), "use shorter prompts or fewer new tokens");
         this.chunkReadings = probe == null ? null : probe.open(Math.min(chunk, batch.capacity()));
     }
@@ -76,8 +72,7 @@ public final class BatchDecoder implements AutoCloseable {
         private final int shared;
         private final int[] tokens;
         private AdapterStack adapters;
-        private DecodeGroup group;
-        private int row;
+        private DecodePlaces.Place place;
         /** Whether its adapters were others when it began: what its cache holds is no other prompt's. */
         private boolean mixed;
         private int read;
@@ -85,14 +80,13 @@ public final class BatchDecoder implements AutoCloseable {
         private boolean stopped;
         private boolean gone;
 
-        private Sequence(Asked asked, DecodeGroup group, int row, int shared) {
+        private Sequence(Asked asked, DecodePlaces.Place place, int shared) {
             this.prompt = asked.prompt;
             this.adapters = asked.adapters;
             this.options = asked.options;
             this.number = asked.number;
             this.listener = asked.listener;
-            this.group = group;
-            this.row = row;
+            this.place = place;
             this.shared = shared;
             this.read = shared;
             this.tokens = new int[options.maxNewTokens()];
@@ -196,17 +190,9 @@ public final class BatchDecoder implements AutoCloseable {
             throw new IllegalStateException("all " + batch.sequences() + " sequences are under way");
         }
         try (SingleUse.Use _ = enter()) {
-            DecodeGroup group = group(adapters);
-            PromptCache best = best(prompt, adapters);
-            int shared = best == null ? 0 : best.shared(prompt);
-            int row = row(group, shared == 0 ? null : best);
-            PromptCache cache = cacheOf(group, row);
-            if (best != null && cache != best) {
-                cache.copy(best, shared);
-            } else {
-                cache.keep(shared);
-            }
-            Sequence sequence = new Sequence(new Asked(prompt.clone(), adapters, options, number, listener), group, row, shared);
+            DecodePlaces.Place place = places.take(prompt, adapters);
+            PromptCache cache = place.cache();
+            Sequence sequence = new Sequence(new Asked(prompt.clone(), adapters, options, number, listener), place, cache.tokens());
             sequences.add(sequence);
             try {
                 showShared(sequence, cache);
@@ -234,75 +220,6 @@ public final class BatchDecoder implements AutoCloseable {
         }
     }
 
-    /** One by the same adapters with a free row, or a new one. */
-    private DecodeGroup group(AdapterStack adapters) {
-        for (DecodeGroup group : groups) {
-            if (group.adapters().equals(adapters) && freeRows(group).findAny().isPresent()) {
-                return group;
-            }
-        }
-        if (groups.size() >= batch.sequences()) {
-            // Every sequence may have adapters of its own, so that one of these has none.
-            DecodeGroup idle = groups.stream().filter(g -> sequences.stream().noneMatch(s -> s.group == g)).findFirst().orElseThrow();
-            groups.remove(idle);
-            caches -= (int) IntStream.range(0, idle.rows()).filter(row -> idle.cache(row) != null).count();
-            idle.close();
-        }
-        DecodeGroup group = new DecodeGroup(model, adapters, edit, probe, graphs, batch.rows(), batch.capacity());
-        groups.add(group);
-        return group;
-    }
-
-    private IntStream freeRows(DecodeGroup group) {
-        return IntStream.range(0, group.rows()).filter(row -> sequences.stream().noneMatch(s -> s.group == group && s.row == row));
-    }
-
-    /** The cache that holds most of a prompt, as the same adapters read it. */
-    private @Nullable PromptCache best(int[] prompt, AdapterStack adapters) {
-        return groups.stream().filter(group -> group.adapters().equals(adapters))
-            .flatMap(group -> IntStream.range(0, group.rows()).mapToObj(group::cache)).filter(Objects::nonNull)
-            .max(Comparator.comparingInt((PromptCache cache) -> cache.shared(prompt)).thenComparingLong(PromptCache::used))
-            .orElse(null);
-    }
-
-    /** A free row: that of the wanted cache, else one without a cache while more may be made, else the one that was left longest ago. */
-    private int row(DecodeGroup group, @Nullable PromptCache wanted) {
-        boolean more = caches < batch.sequences();
-        return freeRows(group).boxed().min(Comparator.comparingLong(row -> {
-            PromptCache cache = group.cache(row);
-            if (cache == null) {
-                return more ? -1 : Long.MAX_VALUE;
-            }
-            return cache == wanted ? -2 : cache.used();
-        })).orElseThrow();
-    }
-
-    /** That of a row; where it has none a new one, or, where there are as many as may be, one that stands idle elsewhere. */
-    private PromptCache cacheOf(DecodeGroup group, int row) {
-        PromptCache cache = group.cache(row);
-        if (cache == null && caches < batch.sequences()) {
-            cache = PromptCache.empty(model, batch.capacity(), chunk);
-            caches++;
-        }
-        if (cache == null) {
-            DecodeGroup from = null;
-            int place = 0;
-            for (DecodeGroup other : groups) {
-                for (int free : freeRows(other).toArray()) {
-                    PromptCache idle = other.cache(free);
-                    if (idle != null && (cache == null || idle.used() < cache.used())) {
-                        cache = idle;
-                        from = other;
-                        place = free;
-                    }
-                }
-            }
-            Objects.requireNonNull(from, "fewer caches stand idle than there is room").use(place, null);
-        }
-        group.use(row, Objects.requireNonNull(cache));
-        return cache;
-    }
-
     /**
      * Reads the next chunk of a sequence's prompt, alone and without padding; behind the last one the first new token is chosen.
      *
@@ -315,7 +232,7 @@ public final class BatchDecoder implements AutoCloseable {
         try (SingleUse.Use _ = enter()) {
             int from = sequence.read;
             int to = Math.min(sequence.prompt.length, from + chunk);
-            PromptCache cache = Objects.requireNonNull(sequence.group.cache(sequence.row));
+            PromptCache cache = sequence.place.cache();
             stands(sequence, chunkReadings, 0, to - from);
             try (ForwardPass pass = session.forward(chunk(sequence.prompt, from, to), sequence.adapters,
                 ForwardOptions.inference().withEdit(chunkEdit()), cache.keysAndValues())) {
@@ -347,8 +264,9 @@ public final class BatchDecoder implements AutoCloseable {
     }
 
     private void enter(Sequence sequence) {
-        sequence.group.enter(sequence.row, sequence.options);
-        stands(sequence, sequence.group.readings(), sequence.row, 1);
+        DecodePlaces.Place place = sequence.place;
+        place.group().enter(place.row(), sequence.options);
+        stands(sequence, place.group().readings(), place.row(), 1);
     }
 
     private static void stands(Sequence sequence, StreamProbe.@Nullable Readings readings, int row, int count) {
@@ -369,31 +287,12 @@ public final class BatchDecoder implements AutoCloseable {
             return;
         }
         try (SingleUse.Use _ = enter()) {
-            PromptCache cache = Objects.requireNonNull(sequence.group.cache(sequence.row));
-            sequence.group.leave(sequence.row);
-            sequence.group.use(sequence.row, null);
-            // It stands nowhere while a place is looked for: its group may be idle now.
-            sequences.remove(sequence);
-            DecodeGroup group = group(adapters);
-            int row = freeRows(group).boxed().min(Comparator.comparingLong(free -> {
-                PromptCache other = group.cache(free);
-                return other == null ? -1 : other.used();
-            })).orElseThrow();
-            PromptCache there = group.cache(row);
-            cache.holdsNothing();
-            group.use(row, cache);
-            if (there != null) {
-                there.close();
-                caches--;
-            }
+            sequence.place = places.move(sequence.place, adapters);
             sequence.adapters = adapters;
-            sequence.group = group;
-            sequence.row = row;
             sequence.mixed = true;
-            sequences.add(sequence);
             if (sequence.read == sequence.prompt.length) {
                 enter(sequence);
-                group.feed(row, sequence.tokens[sequence.count - 1], sequence.uniform());
+                feed(sequence, sequence.tokens[sequence.count - 1]);
             }
         }
     }
@@ -419,17 +318,17 @@ public final class BatchDecoder implements AutoCloseable {
     /** One more token of every sequence whose prompt is read. */
     public void step() {
         try (SingleUse.Use _ = enter()) {
-            for (DecodeGroup group : groups) {
+            for (DecodeGroup group : places.groups()) {
                 if (!group.idle()) {
                     int[] ids = group.step();
                     for (Sequence sequence : List.copyOf(sequences)) {
-                        if (sequence.group == group && !sequence.awaitsPrompt()) {
+                        if (sequence.place.group() == group && !sequence.awaitsPrompt()) {
                             if (group.readings() != null) {
-                                show(sequence, group.readings(), sequence.row, sequence.prompt.length + sequence.count - 1,
+                                show(sequence, group.readings(), sequence.place.row(), sequence.prompt.length + sequence.count - 1,
                                     sequence.latestRead());
                             }
                             if (!sequence.gone) {
-                                take(sequence, ids[sequence.row]);
+                                take(sequence, ids[sequence.place.row()]);
                             }
                         }
                     }
@@ -445,8 +344,12 @@ public final class BatchDecoder implements AutoCloseable {
         if (sequence.stopped || sequence.count == sequence.tokens.length) {
             leave(sequence);
         } else {
-            sequence.group.feed(sequence.row, id, sequence.uniform());
+            feed(sequence, id);
         }
+    }
+
+    private static void feed(Sequence sequence, int id) {
+        sequence.place.group().feed(sequence.place.row(), id, sequence.uniform());
     }
 
     /** A sequence goes, ended or not, and makes room; one that went already is left alone. */
@@ -454,10 +357,7 @@ public final class BatchDecoder implements AutoCloseable {
         if (!sequence.gone) {
             sequence.gone = true;
             sequences.remove(sequence);
-            sequence.group.leave(sequence.row);
-            PromptCache cache = Objects.requireNonNull(sequence.group.cache(sequence.row));
-            cache.rest();
-            cache.usedAt(++clock);
+            places.leave(sequence.place);
         }
     }
 
@@ -473,7 +373,7 @@ public final class BatchDecoder implements AutoCloseable {
     public void close() {
         if (!closed) {
             closed = true;
-            groups.forEach(DecodeGroup::close);
+            places.close();
             if (chunkReadings != null) {
                 chunkReadings.close();
             }

@@ -62,6 +62,11 @@ final class PromptCache implements AutoCloseable {
         readings.clear();
     }
 
+    /** How many first tokens of a prompt are held. */
+    int tokens() {
+        return read.length;
+    }
+
     /** How many whole chunks' tokens a prompt shares with what is held; one token at least is left to be read, for the logits behind it. */
     int shared(int[] prompt) {
         int most = Math.min(read.length, prompt.length - 1);

@@ -69,7 +69,8 @@ class MonitoredDecodingTest {
                 }
                 activations.add(value);
             });
-            BatchDecoder.Sequence sequence = decoder.add(PROMPT, AdapterStack.none(), GenerationOptions.greedy(TOKENS, Set.of()), 0, listener);
+            BatchDecoder.Sequence sequence = decoder.add(PROMPT, AdapterStack.none(), GenerationOptions.greedy(TOKENS, Set.of()), 0,
+                listener);
             while (!sequence.ended()) {
                 if (sequence.awaitsPrompt()) {
                     decoder.read(sequence);
