@@ -7,6 +7,7 @@ import io.sails4j.model.AdapterStack;
 import io.sails4j.model.BatchDecoder;
 import io.sails4j.model.BatchOptions;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.DecodeRequest;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.ModelSession;
@@ -183,9 +184,10 @@ final class MonitorBench {
         int tokens = size.decodeTokens();
         try (BatchDecoder decoder = new BatchDecoder(session, new BatchOptions(1, 1, PROMPT_TOKENS + tokens + 2), PROMPT_TOKENS, null,
             monitor, Graphs.AUTO)) {
-            BatchDecoder.Sequence sequence = decoder.add(prompt(session), AdapterStack.none(),
-                GenerationOptions.greedy(tokens + 2, Set.of()),
-                0, monitor == null ? null : monitor.begin(PROMPT_TOKENS, null));
+            DecodeRequest request = new DecodeRequest(prompt(session), AdapterStack.none(), GenerationOptions.greedy(tokens + 2, Set.of()),
+                0);
+            BatchDecoder.Sequence sequence = decoder
+                .add(monitor == null ? request : request.listenedBy(monitor.begin(PROMPT_TOKENS, null)));
             decoder.read(sequence);
             decoder.step();
             long start = System.nanoTime();

@@ -4,6 +4,7 @@ import io.sails4j.InputException;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.BatchDecoder;
 import io.sails4j.model.BatchOptions;
+import io.sails4j.model.DecodeRequest;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.Generator;
 import io.sails4j.model.ModelSession;
@@ -55,7 +56,8 @@ final class WatchedGeneration {
         BatchOptions batch = new BatchOptions(1, 1, prompt.length + options.maxNewTokens());
         MonitoredSequence watched = by.begin(prompt.length, null);
         try (BatchDecoder decoder = new BatchDecoder(session, batch, CHUNK, edit, by, options.graphs())) {
-            BatchDecoder.Sequence sequence = decoder.add(prompt, switches ? AdapterStack.none() : adapters, options, 0, watched);
+            BatchDecoder.Sequence sequence = decoder
+                .add(new DecodeRequest(prompt, switches ? AdapterStack.none() : adapters, options, 0, watched, -1));
             while (!sequence.ended()) {
                 if (watched.switchTo() != null) {
                     decoder.continueBy(sequence, adapters);

@@ -24,15 +24,15 @@ record AskedText(TextRequest request, boolean stream, boolean usage) {
     private static final Set<String> PASSED_OVER = Set.of("user", "metadata", "store", "service_tier", "safety_identifier",
         "prompt_cache_key", "parallel_tool_calls", "prompt_cache_retention");
     private static final Set<String> KNOWN = Set.of("model", "temperature", "top_p", "top_k", "seed", "stop", "stream", "stream_options",
-        "max_tokens", "max_completion_tokens");
+        "max_tokens", "max_completion_tokens", "logprobs", "top_logprobs");
     /** They would change it, unless they have this value or none. */
     private static final Map<String, String> NEUTRAL = Map.ofEntries(Map.entry("n", "1"), Map.entry("best_of", "1"),
         Map.entry("frequency_penalty", "0"), Map.entry("presence_penalty", "0"), Map.entry("logit_bias", "{}"),
-        Map.entry("logprobs", "false"),
-        Map.entry("top_logprobs", "0"), Map.entry("echo", "false"), Map.entry("tools", "[]"), Map.entry("functions", "[]"),
+        Map.entry("echo", "false"), Map.entry("tools", "[]"), Map.entry("functions", "[]"),
         Map.entry("tool_choice", "\"none\""), Map.entry("function_call", "\"none\""), Map.entry("suffix", "\"\""),
         Map.entry("response_format", "{\"type\":\"text\"}"), Map.entry("modalities", "[\"text\"]"));
     private static final double MOST_TEMPERATURE = 2;
+    private static final int MOST_LOGPROBS = 20;
 
     static AskedText chat(JsonNode body, Duration timeLimit) {
         requireKnown(body, "messages");
@@ -44,7 +44,13 @@ record AskedText(TextRequest request, boolean stream, boolean usage) {
         for (JsonNode message : list) {
             messages.add(message(message, "messages[" + messages.size() + "]"));
         }
-        return with(TextRequest.chat(messages), body, timeLimit);
+        boolean logprobs = flag(body, "logprobs");
+        if (body.hasNonNull("top_logprobs") && !logprobs) {
+            throw HttpFailure.wrong("top_logprobs", "top_logprobs is " + shown(body.get("top_logprobs"))
+                + " and logprobs is not true, expected both or neither");
+        }
+        int top = logprobs ? (int) integer(body, "top_logprobs", 0, 0, MOST_LOGPROBS) : -1;
+        return with(TextRequest.chat(messages), body, timeLimit, top);
     }
 
     static AskedText continuation(JsonNode body, Duration timeLimit) {
@@ -54,10 +60,16 @@ record AskedText(TextRequest request, boolean stream, boolean usage) {
         if (!text.isTextual()) {
             throw HttpFailure.wrong("prompt", "prompt is " + kind(prompt) + ", expected one text");
         }
-        return with(TextRequest.continuation(text.textValue()), body, timeLimit);
+        if (body.hasNonNull("top_logprobs")) {
+            throw HttpFailure.wrong("top_logprobs", "top_logprobs belongs to /v1/chat/completions; here logprobs is the number");
+        }
+        // Some clients send false for none.
+        boolean none = body.path("logprobs").isBoolean() && !body.path("logprobs").booleanValue();
+        return with(TextRequest.continuation(text.textValue()), body, timeLimit,
+            none ? -1 : (int) integer(body, "logprobs", -1, 0, MOST_LOGPROBS));
     }
 
-    private static AskedText with(TextRequest request, JsonNode body, Duration timeLimit) {
+    private static AskedText with(TextRequest request, JsonNode body, Duration timeLimit, int topLogprobs) {
         long seed = body.hasNonNull("seed") ? integer(body, "seed", 0, Long.MIN_VALUE, Long.MAX_VALUE)
             : ThreadLocalRandom.current().nextLong();
         TextRequest.Sampling sampling = new TextRequest.Sampling(number(body, "temperature", 1, 0, MOST_TEMPERATURE),
@@ -70,6 +82,7 @@ record AskedText(TextRequest request, boolean stream, boolean usage) {
             r.model = model;
             r.sampling = sampling;
             r.limits = limits;
+            r.watch = new TextRequest.Watch(null, topLogprobs);
         }), stream, flag(body.path("stream_options"), "include_usage"));
     }
 

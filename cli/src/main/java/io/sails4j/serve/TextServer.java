@@ -202,18 +202,12 @@ public final class TextServer implements AutoCloseable {
             requireAnswer(answer.ending());
         }
         try (OutputStream out = exchange.events()) {
-            boolean first = true;
-            int told = 0;
+            Replies.Told told = new Replies.Told();
             for (; piece != null; piece = answer.next()) {
-                List<MonitorEvent> events = answer.completion().events();
-                Exchange.event(out, replies.piece(piece, first, null, events.subList(told, events.size())).toString());
-                told = events.size();
-                first = false;
+                Exchange.event(out, replies.piece(answer, piece, null, told).toString());
             }
             try {
-                Ending ending = requireAnswer(answer.ending());
-                List<MonitorEvent> events = answer.completion().events();
-                Exchange.event(out, replies.piece(null, first, ending, events.subList(told, events.size())).toString());
+                Exchange.event(out, replies.piece(answer, null, requireAnswer(answer.ending()), told).toString());
                 if (usage) {
                     Exchange.event(out, replies.usagePiece(answer).toString());
                 }

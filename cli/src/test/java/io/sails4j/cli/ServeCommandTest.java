@@ -270,4 +270,29 @@ class ServeCommandTest {
         CommandRun.of("serve", "--model", folder, "--room", "999999999", "--port", "0").requireWrong("999999999");
         CommandRun.of("serve", "--model", folder, "--port", String.valueOf(server.address().getPort())).requireWrong("cannot listen");
     }
+
+    @Test
+    void logProbabilities() throws Exception {
+        JsonNode answer = answered("/v1/chat/completions", chat("may I", ", \"max_tokens\": 6, \"logprobs\": true, \"top_logprobs\": 3"));
+        JsonNode content = answer.at("/choices/0/logprobs/content");
+        int tokens = answer.at("/usage/completion_tokens").asInt();
+        assertThat(content.size()).isBetween(tokens - 1, tokens);
+        for (JsonNode token : content) {
+            // Greedy: the chosen token is the likeliest.
+            assertThat(token.at("/top_logprobs/0/logprob")).isEqualTo(token.get("logprob"));
+            assertThat(token.get("top_logprobs").size()).isEqualTo(3);
+            assertThat(token.at("/top_logprobs/1/logprob").asDouble()).isBetween(-50.0, token.get("logprob").asDouble());
+        }
+        List<JsonNode> pieces = events(post("/v1/chat/completions",
+            chat("may I", ", \"max_tokens\": 6, \"logprobs\": true, \"top_logprobs\": 3, \"stream\": true")).body());
+        List<JsonNode> streamed = new ArrayList<>();
+        pieces.forEach(piece -> piece.at("/choices/0/logprobs/content").forEach(streamed::add));
+        assertThat(streamed).hasSize(content.size()).first().isEqualTo(content.get(0));
+        JsonNode continued = answered("/v1/completions", "{\"prompt\": \"may I\", \"max_tokens\": 5, \"temperature\": 0, \"logprobs\": 2}");
+        assertThat(continued.at("/choices/0/logprobs/token_logprobs").size()).isEqualTo(continued.at("/choices/0/logprobs/tokens").size());
+        assertThat(continued.at("/choices/0/logprobs/top_logprobs/0").size()).isBetween(1, 2);
+        assertThat(post("/v1/chat/completions", chat("may I", ", \"top_logprobs\": 3")).body()).contains("logprobs is not true");
+        assertThat(post("/v1/chat/completions", chat("may I", ", \"logprobs\": true, \"top_logprobs\": 21")).body())
+            .contains("expected a whole number from 0 to 20");
+    }
 }

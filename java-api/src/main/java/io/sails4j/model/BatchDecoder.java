@@ -65,12 +65,13 @@ public final class BatchDecoder implements AutoCloseable {
 
     /** A sequence of the decoder: its prompt, and what was generated. */
     public static final class Sequence {
+        private final DecodeRequest request;
         private final int[] prompt;
         private final GenerationOptions options;
-        private final long number;
         private final StreamProbe.@Nullable Listener listener;
         private final int shared;
         private final int[] tokens;
+        private final List<TokenLogprobs> logprobs = new ArrayList<>();
         private AdapterStack adapters;
         private DecodePlaces.Place place;
         /** Whether its adapters were others when it began: what its cache holds is no other prompt's. */
@@ -80,12 +81,12 @@ public final class BatchDecoder implements AutoCloseable {
         private boolean stopped;
         private boolean gone;
 
-        private Sequence(Asked asked, DecodePlaces.Place place, int shared) {
-            this.prompt = asked.prompt;
-            this.adapters = asked.adapters;
-            this.options = asked.options;
-            this.number = asked.number;
-            this.listener = asked.listener;
+        private Sequence(DecodeRequest request, DecodePlaces.Place place, int shared) {
+            this.request = request;
+            this.prompt = request.prompt();
+            this.adapters = request.adapters();
+            this.options = request.options();
+            this.listener = request.listener();
             this.place = place;
             this.shared = shared;
             this.read = shared;
@@ -112,6 +113,11 @@ public final class BatchDecoder implements AutoCloseable {
             return tokens[Objects.checkIndex(at, count)];
         }
 
+        /** Those of one of the generated tokens, from 0, where they were asked for. */
+        public TokenLogprobs logprobs(int at) {
+            return logprobs.get(at);
+        }
+
         /** All generated tokens, with the stop token where one ended them. */
         public int[] tokens() {
             return Arrays.copyOf(tokens, count);
@@ -134,7 +140,7 @@ public final class BatchDecoder implements AutoCloseable {
 
         /** For the token that comes next. */
         private float uniform() {
-            return options.temperature() == 0 ? 0 : CounterRandom.uniform(options.seed(), number, count);
+            return options.temperature() == 0 ? 0 : CounterRandom.uniform(options.seed(), request.number(), count);
         }
 
         /** The token that a step has read just now, before the next is taken. */
@@ -147,11 +153,6 @@ public final class BatchDecoder implements AutoCloseable {
         }
     }
 
-    /** What a sequence begins with. */
-    private record Asked(int[] prompt, AdapterStack adapters, GenerationOptions options, long number,
-        StreamProbe.@Nullable Listener listener) {
-    }
-
     /** Whether another sequence can come now. */
     public boolean hasRoom() {
         return sequences.size() < batch.sequences();
@@ -162,37 +163,30 @@ public final class BatchDecoder implements AutoCloseable {
         return sequences.size();
     }
 
-    /**
-     * A sequence comes; nothing is computed yet.
-     *
-     * @param number from which, beside the seed, its random numbers follow
-     * @throws InputException see {@link BatchOptions#requireFits}
-     * @throws IllegalStateException where there is no room
-     */
+    /** A sequence comes that nobody listens to. See {@link #add(DecodeRequest)}. */
     public Sequence add(int[] prompt, AdapterStack adapters, GenerationOptions options, long number) {
-        return add(prompt, adapters, options, number, null);
+        return add(new DecodeRequest(prompt, adapters, options, number));
     }
 
     /**
-     * The same with somebody who looks at what the probe reads. Tokens that need not be read are shown at once, as they were read before.
+     * A sequence comes; nothing is computed yet. Tokens that need not be read are shown to its listener at once, as they were read before.
      *
-     * @param listener null for nobody
      * @return the sequence, ended where the listener said so
+     * @throws InputException see {@link BatchOptions#requireFits}
      * @throws IllegalStateException where there is no room, or no probe for the listener
      */
-    public Sequence add(int[] prompt, AdapterStack adapters, GenerationOptions options, long number,
-        StreamProbe.@Nullable Listener listener) {
-        batch.requireFits(prompt, options);
-        if (listener != null && probe == null) {
+    public Sequence add(DecodeRequest request) {
+        batch.requireFits(request.prompt(), request.options());
+        if (request.listener() != null && probe == null) {
             throw new IllegalStateException("a listener is given, and there is no probe that it could listen to");
         }
         if (!hasRoom()) {
             throw new IllegalStateException("all " + batch.sequences() + " sequences are under way");
         }
         try (SingleUse.Use _ = enter()) {
-            DecodePlaces.Place place = places.take(prompt, adapters);
+            DecodePlaces.Place place = places.take(request.prompt(), request.adapters());
             PromptCache cache = place.cache();
-            Sequence sequence = new Sequence(new Asked(prompt.clone(), adapters, options, number, listener), place, cache.tokens());
+            Sequence sequence = new Sequence(request, place, cache.tokens());
             sequences.add(sequence);
             try {
                 showShared(sequence, cache);
@@ -245,9 +239,10 @@ public final class BatchDecoder implements AutoCloseable {
                 }
                 showChunk(sequence, from, to);
                 if (to == sequence.prompt.length && !sequence.gone) {
-                    int first = first(sequence, session.logits(pass, new int[] {to - from - 1}));
+                    Tensor logits = session.logits(pass, new int[] {to - from - 1});
+                    int first = first(sequence, logits);
                     enter(sequence);
-                    take(sequence, first);
+                    take(sequence, first, logits);
                 }
             }
         }
@@ -328,7 +323,7 @@ public final class BatchDecoder implements AutoCloseable {
                                     sequence.latestRead());
                             }
                             if (!sequence.gone) {
-                                take(sequence, ids[sequence.place.row()]);
+                                take(sequence, ids[sequence.place.row()], group.logits(sequence.place.row()));
                             }
                         }
                     }
@@ -337,8 +332,11 @@ public final class BatchDecoder implements AutoCloseable {
         }
     }
 
-    /** A sequence has got its next token. */
-    private void take(Sequence sequence, int id) {
+    /** A sequence has got its next token, chosen by logits [1, vocab_size] F32. */
+    private void take(Sequence sequence, int id, Tensor logits) {
+        if (sequence.request.topLogprobs() >= 0) {
+            sequence.logprobs.add(TokenLogprobs.of(logits.toFloatArray(), id, sequence.request.topLogprobs()));
+        }
         sequence.tokens[sequence.count++] = id;
         sequence.stopped = sequence.options.stopIds().contains(id);
         if (sequence.stopped || sequence.count == sequence.tokens.length) {

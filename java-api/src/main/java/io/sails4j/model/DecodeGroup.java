@@ -129,6 +129,11 @@ final class DecodeGroup implements AutoCloseable {
         return readings;
     }
 
+    /** Those that the latest token of a row was chosen by [1, vocab_size] F32, until the next step. */
+    Tensor logits(int row) {
+        return buffers.logits().rows(row, 1);
+    }
+
     /** Whether no sequence stands in any row. */
     boolean idle() {
         return Arrays.stream(active).allMatch(Objects::isNull);

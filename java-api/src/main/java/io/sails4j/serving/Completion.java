@@ -1,9 +1,11 @@
 package io.sails4j.serving;
 
 import io.sails4j.model.BatchDecoder;
+import io.sails4j.model.TokenLogprobs;
 import io.sails4j.monitor.MonitorEvent;
 import io.sails4j.monitor.MonitoredSequence;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
@@ -22,6 +24,7 @@ public final class Completion {
     private final ReentrantLock lock = new ReentrantLock();
     private final Condition changed = lock.newCondition();
     private final int[] tokens;
+    private final List<TokenLogprobs> logprobs = new ArrayList<>();
     private int count;
     private int given;
     private int shared;
@@ -91,6 +94,16 @@ public final class Completion {
         lock.lock();
         try {
             return Arrays.copyOf(tokens, count);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Those of all tokens until now; empty where they were not asked for. */
+    public List<TokenLogprobs> logprobs() {
+        lock.lock();
+        try {
+            return List.copyOf(logprobs);
         } finally {
             lock.unlock();
         }
@@ -186,6 +199,9 @@ public final class Completion {
             }
             while (count < sequence().count()) {
                 tokens[count] = sequence().token(count);
+                if (request.watch().topLogprobs() >= 0) {
+                    logprobs.add(sequence().logprobs(count));
+                }
                 count++;
             }
             changed.signalAll();

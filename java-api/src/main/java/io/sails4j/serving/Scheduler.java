@@ -5,6 +5,7 @@ import io.sails4j.model.AdapterStack;
 import io.sails4j.model.BatchDecoder;
 import io.sails4j.model.BatchOptions;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.DecodeRequest;
 import io.sails4j.model.ModelSession;
 import io.sails4j.monitor.Monitor;
 import io.sails4j.monitor.MonitoredSequence;
@@ -285,7 +286,8 @@ public final class Scheduler implements AutoCloseable {
             taken.add(next);
             try {
                 CompletionRequest request = next.request();
-                next.starts(decoder.add(request.prompt(), request.adapters(), request.options(), 0, next.monitored()));
+                next.starts(decoder.add(new DecodeRequest(request.prompt(), request.adapters(), request.options(), 0, next.monitored(),
+                    request.watch().topLogprobs())));
                 begun(next);
                 deliver(decoder, taken, next);
             } catch (RuntimeException | Error e) {

@@ -1,19 +1,26 @@
 package io.sails4j.serving;
 
+import io.sails4j.model.TokenLogprobs;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Objects;
+import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
 /** An answer as text that comes in pieces. One thread at a time reads it; any may cancel it. */
 public final class TextAnswer {
     private final Completion completion;
     private final TextPieces pieces;
+    private final IntFunction<String> name;
     private final StringBuilder text = new StringBuilder();
     private int tokens;
     private @Nullable Ending ending;
 
-    TextAnswer(Completion completion, TextPieces pieces) {
+    /** @param name the text of a token, control tokens too */
+    TextAnswer(Completion completion, TextPieces pieces, IntFunction<String> name) {
         this.completion = completion;
         this.pieces = pieces;
+        this.name = name;
     }
 
     /**
@@ -62,6 +69,40 @@ public final class TextAnswer {
     public Ending ending() throws InterruptedException {
         text();
         return Objects.requireNonNull(ending);
+    }
+
+    /**
+     * A token with its log probability and the likeliest ones; a text with U+FFFD is half a character.
+     *
+     * @param top likeliest first; empty where none were asked for
+     */
+    public record Logprob(String token, double logprob, List<Logprob> top) {
+        public Logprob {
+            top = List.copyOf(top);
+        }
+    }
+
+    /**
+     * Those of the tokens that the text until now is made of, from a number on; a token that ended it is left out. Empty where they were
+     * not asked for.
+     *
+     * @param from of the first, from 0
+     */
+    public List<Logprob> logprobs(int from) {
+        List<Logprob> named = new ArrayList<>();
+        List<TokenLogprobs> all = completion.logprobs();
+        for (int i = from; i < Math.min(tokens, all.size()); i++) {
+            TokenLogprobs one = all.get(i);
+            if (completion.request().options().stopIds().contains(one.id())) {
+                break;
+            }
+            List<Logprob> top = new ArrayList<>();
+            for (int t = 0; t < one.topIds().length; t++) {
+                top.add(new Logprob(name.apply(one.topIds()[t]), one.topLogprobs()[t], List.of()));
+            }
+            named.add(new Logprob(name.apply(one.id()), one.logprob(), top));
+        }
+        return named;
     }
 
     /** Tokens that the text until now is made of. */

@@ -16,10 +16,10 @@ import org.jspecify.annotations.Nullable;
  * @param model a name that the service knows: the model as it is, or with adapters
  * @param sampling how tokens are chosen
  * @param limits how long the answer may be, and take
- * @param watcher sees the features of each token, where the service has a monitor; null for nobody
+ * @param watch what is told of each token
  */
 public record TextRequest(List<Message> messages, @Nullable String prompt, String model, Sampling sampling, Limits limits,
-    @Nullable TokenWatcher watcher) {
+    Watch watch) {
     /** More than these would be searched for in every token's text. */
     private static final int MOST_STOPS = 16;
 
@@ -68,21 +68,34 @@ public record TextRequest(List<Message> messages, @Nullable String prompt, Strin
         }
     }
 
+    /**
+     * What is told of each token.
+     *
+     * @param watcher sees its features, where the service has a monitor; null for nobody
+     * @param topLogprobs how many of the likeliest tokens are told with its log probability, 0 to 20; -1 tells neither
+     */
+    public record Watch(@Nullable TokenWatcher watcher, int topLogprobs) {
+        /** Nothing. */
+        public static Watch none() {
+            return new Watch(null, -1);
+        }
+    }
+
     /** A conversation, answered greedily by the service's first model. */
     public static TextRequest chat(List<Message> messages) {
-        return new TextRequest(messages, null, "", Sampling.greedy(), Limits.none(), null);
+        return new TextRequest(messages, null, "", Sampling.greedy(), Limits.none(), Watch.none());
     }
 
     /** A text, continued greedily by the service's first model. */
     public static TextRequest continuation(String prompt) {
-        return new TextRequest(List.of(), prompt, "", Sampling.greedy(), Limits.none(), null);
+        return new TextRequest(List.of(), prompt, "", Sampling.greedy(), Limits.none(), Watch.none());
     }
 
     /** Another request: {@code change} gets a builder that has this one's. */
     public TextRequest with(Consumer<Builder> change) {
         Builder builder = new Builder(this);
         change.accept(builder);
-        return new TextRequest(messages, prompt, builder.model, builder.sampling, builder.limits, builder.watcher);
+        return new TextRequest(messages, prompt, builder.model, builder.sampling, builder.limits, builder.watch);
     }
 
     /** The components, to be changed. */
@@ -93,14 +106,14 @@ public record TextRequest(List<Message> messages, @Nullable String prompt, Strin
         public Sampling sampling;
         /** See {@link TextRequest#limits}. */
         public Limits limits;
-        /** See {@link TextRequest#watcher}. */
-        public @Nullable TokenWatcher watcher;
+        /** See {@link TextRequest#watch}. */
+        public Watch watch;
 
         private Builder(TextRequest from) {
             model = from.model;
             sampling = from.sampling;
             limits = from.limits;
-            watcher = from.watcher;
+            watch = from.watch;
         }
     }
 }

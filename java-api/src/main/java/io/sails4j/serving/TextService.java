@@ -106,8 +106,9 @@ public final class TextService implements AutoCloseable {
         GenerationOptions options = new GenerationOptions(newTokens(request, prompt), how.temperature(), how.topK(), how.topP(), how.seed(),
             request.messages().isEmpty() ? textStops : chatStops);
         Completion completion = scheduler.submit(new CompletionRequest(prompt, options, adapters, request.limits().time(),
-            new CompletionRequest.Watch(-1, request.watcher())));
-        return new TextAnswer(completion, new TextPieces(ids -> tokenizing(t -> t.decode(ids, true)), request.limits().stop()));
+            new CompletionRequest.Watch(-1, request.watch().watcher(), request.watch().topLogprobs())));
+        return new TextAnswer(completion, new TextPieces(ids -> tokenizing(t -> t.decode(ids, true)), request.limits().stop()),
+            id -> tokenizing(t -> t.decode(new int[] {id}, false)));
     }
 
     private AdapterStack adapters(String asked) {
@@ -142,7 +143,7 @@ public final class TextService implements AutoCloseable {
         System.arraycopy(answer, 0, all, prompt.length, answer.length);
         requireRoom(all);
         Completion completion = scheduler.submit(new CompletionRequest(all, GenerationOptions.greedy(1, Set.of()), adapters(model), null,
-            new CompletionRequest.Watch(prompt.length, null)));
+            new CompletionRequest.Watch(prompt.length, null, -1)));
         Ending how = completion.await();
         if (how.finish() == Finish.FAILED || how.finish() == Finish.CLOSED) {
             throw new IllegalStateException("the text could not be checked: " + how.finish(), how.failure());

@@ -11,6 +11,7 @@ import io.sails4j.model.AdapterStack;
 import io.sails4j.model.BatchDecoder;
 import io.sails4j.model.BatchOptions;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.DecodeRequest;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
 import io.sails4j.model.GenerationOptions;
@@ -104,7 +105,8 @@ class MonitorTest {
     private static Ran run(BatchDecoder decoder, Monitor monitor, int[] prompt, int tokens, AdapterStack... switched) {
         List<Seen> seen = new ArrayList<>();
         MonitoredSequence listener = monitor.begin(prompt.length, token -> seen.add(Seen.of(token)));
-        BatchDecoder.Sequence sequence = decoder.add(prompt, AdapterStack.none(), GenerationOptions.greedy(tokens, Set.of()), 0, listener);
+        BatchDecoder.Sequence sequence = decoder
+            .add(new DecodeRequest(prompt, AdapterStack.none(), GenerationOptions.greedy(tokens, Set.of()), 0, listener, -1));
         while (!sequence.ended()) {
             if (listener.switchTo() != null) {
                 decoder.continueBy(sequence, switched[0]);
@@ -176,9 +178,9 @@ class MonitorTest {
              Monitor monitor = Monitor.open(model, Map.of(1, sae), MonitorSpec.of(List.of(NEVER), Map.of(1, sae)));
              BatchDecoder decoder = decoder(monitor)) {
             Ran alone = run(monitor, 6);
-            decoder.read(decoder.add(new int[] {4, 4, 4}, AdapterStack.none(), GenerationOptions.greedy(60, Set.of()), 0, null));
-            decoder.read(decoder.add(new int[] {9, 8}, AdapterStack.none(), GenerationOptions.greedy(60, Set.of()), 0,
-                monitor.begin(2, null)));
+            decoder.read(decoder.add(new int[] {4, 4, 4}, AdapterStack.none(), GenerationOptions.greedy(60, Set.of()), 0));
+            decoder.read(decoder.add(new DecodeRequest(new int[] {9, 8}, AdapterStack.none(), GenerationOptions.greedy(60, Set.of()), 0,
+                monitor.begin(2, null), -1)));
             Ran beside = run(decoder, monitor, PROMPT, 6);
             Ran again = run(decoder, monitor, PROMPT, 6);
             assertThat(beside.tokens).isEqualTo(alone.tokens);
@@ -241,8 +243,7 @@ class MonitorTest {
                     try (BatchDecoder decoder = decoder(monitor)) {
                         run(decoder, monitor, PROMPT, 8);
                         assertThat(run(decoder, monitor, PROMPT, 8).tokens).as("again").isEqualTo(ran.tokens);
-                        BatchDecoder.Sequence plain = decoder.add(PROMPT, AdapterStack.none(), GenerationOptions.greedy(8, Set.of()), 0,
-                            null);
+                        BatchDecoder.Sequence plain = decoder.add(PROMPT, AdapterStack.none(), GenerationOptions.greedy(8, Set.of()), 0);
                         while (!plain.ended()) {
                             if (plain.awaitsPrompt()) {
                                 decoder.read(plain);
@@ -296,12 +297,11 @@ class MonitorTest {
                 assertThat(run(decoder, monitor, PROMPT, 8, other).tokens).isEqualTo(switched.tokens);
                 assertThat(switched.tokens).isNotEqualTo(run(silent, 8).tokens);
                 // Before anything is read, continuing by an adapter is beginning with it.
-                BatchDecoder.Sequence changed = decoder.add(PROMPT, AdapterStack.none(), GenerationOptions.greedy(8, Set.of()), 0, null);
-                BatchDecoder.Sequence begun = decoder.add(PROMPT, other, GenerationOptions.greedy(8, Set.of()), 0, null);
+                BatchDecoder.Sequence changed = decoder.add(PROMPT, AdapterStack.none(), GenerationOptions.greedy(8, Set.of()), 0);
+                BatchDecoder.Sequence begun = decoder.add(PROMPT, other, GenerationOptions.greedy(8, Set.of()), 0);
                 decoder.leave(changed);
-                changed = decoder.add(new int[] {2, 7, 11, 30, 5}, AdapterStack.none(), GenerationOptions.greedy(8, Set.of()), 0, null);
-                BatchDecoder.Sequence same = decoder.add(new int[] {2, 7, 11, 30, 5}, other, GenerationOptions.greedy(8, Set.of()), 0,
-                    null);
+                changed = decoder.add(new int[] {2, 7, 11, 30, 5}, AdapterStack.none(), GenerationOptions.greedy(8, Set.of()), 0);
+                BatchDecoder.Sequence same = decoder.add(new int[] {2, 7, 11, 30, 5}, other, GenerationOptions.greedy(8, Set.of()), 0);
                 decoder.continueBy(changed, other);
                 for (BatchDecoder.Sequence one : List.of(changed, begun, same)) {
                     while (one.awaitsPrompt()) {
@@ -323,9 +323,8 @@ class MonitorTest {
         long least = Long.MAX_VALUE;
         try (BatchDecoder decoder = new BatchDecoder(session, new BatchOptions(2, 2, 128), 4, null, monitor, Graphs.OFF)) {
             for (int round = 0; round < 6; round++) {
-                BatchDecoder.Sequence sequence = decoder.add(new int[] {1, 2, 3}, AdapterStack.none(),
-                    GenerationOptions.greedy(110, Set.of()),
-                    0, monitor == null ? null : monitor.begin(3, null));
+                BatchDecoder.Sequence sequence = decoder.add(new DecodeRequest(new int[] {1, 2, 3}, AdapterStack.none(),
+                    GenerationOptions.greedy(110, Set.of()), 0, monitor == null ? null : monitor.begin(3, null), -1));
                 decoder.read(sequence);
                 decoder.step();
                 long before = threads.getCurrentThreadAllocatedBytes();

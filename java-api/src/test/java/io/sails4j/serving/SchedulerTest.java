@@ -7,8 +7,12 @@ import io.sails4j.InputException;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.ForwardOptions;
+import io.sails4j.model.ForwardPass;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.ModelSession;
+import io.sails4j.model.TokenBatch;
+import io.sails4j.model.TokenLogprobs;
 import io.sails4j.monitor.Action;
 import io.sails4j.monitor.Monitor;
 import io.sails4j.monitor.MonitorEvent;
@@ -27,6 +31,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -37,6 +42,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.IntStream;
+import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -253,7 +259,8 @@ class SchedulerTest {
             try (Scheduler scheduler = Scheduler.open(model, OPTIONS)) {
                 alone = answered(scheduler.submit(CompletionRequest.of(new int[] {1, 2}, endless())));
                 assertThatThrownBy(() -> scheduler.submit(new CompletionRequest(new int[] {1}, endless(), AdapterStack.none(), null,
-                    new CompletionRequest.Watch(-1, _ -> {})))).isInstanceOf(InputException.class).hasMessageContaining("has no monitor");
+                    new CompletionRequest.Watch(-1, _ -> {}, -1)))).isInstanceOf(InputException.class)
+                    .hasMessageContaining("has no monitor");
             }
             List<Integer> positions = new CopyOnWriteArrayList<>();
             try (Monitor monitor = Monitor.open(model, Map.of(1, sae), MonitorSpec.of(List.of(rule), Map.of(1, sae)));
@@ -264,7 +271,7 @@ class SchedulerTest {
                         if (token.position() == 3) {
                             throw new IllegalStateException("the watcher's own");
                         }
-                    })));
+                    }, -1)));
                 Completion stopped = scheduler.submit(CompletionRequest.of(new int[] {1, 2}, endless()));
                 assertThat(throwing.await().finish()).isIn(Finish.FAILED, Finish.MONITOR);
                 assertThat(stopped.await().finish()).isEqualTo(Finish.MONITOR);
@@ -281,6 +288,41 @@ class SchedulerTest {
                 assertThatThrownBy(() -> Scheduler.open(model, OPTIONS, monitor, Map.of("safe", AdapterStack.none())))
                     .isInstanceOf(InputException.class).hasMessageContaining("switches to 'nobody'").hasMessageContaining("safe");
             }
+        }
+    }
+
+    /** ln softmax of the logits of whole passes, and the likeliest tokens of a full sort. */
+    @Test
+    void logProbabilitiesAreThoseOfWholePasses() throws Exception {
+        int[] prompt = {1, 2, 3, 4, 5, 6, 7, 8, 9};
+        GenerationOptions options = new GenerationOptions(6, 0.8, 20, 0.9, 5, Set.of());
+        try (Scheduler scheduler = Scheduler.open(model, OPTIONS); ModelSession session = ModelSession.open(model)) {
+            Completion completion = scheduler.submit(new CompletionRequest(prompt, options, AdapterStack.none(), null,
+                new CompletionRequest.Watch(-1, null, 7)));
+            int[] tokens = answered(completion);
+            List<TokenLogprobs> told = completion.logprobs();
+            assertThat(told).hasSize(6);
+            int[] ids = IntStream.concat(Arrays.stream(prompt), Arrays.stream(tokens)).toArray();
+            float[] logits;
+            try (ForwardPass pass = session.forward(TokenBatch.of(ids), AdapterStack.none(), ForwardOptions.inference())) {
+                logits = session.logits(pass, IntStream.range(prompt.length - 1, ids.length - 1).toArray()).toFloatArray();
+            }
+            int vocab = (int) model.config().vocabSize();
+            // Logits are capped at 30; both ways round sums of 24 products.
+            Offset<Double> rounding = Offset.offset(24 * 30 * 0x1p-24 * 8);
+            for (int t = 0; t < tokens.length; t++) {
+                int from = t * vocab;
+                double sum = IntStream.range(0, vocab).mapToDouble(i -> Math.exp(logits[from + i])).sum();
+                int[] order = IntStream.range(0, vocab).boxed().sorted(Comparator.comparingDouble(i -> -logits[from + i])).limit(7)
+                    .mapToInt(i -> i).toArray();
+                assertThat(told.get(t).id()).isEqualTo(tokens[t]);
+                assertThat(told.get(t).logprob()).isCloseTo(logits[from + tokens[t]] - Math.log(sum), rounding);
+                assertThat(told.get(t).topIds()).isEqualTo(order);
+                for (int i = 0; i < 7; i++) {
+                    assertThat(told.get(t).topLogprobs()[i]).isCloseTo(logits[from + order[i]] - Math.log(sum), rounding);
+                }
+            }
+            assertThat(scheduler.submit(request(2)).logprobs()).isEmpty();
         }
     }
 }

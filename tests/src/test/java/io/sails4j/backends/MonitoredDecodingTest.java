@@ -7,6 +7,7 @@ import io.sails4j.model.AdapterStack;
 import io.sails4j.model.BatchDecoder;
 import io.sails4j.model.BatchOptions;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.DecodeRequest;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
@@ -69,8 +70,8 @@ class MonitoredDecodingTest {
                 }
                 activations.add(value);
             });
-            BatchDecoder.Sequence sequence = decoder.add(PROMPT, AdapterStack.none(), GenerationOptions.greedy(TOKENS, Set.of()), 0,
-                listener);
+            BatchDecoder.Sequence sequence = decoder
+                .add(new DecodeRequest(PROMPT, AdapterStack.none(), GenerationOptions.greedy(TOKENS, Set.of()), 0, listener, -1));
             while (!sequence.ended()) {
                 if (sequence.awaitsPrompt()) {
                     decoder.read(sequence);
