@@ -50,10 +50,11 @@ if [[ $classpath =~ slf4j-(nop|simple|jdk14|reload4j) ]]; then
   echo "consumer: the library brings $(basename "${BASH_REMATCH[0]}"), expected none of slf4j's providers" >&2
   exit 1
 fi
-on_class_path=$("$JAVA_HOME/bin/java" --enable-native-access=ALL-UNNAMED -cp "target/classes:$classpath" consumer.Consumer)
-on_module_path=$("$JAVA_HOME/bin/java" --enable-native-access=io.sails4j --module-path "$classpath" --add-modules io.sails4j \
-  -cp target/classes consumer.Consumer)
+# The host's log is on standard output, too; the last line is the consumer's.
+on_class_path=$("$JAVA_HOME/bin/java" --enable-native-access=ALL-UNNAMED -cp "target/classes:$classpath" consumer.Consumer | tail -n 1)
+on_module_path=$("$JAVA_HOME/bin/java" --enable-native-access=io.sails4j,ai.djl.tokenizers,com.sun.jna --module-path "$classpath" \
+  --add-modules io.sails4j -cp target/classes consumer.Consumer | tail -n 1)
 echo "consumer: $on_class_path; $on_module_path"
-[ "$on_class_path" = "tokens 6, features active, module null" ]
-[ "$on_module_path" = "tokens 6, features active, module io.sails4j" ]
+[ "$on_class_path" = "tokens 6, turn rendered, features active, module null" ]
+[ "$on_module_path" = "tokens 6, turn rendered, features active, module io.sails4j" ]
 "$JAVA_HOME/bin/java" --enable-native-access=ALL-UNNAMED -cp "target/classes:$classpath" consumer.Service

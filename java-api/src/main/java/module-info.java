@@ -27,6 +27,14 @@ import org.jspecify.annotations.NullMarked;
     // What a template may use of the processor.
     requires java.management;
     requires jdk.jfr;
+    // Modules with a description that automatic ones (DJL, Jinjava) use and cannot ask for.
+    requires org.slf4j;
+    requires com.google.gson;
+    requires org.apache.commons.lang3;
+    requires com.fasterxml.jackson.datatype.jdk8;
+
+    // A function of its templates is found by reflection.
+    opens io.sails4j.data to jinjava;
 
     exports io.sails4j;
     exports io.sails4j.align;

@@ -1,6 +1,9 @@
 package consumer;
 
 import io.sails4j.config.ModelConfig;
+import io.sails4j.data.ChatTemplate;
+import io.sails4j.data.Message;
+import io.sails4j.data.Tokenizer;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
@@ -27,7 +30,9 @@ import java.util.Random;
 import java.util.SequencedMap;
 import java.util.Set;
 
-/** A program of somebody who knows the library by its coordinates alone: generates tokens and encodes the residual stream. */
+/**
+ * A program of somebody who knows the library by its coordinates alone: generates tokens, renders a turn and encodes the residual stream.
+ */
 public final class Consumer {
     private static final int D_MODEL = 16;
     private static final int D_SAE = 40;
@@ -44,6 +49,7 @@ public final class Consumer {
              CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, DType.F32, 1), false);
              ModelSession session = ModelSession.open(model);
              Sae sae = Sae.load(writeSae(directory), engine);
+             Tokenizer tokenizer = Service.tokenizer();
              TensorArena memory = new TensorArena(engine.device())) {
             int[] prompt = {2, 5, 7, 11};
             int[] answer = new Generator(session, AdapterStack.none()).generate(prompt, GenerationOptions.greedy(6, Set.of()), null);
@@ -53,8 +59,10 @@ public final class Consumer {
                     active[0] = sae.encode(resid, memory).l0();
                 }
             })).close();
-            System.out.println("tokens " + answer.length + ", features " + (active[0] > 0 ? "active" : "silent") + ", module "
-                + Engine.class.getModule().getName());
+            // A tokenizer and a template: what they stand on are modules that this one asks for in their place.
+            int turn = new ChatTemplate(tokenizer).prompt(List.of(new Message("user", "a"))).length;
+            System.out.println("tokens " + answer.length + ", turn " + (turn > 1 ? "rendered" : "empty") + ", features "
+                + (active[0] > 0 ? "active" : "silent") + ", module " + Engine.class.getModule().getName());
         }
     }
 

@@ -144,7 +144,7 @@ public final class Service {
         LoggerFactory.getLogger("host").info("a line of the host");
     }
 
-    private static Tokenizer tokenizer() throws IOException {
+    static Tokenizer tokenizer() throws IOException {
         return Tokenizer.load(Files.writeString(Files.createTempDirectory("service").resolve("tokenizer.json"), TOKENIZER));
     }
 
