@@ -42,8 +42,8 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a monitor of one layer adds to a decoded token: 64 features of an autoencoder, and all of them. The three are decoded by turns, round
- * after round, and each addition is the median of the rounds' differences.
+ * What a monitor of one layer adds to a decoded token: 64 features of an autoencoder, and all of them. The three are decoded by turns,
+ * round after round, and each addition is the median of the rounds' differences.
  */
 final class MonitorBench {
     private static final int PROMPT_TOKENS = 16;

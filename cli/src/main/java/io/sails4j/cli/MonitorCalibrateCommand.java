@@ -118,7 +118,8 @@ final class MonitorCalibrateCommand implements Callable<Integer> {
         }
         if (prompts.given() == data.given()) {
             throw common.wrong(data.given() ? "--prompts and --data are both given: a monitor watches prompts or answers; leave one out"
-                : "there are no texts; add --prompts FILE (prompts to refuse and to answer) or --data FILE (aligned and unaligned answers)");
+                : "there are no texts; add --prompts FILE (prompts to refuse and to answer) or --data FILE (aligned and"
+                    + " unaligned answers)");
         }
     }
 

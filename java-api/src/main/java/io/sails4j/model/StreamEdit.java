@@ -21,7 +21,10 @@ public interface StreamEdit {
      */
     void edit(Site site, int layer, Tensor stream, TensorArena memory);
 
-    /** Whether {@link #edit} may leave another stream at a place than it found; where it surely does not, a step saves computing a norm again. */
+    /**
+     * Whether {@link #edit} may leave another stream at a place than it found; where it surely does not, a step saves computing a norm
+     * again.
+     */
     default boolean changes(Site site, int layer) {
         return true;
     }

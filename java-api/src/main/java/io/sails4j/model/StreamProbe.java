@@ -2,8 +2,8 @@ package io.sails4j.model;
 
 /**
  * Reads the residual stream of sequences while they are generated, every token of their prompts and of their answers once. What it computes
- * on the device is a part of the step, recorded with it where steps are; what it has read is looked at on the host behind each step, token by
- * token, by a listener that each sequence has for itself.
+ * on the device is a part of the step, recorded with it where steps are; what it has read is looked at on the host behind each step,
+ * token by token, by a listener that each sequence has for itself.
  */
 public interface StreamProbe {
     /**

@@ -44,8 +44,8 @@ public sealed interface Action {
     }
 
     /**
-     * As long as the alarm is there, features are pushed: those of one layer, at every token that is read after the one that raised it (in a
-     * prompt, after its chunk).
+     * As long as the alarm is there, features are pushed: those of one layer, at every token that is read after the one that raised it
+     * (in a prompt, after its chunk).
      *
      * @param changes numbers that are added to activations, of features of one layer
      */

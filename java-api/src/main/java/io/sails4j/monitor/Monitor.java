@@ -4,6 +4,7 @@ import io.sails4j.InputException;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.StreamProbe;
 import io.sails4j.sae.Sae;
+import io.sails4j.sae.SaeReader;
 import io.sails4j.steer.FeatureChange;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -59,11 +60,11 @@ public final class Monitor implements StreamProbe, AutoCloseable {
                 pushes(spec).filter(change -> change.feature().layer() == layer).forEach(change -> change.feature().in(saes));
                 int[] features = MonitorSpec.featuresOf(spec.rules(), layer);
                 // A layer that is steered alone is read as well: the statistics of a row that its SAE standardises by.
-                watches.add(new LayerWatch(layer, sae(saes, layer).reader(features.length == 0 ? pushed(spec, layer) : features)));
+                watches.add(new LayerWatch(layer, SaeReader.of(sae(saes, layer), features.length == 0 ? pushed(spec, layer) : features)));
             }
             int ruled = watches.size();
             for (int layer : new TreeSet<>(whole)) {
-                watches.add(new LayerWatch(layer, sae(saes, layer).reader()));
+                watches.add(new LayerWatch(layer, SaeReader.ofAll(sae(saes, layer))));
             }
             List<int @Nullable []> steered = new ArrayList<>();
             for (int i = 0; i < watches.size(); i++) {

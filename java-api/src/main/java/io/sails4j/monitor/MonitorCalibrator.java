@@ -22,12 +22,12 @@ import java.util.TreeMap;
 import java.util.stream.IntStream;
 
 /**
- * Makes rules of features by texts of which it is known whether they should raise an alarm. Each layer gives a rule. Of several features its
- * signal is their activations weighted by the difference of their means, quiet less alarming, to length 1 (the contrast of arXiv:2512.23260
- * that chooses safety features, with its sign); of one feature it is the activation. The groups of texts are dealt in two halves by the seed.
- * One half chooses weights and threshold: of n quiet texts the threshold is the ceil((1 - rate) (n + 1))-th most harmless of their most
- * alarming tokens, which a new quiet text passes with at most that rate (split conformal prediction: Vovk et al. 2005). An alarm ends half way
- * to the median of the quiet texts. The other half tells how good the rule is.
+ * Makes rules of features by texts of which it is known whether they should raise an alarm. Each layer gives a rule. Of several features
+ * its signal is their activations weighted by the difference of their means, quiet less alarming, to length 1 (the contrast of
+ * arXiv:2512.23260 that chooses safety features, with its sign); of one feature it is the activation. The groups of texts are dealt in
+ * two halves by the seed. One half chooses weights and threshold: of n quiet texts the threshold is the ceil((1 - rate) (n + 1))-th most
+ * harmless of their most alarming tokens, which a new quiet text passes with at most that rate (split conformal prediction: Vovk et al.
+ * 2005). An alarm ends half way to the median of the quiet texts. The other half tells how good the rule is.
  */
 public final class MonitorCalibrator {
     private static final int ROC_POINTS = 100;

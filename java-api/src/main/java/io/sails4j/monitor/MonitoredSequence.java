@@ -8,8 +8,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One sequence under a monitor: the state of its rules, and what has happened. The thread that generates moves it; any thread may ask for its
- * events.
+ * One sequence under a monitor: the state of its rules, and what has happened. The thread that generates moves it; any thread may ask for
+ * its events.
  */
 public final class MonitoredSequence implements StreamProbe.Listener {
     private static final System.Logger LOG = System.getLogger("io.sails4j.monitor");

@@ -6,6 +6,7 @@ import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ModelSession;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.sae.Sae;
+import io.sails4j.sae.SaeReader;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -28,7 +29,8 @@ final class SignalReader implements AutoCloseable {
         this.adapters = adapters;
         this.last = features.lastKey();
         try {
-            features.forEach((layer, ids) -> watches.add(new LayerWatch(layer, Objects.requireNonNull(saes.get(layer)).reader(ids))));
+            features
+                .forEach((layer, ids) -> watches.add(new LayerWatch(layer, SaeReader.of(Objects.requireNonNull(saes.get(layer)), ids))));
             List<int @Nullable []> steered = new ArrayList<>(Collections.nCopies(watches.size(), (int[]) null));
             this.readings = DeviceReadings.open(session.model().engine().device(), watches, steered, longest);
         } catch (RuntimeException | Error e) {

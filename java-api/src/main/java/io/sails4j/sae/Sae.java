@@ -322,29 +322,17 @@ public final class Sae implements AutoCloseable {
         return some.prepared(engine.ops(), indices, values, counts, x);
     }
 
-    /**
-     * A reader of these features. The SAE must stay open longer.
-     *
-     * @param ids rising, of features that the SAE has
-     */
-    public SaeReader reader(int[] ids) {
-        TensorArena memory = new TensorArena(engine.device());
-        try {
-            return config.architecture() == SaeConfig.Architecture.TOPK
-                ? new SaeReader(this, encoder, new int[0], config.k(), memory)
-                : new SaeReader(this, encoder.of(ids, encoderColumns(ids), config.applyBDecToInput() ? bDec.toFloatArray() : null, memory),
-                    ids.clone(), ids.length, memory);
-        } catch (RuntimeException | Error e) {
-            memory.close();
-            throw e;
-        }
+    SaeEncoder encoder() {
+        return encoder;
     }
 
-    /** A reader of all features. The SAE must stay open longer. */
-    public SaeReader reader() {
-        return new SaeReader(this, encoder, new int[0],
-            config.architecture() == SaeConfig.Architecture.TOPK ? config.k() : Math.toIntExact(config.dSae()),
-            new TensorArena(engine.device()));
+    /** What is subtracted from the encoder's input, null for nothing. */
+    float @Nullable [] inputShift() {
+        return config.applyBDecToInput() ? bDec.toFloatArray() : null;
+    }
+
+    TensorArena newMemory() {
+        return new TensorArena(engine.device());
     }
 
     /** The reconstruction [n_tokens, d_in] F32. */

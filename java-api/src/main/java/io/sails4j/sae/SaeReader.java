@@ -16,12 +16,37 @@ public final class SaeReader implements AutoCloseable {
     private final int[] features;
     private final int width;
 
-    SaeReader(Sae sae, SaeEncoder encoder, int[] features, int width, TensorArena memory) {
+    private SaeReader(Sae sae, SaeEncoder encoder, int[] features, int width, TensorArena memory) {
         this.sae = sae;
         this.encoder = encoder;
         this.features = features;
         this.width = width;
         this.memory = memory;
+    }
+
+    /**
+     * A reader of some features. The SAE must stay open longer.
+     *
+     * @param ids rising, of features that the SAE has
+     */
+    public static SaeReader of(Sae sae, int[] ids) {
+        TensorArena memory = sae.newMemory();
+        try {
+            return sae.config().architecture() == SaeConfig.Architecture.TOPK
+                ? new SaeReader(sae, sae.encoder(), new int[0], sae.config().k(), memory)
+                : new SaeReader(sae, sae.encoder().of(ids, sae.encoderColumns(ids), sae.inputShift(), memory), ids.clone(), ids.length,
+                    memory);
+        } catch (RuntimeException | Error e) {
+            memory.close();
+            throw e;
+        }
+    }
+
+    /** A reader of all features. The SAE must stay open longer. */
+    public static SaeReader ofAll(Sae sae) {
+        boolean topK = sae.config().architecture() == SaeConfig.Architecture.TOPK;
+        return new SaeReader(sae, sae.encoder(), new int[0], topK ? sae.config().k() : Math.toIntExact(sae.config().dSae()),
+            sae.newMemory());
     }
 
     /** The SAE, which must stay open. */

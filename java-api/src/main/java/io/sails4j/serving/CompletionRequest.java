@@ -33,8 +33,8 @@ public record CompletionRequest(int[] prompt, GenerationOptions options, Adapter
     /**
      * How a request is watched.
      *
-     * @param answerFrom the prompt's token from which on rules take tokens for the answer's: another's answer stands in the prompt; -1 where
-     *        the prompt has none
+     * @param answerFrom the prompt's token from which on rules take tokens for the answer's: another's answer stands in the prompt; -1
+     *        where the prompt has none
      * @param watcher sees the features of each token, on the scheduler's thread, which waits for it; null for nobody
      * @param topLogprobs how many of the likeliest tokens are told with each token and its log probability, see {@link TokenLogprobs}; -1
      *        tells neither

@@ -65,7 +65,8 @@ public final class TextService implements AutoCloseable {
      * @param names what requests call the model, with which adapters; the first is meant where a request names none
      * @param template {@code checkpoint}, {@code gemma2}, {@code llama3}, or the path of a Jinja file
      * @param monitor that watches every request, null for none; it stays the caller's to close, after the service
-     * @throws InputException where the directory has no tokenizer or template that can be used, there is no name, or the monitor switches to
+     * @throws InputException where the directory has no tokenizer or template that can be used, there is no name, or the monitor switches
+     *        to
      *         another name
      */
     public static TextService open(CausalModel model, Path directory, SequencedMap<String, AdapterStack> names, String template,
@@ -85,6 +86,11 @@ public final class TextService implements AutoCloseable {
     /** What requests may call the model. */
     public List<String> names() {
         return List.copyOf(names.keySet());
+    }
+
+    /** Whether a monitor watches every request. */
+    public boolean monitored() {
+        return monitored;
     }
 
     /** Who does the work. */
