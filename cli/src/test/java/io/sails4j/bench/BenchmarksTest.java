@@ -50,7 +50,14 @@ class BenchmarksTest {
             assertThat(line.bytes()).isPositive();
             assertThat(line.flops()).isNotNegative();
             assertThat(line.share().value()).isPositive().isFinite();
-            assertThat(line.more().values()).allSatisfy(value -> assertThat(value).isPositive());
+            // What a monitor adds is a difference: on so small a model it may be lost in noise.
+            assertThat(line.more()).allSatisfy((name, value) -> {
+                if (name.startsWith("added_")) {
+                    assertThat(value).isFinite();
+                } else {
+                    assertThat(value).as(name).isPositive();
+                }
+            });
         });
         assertThat(lines).filteredOn(line -> line.group().equals("step")).isNotEmpty()
             .allSatisfy(line -> assertThat(line.more()).containsKeys("tokens_per_s", "planned_bytes", "peak_bytes"));

@@ -137,16 +137,23 @@ final class TokenizerFile {
     private void ids(JsonNode vocab) {
         Map<Integer, String> byId = new HashMap<>();
         for (Map.Entry<String, JsonNode> token : vocab.properties()) {
-            int id = id("model.vocab['" + token.getKey() + "']", token.getValue());
-            String other = byId.putIfAbsent(id, token.getKey());
-            require(other == null, "the tokens '" + other + "' and '" + token.getKey() + "' have the same id " + id);
+            // Sentences are made where they are needed: there are some hundred thousand tokens.
+            if (!isId(token.getValue())) {
+                throw noId("model.vocab['" + token.getKey() + "']", token.getValue());
+            }
+            String other = byId.putIfAbsent(token.getValue().intValue(), token.getKey());
+            if (other != null) {
+                throw refused("the tokens '" + other + "' and '" + token.getKey() + "' have the same id " + token.getValue());
+            }
         }
     }
 
-    private int id(String where, JsonNode id) {
-        require(id.isIntegralNumber() && id.canConvertToInt() && id.intValue() >= 0 && id.intValue() < MOST_IDS,
-            where + " is " + shown(id) + ", expected an id of 0 to " + (MOST_IDS - 1));
-        return id.intValue();
+    private static boolean isId(JsonNode id) {
+        return id.isIntegralNumber() && id.canConvertToInt() && id.intValue() >= 0 && id.intValue() < MOST_IDS;
+    }
+
+    private InputException noId(String where, JsonNode id) {
+        return refused(where + " is " + shown(id) + ", expected an id of 0 to " + (MOST_IDS - 1));
     }
 
     private void merges(JsonNode merges, JsonNode vocab) {
@@ -162,7 +169,6 @@ final class TokenizerFile {
             String left = pair ? merge.get(0).asText() : text.substring(0, space);
             String right = pair ? merge.get(1).asText() : text.substring(space + 1);
             for (String token : new String[] {left, right, left + right}) {
-                // The sentence is made where it is needed: there are half a million merges.
                 if (!vocab.has(token)) {
                     throw refused("model.merges[" + i + "] is " + shown(merge) + ", and the vocabulary has no '" + token + "'");
                 }
@@ -182,7 +188,10 @@ final class TokenizerFile {
             JsonNode content = added.get(i).path("content");
             require(content.isTextual() && !content.asText().isEmpty(), where + ".content is " + shown(content) + ", expected a text");
             require(contents.add(content.asText()), where + ".content " + shown(content) + " stands in the list twice");
-            int id = id(where + ".id", added.get(i).path("id"));
+            if (!isId(added.get(i).path("id"))) {
+                throw noId(where + ".id", added.get(i).path("id"));
+            }
+            int id = added.get(i).path("id").intValue();
             String owner = byId.putIfAbsent(id, content.asText());
             require(owner == null || owner.equals(content.asText()),
                 where + " " + shown(content) + " has the id " + id + " of '" + owner + "'");
