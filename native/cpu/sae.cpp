@@ -37,9 +37,18 @@ struct Block {
   int64_t first_token, tokens, first_feature, features;
 };
 
+// Of so few tokens the encoder's matrix is better read once, as it lies, than packed: those of a decoding step under a monitor.
+constexpr int64_t kFewTokens = 8;
+
 // Its pre-activations z0 [tokens, features].
 void multiply_block(CpuDevice &device, float *z0, const SaeEncoderSizes &s, const SaeEncoder &encoder, const Block &b,
                     Workspace workspace) {
+  if (s.n_tokens <= kFewTokens && s.dtype == SAILS_F32) {
+    device.kernels->gemv->sum_rows(z0, static_cast<const float *>(encoder.x) + b.first_token * s.d_in,
+                                   static_cast<const float *>(encoder.w_enc) + b.first_feature, b.tokens, b.features, s.d_in, s.d_sae,
+                                   device.threads);
+    return;
+  }
   const int64_t size = s.dtype == SAILS_F32 ? 4 : 2;
   matmul(device, z0, static_cast<const char *>(encoder.x) + b.first_token * s.d_in * size,
          static_cast<const char *>(encoder.w_enc) + b.first_feature * size, block_shape(s, b.tokens, b.features), 1.0f, 0.0f, workspace);

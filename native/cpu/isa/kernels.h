@@ -46,6 +46,8 @@ struct ElementwiseKernels {
 struct GemvKernels {
   // y [m, n] f32 = x [m, k] f32 times the transpose of w [n, k] f32|bf16, row stride ldw
   void (*dot_rows)(float *y, const float *x, const void *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int32_t w_dtype, int threads);
+  // y [m, n] = x [m, k] times w [k, n], all f32, row stride ldw: w is read once, as it lies
+  void (*sum_rows)(float *y, const float *x, const float *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int threads);
 };
 
 // As sails_matmul; k > 0.
