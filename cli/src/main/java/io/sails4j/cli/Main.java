@@ -12,13 +12,13 @@ import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.file.FileSystemException;
 import java.nio.file.InvalidPathException;
+import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ScopeType;
 
 /**
@@ -31,29 +31,54 @@ import picocli.CommandLine.ScopeType;
     scope = ScopeType.INHERIT,
     description = "Safety alignment of Gemma-2 and Llama-3 in an interpretable low-rank subspace: SAE features -> safety subspace -> LoRA.",
     exitCodeListHeading = "Exit codes:%n",
-    exitCodeList = {"0:done", "1:it failed while working", "2:the input or the options are wrong"},
-    subcommands = {
-        InspectCommand.class, GenerateCommand.class, MonitorCommand.class, ServeCommand.class, TraceCommand.class, EncodeCommand.class,
-        SaeCommand.class,
-        SubspaceCommand.class,
-        AlignCommand.class, AttackCommand.class, ExplainCommand.class, EvalCommand.class, JudgeCommand.class, ReportCommand.class,
-        MergeCommand.class, DownloadCommand.class,
-        InitCommand.class,
-        SelftestCommand.class,
-        BenchCommand.class,
-        DemoCommand.class, WorldCommand.class, StudyCommand.class, RecoveryCommand.class
-    })
+    exitCodeList = {"0:done", "1:it failed while working", "2:the input or the options are wrong"})
 public final class Main {
     private static final int FAILED = 1;
     private static final int WRONG_INPUT = 2;
 
+    /** The commands in the order of the help. */
+    private static final List<String> NAMES = List.of("inspect", "generate", "monitor", "serve", "trace", "encode", "sae", "subspace",
+        "align",
+        "attack", "explain", "eval", "judge", "report", "merge", "download", "init", "selftest", "bench", "demo", "world", "study",
+        "recovery");
+
     private Main() {
+    }
+
+    /** Looked at only where it is asked for: reading the options of all commands takes longer than many a command. */
+    private static Class<?> command(String name) {
+        return switch (name) {
+            case "inspect" -> InspectCommand.class;
+            case "generate" -> GenerateCommand.class;
+            case "monitor" -> MonitorCommand.class;
+            case "serve" -> ServeCommand.class;
+            case "trace" -> TraceCommand.class;
+            case "encode" -> EncodeCommand.class;
+            case "sae" -> SaeCommand.class;
+            case "subspace" -> SubspaceCommand.class;
+            case "align" -> AlignCommand.class;
+            case "attack" -> AttackCommand.class;
+            case "explain" -> ExplainCommand.class;
+            case "eval" -> EvalCommand.class;
+            case "judge" -> JudgeCommand.class;
+            case "report" -> ReportCommand.class;
+            case "merge" -> MergeCommand.class;
+            case "download" -> DownloadCommand.class;
+            case "init" -> InitCommand.class;
+            case "selftest" -> SelftestCommand.class;
+            case "bench" -> BenchCommand.class;
+            case "demo" -> DemoCommand.class;
+            case "world" -> WorldCommand.class;
+            case "study" -> StudyCommand.class;
+            case "recovery" -> RecoveryCommand.class;
+            default -> throw new IllegalArgumentException("there is no command " + name);
+        };
     }
 
     public static void main(String[] args) {
         StandardStreams streams = new StandardStreams();
         streams.install();
-        CommandLine sails = commandLine().setOut(streams.out()).setErr(streams.err());
+        CommandLine sails = commandLine(args).setOut(streams.out()).setErr(streams.err());
         int code;
         try {
             Arguments.requireIntact(args);
@@ -66,7 +91,7 @@ public final class Main {
 
     /** Runs one command line and returns its exit code; what {@code main} does without leaving the JVM. */
     public static int run(String... args) {
-        return execute(commandLine(), args);
+        return execute(commandLine(args), args);
     }
 
     /** Runs one command line; nothing but its exit code comes out of it, whatever happens. */
@@ -102,22 +127,25 @@ public final class Main {
         return null;
     }
 
+    /** With all commands and all their options. */
     static CommandLine commandLine() {
+        return commandLine(NAMES, NAMES);
+    }
+
+    /** With the command that is asked for; where none is, with all, of which then only names and descriptions are needed. */
+    static CommandLine commandLine(String... args) {
+        String first = args.length == 0 ? "" : args[0];
+        if (NAMES.contains(first)) {
+            return commandLine(List.of(first), List.of(first));
+        }
+        return commandLine(first.equals("--version") || first.equals("-V") ? List.of() : NAMES, List.of());
+    }
+
+    /** @param withOptions those commands that get the options of the library's records */
+    private static CommandLine commandLine(List<String> names, List<String> withOptions) {
         CommandLine sails = new CommandLine(new Main());
-        OptionFlags.addTo(command(sails, "align"), AllOptions.defaults().toArray(Record[]::new));
-        OptionFlags.addTo(command(sails, "subspace"), DataOptions.defaults(), SubspaceOptions.defaults());
-        OptionFlags.addTo(command(sails, "explain"), AllOptions.ofExplain().toArray(Record[]::new));
-        OptionFlags.addTo(command(sails, "eval"), AllOptions.ofEval().toArray(Record[]::new));
-        OptionFlags.addTo(command(sails, "serve"), AllOptions.ofServe().toArray(Record[]::new));
-        CommandLine monitor = Objects.requireNonNull(sails.getSubcommands().get("monitor"));
-        OptionFlags.addTo(command(monitor, "calibrate"), AllOptions.ofMonitor().toArray(Record[]::new));
-        CommandLine sae = Objects.requireNonNull(sails.getSubcommands().get("sae"));
-        AllOptions.ofSae().forEach((name, records) -> OptionFlags.addTo(command(sae, name), records.toArray(Record[]::new)));
-        CommandLine attack = Objects.requireNonNull(sails.getSubcommands().get("attack"));
-        // An attack measures refusals; how useful a model is does not change with it.
-        Set<String> ofUtility = Options.of(UtilityOptions.defaults()).stream().map(Options.Entry::name).collect(Collectors.toSet());
-        AllOptions.ofAttacks().forEach((name, records) -> OptionFlags.addTo(command(attack, name), ofUtility,
-            records.toArray(Record[]::new)));
+        names.forEach(name -> sails.addSubcommand(command(name)));
+        withOptions.forEach(name -> addOptions(name, Objects.requireNonNull(sails.getSubcommands().get(name))));
         return sails
             .setCaseInsensitiveEnumValuesAllowed(true)
             .setUsageHelpWidth(110)
@@ -127,8 +155,33 @@ public final class Main {
             .setExecutionExceptionHandler(Main::failed);
     }
 
-    private static CommandSpec command(CommandLine sails, String name) {
-        return Objects.requireNonNull(sails.getSubcommands().get(name)).getCommandSpec();
+    private static void addOptions(String name, CommandLine command) {
+        switch (name) {
+            case "align" -> add(command, AllOptions.defaults());
+            case "subspace" -> add(command, List.of(DataOptions.defaults(), SubspaceOptions.defaults()));
+            case "explain" -> add(command, AllOptions.ofExplain());
+            case "eval" -> add(command, AllOptions.ofEval());
+            case "serve" -> add(command, AllOptions.ofServe());
+            case "monitor" -> add(of(command, "calibrate"), AllOptions.ofMonitor());
+            case "sae" -> AllOptions.ofSae().forEach((kind, records) -> add(of(command, kind), records));
+            case "attack" -> {
+                // An attack measures refusals; how useful a model is does not change with it.
+                Set<String> ofUtility = Options.of(UtilityOptions.defaults()).stream().map(Options.Entry::name).collect(Collectors.toSet());
+                AllOptions.ofAttacks().forEach((kind, records) -> OptionFlags.addTo(of(command, kind).getCommandSpec(), ofUtility,
+                    records.toArray(Record[]::new)));
+            }
+            default -> {
+                // It has its own options alone.
+            }
+        }
+    }
+
+    private static void add(CommandLine command, List<Record> records) {
+        OptionFlags.addTo(command.getCommandSpec(), records.toArray(Record[]::new));
+    }
+
+    private static CommandLine of(CommandLine command, String name) {
+        return Objects.requireNonNull(command.getSubcommands().get(name));
     }
 
     private static int wrongOptions(CommandLine.ParameterException e, String[] args) {

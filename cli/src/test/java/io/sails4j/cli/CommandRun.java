@@ -13,9 +13,10 @@ record CommandRun(int code, String out, String err) {
     static CommandRun of(Object... args) {
         StringWriter out = new StringWriter();
         StringWriter err = new StringWriter();
-        CommandLine command = Main.commandLine().setOut(new PrintWriter(out)).setErr(new PrintWriter(err));
+        String[] words = Arrays.stream(args).map(String::valueOf).toArray(String[]::new);
+        CommandLine command = Main.commandLine(words).setOut(new PrintWriter(out)).setErr(new PrintWriter(err));
         TerminalLoggers.printTo(command.getErr());
-        int code = command.execute(Arrays.stream(args).map(String::valueOf).toArray(String[]::new));
+        int code = command.execute(words);
         return new CommandRun(code, out.toString(), err.toString());
     }
 
