@@ -91,7 +91,7 @@ final class DemoCommand implements Callable<Integer> {
 
     @Option(names = "--full",
         description = "the paper's claim in miniature instead: a world whose truth is known, an SAE trained on it, and the study of LoRA,"
-            + " SAILS and controls; hours. Goes on where it was with the same --out")
+            + " SAILS and controls; over an hour. Goes on where it was with the same --out")
     private boolean full;
 
     @Option(names = "--quick", description = "with --full: minutes, wider intervals")

@@ -44,7 +44,7 @@ final class FullDemo {
 
     /** Makes what is not there yet; a study that was stopped goes on by the same command. */
     StudyResult run(Engine engine) {
-        common.message((quick ? "about ten minutes" : "under two hours") + " on two idle processors; it may be stopped and killed at any"
+        common.message((quick ? "about ten minutes" : "about 70 minutes") + " on two idle processors; it may be stopped and killed at any"
             + " time: the same command goes on");
         World world = new World(quick ? WorldOptions.quick() : WorldOptions.full(), common.seed());
         Path at = root.resolve("world");

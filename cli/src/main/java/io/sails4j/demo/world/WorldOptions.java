@@ -45,7 +45,7 @@ public record WorldOptions(Shape shape, Training training, int pairs, int prompt
             new Plan(false, List.of("sft"), List.of(1e-3, 4e-3, 1.6e-2), List.of(300), 6, 1));
     }
 
-    /** The same model with more to learn from, and a study of many seeds: under two hours on two cores. */
+    /** The same model with more to learn from, and a study of many seeds: about 70 minutes on two cores. */
     public static WorldOptions full() {
         return new WorldOptions(new Shape(128, 5, 32, 512), new Training(150_000, 2200, 3000), 2400, 160,
             new Plan(true, List.of("sft"), List.of(1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2, 3.2e-2, 6.4e-2), List.of(600), 60, 3));
