@@ -39,7 +39,7 @@ final class AttackBench {
     /** @param layers of the models, 0 = all */
     void run(DType dtype, int layers, BenchListener listener) {
         for (BenchSize.Model named : size.models()) {
-            ModelConfig config = layers == 0 ? named.config() : named.config().withLayers(Math.min(layers, named.config().nLayers()));
+            ModelConfig config = named.config(layers);
             String shape = named.name() + ", " + config.nLayers() + " layers, " + CANDIDATES + " candidates";
             listener.unlessTooLarge("attack, " + shape, () -> {
                 try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false);

@@ -22,6 +22,10 @@ public record BenchSize(List<Model> models, int tokens, List<Integer> lengths, L
     List<Integer> saeWidths, long copyBytes, long rotateBytes, double queueSeconds, int mostQueues, int repeats, int decodeTokens) {
     /** A model and its short name. */
     public record Model(String name, ModelConfig config) {
+        /** With so many layers at most; 0 = all. */
+        ModelConfig config(int layers) {
+            return layers == 0 ? config : config.withLayers(Math.min(layers, config.nLayers()));
+        }
     }
 
     /** {@code 2b} or {@code 9b}; empty where there is no such model. */

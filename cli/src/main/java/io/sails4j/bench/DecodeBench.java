@@ -37,7 +37,7 @@ final class DecodeBench {
     /** @param layers of the models, 0 = all */
     void run(DType dtype, int layers, BenchListener listener) {
         for (BenchSize.Model named : size.models()) {
-            ModelConfig config = layers == 0 ? named.config() : named.config().withLayers(Math.min(layers, named.config().nLayers()));
+            ModelConfig config = named.config(layers);
             listener.unlessTooLarge("decode, " + named.name() + ", " + config.nLayers() + " layers", () -> {
                 try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false);
                      ModelSession session = ModelSession.open(model)) {

@@ -67,7 +67,7 @@ final class MonitorBench {
     void run(DType dtype, int layers, BenchListener listener) {
         int width = size.saeWidths().getFirst();
         for (BenchSize.Model named : size.models()) {
-            ModelConfig config = layers == 0 ? named.config() : named.config().withLayers(Math.min(layers, named.config().nLayers()));
+            ModelConfig config = named.config(layers);
             listener.unlessTooLarge("monitor, " + named.name() + ", " + config.nLayers() + " layers", () -> {
                 try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false);
                      ModelSession session = ModelSession.open(model)) {
@@ -154,13 +154,13 @@ final class MonitorBench {
         }
         ModelConfig config = session.model().config();
         String shape = name + ", " + config.nLayers() + " layers, batch 1, " + width + " features, ";
-        double token = median(plain);
+        double token = Timer.median(plain.clone());
         List<BenchResult> results = new ArrayList<>();
         double bytes = (double) config.parameterCount() * dtype.byteSize();
         results.add(line(shape + "none watched", dtype, token, bytes, Map.of()));
-        results.add(line(shape + Math.min(FEATURES, width) + " watched", dtype, median(withFew),
+        results.add(line(shape + Math.min(FEATURES, width) + " watched", dtype, Timer.median(withFew.clone()),
             bytes + 4.0 * Math.min(FEATURES, width) * config.dModel(), added(withFew, plain, token)));
-        results.add(line(shape + "all watched", dtype, median(withAll), bytes + 4.0 * width * config.dModel(),
+        results.add(line(shape + "all watched", dtype, Timer.median(withAll.clone()), bytes + 4.0 * width * config.dModel(),
             added(withAll, plain, token)));
         return results;
     }
@@ -170,14 +170,8 @@ final class MonitorBench {
     }
 
     private static Map<String, Double> added(double[] with, double[] without, double token) {
-        double added = median(IntStream.range(0, with.length).mapToDouble(i -> with[i] - without[i]).toArray());
+        double added = Timer.median(IntStream.range(0, with.length).mapToDouble(i -> with[i] - without[i]).toArray());
         return Map.of("added_seconds", added, "added_share", added / token);
-    }
-
-    private static double median(double[] values) {
-        double[] sorted = values.clone();
-        Arrays.sort(sorted);
-        return sorted[sorted.length / 2];
     }
 
     private double token(ModelSession session, @Nullable Monitor monitor) {

@@ -48,7 +48,7 @@ final class ServeBench {
     /** @param layers of the models, 0 = all */
     void run(DType dtype, int layers, BenchListener listener) {
         for (BenchSize.Model named : size.models()) {
-            ModelConfig config = layers == 0 ? named.config() : named.config().withLayers(Math.min(layers, named.config().nLayers()));
+            ModelConfig config = named.config(layers);
             String shape = named.name() + ", " + config.nLayers() + " layers";
             listener.unlessTooLarge("serve, " + shape, () -> {
                 SchedulerOptions options = new SchedulerOptions(16, promptTokens() + size.decodeTokens(), 0,

@@ -46,7 +46,7 @@ final class StepBench {
     private List<Variant> variants(int layers) {
         List<Variant> variants = new ArrayList<>();
         for (BenchSize.Model named : size.models()) {
-            ModelConfig config = layers == 0 ? named.config() : named.config().withLayers(Math.min(layers, named.config().nLayers()));
+            ModelConfig config = named.config(layers);
             for (int length : size.stepLengths()) {
                 for (RecomputeOption recompute : List.of(RecomputeOption.off(), RecomputeOption.selective(), RecomputeOption.full())) {
                     variants.add(new Variant(named.name(), config, length, false, recompute));

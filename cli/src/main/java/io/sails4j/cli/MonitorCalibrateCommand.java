@@ -149,12 +149,10 @@ final class MonitorCalibrateCommand implements Callable<Integer> {
             for (PromptFile file : prompts.announced(common)) {
                 for (TokenPrompt prompt : file.tokens(chat)) {
                     TokenPrompt.requireRoom(prompt.ids().length, 0, model.config(), prompt.origin());
-                    boolean[] counted = new boolean[prompt.ids().length];
-                    Arrays.fill(counted, true);
                     if (prompt.wanted() == Wanted.UNKNOWN) {
                         unknown++;
                     } else {
-                        texts.add(new CalibrationText(new TokenSequence(prompt.ids(), counted, prompt.origin()),
+                        texts.add(new CalibrationText(TokenSequence.answered(new int[0], prompt.ids(), prompt.origin()),
                             prompt.wanted() == Wanted.REFUSE, texts.size()));
                     }
                 }

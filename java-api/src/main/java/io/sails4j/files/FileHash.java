@@ -3,6 +3,8 @@ package io.sails4j.files;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,7 +14,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** SHA-256 of files, directories and texts, for the provenance of what is computed from them. */
+/** SHA-256 of files, directories, texts and numbers, for the provenance of what is computed from them. */
 public final class FileHash {
     private FileHash() {
     }
@@ -42,6 +44,17 @@ public final class FileHash {
     /** Of a text's UTF-8. */
     public static String sha256OfText(String text) {
         return HexFormat.of().formatHex(newDigest().digest(text.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** Of numbers as F32, little endian, row by row. */
+    public static String sha256OfFloats(float[][] rows) {
+        MessageDigest digest = newDigest();
+        for (float[] row : rows) {
+            ByteBuffer bytes = ByteBuffer.allocate(row.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+            bytes.asFloatBuffer().put(row);
+            digest.update(bytes);
+        }
+        return HexFormat.of().formatHex(digest.digest());
     }
 
     private static void update(MessageDigest digest, Path file) throws IOException {

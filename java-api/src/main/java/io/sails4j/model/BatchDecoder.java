@@ -27,7 +27,7 @@ public final class BatchDecoder implements AutoCloseable {
     private final CausalModel model;
     private final BatchOptions batch;
     private final int chunk;
-    private final @Nullable StreamEdit edit;
+    private final @Nullable StreamEdit chunkEdit;
     private final @Nullable StreamProbe probe;
     private final StreamProbe.@Nullable Readings chunkReadings;
     private final DecodePlaces places;
@@ -54,21 +54,18 @@ public final class BatchDecoder implements AutoCloseable {
         this.model = session.model();
         this.batch = batch;
         this.chunk = chunk;
-        this.edit = edit;
         this.probe = probe;
         this.memory = new TensorArena(model.engine().device());
         this.places = new DecodePlaces(model, batch, chunk,
             adapters -> new DecodeGroup(model, adapters, edit, probe, graphs, batch.rows(), batch.capacity()));
         model.config().requirePositions("the room of a sequence in tokens is", batch.capacity(), "use shorter prompts or fewer new tokens");
         this.chunkReadings = probe == null ? null : probe.open(Math.min(chunk, batch.capacity()));
+        this.chunkEdit = StreamEdit.both(edit, chunkReadings);
     }
 
     /** A sequence of the decoder: its prompt, and what was generated. */
     public static final class Sequence {
         private final DecodeRequest request;
-        private final int[] prompt;
-        private final GenerationOptions options;
-        private final StreamProbe.@Nullable Listener listener;
         private final int shared;
         private final int[] tokens;
         private final List<TokenLogprobs> logprobs = new ArrayList<>();
@@ -83,19 +80,16 @@ public final class BatchDecoder implements AutoCloseable {
 
         private Sequence(DecodeRequest request, DecodePlaces.Place place, int shared) {
             this.request = request;
-            this.prompt = request.prompt();
             this.adapters = request.adapters();
-            this.options = request.options();
-            this.listener = request.listener();
             this.place = place;
             this.shared = shared;
             this.read = shared;
-            this.tokens = new int[options.maxNewTokens()];
+            this.tokens = new int[request.options().maxNewTokens()];
         }
 
         /** Whether part of the prompt is still to be read; until then there is no token. */
         public boolean awaitsPrompt() {
-            return !gone && read < prompt.length;
+            return !gone && read < request.prompt().length;
         }
 
         /** Tokens of the prompt that did not have to be read, since a cache held their keys and values. */
@@ -140,15 +134,17 @@ public final class BatchDecoder implements AutoCloseable {
 
         /** For the token that comes next. */
         private float uniform() {
+            GenerationOptions options = request.options();
             return options.temperature() == 0 ? 0 : CounterRandom.uniform(options.seed(), request.number(), count);
         }
 
-        /** The token that a step has read just now, before the next is taken. */
-        private int latestRead() {
+        /** The token that was chosen last: what the next step reads. */
+        private int latest() {
             return tokens[count - 1];
         }
 
         private boolean shareable() {
+            StreamProbe.Listener listener = request.listener();
             return !mixed && (listener == null || listener.unchanged());
         }
     }
@@ -199,16 +195,15 @@ public final class BatchDecoder implements AutoCloseable {
     }
 
     private void showShared(Sequence sequence, PromptCache cache) {
-        for (StreamProbe.Readings readings : List.copyOf(cache.readings())) {
-            for (int i = 0, from = cache.readings().indexOf(readings) * chunk; i < chunk && !sequence.gone; i++) {
-                show(sequence, readings, i, from + i, sequence.prompt[from + i]);
-            }
+        List<StreamProbe.Readings> chunks = List.copyOf(cache.readings());
+        for (int i = 0; i < chunks.size() * chunk && !sequence.gone; i++) {
+            show(sequence, chunks.get(i / chunk), i % chunk, i, sequence.request.prompt()[i]);
         }
     }
 
     /** Shows a token to the sequence's listener, which may end it. */
     private void show(Sequence sequence, StreamProbe.Readings readings, int row, int position, int id) {
-        StreamProbe.Listener listener = sequence.listener;
+        StreamProbe.Listener listener = sequence.request.listener();
         if (listener != null && !listener.token(readings, row, position, id)) {
             leave(sequence);
         }
@@ -225,20 +220,20 @@ public final class BatchDecoder implements AutoCloseable {
         }
         try (SingleUse.Use _ = enter()) {
             int from = sequence.read;
-            int to = Math.min(sequence.prompt.length, from + chunk);
+            int to = Math.min(sequence.request.prompt().length, from + chunk);
             PromptCache cache = sequence.place.cache();
             stands(sequence, chunkReadings, 0, to - from);
-            try (ForwardPass pass = session.forward(chunk(sequence.prompt, from, to), sequence.adapters,
-                ForwardOptions.inference().withEdit(chunkEdit()), cache.keysAndValues())) {
+            try (ForwardPass pass = session.forward(chunk(sequence.request.prompt(), from, to), sequence.adapters,
+                ForwardOptions.inference().withEdit(chunkEdit), cache.keysAndValues())) {
                 sequence.read = to;
                 if (chunkReadings != null) {
                     chunkReadings.fetch();
                 }
                 if (to - from == chunk && sequence.shareable()) {
-                    cache.holds(sequence.prompt, to, chunkReadings == null ? null : chunkReadings.kept(chunk));
+                    cache.holds(sequence.request.prompt(), to, chunkReadings == null ? null : chunkReadings.kept(chunk));
                 }
                 showChunk(sequence, from, to);
-                if (to == sequence.prompt.length && !sequence.gone) {
+                if (to == sequence.request.prompt().length && !sequence.gone) {
                     Tensor logits = session.logits(pass, new int[] {to - from - 1});
                     int first = first(sequence, logits);
                     enter(sequence);
@@ -248,27 +243,24 @@ public final class BatchDecoder implements AutoCloseable {
         }
     }
 
-    private @Nullable StreamEdit chunkEdit() {
-        return edit == null || chunkReadings == null ? edit == null ? chunkReadings : edit : edit.andThen(chunkReadings);
-    }
-
     private void showChunk(Sequence sequence, int from, int to) {
         for (int i = from; chunkReadings != null && i < to && !sequence.gone; i++) {
-            show(sequence, chunkReadings, i - from, i, sequence.prompt[i]);
+            show(sequence, chunkReadings, i - from, i, sequence.request.prompt()[i]);
         }
     }
 
     private void enter(Sequence sequence) {
         DecodePlaces.Place place = sequence.place;
-        place.group().enter(place.row(), sequence.options);
+        place.group().enter(place.row(), sequence.request.options());
         stands(sequence, place.group().readings(), place.row(), 1);
     }
 
     private static void stands(Sequence sequence, StreamProbe.@Nullable Readings readings, int row, int count) {
         if (readings != null) {
             readings.clear(row, count);
-            if (sequence.listener != null) {
-                sequence.listener.stands(readings, row, count);
+            StreamProbe.Listener listener = sequence.request.listener();
+            if (listener != null) {
+                listener.stands(readings, row, count);
             }
         }
     }
@@ -285,9 +277,9 @@ public final class BatchDecoder implements AutoCloseable {
             sequence.place = places.move(sequence.place, adapters);
             sequence.adapters = adapters;
             sequence.mixed = true;
-            if (sequence.read == sequence.prompt.length) {
+            if (sequence.read == sequence.request.prompt().length) {
                 enter(sequence);
-                feed(sequence, sequence.tokens[sequence.count - 1]);
+                feed(sequence, sequence.latest());
             }
         }
     }
@@ -301,7 +293,7 @@ public final class BatchDecoder implements AutoCloseable {
     }
 
     private int first(Sequence sequence, Tensor logits) {
-        GenerationOptions options = sequence.options;
+        GenerationOptions options = sequence.request.options();
         memory.reset();
         Tensor id = memory.allocate(DType.I32, 1);
         Tensor uniform = memory.allocate(DType.F32, 1);
@@ -319,8 +311,9 @@ public final class BatchDecoder implements AutoCloseable {
                     for (Sequence sequence : List.copyOf(sequences)) {
                         if (sequence.place.group() == group && !sequence.awaitsPrompt()) {
                             if (group.readings() != null) {
-                                show(sequence, group.readings(), sequence.place.row(), sequence.prompt.length + sequence.count - 1,
-                                    sequence.latestRead());
+                                show(sequence, group.readings(), sequence.place.row(),
+                                    sequence.request.prompt().length + sequence.count - 1,
+                                    sequence.latest());
                             }
                             if (!sequence.gone) {
                                 take(sequence, ids[sequence.place.row()], group.logits(sequence.place.row()));
@@ -338,7 +331,7 @@ public final class BatchDecoder implements AutoCloseable {
             sequence.logprobs.add(TokenLogprobs.of(logits.toFloatArray(), id, sequence.request.topLogprobs()));
         }
         sequence.tokens[sequence.count++] = id;
-        sequence.stopped = sequence.options.stopIds().contains(id);
+        sequence.stopped = sequence.request.options().stopIds().contains(id);
         if (sequence.stopped || sequence.count == sequence.tokens.length) {
             leave(sequence);
         } else {

@@ -52,7 +52,7 @@ final class DecodeGroup implements AutoCloseable {
         this.caches = new @Nullable PromptCache[rows];
         this.record = DecodeSteps.records(graphs, model.engine(), edit);
         this.readings = probe == null ? null : probe.open(rows);
-        this.layers = new DecodeLayers(model, adapters, readings == null ? edit : edit == null ? readings : edit.andThen(readings));
+        this.layers = new DecodeLayers(model, adapters, StreamEdit.both(edit, readings));
         this.memory = new TensorArena(model.engine().device());
         this.active = new @Nullable GenerationOptions[rows];
         this.ids = new int[rows];

@@ -2,6 +2,7 @@ package io.sails4j.model;
 
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Changes the residual stream in place while it is computed: in forward, in the reading of prompts and in every decoding step. A
@@ -27,6 +28,14 @@ public interface StreamEdit {
      */
     default boolean changes(Site site, int layer) {
         return true;
+    }
+
+    /** One and then the other, either of which may be missing; null where both are. */
+    static @Nullable StreamEdit both(@Nullable StreamEdit first, @Nullable StreamEdit next) {
+        if (first == null || next == null) {
+            return first == null ? next : first;
+        }
+        return first.andThen(next);
     }
 
     /** This edit, and then another of what it left. */

@@ -130,7 +130,7 @@ public final class MonitorCalibrator {
             boolean weighted = features.values().stream().anyMatch(ids -> ids.length > 1);
             long passes = (weighted ? count(true, true) + count(false, true) : 0) + texts.size();
             List<double[]> weights = weights(reader, features, weighted, passes);
-            double[][][] signals = signals(reader, features, weights, passes);
+            double[][][] signals = signals(reader, weights, passes);
             for (int i = 0; i < reader.watches().size(); i++) {
                 int layer = reader.watches().get(i).layer();
                 int[] ids = Objects.requireNonNull(features.get(layer));
@@ -167,7 +167,7 @@ public final class MonitorCalibrator {
             if (text.chooses) {
                 read(reader, text.text.tokens(), passes);
                 int side = text.text.alarm() ? 1 : 0;
-                counted[side] += add(sums[side], reader, features, text.text.tokens());
+                counted[side] += add(sums[side], reader, text.text.tokens());
             }
         }
         int i = 0;
@@ -190,16 +190,15 @@ public final class MonitorCalibrator {
         return weights;
     }
 
-    private long add(double[][] sums, SignalReader reader, SortedMap<Integer, int[]> features, TokenSequence sequence) {
+    private long add(double[][] sums, SignalReader reader, TokenSequence sequence) {
         long counted = 0;
         for (int t = 0; t < sequence.length(); t++) {
             if (counts(sequence, t)) {
                 counted++;
                 for (int i = 0; i < sums.length; i++) {
-                    LayerWatch watch = reader.watches().get(i);
-                    int[] ids = Objects.requireNonNull(features.get(watch.layer()));
-                    for (int f = 0; f < ids.length; f++) {
-                        sums[i][f] += reader.codes(i).valueOf(t, watch.reader().index(ids[f]));
+                    int[] indices = reader.indices(i);
+                    for (int f = 0; f < indices.length; f++) {
+                        sums[i][f] += reader.codes(i).valueOf(t, indices[f]);
                     }
                 }
             }
@@ -208,15 +207,13 @@ public final class MonitorCalibrator {
     }
 
     /** The signal's lowest and highest windowed mean of each text, [layer][text][2]. */
-    private double[][][] signals(SignalReader reader, SortedMap<Integer, int[]> features, List<double[]> weights, long passes) {
+    private double[][][] signals(SignalReader reader, List<double[]> weights, long passes) {
         double[][][] peaks = new double[weights.size()][texts.size()][];
         for (int n = 0; n < texts.size(); n++) {
             TokenSequence sequence = texts.get(n).text.tokens();
             read(reader, sequence, passes);
             for (int i = 0; i < weights.size(); i++) {
-                LayerWatch watch = reader.watches().get(i);
-                int[] indices = Arrays.stream(Objects.requireNonNull(features.get(watch.layer()))).map(watch.reader()::index).toArray();
-                peaks[i][n] = peaks(reader.codes(i), sequence, indices, weights.get(i));
+                peaks[i][n] = peaks(reader.codes(i), sequence, reader.indices(i), weights.get(i));
             }
         }
         return peaks;

@@ -1,12 +1,8 @@
 package io.sails4j.monitor;
 
 import io.sails4j.InputException;
+import io.sails4j.files.FileHash;
 import io.sails4j.sae.Sae;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 
 /**
  * By what a monitor knows the SAE again that it was made with.
@@ -21,17 +17,7 @@ public record SaeMark(String path, long dSae, String sha256) {
     }
 
     private static String hash(Sae sae, int[] features) {
-        try {
-            MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
-            for (float[] column : sae.encoderColumns(features)) {
-                ByteBuffer bytes = ByteBuffer.allocate(column.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-                bytes.asFloatBuffer().put(column);
-                sha256.update(bytes);
-            }
-            return HexFormat.of().formatHex(sha256.digest());
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java has SHA-256", e);
-        }
+        return FileHash.sha256OfFloats(sae.encoderColumns(features));
     }
 
     void require(int layer, Sae sae, int[] features) {

@@ -8,6 +8,7 @@ import io.sails4j.model.TokenBatch;
 import io.sails4j.sae.Sae;
 import io.sails4j.sae.SaeReader;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -21,6 +22,7 @@ final class SignalReader implements AutoCloseable {
     private final AdapterStack adapters;
     private final List<LayerWatch> watches = new ArrayList<>();
     private final DeviceReadings readings;
+    private final List<int[]> indices = new ArrayList<>();
     private final int last;
 
     /** @param longest tokens of a text */
@@ -31,6 +33,8 @@ final class SignalReader implements AutoCloseable {
         try {
             features
                 .forEach((layer, ids) -> watches.add(new LayerWatch(layer, SaeReader.of(Objects.requireNonNull(saes.get(layer)), ids))));
+            watches.forEach(watch -> indices.add(Arrays.stream(Objects.requireNonNull(features.get(watch.layer())))
+                .map(watch.reader()::index).toArray()));
             List<int @Nullable []> steered = new ArrayList<>(Collections.nCopies(watches.size(), (int[]) null));
             this.readings = DeviceReadings.open(session.model().engine().device(), watches, steered, longest);
         } catch (RuntimeException | Error e) {
@@ -48,6 +52,11 @@ final class SignalReader implements AutoCloseable {
     void read(TokenSequence tokens) {
         session.forward(TokenBatch.of(tokens.ids()), adapters, new ForwardOptions(false, last, null).withEdit(readings)).close();
         readings.fetch();
+    }
+
+    /** Where a watch's features stand in its codes, in the order of the features. */
+    int[] indices(int watch) {
+        return indices.get(watch);
     }
 
     /** What a watch has read of the latest text, by token. */

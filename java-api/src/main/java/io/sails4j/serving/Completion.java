@@ -101,9 +101,14 @@ public final class Completion {
 
     /** Those of all tokens until now; empty where they were not asked for. */
     public List<TokenLogprobs> logprobs() {
+        return logprobs(0);
+    }
+
+    /** Those from a token on. */
+    List<TokenLogprobs> logprobs(int from) {
         lock.lock();
         try {
-            return List.copyOf(logprobs);
+            return List.copyOf(logprobs.subList(Math.min(from, logprobs.size()), logprobs.size()));
         } finally {
             lock.unlock();
         }

@@ -21,7 +21,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,7 +35,7 @@ public final class Scheduler implements AutoCloseable {
     private final CausalModel model;
     private final SchedulerOptions options;
     private final @Nullable Monitor monitor;
-    private final Function<String, AdapterStack> adapters;
+    private final Map<String, AdapterStack> names;
     private final BatchOptions batch;
     private final Thread thread;
     private final ReentrantLock lock = new ReentrantLock();
@@ -51,12 +50,12 @@ public final class Scheduler implements AutoCloseable {
     private boolean draining;
     private boolean closing;
 
-    private Scheduler(CausalModel model, SchedulerOptions options, @Nullable Monitor monitor, Function<String, AdapterStack> adapters,
+    private Scheduler(CausalModel model, SchedulerOptions options, @Nullable Monitor monitor, Map<String, AdapterStack> names,
         ModelSession session) {
         this.model = model;
         this.options = options;
         this.monitor = monitor;
-        this.adapters = adapters;
+        this.names = Map.copyOf(names);
         int most = model.config().maxPositionEmbeddings();
         InputException.requireOption(options.room() <= most, "room", options.room(),
             "at most the model's max_position_embeddings of " + most);
@@ -83,16 +82,15 @@ public final class Scheduler implements AutoCloseable {
      * @throws InputException where the room is more than the model's positions, or a rule switches to what has no name here
      */
     public static Scheduler open(CausalModel model, SchedulerOptions options, @Nullable Monitor monitor, Map<String, AdapterStack> names) {
-        Map<String, AdapterStack> known = Map.copyOf(names);
         for (String name : monitor == null ? List.<String>of() : monitor.switches()) {
-            if (!known.containsKey(name)) {
+            if (!names.containsKey(name)) {
                 throw new InputException("the monitor switches to '" + name + "', which is none of the adapters here: "
-                    + (known.isEmpty() ? "there are none" : String.join(", ", known.keySet().stream().sorted().toList())));
+                    + (names.isEmpty() ? "there are none" : String.join(", ", names.keySet().stream().sorted().toList())));
             }
         }
         ModelSession session = ModelSession.open(model);
         try {
-            Scheduler scheduler = new Scheduler(model, options, monitor, name -> Objects.requireNonNull(known.get(name)), session);
+            Scheduler scheduler = new Scheduler(model, options, monitor, names, session);
             scheduler.thread.start();
             return scheduler;
         } catch (RuntimeException | Error e) {
@@ -103,6 +101,11 @@ public final class Scheduler implements AutoCloseable {
 
     private BatchDecoder decoder(ModelSession session) {
         return new BatchDecoder(session, batch, Math.min(options.prefillChunk(), batch.capacity()), null, monitor, Graphs.AUTO);
+    }
+
+    /** Whether a monitor watches every request. */
+    boolean monitored() {
+        return monitor != null;
     }
 
     /** Tokens that a request has room for, prompt and answer together. */
@@ -357,7 +360,7 @@ public final class Scheduler implements AutoCloseable {
         if (sequence.ended()) {
             ended(taken, completion, endOf(sequence, monitored));
         } else if (monitored != null && monitored.switchTo() != null) {
-            decoder.continueBy(sequence, adapters.apply(monitored.switchTo()));
+            decoder.continueBy(sequence, Objects.requireNonNull(names.get(monitored.switchTo())));
         }
     }
 

@@ -90,9 +90,8 @@ public final class TextAnswer {
      */
     public List<Logprob> logprobs(int from) {
         List<Logprob> named = new ArrayList<>();
-        List<TokenLogprobs> all = completion.logprobs();
-        for (int i = from; i < Math.min(tokens, all.size()); i++) {
-            TokenLogprobs one = all.get(i);
+        List<TokenLogprobs> later = completion.logprobs(from);
+        for (TokenLogprobs one : later.subList(0, Math.clamp(tokens - from, 0, later.size()))) {
             if (completion.request().options().stopIds().contains(one.id())) {
                 break;
             }

@@ -4,6 +4,7 @@ import io.sails4j.InputException;
 import io.sails4j.data.ChatTemplate;
 import io.sails4j.data.Message;
 import io.sails4j.data.StopTokens;
+import io.sails4j.data.TokenSequence;
 import io.sails4j.data.Tokenizer;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
@@ -11,7 +12,6 @@ import io.sails4j.model.GenerationOptions;
 import io.sails4j.monitor.Monitor;
 import io.sails4j.monitor.MonitorReport;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -34,7 +34,6 @@ public final class TextService implements AutoCloseable {
     private final Set<Integer> chatStops;
     private final Set<Integer> textStops;
     private final Scheduler scheduler;
-    private final boolean monitored;
     /** A template is rendered by one thread at a time. */
     private final ReentrantLock rendering = new ReentrantLock();
     /** The tokenizer's memory is not freed under those who use it. */
@@ -43,7 +42,6 @@ public final class TextService implements AutoCloseable {
 
     private TextService(CausalModel model, Path directory, SequencedMap<String, AdapterStack> names, Tokenizer tokenizer, String template,
         SchedulerOptions options, @Nullable Monitor monitor) {
-        this.monitored = monitor != null;
         this.names = Collections.unmodifiableSequencedMap(new LinkedHashMap<>(names));
         this.tokenizer = tokenizer;
         this.template = new ChatTemplate(tokenizer, template);
@@ -66,8 +64,7 @@ public final class TextService implements AutoCloseable {
      * @param template {@code checkpoint}, {@code gemma2}, {@code llama3}, or the path of a Jinja file
      * @param monitor that watches every request, null for none; it stays the caller's to close, after the service
      * @throws InputException where the directory has no tokenizer or template that can be used, there is no name, or the monitor switches
-     *        to
-     *         another name
+     *         to another name
      */
     public static TextService open(CausalModel model, Path directory, SequencedMap<String, AdapterStack> names, String template,
         SchedulerOptions options, @Nullable Monitor monitor) {
@@ -90,7 +87,7 @@ public final class TextService implements AutoCloseable {
 
     /** Whether a monitor watches every request. */
     public boolean monitored() {
-        return monitored;
+        return scheduler.monitored();
     }
 
     /** Who does the work. */
@@ -136,7 +133,7 @@ public final class TextService implements AutoCloseable {
      * @throws InterruptedException where the thread is interrupted while it waits
      */
     public MonitorReport check(List<Message> conversation, String model) throws InterruptedException {
-        if (!monitored) {
+        if (!monitored()) {
             throw new InputException("a text is to be checked, and the service has no monitor; open it with one");
         }
         if (conversation.isEmpty()) {
@@ -145,8 +142,7 @@ public final class TextService implements AutoCloseable {
         boolean answered = conversation.getLast().role().equals("assistant");
         int[] prompt = rendered(answered ? conversation.subList(0, conversation.size() - 1) : conversation);
         int[] answer = answered ? rendering(() -> tokenizing(_ -> template.answer(conversation.getLast().content()))) : new int[0];
-        int[] all = Arrays.copyOf(prompt, prompt.length + answer.length);
-        System.arraycopy(answer, 0, all, prompt.length, answer.length);
+        int[] all = TokenSequence.answered(prompt, answer, null).ids();
         requireRoom(all);
         Completion completion = scheduler.submit(new CompletionRequest(all, GenerationOptions.greedy(1, Set.of()), adapters(model), null,
             new CompletionRequest.Watch(prompt.length, null, -1)));
