@@ -17,6 +17,10 @@ void embedding_forward(sails_device &device, void *y, const int32_t *ids, const 
                        int64_t d_model, float scale, int32_t y_dtype, int32_t table_dtype) {
   CpuDevice &host = cpu(device);
   require_ids(ids, n_tokens, vocab);
+  if (table_dtype == SAILS_Q8 || table_dtype == SAILS_Q4) {
+    host.kernels->quantized->dequantize(y, table, ids, n_tokens, d_model, scale, y_dtype, table_dtype, host.threads);
+    return;
+  }
   host.kernels->embedding->forward(y, ids, table, n_tokens, d_model, scale, y_dtype, table_dtype, host.threads);
 }
 

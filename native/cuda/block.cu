@@ -7,6 +7,7 @@
 #include "cuda/dependent_launch.h"
 #include "cuda/device.h"
 #include "cuda/dispatch.h"
+#include "quantized/pack.cuh"
 
 namespace sails::backend {
 
@@ -23,6 +24,10 @@ void embedding_forward(sails_device &device, void *y, const int32_t *ids, const 
                        int64_t d_model, float scale, int32_t y_dtype, int32_t table_dtype) {
   CudaDevice &d = cuda(device);
   with_type(y_dtype, y, [&](auto *typed_y) {
+    if (table_dtype == SAILS_Q8 || table_dtype == SAILS_Q4) {
+      check(kernels::launch_dequantize(d.stream, typed_y, table, ids, n_tokens, vocab, d_model, scale, table_dtype, d.fault));
+      return;
+    }
     with_type(table_dtype, table, [&](auto *typed_table) {
       check(kernels::launch_embedding_forward(d.stream, typed_y, ids, typed_table, n_tokens, vocab, d_model, scale, d.fault));
     });

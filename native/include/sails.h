@@ -43,7 +43,7 @@ extern "C" {
 #define SAILS_API
 #endif
 
-#define SAILS_ABI_VERSION 8
+#define SAILS_ABI_VERSION 9
 
 /* Status codes. */
 #define SAILS_OK 0
@@ -58,6 +58,9 @@ extern "C" {
 #define SAILS_F16 2
 #define SAILS_F64 3
 #define SAILS_I32 4
+/* Of weights alone: whole numbers in groups that share a scale (section "quantized"). */
+#define SAILS_Q8 5
+#define SAILS_Q4 6
 
 /* Sparse autoencoder activations. */
 #define SAILS_SAE_RELU 0
@@ -262,9 +265,50 @@ SAILS_API int32_t sails_dora_forward(sails_device *device, void *y, const float 
 SAILS_API int32_t sails_dora_backward(sails_device *device, void *du, float *dmagnitude, const void *dy, const float *u,
                                       const float *magnitude, const float *norm, int64_t n, int64_t d_out, int32_t dtype);
 
+/* ---------------------------------------------------------------- quantized: weights of 8 and 4 bits */
+
+/* A matrix of type q8 or q4, called packed: each row is cut into groups of SAILS_QUANT_GROUP columns with a bf16 scale each, the last one
+ * filled with zeros, and element j of group g is scale[g] * code[g, j]. A row is G groups of codes, then G scales, then zeros up to a
+ * multiple of 16 bytes:
+ *   q8   a code is an int8 in [-127, 127];  32 bytes a group
+ *   q4   a code is in [-8, 7], stored plus 8 in a nibble: byte i of a group has element i in its low half and i + 16 in its high half; 16
+ *        bytes a group
+ * Rows follow one another; the matrix is aligned to 16 bytes. */
+#define SAILS_QUANT_GROUP 32
+
+/* Packed y [rows, cols] = the nearest codes of x [rows, cols] f32|bf16, NaN and infinity not allowed. importance NULL: a group's scale is
+ * its largest magnitude over 127 rounded up to bf16 (q8), or the element of largest magnitude over -8 rounded to bf16 (q4). Otherwise
+ * importance [cols] f32, not negative: of scales around that one, the one with the least sum_j importance[j] (x[j] - y[j])^2, which is no
+ * larger than with NULL. */
+SAILS_API int32_t sails_quantize(sails_device *device, void *y, const void *x, const float *importance, int64_t rows, int64_t cols,
+                                 int32_t y_dtype, int32_t x_dtype);
+
+/* y [rows, cols] f32|bf16 = packed x, exact in f32. */
+SAILS_API int32_t sails_dequantize(sails_device *device, void *y, const void *x, int64_t rows, int64_t cols, int32_t y_dtype,
+                                   int32_t x_dtype);
+
+/* sails_linear_forward without bias and residual, the weight packed, of weight_dtype: few rows are multiplied by scale * code in f32, more
+ * of them by that rounded to x's dtype. */
+SAILS_API int32_t sails_quantized_linear_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in,
+                                                                 int64_t d_out, int64_t r, int32_t y_dtype, int32_t dtype,
+                                                                 int32_t weight_dtype);
+SAILS_API int32_t sails_quantized_linear_forward(sails_device *device, void *y, float *h, const void *x, const void *weight,
+                                                 const float *lora_a, const float *lora_b, int64_t n, int64_t d_in, int64_t d_out,
+                                                 int64_t r, float scale, int32_t y_dtype, int32_t dtype, int32_t weight_dtype,
+                                                 void *workspace, int64_t workspace_bytes);
+
+/* sails_linear_backward, the weight packed, of weight_dtype; scale * code is rounded to dy's dtype. */
+SAILS_API int32_t sails_quantized_linear_backward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in,
+                                                                  int64_t d_out, int64_t r, int32_t dtype, int32_t weight_dtype);
+SAILS_API int32_t sails_quantized_linear_backward(sails_device *device, float *dx, float *dlora_a, float *dlora_b, const void *dy,
+                                                  const void *x, const void *weight, const float *h, const float *lora_a,
+                                                  const float *lora_b, int64_t n, int64_t d_in, int64_t d_out, int64_t r, float scale,
+                                                  int32_t accumulate_dx, int32_t dtype, int32_t weight_dtype, void *workspace,
+                                                  int64_t workspace_bytes);
+
 /* ---------------------------------------------------------------- block: embedding, norms, RoPE, gates */
 
-/* y [n_tokens, d_model] f32|bf16 = table [ids[t], :] * scale; ids [n_tokens] i32 in [0, vocab); table f32|bf16. */
+/* y [n_tokens, d_model] f32|bf16 = table [ids[t], :] * scale; ids [n_tokens] i32 in [0, vocab); table f32|bf16|q8|q4. */
 SAILS_API int32_t sails_embedding_forward(sails_device *device, void *y, const int32_t *ids, const void *table, int64_t n_tokens,
                                           int64_t vocab, int64_t d_model, float scale, int32_t y_dtype, int32_t table_dtype);
 

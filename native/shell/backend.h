@@ -80,6 +80,15 @@ void dora_forward(sails_device &device, void *y, const float *u, const float *ma
 void dora_backward(sails_device &device, void *du, float *dmagnitude, const void *dy, const float *u, const float *magnitude,
                    const float *norm, int64_t n, int64_t d_out, int32_t dtype);
 
+// ---- quantized: weights of weight_dtype, q8 or q4; a map without bias and residual
+void quantize(sails_device &device, void *y, const void *x, const float *importance, int64_t rows, int64_t cols, int32_t y_dtype,
+              int32_t x_dtype);
+void dequantize(sails_device &device, void *y, const void *x, int64_t rows, int64_t cols, int32_t y_dtype, int32_t x_dtype);
+int64_t quantized_linear_forward_workspace_bytes(sails_device &device, const LinearSizes &sizes, int32_t weight_dtype);
+void quantized_linear_forward(sails_device &device, const LinearForward &linear, int32_t weight_dtype, Workspace workspace);
+int64_t quantized_linear_backward_workspace_bytes(sails_device &device, const LinearSizes &sizes, int32_t weight_dtype);
+void quantized_linear_backward(sails_device &device, const LinearBackward &linear, int32_t weight_dtype, Workspace workspace);
+
 // ---- block
 void embedding_forward(sails_device &device, void *y, const int32_t *ids, const void *table, int64_t n_tokens, int64_t vocab,
                        int64_t d_model, float scale, int32_t y_dtype, int32_t table_dtype);

@@ -1,7 +1,7 @@
 // Checks of what a block does around its linear maps: embedding, norms, RoPE, gates.
 #include <cmath>
 
-#include "shell/checks.h"
+#include "shell/linear_checks.h"
 
 namespace {
 
@@ -19,7 +19,11 @@ int32_t sails_embedding_forward(sails_device *device, void *y, const int32_t *id
   return guarded(device, "sails_embedding_forward", [&] {
     const int64_t n = elements({n_tokens, d_model}, "n_tokens, d_model");
     require_tensor(y, n, y_dtype, "y");
-    require_tensor(table, elements({vocab, d_model}, "vocab, d_model"), table_dtype, "table");
+    const int64_t n_table = elements({vocab, d_model}, "vocab, d_model");
+    if (table_dtype == SAILS_Q8 || table_dtype == SAILS_Q4)
+      require_packed(table, vocab, d_model, table_dtype, "table");
+    else
+      require_tensor(table, n_table, table_dtype, "table");
     require_pointer(ids, n_tokens, 4, "ids");
     if (n == 0) return;
     backend::embedding_forward(*device, y, ids, table, n_tokens, vocab, d_model, scale, y_dtype, table_dtype);

@@ -1,23 +1,7 @@
 // Checks of linear maps with their adapters: LoRA, sets of maps, gated pairs, DoRA.
-#include "shell/checks.h"
+#include "shell/linear_checks.h"
 
 namespace {
-
-void check_lora(const LinearSizes &s) {
-  elements({s.n, s.d_in}, "n, d_in");
-  elements({s.n, s.d_out}, "n, d_out");
-  elements({s.n, s.r}, "n, r");
-  elements({s.r, s.d_in}, "r, d_in");
-  elements({s.d_out, s.r}, "d_out, r");
-}
-
-// The adapter of a linear map: present with r > 0, absent with r = 0.
-void check_adapter(const LinearSizes &s, const float *h, const float *lora_a, const float *lora_b) {
-  require(s.r > 0 || (h == nullptr && lora_a == nullptr && lora_b == nullptr), "r is 0, but h, lora_a or lora_b is not NULL");
-  if (h != nullptr) require_f32(h, s.n * s.r, "h");
-  require_f32(lora_a, s.r * s.d_in, "lora_a");
-  require_f32(lora_b, s.d_out * s.r, "lora_b");
-}
 
 void check_maps(const LinearSetSizes &s) {
   require_size(s.count, "count");
@@ -176,14 +160,7 @@ int32_t sails_linear_backward(sails_device *device, float *dx, float *dlora_a, f
     require_f32(dx, n * d_in, "dx");
     require_tensor(dy, n * d_out, dtype, "dy");
     require_tensor(weight, d_out * d_in, dtype, "weight");
-    check_adapter(sizes, h, lora_a, lora_b);
-    require((dlora_a == nullptr) == (dlora_b == nullptr) || n * r == 0, "dlora_a and dlora_b are both wanted or both NULL");
-    if (dlora_a != nullptr && r > 0) {
-      require_f32(dlora_a, r * d_in, "dlora_a");
-      require_f32(dlora_b, d_out * r, "dlora_b");
-      require_tensor(x, n * d_in, dtype, "x");
-      require_f32(h, n * r, "h");
-    }
+    check_lora_backward(sizes, dlora_a, dlora_b, x, h, lora_a, lora_b);
     if (n == 0 || (d_in == 0 && d_out == 0)) return;
     const LoraBackward lora{.sizes = sizes,
                             .dx = dx,

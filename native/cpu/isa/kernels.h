@@ -84,6 +84,17 @@ struct DoraKernels {
                    int64_t d_out, int32_t dtype, int threads);
 };
 
+// Types q8 and q4 of sails.h.
+struct QuantizedKernels {
+  void (*quantize)(void *y, const void *x, const float *importance, int64_t rows, int64_t cols, int32_t y_dtype, int32_t x_dtype,
+                   int threads);
+  // y [rows, cols] = factor * the rows `ids` of x, NULL: all of them
+  void (*dequantize)(void *y, const void *x, const int32_t *ids, int64_t rows, int64_t cols, float factor, int32_t y_dtype, int32_t x_dtype,
+                     int threads);
+  // y [m, n] = x times the transpose of w [n, k]; rows of x are whole groups apart, and 0 past k
+  void (*dot_rows)(float *y, const float *x, const void *w, int64_t m, int64_t n, int64_t k, int32_t w_dtype, int threads);
+};
+
 struct NormKernels {
   void (*forward)(void *y, float *rstd, const void *x, const float *weight, const void *residual, int64_t n_rows, int64_t d, float eps,
                   float weight_offset, int32_t y_dtype, int32_t x_dtype, int threads);
@@ -173,6 +184,7 @@ struct Kernels {
   const MatmulKernels *matmul;
   const OptimizerKernels *optimizer;
   const DoraKernels *dora;
+  const QuantizedKernels *quantized;
   const NormKernels *norm;
   const EmbeddingKernels *embedding;
   const RopeKernels *rope;

@@ -10,6 +10,7 @@ extern const GemvKernels gemv_kernels;
 extern const MatmulKernels matmul_kernels;
 extern const OptimizerKernels optimizer_kernels;
 extern const DoraKernels dora_kernels;
+extern const QuantizedKernels quantized_kernels;
 extern const NormKernels norm_kernels;
 extern const EmbeddingKernels embedding_kernels;
 extern const RopeKernels rope_kernels;
@@ -20,8 +21,9 @@ extern const SaeKernels sae_kernels;
 
 const Kernels &kernels() {
   static const Kernels table = {
-      SAILS_STRING(SAILS_ISA), &elementwise_kernels, &gemv_kernels,       &matmul_kernels, &optimizer_kernels, &dora_kernels, &norm_kernels,
-      &embedding_kernels,      &rope_kernels,        &activation_kernels, &loss_kernels,   &attention_kernels, &sae_kernels,
+      SAILS_STRING(SAILS_ISA), &elementwise_kernels, &gemv_kernels,      &matmul_kernels,    &optimizer_kernels,
+      &dora_kernels,           &quantized_kernels,   &norm_kernels,      &embedding_kernels, &rope_kernels,
+      &activation_kernels,     &loss_kernels,        &attention_kernels, &sae_kernels,
   };
   return table;
 }

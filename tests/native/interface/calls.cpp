@@ -1,5 +1,6 @@
 #include "interface/calls.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
@@ -69,7 +70,7 @@ class Maker {
         arguments[name].real = random_.one_in(4) ? random_.of(kReals) : 0.25 * static_cast<double>(1 + random_.below(4));
       } else if (parameter.type == "int32_t") {
         const auto codes = contract_.codes.find(name);
-        arguments[name].integer = random_.below(codes == contract_.codes.end() ? 2 : codes->second);
+        arguments[name].integer = codes == contract_.codes.end() ? random_.below(2) : random_.of(codes->second);
       } else {
         arguments[name].integer = name == "count" ? random_.below(kMostArray) : free_number();
       }
@@ -141,6 +142,8 @@ class Maker {
     call_->expected = expected;
   }
 
+  static bool known(const std::vector<int> &codes, int64_t code) { return std::find(codes.begin(), codes.end(), code) != codes.end(); }
+
   // One number becomes one that is at an edge, or a code that there is not.
   void fault_in_numbers() {
     std::vector<const Parameter *> candidates;
@@ -151,7 +154,7 @@ class Maker {
     Value &value = call_->arguments[chosen.name];
     const bool code = contract_.codes.count(chosen.name) != 0;
     value.integer = chosen.type == "int32_t" ? random_.of(kWrongCodes) : random_.of(kEdges);
-    const bool wrong_code = code && (value.integer < 0 || value.integer >= contract_.codes.at(chosen.name));
+    const bool wrong_code = code && !known(contract_.codes.at(chosen.name), value.integer);
     const bool negative = value.integer < 0 && contract_.sizes_memory(chosen.name) && chosen.type == "int64_t";
     const auto words = chosen.name + " = " + std::to_string(value.integer);
     fault(words, wrong_code || negative ? Expected::refusal : Expected::any);

@@ -10,7 +10,7 @@ namespace {
 
 // One line an operation: "parameter=expression" a tensor with its size in elements, "<limit" after it the range of its integers, "?" where
 // NULL is legal, ":dtype" where the pointer's type leaves it open, "[]" a host array of pointers; "$name=expression" how legal sizes are
-// made ("free" is a small random number); "#name=n" the codes 0 to n - 1; "@name" a host array of numbers.
+// made ("free" is a small random number); "#name=n" the codes 0 to n - 1, "#name=a,b" those; "@name" a host array of numbers.
 struct Line {
   const char *function, *memory;
 };
@@ -43,7 +43,16 @@ constexpr Line kTable[] = {
     {"sails_dora_norm", "norm=d_out weight:dtype=d_out*d_in lora_a=r*d_in lora_b=d_out*r"},
     {"sails_dora_forward", "y:y_dtype=n*d_out u=n*d_out magnitude=d_out norm=d_out"},
     {"sails_dora_backward", "du:dtype=n*d_out dmagnitude?=d_out dy:dtype=n*d_out u=n*d_out magnitude=d_out norm=d_out"},
-    {"sails_embedding_forward", "y:y_dtype=n_tokens*d_model ids=n_tokens<vocab table:table_dtype=vocab*d_model"},
+    {"sails_quantize", "y:byte=rows*(((cols+31)/32*34+15)/16*16) x:x_dtype=rows*cols importance?=cols #y_dtype=5,6"},
+    {"sails_dequantize", "y:y_dtype=rows*cols x:byte=rows*(((cols+31)/32*34+15)/16*16) #x_dtype=5,6"},
+    {"sails_quantized_linear_forward",
+     "y:y_dtype=n*d_out h=n*r x:dtype=n*d_in weight:byte=d_out*(((d_in+31)/32*34+15)/16*16) lora_a=r*d_in lora_b=d_out*r "
+     "#weight_dtype=5,6"},
+    {"sails_quantized_linear_backward",
+     "dx=n*d_in dlora_a?=r*d_in dlora_b?=d_out*r dy:dtype=n*d_out x:dtype?=n*d_in weight:byte=d_out*(((d_in+31)/32*34+15)/16*16) h?=n*r "
+     "lora_a=r*d_in lora_b=d_out*r #weight_dtype=5,6"},
+    {"sails_embedding_forward",
+     "y:y_dtype=n_tokens*d_model ids=n_tokens<vocab table:byte=vocab*((d_model+31)/32*128) #table_dtype=0,1,5,6"},
     {"sails_embedding_backward", "dtable=vocab*d_model dy=n_tokens*d_model ids=n_tokens<vocab"},
     {"sails_rmsnorm_forward", "y:y_dtype=n_rows*d rstd?=n_rows x:x_dtype=n_rows*d weight=d residual:y_dtype?=n_rows*d"},
     {"sails_rmsnorm_backward", "dx=n_rows*d dweight?=d dy:dy_dtype=n_rows*d x:x_dtype=n_rows*d weight=d rstd=n_rows"},
@@ -212,6 +221,16 @@ Tensor tensor(const Function &function, const std::string &word) {
   return result;
 }
 
+std::vector<int> codes(const std::string &text) {
+  std::vector<int> listed;
+  std::stringstream words(text);
+  for (std::string word; std::getline(words, word, ',');) listed.push_back(std::stoi(word));
+  if (listed.size() > 1) return listed;
+  std::vector<int> counted;
+  while (static_cast<int>(counted.size()) < listed.at(0)) counted.push_back(static_cast<int>(counted.size()));
+  return counted;
+}
+
 Contract contract(const Function &function, const char *memory) {
   Contract result{function, {}, {}, {}, {}};
   std::stringstream words(memory);
@@ -220,7 +239,7 @@ Contract contract(const Function &function, const char *memory) {
     if (word[0] == '$') {
       result.sizes[word.substr(1, equals - 1)] = word.substr(equals + 1);
     } else if (word[0] == '#') {
-      result.codes[word.substr(1, equals - 1)] = std::stoi(word.substr(equals + 1));
+      result.codes[word.substr(1, equals - 1)] = codes(word.substr(equals + 1));
     } else if (word[0] == '@') {
       result.arrays.push_back(word.substr(1));
     } else {
@@ -229,7 +248,7 @@ Contract contract(const Function &function, const char *memory) {
   }
   for (const Parameter &parameter : function.parameters) {
     const std::string &name = parameter.name;
-    if (parameter.name.find("dtype") != std::string::npos) result.codes.emplace(name, 2);
+    if (parameter.name.find("dtype") != std::string::npos) result.codes.emplace(name, std::vector<int>{0, 1});
     if (!parameter.pointer() || name == "device" || name == "workspace" || result.find(name) != nullptr) continue;
     bool array = false;
     for (const std::string &known : result.arrays) array = array || known == name;

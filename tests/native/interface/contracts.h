@@ -24,10 +24,10 @@ struct Tensor {
 // An operation of the interface: what runs on tensors.
 struct Contract {
   Function function;
-  std::map<std::string, std::string> sizes;  // a size that is no free number: how legal ones are made
-  std::map<std::string, int> codes;          // a parameter of type int32_t: how many codes it knows
-  std::vector<Tensor> tensors;               // on the device; [i] of a host array of pointers
-  std::vector<std::string> arrays;           // numbers in host arrays of `count`
+  std::map<std::string, std::string> sizes;       // a size that is no free number: how legal ones are made
+  std::map<std::string, std::vector<int>> codes;  // a parameter of type int32_t: the codes that it knows
+  std::vector<Tensor> tensors;                    // on the device; [i] of a host array of pointers
+  std::vector<std::string> arrays;                // numbers in host arrays of `count`
   const Tensor *find(const std::string &name) const;
   bool sizes_memory(const std::string &parameter) const;
 };

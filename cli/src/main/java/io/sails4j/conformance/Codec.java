@@ -16,7 +16,7 @@ final class Codec {
             case BF16 -> Float.intBitsToFloat(bf16Bits(value) << 16);
             case F16 -> Float.float16ToFloat(f16Bits(value));
             case I32 -> (int) value;
-            case I64, I16, I8, U8, BOOL -> throw new IllegalArgumentException(dtype + " does not occur on devices");
+            case I64, I16, I8, U8, BOOL, Q8, Q4 -> throw new IllegalArgumentException(dtype + " has no element on a device");
         };
     }
 
@@ -28,7 +28,7 @@ final class Codec {
             case BF16 -> 0x1p-8;
             case F16 -> 0x1p-11;
             case I32 -> 0;
-            case I64, I16, I8, U8, BOOL -> throw new IllegalArgumentException(dtype + " does not occur on devices");
+            case I64, I16, I8, U8, BOOL, Q8, Q4 -> throw new IllegalArgumentException(dtype + " has no element on a device");
         };
     }
 
@@ -39,7 +39,7 @@ final class Codec {
             case BF16 -> bytes.putShort(position, (short) bf16Bits(value));
             case F16 -> bytes.putShort(position, f16Bits(value));
             case I32 -> bytes.putInt(position, (int) value);
-            case I64, I16, I8, U8, BOOL -> throw new IllegalArgumentException(dtype + " does not occur on devices");
+            case I64, I16, I8, U8, BOOL, Q8, Q4 -> throw new IllegalArgumentException(dtype + " has no element on a device");
         }
     }
 
@@ -50,7 +50,7 @@ final class Codec {
             case BF16 -> Float.intBitsToFloat(bytes.getShort(position) << 16);
             case F16 -> Float.float16ToFloat(bytes.getShort(position));
             case I32 -> bytes.getInt(position);
-            case I64, I16, I8, U8, BOOL -> throw new IllegalArgumentException(dtype + " does not occur on devices");
+            case I64, I16, I8, U8, BOOL, Q8, Q4 -> throw new IllegalArgumentException(dtype + " has no element on a device");
         };
     }
 

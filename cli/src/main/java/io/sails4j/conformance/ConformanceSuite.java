@@ -31,6 +31,7 @@ public final class ConformanceSuite {
         cases.addAll(LoraCases.all());
         cases.addAll(LinearCases.all());
         cases.addAll(LinearSetCases.all());
+        cases.addAll(QuantizedCases.all());
         cases.addAll(DecodeCases.all());
         cases.addAll(ProjectCases.all());
         cases.addAll(AdamwRatesCase.all());

@@ -10,6 +10,7 @@ import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.CausalModel;
+import io.sails4j.model.CheckpointCompanions;
 import io.sails4j.model.TrainedShape;
 import io.sails4j.ops.Engine;
 import io.sails4j.subspace.SafetySubspace;
@@ -20,9 +21,7 @@ import io.sails4j.trainable.FullTrainable;
 import io.sails4j.trainable.LoraTrainable;
 import io.sails4j.trainable.Trainable;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.BiFunction;
@@ -70,11 +69,6 @@ public sealed interface Adaptation {
 
     /** All parameters. */
     record Full(AlignOptions options) implements Adaptation {
-        /** A checkpoint without its tokenizer could not be run. */
-        private static final List<String> TOKENIZER_FILES = List.of("tokenizer.json", "tokenizer.model", "tokenizer_config.json",
-            "special_tokens_map.json",
-            "chat_template.jinja", "generation_config.json");
-
         @Override
         public TrainedShape shape(ModelConfig config) {
             return TrainedShape.ofAll();
@@ -90,11 +84,7 @@ public sealed interface Adaptation {
 
         private static void writeCheckpoint(CausalModel model, Path modelPath, Path directory) throws IOException {
             model.weights().writeInto(directory, model.engine());
-            for (String name : TOKENIZER_FILES) {
-                if (Files.exists(modelPath.resolve(name))) {
-                    Files.copy(modelPath.resolve(name), directory.resolve(name));
-                }
-            }
+            CheckpointCompanions.copy(modelPath, directory);
         }
     }
 

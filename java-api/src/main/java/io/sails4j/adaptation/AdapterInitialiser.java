@@ -14,6 +14,7 @@ import io.sails4j.model.CausalModel;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.subspace.SafetySubspace;
 import io.sails4j.tensor.Device;
+import io.sails4j.tensor.TensorArena;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Random;
@@ -143,8 +144,10 @@ public final class AdapterInitialiser {
         LoraAdapter adapter = plain(model.config(), options, seed, baseModel, model.engine().device());
         adapter.modules().forEach((module, f) -> {
             if (f.dora() != null) {
-                model.engine().ops().linear().doraNorm(f.dora().magnitude(), model.weights().parameter(module.path() + ".weight"),
-                    f.loraA(), f.loraB(), f.scale());
+                try (TensorArena memory = new TensorArena(model.engine().device())) {
+                    model.engine().ops().linear().doraNorm(f.dora().magnitude(), model.weights().dense(module.path() + ".weight", memory),
+                        f.loraA(), f.loraB(), f.scale());
+                }
             }
         });
         return adapter;

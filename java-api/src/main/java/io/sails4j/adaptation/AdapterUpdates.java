@@ -78,7 +78,7 @@ public final class AdapterUpdates {
 
     /** DoRA scales the rows of the adapted weight (arXiv:2402.09353 eq. 5): dW has no low rank and is made a block of rows at a time. */
     private UpdateSquares dense(ModuleKey module, LowRankAdapter factors) {
-        Tensor weight = model.weights().parameter(module.path() + ".weight");
+        Tensor weight = model.weights().dense(module.path() + ".weight", memory);
         Tensor basis = basis(module);
         boolean right = module.projection().readsResidual();
         Tensor coordinates = memory.zeros(DType.F32, basis.dim(1), weight.dim(1));

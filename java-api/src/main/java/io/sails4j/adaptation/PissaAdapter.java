@@ -6,6 +6,7 @@ import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.LowRankAdapter;
+import io.sails4j.tensor.TensorArena;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
@@ -33,8 +34,11 @@ final class PissaAdapter implements AutoCloseable {
     }
 
     private void start(ModuleKey module, LowRankAdapter factors, LowRankAdapter fixed, long seed) {
-        PrincipalFactors principal = PrincipalFactors.of(model.weights().parameter(module.path() + ".weight"), (int) factors.r(), seed,
-            model.engine());
+        PrincipalFactors principal;
+        try (TensorArena memory = new TensorArena(model.engine().device())) {
+            principal = PrincipalFactors.of(model.weights().dense(module.path() + ".weight", memory), (int) factors.r(), seed,
+                model.engine());
+        }
         float[] a = principal.right(factors.scale());
         float[] b = principal.left(factors.scale());
         factors.loraA().upload(a);

@@ -157,8 +157,10 @@ record ConfigFields(JsonObject json) {
     }
 
     void requireUnquantised() {
-        if (json.has("quantization_config")) {
-            throw json.wrong("quantization_config", "set", "an unquantised checkpoint (f32, bf16 or f16)");
+        boolean ours = json.optionalObject("quantization_config").flatMap(quantization -> quantization.optionalString("quant_method"))
+            .filter(ModelConfig.QUANT_METHOD::equals).isPresent();
+        if (json.has("quantization_config") && !ours) {
+            throw json.wrong("quantization_config", "set", "an unquantised checkpoint (f32, bf16 or f16), or one that sails4j quantized");
         }
     }
 }

@@ -28,6 +28,8 @@ public record ModelConfig(
     double queryPreAttnScalar, double attnLogitSoftcap, double finalLogitSoftcap, double rmsNormEps, double ropeTheta,
     RopeScaling ropeScaling,
     int maxPositionEmbeddings, List<Boolean> sliding, boolean tiedHead, DType checkpointDtype, int bosId, List<Integer> eosIds, int padId) {
+    /** What the {@code quant_method} of a checkpoint is whose weights are packed as {@code DType.isPacked} says. */
+    public static final String QUANT_METHOD = "sails4j";
     /** A token that the model does not have. */
     public static final int NO_ID = -1;
 

@@ -19,7 +19,8 @@ import java.nio.charset.StandardCharsets;
  * {@link #close()} waits for a call that is under way. A call after it throws {@link IllegalStateException}; it never reaches the library.
  */
 public abstract class NativeDevice implements DeviceFunctions, MemoryFunctions, GraphFunctions, ElementwiseFunctions, MatmulFunctions,
-    LinearFunctions, BlockFunctions, AttentionFunctions, HeadFunctions, SamplingFunctions, DecodingFunctions, OptimizerFunctions,
+    LinearFunctions, QuantizedFunctions, BlockFunctions, AttentionFunctions, HeadFunctions, SamplingFunctions, DecodingFunctions,
+    OptimizerFunctions,
     SaeFunctions {
     private static final int TEXT_BYTES = 16 << 10;
     private static final int STAGING_BYTES = 1 << 20;

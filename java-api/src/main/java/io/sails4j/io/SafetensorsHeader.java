@@ -32,6 +32,8 @@ record SafetensorsHeader(Map<String, Entry> tensors, Map<String, String> metadat
         .streamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(8).maxNameLength(65_536).build())
         .build();
 
+    private static final List<DType> ELEMENT_TYPES = Arrays.stream(DType.values()).filter(type -> !type.isPacked()).toList();
+
     record Entry(DType dtype, Shape shape, long begin, long end) {
     }
 
@@ -144,12 +146,12 @@ record SafetensorsHeader(Map<String, Entry> tensors, Map<String, String> metadat
 
         private DType readType(JsonParser json, String name) throws IOException {
             String type = json.currentToken() == JsonToken.VALUE_STRING ? json.getText() : "";
-            for (DType known : DType.values()) {
+            for (DType known : ELEMENT_TYPES) {
                 if (known.name().equals(type)) {
                     return known;
                 }
             }
-            throw wrong(name, "has dtype '" + json.getText() + "', expected one of " + List.of(DType.values()));
+            throw wrong(name, "has dtype '" + json.getText() + "', expected one of " + ELEMENT_TYPES);
         }
 
         private long[] readIntegers(JsonParser json, String name, String key) throws IOException {

@@ -34,7 +34,7 @@ public final class SafetensorsWriter {
     public record Layout(DType dtype, Shape shape) {
         /** Bytes of all elements. */
         public long byteSize() {
-            return Math.multiplyExact(shape.numel(), (long) dtype.byteSize());
+            return dtype.byteSize(shape);
         }
     }
 

@@ -1,5 +1,6 @@
 package io.sails4j.lora;
 
+import io.sails4j.InputException;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.ModuleKey;
 import io.sails4j.files.AtomicFiles;
@@ -55,6 +56,10 @@ public final class LoraMerge {
         List<LoraAdapter> opened = new ArrayList<>();
         try (ShardedTensors checkpoint = ShardedTensors.open(base)) {
             ModelWeights.requireComplete(base, checkpoint, config);
+            if (ModelWeights.isPacked(checkpoint, config)) {
+                throw new InputException(base + " is quantized, and rounding what is merged would lose most of an adapter; merge into the"
+                    + " checkpoint that it was made from, then quantize that one");
+            }
             List<Map<ModuleKey, LowRankAdapter>> modules = new ArrayList<>();
             for (WeightedAdapter asked : adapters) {
                 opened.add(LoraAdapter.load(asked.directory(), config, engine));

@@ -10,6 +10,7 @@ import io.sails4j.io.SafetensorsWriter.Layout;
 import io.sails4j.io.SafetensorsWriter.Sink;
 import io.sails4j.io.ShardedTensors;
 import io.sails4j.model.AdapterStack;
+import io.sails4j.model.CheckpointCompanions;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.ops.Engine;
@@ -28,7 +29,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,10 +38,6 @@ import org.jspecify.annotations.Nullable;
 final class MergedCheckpoint {
     /** 64 MiB of F32: large enough for matmul and disk, small beside any model that needs streaming. */
     private static final long CHUNK_ELEMENTS = 16L << 20;
-    /** What belongs to a model beside its weights and configuration, by the beginning of the name. */
-    private static final List<String> COMPANIONS = List.of("tokenizer", "special_tokens", "added_tokens", "chat_template", "vocab.",
-        "merges.txt",
-        "generation_config.json", "LICENSE", "NOTICE", "USE_POLICY");
 
     private final ShardedTensors checkpoint;
     private final Map<String, List<LowRankAdapter>> adapters = new HashMap<>();
@@ -69,14 +65,7 @@ final class MergedCheckpoint {
             writeIndex(directory, checkpoint.index());
         }
         writeConfig(directory, base);
-        try (Stream<Path> files = Files.list(base)) {
-            for (Path file : files.filter(Files::isRegularFile).toList()) {
-                String name = file.getFileName().toString();
-                if (COMPANIONS.stream().anyMatch(name::startsWith)) {
-                    Files.copy(file, directory.resolve(name));
-                }
-            }
-        }
+        CheckpointCompanions.copy(base, directory);
     }
 
     /** Buffers that mean nothing stay as they are. */

@@ -42,7 +42,7 @@ public final class CausalModel implements AutoCloseable {
     /** Loads a Hugging Face model directory. */
     public static CausalModel load(Path directory, Engine engine, ModelOptions options) {
         ModelConfig config = ModelConfig.read(directory);
-        ModelWeights weights = ModelWeights.load(directory, config, engine, options.resolve(config), options.writable());
+        ModelWeights weights = ModelWeights.load(directory, config, engine, options);
         return new CausalModel(engine, weights, options.exactNormalizer());
     }
 
@@ -95,7 +95,12 @@ public final class CausalModel implements AutoCloseable {
 
     /** logits [n, vocab_size] F32, soft-capped, of the final norm's output [n, d_model]. */
     void head(Tensor logits, Tensor hidden) {
-        engine.ops().linear().linearSetForward(List.of(logits), hidden, List.of(LinearMap.plain(weights.head())));
+        Tensor head = weights.parameter(ModelWeights.headName(config));
+        if (head.dtype().isPacked()) {
+            engine.ops().quantized().linearForward(logits, null, hidden, head, null, null, 0);
+        } else {
+            engine.ops().linear().linearSetForward(List.of(logits), hidden, List.of(LinearMap.plain(head)));
+        }
         if (config.finalLogitSoftcap() != 0) {
             engine.ops().head().softcapForward(logits, logits, (float) config.finalLogitSoftcap());
         }
@@ -111,7 +116,7 @@ public final class CausalModel implements AutoCloseable {
 
     /** residual [n, d_model] F32 of ids [n] I32. */
     void embed(Tensor residual, Tensor ids) {
-        engine.ops().block().embeddingForward(residual, ids, weights.embedTokens(), normalizer);
+        engine.ops().block().embeddingForward(residual, ids, weights.parameter(ModelWeights.EMBED_TOKENS), normalizer);
     }
 
     /** dEmbed [vocab_size, d_model] F32 += what the gradient dResid [n, d_model] F32 of the embedded ids [n] I32 says of the embedding. */

@@ -1,7 +1,9 @@
 package io.sails4j.model;
 
 import io.sails4j.ops.Ops;
+import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.tensor.TensorArena;
 
 /**
  * What makes an adapter a DoRA (arXiv:2402.09353): trained lengths of the rows of the adapted weight. The rows' own lengths follow from
@@ -33,9 +35,12 @@ public final class DoraScale implements AutoCloseable {
     }
 
     /** The lengths [d_out] F32 of the rows of weight + scale * lora_B lora_A. */
-    Tensor norm(Ops ops, Tensor weight, Tensor loraA, Tensor loraB, float scale) {
+    Tensor norm(Ops ops, Tensor weight, LowRankAdapter adapter, TensorArena memory) {
         if (!current) {
-            ops.linear().doraNorm(norm, weight, loraA, loraB, scale);
+            TensorArena.Mark mark = memory.mark();
+            Tensor dense = PackedWeights.dense(ops, weight, DType.F32, memory);
+            ops.linear().doraNorm(norm, dense, adapter.loraA(), adapter.loraB(), adapter.scale());
+            memory.release(mark);
             current = true;
         }
         return norm;

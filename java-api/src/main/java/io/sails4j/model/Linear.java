@@ -65,15 +65,23 @@ final class Linear {
             h[i] = adapters[i] == null ? null : memory.allocate(DType.F32, n, adapters[i].r());
         }
         if (fused < 0) {
-            ops.matmul().matmul(y, x, weight, false, true, 1, 0);
+            if (weight.dtype().isPacked()) {
+                ops.quantized().linearForward(y, null, x, weight, null, null, 0);
+            } else {
+                ops.matmul().matmul(y, x, weight, false, true, 1, 0);
+            }
             return new Saved(x, h, null);
         }
         LowRankAdapter adapter = Objects.requireNonNull(adapters[fused]);
         DoraScale dora = adapter.dora();
         Tensor u = dora == null ? y : memory.allocate(DType.F32, n, weight.dim(0));
-        ops.linear().linearForward(u, h[fused], x, weight, null, null, adapter.loraA(), adapter.loraB(), adapter.scale());
+        if (weight.dtype().isPacked()) {
+            ops.quantized().linearForward(u, h[fused], x, weight, adapter.loraA(), adapter.loraB(), adapter.scale());
+        } else {
+            ops.linear().linearForward(u, h[fused], x, weight, null, null, adapter.loraA(), adapter.loraB(), adapter.scale());
+        }
         if (dora != null) {
-            ops.linear().doraForward(y, u, dora.magnitude(), dora.norm(ops, weight, adapter.loraA(), adapter.loraB(), adapter.scale()));
+            ops.linear().doraForward(y, u, dora.magnitude(), dora.norm(ops, weight, adapter, memory));
             return new Saved(x, h, u);
         }
         for (int i = fused + 1; i < adapters.length; i++) {
@@ -86,13 +94,16 @@ final class Linear {
 
     /**
      * The map for an operation that does more than this one: with its only adapter or none; null where it has several, or one with a DoRA
-     * scale.
+     * scale, or where the weight is packed.
      */
     @Nullable
     LinearMap single(AdapterStack stack) {
         @Nullable
         LowRankAdapter[] adapters = stack.partsOf(key);
         int only = first(adapters);
+        if (weight.dtype().isPacked()) {
+            return null;
+        }
         if (only < 0) {
             return LinearMap.plain(weight);
         }
@@ -119,7 +130,7 @@ final class Linear {
      * to it.
      */
     DType gradientType(PassState state) {
-        return first(state.adapters().partsOf(key)) < 0 ? state.computeDtype() : DType.F32;
+        return first(state.adapters().partsOf(key)) < 0 && !weight.dtype().isPacked() ? state.computeDtype() : DType.F32;
     }
 
     /**
@@ -135,7 +146,11 @@ final class Linear {
         LowRankAdapter[] adapters = state.adapters().partsOf(key);
         int fused = first(adapters);
         if (fused < 0) {
-            state.ops().matmul().matmul(dx, dy, weight, false, false, 1, accumulate ? 1 : 0);
+            if (weight.dtype().isPacked()) {
+                state.ops().quantized().linearBackward(dx, null, null, dy, null, weight, null, null, null, 0, accumulate);
+            } else {
+                state.ops().matmul().matmul(dx, dy, weight, false, false, 1, accumulate ? 1 : 0);
+            }
             return;
         }
         LowRankAdapter adapter = Objects.requireNonNull(adapters[fused]);
@@ -144,12 +159,18 @@ final class Linear {
         if (adapter.dora() != null) {
             Tensor du = state.scratch().allocate(dy.dtype(), dy.shape().toArray());
             state.ops().linear().doraBackward(du, gradient == null ? null : gradient.dMagnitude(), dy, Objects.requireNonNull(saved.u()),
-                adapter.dora().magnitude(), adapter.dora().norm(state.ops(), weight, adapter.loraA(), adapter.loraB(),
-                    adapter.scale()));
+                adapter.dora().magnitude(), adapter.dora().norm(state.ops(), weight, adapter, state.scratch()));
             dy = du;
         }
-        state.ops().linear().linearBackward(dx, gradient == null ? null : gradient.dLoraA(), gradient == null ? null : gradient.dLoraB(),
-            dy, saved.input(), weight, saved.h()[fused], adapter.loraA(), adapter.loraB(), adapter.scale(), accumulate);
+        Tensor da = gradient == null ? null : gradient.dLoraA();
+        Tensor db = gradient == null ? null : gradient.dLoraB();
+        if (weight.dtype().isPacked()) {
+            state.ops().quantized().linearBackward(dx, da, db, dy, saved.input(), weight, saved.h()[fused], adapter.loraA(),
+                adapter.loraB(), adapter.scale(), accumulate);
+        } else {
+            state.ops().linear().linearBackward(dx, da, db, dy, saved.input(), weight, saved.h()[fused], adapter.loraA(), adapter.loraB(),
+                adapter.scale(), accumulate);
+        }
         state.scratch().release(mark);
         for (int i = fused + 1; i < adapters.length; i++) {
             if (adapters[i] != null) {

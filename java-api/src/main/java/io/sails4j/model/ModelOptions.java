@@ -10,8 +10,25 @@ import org.jspecify.annotations.Nullable;
  * @param computeDtype F32 or BF16 for weights and matmul inputs; null = BF16 for 16-bit checkpoints, else F32
  * @param writable give the parameters memory of their own, for training them
  * @param exactNormalizer do not round sqrt(d_model) to the checkpoint's type; the published models round
+ * @param weights what the big matrices are kept as; of a checkpoint that is quantized already, what it has
  */
-public record ModelOptions(@Nullable DType computeDtype, boolean writable, boolean exactNormalizer) {
+public record ModelOptions(@Nullable DType computeDtype, boolean writable, boolean exactNormalizer, WeightFormat weights) {
+    public ModelOptions {
+        if (writable && weights != WeightFormat.CHECKPOINT) {
+            throw new IllegalArgumentException("weights of " + weights + " cannot be written: train an adapter, or load the checkpoint's");
+        }
+    }
+
+    /** Weights as the checkpoint has them. */
+    public ModelOptions(@Nullable DType computeDtype, boolean writable, boolean exactNormalizer) {
+        this(computeDtype, writable, exactNormalizer, WeightFormat.CHECKPOINT);
+    }
+
+    /** The same with other weights. */
+    public ModelOptions withWeights(WeightFormat other) {
+        return new ModelOptions(computeDtype, writable, exactNormalizer, other);
+    }
+
     /** The compute type that the checkpoint asks for. */
     public static ModelOptions defaults() {
         return new ModelOptions(null, false, false);

@@ -1,5 +1,6 @@
 package io.sails4j.model;
 
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.InputException;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.Projection;
@@ -11,23 +12,26 @@ import io.sails4j.tensor.DType;
 import io.sails4j.tensor.HostTensor;
 import io.sails4j.tensor.Shape;
 import io.sails4j.tensor.Tensor;
+import io.sails4j.tensor.TensorArena;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.Set;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The parameters of a model on a device: the embedding and the projections in the compute type, norm weights in F32. Where the
- * checkpoint has the compute type and the device reads host memory, the mapped file itself serves; nothing is copied.
+ * The parameters of a model on a device: the embedding and the projections in the compute type, or packed in 8 and 4 bits; norm weights in
+ * F32. Where the checkpoint has the wanted type and the device reads host memory, the mapped file itself serves; nothing is copied.
  */
 public final class ModelWeights implements AutoCloseable {
     /** The embedding, [vocab_size, d_model]. */
@@ -43,14 +47,17 @@ public final class ModelWeights implements AutoCloseable {
     private final DType computeDtype;
     private final SequencedMap<String, Tensor> parameters;
     private final List<LayerWeights> layers = new ArrayList<>();
+    private final Engine engine;
     private final List<Tensor> owned;
+    /** Of packed embeddings and output matrices, for those who need them whole. */
+    private final Map<String, Tensor> unpacked = new HashMap<>();
     private final boolean writable;
     private final @Nullable ShardedTensors mapped;
     private final List<String> ignored;
 
-    private ModelWeights(ModelConfig config, DType computeDtype, SequencedMap<String, Tensor> parameters, List<Tensor> owned,
-        boolean writable,
-        @Nullable ShardedTensors mapped, List<String> ignored) {
+    private ModelWeights(ModelConfig config, Engine engine, DType computeDtype, SequencedMap<String, Tensor> parameters,
+        List<Tensor> owned, boolean writable, @Nullable ShardedTensors mapped, List<String> ignored) {
+        this.engine = engine;
         this.ignored = ignored;
         this.config = config;
         this.computeDtype = computeDtype;
@@ -90,6 +97,16 @@ public final class ModelWeights implements AutoCloseable {
      * @throws InputException where a tensor is missing, unknown, of another shape or type, or holds NaN or infinity
      */
     public static ModelWeights load(Path directory, ModelConfig config, Engine engine, DType computeDtype, boolean writable) {
+        return load(directory, config, engine, new ModelOptions(computeDtype, writable, false));
+    }
+
+    /**
+     * Loads a Hugging Face checkpoint directory as {@code options} say.
+     *
+     * @throws InputException as the other one; also where a quantized checkpoint is to be written or quantized once more
+     */
+    public static ModelWeights load(Path directory, ModelConfig config, Engine engine, ModelOptions options) {
+        DType computeDtype = options.resolve(config);
         ShardedTensors checkpoint = ShardedTensors.open(directory);
         List<Tensor> owned = new ArrayList<>();
         try {
@@ -98,9 +115,10 @@ public final class ModelWeights implements AutoCloseable {
             SequencedMap<String, Tensor> parameters = new LinkedHashMap<>();
             for (Map.Entry<String, Shape> entry : shapes.entrySet()) {
                 DType dtype = isNorm(entry.getValue()) ? DType.F32 : computeDtype;
-                parameters.put(entry.getKey(), loadTensor(checkpoint, entry.getKey(), entry.getValue(), engine, dtype, writable, owned));
+                Tensor tensor = loadTensor(checkpoint, entry.getKey(), entry.getValue(), engine, dtype, options, owned);
+                parameters.put(entry.getKey(), tensor);
             }
-            return new ModelWeights(config, computeDtype, parameters, owned, writable, checkpoint, ignored);
+            return new ModelWeights(config, engine, computeDtype, parameters, owned, options.writable(), checkpoint, ignored);
         } catch (RuntimeException e) {
             owned.forEach(Tensor::close);
             checkpoint.close();
@@ -116,7 +134,13 @@ public final class ModelWeights implements AutoCloseable {
     public static void requireComplete(Path directory, ShardedTensors checkpoint, ModelConfig config) {
         SequencedMap<String, Shape> shapes = shapes(config);
         requireSameNames(directory, checkpoint, shapes, config);
-        shapes.forEach((name, shape) -> requireTensor(checkpoint, name, shape));
+        shapes.forEach((name, shape) -> requireType(checkpoint, name, shape));
+    }
+
+    /** Whether a checkpoint's big matrices are quantized. */
+    public static boolean isPacked(ShardedTensors checkpoint, ModelConfig config) {
+        return shapes(config).entrySet().stream()
+            .anyMatch(entry -> PackedWeights.typeIn(checkpoint, entry.getKey(), entry.getValue()).isPresent());
     }
 
     private static boolean isNorm(Shape shape) {
@@ -190,7 +214,32 @@ public final class ModelWeights implements AutoCloseable {
         return source;
     }
 
-    private static Tensor loadTensor(ShardedTensors checkpoint, String name, Shape shape, Engine engine, DType dtype, boolean writable,
+    private static DType requireType(ShardedTensors checkpoint, String name, Shape shape) {
+        return PackedWeights.typeIn(checkpoint, name, shape).orElseGet(() -> requireTensor(checkpoint, name, shape).dtype());
+    }
+
+    private static Tensor loadTensor(ShardedTensors checkpoint, String name, Shape shape, Engine engine, DType dtype, ModelOptions options,
+        List<Tensor> owned) {
+        Optional<DType> packed = PackedWeights.typeIn(checkpoint, name, shape);
+        if (packed.isPresent()) {
+            return PackedWeights.load(checkpoint, name, shape, packed.get(), engine, options, owned);
+        }
+        if (isNorm(shape) || options.weights() == WeightFormat.CHECKPOINT) {
+            return loadDense(checkpoint, name, shape, engine, dtype, options.writable(), owned);
+        }
+        List<Tensor> whole = new ArrayList<>();
+        try {
+            Tensor dense = loadDense(checkpoint, name, shape, engine, dtype, false, whole);
+            Tensor tensor = engine.device().allocate(options.weights().typeOf(name), shape);
+            owned.add(tensor);
+            engine.ops().quantized().quantize(tensor, dense, null);
+            return tensor;
+        } finally {
+            whole.forEach(Tensor::close);
+        }
+    }
+
+    private static Tensor loadDense(ShardedTensors checkpoint, String name, Shape shape, Engine engine, DType dtype, boolean writable,
         List<Tensor> owned) {
         HostTensor source = requireTensor(checkpoint, name, shape);
         boolean aligned = source.data().address() % source.dtype().byteSize() == 0;
@@ -254,17 +303,50 @@ public final class ModelWeights implements AutoCloseable {
             owned.forEach(Tensor::close);
             throw e;
         }
-        return new ModelWeights(config, computeDtype, parameters, owned, true, null, List.of());
+        return new ModelWeights(config, engine, computeDtype, parameters, owned, true, null, List.of());
+    }
+
+    /**
+     * These weights packed, as new ones that do not depend on them.
+     *
+     * @param importance [columns] F32 of a matrix by its name: how much an error of a column counts; null where all count the same and the
+     *     largest of a group decides its scale
+     */
+    public ModelWeights packed(WeightFormat format, Function<String, @Nullable Tensor> importance) {
+        List<Tensor> copies = new ArrayList<>();
+        SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
+        try {
+            parameters.forEach((name, tensor) -> {
+                boolean norm = isNorm(tensor.shape());
+                Tensor copy = engine.device().allocate(norm ? DType.F32 : format.typeOf(name), tensor.shape());
+                copies.add(copy);
+                if (norm) {
+                    copy.copyFrom(tensor);
+                } else {
+                    engine.ops().quantized().quantize(copy, tensor, importance.apply(name));
+                }
+                tensors.put(name, copy);
+            });
+        } catch (RuntimeException | Error e) {
+            copies.forEach(Tensor::close);
+            throw e;
+        }
+        return new ModelWeights(config, engine, computeDtype, tensors, copies, false, null, List.of());
     }
 
     /** Writes {@code config.json} and {@code model.safetensors} in the checkpoint's type into an existing directory. */
     public void writeInto(Path directory, Engine engine) {
         try (Arena arena = Arena.ofConfined()) {
             SequencedMap<String, HostTensor> tensors = new LinkedHashMap<>();
-            parameters.forEach((name, tensor) -> tensors.put(name, toHost(engine, tensor, config.checkpointDtype(), arena)));
+            parameters.forEach((name, tensor) -> tensors.put(name, tensor.dtype().isPacked() ? PackedWeights.toHost(tensor, arena)
+                : toHost(engine, tensor, config.checkpointDtype(), arena)));
             SafetensorsWriter.write(directory.resolve("model.safetensors"), tensors, Map.of("format", "pt"));
         }
-        AtomicFiles.writeJson(directory.resolve("config.json"), config.toJson());
+        ObjectNode json = config.toJson();
+        if (isPacked()) {
+            PackedWeights.mark(json);
+        }
+        AtomicFiles.writeJson(directory.resolve("config.json"), json);
     }
 
     /** A device tensor's values on the host in the given type. */
@@ -315,14 +397,43 @@ public final class ModelWeights implements AutoCloseable {
         return tensor;
     }
 
-    /** [vocab_size, d_model] in the compute type: the input embedding. */
-    public Tensor embedTokens() {
-        return parameter(EMBED_TOKENS);
+    /** Whether the big matrices are packed. */
+    public boolean isPacked() {
+        return parameter(EMBED_TOKENS).dtype().isPacked();
     }
 
-    /** [vocab_size, d_model] in the compute type: the output matrix, which may be the embedding. */
+    /** Bytes that the parameters take, in memory or in the mapped file. */
+    public long byteSize() {
+        return parameters.values().stream().mapToLong(Tensor::byteSize).sum();
+    }
+
+    /** A weight by its name in the checkpoint, not packed: in its own memory, or a packed one in the compute type in {@code memory}. */
+    public Tensor dense(String name, TensorArena memory) {
+        return PackedWeights.dense(engine.ops(), parameter(name), computeDtype, memory);
+    }
+
+    /** [vocab_size, d_model] in the compute type: the input embedding. Of a packed one a copy is made, which stays. */
+    public Tensor embedTokens() {
+        return whole(EMBED_TOKENS);
+    }
+
+    /** [vocab_size, d_model] in the compute type: the output matrix, which may be the embedding. Of a packed one a copy is made, which stays. */
     public Tensor head() {
-        return parameter(headName(config));
+        return whole(headName(config));
+    }
+
+    private Tensor whole(String name) {
+        Tensor tensor = parameter(name);
+        if (!tensor.dtype().isPacked()) {
+            return tensor;
+        }
+        synchronized (unpacked) {
+            return unpacked.computeIfAbsent(name, _ -> {
+                Tensor dense = engine.device().allocate(computeDtype, tensor.shape());
+                engine.ops().quantized().dequantize(dense, tensor);
+                return dense;
+            });
+        }
     }
 
     /** The output matrix's name among the parameters. */
@@ -341,6 +452,7 @@ public final class ModelWeights implements AutoCloseable {
     @Override
     public void close() {
         owned.forEach(Tensor::close);
+        unpacked.values().forEach(Tensor::close);
         if (mapped != null) {
             mapped.close();
         }

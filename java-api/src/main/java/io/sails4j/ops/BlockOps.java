@@ -1,5 +1,6 @@
 package io.sails4j.ops;
 
+import static io.sails4j.ops.Call.F32_BF16_OR_PACKED;
 import static io.sails4j.ops.Call.F32_OR_BF16;
 import static io.sails4j.ops.Call.code;
 import static io.sails4j.ops.Call.flag;
@@ -24,14 +25,14 @@ public final class BlockOps {
         this.workspace = workspace;
     }
 
-    /** y [n_tokens, d_model] F32|BF16 = table [ids, :] * scale; ids I32, table [vocab, d_model] F32|BF16. */
+    /** y [n_tokens, d_model] F32|BF16 = table [ids, :] * scale; ids I32, table [vocab, d_model] F32|BF16|Q8|Q4. */
     public void embeddingForward(Tensor y, Tensor ids, Tensor table, float scale) {
         try (Call call = new Call(device, "embeddingForward")) {
             long vocab = call.rows("table", table);
             long dModel = call.cols("table", table);
             long nTokens = ids.numel();
             api.embeddingForward(call.matrix("y", y, nTokens, dModel, F32_OR_BF16), call.address("ids", ids, I32),
-                call.address("table", table, F32_OR_BF16), nTokens, vocab, dModel, scale, code(y), code(table));
+                call.address("table", table, F32_BF16_OR_PACKED), nTokens, vocab, dModel, scale, code(y), code(table));
         }
     }
 

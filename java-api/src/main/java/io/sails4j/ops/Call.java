@@ -18,6 +18,8 @@ import org.jspecify.annotations.Nullable;
  */
 final class Call implements AutoCloseable {
     static final DType[] F32_OR_BF16 = {DType.F32, DType.BF16};
+    static final DType[] PACKED = {DType.Q8, DType.Q4};
+    static final DType[] F32_BF16_OR_PACKED = {DType.F32, DType.BF16, DType.Q8, DType.Q4};
 
     private final Device device;
     private final String operation;

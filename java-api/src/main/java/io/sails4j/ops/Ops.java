@@ -21,6 +21,7 @@ public final class Ops {
     private final ElementwiseOps elementwise;
     private final MatmulOps matmul;
     private final LinearOps linear;
+    private final QuantizedOps quantized;
     private final BlockOps block;
     private final AttentionOps attention;
     private final HeadOps head;
@@ -35,6 +36,7 @@ public final class Ops {
         this.elementwise = new ElementwiseOps(device, api, workspace);
         this.matmul = new MatmulOps(device, api, workspace);
         this.linear = new LinearOps(device, api, workspace);
+        this.quantized = new QuantizedOps(device, api, workspace);
         this.block = new BlockOps(device, api, workspace);
         this.attention = new AttentionOps(device, api, workspace);
         this.head = new HeadOps(device, api, workspace);
@@ -65,6 +67,11 @@ public final class Ops {
     /** Linear maps with their adapters. */
     public LinearOps linear() {
         return linear;
+    }
+
+    /** Weights of 8 and 4 bits, and linear maps that have them. */
+    public QuantizedOps quantized() {
+        return quantized;
     }
 
     /** What a transformer block does beside its maps and its attention. */

@@ -7,7 +7,7 @@ import java.nio.ByteOrder;
 /**
  * A tensor in host memory, little endian, row-major: a view of a mapped file or of an array.
  *
- * @param data exactly {@code shape.numel() * dtype.byteSize()} bytes, possibly unaligned and read-only
+ * @param data exactly {@code dtype.byteSize(shape)} bytes, possibly unaligned and read-only
  */
 public record HostTensor(DType dtype, Shape shape, MemorySegment data) {
     private static final ValueLayout.OfFloat F32 = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -17,7 +17,7 @@ public record HostTensor(DType dtype, Shape shape, MemorySegment data) {
     private static final ValueLayout.OfShort I16 = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     public HostTensor {
-        long expected = Math.multiplyExact(shape.numel(), (long) dtype.byteSize());
+        long expected = dtype.byteSize(shape);
         if (data.byteSize() != expected) {
             throw new IllegalArgumentException(
                 "tensor " + dtype + " " + shape + " needs " + expected + " bytes, got " + data.byteSize());
@@ -59,7 +59,7 @@ public record HostTensor(DType dtype, Shape shape, MemorySegment data) {
                     out[i] = Float.float16ToFloat(data.get(I16, 2L * i));
                 }
             }
-            case I32, I64, I16, I8, U8, BOOL ->
+            case I32, I64, I16, I8, U8, BOOL, Q8, Q4 ->
                 throw new IllegalArgumentException("tensor " + dtype + " " + shape + " is not floating point");
         }
         return out;
@@ -100,7 +100,8 @@ public record HostTensor(DType dtype, Shape shape, MemorySegment data) {
                     out[i] = data.get(ValueLayout.JAVA_BYTE, i);
                 }
             }
-            case F32, F64, BF16, F16 -> throw new IllegalArgumentException("tensor " + dtype + " " + shape + " is not an integer tensor");
+            case F32, F64, BF16, F16, Q8, Q4 ->
+                throw new IllegalArgumentException("tensor " + dtype + " " + shape + " is not an integer tensor");
         }
         return out;
     }

@@ -31,7 +31,7 @@ public final class Tensor implements AutoCloseable {
     }
 
     static long byteSize(DType dtype, Shape shape) {
-        return Math.multiplyExact(shape.numel(), (long) dtype.byteSize());
+        return dtype.byteSize(shape);
     }
 
     /** Where the elements lie. */
@@ -72,8 +72,8 @@ public final class Tensor implements AutoCloseable {
     /** The same elements in another shape. */
     public Tensor view(long... dims) {
         Shape other = Shape.of(dims);
-        if (other.numel() != shape.numel()) {
-            throw new IllegalArgumentException("cannot view " + shape + " as " + other);
+        if (other.numel() != shape.numel() || dtype.byteSize(other) != byteSize()) {
+            throw new IllegalArgumentException("cannot view " + dtype + " " + shape + " as " + other);
         }
         return new Tensor(buffer, offset, dtype, other);
     }

@@ -1,0 +1,19 @@
+package io.sails4j.model;
+
+import io.sails4j.tensor.DType;
+
+/** How a model's big matrices are kept: as the checkpoint has them, or quantized when it is loaded. Norms stay in F32. */
+public enum WeightFormat {
+    /** As the checkpoint has them, in the compute type where that is not quantized. */
+    CHECKPOINT,
+    /** All of them in 8 bits, 8.5 bits a weight with the scales. */
+    INT8,
+    /** Projections in 4 bits, 4.5 with the scales; embedding and output matrix, which are most sensitive, in 8. */
+    INT4;
+
+    /** The packed type of a matrix by its name in the checkpoint. */
+    DType typeOf(String parameter) {
+        boolean projection = !parameter.equals(ModelWeights.EMBED_TOKENS) && !parameter.equals(ModelWeights.LM_HEAD);
+        return this == INT4 && projection ? DType.Q4 : DType.Q8;
+    }
+}
