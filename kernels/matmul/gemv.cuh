@@ -16,41 +16,18 @@
 #pragma once
 
 #include "block/glu.cuh"
-#include "matmul/matmul.cuh"
+#include "matmul/gemv_problem.cuh"
 #include "primitives/dependent_launch.cuh"
 #include "primitives/stream_load.cuh"
 
 namespace sails::kernels {
 
-constexpr int kGemvMaps = 4;  // of one x in a launch
 constexpr int kGemvWarps = 8, kGemvThreads = kGemvWarps * kWarp;
-constexpr int kGemvNoActivation = -1;
 
 // 16-byte loads that a lane has under way.
 __host__ __device__ constexpr int gemv_loads(int rows) { return rows == 8 ? 6 : 8; }
 // Blocks on a multiprocessor, which leaves a thread 80 or 128 registers.
 __host__ __device__ constexpr int gemv_resident(int rows, bool w_bf16) { return rows == 1 && w_bf16 ? 3 : 2; }
-
-// One map without types; ldc, ldw: row strides.
-struct GemvMap {
-  void *c;
-  const void *w;
-  int64_t n, ldc, ldw;
-  float alpha, beta;
-  const void *addend;  // of c's type and stride, NULL: none
-  const float *bias;   // NULL: none
-  LowRank low_rank;
-};
-
-struct GemvProblem {
-  const void *x;
-  int64_t m, k, ldx;
-  bool x_bf16, w_bf16, c_bf16;
-  const int32_t *m_limit;  // on the device, NULL: m; rows from *m_limit on are not written
-  int activation;          // kGemvNoActivation, or SAILS_GLU_*: the two maps are a pair, and the first one's c is y
-  int count;
-  GemvMap maps[kGemvMaps];
-};
 
 // What was chosen for a shape; printable, decided on the host from shape, dtype and device.
 struct GemvConfig {

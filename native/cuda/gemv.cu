@@ -1,6 +1,7 @@
 #include "cuda/gemv.h"
 
 #include "cuda/dependent_launch.h"
+#include "matmul/gemv.cuh"
 
 namespace sails {
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cuda/device.h"
-#include "matmul/gemv.cuh"
+#include "matmul/gemv_problem.cuh"
 
 namespace sails {
 

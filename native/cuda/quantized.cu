@@ -1,10 +1,10 @@
 // Linear maps with packed weights: few rows by the codes themselves, more of them by the weight widened into the workspace.
-#include "quantized/quantized_gemv.cuh"
 
 #include "cuda/device.h"
 #include "cuda/dispatch.h"
 #include "cuda/gemv.h"
 #include "quantized/pack.cuh"
+#include "quantized/quantized_gemv.cuh"
 #include "shell/backend.h"
 
 namespace sails::backend {
