@@ -15,6 +15,7 @@ import io.sails4j.hub.HubCache;
 import io.sails4j.judge.JudgeSpec;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
+import io.sails4j.model.WeightFormat;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.MatmulPeak;
 import io.sails4j.report.Reports;
@@ -51,6 +52,9 @@ final class AlignCommand implements Callable<Integer> {
 
     @Mixin
     private CommonOptions common;
+
+    @Mixin
+    private WeightArguments weights;
 
     @Option(names = "--model", required = true, paramLabel = "DIR|ORG/NAME",
         description = "directory of a Gemma-2 or Llama-3 model, or ORG/NAME in the hub's cache")
@@ -106,10 +110,17 @@ final class AlignCommand implements Callable<Integer> {
         JudgeSpec judge = objective.samplesAnswers() ? policy.judge(common) : null;
         List<PromptFile> prompts = objective.samplesAnswers() ? policy.files(data, common) : List.of();
         boolean writable = options.method() == Method.FULL;
+        WeightFormat format = weights.format(common);
+        if (writable && format != WeightFormat.CHECKPOINT) {
+            throw common.wrong("--weights is for methods that leave the weights as they are; --method full trains them: leave it out");
+        }
         try (Engine engine = common.openEngine();
-             CausalModel loaded = CausalModel.load(model, engine, new ModelOptions(common.dtype(), writable, false))) {
+             CausalModel loaded = CausalModel.load(model, engine, new ModelOptions(common.dtype(), writable, false, format))) {
             List<TokenPair> pairs = judge == null || !saes.isEmpty() ? data.load(model, common) : List.of();
             Map<String, String> provenance = new LinkedHashMap<>();
+            if (format != WeightFormat.CHECKPOINT) {
+                provenance.put("model.weights", format.name().toLowerCase(Locale.ROOT));
+            }
             SafetySubspace subspace = subspace(loaded, engine, pairs, saePaths, provenance);
             AlignResult result;
             try (ProgressBar bar = common.progress("align"); StopSignal signal = new StopSignal(common::message)) {

@@ -11,7 +11,6 @@ import io.sails4j.eval.EvalOptions;
 import io.sails4j.eval.PromptFile;
 import io.sails4j.files.AtomicFiles;
 import io.sails4j.judge.JudgeSpec;
-import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.report.Reports;
 import io.sails4j.train.RunControl;
@@ -65,7 +64,7 @@ final class AttackCommand {
             List<PromptFile> files = arguments.announcedPrompts(common);
             try (Engine engine = common.openEngine(); Bars bars = new Bars(common); StopSignal signal = new StopSignal(common::message);
                  OpenJudges judges = new OpenJudges(specs, engine)) {
-                AttackResult result = new AttackRun(engine, ModelOptions.of(common.dtype()), arms, files, judges.list(), options)
+                AttackResult result = new AttackRun(engine, arguments.modelOptions(common), arms, files, judges.list(), options)
                     .run(attack, out, bars, new RunControl(resume, signal::asked), System::nanoTime);
                 bars.end();
                 Path page = Reports.writeInto(out);

@@ -5,6 +5,7 @@ import io.sails4j.eval.EvalArm;
 import io.sails4j.eval.PromptFile;
 import io.sails4j.hub.HubCache;
 import io.sails4j.lora.WeightedAdapter;
+import io.sails4j.model.ModelOptions;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -22,6 +23,9 @@ final class EvalArguments {
         description = "something else to evaluate beside the model: NAME for files and tables, and an adapter of the model, several that"
             + " are summed, or another model; repeat for more")
     private List<String> arms = new ArrayList<>();
+
+    @Mixin
+    private WeightArguments weights;
 
     @Mixin
     private PromptArguments prompts;
@@ -58,6 +62,11 @@ final class EvalArguments {
             return new EvalArm(name, first, List.of());
         }
         return new EvalArm(name, model.model(), given);
+    }
+
+    /** How every model is loaded. */
+    ModelOptions modelOptions(CommonOptions common) {
+        return weights.model(common);
     }
 
     /** Whether there is something to answer. */

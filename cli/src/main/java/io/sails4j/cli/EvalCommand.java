@@ -9,7 +9,6 @@ import io.sails4j.eval.PromptFile;
 import io.sails4j.eval.UtilityFiles;
 import io.sails4j.files.AtomicFiles;
 import io.sails4j.judge.JudgeSpec;
-import io.sails4j.model.ModelOptions;
 import io.sails4j.ops.Engine;
 import io.sails4j.report.Reports;
 import io.sails4j.train.RunControl;
@@ -69,7 +68,7 @@ final class EvalCommand implements Callable<Integer> {
         LabelledAnswers labelled = calibration == null ? null : LabelledAnswers.read(calibration);
         try (Engine engine = common.openEngine(); Bars bars = new Bars(common); StopSignal signal = new StopSignal(common::message);
              OpenJudges judges = new OpenJudges(specs, engine)) {
-            EvalRun run = new EvalRun(engine, ModelOptions.of(common.dtype()), arms, files, judges.list(), options).measuring(measured);
+            EvalRun run = new EvalRun(engine, arguments.modelOptions(common), arms, files, judges.list(), options).measuring(measured);
             EvalResult result = (labelled == null ? run : run.calibratedBy(labelled)).run(out, bars, new RunControl(resume, signal::asked));
             bars.end();
             Path page = Reports.writeInto(result.out());

@@ -47,6 +47,9 @@ final class GenerateCommand implements Callable<Integer> {
     private ModelArguments arguments;
 
     @Mixin
+    private WeightArguments weights;
+
+    @Mixin
     private SteerArguments steering;
 
     @Mixin
@@ -110,7 +113,7 @@ final class GenerateCommand implements Callable<Integer> {
         }
         MonitorSpec spec = monitoring.spec(common);
         SteerArguments.Asked asked = steering.asked(common, spec != null);
-        try (Engine engine = common.openEngine(); CausalModel model = arguments.load(engine, common);
+        try (Engine engine = common.openEngine(); CausalModel model = arguments.load(engine, weights.model(common));
              ModelSession session = ModelSession.open(model);
              ModelArguments.Opened adapters = arguments.openAdapters(model.config(), engine, common);
              SaeArguments.Opened saes = asked.open(engine); Monitor monitor = MonitorArguments.open(spec, model, saes.saes())) {

@@ -39,7 +39,7 @@ public final class Main {
     /** The commands in the order of the help. */
     private static final List<String> NAMES = List.of("inspect", "generate", "monitor", "serve", "trace", "encode", "sae", "subspace",
         "align",
-        "attack", "explain", "eval", "judge", "report", "merge", "download", "init", "selftest", "bench", "demo", "world", "study",
+        "attack", "explain", "eval", "judge", "report", "merge", "quantize", "download", "init", "selftest", "bench", "demo", "world", "study",
         "recovery");
 
     private Main() {
@@ -63,6 +63,7 @@ public final class Main {
             case "judge" -> JudgeCommand.class;
             case "report" -> ReportCommand.class;
             case "merge" -> MergeCommand.class;
+            case "quantize" -> QuantizeCommand.class;
             case "download" -> DownloadCommand.class;
             case "init" -> InitCommand.class;
             case "selftest" -> SelftestCommand.class;

@@ -52,7 +52,11 @@ final class ModelArguments {
     }
 
     CausalModel load(Engine engine, CommonOptions options) {
-        return CausalModel.load(model(), engine, ModelOptions.of(options.dtype()));
+        return load(engine, ModelOptions.of(options.dtype()));
+    }
+
+    CausalModel load(Engine engine, ModelOptions options) {
+        return CausalModel.load(model(), engine, options);
     }
 
     /** Opened adapters; closing frees them. */

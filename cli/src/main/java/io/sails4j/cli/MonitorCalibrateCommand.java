@@ -60,6 +60,9 @@ final class MonitorCalibrateCommand implements Callable<Integer> {
     @Mixin
     private ModelArguments arguments;
 
+    @Mixin
+    private WeightArguments weights;
+
     @Option(names = "--sae", required = true, paramLabel = "LAYER=PATH",
         description = "SAE of the residual stream after LAYER; repeat for more layers")
     private List<String> saes = new ArrayList<>();
@@ -94,7 +97,7 @@ final class MonitorCalibrateCommand implements Callable<Integer> {
         SortedMap<Integer, int[]> wanted = features();
         SortedMap<Integer, Path> paths = SaeArguments.parse(saes, common);
         try (Engine engine = common.openEngine(); SaeArguments.Opened opened = SaeArguments.open(paths, engine);
-             CausalModel model = arguments.load(engine, common); ModelSession session = ModelSession.open(model);
+             CausalModel model = arguments.load(engine, weights.model(common)); ModelSession session = ModelSession.open(model);
              ModelArguments.Opened adapters = arguments.openAdapters(model.config(), engine, common)) {
             List<CalibrationText> texts = data.given() ? answers() : prompts(model);
             CalibratedMonitor monitor;

@@ -6,7 +6,6 @@ import io.sails4j.hub.HubCache;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
-import io.sails4j.model.ModelOptions;
 import io.sails4j.monitor.Monitor;
 import io.sails4j.monitor.MonitorSpec;
 import io.sails4j.ops.Engine;
@@ -45,6 +44,9 @@ final class ServeCommand implements Callable<Integer> {
 
     @Mixin
     private CommonOptions common;
+
+    @Mixin
+    private WeightArguments weights;
 
     @Option(names = "--model", required = true, paramLabel = "DIR|ORG/NAME",
         description = "directory of a Gemma-2 or Llama-3 model, or ORG/NAME in the hub's cache")
@@ -89,7 +91,7 @@ final class ServeCommand implements Callable<Integer> {
         System.setProperty("sun.net.httpserver.maxReqTime", "60");
         System.setProperty("sun.net.httpserver.maxRspTime", String.valueOf(options.timeLimitS() + 60));
         try (Engine engine = common.openEngine(); SaeArguments.Opened read = SaeArguments.open(paths, engine);
-             CausalModel opened = CausalModel.load(directory, engine, ModelOptions.of(common.dtype())); Adapters loaded = new Adapters();
+             CausalModel opened = CausalModel.load(directory, engine, weights.model(common)); Adapters loaded = new Adapters();
              Monitor monitor = MonitorArguments.open(spec, opened, read.saes())) {
             SequencedMap<String, AdapterStack> names = new LinkedHashMap<>();
             names.put(name == null ? String.valueOf(directory.toAbsolutePath().normalize().getFileName()) : name, AdapterStack.none());

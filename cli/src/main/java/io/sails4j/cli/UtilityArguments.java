@@ -85,7 +85,8 @@ final class UtilityArguments {
         return count + " " + what + (count == 1 ? "" : "s");
     }
 
-    private static TextFile text(String given) {
+    /** FILE or FILE=COLUMN. */
+    static TextFile text(String given) {
         Matcher column = COLUMN.matcher(given);
         return Files.exists(Path.of(given)) || !column.matches() ? TextFile.read(Path.of(given), null)
             : TextFile.read(Path.of(column.group(1)), column.group(2));

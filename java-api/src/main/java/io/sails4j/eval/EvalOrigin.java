@@ -11,6 +11,7 @@ import io.sails4j.ops.Engine;
 import io.sails4j.options.Options;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.Locale;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -34,6 +35,7 @@ final class EvalOrigin {
         ObjectNode json = Options.deciding(options);
         json.put("decode_rows", options.rowsOn(engine.backend()));
         json.put("compute_dtype", modelOptions.computeDtype() == null ? "checkpoint" : String.valueOf(modelOptions.computeDtype()));
+        json.put("weights", modelOptions.weights().name().toLowerCase(Locale.ROOT));
         // Another device, or another number of threads, may round otherwise.
         json.set("device", JsonFiles.parse(engine.device().describe(), "the device's description"));
         ObjectNode armsNode = json.putObject("arms");
