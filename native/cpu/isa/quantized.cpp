@@ -33,9 +33,14 @@ void quantize(void *y, const void *x, const float *importance, int64_t rows, int
     quantize_rows(to, static_cast<const bf16 *>(x), importance, rows, cols, y_dtype, threads);
 }
 
-typedef int8_t vb __attribute__((vector_size(kWidth)));
-
 constexpr int kVectors = static_cast<int>(kQuantGroup / kWidth);  // of a group
+
+// kWidth bytes as floats; GCC 12 takes its own vectors of bytes apart one by one.
+#if defined(__AVX512F__)
+inline vf widened(__m128i bytes) { return (vf)_mm512_maskz_cvtepi32_ps(0xffff, _mm512_maskz_cvtepi8_epi32(0xffff, bytes)); }
+#elif defined(__AVX2__)
+inline vf widened(__m128i bytes) { return (vf)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)); }
+#endif
 
 // A group's codes as floats, kWidth of them a vector.
 struct Q8Codes {
@@ -43,9 +48,13 @@ struct Q8Codes {
   vf value[kVectors];
   explicit Q8Codes(const uint8_t *codes) {
     for (int v = 0; v < kVectors; v++) {
-      vb bytes;
-      std::memcpy(&bytes, codes + v * kWidth, sizeof bytes);
-      value[v] = __builtin_convertvector(__builtin_convertvector(bytes, vi), vf);
+#if defined(__AVX512F__)
+      value[v] = widened(_mm_loadu_si128(reinterpret_cast<const __m128i *>(codes + v * kWidth)));
+#elif defined(__AVX2__)
+      value[v] = widened(_mm_loadl_epi64(reinterpret_cast<const __m128i *>(codes + v * kWidth)));
+#else
+      for (int64_t i = 0; i < kWidth; i++) value[v][i] = static_cast<float>(static_cast<int8_t>(codes[v * kWidth + i]));
+#endif
     }
   }
 };
@@ -53,19 +62,21 @@ struct Q4Codes {
   static constexpr int64_t kBytes = kQuantGroup / 2;
   vf value[kVectors];
   explicit Q4Codes(const uint8_t *codes) {
-    typedef int8_t half __attribute__((vector_size(16)));
-    half both;
-    std::memcpy(&both, codes, sizeof both);
-    typedef uint8_t unsigned_half __attribute__((vector_size(16)));
-    int8_t bytes[kQuantGroup];
-    const half low = (both & 15) - 8, high = (half)((unsigned_half)both >> 4) - 8;
-    std::memcpy(bytes, &low, sizeof low);
-    std::memcpy(bytes + sizeof low, &high, sizeof high);
-    for (int v = 0; v < kVectors; v++) {
-      vb lanes;
-      std::memcpy(&lanes, bytes + v * kWidth, sizeof lanes);
-      value[v] = __builtin_convertvector(__builtin_convertvector(lanes, vi), vf);
-    }
+#if defined(__AVX2__)
+    const __m128i both = _mm_loadu_si128(reinterpret_cast<const __m128i *>(codes)), mask = _mm_set1_epi8(15), eight = _mm_set1_epi8(8);
+    const __m128i low = _mm_sub_epi8(_mm_and_si128(both, mask), eight);
+    const __m128i high = _mm_sub_epi8(_mm_and_si128(_mm_srli_epi16(both, 4), mask), eight);
+#if defined(__AVX512F__)
+    value[0] = widened(low), value[1] = widened(high);
+#else
+    value[0] = widened(low), value[1] = widened(_mm_srli_si128(low, 8));
+    value[2] = widened(high), value[3] = widened(_mm_srli_si128(high, 8));
+#endif
+#else
+    constexpr int64_t kHalf = kQuantGroup / 2;
+    for (int64_t i = 0; i < kQuantGroup; i++)
+      value[i / kWidth][i % kWidth] = static_cast<float>(static_cast<int>(i < kHalf ? codes[i] & 15 : codes[i - kHalf] >> 4) - 8);
+#endif
   }
 };
 

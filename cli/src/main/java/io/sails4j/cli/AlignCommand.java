@@ -15,6 +15,7 @@ import io.sails4j.hub.HubCache;
 import io.sails4j.judge.JudgeSpec;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
+import io.sails4j.model.ModelWeights;
 import io.sails4j.model.WeightFormat;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.MatmulPeak;
@@ -158,10 +159,16 @@ final class AlignCommand implements Callable<Integer> {
         DType dtype = common.dtype() != null ? common.dtype() : config.checkpointDtype() == DType.F32 ? DType.F32 : DType.BF16;
         try (Engine engine = common.openEngine()) {
             Adaptation adaptation = Adaptation.of(options, subspaceFile == null ? null : SafetySubspace.read(subspaceFile));
-            PlanTable table = new PlanTable(config, dtype, adaptation, data.options().maxLength(), engine);
+            PlanTable table = new PlanTable(config, dtype, planned(config), adaptation, data.options().maxLength(), engine);
             common.print(table.json(), table.table());
         }
         return 0;
+    }
+
+    private WeightFormat planned(ModelConfig config) {
+        WeightFormat asked = weights.format(common);
+        return asked == WeightFormat.CHECKPOINT && Files.exists(model.resolve("model.safetensors"))
+            ? ModelWeights.formatOf(model, config) : asked;
     }
 
     private void requireSubspaceChoice(AlignOptions options) {

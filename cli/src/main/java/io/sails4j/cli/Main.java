@@ -39,7 +39,8 @@ public final class Main {
     /** The commands in the order of the help. */
     private static final List<String> NAMES = List.of("inspect", "generate", "monitor", "serve", "trace", "encode", "sae", "subspace",
         "align",
-        "attack", "explain", "eval", "judge", "report", "merge", "quantize", "download", "init", "selftest", "bench", "demo", "world", "study",
+        "attack", "explain", "eval", "judge", "report", "merge", "quantize", "download", "init", "selftest", "bench", "demo", "world",
+        "study",
         "recovery");
 
     private Main() {

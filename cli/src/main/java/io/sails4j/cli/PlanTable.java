@@ -8,6 +8,7 @@ import io.sails4j.loop.TrainingFlops;
 import io.sails4j.loop.TrainingLoop;
 import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.RecomputePlan;
+import io.sails4j.model.WeightFormat;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.train.ObjectiveOptions;
@@ -28,6 +29,7 @@ final class PlanTable {
 
     private final ModelConfig config;
     private final DType dtype;
+    private final WeightFormat format;
     private final Adaptation adaptation;
     private final TrainingOptions training;
     private final long length;
@@ -35,9 +37,10 @@ final class PlanTable {
     private final long workspaceBytes;
     private final long positions;
 
-    PlanTable(ModelConfig config, DType dtype, Adaptation adaptation, long length, Engine engine) {
+    PlanTable(ModelConfig config, DType dtype, WeightFormat format, Adaptation adaptation, long length, Engine engine) {
         this.config = config;
         this.dtype = dtype;
+        this.format = format;
         this.adaptation = adaptation;
         this.training = adaptation.options().training();
         this.length = length;
@@ -47,11 +50,12 @@ final class PlanTable {
     }
 
     private MemoryPlan plan(RecomputePlan recompute) {
-        return MemoryPlan.of(config, dtype, trained, positions, recompute, workspaceBytes);
+        return MemoryPlan.of(config, dtype, format, trained, positions, recompute, workspaceBytes);
     }
 
     private RecomputePlan chosen(RecomputeOption recompute) {
-        return recompute.of(config.nLayers(), budget -> MemoryPlan.cheapest(config, dtype, trained, positions, workspaceBytes, budget));
+        return recompute.of(config.nLayers(),
+            budget -> MemoryPlan.cheapest(config, dtype, format, trained, positions, workspaceBytes, budget));
     }
 
     private long trainable() {

@@ -64,7 +64,8 @@ final class QuantizeCommand implements Callable<Integer> {
     @Option(names = "--test", paramLabel = "FILE[=COLUMN]", description = "other texts, to measure what is lost; repeat for more")
     private List<String> test = new ArrayList<>();
 
-    @Option(names = "--window", defaultValue = "512", paramLabel = "N", description = "tokens that a pass reads (default: ${DEFAULT-VALUE})")
+    @Option(names = "--window", defaultValue = "512", paramLabel = "N",
+        description = "tokens that a pass reads (default: ${DEFAULT-VALUE})")
     private int window;
 
     @Option(names = "--out", required = true, paramLabel = "DIR", description = "checkpoint directory to write")
@@ -125,8 +126,10 @@ final class QuantizeCommand implements Callable<Integer> {
     private List<QuantizationLoss> losses(CausalModel loaded, CausalModel quantized, Path source, List<TextFile> files) {
         List<QuantizationLoss> losses = new ArrayList<>();
         List<TextDocument> documents = documents(files);
-        try (Tokenizer tokenizer = Tokenizer.load(source); QuantizationLoss.Measure measure = new QuantizationLoss.Measure(loaded, quantized,
-            tokenizer, window); ProgressBar bar = common.progress("test")) {
+        try (Tokenizer tokenizer = Tokenizer.load(source);
+             QuantizationLoss.Measure measure = new QuantizationLoss.Measure(loaded, quantized,
+                 tokenizer, window);
+             ProgressBar bar = common.progress("test")) {
             for (TextDocument document : documents) {
                 losses.add(measure.of(document));
                 bar.update(losses.size(), documents.size(), 0);

@@ -10,6 +10,7 @@ import io.sails4j.model.MemoryPlan;
 import io.sails4j.model.ModelSession;
 import io.sails4j.model.RecomputePlan;
 import io.sails4j.model.TrainedShape;
+import io.sails4j.model.WeightFormat;
 import io.sails4j.objective.Loss;
 import io.sails4j.objective.MicroBatches;
 import io.sails4j.objective.PassContext;
@@ -88,9 +89,10 @@ public final class TrainingLoop implements AutoCloseable {
         this.warmup = (long) Math.ceil(options.schedule().warmup() * plan.steps().size());
         long positions = plan.largestMicroBatch(loss, options.batching());
         long workspace = StepWorkspace.bytes(model.engine().ops(), model.config(), model.computeDtype(), positions, plan.longest(loss));
+        WeightFormat format = model.weights().format();
         this.recomputation = options.execution().recompute().of(model.config().nLayers(),
-            budget -> MemoryPlan.cheapest(model.config(), model.computeDtype(), trained(), positions, workspace, budget));
-        this.memory = MemoryPlan.of(model.config(), model.computeDtype(), trained(), positions, recomputation, workspace);
+            budget -> MemoryPlan.cheapest(model.config(), model.computeDtype(), format, trained(), positions, workspace, budget));
+        this.memory = MemoryPlan.of(model.config(), model.computeDtype(), format, trained(), positions, recomputation, workspace);
         requireRoom();
         this.session = ModelSession.open(model);
         try {

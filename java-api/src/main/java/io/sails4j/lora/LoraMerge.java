@@ -8,6 +8,7 @@ import io.sails4j.io.ShardedTensors;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.LowRankAdapter;
 import io.sails4j.model.ModelWeights;
+import io.sails4j.model.WeightFormat;
 import io.sails4j.ops.Engine;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
@@ -56,7 +57,7 @@ public final class LoraMerge {
         List<LoraAdapter> opened = new ArrayList<>();
         try (ShardedTensors checkpoint = ShardedTensors.open(base)) {
             ModelWeights.requireComplete(base, checkpoint, config);
-            if (ModelWeights.isPacked(checkpoint, config)) {
+            if (ModelWeights.formatOf(base, config) != WeightFormat.CHECKPOINT) {
                 throw new InputException(base + " is quantized, and rounding what is merged would lose most of an adapter; merge into the"
                     + " checkpoint that it was made from, then quantize that one");
             }

@@ -36,21 +36,23 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
     /**
      * The device memory of training such a model with micro-batches of a size.
      *
+     * @param format of the model's weights; packed ones with the whole output matrix beside them, which a loss needs
      * @param positions tokens of a micro-batch with its padding
      * @param recompute as in {@link ForwardOptions}
      * @param workspaceBytes of the operation that takes the most for these positions
      */
-    public static MemoryPlan of(ModelConfig config, DType computeDtype, Trained trained, long positions, RecomputePlan recompute,
-        long workspaceBytes) {
-        return of(new LayerMemory(config, computeDtype.byteSize(), trained.shape), computeDtype, trained, positions, recompute,
+    public static MemoryPlan of(ModelConfig config, DType computeDtype, WeightFormat format, Trained trained, long positions,
+        RecomputePlan recompute, long workspaceBytes) {
+        return of(new LayerMemory(config, computeDtype.byteSize(), trained.shape), computeDtype, format, trained, positions, recompute,
             workspaceBytes);
     }
 
-    private static MemoryPlan of(LayerMemory layers, DType computeDtype, Trained trained, long positions, RecomputePlan recompute,
+    private static MemoryPlan of(LayerMemory layers, DType computeDtype, WeightFormat format, Trained trained, long positions,
+        RecomputePlan recompute,
         long workspaceBytes) {
         ModelConfig config = layers.config();
         long head = positions * (F32 * config.dModel() + 3 * F32) + workspaceBytes;
-        return new MemoryPlan(weights(config, computeDtype.byteSize()), trainableBytes(config, computeDtype, trained),
+        return new MemoryPlan(weights(config, computeDtype, format), trainableBytes(config, computeDtype, trained),
             positions * layers.kept(recompute), positions * layers.scratch(), head);
     }
 
@@ -60,11 +62,12 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
     }
 
     /** The mix of layers computed again that costs the least of those that fit into the budget; every layer where none does. */
-    public static RecomputePlan cheapest(ModelConfig config, DType computeDtype, Trained trained, long positions, long workspaceBytes,
-        long budgetBytes) {
+    public static RecomputePlan cheapest(ModelConfig config, DType computeDtype, WeightFormat format, Trained trained, long positions,
+        long workspaceBytes, long budgetBytes) {
         LayerMemory layers = new LayerMemory(config, computeDtype.byteSize(), trained.shape);
         RecomputePlan best = new RecomputePlan(config.nLayers(), 0);
-        long fixed = of(layers, computeDtype, trained, positions, best, workspaceBytes).totalBytes() - positions * layers.kept(best);
+        long fixed = of(layers, computeDtype, format, trained, positions, best, workspaceBytes).totalBytes()
+            - positions * layers.kept(best);
         for (int full = 0; full <= config.nLayers(); full++) {
             for (int selective = 0; selective <= config.nLayers() - full; selective++) {
                 RecomputePlan mix = new RecomputePlan(full, selective);
@@ -80,8 +83,13 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
         return ((config.family().postNorms() ? 4L : 2L) * config.nLayers() + 1) * config.dModel();
     }
 
-    private static long weights(ModelConfig config, long elementBytes) {
-        return (config.parameterCount() - norms(config)) * elementBytes + norms(config) * F32;
+    private static long weights(ModelConfig config, DType computeDtype, WeightFormat format) {
+        if (format == WeightFormat.CHECKPOINT) {
+            return (config.parameterCount() - norms(config)) * computeDtype.byteSize() + norms(config) * F32;
+        }
+        long packed = ModelWeights.shapes(config).entrySet().stream().filter(entry -> entry.getValue().rank() == 2)
+            .mapToLong(entry -> format.typeOf(entry.getKey()).byteSize(entry.getValue())).sum();
+        return packed + norms(config) * F32 + config.vocabSize() * config.dModel() * computeDtype.byteSize();
     }
 
     /** Trained parameters that the model does not hold itself, their gradients and the optimizer's state, in bytes. */

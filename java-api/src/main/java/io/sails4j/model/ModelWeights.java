@@ -137,10 +137,12 @@ public final class ModelWeights implements AutoCloseable {
         shapes.forEach((name, shape) -> requireType(checkpoint, name, shape));
     }
 
-    /** Whether a checkpoint's big matrices are quantized. */
-    public static boolean isPacked(ShardedTensors checkpoint, ModelConfig config) {
-        return shapes(config).entrySet().stream()
-            .anyMatch(entry -> PackedWeights.typeIn(checkpoint, entry.getKey(), entry.getValue()).isPresent());
+    /** What a checkpoint directory keeps its big matrices as. */
+    public static WeightFormat formatOf(Path directory, ModelConfig config) {
+        try (ShardedTensors checkpoint = ShardedTensors.open(directory)) {
+            return WeightFormat.of(shapes(config).entrySet().stream().filter(entry -> checkpoint.contains(entry.getKey()))
+                .flatMap(entry -> PackedWeights.typeIn(checkpoint, entry.getKey(), entry.getValue()).stream()));
+        }
     }
 
     private static boolean isNorm(Shape shape) {
@@ -399,7 +401,12 @@ public final class ModelWeights implements AutoCloseable {
 
     /** Whether the big matrices are packed. */
     public boolean isPacked() {
-        return parameter(EMBED_TOKENS).dtype().isPacked();
+        return format() != WeightFormat.CHECKPOINT;
+    }
+
+    /** What the big matrices are kept as: the one with the fewest bits where they differ, CHECKPOINT where they are not packed. */
+    public WeightFormat format() {
+        return WeightFormat.of(parameters.values().stream().map(Tensor::dtype));
     }
 
     /** Bytes that the parameters take, in memory or in the mapped file. */

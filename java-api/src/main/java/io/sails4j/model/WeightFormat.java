@@ -1,6 +1,9 @@
 package io.sails4j.model;
 
 import io.sails4j.tensor.DType;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** How a model's big matrices are kept: as the checkpoint has them, or quantized when it is loaded. Norms stay in F32. */
 public enum WeightFormat {
@@ -10,6 +13,12 @@ public enum WeightFormat {
     INT8,
     /** Projections in 4 bits, 4.5 with the scales; embedding and output matrix, which are most sensitive, in 8. */
     INT4;
+
+    /** That of matrices of some types. */
+    static WeightFormat of(Stream<DType> types) {
+        Set<DType> all = types.collect(Collectors.toSet());
+        return all.contains(DType.Q4) ? INT4 : all.contains(DType.Q8) ? INT8 : CHECKPOINT;
+    }
 
     /** The packed type of a matrix by its name in the checkpoint. */
     DType typeOf(String parameter) {

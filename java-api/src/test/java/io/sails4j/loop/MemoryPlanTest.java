@@ -2,6 +2,7 @@ package io.sails4j.loop;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.Projection;
@@ -14,6 +15,7 @@ import io.sails4j.model.ModelSession;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.model.RecomputePlan;
 import io.sails4j.model.TrainedShape;
+import io.sails4j.model.WeightFormat;
 import io.sails4j.objective.PassContext;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.Engine;
@@ -160,10 +162,12 @@ class MemoryPlanTest {
         MemoryPlan.Trained lora = new MemoryPlan.Trained(TrainedShape.ofAll(), false, false, false);
         long all = total(CONFIG, DType.F32, lora, RecomputePlan.none());
         long least = total(CONFIG, DType.F32, lora, new RecomputePlan(6, 0));
-        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, all)).isEqualTo(RecomputePlan.none());
-        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, least)).isEqualTo(new RecomputePlan(6, 0));
-        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, 1)).as("nothing fits").isEqualTo(new RecomputePlan(6, 0));
-        RecomputePlan between = MemoryPlan.cheapest(CONFIG, DType.F32, lora, 4096, 0, (all + least) / 2);
+        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, WeightFormat.CHECKPOINT, lora, 4096, 0, all)).isEqualTo(RecomputePlan.none());
+        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, WeightFormat.CHECKPOINT, lora, 4096, 0, least))
+            .isEqualTo(new RecomputePlan(6, 0));
+        assertThat(MemoryPlan.cheapest(CONFIG, DType.F32, WeightFormat.CHECKPOINT, lora, 4096, 0, 1)).as("nothing fits")
+            .isEqualTo(new RecomputePlan(6, 0));
+        RecomputePlan between = MemoryPlan.cheapest(CONFIG, DType.F32, WeightFormat.CHECKPOINT, lora, 4096, 0, (all + least) / 2);
         assertThat(between.full()).isBetween(1, 5);
         assertThat(total(CONFIG, DType.F32, lora, between)).isLessThanOrEqualTo((all + least) / 2);
     }
@@ -177,17 +181,28 @@ class MemoryPlanTest {
         long selective = total(config, DType.BF16, full, new RecomputePlan(0, 26));
         long least = total(config, DType.BF16, full, new RecomputePlan(26, 0));
         assertThat(selective).isBetween(least, all);
-        RecomputePlan some = MemoryPlan.cheapest(config, DType.BF16, full, 4096, 0, (all + selective) / 2);
+        RecomputePlan some = MemoryPlan.cheapest(config, DType.BF16, WeightFormat.CHECKPOINT, full, 4096, 0, (all + selective) / 2);
         assertThat(some.full()).isZero();
         assertThat(some.selective()).isBetween(10, 20);
-        RecomputePlan mix = MemoryPlan.cheapest(config, DType.BF16, full, 4096, 0, (selective + least) / 2);
+        RecomputePlan mix = MemoryPlan.cheapest(config, DType.BF16, WeightFormat.CHECKPOINT, full, 4096, 0, (selective + least) / 2);
         assertThat(mix.full()).isBetween(5, 20);
         assertThat(mix.selective()).isBetween(5, 21);
         assertThat(mix.describe(26)).contains("of 26 layers computed again").contains("of 26 layers selectively");
     }
 
+    /** 2.6 billion weights of 4.5 and 8.5 bits, and the output matrix once more in BF16. */
+    @Test
+    void packedWeightsAndTheWholeOutputMatrixAreCounted() {
+        ModelConfig config = ModelConfig.gemma2_2b();
+        MemoryPlan.Trained lora = new MemoryPlan.Trained(TrainedShape.ofAll(), false, false, false);
+        long embedding = config.vocabSize() * config.dModel();
+        long projections = config.parameterCount() - embedding;
+        MemoryPlan plan = MemoryPlan.of(config, DType.BF16, WeightFormat.INT4, lora, 4096, RecomputePlan.none(), 0);
+        assertThat((double) plan.weightBytes()).isCloseTo(projections * 4.5 / 8 + embedding * (8.5 / 8 + 2), withinPercentage(0.5));
+    }
+
     private static long total(ModelConfig config, DType dtype, MemoryPlan.Trained trained, RecomputePlan recompute) {
-        return MemoryPlan.of(config, dtype, trained, 4096, recompute, 0).totalBytes();
+        return MemoryPlan.of(config, dtype, WeightFormat.CHECKPOINT, trained, 4096, recompute, 0).totalBytes();
     }
 
     @Test

@@ -39,7 +39,7 @@ class AbiArgumentsTest {
         Map.entry("sails_sae_decode_backward", Set.of("scale")), Map.entry("sails_sae_accumulate", Set.of("active", "token_weight")),
         Map.entry("sails_sae_statistics", Set.of("sum_squares", "active", "bias", "threshold", "scale", "gate_bias", "token_weight")),
         Map.entry("sails_linear_forward", Set.of("bias", "residual")), Map.entry("sails_linear_backward", Set.of()),
-        Map.entry("sails_linear_glu_forward", Set.of("gate_h", "up_h")),
+        Map.entry("sails_quantize", Set.of("importance")), Map.entry("sails_linear_glu_forward", Set.of("gate_h", "up_h")),
         Map.entry("sails_residual_norm_forward", Set.of("x_weight")),
         Map.entry("sails_standardize_backward", Set.of("dmean", "dstd")));
 

@@ -2,6 +2,7 @@ package io.sails4j.conformance;
 
 import io.sails4j.conformance.SailsHeader.Parameter;
 import io.sails4j.ffi.NativeDevice;
+import io.sails4j.tensor.DType;
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.util.Arrays;
@@ -85,9 +86,16 @@ record AbiFunction(SailsHeader.Function function, List<Parameter> parameters) {
         for (Parameter parameter : parameters) {
             // Those two belong to other activations than the relu of this call.
             boolean unused = parameter.name().equals("threshold") || parameter.name().equals("gate_bias");
-            arguments.put(parameter.name(), unused ? 0 : parameter.pointer() ? base + arguments.size() * area : scalar(parameter));
+            arguments.put(parameter.name(), unused ? 0 : parameter.pointer() ? base + arguments.size() * area
+                : packed(parameter) ? DType.Q8.abiCode() : scalar(parameter));
         }
         return arguments;
+    }
+
+    /** Whether this type is that of a packed matrix. */
+    private boolean packed(Parameter parameter) {
+        return parameter.name().equals("weight_dtype") || name().equals("sails_quantize") && parameter.name().equals("y_dtype")
+            || name().equals("sails_dequantize") && parameter.name().equals("x_dtype");
     }
 
     private static Number scalar(Parameter parameter) {

@@ -7,6 +7,7 @@ import io.sails4j.ffi.NativeDevice;
 import io.sails4j.ffi.NativeLibrary;
 import io.sails4j.ffi.Symbol;
 import io.sails4j.ops.OptimizerOps;
+import io.sails4j.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.reflect.Method;
 import java.lang.reflect.Parameter;
@@ -104,5 +105,8 @@ class SailsHTest {
             "SAILS_INVALID_ARGUMENT", NativeException.INVALID_ARGUMENT, "SAILS_UNSUPPORTED", NativeException.UNSUPPORTED,
             "SAILS_OUT_OF_MEMORY", NativeException.OUT_OF_MEMORY, "SAILS_FAILED", NativeException.FAILED,
             "SAILS_ADAMW_RATES", OptimizerOps.ADAMW_RATES, "SAILS_ADAMW_BLOCK", OptimizerOps.ADAMW_BLOCK));
+        assertThat(SailsHeader.get().constants())
+            .containsAllEntriesOf(Map.of("SAILS_Q8", DType.Q8.abiCode(), "SAILS_Q4", DType.Q4.abiCode(),
+                "SAILS_QUANT_GROUP", DType.GROUP));
     }
 }
