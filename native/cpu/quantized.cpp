@@ -43,21 +43,25 @@ int64_t blocks_bytes(CpuDevice &host, const LinearSizes &s, ShapeOf shape_of) {
 
 // y [n, d_out] f32 = x W^T.
 int64_t product_bytes(CpuDevice &host, const LinearSizes &s) {
-  if (s.n <= kFewRows) return aligned_bytes(4 * s.n * padded(s.d_in));
+  const int64_t ld = padded(s.d_in);
+  if (s.n <= kFewRows) return aligned_bytes(4 * ld) + aligned_bytes(2 * s.n * ld) + aligned_bytes(4 * s.n * ld / kQuantGroup);
   return blocks_bytes(host, s, forward_block);
 }
 
 void product(CpuDevice &host, float *y, const void *x, const void *weight, const LinearSizes &s, int32_t weight_dtype,
              Workspace workspace) {
   if (s.n <= kFewRows) {
-    const int64_t ld = padded(s.d_in);
-    auto *rows = workspace.take<float>(s.n * ld);
+    const int64_t ld = padded(s.d_in), groups = ld / kQuantGroup;
+    auto *row = workspace.take<float>(ld);
+    auto *codes = workspace.take<int16_t>(s.n * ld);
+    auto *scales = workspace.take<float>(s.n * groups);
+    std::fill(row + s.d_in, row + ld, 0.0f);
     for (int64_t i = 0; i < s.n; i++) {
-      host.kernels->elementwise->convert(rows + i * ld, static_cast<const char *>(x) + i * s.d_in * element_bytes(s.dtype), s.d_in,
-                                         SAILS_F32, s.dtype, 1);
-      std::fill(rows + i * ld + s.d_in, rows + (i + 1) * ld, 0.0f);
+      host.kernels->elementwise->convert(row, static_cast<const char *>(x) + i * s.d_in * element_bytes(s.dtype), s.d_in, SAILS_F32,
+                                         s.dtype, 1);
+      host.kernels->quantized->round_rows(codes + i * ld, scales + i * groups, row, groups);
     }
-    host.kernels->quantized->dot_rows(y, rows, weight, s.n, s.d_out, s.d_in, weight_dtype, host.threads);
+    host.kernels->quantized->dot_rows(y, codes, scales, weight, s.n, s.d_out, s.d_in, weight_dtype, host.threads);
     return;
   }
   const int64_t row_bytes = PackedRow(s.d_in, weight_dtype).bytes;

@@ -91,8 +91,11 @@ struct QuantizedKernels {
   // y [rows, cols] = factor * the rows `ids` of x, NULL: all of them
   void (*dequantize)(void *y, const void *x, const int32_t *ids, int64_t rows, int64_t cols, float factor, int32_t y_dtype, int32_t x_dtype,
                      int threads);
-  // y [m, n] = x times the transpose of w [n, k]; rows of x are whole groups apart, and 0 past k
-  void (*dot_rows)(float *y, const float *x, const void *w, int64_t m, int64_t n, int64_t k, int32_t w_dtype, int threads);
+  // x [groups * SAILS_QUANT_GROUP] as whole numbers of 16 bits times a scale a group, the largest magnitude over 32767
+  void (*round_rows)(int16_t *codes, float *scales, const float *x, int64_t groups);
+  // y [m, n] = rows so rounded times the transpose of w [n, k]
+  void (*dot_rows)(float *y, const int16_t *codes, const float *scales, const void *w, int64_t m, int64_t n, int64_t k, int32_t w_dtype,
+                   int threads);
 };
 
 struct NormKernels {

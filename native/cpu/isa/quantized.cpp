@@ -124,56 +124,184 @@ void dequantize(void *y, const void *x, const int32_t *ids, int64_t rows, int64_
     run(static_cast<bf16 *>(y));
 }
 
-// y[i] = row i of x times a packed row, for kRows rows ldx apart, whose columns past the last are 0. The order of a row's sum does not
-// depend on the others.
-template <typename Codes, int kRows>
-inline void dot(float *y, int64_t ldy, const float *x, int64_t ldx, const uint8_t *row, const PackedRow &packed) {
-  vf sum[kRows][2] = {};
-  const auto add = [&](int64_t g, int which) {
-    const Codes codes(row + g * Codes::kBytes);
-    const vf scale = splat(group_scale<Codes>(row, g, packed));
-    const float *at = x + g * kQuantGroup;
-    for (int i = 0; i < kRows; i++) {
-      vf part = codes.value[0] * load(at + i * ldx);
-      for (int v = 1; v < kVectors; v++) part += codes.value[v] * load(at + i * ldx + v * kWidth);
-      sum[i][which] += scale * part;
-    }
-  };
-  int64_t g = 0;
-  for (; g + 2 <= packed.groups; g += 2) {
-    __builtin_prefetch(row + g * Codes::kBytes + 1024);
-    add(g, 0);
-    add(g + 1, 1);
+// Whole numbers of 16 bits in groups, and a scale for each, of rows of x.
+struct RoundedRows {
+  const int16_t *codes;  // [m, groups, kQuantGroup]
+  const float *scales;   // [m, groups]
+};
+
+inline float largest_magnitude(const float *x) {
+  vf largest = {};
+  for (int v = 0; v < kVectors; v++) largest = vmax(largest, vabs(load(x + v * kWidth)));
+  return hmax(largest);
+}
+
+inline void round_group(int16_t *to, const float *x, float scale) {
+  const vf divisor = splat(scale);
+#if defined(__AVX512F__)
+  for (int v = 0; v < kVectors; v++) {
+    const __m512i whole = _mm512_maskz_cvtps_epi32(0xffff, (__m512)(load(x + v * kWidth) / divisor));
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(to + v * kWidth), _mm512_maskz_cvtepi32_epi16(0xffff, whole));
   }
-  if (g < packed.groups) add(g, 0);
+#elif defined(__AVX2__)
+  for (int v = 0; v < kVectors; v += 2) {
+    const __m256i first = _mm256_cvtps_epi32((__m256)(load(x + v * kWidth) / divisor));
+    const __m256i second = _mm256_cvtps_epi32((__m256)(load(x + (v + 1) * kWidth) / divisor));
+    // The packing works on each half of the registers.
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(to + v * kWidth),
+                        _mm256_permute4x64_epi64(_mm256_packs_epi32(first, second), 0xd8));
+  }
+#else
+  for (int64_t j = 0; j < kQuantGroup; j++) to[j] = static_cast<int16_t>(whole(x[j] / scale));
+  (void)divisor;
+#endif
+}
+
+// A group without numbers, or with one that is not finite, has no codes; its scale, 0 or NaN, is what it adds.
+void round_rows(int16_t *codes, float *scales, const float *x, int64_t groups) {
+  for (int64_t g = 0; g < groups; g++) {
+    const float largest = largest_magnitude(x + g * kQuantGroup);
+    const float scale = largest / 32767.0f;
+    bool finite = largest < 3.4e38f;
+    for (int64_t j = 0; j < kQuantGroup; j++) finite = finite && x[g * kQuantGroup + j] == x[g * kQuantGroup + j];
+    scales[g] = finite ? scale : __builtin_nanf("");
+    if (finite && scale > 0.0f)
+      round_group(codes + g * kQuantGroup, x + g * kQuantGroup, scale);
+    else
+      std::memset(codes + g * kQuantGroup, 0, kQuantGroup * sizeof(int16_t));
+  }
+}
+
+// A group's codes as whole numbers of 16 bits, and their products with as many of a row of x, summed in twos.
+#if defined(__AVX512F__)
+inline __m512i widened_16(__m256i bytes) { return _mm512_cvtepi8_epi16(bytes); }
+struct Codes16 {
+  __m512i all;
+  static Codes16 q8(const uint8_t *codes) { return {widened_16(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(codes)))}; }
+  static Codes16 q4(const uint8_t *codes) {
+    const __m128i both = _mm_loadu_si128(reinterpret_cast<const __m128i *>(codes));
+    const __m256i halves = _mm256_inserti128_si256(_mm256_castsi128_si256(both), _mm_srli_epi16(both, 4), 1);
+    return {widened_16(_mm256_sub_epi8(_mm256_and_si256(halves, _mm256_set1_epi8(15)), _mm256_set1_epi8(8)))};
+  }
+  vf times(const int16_t *x) const {
+    return (vf)_mm512_maskz_cvtepi32_ps(0xffff, _mm512_madd_epi16(all, _mm512_loadu_si512(x)));
+  }
+};
+#elif defined(__AVX2__)
+struct Codes16 {
+  __m256i first, second;
+  static __m128i half(const uint8_t *codes) { return _mm_loadu_si128(reinterpret_cast<const __m128i *>(codes)); }
+  static Codes16 q8(const uint8_t *codes) { return {_mm256_cvtepi8_epi16(half(codes)), _mm256_cvtepi8_epi16(half(codes + 16))}; }
+  static Codes16 q4(const uint8_t *codes) {
+    const __m128i both = half(codes), mask = _mm_set1_epi8(15), eight = _mm_set1_epi8(8);
+    return {_mm256_cvtepi8_epi16(_mm_sub_epi8(_mm_and_si128(both, mask), eight)),
+            _mm256_cvtepi8_epi16(_mm_sub_epi8(_mm_and_si128(_mm_srli_epi16(both, 4), mask), eight))};
+  }
+  vf times(const int16_t *x) const {
+    const auto *at = reinterpret_cast<const __m256i *>(x);
+    return (vf)_mm256_cvtepi32_ps(
+        _mm256_add_epi32(_mm256_madd_epi16(first, _mm256_loadu_si256(at)), _mm256_madd_epi16(second, _mm256_loadu_si256(at + 1))));
+  }
+};
+#else
+struct Codes16 {
+  int16_t code[kQuantGroup];
+  static Codes16 q8(const uint8_t *codes) {
+    Codes16 all;
+    for (int64_t j = 0; j < kQuantGroup; j++) all.code[j] = static_cast<int8_t>(codes[j]);
+    return all;
+  }
+  static Codes16 q4(const uint8_t *codes) {
+    constexpr int64_t kHalf = kQuantGroup / 2;
+    Codes16 all;
+    for (int64_t j = 0; j < kQuantGroup; j++)
+      all.code[j] = static_cast<int16_t>((j < kHalf ? codes[j] & 15 : codes[j - kHalf] >> 4) - 8);
+    return all;
+  }
+  vf times(const int16_t *x) const {
+    vi sum = {};
+    for (int64_t j = 0; j < kQuantGroup; j++) sum[j % kWidth] += code[j] * x[j];
+    return __builtin_convertvector(sum, vf);
+  }
+};
+#endif
+
+template <int32_t kDtype>
+inline Codes16 codes_of(const uint8_t *row, int64_t g) {
+  return kDtype == SAILS_Q8 ? Codes16::q8(row + g * PackedRow::group_bytes(kDtype)) : Codes16::q4(row + g * PackedRow::group_bytes(kDtype));
+}
+
+constexpr int kScales = 8;  // that are made together
+
+// to [kRows, kScales]: scales of the row's groups from g on times those of x.
+template <int kRows>
+inline void join_scales(float (&to)[kRows][kScales], const uint8_t *row, int64_t g, int64_t n, const float *scales, int64_t groups,
+                        const PackedRow &packed) {
+  float own[kScales];
+  for (int64_t s = 0; s < n; s++) {
+    uint16_t bits;
+    std::memcpy(&bits, row + packed.code_bytes + 2 * (g + s), sizeof bits);
+    own[s] = scale_of(bits);
+  }
+  for (int i = 0; i < kRows; i++)
+    for (int64_t s = 0; s < n; s++) to[i][s] = own[s] * scales[i * groups + g + s];
+}
+
+// y[i] = row i of x times a packed row, for kRows rows. The order of a row's sum does not depend on the others.
+template <int32_t kDtype, int kRows>
+inline void dot(float *y, int64_t ldy, const RoundedRows &x, const uint8_t *row, const PackedRow &packed) {
+  const int64_t ld = packed.groups * kQuantGroup;
+  vf sum[kRows][2] = {};
+  float scale[kRows][kScales];
+  int64_t g = 0;
+  for (; g + kScales <= packed.groups; g += kScales) {
+    const uint8_t *ahead = row + (g + kScales) * PackedRow::group_bytes(kDtype) + 512;
+    for (int64_t line = 0; line < kScales * PackedRow::group_bytes(kDtype); line += 64) __builtin_prefetch(ahead + line);
+    join_scales<kRows>(scale, row, g, kScales, x.scales, packed.groups, packed);
+#pragma GCC unroll 8
+    for (int s = 0; s < kScales; s++) {
+      const Codes16 codes = codes_of<kDtype>(row, g + s);
+      for (int i = 0; i < kRows; i++) sum[i][s % 2] += codes.times(x.codes + i * ld + (g + s) * kQuantGroup) * scale[i][s];
+    }
+  }
+  const int64_t rest = packed.groups - g;
+  join_scales<kRows>(scale, row, g, rest, x.scales, packed.groups, packed);
+  for (int64_t s = 0; s < rest; s++) {
+    const Codes16 codes = codes_of<kDtype>(row, g + s);
+    for (int i = 0; i < kRows; i++) sum[i][s % 2] += codes.times(x.codes + i * ld + (g + s) * kQuantGroup) * scale[i][s];
+  }
   for (int i = 0; i < kRows; i++) y[i * ldy] = hsum(sum[i][0] + sum[i][1]);
 }
 
-template <typename Codes>
-void dot_rows_of(float *y, const float *x, const uint8_t *weights, int64_t m, int64_t n, int64_t ldx, const PackedRow &packed,
+template <int32_t kDtype>
+void dot_rows_of(float *y, const int16_t *codes, const float *scales, const uint8_t *weights, int64_t m, int64_t n, int64_t k,
                  int threads) {
+  const PackedRow packed(k, kDtype);
 #pragma omp parallel for num_threads(threads) schedule(static) if (n * packed.bytes > 16384)
   for (int64_t j = 0; j < n; j++) {
     const uint8_t *row = weights + j * packed.bytes;
+    const auto at = [&](int64_t i) {
+      return RoundedRows{codes + i * packed.groups * kQuantGroup, scales + i * packed.groups};
+    };
     int64_t i = 0;
-    for (; i + 4 <= m; i += 4) dot<Codes, 4>(y + i * n + j, n, x + i * ldx, ldx, row, packed);
-    for (; i + 2 <= m; i += 2) dot<Codes, 2>(y + i * n + j, n, x + i * ldx, ldx, row, packed);
-    for (; i < m; i++) dot<Codes, 1>(y + i * n + j, n, x + i * ldx, ldx, row, packed);
+    for (; i + 4 <= m; i += 4) dot<kDtype, 4>(y + i * n + j, n, at(i), row, packed);
+    for (; i + 2 <= m; i += 2) dot<kDtype, 2>(y + i * n + j, n, at(i), row, packed);
+    for (; i < m; i++) dot<kDtype, 1>(y + i * n + j, n, at(i), row, packed);
   }
 }
 
-void dot_rows(float *y, const float *x, const void *w, int64_t m, int64_t n, int64_t k, int32_t w_dtype, int threads) {
-  const PackedRow packed(k, w_dtype);
+void dot_rows(float *y, const int16_t *codes, const float *scales, const void *w, int64_t m, int64_t n, int64_t k, int32_t w_dtype,
+              int threads) {
   const auto *weights = static_cast<const uint8_t *>(w);
   if (w_dtype == SAILS_Q8)
-    dot_rows_of<Q8Codes>(y, x, weights, m, n, packed.groups * kQuantGroup, packed, threads);
+    dot_rows_of<SAILS_Q8>(y, codes, scales, weights, m, n, k, threads);
   else
-    dot_rows_of<Q4Codes>(y, x, weights, m, n, packed.groups * kQuantGroup, packed, threads);
+    dot_rows_of<SAILS_Q4>(y, codes, scales, weights, m, n, k, threads);
 }
 
 }  // namespace
 
 extern const QuantizedKernels quantized_kernels;
-const QuantizedKernels quantized_kernels = {quantize, dequantize, dot_rows};
+const QuantizedKernels quantized_kernels = {quantize, dequantize, round_rows, dot_rows};
 
 }  // namespace sails::SAILS_ISA

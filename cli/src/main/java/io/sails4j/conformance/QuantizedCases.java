@@ -2,6 +2,7 @@ package io.sails4j.conformance;
 
 import io.sails4j.tensor.DType;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -9,6 +10,8 @@ import org.jspecify.annotations.Nullable;
 public final class QuantizedCases {
     static final List<DType> PACKED = List.of(DType.Q8, DType.Q4);
     private static final float SCALE = 0.75f;
+    /** Up to so many rows are multiplied by the codes. */
+    private static final int FEW_ROWS = 8;
 
     private QuantizedCases() {
     }
@@ -193,12 +196,14 @@ public final class QuantizedCases {
             Operand h = r > 0 ? f.output("h", DType.F32, n, r) : null;
             f.oracle(() -> {
                 double[] values = weight.values();
+                double[] rounding = roundingOfRows(x);
                 for (int t = 0; t < n; t++) {
                     for (int o = 0; o < dOut; o++) {
                         Sum sum = new Sum();
                         for (int i = 0; i < dIn; i++) {
                             double product = x.value(t * dIn + i) * values[o * dIn + i];
-                            sum.add(product, rounding(dtype) * Math.abs(product));
+                            sum.add(product, n <= FEW_ROWS ? rounding[t * dIn + i] * Math.abs(values[o * dIn + i])
+                                : rounding(dtype) * Math.abs(product));
                         }
                         if (loraA != null && loraB != null && h != null) {
                             addLowRank(sum, x, loraA, loraB, h, t, o);
@@ -209,6 +214,22 @@ public final class QuantizedCases {
             });
             return () -> f.ops().quantized().linearForward(out.tensor(), Fixture.tensorOrNull(h), x.tensor(), weight.tensor(),
                 Fixture.tensorOrNull(loraA), Fixture.tensorOrNull(loraB), SCALE);
+        }
+
+        /** What rounding x to 16 bits may do to it: half a step of the group's largest over 32767. */
+        private double[] roundingOfRows(Operand x) {
+            double[] off = new double[n * dIn];
+            for (int t = 0; t < n; t++) {
+                for (int from = 0; from < dIn; from += DType.GROUP) {
+                    int end = Math.min(dIn, from + DType.GROUP);
+                    double largest = 0;
+                    for (int i = from; i < end; i++) {
+                        largest = Math.max(largest, Math.abs(x.value(t * dIn + i)));
+                    }
+                    Arrays.fill(off, t * dIn + from, t * dIn + end, 0x1p-16 * largest);
+                }
+            }
+            return off;
         }
 
         private void addLowRank(Sum sum, Operand x, Operand loraA, Operand loraB, Operand h, int t, int o) {
