@@ -61,9 +61,9 @@ struct Quantizer {
   explicit SAILS_ANYWHERE Quantizer(int32_t dtype)
       : lowest(dtype == SAILS_Q8 ? -127.0f : -8.0f), highest(dtype == SAILS_Q8 ? 127.0f : 7.0f) {}
 
-  // Codes by this scale; the quotient is cut before it is rounded, so that none is too large for whole.
-  SAILS_ANYWHERE int code(float x, float scale) const {
-    const float quotient = x / scale;
+  // Codes by a scale's inverse; the quotient is cut before it is rounded, so that none is too large for whole.
+  SAILS_ANYWHERE int code(float x, float inverse) const {
+    const float quotient = x * inverse;
     return whole(quotient < lowest ? lowest : quotient > highest ? highest : quotient);
   }
 
@@ -83,9 +83,10 @@ struct Quantizer {
   }
 
   SAILS_ANYWHERE float error(const float *x, const float *importance, int n, float scale) const {
+    const float inverse = 1.0f / scale;
     float sum = 0.0f;
     for (int j = 0; j < n; j++) {
-      const float off = x[j] - scale * static_cast<float>(code(x[j], scale));
+      const float off = x[j] - scale * static_cast<float>(code(x[j], inverse));
       sum += importance[j] * off * off;
     }
     return sum;
@@ -93,9 +94,10 @@ struct Quantizer {
 
   // The scale that weighted least squares gives for the codes of another one.
   SAILS_ANYWHERE uint16_t refined(const float *x, const float *importance, int n, float scale) const {
+    const float inverse = 1.0f / scale;
     float xq = 0.0f, qq = 0.0f;
     for (int j = 0; j < n; j++) {
-      const float q = static_cast<float>(code(x[j], scale)), weighted = importance[j] * q;
+      const float q = static_cast<float>(code(x[j], inverse)), weighted = importance[j] * q;
       xq += weighted * x[j];
       qq += weighted * q;
     }
@@ -104,7 +106,8 @@ struct Quantizer {
     return static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
   }
 
-  static SAILS_ANYWHERE bool usable(uint16_t scale) { return (scale & 0x7fffu) != 0 && (scale & 0x7fffu) < 0x7f80u; }
+  // A number that has an inverse.
+  static SAILS_ANYWHERE bool usable(uint16_t scale) { return (scale & 0x7f80u) != 0 && (scale & 0x7f80u) < 0x7f80u; }
 
   // Of scales from 0.7 to 1.2 times the nearest one, as they are and refined, and with the other sign where codes are not symmetric.
   SAILS_ANYWHERE uint16_t searched(const float *x, const float *importance, int n) const {
@@ -129,7 +132,8 @@ struct Quantizer {
     QuantizedGroup g;
     g.scale = importance == nullptr ? nearest(x, n) : searched(x, importance, n);
     const bool zero = !usable(g.scale);
-    for (int j = 0; j < kQuantGroup; j++) g.code[j] = static_cast<int8_t>(zero || j >= n ? 0 : code(x[j], scale_of(g.scale)));
+    const float inverse = zero ? 0.0f : 1.0f / scale_of(g.scale);
+    for (int j = 0; j < kQuantGroup; j++) g.code[j] = static_cast<int8_t>(zero || j >= n ? 0 : code(x[j], inverse));
     return g;
   }
 };

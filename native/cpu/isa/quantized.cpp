@@ -148,8 +148,7 @@ inline void round_group(int16_t *to, const float *x, float scale) {
     const __m256i first = _mm256_cvtps_epi32((__m256)(load(x + v * kWidth) / divisor));
     const __m256i second = _mm256_cvtps_epi32((__m256)(load(x + (v + 1) * kWidth) / divisor));
     // The packing works on each half of the registers.
-    _mm256_storeu_si256(reinterpret_cast<__m256i *>(to + v * kWidth),
-                        _mm256_permute4x64_epi64(_mm256_packs_epi32(first, second), 0xd8));
+    _mm256_storeu_si256(reinterpret_cast<__m256i *>(to + v * kWidth), _mm256_permute4x64_epi64(_mm256_packs_epi32(first, second), 0xd8));
   }
 #else
   for (int64_t j = 0; j < kQuantGroup; j++) to[j] = static_cast<int16_t>(whole(x[j] / scale));
@@ -183,9 +182,7 @@ struct Codes16 {
     const __m256i halves = _mm256_inserti128_si256(_mm256_castsi128_si256(both), _mm_srli_epi16(both, 4), 1);
     return {widened_16(_mm256_sub_epi8(_mm256_and_si256(halves, _mm256_set1_epi8(15)), _mm256_set1_epi8(8)))};
   }
-  vf times(const int16_t *x) const {
-    return (vf)_mm512_maskz_cvtepi32_ps(0xffff, _mm512_madd_epi16(all, _mm512_loadu_si512(x)));
-  }
+  vf times(const int16_t *x) const { return (vf)_mm512_maskz_cvtepi32_ps(0xffff, _mm512_madd_epi16(all, _mm512_loadu_si512(x))); }
 };
 #elif defined(__AVX2__)
 struct Codes16 {
@@ -214,8 +211,7 @@ struct Codes16 {
   static Codes16 q4(const uint8_t *codes) {
     constexpr int64_t kHalf = kQuantGroup / 2;
     Codes16 all;
-    for (int64_t j = 0; j < kQuantGroup; j++)
-      all.code[j] = static_cast<int16_t>((j < kHalf ? codes[j] & 15 : codes[j - kHalf] >> 4) - 8);
+    for (int64_t j = 0; j < kQuantGroup; j++) all.code[j] = static_cast<int16_t>((j < kHalf ? codes[j] & 15 : codes[j - kHalf] >> 4) - 8);
     return all;
   }
   vf times(const int16_t *x) const {
@@ -280,9 +276,7 @@ void dot_rows_of(float *y, const int16_t *codes, const float *scales, const uint
 #pragma omp parallel for num_threads(threads) schedule(static) if (n * packed.bytes > 16384)
   for (int64_t j = 0; j < n; j++) {
     const uint8_t *row = weights + j * packed.bytes;
-    const auto at = [&](int64_t i) {
-      return RoundedRows{codes + i * packed.groups * kQuantGroup, scales + i * packed.groups};
-    };
+    const auto at = [&](int64_t i) { return RoundedRows{codes + i * packed.groups * kQuantGroup, scales + i * packed.groups}; };
     int64_t i = 0;
     for (; i + 4 <= m; i += 4) dot<kDtype, 4>(y + i * n + j, n, at(i), row, packed);
     for (; i + 2 <= m; i += 2) dot<kDtype, 2>(y + i * n + j, n, at(i), row, packed);

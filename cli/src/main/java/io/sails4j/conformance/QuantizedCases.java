@@ -98,7 +98,7 @@ public final class QuantizedCases {
             double theirs = 0;
             for (int j = 0; j < n; j++) {
                 int at = row * cols + from + j;
-                double quotient = (float) x.value(at) / (float) scale;
+                double quotient = (float) x.value(at) * (1 / (float) scale);
                 double nearest = scale == 0 ? 0
                     : scale * Math.rint(packed == DType.Q8 ? Math.clamp(quotient, -127, 127) : Math.clamp(quotient, -8, 7));
                 if (importance == null) {
@@ -212,7 +212,7 @@ public final class QuantizedCases {
                     }
                 }
             });
-            return () -> f.ops().quantized().linearForward(out.tensor(), Fixture.tensorOrNull(h), x.tensor(), weight.tensor(),
+            return () -> f.ops().quantized().quantizedLinearForward(out.tensor(), Fixture.tensorOrNull(h), x.tensor(), weight.tensor(),
                 Fixture.tensorOrNull(loraA), Fixture.tensorOrNull(loraB), SCALE);
         }
 
@@ -289,7 +289,8 @@ public final class QuantizedCases {
                     expect(db, low, n * dIn + r * dIn);
                 }
             });
-            return () -> f.ops().quantized().linearBackward(dx.tensor(), Fixture.tensorOrNull(da), Fixture.tensorOrNull(db), dy.tensor(),
+            return () -> f.ops().quantized().quantizedLinearBackward(dx.tensor(), Fixture.tensorOrNull(da), Fixture.tensorOrNull(db),
+                dy.tensor(),
                 Fixture.tensorOrNull(x), weight.tensor(), Fixture.tensorOrNull(h), Fixture.tensorOrNull(loraA),
                 Fixture.tensorOrNull(loraB), SCALE, accumulate);
         }

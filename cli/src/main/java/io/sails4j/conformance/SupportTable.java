@@ -16,7 +16,8 @@ import java.util.stream.Collectors;
 /** Which operations agree with their oracle on which backends, in Markdown: a row for each section of {@code sails.h}. */
 public final class SupportTable {
     /** The sections whose operations have cases, in the header's order. */
-    private static final List<String> SECTIONS = List.of("elementwise", "matmul", "linear", "block", "attention", "head", "sampling",
+    private static final List<String> SECTIONS = List.of("elementwise", "matmul", "linear", "quantized", "block", "attention", "head",
+        "sampling",
         "decoding",
         "optimizer", "sae");
 

@@ -97,7 +97,7 @@ public final class CausalModel implements AutoCloseable {
     void head(Tensor logits, Tensor hidden) {
         Tensor head = weights.parameter(ModelWeights.headName(config));
         if (head.dtype().isPacked()) {
-            engine.ops().quantized().linearForward(logits, null, hidden, head, null, null, 0);
+            engine.ops().quantized().quantizedLinearForward(logits, null, hidden, head, null, null, 0);
         } else {
             engine.ops().linear().linearSetForward(List.of(logits), hidden, List.of(LinearMap.plain(head)));
         }

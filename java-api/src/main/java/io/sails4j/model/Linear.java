@@ -66,7 +66,7 @@ final class Linear {
         }
         if (fused < 0) {
             if (weight.dtype().isPacked()) {
-                ops.quantized().linearForward(y, null, x, weight, null, null, 0);
+                ops.quantized().quantizedLinearForward(y, null, x, weight, null, null, 0);
             } else {
                 ops.matmul().matmul(y, x, weight, false, true, 1, 0);
             }
@@ -76,7 +76,7 @@ final class Linear {
         DoraScale dora = adapter.dora();
         Tensor u = dora == null ? y : memory.allocate(DType.F32, n, weight.dim(0));
         if (weight.dtype().isPacked()) {
-            ops.quantized().linearForward(u, h[fused], x, weight, adapter.loraA(), adapter.loraB(), adapter.scale());
+            ops.quantized().quantizedLinearForward(u, h[fused], x, weight, adapter.loraA(), adapter.loraB(), adapter.scale());
         } else {
             ops.linear().linearForward(u, h[fused], x, weight, null, null, adapter.loraA(), adapter.loraB(), adapter.scale());
         }
@@ -147,7 +147,7 @@ final class Linear {
         int fused = first(adapters);
         if (fused < 0) {
             if (weight.dtype().isPacked()) {
-                state.ops().quantized().linearBackward(dx, null, null, dy, null, weight, null, null, null, 0, accumulate);
+                state.ops().quantized().quantizedLinearBackward(dx, null, null, dy, null, weight, null, null, null, 0, accumulate);
             } else {
                 state.ops().matmul().matmul(dx, dy, weight, false, false, 1, accumulate ? 1 : 0);
             }
@@ -165,7 +165,7 @@ final class Linear {
         Tensor da = gradient == null ? null : gradient.dLoraA();
         Tensor db = gradient == null ? null : gradient.dLoraB();
         if (weight.dtype().isPacked()) {
-            state.ops().quantized().linearBackward(dx, da, db, dy, saved.input(), weight, saved.h()[fused], adapter.loraA(),
+            state.ops().quantized().quantizedLinearBackward(dx, da, db, dy, saved.input(), weight, saved.h()[fused], adapter.loraA(),
                 adapter.loraB(), adapter.scale(), accumulate);
         } else {
             state.ops().linear().linearBackward(dx, da, db, dy, saved.input(), weight, saved.h()[fused], adapter.loraA(), adapter.loraB(),

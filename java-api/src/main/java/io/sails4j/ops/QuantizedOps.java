@@ -48,7 +48,8 @@ public final class QuantizedOps {
     }
 
     /** {@link LinearOps#linearForward} without bias and residual; weight [d_out, d_in] Q8|Q4. */
-    public void linearForward(Tensor y, @Nullable Tensor h, Tensor x, Tensor weight, @Nullable Tensor loraA, @Nullable Tensor loraB,
+    public void quantizedLinearForward(Tensor y, @Nullable Tensor h, Tensor x, Tensor weight, @Nullable Tensor loraA,
+        @Nullable Tensor loraB,
         float scale) {
         try (Call call = new Call(device, "quantizedLinearForward")) {
             long n = call.rows("x", x);
@@ -70,7 +71,8 @@ public final class QuantizedOps {
     }
 
     /** {@link LinearOps#linearBackward}; weight [d_out, d_in] Q8|Q4. */
-    public void linearBackward(Tensor dx, @Nullable Tensor dloraA, @Nullable Tensor dloraB, Tensor dy, @Nullable Tensor x, Tensor weight,
+    public void quantizedLinearBackward(Tensor dx, @Nullable Tensor dloraA, @Nullable Tensor dloraB, Tensor dy, @Nullable Tensor x,
+        Tensor weight,
         @Nullable Tensor h, @Nullable Tensor loraA, @Nullable Tensor loraB, float scale, boolean accumulateDx) {
         try (Call call = new Call(device, "quantizedLinearBackward")) {
             long n = call.rows("dy", dy);
