@@ -153,6 +153,9 @@ final class InspectCommand implements Callable<Integer> {
                     + (weights.ignored().size() > 1 ? ", ..." : ""));
             }
             put("dtype", config.checkpointDtype().name());
+            if (weights.isPacked()) {
+                put("weights", weights.format().name().toLowerCase(Locale.ROOT));
+            }
         }
         put("layers", config.nLayers());
         put("d model", config.dModel());

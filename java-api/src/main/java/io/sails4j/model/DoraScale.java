@@ -35,11 +35,11 @@ public final class DoraScale implements AutoCloseable {
     }
 
     /** The lengths [d_out] F32 of the rows of weight + scale * lora_B lora_A. */
-    Tensor norm(Ops ops, Tensor weight, LowRankAdapter adapter, TensorArena memory) {
+    Tensor norm(Ops ops, Tensor weight, Tensor loraA, Tensor loraB, float scale, TensorArena memory) {
         if (!current) {
             TensorArena.Mark mark = memory.mark();
             Tensor dense = PackedWeights.dense(ops, weight, DType.F32, memory);
-            ops.linear().doraNorm(norm, dense, adapter.loraA(), adapter.loraB(), adapter.scale());
+            ops.linear().doraNorm(norm, dense, loraA, loraB, scale);
             memory.release(mark);
             current = true;
         }

@@ -81,7 +81,8 @@ final class Linear {
             ops.linear().linearForward(u, h[fused], x, weight, null, null, adapter.loraA(), adapter.loraB(), adapter.scale());
         }
         if (dora != null) {
-            ops.linear().doraForward(y, u, dora.magnitude(), dora.norm(ops, weight, adapter, memory));
+            ops.linear().doraForward(y, u, dora.magnitude(),
+                dora.norm(ops, weight, adapter.loraA(), adapter.loraB(), adapter.scale(), memory));
             return new Saved(x, h, u);
         }
         for (int i = fused + 1; i < adapters.length; i++) {
@@ -159,7 +160,8 @@ final class Linear {
         if (adapter.dora() != null) {
             Tensor du = state.scratch().allocate(dy.dtype(), dy.shape().toArray());
             state.ops().linear().doraBackward(du, gradient == null ? null : gradient.dMagnitude(), dy, Objects.requireNonNull(saved.u()),
-                adapter.dora().magnitude(), adapter.dora().norm(state.ops(), weight, adapter, state.scratch()));
+                adapter.dora().magnitude(), adapter.dora().norm(state.ops(), weight, adapter.loraA(), adapter.loraB(),
+                    adapter.scale(), state.scratch()));
             dy = du;
         }
         Tensor da = gradient == null ? null : gradient.dLoraA();

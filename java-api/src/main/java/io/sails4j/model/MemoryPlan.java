@@ -88,7 +88,7 @@ public record MemoryPlan(long weightBytes, long trainableBytes, long keptBytes, 
             return (config.parameterCount() - norms(config)) * computeDtype.byteSize() + norms(config) * F32;
         }
         long packed = ModelWeights.shapes(config).entrySet().stream().filter(entry -> entry.getValue().rank() == 2)
-            .mapToLong(entry -> format.typeOf(entry.getKey()).byteSize(entry.getValue())).sum();
+            .mapToLong(entry -> ModelWeights.packedType(format, entry.getKey()).byteSize(entry.getValue())).sum();
         return packed + norms(config) * F32 + config.vocabSize() * config.dModel() * computeDtype.byteSize();
     }
 

@@ -145,6 +145,11 @@ public final class ModelWeights implements AutoCloseable {
         }
     }
 
+    /** What a format makes of a matrix, by its name. */
+    static DType packedType(WeightFormat format, String name) {
+        return format.packedType(!name.equals(EMBED_TOKENS) && !name.equals(LM_HEAD));
+    }
+
     private static boolean isNorm(Shape shape) {
         return shape.rank() == 1;
     }
@@ -232,7 +237,7 @@ public final class ModelWeights implements AutoCloseable {
         List<Tensor> whole = new ArrayList<>();
         try {
             Tensor dense = loadDense(checkpoint, name, shape, engine, dtype, false, whole);
-            Tensor tensor = engine.device().allocate(options.weights().typeOf(name), shape);
+            Tensor tensor = engine.device().allocate(packedType(options.weights(), name), shape);
             owned.add(tensor);
             engine.ops().quantized().quantize(tensor, dense, null);
             return tensor;
@@ -320,7 +325,7 @@ public final class ModelWeights implements AutoCloseable {
         try {
             parameters.forEach((name, tensor) -> {
                 boolean norm = isNorm(tensor.shape());
-                Tensor copy = engine.device().allocate(norm ? DType.F32 : format.typeOf(name), tensor.shape());
+                Tensor copy = engine.device().allocate(norm ? DType.F32 : packedType(format, name), tensor.shape());
                 copies.add(copy);
                 if (norm) {
                     copy.copyFrom(tensor);
@@ -424,7 +429,9 @@ public final class ModelWeights implements AutoCloseable {
         return whole(EMBED_TOKENS);
     }
 
-    /** [vocab_size, d_model] in the compute type: the output matrix, which may be the embedding. Of a packed one a copy is made, which stays. */
+    /**
+     * [vocab_size, d_model] in the compute type: the output matrix, which may be the embedding. Of a packed one a copy is made that stays.
+     */
     public Tensor head() {
         return whole(headName(config));
     }

@@ -20,9 +20,8 @@ public enum WeightFormat {
         return all.contains(DType.Q4) ? INT4 : all.contains(DType.Q8) ? INT8 : CHECKPOINT;
     }
 
-    /** The packed type of a matrix by its name in the checkpoint. */
-    DType typeOf(String parameter) {
-        boolean projection = !parameter.equals(ModelWeights.EMBED_TOKENS) && !parameter.equals(ModelWeights.LM_HEAD);
+    /** The packed type of a projection, or of the embedding or output matrix. */
+    DType packedType(boolean projection) {
         return this == INT4 && projection ? DType.Q4 : DType.Q8;
     }
 }
