@@ -74,7 +74,7 @@ class QuantizeCommandTest {
         assertThat(done("inspect", quantized, "--backend", "cpu", "--json").path("weights").asText()).isEqualTo("int4");
         Path adapter = shared.resolve("adapter");
         CommandRun trained = CommandRun.of("align", "--model", quantized, "--data", shared.resolve("pairs.jsonl"), "--method", "lora",
-            "--max-steps", 2, "--r", 2, "--backend", "cpu", "--peak-tflops", 1, "--out", adapter);
+            "--max-steps", 2, "--rank", 2, "--backend", "cpu", "--peak-tflops", 1, "--out", adapter);
         assertThat(trained.code()).as(trained.err()).isZero();
         CommandRun both = CommandRun.of("generate", "--model", model(), "--adapter", adapter, "--prompt", "how do i", "--max-new-tokens", 2,
             "--backend", "cpu");
