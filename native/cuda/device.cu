@@ -72,19 +72,29 @@ void choose_kernels(CudaDevice &device, const std::string &value) {
   device.hopper_kernels = value == "hopper";
 }
 
+// early=on|off: whether kernels of a decoding step start before those before them have ended.
+void choose_early_starts(CudaDevice &device, const std::string &value) {
+  require(value == "on" || value == "off", "option early=", value, ": expected on or off");
+  require(value == "off" || device.early_starts, "option early=on: ", device.name,
+          " has loaded code that cannot wait for the kernels before it; that takes compute capability 9.0 or newer and a library with code"
+          " for it; leave the option out");
+  device.early_starts = value == "on";
+}
+
 #ifdef SAILS_EMULATOR
 constexpr const char *kBackend = "emulator", *kKnownOptions =
                                                  "memory_mib=..., head_mib=..., kernels=hopper|portable, clusters=on|off, "
-                                                 "multiprocessors=..., matmul=own|cublaslt, cublaslt=PATH or seed=...";
+                                                 "early=on|off, multiprocessors=..., matmul=own|cublaslt, cublaslt=PATH or seed=...";
 #else
-constexpr const char
-    *kBackend = "cuda",
-    *kKnownOptions =
-        "memory_mib=..., head_mib=..., kernels=hopper|portable, clusters=on|off, multiprocessors=..., matmul=own|cublaslt or cublaslt=PATH";
+constexpr const char *kBackend = "cuda",
+                     *kKnownOptions =
+                         "memory_mib=..., head_mib=..., kernels=hopper|portable, clusters=on|off, early=on|off, multiprocessors=..., "
+                         "matmul=own|cublaslt or cublaslt=PATH";
 #endif
 
 // "key=value,...": memory_mib limits what sails_alloc hands out, head_mib is the memory for logits, kernels and clusters limit the choice
-// of variants, multiprocessors is how many of them variants are chosen for (with few, small shapes take the ways of large ones),
+// of variants, early whether kernels start before those before them have ended, multiprocessors is how many of them variants are chosen
+// for (with few, small shapes take the ways of large ones),
 // matmul=cublaslt gives plain dense products to cuBLASLt, at a path where one is given; the emulator also knows seed.
 void apply_options(CudaDevice &device, std::string rest) {
   std::string matmul = "own", library;
@@ -107,6 +117,8 @@ void apply_options(CudaDevice &device, std::string rest) {
     } else if (key == "clusters") {
       require(value == "on" || value == "off", "option clusters=", value, ": expected on or off");
       device.clusters = value == "on";
+    } else if (key == "early") {
+      choose_early_starts(device, value);
     } else if (key == "multiprocessors") {
       const int64_t count = positive(key, value);
       require(count <= device.multiprocessors, "option multiprocessors=", value, ": ", device.name, " has ", device.multiprocessors);
@@ -257,8 +269,8 @@ std::string describe(sails_device &handle) {
 #endif
   return text + ",\"name\":\"" + json_escaped(device.name) + "\",\"multiprocessors\":" + std::to_string(device.multiprocessors) +
          ",\"threads\":" + std::to_string(device.multiprocessors) + ",\"total_bytes\":" + std::to_string(device.total_bytes) +
-         ",\"budget_bytes\":" + std::to_string(device.budget_bytes) + ",\"matmul\":\"" +
-         (device.cublaslt == nullptr ? "" : json_escaped(device.cublaslt->name()) + ", else ") + "own kernels (" +
+         ",\"budget_bytes\":" + std::to_string(device.budget_bytes) + ",\"early_starts\":" + (device.early_starts ? "true" : "false") +
+         ",\"matmul\":\"" + (device.cublaslt == nullptr ? "" : json_escaped(device.cublaslt->name()) + ", else ") + "own kernels (" +
          (!device.hopper_kernels ? "mma.sync"
           : device.clusters      ? "wgmma, clusters"
                                  : "wgmma") +

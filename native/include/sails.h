@@ -101,7 +101,8 @@ SAILS_API int32_t sails_abi_version(int32_t *out_version);
  * "key=value,..."; cpu knows isa=avx512|avx2|generic (default: the best that the machine has) and matmul=onednn|own
  * (default: oneDNN where its library lies beside); cuda and emulator know memory_mib=N, head_mib=N (memory for logits),
  * kernels=hopper|portable,
- * clusters=on|off, multiprocessors=N (for which variants are chosen), matmul=own|cublaslt and cublaslt=PATH, the emulator seed=N.
+ * clusters=on|off, early=on|off (kernels of a decoding step start before those before them have ended; default: where the code that the
+ * card has loaded can wait), multiprocessors=N (for which variants are chosen), matmul=own|cublaslt and cublaslt=PATH, the emulator seed=N.
  * On failure *out_device is NULL and the sentence is in error_text (NUL-terminated, cut to error_bytes). */
 SAILS_API int32_t sails_device_open(sails_device **out_device, int32_t ordinal, int32_t n_threads, const char *options, char *error_text,
                                     int64_t error_bytes);

@@ -26,7 +26,8 @@ final class CommonOptions {
     @Option(names = "--backend-options", defaultValue = "", paramLabel = "KEY=VALUE,…",
         description = "for a named backend: cpu isa=avx512|avx2|generic, matmul=onednn|own; cuda memory_mib=N, head_mib=N (for logits),"
             + " kernels=hopper|portable (default: what the card can), clusters=on|off (of hopper: blocks that share what"
-            + " they read), multiprocessors=N (to choose for),"
+            + " they read), early=on|off (kernels of a decoding step start before those before have ended),"
+            + " multiprocessors=N (to choose for),"
             + " matmul=own|cublaslt (plain dense products), cublaslt=PATH (of its library);"
             + " emulator the same and seed=N (order of threads)")
     private String backendOptions;
