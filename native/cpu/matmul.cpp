@@ -17,6 +17,10 @@ namespace {
 constexpr int64_t kGemvRows = 4;
 bool is_gemv(const MatmulShape &s) { return s.transpose_b && s.m <= kGemvRows; }
 
+bool asks_onednn(const CpuDevice &device, const MatmulShape &s) {
+  return device.onednn != nullptr && device.onednn->multiplies(s.ab_dtype);
+}
+
 MatmulCall call_of(const CpuDevice &device, void *c, const void *a, const void *b, const MatmulShape &s, float alpha, float beta) {
   return {c, a, b, s.m, s.n, s.k, s.ldc, s.lda, s.ldb, s.transpose_a, s.transpose_b, alpha, beta, s.c_dtype, s.ab_dtype, device.threads};
 }
@@ -61,9 +65,7 @@ void own_matmul(CpuDevice &device, void *c, const void *a, const void *b, const 
 std::string matmul_name(CpuDevice &device) {
   const std::string own = "own " + device.isa;
   if (device.onednn == nullptr) return own;
-  const bool has_bf16 =
-      device.onednn->scratch_bytes(MatmulShape::dense(64, 64, 64, SAILS_F32, SAILS_BF16, false, true), 1.0f, 0.0f, 1) >= 0;
-  return device.onednn->name() + (has_bf16 ? "" : "; bf16: " + own);
+  return device.onednn->name() + (device.onednn->multiplies(SAILS_BF16) ? "" : "; bf16: " + own);
 }
 
 int64_t matmul_workspace_bytes(CpuDevice &device, const MatmulShape &shape) {
@@ -71,7 +73,7 @@ int64_t matmul_workspace_bytes(CpuDevice &device, const MatmulShape &shape) {
   int64_t bytes = 0;
   // A primitive with post-operations may want more scratch than the bare one.
   for (float beta : {0.0f, 1.0f}) {
-    const int64_t needed = device.onednn == nullptr ? -1 : device.onednn->scratch_bytes(shape, 1.0f, beta, device.threads);
+    const int64_t needed = !asks_onednn(device, shape) ? -1 : device.onednn->scratch_bytes(shape, 1.0f, beta, device.threads);
     bytes = std::max(bytes, needed < 0 ? own_workspace_bytes(device, shape) : needed);
   }
   return aligned_bytes(bytes);
@@ -112,7 +114,7 @@ void matmul(CpuDevice &device, void *c, const void *a, const void *b, const Matm
     device.kernels->elementwise->scale_add_rows(c, nullptr, shape.m, shape.n, shape.ldc, 0.0f, beta, shape.c_dtype, device.threads);
     return;
   }
-  if (device.onednn != nullptr && device.onednn->run(c, a, b, shape, alpha, beta, device.threads, workspace.data(), workspace.bytes()))
+  if (asks_onednn(device, shape) && device.onednn->run(c, a, b, shape, alpha, beta, device.threads, workspace.data(), workspace.bytes()))
     return;
   own_matmul(device, c, a, b, shape, alpha, beta, workspace);
 }
