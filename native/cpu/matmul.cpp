@@ -14,7 +14,7 @@ MatmulShape MatmulShape::dense(int64_t m, int64_t n, int64_t k, int32_t c_dtype,
 namespace {
 
 // Up to this many rows the weights are better read once, as they are, than packed.
-constexpr int64_t kGemvRows = 4;
+constexpr int64_t kGemvRows = 8;
 bool is_gemv(const MatmulShape &s) { return s.transpose_b && s.m <= kGemvRows; }
 
 bool asks_onednn(const CpuDevice &device, const MatmulShape &s) {
