@@ -102,12 +102,15 @@ void pack_b(float *to, const MatmulCall &s, int64_t p, int64_t j, int64_t depth)
 
 // The lines of memory that a panel of b is packed from: some are asked for beside each tile of the panel before.
 struct Ahead {
-  const char *from = nullptr;
-  int64_t row_bytes = 0, stride = 0, rows = 0;
+  const char *row = nullptr;
+  int64_t row_bytes = 0, stride = 0, rows = 0, at = 0;
   int64_t lines() const { return rows * pieces(row_bytes, 64); }
-  void ask(int64_t begin, int64_t end) const {
-    const int64_t in_row = pieces(row_bytes, 64);
-    for (int64_t i = begin; i < end; i++) __builtin_prefetch(from + i / in_row * stride + i % in_row * 64, 0, 2);
+  void ask(int64_t count) {
+    for (; count > 0 && rows > 0; count--) {
+      __builtin_prefetch(row + at, 0, 2);
+      at += 64;
+      if (at >= row_bytes) rows--, row += stride, at = 0;
+    }
   }
 };
 
@@ -115,8 +118,8 @@ template <typename T>
 Ahead ahead(const MatmulCall &s, int64_t p, int64_t j, int64_t depth) {
   const int64_t size = sizeof(T), n = min_of(kPanel, s.n - j);
   const char *b = static_cast<const char *>(s.b);
-  if (s.transpose_b) return {b + (j * s.ldb + p) * size, depth * size, s.ldb * size, n};
-  return {b + (p * s.ldb + j) * size, n * size, s.ldb * size, depth};
+  if (s.transpose_b) return {b + (j * s.ldb + p) * size, depth * size, s.ldb * size, n, 0};
+  return {b + (p * s.ldb + j) * size, n * size, s.ldb * size, depth, 0};
 }
 
 // Where sums go: to = keep * to + alpha * sum; keep 0: to is not read.
@@ -177,12 +180,11 @@ void tile_at_edge(int64_t rows, int64_t cols, const Target &c, const float *a, c
 }
 
 // Rows [begin, end) of a block times one panel of b.
-void multiply_panel(const Target &c, const float *a, const float *b, int64_t begin, int64_t end, int64_t cols, int64_t depth,
-                    const Ahead &next) {
-  const int64_t n_tiles = pieces(end - begin, kTileRows), lines = next.lines();
+void multiply_panel(const Target &c, const float *a, const float *b, int64_t begin, int64_t end, int64_t cols, int64_t depth, Ahead next) {
+  const int64_t n_tiles = pieces(end - begin, kTileRows), lines = pieces(next.lines(), n_tiles);
   for (int64_t t = 0; t < n_tiles; t++) {
     const int64_t i = begin + t * kTileRows, rows = min_of(kTileRows, end - i);
-    next.ask(lines * t / n_tiles, lines * (t + 1) / n_tiles);
+    next.ask(lines);
     const Target at{c.to + i * c.ld, c.ld, c.alpha, c.keep};
     const float *a_tile = a + i / kTileRows * depth * kTileStride;
     for (int64_t r = rows; r < min_of(rows + kTileRows, end - i); r++)
