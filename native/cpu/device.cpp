@@ -42,8 +42,10 @@ const Kernels *find_kernels(const std::string &isa) {
   return &generic::kernels();
 }
 
+std::string best_isa() { return supports("avx512") ? "avx512" : supports("avx2") ? "avx2" : "generic"; }
+
 std::string choose_isa(const std::string &asked) {
-  if (asked.empty()) return supports("avx512") ? "avx512" : supports("avx2") ? "avx2" : "generic";
+  if (asked.empty()) return best_isa();
   require(asked == "avx512" || asked == "avx2" || asked == "generic", "option isa=", asked,
           " is unknown, expected avx512, avx2 or generic");
   require(supports(asked), "option isa=", asked, ": this CPU does not have it");
@@ -139,6 +141,8 @@ std::unique_ptr<sails_device> open(int32_t ordinal, int32_t n_threads, const std
   device->threads = n_threads > 0 ? n_threads : available_threads();
   require_threads(device->threads);
   device->onednn = choose_matmul(chosen.matmul);
+  // Measured where both use what the machine has.
+  device->takes_faster = chosen.matmul.empty() && device->isa == best_isa() && device->isa != "generic";
   return device;
 }
 

@@ -17,8 +17,18 @@ namespace {
 constexpr int64_t kGemvRows = 8;
 bool is_gemv(const MatmulShape &s) { return s.transpose_b && s.m <= kGemvRows; }
 
+// Where our own products are the faster ones beside oneDNN's of the same instruction set (docs/measurements/cpu-zen5.md): up to so many rows
+// times a transposed b, which is a model's map forward; f32 from so many rows times b as it is, which is its gradient, unless that is narrow.
+constexpr int64_t kFewRowsF32 = 8, kFewRowsBf16 = 5, kManyRowsF32 = 128, kNarrow = 128;
+
+bool own_is_faster(const MatmulShape &s) {
+  if (s.transpose_b) return s.m <= (s.ab_dtype == SAILS_F32 ? kFewRowsF32 : kFewRowsBf16);
+  return s.ab_dtype == SAILS_F32 && s.m >= kManyRowsF32 && s.n >= kNarrow && s.k >= kNarrow;
+}
+
 bool asks_onednn(const CpuDevice &device, const MatmulShape &s) {
-  return device.onednn != nullptr && device.onednn->multiplies(s.ab_dtype);
+  if (device.onednn == nullptr || !device.onednn->multiplies(s.ab_dtype)) return false;
+  return !device.takes_faster || !own_is_faster(s);
 }
 
 MatmulCall call_of(const CpuDevice &device, void *c, const void *a, const void *b, const MatmulShape &s, float alpha, float beta) {
@@ -65,7 +75,17 @@ void own_matmul(CpuDevice &device, void *c, const void *a, const void *b, const 
 std::string matmul_name(CpuDevice &device) {
   const std::string own = "own " + device.isa;
   if (device.onednn == nullptr) return own;
-  return device.onednn->name() + (device.onednn->multiplies(SAILS_BF16) ? "" : "; bf16: " + own);
+  std::string f32, bf16;
+  if (!device.onednn->multiplies(SAILS_F32))
+    f32 = "all f32";
+  else if (device.takes_faster)
+    f32 = "f32 up to " + std::to_string(kFewRowsF32) + " rows, from " + std::to_string(kManyRowsF32) + " rows where b is not transposed";
+  if (!device.onednn->multiplies(SAILS_BF16))
+    bf16 = "all bf16";
+  else if (device.takes_faster)
+    bf16 = "bf16 up to " + std::to_string(kFewRowsBf16) + " rows";
+  if (f32.empty() && bf16.empty()) return device.onednn->name();
+  return device.onednn->name() + "; " + own + " for " + f32 + (f32.empty() || bf16.empty() ? "" : ", and ") + bf16;
 }
 
 int64_t matmul_workspace_bytes(CpuDevice &device, const MatmulShape &shape) {

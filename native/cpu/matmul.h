@@ -1,5 +1,5 @@
-// Dense matmul for the ABI and for the operations that contain one: by oneDNN where its library lies beside this one, else by
-// isa/matmul.cpp.
+// Dense matmul for the ABI and for the operations that contain one: by isa/matmul*.cpp, or by oneDNN where its library lies beside this
+// one, whichever is faster for the shape.
 #pragma once
 
 #include <cstdint>
