@@ -2,8 +2,8 @@
 #include "cpu/device.h"
 
 #include <omp.h>
-#include <sched.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <fstream>
 #include <mutex>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cpu/matmul.h"
+#include "cpu/processors.h"
 #include "shell/backend.h"
 
 namespace sails {
@@ -83,12 +84,6 @@ std::unique_ptr<Onednn> choose_matmul(const std::string &asked) {
   return onednn;
 }
 
-int available_threads() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
-  return omp_get_num_procs();
-}
-
 // OpenMP ends the process where the system gives it no thread: so they are asked for once, before it is.
 void require_threads(int count) {
   std::vector<std::thread> threads;
@@ -138,7 +133,7 @@ std::unique_ptr<sails_device> open(int32_t ordinal, int32_t n_threads, const std
   const Options chosen = parse_options(options);
   device->isa = choose_isa(chosen.isa);
   device->kernels = find_kernels(device->isa);
-  device->threads = n_threads > 0 ? n_threads : available_threads();
+  device->threads = n_threads > 0 ? n_threads : usable_processors();
   require_threads(device->threads);
   device->onednn = choose_matmul(chosen.matmul);
   // Measured where both use what the machine has.
