@@ -2,8 +2,8 @@
 #include "cpu/device.h"
 
 #include <omp.h>
-#include <sched.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <fstream>
 #include <mutex>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "cpu/matmul.h"
+#include "cpu/processors.h"
 #include "shell/backend.h"
 
 namespace sails {
@@ -42,8 +43,10 @@ const Kernels *find_kernels(const std::string &isa) {
   return &generic::kernels();
 }
 
+std::string best_isa() { return supports("avx512") ? "avx512" : supports("avx2") ? "avx2" : "generic"; }
+
 std::string choose_isa(const std::string &asked) {
-  if (asked.empty()) return supports("avx512") ? "avx512" : supports("avx2") ? "avx2" : "generic";
+  if (asked.empty()) return best_isa();
   require(asked == "avx512" || asked == "avx2" || asked == "generic", "option isa=", asked,
           " is unknown, expected avx512, avx2 or generic");
   require(supports(asked), "option isa=", asked, ": this CPU does not have it");
@@ -79,12 +82,6 @@ std::unique_ptr<Onednn> choose_matmul(const std::string &asked) {
   auto onednn = Onednn::open_beside();
   require(onednn != nullptr || asked.empty(), "option matmul=onednn: this build leaves out libsails_onednn.so");
   return onednn;
-}
-
-int available_threads() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) return CPU_COUNT(&set);
-  return omp_get_num_procs();
 }
 
 // OpenMP ends the process where the system gives it no thread: so they are asked for once, before it is.
@@ -136,9 +133,11 @@ std::unique_ptr<sails_device> open(int32_t ordinal, int32_t n_threads, const std
   const Options chosen = parse_options(options);
   device->isa = choose_isa(chosen.isa);
   device->kernels = find_kernels(device->isa);
-  device->threads = n_threads > 0 ? n_threads : available_threads();
+  device->threads = n_threads > 0 ? n_threads : usable_processors();
   require_threads(device->threads);
   device->onednn = choose_matmul(chosen.matmul);
+  // Measured where both use what the machine has.
+  device->takes_faster = chosen.matmul.empty() && device->isa == best_isa() && device->isa != "generic";
   return device;
 }
 

@@ -16,6 +16,7 @@ struct CpuDevice : sails_device {
   std::string isa;
   const Kernels *kernels = nullptr;
   std::unique_ptr<Onednn> onednn;  // empty: the products of isa/matmul.cpp
+  bool takes_faster = false;       // of these two by shape; else oneDNN takes all that it can
 
   CpuDevice();
   ~CpuDevice() override;

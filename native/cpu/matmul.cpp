@@ -14,8 +14,24 @@ MatmulShape MatmulShape::dense(int64_t m, int64_t n, int64_t k, int32_t c_dtype,
 namespace {
 
 // Up to this many rows the weights are better read once, as they are, than packed.
-constexpr int64_t kGemvRows = 4;
+constexpr int64_t kGemvRows = 8;
 bool is_gemv(const MatmulShape &s) { return s.transpose_b && s.m <= kGemvRows; }
+
+// Where our own products are the faster ones beside oneDNN's of the same instruction set (docs/measurements/cpu-zen5.md): up to so many
+// rows times a transposed b, which is a model's map forward; f32 from so many rows times b as it is, which is its gradient, unless that
+// is narrow. One row of bf16 oneDNN reads a tenth faster.
+constexpr int64_t kFewRowsF32 = 8, kLeastRowsBf16 = 2, kFewRowsBf16 = 5, kManyRowsF32 = 128, kNarrow = 128;
+
+bool own_is_faster(const MatmulShape &s) {
+  if (s.transpose_b && s.ab_dtype == SAILS_F32) return s.m <= kFewRowsF32;
+  if (s.transpose_b) return s.m >= kLeastRowsBf16 && s.m <= kFewRowsBf16;
+  return s.ab_dtype == SAILS_F32 && s.m >= kManyRowsF32 && s.n >= kNarrow && s.k >= kNarrow;
+}
+
+bool asks_onednn(const CpuDevice &device, const MatmulShape &s) {
+  if (device.onednn == nullptr || !device.onednn->multiplies(s.ab_dtype)) return false;
+  return !device.takes_faster || !own_is_faster(s);
+}
 
 MatmulCall call_of(const CpuDevice &device, void *c, const void *a, const void *b, const MatmulShape &s, float alpha, float beta) {
   return {c, a, b, s.m, s.n, s.k, s.ldc, s.lda, s.ldb, s.transpose_a, s.transpose_b, alpha, beta, s.c_dtype, s.ab_dtype, device.threads};
@@ -61,9 +77,17 @@ void own_matmul(CpuDevice &device, void *c, const void *a, const void *b, const 
 std::string matmul_name(CpuDevice &device) {
   const std::string own = "own " + device.isa;
   if (device.onednn == nullptr) return own;
-  const bool has_bf16 =
-      device.onednn->scratch_bytes(MatmulShape::dense(64, 64, 64, SAILS_F32, SAILS_BF16, false, true), 1.0f, 0.0f, 1) >= 0;
-  return device.onednn->name() + (has_bf16 ? "" : "; bf16: " + own);
+  std::string f32, bf16;
+  if (!device.onednn->multiplies(SAILS_F32))
+    f32 = "all f32";
+  else if (device.takes_faster)
+    f32 = "f32 up to " + std::to_string(kFewRowsF32) + " rows, from " + std::to_string(kManyRowsF32) + " rows where b is not transposed";
+  if (!device.onednn->multiplies(SAILS_BF16))
+    bf16 = "all bf16";
+  else if (device.takes_faster)
+    bf16 = "bf16 of " + std::to_string(kLeastRowsBf16) + " to " + std::to_string(kFewRowsBf16) + " rows";
+  if (f32.empty() && bf16.empty()) return device.onednn->name();
+  return device.onednn->name() + "; " + own + " for " + f32 + (f32.empty() || bf16.empty() ? "" : ", and ") + bf16;
 }
 
 int64_t matmul_workspace_bytes(CpuDevice &device, const MatmulShape &shape) {
@@ -71,7 +95,7 @@ int64_t matmul_workspace_bytes(CpuDevice &device, const MatmulShape &shape) {
   int64_t bytes = 0;
   // A primitive with post-operations may want more scratch than the bare one.
   for (float beta : {0.0f, 1.0f}) {
-    const int64_t needed = device.onednn == nullptr ? -1 : device.onednn->scratch_bytes(shape, 1.0f, beta, device.threads);
+    const int64_t needed = !asks_onednn(device, shape) ? -1 : device.onednn->scratch_bytes(shape, 1.0f, beta, device.threads);
     bytes = std::max(bytes, needed < 0 ? own_workspace_bytes(device, shape) : needed);
   }
   return aligned_bytes(bytes);
@@ -112,7 +136,7 @@ void matmul(CpuDevice &device, void *c, const void *a, const void *b, const Matm
     device.kernels->elementwise->scale_add_rows(c, nullptr, shape.m, shape.n, shape.ldc, 0.0f, beta, shape.c_dtype, device.threads);
     return;
   }
-  if (device.onednn != nullptr && device.onednn->run(c, a, b, shape, alpha, beta, device.threads, workspace.data(), workspace.bytes()))
+  if (asks_onednn(device, shape) && device.onednn->run(c, a, b, shape, alpha, beta, device.threads, workspace.data(), workspace.bytes()))
     return;
   own_matmul(device, c, a, b, shape, alpha, beta, workspace);
 }

@@ -1,5 +1,5 @@
-// Dense matmul for the ABI and for the operations that contain one: by oneDNN where its library lies beside this one, else by
-// isa/matmul.cpp.
+// Dense matmul for the ABI and for the operations that contain one: by isa/matmul*.cpp, or by oneDNN where its library lies beside this
+// one, whichever is faster for the shape.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,9 @@ class Onednn {
   static std::unique_ptr<Onednn> open_beside();
   ~Onednn();
   std::string name() const;
-  // -1 where oneDNN has no implementation for this type on this CPU.
+  // Whether oneDNN has products of operands of this type on this CPU; asked once, when it was opened.
+  bool multiplies(int32_t ab_dtype) const;
+  // -1 where oneDNN has no implementation for this shape on this CPU.
   int64_t scratch_bytes(const MatmulShape &shape, float alpha, float beta, int threads);
   // Whether it was done; not where scratch_bytes says -1.
   bool run(void *c, const void *a, const void *b, const MatmulShape &shape, float alpha, float beta, int threads, void *workspace,

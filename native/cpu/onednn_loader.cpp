@@ -12,6 +12,7 @@ namespace sails {
 struct Onednn::Impl {
   const OnednnTable *table = nullptr;
   OnednnMatmul *matmul = nullptr;
+  bool multiplies_f32 = false, multiplies_bf16 = false;
   ~Impl() {
     if (matmul != nullptr) table->close(matmul);
   }
@@ -47,10 +48,18 @@ std::unique_ptr<Onednn> Onednn::open_beside() {
   impl->table = table();
   OnednnError error{};
   check(impl->table->open(&impl->matmul, &error), error);
-  return std::unique_ptr<Onednn>(new Onednn(std::move(impl)));
+  std::unique_ptr<Onednn> onednn(new Onednn(std::move(impl)));
+  const auto has = [&](int32_t ab_dtype, int32_t c_dtype) {
+    return onednn->scratch_bytes(MatmulShape::dense(64, 64, 64, c_dtype, ab_dtype, false, true), 1.0f, 0.0f, 1) >= 0;
+  };
+  onednn->impl_->multiplies_f32 = has(SAILS_F32, SAILS_F32);
+  onednn->impl_->multiplies_bf16 = has(SAILS_BF16, SAILS_F32) && has(SAILS_BF16, SAILS_BF16);
+  return onednn;
 }
 
 std::string Onednn::name() const { return impl_->table->name(impl_->matmul); }
+
+bool Onednn::multiplies(int32_t ab_dtype) const { return ab_dtype == SAILS_F32 ? impl_->multiplies_f32 : impl_->multiplies_bf16; }
 
 int64_t Onednn::scratch_bytes(const MatmulShape &shape, float alpha, float beta, int threads) {
   OnednnError error{};

@@ -10,33 +10,120 @@
 namespace sails::SAILS_ISA {
 namespace {
 
-template <typename T>
-float dot(const float *x, const T *w, int64_t k) {
-  vf sum_0 = {}, sum_1 = {}, sum_2 = {}, sum_3 = {};
-  int64_t j = 0;
-  for (; j + 4 * kWidth <= k; j += 4 * kWidth) {
-    sum_0 += load(x + j) * load(w + j);
-    sum_1 += load(x + j + kWidth) * load(w + j + kWidth);
-    sum_2 += load(x + j + 2 * kWidth) * load(w + j + 2 * kWidth);
-    sum_3 += load(x + j + 3 * kWidth) * load(w + j + 3 * kWidth);
+// Lanes are summed over so many elements, then these sums: they round less than one long chain. Whatever stands beside it, a row of x
+// and one of w are summed in this order alone. As far ahead the weights are asked for.
+constexpr int64_t kDepth = 256;
+// Rows of x that use a row of w while it lies in a register.
+constexpr int kRows = 4;
+
+// Rows of w at a time: enough sums are under way, with as few loads as the registers allow.
+constexpr int together(int rows) {
+#if defined(__AVX512F__)
+  return rows <= 2 ? 8 : 6;
+#else
+  return rows == 1 ? 8 : rows == 2 ? 6 : 3;
+#endif
+}
+
+// total [R, J] += the lanes' products of kDepth elements; `ahead` elements on, the lines that come next are asked for.
+template <int R, int J, typename T>
+inline void add_products(vf (&total)[R][J], const float *x, int64_t ldx, const T *w, int64_t ldw, int64_t depth, int64_t ahead) {
+  constexpr int64_t kLine = 64 / sizeof(T), kVectors = kLine > kWidth ? kLine / kWidth : 1;
+  vf sum[R][J] = {};
+  int64_t p = 0;
+  for (; p + kVectors * kWidth <= depth; p += kVectors * kWidth) {
+#pragma GCC unroll 8
+    for (int j = 0; j < J; j++) __builtin_prefetch(w + j * ldw + p + ahead);
+#pragma GCC unroll 8
+    for (int64_t v = 0; v < kVectors; v++) {
+      // The shorter side stays in registers.
+      vf row[R < J ? R : J];
+      if constexpr (R < J) {
+#pragma GCC unroll 8
+        for (int r = 0; r < R; r++) row[r] = load(x + r * ldx + p + v * kWidth);
+#pragma GCC unroll 8
+        for (int j = 0; j < J; j++) {
+          const vf other = load(w + j * ldw + p + v * kWidth);
+#pragma GCC unroll 8
+          for (int r = 0; r < R; r++) sum[r][j] += row[r] * other;
+        }
+      } else {
+#pragma GCC unroll 8
+        for (int j = 0; j < J; j++) row[j] = load(w + j * ldw + p + v * kWidth);
+#pragma GCC unroll 8
+        for (int r = 0; r < R; r++) {
+          const vf other = load(x + r * ldx + p + v * kWidth);
+#pragma GCC unroll 8
+          for (int j = 0; j < J; j++) sum[r][j] += row[j] * other;
+        }
+      }
+    }
   }
-  for (; j + kWidth <= k; j += kWidth) sum_0 += load(x + j) * load(w + j);
-  if (j < k) sum_1 += load_tail(x + j, k - j) * load_tail(w + j, k - j);
-  return hsum((sum_0 + sum_1) + (sum_2 + sum_3));
+  for (; p < depth; p += kWidth) {
+    const int64_t lanes = depth - p < kWidth ? depth - p : kWidth;
+    for (int r = 0; r < R; r++)
+      for (int j = 0; j < J; j++) sum[r][j] += load_n(x + r * ldx + p, lanes) * load_n(w + j * ldw + p, lanes);
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
+    for (int j = 0; j < J; j++) total[r][j] += sum[r][j];
+}
+
+// y [R, J] row stride n = x [R, k] times the transpose of J rows of w; the next J rows follow where there are any.
+template <int R, int J, typename T>
+__attribute__((noinline)) void dot_tile(float *y, int64_t n, const float *x, const T *w, int64_t k, int64_t ldw) {
+  vf total[R][J] = {};
+  for (int64_t p = 0; p < k; p += kDepth) {
+    const int64_t left = k - p, depth = left < kDepth ? left : kDepth;
+    add_products<R, J>(total, x + p, k, w + p, ldw, depth, left > kDepth ? kDepth : J * ldw - p);
+  }
+#pragma GCC unroll 8
+  for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
+    for (int j = 0; j < J; j++) y[r * n + j] = hsum(total[r][j]);
+}
+
+// All rows of x with J rows of w, which come from memory for the first kRows and lie in a cache for the others.
+template <int J, typename T>
+inline void dot_group(float *y, int64_t n, const float *x, const T *w, int64_t m, int64_t k, int64_t ldw) {
+  for (int64_t i = 0; i < m; i += kRows) {
+    float *to = y + i * n;
+    const float *from = x + i * k;
+    switch (m - i) {
+      case 1: dot_tile<1, J>(to, n, from, w, k, ldw); break;
+      case 2: dot_tile<2, J>(to, n, from, w, k, ldw); break;
+      case 3: dot_tile<3, J>(to, n, from, w, k, ldw); break;
+      default: dot_tile<kRows, J>(to, n, from, w, k, ldw);
+    }
+  }
+}
+
+template <int J, typename T>
+void dot_rows_of(float *y, const float *x, const T *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int threads) {
+#pragma omp parallel for num_threads(threads) schedule(static) if (n * k > 65536)
+  for (int64_t j = 0; j < n; j += J) {
+    if (j + J <= n)
+      dot_group<J>(y + j, n, x, w + j * ldw, m, k, ldw);
+    else
+      for (int64_t i = j; i < n; i++) dot_group<1>(y + i, n, x, w + i * ldw, m, k, ldw);
+  }
 }
 
 template <typename T>
-void dot_rows_of(float *y, const float *x, const T *weights, int64_t m, int64_t n, int64_t k, int64_t ldw, int threads) {
-#pragma omp parallel for num_threads(threads) schedule(static) if (n * k > 65536)
-  for (int64_t j = 0; j < n; j++)
-    for (int64_t i = 0; i < m; i++) y[i * n + j] = dot(x + i * k, weights + j * ldw, k);
+void dot_rows_by_count(float *y, const float *x, const T *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int threads) {
+  switch (m) {
+    case 1: return dot_rows_of<together(1)>(y, x, w, m, n, k, ldw, threads);
+    case 2: return dot_rows_of<together(2)>(y, x, w, m, n, k, ldw, threads);
+    default: dot_rows_of<together(kRows)>(y, x, w, m, n, k, ldw, threads);
+  }
 }
 
 void dot_rows(float *y, const float *x, const void *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int32_t w_dtype, int threads) {
   if (w_dtype == SAILS_F32)
-    dot_rows_of(y, x, static_cast<const float *>(w), m, n, k, ldw, threads);
+    dot_rows_by_count(y, x, static_cast<const float *>(w), m, n, k, ldw, threads);
   else
-    dot_rows_of(y, x, static_cast<const bf16 *>(w), m, n, k, ldw, threads);
+    dot_rows_by_count(y, x, static_cast<const bf16 *>(w), m, n, k, ldw, threads);
 }
 
 // Rows of w at a time, so that y is loaded and stored once for as many.

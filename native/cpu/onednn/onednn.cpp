@@ -107,7 +107,7 @@ struct OnednnMatmul {
   std::list<Primitive> recent;  // most recently used first
   std::unordered_map<Key, std::list<Primitive>::iterator, KeyHash> by_key;
 
-  // Scratch bytes by shape, known without compiling anything.
+  // Scratch bytes by shape, known without compiling anything; -1 stays known too: asking for a description takes half a millisecond.
   std::unordered_map<Key, int64_t, KeyHash> scratch_sizes;
 
   dnnl::matmul::primitive_desc describe(const Key &key) const;
@@ -115,6 +115,7 @@ struct OnednnMatmul {
   Primitive *find(const Key &key);
   // -1 where oneDNN has no implementation for this type on this CPU.
   int64_t scratch_bytes(const Key &key);
+  int64_t remember(const Key &key, int64_t bytes);
   void execute(Primitive &primitive, void *c, const void *a, const void *b, void *scratch);
 };
 
@@ -138,8 +139,13 @@ Primitive *OnednnMatmul::find(const Key &key) {
     recent.splice(recent.begin(), recent, found->second);
     return &recent.front();
   }
+  const auto refused = scratch_sizes.find(key);
+  if (refused != scratch_sizes.end() && refused->second < 0) return nullptr;
   const auto description = describe(key);
-  if (!description) return nullptr;
+  if (!description) {
+    remember(key, -1);
+    return nullptr;
+  }
   recent.push_front({key, description.src_desc(), description.weights_desc(), description.dst_desc(), dnnl::matmul(description),
                      static_cast<int64_t>(description.scratchpad_desc().get_size())});
   by_key[key] = recent.begin();
@@ -153,9 +159,13 @@ Primitive *OnednnMatmul::find(const Key &key) {
 int64_t OnednnMatmul::scratch_bytes(const Key &key) {
   const auto found = scratch_sizes.find(key);
   if (found != scratch_sizes.end()) return found->second;
-  if (scratch_sizes.size() >= kMaxScratchSizes) scratch_sizes.clear();
   const auto description = describe(key);
-  return scratch_sizes[key] = description ? static_cast<int64_t>(description.scratchpad_desc().get_size()) : -1;
+  return remember(key, description ? static_cast<int64_t>(description.scratchpad_desc().get_size()) : -1);
+}
+
+int64_t OnednnMatmul::remember(const Key &key, int64_t bytes) {
+  if (scratch_sizes.size() >= kMaxScratchSizes) scratch_sizes.clear();
+  return scratch_sizes[key] = bytes;
 }
 
 void OnednnMatmul::execute(Primitive &primitive, void *c, const void *a, const void *b, void *scratch) {

@@ -145,11 +145,17 @@ class NativeDeviceTest {
     @Test
     void theDeviceSaysWhatMultiplies() {
         NativeDevice onednn = NativeDevice.open("sails_cpu", 0, 0, "matmul=onednn");
-        assertThat(onednn.describe()).contains("\"matmul\":\"oneDNN ");
+        assertThat(onednn.describe()).contains("\"matmul\":\"oneDNN ").doesNotContain("f32 up to");
         onednn.close();
         NativeDevice own = NativeDevice.open("sails_cpu", 0, 0, "matmul=own,isa=generic");
         assertThat(own.describe()).contains("\"matmul\":\"own generic\"");
         own.close();
+        NativeDevice faster = NativeDevice.open("sails_cpu", 0, 0, "");
+        assertThat(faster.describe()).contains("\"matmul\":\"oneDNN ");
+        if (!faster.describe().contains("\"isa\":\"generic\"")) {
+            assertThat(faster.describe()).contains(" for f32 up to 8 rows, from 128 rows where b is not transposed, and ");
+        }
+        faster.close();
     }
 
     @Test
