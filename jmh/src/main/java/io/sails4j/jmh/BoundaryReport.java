@@ -41,25 +41,26 @@ final class BoundaryReport {
                 .jvmArgsAppend("--enable-native-access=ALL-UNNAMED", "-D" + Boundary.PROPERTY + "=" + library.get()))));
         }
         rows.addAll(mean(run(options("DowncallBench"))));
-        List<Row> token = mean(run(options("DecodedTokenBench"))).stream().map(row -> new Row(row.name, row.bytes, 1e3 * row.score))
+        List<Row> token = mean(run(options("DecodedTokenBench"))).stream()
+            .map(row -> new Row(row.name, row.bytes, 1e3 * row.score, 1e3 * row.error))
             .toList();
         rows.addAll(token);
         out.printf(Locale.ROOT, "%nThe boundary. A decoded token of two layers of Gemma-2 2B took %.3f ms in this run.%n%n",
             tokenNanos * 1e-6);
-        out.println("| call | bytes | ns | of a token |");
-        out.println("|---|--:|--:|--:|");
-        rows.forEach(row -> out.printf(Locale.ROOT, "| %s | %s | %.1f | %.5f %% |%n", row.name, row.bytes, row.score,
+        out.println("| call | bytes | ns | +- | of a token |");
+        out.println("|---|--:|--:|--:|--:|");
+        rows.forEach(row -> out.printf(Locale.ROOT, "| %s | %s | %.1f | %.1f | %.5f %% |%n", row.name, row.bytes, row.score, row.error,
             100 * row.score / tokenNanos));
-        out.println("| JCuda, JCublas and Bytedeco's CUDA presets | | | skipped: their functions are those of a card's driver, which this"
+        out.println("| JCuda, JCublas and Bytedeco's CUDA presets | | | | skipped: their functions are those of a card's driver, which this"
             + " module's benchmarks do not ask for |");
         if (library.isEmpty()) {
-            out.println("| Panama, Panama critical and JNI on boundary.c | | | skipped: no C compiler (" + String.join(", ", COMPILERS)
+            out.println("| Panama, Panama critical and JNI on boundary.c | | | | skipped: no C compiler (" + String.join(", ", COMPILERS)
                 + ") compiled it |");
         }
     }
 
-    /** A line of the table; nanoseconds. */
-    private record Row(String name, String bytes, double score) {
+    /** A line of the table, in nanoseconds, with half of the 99.9 % interval that JMH gives. */
+    private record Row(String name, String bytes, double score, double error) {
     }
 
     private static ChainedOptionsBuilder options(String include) {
@@ -75,7 +76,7 @@ final class BoundaryReport {
             String name = result.getParams().getBenchmark();
             String bytes = result.getParams().getParam("bytes");
             return new Row(name.substring(name.lastIndexOf('.', name.lastIndexOf('.') - 1) + 1), bytes == null ? "" : bytes,
-                result.getPrimaryResult().getScore());
+                result.getPrimaryResult().getScore(), result.getPrimaryResult().getScoreError());
         }).toList();
     }
 
