@@ -71,16 +71,23 @@ final class BenchCommand implements Callable<Integer> {
     @Option(names = "--out", paramLabel = "FILE", description = "also write a Markdown table with device, driver, date and commit")
     private @Nullable Path out;
 
+    @Option(names = "--rounds", defaultValue = "1", paramLabel = "N",
+        description = "measure all rows so many times, one round after the other; the median of the rounds counts (default:"
+            + " ${DEFAULT-VALUE}; three or more for --against)")
+    private int rounds;
+
     @Option(names = "--against", paramLabel = "FILE",
         description = "compare row by row with another run, of which FILE holds what --json printed: ratios of times with intervals from the"
-            + " repetitions of both")
+            + " rounds of both")
     private @Nullable Path against;
 
     @Override
     public Integer call() {
-        if ((layers != null && layers < 0) || steps < 1 || tokens < 0 || vocabulary < 0 || lengths.stream().anyMatch(n -> n < 2)) {
+        if ((layers != null && layers < 0) || steps < 1 || rounds < 1 || tokens < 0 || vocabulary < 0
+            || lengths.stream().anyMatch(n -> n < 2)) {
             throw common
-                .wrong("--layers, --tokens and --vocabulary must be 0 (the default) or more, --steps 1 or more, --length 2 or more");
+                .wrong(
+                    "--layers, --tokens and --vocabulary must be 0 (the default) or more, --steps and --rounds 1 or more, --length 2 or more");
         }
         List<String> wanted = wantedGroups();
         String named = sizeName();
@@ -100,9 +107,11 @@ final class BenchCommand implements Callable<Integer> {
         report.facts().forEach(common::message);
         DType dtype = common.dtype() == null ? DType.BF16 : common.dtype();
         Benchmarks benchmarks = new Benchmarks(common.engineOptions(), size(kind), dtype, layers(kind), steps);
-        BenchRun run = new BenchRun(report, BenchRun.progress(common), out, unfinished -> print(unfinished, other));
+        BenchRun run = new BenchRun(report, BenchRun.progress(common), rounds, out, unfinished -> print(unfinished, other));
         try (run) {
-            benchmarks.run(wanted, report.ceilings(), run);
+            for (int round = 0; round < rounds; round++) {
+                benchmarks.run(wanted, report.ceilings(), run);
+            }
         }
         if (!run.interrupted()) {
             if (engine.backend() == Backend.CPU) {

@@ -31,6 +31,9 @@ final class BenchComparison {
         long faster = comparison.rows().stream().filter(row -> row.differs() && row.ratio().high() < 1).count();
         facts.add(String.format(Locale.ROOT, "%d rows in both: %d faster and %d slower beyond noise, all together %.3f times its time",
             comparison.rows().size(), faster, slower, comparison.meanRatio()));
+        facts.add(comparison.rounds() ? "intervals of rounds: they have what the machine does in between"
+            : "intervals of repetitions within a run: they know nothing of what the machine does between two runs; three rounds or more on"
+                + " both sides do (--rounds)");
         comparison.onlyHere().forEach(name -> facts.add("only in this run: " + name));
         comparison.onlyThere().forEach(name -> facts.add("only in " + other.path().getFileName() + ": " + name));
         return facts;
@@ -52,7 +55,7 @@ final class BenchComparison {
 
     void writeInto(ObjectNode json) {
         json.put("file", other.path().toString()).put("build", other.build()).put("device", other.device());
-        json.put("mean_ratio", comparison.meanRatio());
+        json.put("mean_ratio", comparison.meanRatio()).put("of_rounds", comparison.rounds());
         var rows = json.putArray("rows");
         for (Comparison.Row row : comparison.rows()) {
             ObjectNode node = rows.addObject().put("row", row.name()).put("seconds", row.here()).put("its_seconds", row.there())

@@ -10,6 +10,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
@@ -20,9 +21,9 @@ import java.util.SequencedMap;
  * @param device its description, JSON
  * @param size what was measured, as {@code BenchSize.describe} says it
  * @param build version, commit and date
- * @param rows by their names, in their order
+ * @param rows the times of each round by the rows' names, in their order
  */
-record BenchFile(Path path, String device, String size, String build, SequencedMap<String, Times> rows) {
+record BenchFile(Path path, String device, String size, String build, SequencedMap<String, List<Times>> rows) {
     /** Stands in each file; another number means other fields or other rules of measuring. */
     static final String FORMAT = "sails-bench-1";
 
@@ -36,7 +37,7 @@ record BenchFile(Path path, String device, String size, String build, SequencedM
                 throw new InputException(path + " has the format '" + json.path("format").asText() + "', expected '" + FORMAT
                     + "', what this version's sails bench --json prints");
             }
-            SequencedMap<String, Times> rows = new LinkedHashMap<>();
+            SequencedMap<String, List<Times>> rows = new LinkedHashMap<>();
             for (JsonNode line : json.path("lines")) {
                 rows.put(name(text(path, line, "group"), text(path, line, "operation"), text(path, line, "shape"),
                     text(path, line, "dtype")), times(path, line));
@@ -62,15 +63,26 @@ record BenchFile(Path path, String device, String size, String build, SequencedM
         return json.path(field).asText();
     }
 
-    private static Times times(Path path, JsonNode line) {
-        List<Double> samples = new ArrayList<>();
-        line.path("samples").forEach(sample -> samples.add(sample.asDouble()));
-        double seconds = line.path("seconds").asDouble();
-        if (samples.isEmpty() || !(seconds > 0) || samples.stream().anyMatch(sample -> !(sample > 0))) {
-            throw new InputException(path + ": the row '" + text(path, line, "operation") + ", " + text(path, line, "shape")
-                + "' lacks seconds or samples above 0");
+    /** An array a round. */
+    private static List<Times> times(Path path, JsonNode line) {
+        List<Times> rounds = new ArrayList<>();
+        for (JsonNode round : line.path("samples")) {
+            double[] samples = new double[round.size()];
+            Arrays.setAll(samples, i -> round.path(i).asDouble());
+            if (samples.length == 0 || Arrays.stream(samples).anyMatch(sample -> !(sample > 0))) {
+                throw wrongRow(path, line);
+            }
+            rounds.add(Times.median(samples));
         }
-        return new Times(seconds, samples);
+        if (rounds.isEmpty()) {
+            throw wrongRow(path, line);
+        }
+        return rounds;
+    }
+
+    private static InputException wrongRow(Path path, JsonNode line) {
+        return new InputException(path + ": the row '" + text(path, line, "operation") + ", " + text(path, line, "shape")
+            + "' lacks samples above 0 of each round");
     }
 
     /** Refuses what says nothing about this run: another kind of device, other shapes under the same names. */

@@ -9,6 +9,7 @@ import io.sails4j.tensor.DType;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -33,7 +34,8 @@ final class BenchReport {
     private final boolean giga;
     private Ceilings ceilings;
     private @Nullable Ceilings last;
-    private final List<BenchResult> lines = new ArrayList<>();
+    private final SequencedMap<String, List<BenchResult>> rounds = new LinkedHashMap<>();
+    private int measured;
     private final List<String> notMeasured = new ArrayList<>();
 
     /**
@@ -52,7 +54,8 @@ final class BenchReport {
 
     /** Takes a line and says it in short. */
     String add(BenchResult line) {
-        lines.add(line);
+        rounds.computeIfAbsent(name(line), _ -> new ArrayList<>()).add(line);
+        measured++;
         String[] cells = cells(line);
         String rate = ceilings.share(line).of().equals("matmul") ? cells[5] + " " + flopUnit() : cells[6] + " GB/s";
         return line.group() + " " + line.operation() + ", " + line.shape() + ": " + cells[4] + ", " + rate + ", " + cells[7];
@@ -78,17 +81,26 @@ final class BenchReport {
         return device;
     }
 
-    /** Their times by their names. */
-    SequencedMap<String, Times> rows() {
-        SequencedMap<String, Times> rows = new LinkedHashMap<>();
-        lines.forEach(line -> rows.put(BenchFile.name(line.group(), line.operation(), line.shape(), line.dtype().toString()),
-            line.times()));
+    private static String name(BenchResult line) {
+        return BenchFile.name(line.group(), line.operation(), line.shape(), line.dtype().toString());
+    }
+
+    /** A row a name: of several rounds the one with the median of the times, the upper of two. */
+    private List<BenchResult> lines() {
+        return rounds.values().stream()
+            .map(each -> each.stream().sorted(Comparator.comparingDouble(BenchResult::seconds)).toList().get(each.size() / 2)).toList();
+    }
+
+    /** The times of each round by the rows' names. */
+    SequencedMap<String, List<Times>> rows() {
+        SequencedMap<String, List<Times>> rows = new LinkedHashMap<>();
+        rounds.forEach((name, each) -> rows.put(name, each.stream().map(BenchResult::times).toList()));
         return rows;
     }
 
     /** Takes that the run ended early, and says it. */
     String endedEarly(int rows) {
-        notMeasured.add("stopped after " + lines.size() + " of " + rows + " rows");
+        notMeasured.add("stopped after " + measured + " of " + rows + " rows");
         return notMeasured.getLast();
     }
 
@@ -137,7 +149,7 @@ final class BenchReport {
 
     Table table() {
         Table table = Table.withHeader(header());
-        lines.forEach(line -> table.row((Object[]) cells(line)));
+        lines().forEach(line -> table.row((Object[]) cells(line)));
         return table;
     }
 
@@ -146,7 +158,7 @@ final class BenchReport {
         facts().forEach(fact -> text.append("- ").append(fact).append('\n'));
         text.append("\n| ").append(String.join(" | ", header())).append(" |\n").append("|---".repeat(TEXTS))
             .append("|--:".repeat(HEADER.length - TEXTS)).append("|\n");
-        lines.forEach(line -> text.append("| ").append(String.join(" | ", cells(line))).append(" |\n"));
+        lines().forEach(line -> text.append("| ").append(String.join(" | ", cells(line))).append(" |\n"));
         return text.toString();
     }
 
@@ -162,7 +174,7 @@ final class BenchReport {
         ceilings.matmul().forEach((dtype, peak) -> matmul.put(dtype.toString(), peak.flopsPerSecond()));
         notMeasured.forEach(json.putArray("not_measured")::add);
         var array = json.putArray("lines");
-        for (BenchResult line : lines) {
+        for (BenchResult line : lines()) {
             ObjectNode node = array.addObject();
             node.put("group", line.group()).put("operation", line.operation()).put("shape", line.shape()).put("dtype",
                 line.dtype().toString());
@@ -170,7 +182,10 @@ final class BenchReport {
             Ceilings.Share share = ceilings.share(line);
             node.put("share", share.value()).put("ceiling", share.of());
             line.more().forEach(node::put);
-            line.times().samples().forEach(node.putArray("samples")::add);
+            var samples = node.putArray("samples");
+            for (Times round : rows().getOrDefault(name(line), List.of())) {
+                round.samples().forEach(samples.addArray()::add);
+            }
         }
         return json;
     }

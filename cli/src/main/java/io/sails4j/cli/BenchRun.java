@@ -19,6 +19,9 @@ final class BenchRun implements BenchListener, AutoCloseable {
     private final @Nullable Path out;
     private final Consumer<BenchReport> print;
     private final Thread hook;
+    private final int rounds;
+    private int round;
+    private int inRound;
     private int rows;
     private boolean ended;
     private boolean interrupted;
@@ -33,12 +36,14 @@ final class BenchRun implements BenchListener, AutoCloseable {
     }
 
     /**
+     * @param rounds that all rows are measured in
      * @param out a Markdown file that is written after each row, or null
      * @param print prints the report where a signal ends the run
      */
-    BenchRun(BenchReport report, Progress progress, @Nullable Path out, Consumer<BenchReport> print) {
+    BenchRun(BenchReport report, Progress progress, int rounds, @Nullable Path out, Consumer<BenchReport> print) {
         this.report = report;
         this.progress = progress;
+        this.rounds = rounds;
         this.out = out;
         this.print = print;
         hook = new Thread(this::interrupt, "stop-signal");
@@ -50,7 +55,7 @@ final class BenchRun implements BenchListener, AutoCloseable {
         if (!ended) {
             ended = true;
             interrupted = true;
-            progress.say(report.endedEarly(rows));
+            progress.say(report.endedEarly(rows * rounds));
             write();
             print.accept(report);
         }
@@ -58,9 +63,13 @@ final class BenchRun implements BenchListener, AutoCloseable {
 
     @Override
     public synchronized void measuring(String what, int before, int all) {
+        if (before == 0) {
+            round++;
+            inRound = 0;
+        }
         rows = all;
         if (!ended) {
-            progress.replace("[" + before + "/" + all + ", " + (all - before) + " left] measuring " + what);
+            progress.replace("[" + place(before) + ", " + ((long) all * (rounds - round + 1) - before) + " left] measuring " + what);
         }
     }
 
@@ -78,8 +87,13 @@ final class BenchRun implements BenchListener, AutoCloseable {
         }
     }
 
+    private String place(int at) {
+        return at + "/" + rows + (rounds == 1 ? "" : " of round " + round + "/" + rounds);
+    }
+
     private void say(String line) {
-        progress.say("[" + report.rows().size() + "/" + rows + "] " + line);
+        inRound++;
+        progress.say("[" + place(inRound) + "] " + line);
         write();
     }
 

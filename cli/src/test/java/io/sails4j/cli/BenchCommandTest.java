@@ -43,13 +43,13 @@ class BenchCommandTest {
         CommandRun first = bench("--json");
         assertThat(first.code()).as(first.err()).isZero();
         ObjectNode json = (ObjectNode) JSON.readTree(first.out());
-        assertThat(json.path("lines")).hasSize(2).allSatisfy(line -> assertThat(line.path("samples")).hasSize(3));
+        assertThat(json.path("lines")).hasSize(2).allSatisfy(line -> assertThat(line.path("samples").path(0)).hasSize(3));
         assertThat(json.path("read_bytes_per_s").asDouble()).isPositive();
 
         // The other build took a hundred times as long in one row, and has one that this build lacks.
         ObjectNode slow = (ObjectNode) json.path("lines").path(0);
         slow.put("seconds", slow.path("seconds").asDouble() * 100);
-        slow.putArray("samples").add(slow.path("seconds").asDouble()).add(slow.path("seconds").asDouble() * 1.1)
+        slow.putArray("samples").addArray().add(slow.path("seconds").asDouble()).add(slow.path("seconds").asDouble() * 1.1)
             .add(slow.path("seconds").asDouble() * 1.2);
         ((ObjectNode) json.path("lines").path(1)).put("shape", "another");
         Path out = directory.resolve("table.md");
@@ -62,6 +62,7 @@ class BenchCommandTest {
         assertThat(against.path("only_there")).hasSize(1);
         assertThat(against.path("only_here")).hasSize(1);
         assertThat(second.err()).contains("1 faster and 0 slower beyond noise", "only in this run: layer forward", "only in other.json: ");
+        assertThat(second.err()).contains("intervals of repetitions", "--rounds");
         assertThat(Files.readString(out)).contains("## Beside another run", "| faster |");
 
         json.put("device", "{\"backend\":\"cuda\"}");
@@ -82,6 +83,7 @@ class BenchCommandTest {
         json.put("date", "d").putArray("lines").addObject().put("group", "g").put("operation", "o").put("shape", "s").put("dtype", "F32")
             .put("seconds", 1.0);
         bench("--against", file(json)).requireWrong("'o, s'", "samples");
+        bench("--rounds", "0").requireWrong("--rounds 1 or more");
         CommandRun.of("bench", "--size", "large").requireWrong("--size is 'large'");
         CommandRun.of("bench", "--size", "cpu", "--quick").requireWrong("--quick is the same as --size tiny");
     }
@@ -126,18 +128,27 @@ class BenchCommandTest {
             }
         };
         Path out = directory.resolve("rows.md");
-        try (BenchRun run = new BenchRun(report, progress, out, printed::add)) {
+        try (BenchRun run = new BenchRun(report, progress, 2, out, printed::add)) {
             run.measuring("kernels, o, s", 0, 3);
             run.measured(row(0, 1e9, 0));
             run.interrupt();
             run.measured(row(0, 2e9, 0));
             assertThat(run.interrupted()).isTrue();
         }
-        assertThat(said).startsWith("~[0/3, 3 left] measuring kernels, o, s", "[1/3] kernels o, s: 1.00 s, 1.00 GB/s, 5 % copy",
-            "stopped after 1 of 3 rows");
+        assertThat(said).startsWith("~[0/3 of round 1/2, 6 left] measuring kernels, o, s",
+            "[1/3 of round 1/2] kernels o, s: 1.00 s, 1.00 GB/s, 5 % copy",
+            "stopped after 1 of 6 rows");
         assertThat(printed).containsExactly(report);
         assertThat(report.json().path("lines")).hasSize(1);
-        assertThat(report.json().path("not_measured").path(0).asText()).isEqualTo("stopped after 1 of 3 rows");
-        assertThat(out).content().contains("- stopped after 1 of 3 rows", "| kernels | o | s |");
+        assertThat(report.json().path("not_measured").path(0).asText()).isEqualTo("stopped after 1 of 6 rows");
+        assertThat(out).content().contains("- stopped after 1 of 6 rows", "| kernels | o | s |");
+    }
+
+    @Test
+    void roundsAreMeasuredOneAfterTheOther() throws IOException {
+        CommandRun run = bench("--json", "--rounds", "2");
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.err()).contains("[2/2 of round 1/2] layer", "[1/2 of round 2/2] layer");
+        assertThat(JSON.readTree(run.out()).path("lines")).hasSize(2).allSatisfy(line -> assertThat(line.path("samples")).hasSize(2));
     }
 }
