@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 if command -v shellcheck >/dev/null; then
-  shellcheck -S warning sails dist/sails .ci/run dist/*.sh native/*.sh tests/*/*.sh tools/*.sh
+  shellcheck -S warning sails dist/sails .ci/run dist/*.sh native/*.sh jmh/peers/*.sh tests/*/*.sh tools/*.sh
 else
   echo "sails4j: shellcheck is not here, scripts are not checked (Debian/Ubuntu: apt-get install shellcheck)" >&2
 fi

@@ -1,23 +1,28 @@
 """PyTorch at sails4j's shapes and under its names, for tools/gpu-measure.sh: torch_peer.py GROUP FILE.
 
-Writes lines of operation, shape, variant and seconds.
+Writes lines of operation, shape, variant and seconds. With CPU_SIZE=1 at those of `sails bench --size cpu`, for jmh/peers/run.sh.
 """
 import math, os, statistics, sys, time
 import torch
 import torch.nn.functional as F
 
 DRY = bool(os.environ.get("DRY_RUN"))
-DEVICE = "cpu" if DRY else "cuda"
+CPU = bool(os.environ.get("CPU_SIZE"))
+DEVICE = "cpu" if DRY or CPU else "cuda"
 BF16 = torch.bfloat16
 RANK = 16
 ACTIVE = 80
-TOKENS, LENGTHS, STEP_LENGTHS, SAE_WIDTHS = (32, [16, 32], [32], [512]) if DRY else (4096, [1024, 4096], [2048, 4096], [16384, 65536])
+TOKENS, LENGTHS, STEP_LENGTHS, SAE_WIDTHS = (
+    (32, [16, 32], [32], [512]) if DRY else (256, [256], [256], [16384]) if CPU else (4096, [1024, 4096], [2048, 4096], [16384, 65536]))
+ROTATE = 1 << 16 if DRY else 64 << 20 if CPU else 256 << 20
+COPY = 1 << 20 if DRY else 256 << 20 if CPU else 1 << 30
 SHAPES = {
     "2b": dict(name="2B", d=2304, layers=26, heads=8, kv=4, head_dim=256, ff=9216, vocab=256000, window=4096, scalar=256),
     "9b": dict(name="9B", d=3584, layers=42, heads=16, kv=8, head_dim=256, ff=14336, vocab=256000, window=4096, scalar=256),
 }
 TINY = dict(name="tiny", d=64, layers=2, heads=4, kv=2, head_dim=16, ff=128, vocab=512, window=16, scalar=16)
-MODELS = [TINY] if DRY else [SHAPES[m] for m in os.environ["MODELS"].split(",")]
+MODELS = ([TINY] if DRY else [SHAPES["2b"] | dict(layers=2, vocab=16384)] if CPU
+          else [SHAPES[m] for m in os.environ["MODELS"].split(",")])
 OUT = open(sys.argv[2], "w")
 
 
@@ -51,7 +56,7 @@ def queue(calls, times):
 def seconds(calls):
     """Of one call: the median of several queues between two waits; the calls are the same on buffers of their own."""
     queue(calls, 2 * len(calls))
-    target, repeats, most = (0.0005, 3, 4) if DRY else (0.03, 5, 4096)
+    target, repeats, most = (0.0005, 3, 4) if DRY else (0.02, 5, 4096) if CPU else (0.03, 5, 4096)
     once = queue(calls, len(calls)) / len(calls)
     times = max(len(calls), min(most, math.ceil(target / once)))
     return statistics.median(queue(calls, times) / times for _ in range(repeats))
@@ -61,7 +66,7 @@ def timed(operation, shape, variant, make):
     """make gives a call and the bytes it moves; as many copies as no cache holds."""
     try:
         call, size = make()
-        calls = [call] + [make()[0] for _ in range(min(15, int((1 << 16 if DRY else 256 << 20) // max(1, size))))]
+        calls = [call] + [make()[0] for _ in range(min(15, int(ROTATE // max(1, size))))]
         found = seconds(calls)
         report(operation, shape, variant, found)
         return found
@@ -125,10 +130,10 @@ def attention(layer, model, head_dim, length, window):
 
 def kernels():
     def copy():
-        n = (1 << 20 if DRY else 1 << 30) // 4
+        n = COPY // 4
         a, b = torch.zeros(n, device=DEVICE), torch.zeros(n, device=DEVICE)
         return (lambda: b.copy_(a)), 8 * n
-    bytes_per_s = 2 * (1 << 20 if DRY else 1 << 30) / timed("copy", "1 MiB" if DRY else "1 GiB", "copy_", copy)
+    bytes_per_s = 2 * COPY / timed("copy", f"{COPY >> 20} MiB", "copy_", copy)
     best = min(matmul("square", TOKENS, TOKENS, TOKENS, layout) for layout in ("NT", "NN", "TN"))
     print(f"# torch ceilings: copy {bytes_per_s * 1e-9:.1f} GB/s, matmul bf16 {2e-12 * TOKENS ** 3 / best:.3g} TFLOP/s", flush=True)
     for m in MODELS:
@@ -257,5 +262,7 @@ def one_step(m, shape, variant, code, batch, length, checkpointing):
 
 
 name = torch.cuda.get_device_name() if DEVICE == "cuda" else "cpu"
+if os.environ.get("THREADS", "0") != "0":
+    torch.set_num_threads(int(os.environ["THREADS"]))
 print(f"# torch {torch.__version__}, CUDA {torch.version.cuda}, {name}", flush=True)
 dict(kernels=kernels, sae=sae, layer=layer, step=training_step)[sys.argv[1]]()

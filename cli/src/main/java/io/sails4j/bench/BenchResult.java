@@ -12,26 +12,28 @@ import java.util.Map;
  *        {@code serve} or {@code monitor}
  * @param operation the name in {@code sails.h} without {@code sails_}, or what else was timed
  * @param shape for people, with the model's layer that it belongs to
+ * @param times of one call
  * @param flops of one call, those that the model needs
  * @param bytes that one call must move at least
+ * @param written those of them that are written
  * @param more numbers that only this group has, by their JSON names
  */
-public record BenchResult(String group, String operation, String shape, DType dtype, double seconds, double flops, double bytes,
-    Share share,
-    Map<String, Double> more) {
-    /** What the ceilings allow over what was needed, and the ceiling that says so. */
-    public record Share(double value, String of) {
-    }
-
+public record BenchResult(String group, String operation, String shape, DType dtype, Times times, double flops, double bytes,
+    double written, Map<String, Double> more) {
     public BenchResult {
         more = Collections.unmodifiableMap(new LinkedHashMap<>(more));
     }
 
+    /** What one call takes. */
+    public double seconds() {
+        return times.seconds();
+    }
+
     public double flopsPerSecond() {
-        return flops / seconds;
+        return flops / seconds();
     }
 
     public double bytesPerSecond() {
-        return bytes / seconds;
+        return bytes / seconds();
     }
 }

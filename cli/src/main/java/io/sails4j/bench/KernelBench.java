@@ -12,32 +12,26 @@ final class KernelBench {
     /** More copies of a kernel's buffers would not make its time truer. */
     private static final int MOST_COPIES = 16;
 
-    private final Engine engine;
     private final BenchSize size;
-    private final Ceilings ceilings;
 
-    KernelBench(Engine engine, BenchSize size, Ceilings ceilings) {
-        this.engine = engine;
+    KernelBench(BenchSize size) {
         this.size = size;
-        this.ceilings = ceilings;
     }
 
-    void run(DType dtype, BenchListener listener) {
-        run("kernels", KernelShapes.layers(size, dtype), listener);
+    List<Job> jobs(DType dtype) {
+        return jobs("kernels", KernelShapes.layers(size, dtype));
     }
 
-    void runAutoencoders(DType dtype, BenchListener listener) {
-        run("sae", KernelShapes.autoencoders(size, dtype), listener);
+    List<Job> jobsOfAutoencoders(DType dtype) {
+        return jobs("sae", KernelShapes.autoencoders(size, dtype));
     }
 
-    private void run(String group, List<KernelShapes.Shape> shapes, BenchListener listener) {
-        for (KernelShapes.Shape shape : shapes) {
-            listener.unlessTooLarge(group + ", " + shape.opCase().operation() + ", " + shape.layer(),
-                () -> listener.measured(line(group, shape)));
-        }
+    private List<Job> jobs(String group, List<KernelShapes.Shape> shapes) {
+        return shapes.stream().map(shape -> new Job(group, shape.opCase().operation() + ", " + shape.layer(), 1,
+            (engine, listener) -> listener.measured(line(engine, group, shape)))).toList();
     }
 
-    private BenchResult line(String group, KernelShapes.Shape shape) {
+    private BenchResult line(Engine engine, String group, KernelShapes.Shape shape) {
         List<Fixture> fixtures = new ArrayList<>();
         try {
             List<Runnable> rotation = new ArrayList<>();
@@ -48,13 +42,13 @@ final class KernelBench {
                 fixtures.add(fixture);
                 rotation.add(shape.opCase().prepare(fixture));
                 bytes = fixture.bytes();
-                copies = (int) Math.clamp(Math.ceil(size.rotateBytes() / Math.max(1, bytes)), 1, MOST_COPIES);
+                copies = (int) Math.clamp(Math.ceil(size.timing().rotateBytes() / Math.max(1, bytes)), 1, MOST_COPIES);
             } while (fixtures.size() < copies);
-            double seconds = new Timer(engine, size).seconds(rotation);
+            Times times = new Timer(engine, size.timing()).seconds(rotation);
             double flops = shape.opCase().flops();
             DType dtype = shape.opCase().dtype();
-            return new BenchResult(group, shape.opCase().operation(), shape.layer(), dtype, seconds, flops, bytes,
-                ceilings.share(dtype, flops, bytes, seconds), Map.of());
+            return new BenchResult(group, shape.opCase().operation(), shape.layer(), dtype, times, flops, bytes,
+                fixtures.getFirst().writtenBytes(), Map.of());
         } finally {
             fixtures.forEach(Fixture::close);
         }

@@ -18,8 +18,10 @@ import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
 import io.sails4j.trainable.LoraTrainable;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
+import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 
@@ -34,24 +36,25 @@ final class LayerBench {
     private static final EnumSet<Projection> TARGETS = EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ,
         Projection.O_PROJ);
 
-    private final Engine engine;
     private final BenchSize size;
-    private final Ceilings ceilings;
 
-    LayerBench(Engine engine, BenchSize size, Ceilings ceilings) {
-        this.engine = engine;
+    LayerBench(BenchSize size) {
         this.size = size;
-        this.ceilings = ceilings;
     }
 
-    void run(DType dtype, BenchListener listener) {
+    /** @param layers whose mean is taken, four at most; 0 = four */
+    List<Job> jobs(DType dtype, int layers) {
+        List<Job> jobs = new ArrayList<>();
         for (BenchSize.Model model : size.models()) {
-            ModelConfig config = model.config().withLayers(Math.min(LAYERS, model.config().nLayers())).withVocabulary(VOCABULARY);
-            listener.unlessTooLarge("layer, " + model.name(), () -> run(model.name(), config, dtype, size.lengths().getLast(), listener));
+            int few = Math.min(layers == 0 ? LAYERS : Math.min(LAYERS, layers), model.config().nLayers());
+            ModelConfig config = model.config().withLayers(few).withVocabulary(VOCABULARY);
+            jobs.add(new Job("layer", model.name(), 2,
+                (engine, listener) -> run(engine, model.name(), config, dtype, size.lengths().getLast(), listener)));
         }
+        return jobs;
     }
 
-    private void run(String name, ModelConfig config, DType dtype, int length, BenchListener listener) {
+    private void run(Engine engine, String name, ModelConfig config, DType dtype, int length, BenchListener listener) {
         int batch = Math.max(1, size.tokens() / length);
         SplittableRandom random = new SplittableRandom(3);
         int[] visible = new int[batch * length];
@@ -69,9 +72,9 @@ final class LayerBench {
             Tensor dHidden = memory.of(values, tokens.size(), config.dModel());
             AdapterStack adapters = trainable.adapters();
             ForwardOptions options = ForwardOptions.training(RecomputePlan.none(), true);
-            Timer timer = new Timer(engine, size);
-            double forward = timer.secondsUnrecorded(() -> session.forward(tokens, adapters, options).close());
-            double both = timer.secondsUnrecorded(() -> {
+            Timer timer = new Timer(engine, size.timing());
+            Times forward = timer.secondsUnrecorded(() -> session.forward(tokens, adapters, options).close());
+            Times both = timer.secondsUnrecorded(() -> {
                 try (ForwardPass pass = session.forward(tokens, adapters, options)) {
                     session.backward(pass, dHidden, trainable.targets());
                 }
@@ -85,12 +88,11 @@ final class LayerBench {
         }
     }
 
-    private BenchResult line(String pass, String shape, ModelConfig config, DType dtype, double seconds, double flops) {
+    private BenchResult line(String pass, String shape, ModelConfig config, DType dtype, Times all, double flops) {
         int layers = config.nLayers();
         double bytes = (double) (config.parameterCount() - config.vocabSize() * config.dModel()) * dtype.byteSize() / layers;
-        return new BenchResult("layer", pass, shape, dtype, seconds / layers, flops / layers, bytes,
-            ceilings.share(dtype, flops / layers, bytes,
-                seconds / layers),
+        Times times = all.dividedBy(layers);
+        return new BenchResult("layer", pass, shape, dtype, times, flops / layers, bytes, 0,
             Map.of());
     }
 }

@@ -53,31 +53,29 @@ final class MonitorBench {
     private static final float ACTIVE_FROM = 2.5f;
     private static final double NANO = 1e-9;
 
-    private final Engine engine;
     private final BenchSize size;
-    private final Ceilings ceilings;
 
-    MonitorBench(Engine engine, BenchSize size, Ceilings ceilings) {
-        this.engine = engine;
+    MonitorBench(BenchSize size) {
         this.size = size;
-        this.ceilings = ceilings;
     }
 
     /** @param layers of the models, 0 = all */
-    void run(DType dtype, int layers, BenchListener listener) {
+    List<Job> jobs(DType dtype, int layers) {
+        List<Job> jobs = new ArrayList<>();
         int width = size.saeWidths().getFirst();
         for (BenchSize.Model named : size.models()) {
             ModelConfig config = named.config(layers);
-            listener.unlessTooLarge("monitor, " + named.name() + ", " + config.nLayers() + " layers", () -> {
+            jobs.add(new Job("monitor", named.name() + ", " + config.nLayers() + " layers", 3, (engine, listener) -> {
                 try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false);
                      ModelSession session = ModelSession.open(model)) {
-                    run(named.name(), session, dtype, width, listener);
+                    run(engine, named.name(), session, dtype, width, listener);
                 }
-            });
+            }));
         }
+        return jobs;
     }
 
-    private void run(String name, ModelSession session, DType dtype, int width, BenchListener listener) {
+    private void run(Engine engine, String name, ModelSession session, DType dtype, int width, BenchListener listener) {
         Path directory = null;
         try {
             directory = Files.createTempDirectory("sails-bench-sae");
@@ -154,24 +152,24 @@ final class MonitorBench {
         }
         ModelConfig config = session.model().config();
         String shape = name + ", " + config.nLayers() + " layers, batch 1, " + width + " features, ";
-        double token = Timer.median(plain.clone());
+        Times token = Times.median(plain);
         List<BenchResult> results = new ArrayList<>();
         double bytes = (double) config.parameterCount() * dtype.byteSize();
         results.add(line(shape + "none watched", dtype, token, bytes, Map.of()));
-        results.add(line(shape + Math.min(FEATURES, width) + " watched", dtype, Timer.median(withFew.clone()),
+        results.add(line(shape + Math.min(FEATURES, width) + " watched", dtype, Times.median(withFew),
             bytes + 4.0 * Math.min(FEATURES, width) * config.dModel(), added(withFew, plain, token)));
-        results.add(line(shape + "all watched", dtype, Timer.median(withAll.clone()), bytes + 4.0 * width * config.dModel(),
+        results.add(line(shape + "all watched", dtype, Times.median(withAll), bytes + 4.0 * width * config.dModel(),
             added(withAll, plain, token)));
         return results;
     }
 
-    private BenchResult line(String shape, DType dtype, double seconds, double bytes, Map<String, Double> more) {
-        return new BenchResult("monitor", "step", shape, dtype, seconds, 0, bytes, ceilings.share(dtype, 0, bytes, seconds), more);
+    private BenchResult line(String shape, DType dtype, Times times, double bytes, Map<String, Double> more) {
+        return new BenchResult("monitor", "step", shape, dtype, times, 0, bytes, 0, more);
     }
 
-    private static Map<String, Double> added(double[] with, double[] without, double token) {
-        double added = Timer.median(IntStream.range(0, with.length).mapToDouble(i -> with[i] - without[i]).toArray());
-        return Map.of("added_seconds", added, "added_share", added / token);
+    private static Map<String, Double> added(double[] with, double[] without, Times token) {
+        double added = Times.median(IntStream.range(0, with.length).mapToDouble(i -> with[i] - without[i]).toArray()).seconds();
+        return Map.of("added_seconds", added, "added_share", added / token.seconds());
     }
 
     private double token(ModelSession session, @Nullable Monitor monitor) {

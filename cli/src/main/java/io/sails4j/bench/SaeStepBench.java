@@ -8,7 +8,9 @@ import io.sails4j.saetrain.SaeShape;
 import io.sails4j.saetrain.SaeTrainOptions;
 import io.sails4j.saetrain.SaeTrainer;
 import io.sails4j.tensor.DType;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -24,31 +26,29 @@ final class SaeStepBench {
     /** Known features are found in vectors of this size (docs/saes.md). */
     private static final int SMALL_D_IN = 128;
     private static final int SMALL_WIDTH = 512;
-    /** Half of all features of gated and standard are active at the start; wider ones take minutes. */
-    private static final int WIDEST_WITHOUT_COUNT = 16_384;
 
-    private final Engine engine;
     private final BenchSize size;
     private final Ceilings ceilings;
 
-    SaeStepBench(Engine engine, BenchSize size, Ceilings ceilings) {
-        this.engine = engine;
+    SaeStepBench(BenchSize size, Ceilings ceilings) {
         this.size = size;
         this.ceilings = ceilings;
     }
 
-    void run(int steps, BenchListener listener) {
+    List<Job> jobs(int steps) {
+        List<Job> jobs = new ArrayList<>();
         int dModel = (int) size.models().getFirst().config().dModel();
-        run(SMALL_D_IN, SMALL_WIDTH, steps, listener);
-        size.saeWidths().forEach(width -> run(dModel, width, steps, listener));
+        add(jobs, SMALL_D_IN, SMALL_WIDTH, steps);
+        size.saeWidths().forEach(width -> add(jobs, dModel, width, steps));
+        return jobs;
     }
 
-    private void run(int dIn, int width, int steps, BenchListener listener) {
+    private void add(List<Job> jobs, int dIn, int width, int steps) {
         for (SaeKind kind : SaeKind.values()) {
             boolean half = kind == SaeKind.GATED || kind == SaeKind.STANDARD;
-            if (!half || width <= WIDEST_WITHOUT_COUNT) {
+            if (!half || width <= size.steps().widestWithoutCount()) {
                 Shape shape = new Shape(kind, dIn, width);
-                listener.unlessTooLarge("sae, train_step, " + shape, () -> listener.measured(line(shape, steps)));
+                jobs.add(new Job("sae", "train_step, " + shape, 1, (engine, listener) -> listener.measured(line(engine, shape, steps))));
             }
         }
     }
@@ -68,7 +68,7 @@ final class SaeStepBench {
         }
     }
 
-    private BenchResult line(Shape shape, int steps) {
+    private BenchResult line(Engine engine, Shape shape, int steps) {
         int tokens = size.tokens();
         SaeTrainOptions options = SaeTrainOptions.defaults().with(o -> {
             o.shape = new SaeShape(shape.kind, shape.width, shape.k(), PrefixWidths.NONE);
@@ -85,28 +85,29 @@ final class SaeStepBench {
         try (SaeTrainer trainer = new SaeTrainer(engine, options, shape.dIn, 1)) {
             trainer.initialize(new float[shape.dIn], 1);
             SaeLosses first = trainer.step(x, x.length, 0);
-            double[] seconds = new double[Math.max(steps, size.repeats())];
-            for (int i = 0; i < seconds.length; i++) {
+            long[] step = new long[1];
+            double[] seconds = Timer.repeated(size.timing(), Math.max(steps, size.timing().repeats()), () -> {
                 long start = System.nanoTime();
-                trainer.step(x, x.length, i + 1L);
-                seconds[i] = (System.nanoTime() - start) * 1e-9;
-            }
-            return result(shape, Timer.median(seconds), first.l0());
+                trainer.step(x, x.length, ++step[0]);
+                return (System.nanoTime() - start) * 1e-9;
+            });
+            return result(engine, shape, Times.median(seconds), first.l0());
         }
     }
 
-    private BenchResult result(Shape shape, double seconds, double l0) {
+    private BenchResult result(Engine engine, Shape shape, Times times, double l0) {
+        double seconds = times.seconds();
         int tokens = size.tokens();
         double product = shape.product(tokens);
         // Values, gradients and two moments are read, all but the gradients written.
-        double bytes = 7.0 * 2 * shape.dIn * shape.width * Float.BYTES;
-        BenchResult.Share dense = ceilings.share(DType.F32, DENSE_PRODUCTS * product, 0, seconds);
+        double once = 2.0 * shape.dIn * shape.width * Float.BYTES;
+        double bytes = 7 * once;
         Map<String, Double> more = new LinkedHashMap<>();
         more.put("tokens_per_s", tokens / seconds);
-        more.put("times_dense", dense.value());
+        more.put("times_dense", ceilings.productSeconds(DType.F32, DENSE_PRODUCTS * product) / seconds);
         more.put("l0", l0);
         more.put("peak_bytes", (double) engine.device().peakBytes());
-        return new BenchResult("sae", "train_step", shape + String.format(Locale.ROOT, ", L0 %.0f", l0), DType.F32, seconds,
-            product, bytes, ceilings.share(DType.F32, product, bytes, seconds), more);
+        return new BenchResult("sae", "train_step", shape.toString(), DType.F32, times,
+            product, bytes, 3 * once, more);
     }
 }

@@ -5,7 +5,6 @@ import io.sails4j.loop.TrainingFlops;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.ModelWeights;
-import io.sails4j.ops.Engine;
 import io.sails4j.serving.Completion;
 import io.sails4j.serving.CompletionRequest;
 import io.sails4j.serving.Finish;
@@ -35,22 +34,19 @@ final class ServeBench {
     private static final int FEWEST_REQUESTS = 8;
     private static final double NANO = 1e-9;
 
-    private final Engine engine;
     private final BenchSize size;
-    private final Ceilings ceilings;
 
-    ServeBench(Engine engine, BenchSize size, Ceilings ceilings) {
-        this.engine = engine;
+    ServeBench(BenchSize size) {
         this.size = size;
-        this.ceilings = ceilings;
     }
 
     /** @param layers of the models, 0 = all */
-    void run(DType dtype, int layers, BenchListener listener) {
+    List<Job> jobs(DType dtype, int layers) {
+        List<Job> jobs = new ArrayList<>();
         for (BenchSize.Model named : size.models()) {
             ModelConfig config = named.config(layers);
             String shape = named.name() + ", " + config.nLayers() + " layers";
-            listener.unlessTooLarge("serve, " + shape, () -> {
+            jobs.add(new Job("serve", shape, 2 + LOADS.length, (engine, listener) -> {
                 SchedulerOptions options = new SchedulerOptions(16, promptTokens() + size.decodeTokens(), 0,
                     Math.max(1, promptTokens() / 2),
                     requests());
@@ -58,8 +54,9 @@ final class ServeBench {
                      Scheduler scheduler = Scheduler.open(model, options)) {
                     measure(scheduler, config, shape, dtype, listener);
                 }
-            });
+            }));
         }
+        return jobs;
     }
 
     private int promptTokens() {
@@ -149,7 +146,8 @@ final class ServeBench {
         more.put("next_token_p50_s", quantile(run.next, 0.5));
         more.put("next_token_p99_s", quantile(run.next, 0.99));
         return new BenchResult("serve", operation, shape + ", " + run.requests + " requests of " + promptTokens() + " + "
-            + size.decodeTokens() + " tokens", dtype, run.seconds, flops, bytes, ceilings.share(dtype, flops, bytes, run.seconds), more);
+            + size.decodeTokens() + " tokens", dtype, Times.median(run.seconds), flops, bytes, 0,
+            more);
     }
 
     /** The smallest that so large a share is not above. */

@@ -1,6 +1,7 @@
 package io.sails4j.bench;
 
 import io.sails4j.config.ModelConfig;
+import io.sails4j.loop.TrainingFlops;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
@@ -15,19 +16,16 @@ import java.util.Map;
 final class StepBench {
     private final EngineOptions options;
     private final BenchSize size;
-    private final Ceilings ceilings;
 
-    StepBench(EngineOptions options, BenchSize size, Ceilings ceilings) {
+    StepBench(EngineOptions options, BenchSize size) {
         this.options = options;
         this.size = size;
-        this.ceilings = ceilings;
     }
 
     /** @param layers of the models, 0 = all */
-    void run(DType dtype, int layers, int steps, BenchListener listener) {
-        for (Variant variant : variants(layers)) {
-            listener.unlessTooLarge("step, " + variant.shape(size.tokens()), () -> listener.measured(line(variant, dtype, steps)));
-        }
+    List<Job> jobs(DType dtype, int layers, int steps) {
+        return variants(layers).stream().map(variant -> new Job("step", variant.shape(size.tokens()), 1,
+            (_, listener) -> listener.measured(line(variant, dtype, steps)))).toList();
     }
 
     private record Variant(String model, ModelConfig config, int length, boolean full, RecomputeOption recompute) {
@@ -47,15 +45,17 @@ final class StepBench {
         List<Variant> variants = new ArrayList<>();
         for (BenchSize.Model named : size.models()) {
             ModelConfig config = named.config(layers);
-            for (int length : size.stepLengths()) {
-                for (RecomputeOption recompute : List.of(RecomputeOption.off(), RecomputeOption.selective(), RecomputeOption.full())) {
+            for (int length : size.steps().lengths()) {
+                for (RecomputeOption recompute : size.steps().recomputations()) {
                     variants.add(new Variant(named.name(), config, length, false, recompute));
                 }
             }
             // All of a large model's weights with their gradients and moments do not fit onto one card.
-            ModelConfig trained = config.withLayers(Math.min(size.fullyTrainedLayers(), config.nLayers()));
-            for (RecomputeOption recompute : List.of(RecomputeOption.off(), RecomputeOption.full())) {
-                variants.add(new Variant(named.name(), trained, size.stepLengths().getLast(), true, recompute));
+            ModelConfig trained = config.withLayers(Math.min(size.steps().fullyTrainedLayers(), config.nLayers()));
+            // A step of all weights has none or all of it computed again.
+            for (RecomputeOption recompute : size.steps().recomputations().stream().filter(r -> r.mode() != RecomputeOption.Mode.SELECTIVE)
+                .toList()) {
+                variants.add(new Variant(named.name(), trained, size.steps().lengths().getLast(), true, recompute));
             }
         }
         return variants;
@@ -68,15 +68,14 @@ final class StepBench {
             StepBenchmark.Result r = new StepBenchmark(engine, v.config(), dtype, sequences, v.length()).run(v.full(), v.recompute(),
                 steps);
             double tokens = (double) sequences * v.length();
-            double seconds = tokens / r.tokensPerSecond();
-            double flops = r.flopsPerSecond() * seconds;
+            Times times = Times.best(r.tokensPerSecond().stream().mapToDouble(rate -> tokens / rate).toArray());
+            double flops = TrainingFlops.step(v.config(), v.length(), v.full(), 0) * tokens;
             double bytes = (double) v.config().parameterCount() * dtype.byteSize();
             Map<String, Double> more = new LinkedHashMap<>();
-            more.put("tokens_per_s", r.tokensPerSecond());
+            more.put("tokens_per_s", tokens / times.seconds());
             more.put("planned_bytes", (double) r.plannedBytes());
             more.put("peak_bytes", (double) r.peakBytes());
-            return new BenchResult("step", "step", v.shape(size.tokens()), dtype, seconds, flops, bytes,
-                ceilings.share(dtype, flops, bytes, seconds), more);
+            return new BenchResult("step", "step", v.shape(size.tokens()), dtype, times, flops, bytes, 0, more);
         }
     }
 }

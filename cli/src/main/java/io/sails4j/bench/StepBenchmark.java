@@ -5,7 +5,6 @@ import io.sails4j.config.Projection;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.loop.StepHook;
 import io.sails4j.loop.StepMetrics;
-import io.sails4j.loop.TrainingFlops;
 import io.sails4j.loop.TrainingLoop;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.lora.LoraConfig;
@@ -14,7 +13,6 @@ import io.sails4j.model.ModelWeights;
 import io.sails4j.objective.SftLoss;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.Graphs;
-import io.sails4j.ops.MatmulPeak;
 import io.sails4j.tensor.DType;
 import io.sails4j.train.Execution;
 import io.sails4j.train.RecomputeOption;
@@ -29,8 +27,8 @@ import java.util.EnumSet;
 import java.util.List;
 import java.util.SplittableRandom;
 
-/** Optimizer steps of a model with random weights, to be put beside the device's {@link MatmulPeak}. */
-public final class StepBenchmark {
+/** Optimizer steps of a model with random weights, to be put beside what the device can do. */
+final class StepBenchmark {
     private static final int RANK = 16;
 
     private final Engine engine;
@@ -40,7 +38,7 @@ public final class StepBenchmark {
     private final int length;
 
     /** @param sequences of a step, all of the same length, in one micro-batch */
-    public StepBenchmark(Engine engine, ModelConfig config, DType dtype, int sequences, int length) {
+    StepBenchmark(Engine engine, ModelConfig config, DType dtype, int sequences, int length) {
         this.engine = engine;
         this.config = config;
         this.dtype = dtype;
@@ -51,14 +49,14 @@ public final class StepBenchmark {
     /**
      * One variant's numbers.
      *
-     * @param flopsPerSecond those that the model needs; what is computed again does not count
+     * @param tokensPerSecond of each timed step
      * @param peakBytes of the device at its most
      */
-    public record Result(double tokensPerSecond, double flopsPerSecond, long plannedBytes, long peakBytes) {
+    record Result(List<Double> tokensPerSecond, long plannedBytes, long peakBytes) {
     }
 
     /** Times {@code steps} steps after one that warms up. */
-    public Result run(boolean full, RecomputeOption recompute, int steps) {
+    Result run(boolean full, RecomputeOption recompute, int steps) {
         TrainingOptions options = TrainingOptions.defaults().withBatching(b -> {
             b.epochs = steps + 1;
             b.maxSteps = steps + 1;
@@ -78,8 +76,7 @@ public final class StepBenchmark {
              TrainingLoop loop = new TrainingLoop(model, trainable, new SftLoss(examples()), options, StepHook.none(), System::nanoTime)) {
             List<StepMetrics> metrics = new ArrayList<>();
             loop.run(metrics::add);
-            double tokensPerSecond = metrics.stream().skip(1).mapToDouble(StepMetrics::tokensPerSecond).max().orElse(Double.NaN);
-            return new Result(tokensPerSecond, TrainingFlops.step(config, length, full, 0) * tokensPerSecond, loop.memory().totalBytes(),
+            return new Result(metrics.stream().skip(1).map(StepMetrics::tokensPerSecond).toList(), loop.memory().totalBytes(),
                 engine.device().peakBytes());
         }
     }

@@ -5,6 +5,7 @@ import io.sails4j.ops.Engine;
 import io.sails4j.ops.Graph;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.DoubleSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,55 +16,62 @@ final class Timer {
     private static final double NANO = 1e-9;
     /** Calls of one recorded graph: enough to hide its launch, few enough to be recorded quickly. */
     private static final int RECORDED_CALLS = 64;
+    /** Of which a median says something. */
+    private static final int FEWEST = 3;
 
     private final Engine engine;
-    private final BenchSize size;
+    private final BenchSize.Timing timing;
 
-    Timer(Engine engine, BenchSize size) {
+    Timer(Engine engine, BenchSize.Timing timing) {
         this.engine = engine;
-        this.size = size;
+        this.timing = timing;
     }
 
     /**
-     * Seconds of one call, the median of several queues.
+     * Seconds of one call in each of several queues, and their median.
      *
      * @param rotation the same call on buffers of its own each
      */
-    double seconds(List<Runnable> rotation) {
+    Times seconds(List<Runnable> rotation) {
         rotation.forEach(Runnable::run);
         engine.device().synchronize();
         double first = queue(() -> rotation.forEach(Runnable::run), 1);
         int passes = (int) Math.clamp(Math.ceil(RECORDED_CALLS / (double) rotation.size()), 1,
-            Math.max(1, Math.ceil(size.queueSeconds() / first)));
+            Math.max(1, Math.ceil(timing.queueSeconds() / first)));
         Runnable body = () -> {
             for (int pass = 0; pass < passes; pass++) {
                 rotation.forEach(Runnable::run);
             }
         };
         try (Graph graph = recorded(body)) {
-            return queued(graph == null ? body : graph::launch) / passes / rotation.size();
+            return queued(graph == null ? body : graph::launch).dividedBy((double) passes * rotation.size());
         }
     }
 
     /** Seconds of one call that cannot be recorded, because it brings data from the host. */
-    double secondsUnrecorded(Runnable call) {
+    Times secondsUnrecorded(Runnable call) {
         call.run();
         return queued(call);
     }
 
     /** The median of several queues, by the call. */
-    private double queued(Runnable call) {
+    private Times queued(Runnable call) {
         double once = queue(call, 1);
-        int times = (int) Math.clamp(Math.ceil(size.queueSeconds() / once), 1, size.mostQueues());
-        double[] repeats = new double[size.repeats()];
-        Arrays.setAll(repeats, i -> queue(call, times));
-        return median(repeats) / times;
+        int times = (int) Math.clamp(Math.ceil(timing.queueSeconds() / once), 1, timing.mostQueues());
+        return Times.median(repeated(timing, timing.repeats(), () -> queue(call, times))).dividedBy(times);
     }
 
-    /** Of an even number the upper one; sorts them. */
-    static double median(double[] values) {
-        Arrays.sort(values);
-        return values[values.length / 2];
+    /** Seconds of up to so many repetitions, of fewer where they take longer than a row may. */
+    static double[] repeated(BenchSize.Timing timing, int most, DoubleSupplier measurement) {
+        double[] seconds = new double[most];
+        long start = System.nanoTime();
+        for (int i = 0; i < seconds.length; i++) {
+            if (i >= FEWEST && (System.nanoTime() - start) * NANO > timing.rowSeconds()) {
+                return Arrays.copyOf(seconds, i);
+            }
+            seconds[i] = measurement.getAsDouble();
+        }
+        return seconds;
     }
 
     /** Null where the device records nothing, or the body waits for a result. */

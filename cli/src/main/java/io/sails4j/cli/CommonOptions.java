@@ -101,6 +101,12 @@ final class CommonOptions {
         command.commandLine().getErr().flush();
     }
 
+    /** A part of a line, on standard error too. */
+    void messagePart(String text) {
+        command.commandLine().getErr().print(text);
+        command.commandLine().getErr().flush();
+    }
+
     /** An error of the options, exit code 2. */
     ParameterException wrong(String sentence) {
         return new ParameterException(command.commandLine(), sentence);

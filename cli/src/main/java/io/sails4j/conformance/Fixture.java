@@ -126,6 +126,11 @@ public final class Fixture implements AutoCloseable {
         return operands.stream().mapToLong(Operand::traffic).sum();
     }
 
+    /** Those of them that it must write. */
+    public long writtenBytes() {
+        return operands.stream().mapToLong(Operand::writtenTraffic).sum();
+    }
+
     /**
      * Calls, and checks what {@code depth} says.
      *

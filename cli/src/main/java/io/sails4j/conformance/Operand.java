@@ -134,6 +134,11 @@ public final class Operand {
         };
     }
 
+    /** Those of them that it must write. */
+    long writtenTraffic() {
+        return role == Role.OUTPUT || role == Role.UPDATED ? touched * dtype.byteSize() : 0;
+    }
+
     /** The initial contents again, red zones and all. */
     void reset() {
         Tensor.over(buffer, 0, DType.I32, Shape.of(initial.length / 4)).upload(MemorySegment.ofArray(initial));

@@ -19,13 +19,14 @@ import org.junit.jupiter.params.provider.EnumSource;
 class BenchmarksTest {
     private static final EngineOptions CPU = new EngineOptions("cpu", 0, "");
 
-    private static List<BenchResult> run(List<String> groups, DType dtype) {
+    private Ceilings ceilings;
+
+    private List<BenchResult> run(List<String> groups, DType dtype) {
         List<BenchResult> lines = new ArrayList<>();
-        Ceilings ceilings;
         try (Engine engine = Engine.open(CPU)) {
             ceilings = Ceilings.measure(engine, BenchSize.quick());
         }
-        assertThat(ceilings.copyBytesPerSecond()).isPositive().isFinite();
+        assertThat(ceilings.bandwidth().copy()).isPositive().isFinite();
         new Benchmarks(CPU, BenchSize.quick(), dtype, 0, 1).run(groups, ceilings, new BenchListener() {
             @Override
             public void measured(BenchResult line) {
@@ -49,7 +50,9 @@ class BenchmarksTest {
             assertThat(line.seconds()).isPositive().isFinite();
             assertThat(line.bytes()).isPositive();
             assertThat(line.flops()).isNotNegative();
-            assertThat(line.share().value()).isPositive().isFinite();
+            assertThat(ceilings.share(line).value()).isPositive().isFinite();
+            assertThat(line.times().samples()).isNotEmpty().allSatisfy(sample -> assertThat(sample).isPositive().isFinite());
+            assertThat(line.written()).isBetween(0.0, line.bytes());
             // What a monitor adds is a difference: on so small a model it may be lost in noise.
             assertThat(line.more()).allSatisfy((name, value) -> {
                 if (name.startsWith("added_")) {
