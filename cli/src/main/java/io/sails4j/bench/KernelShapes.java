@@ -20,6 +20,7 @@ import io.sails4j.conformance.OpCase;
 import io.sails4j.conformance.PreferenceCases;
 import io.sails4j.conformance.ProjectCases;
 import io.sails4j.conformance.ProjectSetCases;
+import io.sails4j.conformance.QuantizedCases;
 import io.sails4j.conformance.RmsNormCases;
 import io.sails4j.conformance.RopeCases;
 import io.sails4j.conformance.RowCases;
@@ -74,6 +75,7 @@ final class KernelShapes {
             all.rows(model.name(), model.config());
             all.optimizer(model.name(), model.config());
             all.decoding(model.name(), model.config());
+            all.quantized(model.name(), model.config());
         }
         all.square();
         all.elementwise(size.models().getFirst().name(), size.models().getFirst().config());
@@ -226,6 +228,21 @@ final class KernelShapes {
             add(layer + ", counters", new DecodeCases.Advance(batch, keys, 0));
             add(layer + ", greedy", new SampleCase(batch, (int) c.vocabSize(), 0, 0, 1));
             add(layer + ", top_k 64, top_p 0.95", new SampleCase(batch, (int) c.vocabSize(), 0.8f, 64, 0.95f));
+        }
+    }
+
+    /** Packed weights: of one token and eight, of a prompt, of a gradient, and how they are made. */
+    private void quantized(String name, ModelConfig c) {
+        int d = (int) c.dModel();
+        int ff = (int) c.dFf();
+        for (DType packed : new DType[] {DType.Q8, DType.Q4}) {
+            String layer = name + " gate_proj " + packed.name().toLowerCase(Locale.ROOT);
+            for (int n : new int[] {1, 8, tokens}) {
+                add(layer + ", " + n + " rows", new QuantizedCases.Forward(n, d, ff, 0, dtype, dtype, packed));
+            }
+            add(layer + ", " + tokens + " rows", new QuantizedCases.Backward(tokens, d, ff, 0, false, dtype, packed));
+            add(layer, new QuantizedCases.Dequantize(ff, d, dtype, packed));
+            add(layer, new QuantizedCases.Quantize(ff, d, false, dtype, packed));
         }
     }
 

@@ -22,6 +22,10 @@ final class PackedMatrix {
     /** Random codes, also in the columns that are filled up, with scales of either sign. */
     static PackedMatrix drawn(Fixture f, String name, DType type, int rows, int cols) {
         int rowBytes = (int) type.packedRowBytes(cols);
+        if (f.isTimed()) {
+            // Numbers whose bytes are fair codes and, where they fall on scales, fair scales.
+            return new PackedMatrix(type, rows, cols, f.input(name, DType.BF16, Draw.uniform(0x1p-7, 0x1p-6), rows, rowBytes / 2));
+        }
         int codeBytes = groups(cols) * groupBytes(type);
         return new PackedMatrix(type, rows, cols, f.input(name, DType.I32, (random, i) -> {
             int at = i * 4 % rowBytes;
