@@ -58,7 +58,7 @@ class CublasLtTest {
     void theFasterOfBothIsTheCeiling() {
         EngineOptions other = new EngineOptions("emulator", 0, "matmul=cublaslt,cublaslt=" + library);
         try (Engine engine = Backends.open("emulator")) {
-            MatmulPeak peak = Ceilings.measure(engine, other, BenchSize.quick()).matmul().get(DType.BF16);
+            MatmulPeak peak = Ceilings.measure(engine, other, "cuBLASLt", BenchSize.quick()).matmul().get(DType.BF16);
             Matcher both = Pattern.compile(", by (own kernels|cuBLASLt); own kernels (\\S+), cuBLASLt (\\S+) TFLOP/s")
                 .matcher(peak.source());
             assertThat(both.find()).as(peak.source()).isTrue();
@@ -67,7 +67,8 @@ class CublasLtTest {
             assertThat(peak.flopsPerSecond() * 1e-12).isCloseTo(Math.max(own, library), Percentage.withPercentage(0.1));
             assertThat(both.group(1)).isEqualTo(own >= library ? "own kernels" : "cuBLASLt");
             EngineOptions none = new EngineOptions("emulator", 0, "matmul=cublaslt,cublaslt=/nowhere/libcublasLt.so");
-            assertThat(Ceilings.measure(engine, none, BenchSize.quick()).matmul().get(DType.F32).source()).contains("by own kernels alone")
+            assertThat(Ceilings.measure(engine, none, "cuBLASLt", BenchSize.quick()).matmul().get(DType.F32).source())
+                .contains("by own kernels alone")
                 .contains("/nowhere/libcublasLt.so");
         }
     }
