@@ -75,8 +75,8 @@ public record Ceilings(Bandwidth bandwidth, Map<DType, MatmulPeak> matmul) {
     }
 
     /**
-     * The share of a row. Integers and f64 are not multiplied, so memory alone limits them; where more than a tenth of the bytes is written,
-     * or reading was not measured, a copy is the measure.
+     * The share of a row. Integers and f64 are not multiplied, so memory alone limits them; where more than a tenth of the bytes is
+     * written, or reading was not measured, a copy is the measure.
      */
     public Share share(BenchResult row) {
         boolean reads = bandwidth.read() > 0 && row.written() <= MOSTLY_READ * row.bytes();

@@ -15,7 +15,10 @@ import java.util.SplittableRandom;
  * arithmetic could do; which product it was stands beside it.
  */
 final class LargestProduct {
-    /** Those count whose matrices are no larger than the copy that memory is measured with: squares that caches hold and do not, and a layer of Gemma-2 2B for 512 tokens. */
+    /**
+     * Squares that caches hold and do not, and a layer of Gemma-2 2B for 512 tokens. Those count whose matrices are no larger than the
+     * copy that memory is measured with.
+     */
     private static final List<Shape> SHAPES = List.of(new Shape(128, 128, 128), new Shape(512, 512, 512), new Shape(1024, 1024, 1024),
         new Shape(2048, 2048, 2048),
         new Shape(512, 9216, 2304));

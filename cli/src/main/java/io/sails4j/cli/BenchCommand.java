@@ -37,8 +37,8 @@ final class BenchCommand implements Callable<Integer> {
     private List<String> groups = List.of(ALL);
 
     @Option(names = "--size", defaultValue = "auto", paramLabel = "auto|gpu|cpu|tiny",
-        description = "how large the shapes are: a GPU's, a CPU's (all groups in about two minutes on two cores) or tiny ones, whose numbers"
-            + " say nothing about speed (default: the backend's; the emulator has a GPU's)")
+        description = "how large the shapes are: a GPU's, a CPU's (all groups in about two minutes on two cores) or tiny ones, whose"
+            + " numbers say nothing about speed (default: the backend's; the emulator has a GPU's)")
     private String sizeName;
 
     @Option(names = "--quick", description = "the same as --size tiny")
@@ -77,8 +77,8 @@ final class BenchCommand implements Callable<Integer> {
     private int rounds;
 
     @Option(names = "--against", paramLabel = "FILE",
-        description = "compare row by row with another run, of which FILE holds what --json printed: ratios of times with intervals from the"
-            + " rounds of both")
+        description = "compare row by row with another run, of which FILE holds what --json printed: ratios of times with intervals from"
+            + " the rounds of both")
     private @Nullable Path against;
 
     @Override
@@ -87,7 +87,8 @@ final class BenchCommand implements Callable<Integer> {
             || lengths.stream().anyMatch(n -> n < 2)) {
             throw common
                 .wrong(
-                    "--layers, --tokens and --vocabulary must be 0 (the default) or more, --steps and --rounds 1 or more, --length 2 or more");
+                    "--layers, --tokens and --vocabulary must be 0 (the default) or more, --steps and --rounds 1 or more,"
+                        + " --length 2 or more");
         }
         List<String> wanted = wantedGroups();
         String named = sizeName();

@@ -147,7 +147,10 @@ final class Call implements AutoCloseable {
     long[] addresses(String name, List<Tensor> tensors, DType type) {
         long[] out = new long[tensors.size()];
         for (int i = 0; i < out.length; i++) {
-            out[i] = address(name + "[" + i + "]", tensors.get(i), type);
+            Tensor tensor = tensors.get(i);
+            // The element's name is made where it is told: lists are long.
+            boolean right = tensor.dtype() == type && tensor.device() == device;
+            out[i] = right ? held(tensor) : address(name + "[" + i + "]", tensor, type);
         }
         return out;
     }
@@ -161,6 +164,11 @@ final class Call implements AutoCloseable {
         if (tensor.device() != device) {
             throw error(name + " " + tensor + " lives on another device");
         }
+        return held(tensor);
+    }
+
+    /** The address of a tensor that was checked, which stays reachable until the call is over. */
+    private long held(Tensor tensor) {
         tensors.add(tensor);
         return Addresses.of(tensor);
     }

@@ -67,7 +67,8 @@ class CublasLtTest {
             assertThat(peak.flopsPerSecond() * 1e-12).isCloseTo(Math.max(own, library), Percentage.withPercentage(0.1));
             assertThat(both.group(1)).isEqualTo(own >= library ? "own kernels" : "cuBLASLt");
             EngineOptions none = new EngineOptions("emulator", 0, "matmul=cublaslt,cublaslt=/nowhere/libcublasLt.so");
-            assertThat(Ceilings.measure(engine, none, "cuBLASLt", BenchSize.quick()).matmul().get(DType.F32).source()).contains("by own kernels alone")
+            assertThat(Ceilings.measure(engine, none, "cuBLASLt", BenchSize.quick()).matmul().get(DType.F32).source())
+                .contains("by own kernels alone")
                 .contains("/nowhere/libcublasLt.so");
         }
     }
