@@ -19,13 +19,13 @@ constexpr int kTileRows = 6, kTileVectors = 2;
 constexpr int64_t kTileStride = (kTileRows + kWidth - 1) / kWidth * kWidth;  // of a packed tile of a: whole vectors
 constexpr int64_t kPanel = kTileVectors * kWidth;                            // columns of a panel of b
 constexpr int64_t kDepth = 256;
-constexpr int64_t kBlockTiles = kTileRows == 14 ? 64 : 88, kBlockRows = kBlockTiles * kTileRows, kBlockCols = 1024;
+constexpr int64_t kBlockTiles = kTileRows == 14 ? 64 : 88, kBlockRows = kBlockTiles * kTileRows, kBlockCols = 2304;
 
 inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
 inline int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
 inline int64_t pieces(int64_t x, int64_t unit) { return (x + unit - 1) / unit; }
 
-// The two pieces of the workspace, in floats: a's tiles, and the sums of a block where c itself cannot hold them.
+// The pieces of the workspace, in floats: a's tiles for two kDepth, and the sums of a block where c itself cannot hold them.
 struct Blocks {
   int64_t tiles, depth, c_rows, c_cols;
   explicit Blocks(const MatmulCall &s)
@@ -39,7 +39,7 @@ struct Blocks {
 
 int64_t workspace_bytes(const MatmulCall &s) {
   const Blocks blocks(s);
-  return 4 * (blocks.a_size() + blocks.c_size());
+  return 4 * (2 * blocks.a_size() + blocks.c_size());
 }
 
 // to [depth, kWidth], row stride ld = the transpose of from [n, depth], row stride ld_from; the columns past n are 0.
@@ -212,12 +212,18 @@ struct Block {
   float *sums;  // of the block, in c or in the workspace
 };
 
-// What all threads do together for kDepth of k. Every loop ends in a barrier.
+// All threads pack a's rows for kDepth of k, and do not wait.
 template <typename T>
-void add_depth(const MatmulCall &s, const Block &block, float *a, int64_t p, float alpha, float keep) {
-  const int64_t depth = min_of(kDepth, s.k - p), tiles = pieces(block.m, kTileRows), panels = pieces(block.n, kPanel);
-#pragma omp for schedule(static)
+void pack_rows(const MatmulCall &s, const Block &block, float *a, int64_t p) {
+  const int64_t depth = min_of(kDepth, s.k - p), tiles = pieces(block.m, kTileRows);
+#pragma omp for schedule(static) nowait
   for (int64_t t = 0; t < tiles; t++) pack_a<T>(a + t * depth * kTileStride, s, block.i0 + t * kTileRows, p, depth);
+}
+
+// All threads add the products of kDepth of k, and wait for each other.
+template <typename T>
+void add_depth(const MatmulCall &s, const Block &block, const float *a, int64_t p, float alpha, float keep) {
+  const int64_t depth = min_of(kDepth, s.k - p), tiles = pieces(block.m, kTileRows), panels = pieces(block.n, kPanel);
   // Few panels: a panel's tiles are divided too, and the panel is packed for each part.
   const int64_t parts = min_of(tiles, pieces(max_of(2 * s.threads, panels), panels)), part = pieces(tiles, parts) * kTileRows;
   alignas(64) float b[kDepth * kPanel];
@@ -236,18 +242,24 @@ void add_depth(const MatmulCall &s, const Block &block, float *a, int64_t p, flo
 template <typename T>
 void multiply(const MatmulCall &s, void *workspace) {
   const Blocks blocks(s);
-  float *a = static_cast<float *>(workspace), *sums = a + blocks.a_size();
+  float *a = static_cast<float *>(workspace), *sums = a + 2 * blocks.a_size();
   const bool in_place = s.c_dtype == SAILS_F32;
 #pragma omp parallel num_threads(s.threads) if (s.m * s.n * s.k > 262144)
   for (int64_t j = 0; j < s.n; j += kBlockCols)
     for (int64_t i = 0; i < s.m; i += kBlockRows) {
       Block block{i, j, min_of(kBlockRows, s.m - i), min_of(kBlockCols, s.n - j), blocks.c_cols, sums};
       if (in_place) block.ld = s.ldc, block.sums = static_cast<float *>(s.c) + i * s.ldc + j;
-      for (int64_t p = 0; p < s.k; p += kDepth) {
+      // While one kDepth of a is used, the next is packed beside it: one wait for each, as a thread that has to wait for its processor
+      // holds up all.
+      float *tiles[2] = {a, a + blocks.a_size()};
+      pack_rows<T>(s, block, tiles[0], 0);
+#pragma omp barrier
+      for (int64_t p = 0, side = 0; p < s.k; p += kDepth, side = 1 - side) {
+        if (p + kDepth < s.k) pack_rows<T>(s, block, tiles[1 - side], p + kDepth);
         if (in_place)
-          add_depth<T>(s, block, a, p, s.alpha, p == 0 ? s.beta : 1.0f);
+          add_depth<T>(s, block, tiles[side], p, s.alpha, p == 0 ? s.beta : 1.0f);
         else
-          add_depth<T>(s, block, a, p, 1.0f, p == 0 ? 0.0f : 1.0f);
+          add_depth<T>(s, block, tiles[side], p, 1.0f, p == 0 ? 0.0f : 1.0f);
       }
       if (in_place) continue;
 #pragma omp for schedule(static)
