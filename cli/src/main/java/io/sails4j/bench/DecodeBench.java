@@ -76,7 +76,8 @@ final class DecodeBench {
         double bytes = session.model().weights().byteSize() + cached * dtype.byteSize();
         double flops = batch * (TrainingFlops.linear(config) + TrainingFlops.head(config)
             + 4.0 * config.nLayers() * config.qWidth() * (PROMPT_TOKENS + size.decodeTokens() / 2.0));
-        String shape = name + ", " + config.nLayers() + " layers" + suffix(session.model().weights().format()) + ", batch " + batch + ", after " + PROMPT_TOKENS + " tokens";
+        String shape = name + ", " + config.nLayers() + " layers" + suffix(session.model().weights().format()) + ", batch " + batch
+            + ", after " + PROMPT_TOKENS + " tokens";
         return new BenchResult("decode", "step", shape, dtype, times, flops, bytes, 0,
             Map.of("tokens_per_s", batch / times.seconds()));
     }
