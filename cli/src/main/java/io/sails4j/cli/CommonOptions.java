@@ -24,7 +24,8 @@ final class CommonOptions {
     private String backend;
 
     @Option(names = "--backend-options", defaultValue = "", paramLabel = "KEY=VALUE,…",
-        description = "for a named backend: cpu isa=avx512|avx2|generic, matmul=onednn|own (default: the faster by shape); cuda memory_mib=N, head_mib=N (for logits),"
+        description = "for a named backend: cpu isa=avx512|avx2|generic, matmul=onednn|own (default: the faster by shape);"
+            + " cuda memory_mib=N, head_mib=N (for logits),"
             + " kernels=hopper|portable (default: what the card can), clusters=on|off (of hopper: blocks that share what"
             + " they read), early=on|off (kernels of a decoding step start before those before have ended),"
             + " multiprocessors=N (to choose for),"
