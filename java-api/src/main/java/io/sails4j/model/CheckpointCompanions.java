@@ -15,8 +15,11 @@ public final class CheckpointCompanions {
     private CheckpointCompanions() {
     }
 
-    /** Copies them from one checkpoint directory into another. */
+    /** Copies them into another directory; of a model that was made in memory there is no directory, and nothing to copy. */
     public static void copy(Path from, Path into) throws IOException {
+        if (!Files.isDirectory(from)) {
+            return;
+        }
         try (Stream<Path> files = Files.list(from)) {
             for (Path file : files.filter(Files::isRegularFile).toList()) {
                 String name = file.getFileName().toString();
