@@ -376,7 +376,8 @@ class Driver {
     std::vector<std::vector<int64_t>> arrays;
     for (const Parameter &parameter : function.parameters) {
       if (parameter.name == "device") continue;
-      int64_t number = parameter.type == "int32_t" ? random_.below(wild ? 6 : 2) : wild ? random_.of(sizes) : 1 + random_.below(9);
+      int64_t number = parameter.type == "int32_t" ? random_.below(wild ? 8 : 2) : wild ? random_.of(sizes) : 1 + random_.below(9);
+      if (parameter.name == "weight_dtype" && !wild) number = SAILS_Q8 + random_.below(2);
       if (parameter.name == "count") number = wild && random_.one_in(4) ? -1 : 2;
       if (parameter.name == "out_bytes") {
         arguments[parameter.name] = of(random_.one_in(20) ? nullptr : &bytes);
