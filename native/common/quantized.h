@@ -49,7 +49,13 @@ SAILS_ANYWHERE int whole(float x) {
   return static_cast<int>(bits_of_float(shifted)) - 0x4b400000;
 }
 
-// A group's scale and codes; for its groups a matrix row is read once, with room for all candidates in registers.
+// The bf16 nearest to a number, ties to even.
+SAILS_ANYWHERE uint16_t nearest_bf16(float x) {
+  const uint32_t bits = bits_of_float(x);
+  return static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
+// A group's scale and codes.
 struct QuantizedGroup {
   uint16_t scale;
   int8_t code[kQuantGroup];
@@ -60,6 +66,9 @@ struct Quantizer {
 
   explicit SAILS_ANYWHERE Quantizer(int32_t dtype)
       : lowest(dtype == SAILS_Q8 ? -127.0f : -8.0f), highest(dtype == SAILS_Q8 ? 127.0f : 7.0f) {}
+
+  // Whether a scale and its negative stand for the same numbers: those of q8 do.
+  SAILS_ANYWHERE bool symmetric() const { return highest == -lowest; }
 
   // Codes by a scale's inverse; the quotient is cut before it is rounded, so that none is too large for whole.
   SAILS_ANYWHERE int code(float x, float inverse) const {
@@ -74,12 +83,9 @@ struct Quantizer {
       const float magnitude = x[j] < 0.0f ? -x[j] : x[j];
       if (magnitude > largest) largest = magnitude, extreme = x[j];
     }
-    if (lowest == -127.0f) {  // up, so that the largest has a code; never to infinity
-      const uint32_t bits = bits_of_float(largest / 127.0f);
-      return static_cast<uint16_t>((bits + 0xffffu) >> 16);
-    }
-    const uint32_t bits = bits_of_float(extreme / -8.0f);
-    return static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+    // Up, so that the largest has a code; never to infinity.
+    if (symmetric()) return static_cast<uint16_t>((bits_of_float(largest / highest) + 0xffffu) >> 16);
+    return nearest_bf16(extreme / lowest);
   }
 
   SAILS_ANYWHERE float error(const float *x, const float *importance, int n, float scale) const {
@@ -101,21 +107,19 @@ struct Quantizer {
       xq += weighted * x[j];
       qq += weighted * q;
     }
-    const float best = qq > 0.0f ? xq / qq : scale;
-    const uint32_t bits = bits_of_float(best);
-    return static_cast<uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+    return nearest_bf16(qq > 0.0f ? xq / qq : scale);
   }
 
   // A number that has an inverse.
   static SAILS_ANYWHERE bool usable(uint16_t scale) { return (scale & 0x7f80u) != 0 && (scale & 0x7f80u) < 0x7f80u; }
 
-  // Of scales from 0.7 to 1.2 times the nearest one, as they are and refined, and with the other sign where codes are not symmetric.
+  // The nearest scale, or a better one of those that scales from 0.7 to 1.2 times it, also of the other sign, are refined to.
   SAILS_ANYWHERE uint16_t searched(const float *x, const float *importance, int n) const {
     const uint16_t start = nearest(x, n);
     if (!usable(start)) return start;
     uint16_t best = start;
     float least = error(x, importance, n, scale_of(start));
-    const int signs = lowest == -127.0f ? 1 : 2;
+    const int signs = symmetric() ? 1 : 2;
     for (int sign = 0; sign < signs; sign++)
       for (int step = 0; step <= 20; step++) {
         const float factor = (sign == 0 ? 1.0f : -1.0f) * (0.7f + 0.025f * static_cast<float>(step));

@@ -19,6 +19,14 @@ int64_t element_bytes(int32_t dtype) { return dtype == SAILS_F32 ? 4 : 2; }
 
 int64_t padded(int64_t cols) { return (cols + kQuantGroup - 1) / kQuantGroup * kQuantGroup; }
 
+int64_t block_bytes(const LinearSizes &s) { return std::min(s.d_out, kBlockRows) * s.d_in * element_bytes(s.dtype); }
+
+// Rows [o, o + block) of the weight in x's type.
+void widen(CpuDevice &host, void *wide, const void *weight, int64_t o, int64_t block, const LinearSizes &s, int32_t weight_dtype) {
+  const char *rows = static_cast<const char *>(weight) + o * PackedRow(s.d_in, weight_dtype).bytes;
+  host.kernels->quantized->dequantize(wide, rows, nullptr, block, s.d_in, 1.0f, s.dtype, weight_dtype, host.threads);
+}
+
 // Of rows [o, o + block) of the weight: c [n, block], in a c of d_out columns.
 MatmulShape forward_block(const LinearSizes &s, int64_t block) {
   MatmulShape shape = MatmulShape::dense(s.n, block, s.d_in, SAILS_F32, s.dtype, false, true);
@@ -37,7 +45,7 @@ MatmulShape backward_block(const LinearSizes &s, int64_t block) {
 template <typename ShapeOf>
 int64_t blocks_bytes(CpuDevice &host, const LinearSizes &s, ShapeOf shape_of) {
   const int64_t block = std::min(s.d_out, kBlockRows), rest = s.d_out % kBlockRows;
-  return aligned_bytes(block * s.d_in * element_bytes(s.dtype)) +
+  return aligned_bytes(block_bytes(s)) +
          std::max(matmul_workspace_bytes(host, shape_of(s, block)), matmul_workspace_bytes(host, shape_of(s, rest)));
 }
 
@@ -64,12 +72,10 @@ void product(CpuDevice &host, float *y, const void *x, const void *weight, const
     host.kernels->quantized->dot_rows(y, codes, scales, weight, s.n, s.d_out, s.d_in, weight_dtype, host.threads);
     return;
   }
-  const int64_t row_bytes = PackedRow(s.d_in, weight_dtype).bytes;
-  auto *wide = workspace.take<char>(std::min(s.d_out, kBlockRows) * s.d_in * element_bytes(s.dtype));
+  auto *wide = workspace.take<char>(block_bytes(s));
   for (int64_t o = 0; o < s.d_out; o += kBlockRows) {
     const int64_t block = std::min(kBlockRows, s.d_out - o);
-    host.kernels->quantized->dequantize(wide, static_cast<const char *>(weight) + o * row_bytes, nullptr, block, s.d_in, 1.0f, s.dtype,
-                                        weight_dtype, host.threads);
+    widen(host, wide, weight, o, block, s, weight_dtype);
     sails::matmul(host, y + o, x, wide, forward_block(s, block), 1.0f, 0.0f, workspace);
   }
 }
@@ -117,14 +123,12 @@ int64_t quantized_linear_backward_workspace_bytes(sails_device &device, const Li
 void quantized_linear_backward(sails_device &device, const LinearBackward &p, int32_t weight_dtype, Workspace workspace) {
   CpuDevice &host = cpu(device);
   const LinearSizes &s = p.sizes;
-  const int64_t row_bytes = PackedRow(s.d_in, weight_dtype).bytes;
   Workspace pieces = workspace;
-  auto *wide = pieces.take<char>(std::min(s.d_out, kBlockRows) * s.d_in * element_bytes(s.dtype));
+  auto *wide = pieces.take<char>(block_bytes(s));
   int64_t o = 0;
   do {  // once also where there is no column, so that dx is written
     const int64_t block = std::min(kBlockRows, s.d_out - o);
-    host.kernels->quantized->dequantize(wide, static_cast<const char *>(p.weight) + o * row_bytes, nullptr, block, s.d_in, 1.0f, s.dtype,
-                                        weight_dtype, host.threads);
+    widen(host, wide, p.weight, o, block, s, weight_dtype);
     const char *dy = static_cast<const char *>(p.dy) + o * element_bytes(s.dtype);
     sails::matmul(host, p.dx, dy, wide, backward_block(s, block), 1.0f, p.accumulate_dx || o > 0 ? 1.0f : 0.0f, pieces);
     o += kBlockRows;

@@ -1,5 +1,4 @@
 // Linear maps with packed weights: few rows by the codes themselves, more of them by the weight widened into the workspace.
-
 #include "cuda/device.h"
 #include "cuda/dispatch.h"
 #include "cuda/gemv.h"
@@ -16,7 +15,7 @@ using kernels::kGemvRows;
 int64_t wide_bytes(const LinearSizes &s) { return aligned_bytes(s.d_out * s.d_in * (s.dtype == SAILS_F32 ? 4 : 2)); }
 
 const void *widened(sails_device &device, const void *weight, const LinearSizes &s, int32_t weight_dtype, Workspace &workspace) {
-  void *wide = workspace.take<char>(s.d_out * s.d_in * (s.dtype == SAILS_F32 ? 4 : 2));
+  void *wide = workspace.take<char>(wide_bytes(s));
   if (s.d_out * s.d_in > 0) dequantize(device, wide, weight, s.d_out, s.d_in, s.dtype, weight_dtype);
   return wide;
 }

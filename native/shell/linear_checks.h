@@ -39,13 +39,12 @@ inline void require_packed(int32_t dtype, const char *name) {
   require(dtype == SAILS_Q8 || dtype == SAILS_Q4, name, " has dtype ", dtype, ", expected 5 (q8) or 6 (q4)");
 }
 
-// A packed matrix [rows, cols]; returns its bytes.
-inline int64_t require_packed(const void *pointer, int64_t rows, int64_t cols, int32_t dtype, const char *name) {
+// A packed matrix [rows, cols].
+inline void require_packed(const void *pointer, int64_t rows, int64_t cols, int32_t dtype, const char *name) {
   require_packed(dtype, name);
   elements({rows, cols}, name);
   const int64_t bytes = elements({rows, sails::PackedRow(cols, dtype).bytes}, name);
   require_pointer(pointer, cols == 0 ? 0 : bytes, 16, name);
-  return bytes;
 }
 
 }  // namespace

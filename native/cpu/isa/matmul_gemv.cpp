@@ -1,5 +1,4 @@
-// Products of few rows with a matrix, widened in registers, where oneDNN does not do it: what decoding spends its time on, bound by
-// reading the weights once.
+// Products of few rows with a matrix, widened in registers: what decoding spends its time on, bound by reading the weights once.
 #include <algorithm>
 #include <cstring>
 

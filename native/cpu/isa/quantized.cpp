@@ -80,7 +80,6 @@ struct Q4Codes {
   }
 };
 
-template <typename Codes>
 inline float group_scale(const uint8_t *row, int64_t g, const PackedRow &packed) {
   uint16_t bits;
   std::memcpy(&bits, row + packed.code_bytes + 2 * g, sizeof bits);
@@ -92,7 +91,7 @@ template <typename Codes, typename Y>
 void widen_row(Y *y, const uint8_t *row, int64_t cols, float factor, const PackedRow &packed) {
   for (int64_t g = 0; g < packed.groups; g++) {
     const Codes codes(row + g * Codes::kBytes);
-    const float scale = group_scale<Codes>(row, g, packed);
+    const float scale = group_scale(row, g, packed);
     for (int v = 0; v < kVectors; v++) {
       const int64_t at = g * kQuantGroup + v * kWidth, left = cols - at;
       if (left <= 0) break;
@@ -234,11 +233,7 @@ template <int kRows>
 inline void join_scales(float (&to)[kRows][kScales], const uint8_t *row, int64_t g, int64_t n, const float *scales, int64_t groups,
                         const PackedRow &packed) {
   float own[kScales];
-  for (int64_t s = 0; s < n; s++) {
-    uint16_t bits;
-    std::memcpy(&bits, row + packed.code_bytes + 2 * (g + s), sizeof bits);
-    own[s] = scale_of(bits);
-  }
+  for (int64_t s = 0; s < n; s++) own[s] = group_scale(row, g + s, packed);
   for (int i = 0; i < kRows; i++)
     for (int64_t s = 0; s < n; s++) to[i][s] = own[s] * scales[i * groups + g + s];
 }
@@ -248,24 +243,22 @@ template <int32_t kDtype, int kRows>
 inline void dot(float *y, int64_t ldy, const RoundedRows &x, const uint8_t *row, const PackedRow &packed) {
   const int64_t ld = packed.groups * kQuantGroup;
   vf sum[kRows][2] = {};
-  float scale[kRows][kScales];
+  const auto add = [&](int64_t g, int64_t n) __attribute__((always_inline)) {
+    float scale[kRows][kScales];
+    join_scales<kRows>(scale, row, g, n, x.scales, packed.groups, packed);
+#pragma GCC unroll 8
+    for (int64_t s = 0; s < n; s++) {
+      const Codes16 codes = codes_of<kDtype>(row, g + s);
+      for (int i = 0; i < kRows; i++) sum[i][s % 2] += codes.times(x.codes + i * ld + (g + s) * kQuantGroup) * scale[i][s];
+    }
+  };
   int64_t g = 0;
   for (; g + kScales <= packed.groups; g += kScales) {
     const uint8_t *ahead = row + (g + kScales) * PackedRow::group_bytes(kDtype) + 512;
     for (int64_t line = 0; line < kScales * PackedRow::group_bytes(kDtype); line += 64) __builtin_prefetch(ahead + line);
-    join_scales<kRows>(scale, row, g, kScales, x.scales, packed.groups, packed);
-#pragma GCC unroll 8
-    for (int s = 0; s < kScales; s++) {
-      const Codes16 codes = codes_of<kDtype>(row, g + s);
-      for (int i = 0; i < kRows; i++) sum[i][s % 2] += codes.times(x.codes + i * ld + (g + s) * kQuantGroup) * scale[i][s];
-    }
+    add(g, kScales);
   }
-  const int64_t rest = packed.groups - g;
-  join_scales<kRows>(scale, row, g, rest, x.scales, packed.groups, packed);
-  for (int64_t s = 0; s < rest; s++) {
-    const Codes16 codes = codes_of<kDtype>(row, g + s);
-    for (int i = 0; i < kRows; i++) sum[i][s % 2] += codes.times(x.codes + i * ld + (g + s) * kQuantGroup) * scale[i][s];
-  }
+  add(g, packed.groups - g);
   for (int i = 0; i < kRows; i++) y[i * ldy] = hsum(sum[i][0] + sum[i][1]);
 }
 
