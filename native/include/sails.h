@@ -19,9 +19,7 @@
  *   - Every size may be 0, except head_dim of attention, and d_model of a head's loss and d_in of
  *     an SAE's encoder where they have tokens. Sizes and strides are counted in elements; *_bytes in bytes.
  *   - Operations are queued in order on the handle's own queue; sails_synchronize and sails_download wait for it. sails_upload returns when
- *   the host
- *     memory has been read and may be changed.
- *     A handle may be called from any thread, one call at a time takes effect.
+ *     the host memory has been read and may be changed. A handle may be called from any thread, one call at a time takes effect.
  *   - An operation allocates nothing. Where it needs scratch memory it takes `workspace, workspace_bytes`, and
  *     sails_<op>_workspace_bytes tells the size needed. The contents of a workspace mean nothing between calls.
  *   - Outputs are overwritten ("=") unless marked "+=". Outputs do not alias inputs unless "may alias" is said.
@@ -160,8 +158,8 @@ SAILS_API int32_t sails_gather_rows(sails_device *device, void *y, const void *x
 /* out_dots [n_rows] f32 = <a[i, :], b[i, :]>; a, b [n_rows, n_cols] f32, b may be a. */
 SAILS_API int32_t sails_dot_rows(sails_device *device, float *out_dots, const float *a, const float *b, int64_t n_rows, int64_t n_cols);
 
-/* y [n_rows, n_cols] f32 = beta[i] * y[i, :] + alpha[i] * x[i, :]; alpha, beta [n_rows] f32, beta NULL: 1, alpha and x both NULL: 0; x may
- * be y. */
+/* y [n_rows, n_cols] f32 = beta[i] * y[i, :] + alpha[i] * x[i, :]; alpha, beta [n_rows] f32, beta NULL: 1, alpha and x both NULL: 0.
+ * x may be y. */
 SAILS_API int32_t sails_scale_rows(sails_device *device, float *y, const float *x, const float *alpha, const float *beta, int64_t n_rows,
                                    int64_t n_cols);
 
@@ -204,8 +202,8 @@ SAILS_API int32_t sails_lora_backward(sails_device *device, float *dx, float *dl
 /* One linear map and all that is added to it, in one pass over the output:
  *   h [n, r] f32 (=, saved) = x lora_A^T;   y = residual + bias + x weight^T + scale * h lora_B^T
  * x [n, d_in], weight [d_out, d_in] f32|bf16, one dtype; y, residual [n, d_out] f32, or bf16 where x is; bias [d_out] f32; bias and
- * residual may be
- * NULL, y may alias residual. lora_A [r, d_in], lora_B [d_out, r] f32, with arithmetic in f32; r 0: no adapter, its three pointers NULL. */
+ * residual may be NULL, y may alias residual. lora_A [r, d_in], lora_B [d_out, r] f32, with arithmetic in f32; r 0: no adapter, its three
+ * pointers NULL. */
 SAILS_API int32_t sails_linear_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in, int64_t d_out,
                                                        int64_t r, int32_t y_dtype, int32_t dtype);
 SAILS_API int32_t sails_linear_forward(sails_device *device, void *y, float *h, const void *x, const void *weight, const float *bias,
@@ -223,12 +221,11 @@ SAILS_API int32_t sails_linear_backward(sails_device *device, float *dx, float *
                                         int64_t d_in, int64_t d_out, int64_t r, float scale, int32_t accumulate_dx, int32_t dtype,
                                         void *workspace, int64_t workspace_bytes);
 
-/* Where a token stands lies on the device, so that a recorded step can be launched for one token after another. Weights of these operations
- * (and
- * lora_a) may be read before the operation queued directly before has ended: that one must not write them. */
 /* `count` linear maps of one input, with their adapters:
  *   ys[i] [n, d_out[i]] = x weights[i]^T + scale[i] * (x lora_as[i]^T) lora_bs[i]^T
- * Host arrays of device pointers and of sizes; shapes and types as in sails_linear_forward; r[i] 0: no adapter, its pointers NULL. */
+ * Host arrays of device pointers and of sizes; shapes and types as in sails_linear_forward; r[i] 0: no adapter, its pointers NULL.
+ * The weights and lora_as of this operation and of the next one may be read before the operation queued directly before has ended: that one
+ * must not write them. */
 SAILS_API int32_t sails_linear_set_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, const int64_t *d_out, const int64_t *r,
                                                            int64_t count, int64_t n, int64_t d_in, int32_t y_dtype, int32_t dtype);
 SAILS_API int32_t sails_linear_set_forward(sails_device *device, void *const *ys, const void *x, const void *const *weights,
@@ -250,8 +247,7 @@ SAILS_API int32_t sails_linear_glu_forward(sails_device *device, void *y, void *
                                            int32_t activation, int32_t dtype, void *workspace, int64_t workspace_bytes);
 
 /* DoRA (arXiv:2402.09353 eq. 5; huggingface/peft src/peft/tuners/lora/dora.py): the adapted map is V = weight + scale * lora_b lora_a with
- * row i
- * times magnitude[i] / norm[i], norm[i] = |V[i]|. The gradient takes the norm for a constant (section 4.3).
+ * row i times magnitude[i] / norm[i], norm[i] = |V[i]|. The gradient takes the norm for a constant (section 4.3).
  * norm, magnitude [d_out] f32; weight [d_out, d_in] f32|bf16; lora_a [r, d_in], lora_b [d_out, r] f32. */
 SAILS_API int32_t sails_dora_norm(sails_device *device, float *norm, const void *weight, const float *lora_a, const float *lora_b,
                                   int64_t d_out, int64_t d_in, int64_t r, float scale, int32_t dtype);
@@ -261,8 +257,7 @@ SAILS_API int32_t sails_dora_forward(sails_device *device, void *y, const float 
                                      int64_t d_out, int32_t y_dtype);
 
 /* du = dy * magnitude / norm, dmagnitude [d_out] f32 += sum_n dy u / norm (NULL: not trained); du, dy [n, d_out] f32|bf16 of one dtype, du
- * may
- * alias dy. */
+ * may alias dy. */
 SAILS_API int32_t sails_dora_backward(sails_device *device, void *du, float *dmagnitude, const void *dy, const float *u,
                                       const float *magnitude, const float *norm, int64_t n, int64_t d_out, int32_t dtype);
 
@@ -270,10 +265,9 @@ SAILS_API int32_t sails_dora_backward(sails_device *device, void *du, float *dma
 
 /* A matrix of type q8 or q4, called packed: each row is cut into groups of SAILS_QUANT_GROUP columns with a bf16 scale each, the last one
  * filled with zeros, and element j of group g is scale[g] * code[g, j]. A row is G groups of codes, then G scales, then zeros up to a
- * multiple of 16 bytes:
- *   q8   a code is an int8 in [-127, 127];  32 bytes a group
- *   q4   a code is in [-8, 7], stored plus 8 in a nibble: byte i of a group has element i in its low half and i + 16 in its high half; 16
- *        bytes a group
+ * multiple of 16 bytes. The codes of a group:
+ *   q8   int8 in [-127, 127];  32 bytes
+ *   q4   in [-8, 7], stored plus 8 in a nibble: byte i has element i in its low half and i + 16 in its high half;  16 bytes
  * Rows follow one another; the matrix is aligned to 16 bytes. */
 #define SAILS_QUANT_GROUP 32
 
@@ -336,8 +330,7 @@ SAILS_API int32_t sails_rmsnorm_backward(sails_device *device, float *dx, float 
                                          int64_t workspace_bytes);
 
 /* table [n_tokens, head_dim / 2, 2] f32: cos and sin of positions[t] * inv_freq[j], computed in double; inv_freq [head_dim / 2] f64, in the
- * plain
- * form theta^(-2j / head_dim), otherwise with whatever scaling a model applies to it. */
+ * plain form theta^(-2j / head_dim), otherwise with whatever scaling a model applies to it. */
 SAILS_API int32_t sails_rope_table(sails_device *device, float *table, const int32_t *positions, const double *inv_freq, int64_t n_tokens,
                                    int64_t head_dim);
 
@@ -357,8 +350,8 @@ SAILS_API int32_t sails_glu_backward(sails_device *device, void *dgate, void *du
                                      int64_t n, int32_t activation, int32_t dtype);
 
 /* The end of one half of a block and the start of the next, rstd as in sails_rmsnorm_forward:
- *   out = residual + x * rstd(x) * (weight_offset + x_weight), x_weight NULL: residual + x;   y = out * rstd(out) * (weight_offset +
- *   y_weight)
+ *   out = residual + x * rstd(x) * (weight_offset + x_weight), x_weight NULL: residual + x
+ *   y = out * rstd(out) * (weight_offset + y_weight)
  * x, residual, out [n_rows, d] f32, out may alias either; y [n_rows, d] f32|bf16; x_weight, y_weight [d] f32. */
 SAILS_API int32_t sails_residual_norm_forward(sails_device *device, float *out, void *y, const float *x, const float *x_weight,
                                               const float *residual, const float *y_weight, int64_t n_rows, int64_t d, float eps,
@@ -419,14 +412,12 @@ SAILS_API int32_t sails_head_loss(sails_device *device, float *token_loss, float
                                   int64_t vocab, float softcap, int32_t dtype, void *workspace, int64_t workspace_bytes);
 
 /* Preference losses from the token losses of both answers of a pair, and the weights that take their gradient into sails_head_loss. Pair i
- * has its
- * aligned answer in the tokens [starts[i], ends[i]), its unaligned one in [starts[n_pairs + i], ends[n_pairs + i]); log p = - sum of
- * token_loss there.
+ * has its aligned answer in the tokens [starts[i], ends[i]), its unaligned one in [starts[n_pairs + i], ends[n_pairs + i]); log p = - sum
+ * of token_loss there.
  *   dpo    margin = strength * ((log p_a - ref_a) - (log p_u - ref_u)),  loss = -log sigmoid(margin)           (arXiv:2305.18290 eq. 7)
  *   ipo    the same margin,  loss = ((margin - 1/2) / strength)^2                                               (arXiv:2310.12036 eq. 17)
  *   orpo   l = log p / counted tokens, at most -1e-7;  margin = (l_a - l_u) - (log(1 - exp(l_a)) - log(1 - exp(l_u)));
- *          loss = -l_a - strength * log sigmoid(margin)                                                         (arXiv:2403.07691 eq. 4 to
- *          7)
+ *          loss = -l_a - strength * log sigmoid(margin)                                                       (arXiv:2403.07691 eq. 4 to 7)
  * results [n_pairs, 4] f64: log p_a, log p_u, margin, loss. token_weight [n_tokens] f32 or NULL = loss_scale * d loss / d token_loss in the
  * answers' counted tokens (targets [n_tokens] i32 other than -100), 0 elsewhere. starts, ends [2 n_pairs] i32; reference [2 n_pairs] f64:
  * ref_a of all pairs, then ref_u, NULL for orpo. */
@@ -445,17 +436,17 @@ SAILS_API int32_t sails_sample(sails_device *device, int32_t *ids, const float *
 
 /* ---------------------------------------------------------------- decoding: what a decoded token has of its own */
 
+/* Where a token stands lies on the device, so that a recorded step can be launched for one token after another. */
+
 /* Turns q [batch, n_heads, head_dim] in place and k [batch, n_kv_heads, head_dim] by table [batch, head_dim / 2, 2] (sails_rope_table), and
- * writes k, v
- * and q_segment [batch] to place *key_position (i32, below capacity) of keys, values [batch, capacity, n_kv_heads, head_dim] and k_segment
- * [batch, capacity]. q, k, v, keys, values f32|bf16, one dtype. */
+ * writes k, v and q_segment [batch] to place *key_position (i32, below capacity) of keys, values [batch, capacity, n_kv_heads, head_dim]
+ * and k_segment [batch, capacity]. q, k, v, keys, values f32|bf16, one dtype. */
 SAILS_API int32_t sails_rope_append(sails_device *device, void *q, void *keys, void *values, int32_t *k_segment, const void *k,
                                     const void *v, const float *table, const int32_t *q_segment, const int32_t *key_position, int64_t batch,
                                     int64_t capacity, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype);
 
 /* sails_attention_forward for one query a sequence at query_offset = *key_position (i32) over a cache of `capacity` keys, of which those up
- * to
- * *key_position are filled. Shapes as in sails_rope_append; out [batch, n_heads, head_dim]. */
+ * to *key_position are filled. Shapes as in sails_rope_append; out [batch, n_heads, head_dim]. */
 SAILS_API int32_t sails_attention_decode_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t batch, int64_t capacity,
                                                          int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int64_t window,
                                                          int32_t dtype);
@@ -465,8 +456,7 @@ SAILS_API int32_t sails_attention_decode(sails_device *device, void *out, const 
                                          float scale, float softcap, int32_t dtype, void *workspace, int64_t workspace_bytes);
 
 /* The end of a step: history [n_steps, batch] i32 gets ids [batch] in row *step, where there is one; then positions [batch], *key_position
- * and *step
- * (i32) count up by one. */
+ * and *step (i32) count up by one. */
 SAILS_API int32_t sails_decode_advance(sails_device *device, int32_t *history, int32_t *positions, int32_t *key_position, int32_t *step,
                                        const int32_t *ids, int64_t batch, int64_t n_steps);
 
@@ -478,8 +468,7 @@ SAILS_API int32_t sails_project_workspace_bytes(sails_device *device, int64_t *o
 SAILS_API int32_t sails_project(sails_device *device, float *y, const float *g, const float *basis, int64_t d, int64_t r_s, int64_t n,
                                 int32_t right, void *workspace, int64_t workspace_bytes);
 
-/* The same for `count` matrices at once: ys, gs, bases are host arrays of device pointers, d, r_s, n and right host arrays of their sizes.
- * */
+/* The same for `count` matrices at once: ys, gs, bases are host arrays of device pointers, d, r_s, n, right host arrays of sizes. */
 SAILS_API int32_t sails_project_set_workspace_bytes(sails_device *device, int64_t *out_bytes, const int64_t *d, const int64_t *r_s,
                                                     const int64_t *n, int64_t count);
 SAILS_API int32_t sails_project_set(sails_device *device, float *const *ys, const float *const *gs, const float *const *bases,
@@ -487,8 +476,7 @@ SAILS_API int32_t sails_project_set(sails_device *device, float *const *ys, cons
                                     void *workspace, int64_t workspace_bytes);
 
 /* What a step of AdamW does, as numbers on the device, so that a recorded step can be launched with other ones. rates [SAILS_ADAMW_RATES]
- * f32 (=),
- * step >= 1, each combined in double and rounded once:
+ * f32 (=), step >= 1, each combined in double and rounded once:
  *   0 grad_scale   1 1 - lr * weight_decay   2 beta1   3 1 - beta1   4 beta2   5 1 - beta2
  *   6 lr / (1 - beta1^step)   7 1 / sqrt(1 - beta2^step)   8 eps
  * The scalars are double because 1 - beta2 loses five digits in float. Queued like any operation: a recording of this call keeps the
@@ -515,10 +503,8 @@ SAILS_API int32_t sails_adamw_projected(sails_device *device, float *const *para
                                         void *workspace, int64_t workspace_bytes);
 
 /* AdamW as above with the moments in 8 bits (arXiv:2110.02861, section 2). In blocks of SAILS_ADAMW_BLOCK elements a moment is code[q] *
- * absmax, with
- * a code book of 256 rising values of [-1, 1]; after the step absmax is the block's largest |moment| and q the nearest code, the lower one
- * on a tie.
- * The parameters move by the moments before they are rounded.
+ * absmax, with a code book of 256 rising values of [-1, 1]; after the step absmax is the block's largest |moment| and q the nearest code,
+ * the lower one on a tie. The parameters move by the moments before they are rounded.
  * m, v: host arrays of device pointers to q, one byte each, ceil(sizes[i] / 256) whole blocks, padded with the code of 0; m_absmax,
  * v_absmax: to f32 [ceil(sizes[i] / 256)]; m_code, v_code [256] f32 on the device. */
 SAILS_API int32_t sails_adamw_8bit(sails_device *device, float *const *params, void *const *m, void *const *v, float *const *m_absmax,
@@ -578,8 +564,7 @@ SAILS_API int32_t sails_sae_accumulate(sails_device *device, double *sum, double
                                        int64_t d_sae, int64_t capacity, int64_t n_classes);
 
 /* The statistics of sails_sae_accumulate straight from the activations, in one pass and without codes. Over the active features i of each
- * token t
- * of class c = token_class[t] in [0, n_classes) (negative: left out), values as sails_sae_encode gives them:
+ * token t of class c = token_class[t] in [0, n_classes) (negative: left out), values as sails_sae_encode gives them:
  *   sum[c, i] += token_weight[t] * value;  sum_squares[c, i] += token_weight[t] * value^2;  active[c, i] += 1
  * sum, sum_squares, active [n_classes, d_sae] f64, the last two may be NULL; token_weight NULL: 1. Summed in the order of the tokens.
  * relu, jumprelu and gated; topk is SAILS_UNSUPPORTED: which features are active is known only when the whole row is. */
