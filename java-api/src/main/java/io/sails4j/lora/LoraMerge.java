@@ -57,7 +57,7 @@ public final class LoraMerge {
         List<LoraAdapter> opened = new ArrayList<>();
         try (ShardedTensors checkpoint = ShardedTensors.open(base)) {
             ModelWeights.requireComplete(base, checkpoint, config);
-            if (ModelWeights.formatOf(base, config) != WeightFormat.CHECKPOINT) {
+            if (ModelWeights.formatOf(checkpoint, config) != WeightFormat.CHECKPOINT) {
                 throw new InputException(base + " is quantized, and rounding what is merged would lose most of an adapter; merge into the"
                     + " checkpoint that it was made from, then quantize that one");
             }

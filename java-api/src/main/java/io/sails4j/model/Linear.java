@@ -65,21 +65,13 @@ final class Linear {
             h[i] = adapters[i] == null ? null : memory.allocate(DType.F32, n, adapters[i].r());
         }
         if (fused < 0) {
-            if (weight.dtype().isPacked()) {
-                ops.quantized().quantizedLinearForward(y, null, x, weight, null, null, 0);
-            } else {
-                ops.matmul().matmul(y, x, weight, false, true, 1, 0);
-            }
+            product(ops, y, null, x, null);
             return new Saved(x, h, null);
         }
         LowRankAdapter adapter = Objects.requireNonNull(adapters[fused]);
         DoraScale dora = adapter.dora();
         Tensor u = dora == null ? y : memory.allocate(DType.F32, n, weight.dim(0));
-        if (weight.dtype().isPacked()) {
-            ops.quantized().quantizedLinearForward(u, h[fused], x, weight, adapter.loraA(), adapter.loraB(), adapter.scale());
-        } else {
-            ops.linear().linearForward(u, h[fused], x, weight, null, null, adapter.loraA(), adapter.loraB(), adapter.scale());
-        }
+        product(ops, u, h[fused], x, adapter);
         if (dora != null) {
             ops.linear().doraForward(y, u, dora.magnitude(),
                 dora.norm(ops, weight, adapter.loraA(), adapter.loraB(), adapter.scale(), memory));
@@ -91,6 +83,20 @@ final class Linear {
             }
         }
         return new Saved(x, h, null);
+    }
+
+    /** y = x W^T, with an adapter h = x A^T and y + scale h B^T, whatever the weight is kept as. */
+    private void product(Ops ops, Tensor y, @Nullable Tensor h, Tensor x, @Nullable LowRankAdapter adapter) {
+        Tensor a = adapter == null ? null : adapter.loraA();
+        Tensor b = adapter == null ? null : adapter.loraB();
+        float scale = adapter == null ? 0 : adapter.scale();
+        if (weight.dtype().isPacked()) {
+            ops.quantized().quantizedLinearForward(y, h, x, weight, a, b, scale);
+        } else if (adapter == null) {
+            ops.matmul().matmul(y, x, weight, false, true, 1, 0);
+        } else {
+            ops.linear().linearForward(y, h, x, weight, null, null, a, b, scale);
+        }
     }
 
     /**
@@ -147,11 +153,7 @@ final class Linear {
         LowRankAdapter[] adapters = state.adapters().partsOf(key);
         int fused = first(adapters);
         if (fused < 0) {
-            if (weight.dtype().isPacked()) {
-                state.ops().quantized().quantizedLinearBackward(dx, null, null, dy, null, weight, null, null, null, 0, accumulate);
-            } else {
-                state.ops().matmul().matmul(dx, dy, weight, false, false, 1, accumulate ? 1 : 0);
-            }
+            inputGradient(state.ops(), dx, accumulate, dy);
             return;
         }
         LowRankAdapter adapter = Objects.requireNonNull(adapters[fused]);
@@ -178,6 +180,15 @@ final class Linear {
             if (adapters[i] != null) {
                 adapterBackward(state, dx, dy, saved.input(), Objects.requireNonNull(saved.h()[i]), adapters[i], gradientOf(i, targets));
             }
+        }
+    }
+
+    /** dx = or += dy W. */
+    private void inputGradient(Ops ops, Tensor dx, boolean accumulate, Tensor dy) {
+        if (weight.dtype().isPacked()) {
+            ops.quantized().quantizedLinearBackward(dx, null, null, dy, null, weight, null, null, null, 0, accumulate);
+        } else {
+            ops.matmul().matmul(dx, dy, weight, false, false, 1, accumulate ? 1 : 0);
         }
     }
 

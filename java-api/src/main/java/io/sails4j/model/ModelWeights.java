@@ -140,9 +140,14 @@ public final class ModelWeights implements AutoCloseable {
     /** What a checkpoint directory keeps its big matrices as. */
     public static WeightFormat formatOf(Path directory, ModelConfig config) {
         try (ShardedTensors checkpoint = ShardedTensors.open(directory)) {
-            return WeightFormat.of(shapes(config).entrySet().stream().filter(entry -> checkpoint.contains(entry.getKey()))
-                .flatMap(entry -> PackedWeights.typeIn(checkpoint, entry.getKey(), entry.getValue()).stream()));
+            return formatOf(checkpoint, config);
         }
+    }
+
+    /** What a checkpoint keeps its big matrices as. */
+    public static WeightFormat formatOf(ShardedTensors checkpoint, ModelConfig config) {
+        return WeightFormat.of(shapes(config).entrySet().stream().filter(entry -> checkpoint.contains(entry.getKey()))
+            .flatMap(entry -> PackedWeights.typeIn(checkpoint, entry.getKey(), entry.getValue()).stream()));
     }
 
     /** What a format makes of a matrix, by its name. */

@@ -8,6 +8,7 @@ import io.sails4j.model.ModelSession;
 import io.sails4j.model.TokenBatch;
 import io.sails4j.stats.LogSumExp;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.IntStream;
 
 /**
@@ -52,11 +53,26 @@ public final class Divergence {
         return Math.toIntExact(session.model().config().vocabSize());
     }
 
+    /**
+     * What both models say of a token that is next.
+     *
+     * @param divergence KL(base || other) in nats
+     * @param baseLoss -ln p(token) of the base model
+     * @param otherLoss the same of the other
+     */
+    public record Place(double divergence, double baseLoss, double otherLoss) {
+    }
+
     /** At each place where ids[i] is next, for i from {@code from}, which is 1 or more, to the end. */
     public double[] of(int[] ids, int from) {
+        return places(ids, from).stream().mapToDouble(Place::divergence).toArray();
+    }
+
+    /** The same places with the losses of both models. */
+    public List<Place> places(int[] ids, int from) {
         TokenBatch read = TokenBatch.of(Arrays.copyOf(ids, ids.length - 1));
         int rows = ids.length - from;
-        double[] divergences = new double[rows];
+        Place[] found = new Place[rows];
         int most = (int) Math.max(1, pieceBytes / (4L * vocab(base)));
         try (ForwardPass ofBase = base.forward(read, baseAdapters, ForwardOptions.inference());
              ForwardPass ofOther = other.forward(read, otherAdapters, ForwardOptions.inference())) {
@@ -67,10 +83,10 @@ public final class Divergence {
                 float[] p = logits(base, ofBase, places);
                 float[] q = logits(other, ofOther, places);
                 IntStream.range(0, count).parallel()
-                    .forEach(row -> divergences[begin + row] = between(p, q, row * vocab(base), vocab(base)));
+                    .forEach(row -> found[begin + row] = place(p, q, row * vocab(base), vocab(base), ids[from + begin + row]));
             }
         }
-        return divergences;
+        return List.of(found);
     }
 
     private static float[] logits(ModelSession session, ForwardPass pass, int[] places) {
@@ -82,10 +98,18 @@ public final class Divergence {
         }
     }
 
-    /** Of two distributions by their logits, the {@code n} from {@code at} on. */
-    public static double between(float[] p, float[] q, int at, int n) {
+    private static Place place(float[] p, float[] q, int at, int n, int next) {
         double logP = LogSumExp.of(p, at, n);
         double logQ = LogSumExp.of(q, at, n);
+        return new Place(between(p, logP, q, logQ, at, n), logP - p[at + next], logQ - q[at + next]);
+    }
+
+    /** Of two distributions by their logits, the {@code n} from {@code at} on. */
+    public static double between(float[] p, float[] q, int at, int n) {
+        return between(p, LogSumExp.of(p, at, n), q, LogSumExp.of(q, at, n), at, n);
+    }
+
+    private static double between(float[] p, double logP, float[] q, double logQ, int at, int n) {
         double sum = 0;
         for (int v = at; v < at + n; v++) {
             double lnP = p[v] - logP;

@@ -1,11 +1,12 @@
 package io.sails4j.utility;
 
+import io.sails4j.InputException;
 import io.sails4j.data.Tokenizer;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelSession;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -23,49 +24,50 @@ public record QuantizationLoss(DocumentLoss before, DocumentLoss after, double[]
         return divergences.clone();
     }
 
-    /** Measures documents, in pieces of a window without overlap; every piece begins with BOS. */
+    /** Measures documents, in pieces of a window without overlap; every piece begins with BOS and goes through each model once. */
     public static final class Measure implements AutoCloseable {
         private final ModelSession before;
         private final ModelSession after;
-        private final TokenLosses lossesBefore;
-        private final TokenLosses lossesAfter;
         private final Tokenizer tokenizer;
         private final int window;
 
         /**
          * A comparison of two models of one tokenizer.
          *
-         * @param window tokens that a pass reads at most
+         * @param window tokens that a pass counts at most
          */
         public Measure(CausalModel before, CausalModel after, Tokenizer tokenizer, int window) {
+            InputException.requireOption(window >= 2, "window", window, "2 or more tokens");
             this.tokenizer = tokenizer;
             this.window = window;
             this.before = ModelSession.open(before);
             this.after = ModelSession.open(after);
-            this.lossesBefore = new TokenLosses(this.before, AdapterStack.none());
-            this.lossesAfter = new TokenLosses(this.after, AdapterStack.none());
         }
 
         /** Of one document. */
         public QuantizationLoss of(TextDocument document) {
-            DocumentLoss ofBefore = new Perplexity(lossesBefore, tokenizer, window, window).of(document);
-            DocumentLoss ofAfter = new Perplexity(lossesAfter, tokenizer, window, window).of(document);
             Divergence divergence = new Divergence(before, AdapterStack.none(), after, AdapterStack.none());
-            int[] ids = tokenizer.encodeText(document.text());
-            List<double[]> pieces = new ArrayList<>();
-            for (int at = 0; at < ids.length; at += window) {
-                int[] piece = new int[1 + Math.min(window, ids.length - at)];
+            int[] body = tokenizer.encodeText(document.text());
+            List<Divergence.Place> all = new ArrayList<>();
+            List<DocumentLoss.Window> ofBefore = new ArrayList<>();
+            List<DocumentLoss.Window> ofAfter = new ArrayList<>();
+            for (int at = 0; at < body.length; at += window) {
+                int count = Math.min(window, body.length - at);
+                int[] piece = new int[1 + count];
                 piece[0] = tokenizer.bosId();
-                System.arraycopy(ids, at, piece, 1, piece.length - 1);
-                pieces.add(divergence.of(piece, 1));
+                System.arraycopy(body, at, piece, 1, count);
+                List<Divergence.Place> places = divergence.places(piece, 1);
+                all.addAll(places);
+                ofBefore.add(new DocumentLoss.Window(places.stream().mapToDouble(Divergence.Place::baseLoss).sum(), count));
+                ofAfter.add(new DocumentLoss.Window(places.stream().mapToDouble(Divergence.Place::otherLoss).sum(), count));
             }
-            return new QuantizationLoss(ofBefore, ofAfter, pieces.stream().flatMapToDouble(Arrays::stream).toArray());
+            long bytes = document.text().getBytes(StandardCharsets.UTF_8).length;
+            return new QuantizationLoss(new DocumentLoss(bytes, ofBefore), new DocumentLoss(bytes, ofAfter),
+                all.stream().mapToDouble(Divergence.Place::divergence).toArray());
         }
 
         @Override
         public void close() {
-            lossesBefore.close();
-            lossesAfter.close();
             before.close();
             after.close();
         }

@@ -117,6 +117,7 @@ class PerplexityTest {
             double[] actual = new Divergence(world.session, AdapterStack.none(), other, AdapterStack.none()).of(ids, 3);
             double[] inPieces = new Divergence(world.session, AdapterStack.none(), other, AdapterStack.none(),
                 8 * world.model.config().vocabSize()).of(ids, 3);
+            List<Divergence.Place> places = new Divergence(world.session, AdapterStack.none(), other, AdapterStack.none()).places(ids, 3);
             double[][] p = world.oracle.logits(ids);
             double[][] q = LlamaOracle.of(changed).logits(ids);
             for (int i = 3; i < ids.length; i++) {
@@ -127,6 +128,9 @@ class PerplexityTest {
                     expected += Math.exp(lnP[v]) * (lnP[v] - lnQ[v]);
                 }
                 assertThat(expected).isGreaterThan(10 * ROUNDING);
+                assertThat(places.get(i - 3).divergence()).isEqualTo(actual[i - 3]);
+                assertThat(places.get(i - 3).baseLoss()).isCloseTo(-lnP[ids[i]], within(ROUNDING));
+                assertThat(places.get(i - 3).otherLoss()).isCloseTo(-lnQ[ids[i]], within(ROUNDING));
                 assertThat(actual[i - 3]).isCloseTo(expected, within(ROUNDING));
                 assertThat(inPieces[i - 3]).as("two rows at a time").isCloseTo(expected, within(ROUNDING));
             }
