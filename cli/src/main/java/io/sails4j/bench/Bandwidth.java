@@ -30,9 +30,9 @@ public record Bandwidth(double copy, double read, String readSource) {
             if (engine.backend() != Backend.CPU) {
                 return new Bandwidth(2.0 * bytes / copying.seconds(), 0, "not measured");
             }
-            double sum = bytes / fastest(timer.secondsUnrecorded(() -> engine.ops().elementwise().sumOfSquares(List.of(from))));
+            double sum = bytes / timer.secondsUnrecorded(() -> engine.ops().elementwise().sumOfSquares(List.of(from))).fastest();
             double row = rowBytesPerSecond(engine, timer, from, memory);
-            return new Bandwidth(2.0 * bytes / fastest(copying), Math.max(sum, row), String.format(Locale.ROOT,
+            return new Bandwidth(2.0 * bytes / copying.fastest(), Math.max(sum, row), String.format(Locale.ROOT,
                 "%d MiB by all threads; sums of squares %.1f, a product of one row %.1f GB/s", bytes >> 20, sum * GIGA, row * GIGA));
         }
     }
@@ -41,11 +41,7 @@ public record Bandwidth(double copy, double read, String readSource) {
     private static double rowBytesPerSecond(Engine engine, Timer timer, Tensor matrix, TensorArena memory) {
         Tensor x = memory.zeros(DType.F32, 1, ROW);
         Tensor y = memory.zeros(DType.F32, 1, matrix.dim(0));
-        return matrix.byteSize() / fastest(timer.seconds(List.of(() -> engine.ops().matmul().matmul(y, x, matrix, false, true, 1, 0))));
-    }
-
-    private static double fastest(Times times) {
-        return times.samples().stream().mapToDouble(s -> s).min().orElseThrow();
+        return matrix.byteSize() / timer.seconds(List.of(() -> engine.ops().matmul().matmul(y, x, matrix, false, true, 1, 0))).fastest();
     }
 
     Bandwidth orBetter(Bandwidth again) {

@@ -23,10 +23,13 @@ public record Ceilings(Bandwidth bandwidth, Map<DType, MatmulPeak> matmul) {
     public static Ceilings measure(Engine engine, BenchSize size) {
         Map<DType, MatmulPeak> matmul = new EnumMap<>(DType.class);
         for (DType dtype : List.of(DType.F32, DType.BF16)) {
-            matmul.put(dtype, engine.backend() == Backend.CPU ? LargestProduct.measure(engine, dtype, size)
-                : MatmulPeak.measure(engine, dtype));
+            matmul.put(dtype, product(engine, dtype, size));
         }
         return new Ceilings(Bandwidth.measure(engine, size.timing()), matmul);
+    }
+
+    private static MatmulPeak product(Engine engine, DType dtype, BenchSize size) {
+        return engine.backend() == Backend.CPU ? LargestProduct.measure(engine, dtype, size) : MatmulPeak.measure(engine, dtype);
     }
 
     /**
@@ -39,9 +42,7 @@ public record Ceilings(Bandwidth bandwidth, Map<DType, MatmulPeak> matmul) {
         Ceilings own = measure(engine, size);
         try (Engine library = Engine.open(other)) {
             Ceilings theirs = new Ceilings(own.bandwidth, new EnumMap<>(DType.class));
-            own.matmul.forEach((dtype, peak) -> theirs.matmul.put(dtype,
-                faster(peak, library.backend() == Backend.CPU ? LargestProduct.measure(library, dtype, size)
-                    : MatmulPeak.measure(library, dtype), name)));
+            own.matmul.forEach((dtype, peak) -> theirs.matmul.put(dtype, faster(peak, product(library, dtype, size), name)));
             return theirs;
         } catch (NativeException e) {
             Map<DType, MatmulPeak> alone = new EnumMap<>(DType.class);

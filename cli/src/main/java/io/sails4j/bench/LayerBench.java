@@ -1,10 +1,9 @@
 package io.sails4j.bench;
 
+import io.sails4j.align.AdapterOptions;
 import io.sails4j.config.ModelConfig;
-import io.sails4j.config.Projection;
 import io.sails4j.loop.TrainingFlops;
 import io.sails4j.lora.LoraAdapter;
-import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
@@ -20,7 +19,6 @@ import io.sails4j.tensor.TensorArena;
 import io.sails4j.trainable.LoraTrainable;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
@@ -33,8 +31,6 @@ final class LayerBench {
     private static final int LAYERS = 4;
     private static final int VOCABULARY = 1024;
     private static final int RANK = 16;
-    private static final EnumSet<Projection> TARGETS = EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ,
-        Projection.O_PROJ);
 
     private final BenchSize size;
 
@@ -62,7 +58,7 @@ final class LayerBench {
         TokenBatch tokens = TokenBatch.of(batch, length, random.ints(visible.length, 0, VOCABULARY).toArray(), visible);
         try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false);
              ModelSession session = ModelSession.open(model);
-             LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(config, TARGETS, RANK, RANK, "bench"), config, engine.device());
+             LoraAdapter adapter = LoraAdapter.create(AdapterOptions.ofAttention(RANK).config(config, "bench"), config, engine.device());
              LoraTrainable trainable = new LoraTrainable(adapter, engine.device());
              TensorArena memory = new TensorArena(engine.device())) {
             float[] values = new float[Math.toIntExact(tokens.size() * config.dModel())];

@@ -1,13 +1,12 @@
 package io.sails4j.bench;
 
+import io.sails4j.align.AdapterOptions;
 import io.sails4j.config.ModelConfig;
-import io.sails4j.config.Projection;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.loop.StepHook;
 import io.sails4j.loop.StepMetrics;
 import io.sails4j.loop.TrainingLoop;
 import io.sails4j.lora.LoraAdapter;
-import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.objective.SftLoss;
@@ -23,7 +22,6 @@ import io.sails4j.trainable.LoraTrainable;
 import io.sails4j.trainable.Trainable;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.SplittableRandom;
 
@@ -68,10 +66,7 @@ final class StepBenchmark {
             t.seed = 1;
         });
         try (CausalModel model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false);
-             LoraAdapter adapter = LoraAdapter.create(LoraConfig.uniform(config,
-                 EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ,
-                     Projection.O_PROJ),
-                 RANK, RANK, "bench"), config, engine.device());
+             LoraAdapter adapter = LoraAdapter.create(AdapterOptions.ofAttention(RANK).config(config, "bench"), config, engine.device());
              Trainable trainable = full ? new FullTrainable(model) : new LoraTrainable(adapter, engine.device());
              TrainingLoop loop = new TrainingLoop(model, trainable, new SftLoss(examples()), options, StepHook.none(), System::nanoTime)) {
             List<StepMetrics> metrics = new ArrayList<>();

@@ -29,6 +29,11 @@ public record Times(double seconds, List<Double> samples) {
         return new Times(Arrays.stream(samples).min().orElseThrow(), listOf(samples));
     }
 
+    /** Seconds of the fastest repetition. */
+    double fastest() {
+        return samples.stream().mapToDouble(s -> s).min().orElseThrow();
+    }
+
     /** Of a part of the call: so many equal ones make the whole. */
     Times dividedBy(double parts) {
         return new Times(seconds / parts, samples.stream().map(s -> s / parts).toList());

@@ -124,13 +124,13 @@ final class BenchReport {
             facts.add(String.format(Locale.ROOT, "ceiling, read: %.1f GB/s (%s)", bandwidth.read() * 1e-9, bandwidth.readSource()));
         }
         ceilings.matmul().forEach((dtype, peak) -> facts.add(String.format(Locale.ROOT, "ceiling, matmul %s: %s %s (%s)", dtype,
-            number(peak.flopsPerSecond() * (giga ? 1e-9 : 1e-12)), flopUnit(), peak.source())));
+            flops(peak.flopsPerSecond()), flopUnit(), peak.source())));
         if (last != null) {
             StringBuilder text = new StringBuilder(String.format(Locale.ROOT,
                 "ceilings, measured before and after the rows, the better counts; after: copy %.1f GB/s, read %.1f GB/s",
                 last.bandwidth().copy() * 1e-9, last.bandwidth().read() * 1e-9));
             last.matmul().forEach((dtype, peak) -> text.append(String.format(Locale.ROOT, ", matmul %s %s %s", dtype,
-                number(peak.flopsPerSecond() * (giga ? 1e-9 : 1e-12)), flopUnit())));
+                flops(peak.flopsPerSecond()), flopUnit())));
             facts.add(text.toString());
         }
         return facts;
@@ -139,6 +139,10 @@ final class BenchReport {
     /** A CPU's numbers are in units of a thousandth of a card's. */
     private String flopUnit() {
         return giga ? "GFLOP/s" : "TFLOP/s";
+    }
+
+    private String flops(double perSecond) {
+        return number(perSecond * (giga ? 1e-9 : 1e-12));
     }
 
     private String[] header() {
@@ -200,7 +204,7 @@ final class BenchReport {
         Map<String, Double> more = line.more();
         Ceilings.Share share = ceilings.share(line);
         return new String[] {line.group(), line.operation(), line.shape(), type(line.dtype()), time(line.seconds()),
-            number(line.flopsPerSecond() * (giga ? 1e-9 : 1e-12)), number(line.bytesPerSecond() * 1e-9),
+            flops(line.flopsPerSecond()), number(line.bytesPerSecond() * 1e-9),
             String.format(Locale.ROOT, "%.0f %% %s", 100 * share.value(), share.of()),
             tokens(more),
             mib(more.get("planned_bytes")),

@@ -1,9 +1,8 @@
 package io.sails4j.jmh;
 
+import io.sails4j.align.AdapterOptions;
 import io.sails4j.config.ModelConfig;
-import io.sails4j.config.Projection;
 import io.sails4j.lora.LoraAdapter;
-import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
@@ -16,7 +15,6 @@ import io.sails4j.model.TokenBatch;
 import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.trainable.LoraTrainable;
-import java.util.EnumSet;
 import java.util.SplittableRandom;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
@@ -43,8 +41,7 @@ public class LayerBench extends OnDevice {
         ModelConfig config = Shapes.layer(shape).withLayers(1).withVocabulary(VOCABULARY);
         model = new CausalModel(engine, ModelWeights.random(config, engine, dtype, 1), false);
         session = ModelSession.open(model);
-        adapter = LoraAdapter.create(LoraConfig.uniform(config, EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ,
-            Projection.O_PROJ), RANK, RANK, "bench"), config, engine.device());
+        adapter = LoraAdapter.create(AdapterOptions.ofAttention(RANK).config(config, "bench"), config, engine.device());
         adapter.modules().values().forEach(factors -> {
             fill(factors.loraA());
             fill(factors.loraB());

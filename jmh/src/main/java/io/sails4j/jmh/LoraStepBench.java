@@ -1,13 +1,12 @@
 package io.sails4j.jmh;
 
+import io.sails4j.align.AdapterOptions;
 import io.sails4j.config.ModelConfig;
-import io.sails4j.config.Projection;
 import io.sails4j.data.TokenSequence;
 import io.sails4j.loop.StepHook;
 import io.sails4j.loop.StepMetrics;
 import io.sails4j.loop.TrainingLoop;
 import io.sails4j.lora.LoraAdapter;
-import io.sails4j.lora.LoraConfig;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelWeights;
 import io.sails4j.objective.SftLoss;
@@ -15,7 +14,6 @@ import io.sails4j.train.TrainingOptions;
 import io.sails4j.trainable.LoraTrainable;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
@@ -73,8 +71,7 @@ public class LoraStepBench extends OnDevice {
     @Setup(Level.Invocation)
     public void begin() {
         ModelConfig config = model.config();
-        adapter = LoraAdapter.create(LoraConfig.uniform(config, EnumSet.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ,
-            Projection.O_PROJ), RANK, RANK, "bench"), config, engine.device());
+        adapter = LoraAdapter.create(AdapterOptions.ofAttention(RANK).config(config, "bench"), config, engine.device());
         trainable = new LoraTrainable(adapter, engine.device());
         TrainingOptions options = TrainingOptions.defaults().withBatching(b -> {
             b.epochs = STEPS;
