@@ -283,8 +283,8 @@ SAILS_API int32_t sails_dequantize(sails_device *device, void *y, const void *x,
                                    int32_t x_dtype);
 
 /* sails_linear_forward without bias and residual, the weight packed, of weight_dtype: few rows are multiplied by scale * code, where each
- * SAILS_QUANT_GROUP columns of x may be rounded to whole numbers of 16 bits (by 2^-16 of the largest of them at most); more rows by scale *
- * code rounded to x's dtype. */
+ * SAILS_QUANT_GROUP columns of x may be rounded to whole numbers of 16 bits (by 2^-16 of the largest of them at most, or 2^-101); more rows
+ * by scale * code rounded to x's dtype. */
 SAILS_API int32_t sails_quantized_linear_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t n, int64_t d_in,
                                                                  int64_t d_out, int64_t r, int32_t y_dtype, int32_t dtype,
                                                                  int32_t weight_dtype);

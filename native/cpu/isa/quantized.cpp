@@ -155,15 +155,16 @@ inline void round_group(int16_t *to, const float *x, float scale) {
 #endif
 }
 
-// A group without numbers, or with one that is not finite, has no codes; its scale, 0 or NaN, is what it adds.
+// A group with a number that is not finite has no codes; its scale, NaN, is what it adds.
 void round_rows(int16_t *codes, float *scales, const float *x, int64_t groups) {
   for (int64_t g = 0; g < groups; g++) {
     const float largest = largest_magnitude(x + g * kQuantGroup);
-    const float scale = largest / 32767.0f;
-    bool finite = largest < 3.4e38f;
+    // A scale that isn't normal would be rounded itself, and codes would leave the 16 bits.
+    const float scale = largest > 32767.0f * 0x1p-100f ? largest / 32767.0f : 0x1p-100f;
+    bool finite = largest < __builtin_inff();
     for (int64_t j = 0; j < kQuantGroup; j++) finite = finite && x[g * kQuantGroup + j] == x[g * kQuantGroup + j];
     scales[g] = finite ? scale : __builtin_nanf("");
-    if (finite && scale > 0.0f)
+    if (finite)
       round_group(codes + g * kQuantGroup, x + g * kQuantGroup, scale);
     else
       std::memset(codes + g * kQuantGroup, 0, kQuantGroup * sizeof(int16_t));
