@@ -70,6 +70,8 @@ public final class EvalRun {
         this.judges = List.copyOf(judges);
         this.options = options;
         requireDifferent("arms", arms.stream().map(EvalArm::name).toList());
+        // Results are told by these names; a file that is given twice would count twice.
+        requireDifferent("files of prompts", files.stream().map(file -> String.valueOf(file.path().getFileName())).toList());
         requireDifferent("judges", judges.stream().map(EvalJudge::name).toList());
         for (int file = 0; file < files.size(); file++) {
             List<EvalPrompt> all = files.get(file).prompts();
