@@ -32,7 +32,7 @@ final class PartReader {
     }
 
     private static final Set<String> RESULTS = Set.of("answers", "metrics", "comparisons", "utility", "curves", "transfers", "layers",
-        "angles", "modules", "tokens", "arms", "directions", "format", "kind", "rules", "calibration");
+        "angles", "modules", "tokens", "arms", "directions", "format", "kind", "rules", "calibration", "alarms");
 
     private final Path directory;
     private final String shownAs;
@@ -91,7 +91,7 @@ final class PartReader {
             RecordReader.list(file, json, "answers", EvaluationPart.ArmAnswers.class),
             RecordReader.list(file, json, "metrics", Measurement.class), RecordReader.list(file, json, "comparisons", Difference.class),
             RecordReader.list(file, json, "utility", Measurement.class),
-            completions());
+            RecordReader.list(file, json, "alarms", EvaluationPart.AlarmRate.class), completions());
     }
 
     private List<EvaluationPart.Completion> completions() {
