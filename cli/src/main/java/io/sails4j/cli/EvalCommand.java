@@ -45,7 +45,7 @@ final class EvalCommand implements Callable<Integer> {
     private JudgeArguments judging;
 
     @Mixin
-    private LookingOn looking;
+    private ObserverArguments observer;
 
     @Option(names = "--calibration", paramLabel = "FILE",
         description = "answers that people labelled, a table with prompt, completion and final_label: rates are also corrected by how the"
@@ -68,8 +68,8 @@ final class EvalCommand implements Callable<Integer> {
         AtomicFiles.requireFresh(out);
         List<JudgeSpec> specs = judgesFor(arguments.asksPrompts());
         utility.requireUsed(command, arguments.asksPrompts());
-        MonitorSpec spec = looking.spec(common, arguments.asksPrompts());
-        SortedMap<Integer, Path> saes = looking.saes(common);
+        MonitorSpec spec = observer.spec(common, arguments.asksPrompts());
+        SortedMap<Integer, Path> saes = observer.saes(common);
         List<EvalArm> arms = arguments.arms();
         List<PromptFile> files = arguments.announcedPrompts(common);
         UtilityFiles measured = utility.read(common);

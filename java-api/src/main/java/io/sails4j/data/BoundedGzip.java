@@ -1,6 +1,7 @@
 package io.sails4j.data;
 
 import io.sails4j.InputException;
+import java.io.BufferedInputStream;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -97,7 +98,7 @@ final class BoundedGzip extends FilterInputStream {
 
     private void requireNothingBehind() throws IOException {
         long end = members.end();
-        try (InputStream rest = Files.newInputStream(path)) {
+        try (InputStream rest = new BufferedInputStream(Files.newInputStream(path))) {
             rest.skipNBytes(end);
             for (int value = rest.read(); value >= 0; value = rest.read()) {
                 if (value != 0) {

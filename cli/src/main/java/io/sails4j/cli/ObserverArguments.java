@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** A monitor that looks on while prompts are answered, and the SAEs that it reads. */
-final class LookingOn {
+final class ObserverArguments {
     @Option(names = "--monitor", paramLabel = "DIR|FILE",
         description = "count the prompts and answers of which this monitor raises an alarm (see sails monitor calibrate); it changes no"
             + " answer; needs the SAEs that it was made with")
