@@ -160,7 +160,7 @@ public final class BatchDecoder implements AutoCloseable {
     /** What the keys and values take, in pages of {@value BatchOptions#PAGE_TOKENS} tokens. */
     public CacheUse cacheUse() {
         PagePool pool = places.pool();
-        return new CacheUse(pool.usedPages(), pool.heldPages(), pool.pages(), batch.cachePages(), pool.pageBytes());
+        return new CacheUse(pool.usedPages(), pool.heldPages(), pool.pages(), batch.cachePages(), BatchOptions.pageBytes(model));
     }
 
     /** Sequences under way. */

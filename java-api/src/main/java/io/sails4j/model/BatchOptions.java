@@ -39,9 +39,14 @@ public record BatchOptions(int sequences, int rows, int capacity, int cachePages
             (int) Math.min(Integer.MAX_VALUE, Math.max(1L, sequences) * PagePool.pagesOf(Math.max(1, capacity))));
     }
 
-    /** The same with as many pages as so much memory holds, for a model's keys and values in its compute type. */
+    /** Bytes that a page of a model's keys and values takes, in all layers. */
+    public static long pageBytes(CausalModel model) {
+        return 2L * model.config().nLayers() * PAGE_TOKENS * model.config().kvWidth() * model.computeDtype().byteSize();
+    }
+
+    /** The same with as many pages as so much memory holds, or as many as all sequences can need where that is less. */
     public BatchOptions withCacheBytes(long bytes, CausalModel model) {
-        long pages = bytes / PagePool.pageBytes(model.config(), model.computeDtype());
+        long pages = bytes / pageBytes(model);
         return new BatchOptions(sequences, rows, capacity, (int) Math.min(cachePages, pages));
     }
 

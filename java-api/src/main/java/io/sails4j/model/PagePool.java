@@ -21,7 +21,7 @@ import java.util.stream.IntStream;
  */
 final class PagePool implements AutoCloseable {
     static final int PAGE_TOKENS = BatchOptions.PAGE_TOKENS;
-    private static final int FIRST_PAGES = 64;
+    private static final int FIRST_PAGES = 4;
 
     private final CausalModel model;
     private final ModelConfig config;
@@ -57,15 +57,6 @@ final class PagePool implements AutoCloseable {
     /** Pages that so many tokens of one sequence take. */
     static int pagesOf(int tokens) {
         return Math.ceilDiv(tokens, PAGE_TOKENS);
-    }
-
-    /** Bytes of a page in all layers. */
-    static long pageBytes(ModelConfig config, DType dtype) {
-        return 2L * config.nLayers() * PAGE_TOKENS * config.kvWidth() * dtype.byteSize();
-    }
-
-    long pageBytes() {
-        return pageBytes(config, dtype);
     }
 
     /** Elements of a token's keys. */
