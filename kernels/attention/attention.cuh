@@ -28,9 +28,17 @@
 
 namespace sails::kernels {
 
+// Where keys and values lie that share their memory: key j of a sequence is row j % tokens of page table[sequence, j / tokens].
+struct KeyPages {
+  const int32_t *table;  // [batch, per_sequence], NULL: a sequence's keys lie one behind another
+  uint32_t tokens;
+  int64_t per_sequence, count;
+};
+
 // Everything but the tensors of T.
 struct AttentionShape {
-  const int32_t *q_segment, *k_segment;  // [batch, n_queries], [batch, n_keys]; 0 = padding
+  const int32_t *q_segment, *k_segment;  // [batch, n_queries], [batch, n_keys]; 0 = padding; NULL with pages: all keys are of one document
+  KeyPages pages;
   int64_t batch, n_queries, n_keys, n_heads, n_kv_heads, head_dim, kv_batch_stride, query_offset;
   int64_t window;  // below 2^31
   float scale, softcap;
@@ -58,6 +66,7 @@ struct AttentionPartials {
 struct KeySplits {
   int64_t splits, keys_per_split, first_key;
   const int32_t *key_position;  // on the device, NULL: the problem's query_offset
+  bool each;                    // key_position has one of each sequence; -1: it sees nothing
 };
 constexpr int64_t kSplitKeys = 64;  // of which a stretch is a multiple, where it is chosen in the kernel
 
@@ -96,6 +105,17 @@ __device__ __forceinline__ int64_t keys_offset(const AttentionShape &p, Attentio
   return head.sequence * p.kv_batch_stride + head.kv_head * p.head_dim;
 }
 
+// The row of k and v that has a key. A page that is none is page 0: rope_append, which every step begins with, reports it.
+__device__ __forceinline__ int64_t key_row(const KeyPages &pages, int64_t sequence, int64_t key) {
+  if (pages.table == nullptr) return key;
+  const uint32_t index = static_cast<uint32_t>(key) / pages.tokens;
+  const int64_t page = pages.table[sequence * pages.per_sequence + index];
+  return (page >= 0 && page < pages.count ? page : 0) * pages.tokens + (static_cast<uint32_t>(key) - index * pages.tokens);
+}
+__device__ __forceinline__ int32_t key_segment(const AttentionShape &p, int64_t sequence, int64_t key) {
+  return p.k_segment == nullptr ? 1 : p.k_segment[sequence * p.n_keys + key];
+}
+
 // A row sees the keys [first, first + count) whose segment is `segment`.
 struct KeyLimits {
   int32_t first;
@@ -109,7 +129,7 @@ struct KeyLimits {
 __device__ __forceinline__ KeyLimits key_limits(const AttentionShape &p, AttentionHead head, int64_t row, int64_t end) {
   if (row >= p.rows()) return {0, 0, 0};
   const int64_t query = row / p.group(), position = p.query_offset + query;
-  const int32_t segment = p.q_segment[head.sequence * p.n_queries + query];
+  const int32_t segment = p.q_segment == nullptr ? 1 : p.q_segment[head.sequence * p.n_queries + query];
   const int64_t first = p.window == 0 ? 0 : larger(0, position - p.window + 1);
   const int64_t count = segment == 0 ? 0 : larger(0, smaller(position + 1, end) - first);
   return {static_cast<int32_t>(first), static_cast<uint32_t>(count), segment};
@@ -127,10 +147,11 @@ __host__ __device__ inline IndexRange keys_of_rows(const AttentionShape &p, int6
   const int64_t high = smaller(p.n_keys, p.query_offset + (end - 1) / group + 1);
   return low < high ? IndexRange{low, high} : IndexRange{0, 0};
 }
-// Puts the query at *key_position and shares out the visible keys. All kernels before must have ended.
-__device__ __forceinline__ void place_query(AttentionShape &p, KeySplits &splits) {
+// Puts a sequence's query at its key_position and shares out the visible keys. All kernels before must have ended.
+__device__ __forceinline__ void place_query(AttentionShape &p, KeySplits &splits, int64_t sequence) {
   if (splits.key_position == nullptr) return;
-  p.query_offset = larger(0, smaller(*splits.key_position, p.n_keys - 1));
+  const int32_t place = splits.key_position[splits.each ? sequence : 0];
+  p.query_offset = larger(splits.each ? -1 : 0, smaller(place, p.n_keys - 1));
   const IndexRange visible = keys_of_rows(p, 0, p.rows());
   splits.first_key = visible.begin;
   splits.keys_per_split = larger(1, ceil_div(ceil_div(visible.end - visible.begin, splits.splits), kSplitKeys)) * kSplitKeys;

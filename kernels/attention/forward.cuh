@@ -183,7 +183,7 @@ template <typename T>
     if (c.tensorcore && p.rows() > kDecodeRows) return launch_attention_tensorcore(stream, p, c, out, lse);
   }
   const EarlyStream queue = {stream, false};
-  const KeySplits splits = {c.splits, c.keys_per_split, c.first_key, nullptr};
+  const KeySplits splits = {c.splits, c.keys_per_split, c.first_key, nullptr, false};
   SAILS_TRY(launch_attention_splits(queue, p, c, out, lse, partials, splits));
   return c.splits > 1 ? launch_attention_combine(queue, p, out, lse, partials, splits) : cudaSuccess;
 }

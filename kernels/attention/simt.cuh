@@ -172,11 +172,11 @@ __global__ void __launch_bounds__(kSimtThreads, 2)
   SAILS_SIMT_SHARED(shared);
   wait_for_grids_before();
   let_next_grid_start();
-  place_query(p, key_splits);
+  const AttentionHead head = attention_head(p, blockIdx.x % p.heads());
+  place_query(p, key_splits, head.sequence);
   const int64_t splits = key_splits.splits;
   const int lane = threadIdx.x % kWarp, warp_row = threadIdx.x / kWarp * kSimtWarpRows;
   const int64_t heads = p.heads(), rows = p.rows(), stride = p.n_kv_heads * p.head_dim;
-  const AttentionHead head = attention_head(p, blockIdx.x % heads);
   const int64_t split = blockIdx.x / heads % splits, rest = blockIdx.x / heads / splits;
   const int64_t parts = simt_parts(p.head_dim), first_column = rest % parts * kSimtColumns;
   const int64_t first_row = (ceil_div(rows, kSimtTile) - 1 - rest / parts) * kSimtTile;
@@ -196,11 +196,11 @@ __global__ void __launch_bounds__(kSimtThreads, 2)
   const auto row_start = [&](int row) { return shared.offsets[row]; };
 
   for (int64_t first = visible.begin; first < visible.end; first += kSimtTile) {
-    const auto key_start = [&](int row) { return first + row < visible.end ? (first + row) * stride : -1; };
+    const auto key_start = [&](int row) { return first + row < visible.end ? key_row(p.pages, head.sequence, first + row) * stride : -1; };
     float s[kSimtWarpRows] = {};
     add_products<2>(s, shared, p.q, row_start, k, key_start, p.head_dim);
     const bool inside = first + lane < visible.end;
-    const int32_t key = static_cast<int32_t>(first) + lane, segment = inside ? p.k_segment[head.sequence * p.n_keys + first + lane] : 0;
+    const int32_t key = static_cast<int32_t>(first) + lane, segment = inside ? key_segment(p, head.sequence, first + lane) : 0;
 #pragma unroll
     for (int r = 0; r < kSimtWarpRows; r++) {
       s[r] = inside && shared.limits[warp_row + r].sees(key, segment) ? scale.score(s[r]) : -INFINITY;

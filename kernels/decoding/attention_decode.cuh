@@ -12,7 +12,7 @@
 //
 // Decoding (one query a sequence, whose key is read from the device) takes as many splits as the cache's length and window may need, up to
 // two blocks a multiprocessor; each takes an equal stretch of what is visible, in multiples of 64 keys, and a split past the last stretch
-// ends at once.
+// ends at once. Where the caches lie in pages, all sequences are one launch, each query at a place of its own.
 // 2B, batch 1, 4096 keys: 64 splits of 4 key/value heads, 256 blocks on 132 multiprocessors, 17 MB.
 #pragma once
 
@@ -33,32 +33,40 @@ __global__ void __launch_bounds__(kDecodeWarps *kWarp, 1)
   constexpr int kThreads = kDecodeWarps * kWarp, kRows = kDecodeTileRows, kKeys = kDecodeTileKeys;
   SAILS_DYNAMIC_SHARED(bf16, queries);
   SAILS_SHARED(int32_t, segments, kDecodeWarps * kKeys);
+  SAILS_SHARED(int64_t, key_rows, kDecodeWarps * kKeys);
   SAILS_SHARED(float, warp_max, kDecodeWarps *kRows);
   SAILS_SHARED(float, warp_sum, kDecodeWarps *kRows);
   wait_for_grids_before();
   let_next_grid_start();
-  place_query(p, key_splits);
+  const AttentionHead head = attention_head(p, blockIdx.x % p.heads());
+  place_query(p, key_splits, head.sequence);
   const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp, g = lane / 4, steps = column_steps<kWidth, kExact>(p.head_dim);
   const int64_t splits = key_splits.splits, heads = p.heads(), rows = p.rows(), stride = p.n_kv_heads * p.head_dim;
-  const AttentionHead head = attention_head(p, blockIdx.x % heads);
   const int64_t split = blockIdx.x / heads % splits, first_row = blockIdx.x / heads / splits * kRows;
   if (split > 0 && split >= filled_splits(p, key_splits)) return;
   const IndexRange visible = keys_of_split(p, key_splits, split, first_row, smaller(rows, first_row + kRows));
   const bf16 *k = p.k + keys_offset(p, head), *v = p.v + keys_offset(p, head);
   bf16 *const keys = queries + kRows * kWidth + warp * 2 * kKeys * kWidth, *const values = keys + kKeys * kWidth;
   int32_t *const my_segments = segments + warp * kKeys;
+  int64_t *const my_rows = key_rows + warp * kKeys;
 
-  const auto load_keys = [&](bf16 *tile, const bf16 *from, int64_t first) {
+  // Where the keys of a tile lie, for its keys and then for its values.
+  const auto find_rows = [&](int64_t first) {
+    if (lane < kKeys) my_rows[lane] = first + lane < visible.end ? key_row(p.pages, head.sequence, first + lane) * stride : -1;
+    __syncwarp();
+  };
+  const auto load_keys = [&](bf16 *tile, const bf16 *from) {
     load_tile<kWidth, kExact, kKeys, kWarp>(tile, lane, p.head_dim, vectors, from,
-                                            [&](int row) { return first + row < visible.end ? from + (first + row) * stride : nullptr; });
+                                            [&](int row) { return my_rows[row] < 0 ? nullptr : from + my_rows[row]; });
   };
   const int64_t begin = visible.begin + warp * kKeys;
-  if (begin < visible.end) load_keys(keys, k, begin);
+  find_rows(begin);
+  if (begin < visible.end) load_keys(keys, k);
   load_tile<kWidth, kExact, kRows, kThreads>(queries, threadIdx.x, p.head_dim, vectors, p.q, [&](int row) {
     return first_row + row < rows ? p.q + row_offset(p, head, first_row + row) : nullptr;
   });
   async_copy_commit();
-  if (begin < visible.end) load_keys(values, v, begin);
+  if (begin < visible.end) load_keys(values, v);
   async_copy_commit();
   const KeyLimits limits[2] = {key_limits(p, head, first_row + g, visible.end), key_limits(p, head, first_row + g + 8, visible.end)};
   const ScoreScale scale = score_scale(p);
@@ -75,11 +83,12 @@ __global__ void __launch_bounds__(kDecodeWarps *kWarp, 1)
   for (int64_t first = begin; first < visible.end; first += kDecodeWarps * kKeys) {
     async_copy_wait<1>();
     __syncwarp();
-    if (lane < kKeys) my_segments[lane] = first + lane < visible.end ? p.k_segment[head.sequence * p.n_keys + first + lane] : 0;
+    if (lane < kKeys) my_segments[lane] = first + lane < visible.end ? key_segment(p, head.sequence, first + lane) : 0;
     float s[kKeys / 8][4];
     multiply_rows<kWidth, kExact>(s, queries, 0, keys, 0, steps);
     __syncwarp();
-    if (first + kDecodeWarps * kKeys < visible.end) load_keys(keys, k, first + kDecodeWarps * kKeys);
+    find_rows(first + kDecodeWarps * kKeys);
+    if (first + kDecodeWarps * kKeys < visible.end) load_keys(keys, k);
     async_copy_commit();
     float factor[2];
     softmax.update(s, factor, scale, limits, static_cast<int32_t>(first), my_segments);
@@ -93,7 +102,7 @@ __global__ void __launch_bounds__(kDecodeWarps *kWarp, 1)
     __syncwarp();
     accumulate_columns<kWidth, kExact>(o, probabilities, values, 0, 0, steps);
     __syncwarp();
-    if (first + kDecodeWarps * kKeys < visible.end) load_keys(values, v, first + kDecodeWarps * kKeys);
+    if (first + kDecodeWarps * kKeys < visible.end) load_keys(values, v);
     async_copy_commit();
   }
 
@@ -145,10 +154,10 @@ __global__ void __launch_bounds__(kCombineThreads)
     attention_combine(AttentionShape p, T *out, float *lse, AttentionPartials partials, KeySplits key_splits) {
   wait_for_grids_before();
   let_next_grid_start();
-  place_query(p, key_splits);
-  const int64_t splits = key_splits.splits, filled = filled_splits(p, key_splits);
   const int64_t index = blockIdx.x;  // as in lse: sequence, head, query
   const int64_t query = index % p.n_queries, head = index / p.n_queries % p.n_heads, sequence = index / p.n_queries / p.n_heads;
+  place_query(p, key_splits, sequence);
+  const int64_t splits = key_splits.splits, filled = filled_splits(p, key_splits);
   T *row = out + ((sequence * p.n_queries + query) * p.n_heads + head) * p.head_dim;
   const float *max = partials.max + index * splits, *sum = partials.sum + index * splits;
   const float *columns = partials.out + index * splits * p.head_dim;
@@ -198,11 +207,13 @@ inline AttentionConfig few_rows_config(const AttentionShape &s, bool is_bf16, bo
 
 // One query a sequence over a cache of n_keys keys.
 inline AttentionConfig choose_attention_decode(const AttentionShape &s, bool is_bf16, bool vectors, int64_t multiprocessors) {
-  constexpr int64_t kResident = 2;
+  constexpr int64_t kResident = 2, kMostSplitKeys = 512;
   AttentionConfig c = few_rows_config(s, is_bf16, vectors);
   const int64_t most_keys = s.window == 0 ? s.n_keys : smaller(s.window, s.n_keys),
                 wanted = kResident * multiprocessors / larger(1, s.heads());
-  c.splits = larger(1, smaller(wanted, ceil_div(most_keys, kSplitKeys)));
+  // With pages most of the sequences may be short, or none: their blocks end at once, and those of a long one must not be few.
+  const int64_t least = s.pages.per_sequence == 0 ? 1 : ceil_div(most_keys, kMostSplitKeys);
+  c.splits = larger(larger(1, least), smaller(wanted, ceil_div(most_keys, kSplitKeys)));
   return c;
 }
 
@@ -230,7 +241,7 @@ inline AttentionConfig choose_attention_decode(const AttentionShape &s, bool is_
 template <typename T>
 [[nodiscard]] cudaError_t launch_attention_decode(EarlyStream queue, const AttentionProblem<T> &p, const AttentionConfig &c, T *out,
                                                   const AttentionPartials &partials, const int32_t *key_position) {
-  const KeySplits splits = {c.splits, 0, 0, key_position};
+  const KeySplits splits = {c.splits, 0, 0, key_position, p.pages.table != nullptr};
   SAILS_TRY(launch_attention_splits(queue, p, c, out, nullptr, partials, splits));
   return c.splits > 1 ? launch_attention_combine(queue, p, out, nullptr, partials, splits) : cudaSuccess;
 }

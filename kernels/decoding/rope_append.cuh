@@ -3,11 +3,13 @@
 //   q [batch, n_heads, head_dim], k, v [batch, n_kv_heads, head_dim], keys, values [batch, capacity, n_kv_heads, head_dim] f32|bf16, one
 //   dtype;
 //   table [batch, head_dim / 2, 2] f32; the rotation is block/rope.cuh's
+// With pages (attention/attention.cuh) place is positions[b], -1: nothing, and there are no segments. The page table is checked up to there.
 //
 // Grid: a block a head of q, k or v of a sequence. Bytes 2 (n_heads + 2 n_kv_heads) head_dim elements a sequence: latency is what it costs,
 // and one launch is what it saves three of.
 #pragma once
 
+#include "attention/attention.cuh"
 #include "primitives/dependent_launch.cuh"
 #include "primitives/fault.cuh"
 #include "primitives/types.cuh"
@@ -22,17 +24,32 @@ struct RopeAppend {
   int32_t *k_segment;
   const T *k, *v;
   const float *table;
-  const int32_t *q_segment, *key_position;
+  const int32_t *q_segment, *key_position;  // key_position [1], with pages [batch]
   int64_t batch, capacity, n_heads, n_kv_heads, head_dim;
+  KeyPages pages;
 };
+
+// Whether the pages of a sequence up to a place are pages; everyone asks, and the first block of a sequence reports.
+template <typename T>
+__device__ bool pages_are(const RopeAppend<T> &p, int64_t b, int64_t place, bool report, Fault *fault) {
+  const int64_t last = static_cast<uint32_t>(place) / p.pages.tokens;
+  for (int64_t i = threadIdx.x; report && i < last; i += kRopeAppendThreads)
+    in_range(fault, kFaultPage, b * p.pages.per_sequence + i, p.pages.table[b * p.pages.per_sequence + i], p.pages.count);
+  const int64_t at = b * p.pages.per_sequence + last;
+  return in_range(fault, kFaultPage, at, p.pages.table[at], p.pages.count);
+}
 
 template <typename T>
 __global__ void __launch_bounds__(kRopeAppendThreads) rope_append(const RopeAppend<T> p, Fault *fault) {
   wait_for_grids_before();
   let_next_grid_start();
   const int64_t heads = p.n_heads + 2 * p.n_kv_heads, b = blockIdx.x / heads, index = blockIdx.x % heads, half = p.head_dim / 2;
-  const int64_t place = *p.key_position, row = p.n_kv_heads * p.head_dim;
-  if (!in_range(fault, kFaultKeyPosition, 0, place, p.capacity)) return;
+  const bool paged = p.pages.table != nullptr;
+  const int64_t place = p.key_position[paged ? b : 0], row = p.n_kv_heads * p.head_dim;
+  if (paged && place == -1) return;
+  if (!in_range(fault, paged ? kFaultPosition : kFaultKeyPosition, paged ? b : 0, place, p.capacity)) return;
+  if (paged && !pages_are(p, b, place, index == 0, fault)) return;
+  const int64_t key = paged ? key_row(p.pages, b, place) : b * p.capacity + place;
   const T *from;
   T *to;
   const bool turned = index < p.n_heads + p.n_kv_heads;
@@ -41,7 +58,7 @@ __global__ void __launch_bounds__(kRopeAppendThreads) rope_append(const RopeAppe
     from = to;
   } else {
     const int64_t head = (index - p.n_heads) % p.n_kv_heads * p.head_dim;
-    to = (turned ? p.keys : p.values) + (b * p.capacity + place) * row + head;
+    to = (turned ? p.keys : p.values) + key * row + head;
     from = (turned ? p.k : p.v) + b * row + head;
   }
   for (int64_t j = threadIdx.x; j < half; j += kRopeAppendThreads) {
@@ -50,7 +67,7 @@ __global__ void __launch_bounds__(kRopeAppendThreads) rope_append(const RopeAppe
     to[j] = turned ? from_float<T>(x * c - y * s) : from[j];
     to[j + half] = turned ? from_float<T>(y * c + x * s) : from[j + half];
   }
-  if (index == 0 && threadIdx.x == 0) p.k_segment[b * p.capacity + place] = p.q_segment[b];
+  if (index == 0 && threadIdx.x == 0 && !paged) p.k_segment[key] = p.q_segment[b];
 }
 
 template <typename T>

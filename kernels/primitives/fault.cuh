@@ -17,6 +17,9 @@ enum FaultKind : int32_t {
   kFaultAnswer,        // the tokens of answer `index` begin or end at `value`, outside their range
   kFaultLogits,        // the logits of row `index` are NaN or infinite
   kFaultKeyPosition,   // the next key goes to place `value` of a cache of `limit`
+  kFaultPosition,      // positions[index] is neither -1 nor below `limit`
+  kFaultPage,          // page_table[index]
+  kFaultRowAdapter,    // row_adapter[index] is neither -1 nor below `limit`
 };
 
 struct Fault {

@@ -17,6 +17,9 @@ inline int64_t map_by_map_bytes(sails_device &device, const LinearSetSizes &s) {
   return most;
 }
 
+// Of adapters that rows choose among.
+inline int64_t largest_rank(const int64_t *r, int64_t count) { return count == 0 ? 0 : *std::max_element(r, r + count); }
+
 // One after another, in the same workspace.
 inline void map_by_map(sails_device &device, const LinearSetForward &p, Workspace workspace) {
   for (int64_t i = 0; i < p.sizes.count; i++) {

@@ -1,4 +1,5 @@
 // The operations of a decoded token.
+#include <algorithm>
 #include <cstring>
 
 #include "cpu/device.h"
@@ -15,21 +16,42 @@ int64_t place_of(const int32_t *key_position, int64_t capacity) {
   return *key_position;
 }
 
+// Whether a sequence stands somewhere, and then the pages up to its place are pages.
+bool stands(const Pages &pages, const int32_t *positions, int64_t b) {
+  const int64_t place = positions[b];
+  require(place >= -1 && place < pages.capacity(), "positions[", b, "] is ", place, ", expected -1 to ", pages.capacity() - 1);
+  for (int64_t i = 0; place >= 0 && i <= place / pages.tokens; i++) {
+    const int64_t at = b * pages.per_sequence + i;
+    require(pages.table[at] >= 0 && pages.table[at] < pages.count, "page_table[", at, "] is ", pages.table[at], ", expected 0 to ",
+            pages.count - 1);
+  }
+  return place >= 0;
+}
+
+// The row of keys and values that the new token of a sequence takes, -1: none.
+int64_t row_of(const RopeAppend &p, int64_t b) {
+  if (p.pages.table == nullptr) return b * p.capacity + place_of(p.key_position, p.capacity);
+  if (!stands(p.pages, p.positions, b)) return -1;
+  const int64_t place = p.positions[b];
+  return p.pages.table[b * p.pages.per_sequence + place / p.pages.tokens] * p.pages.tokens + place % p.pages.tokens;
+}
+
 }  // namespace
 
 namespace backend {
 
-void rope_append(sails_device &device, void *q, void *keys, void *values, int32_t *k_segment, const void *k, const void *v,
-                 const float *table, const int32_t *q_segment, const int32_t *key_position, int64_t batch, int64_t capacity,
-                 int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype) {
-  const int64_t place = place_of(key_position, capacity), row = n_kv_heads * head_dim * element_bytes(dtype), pairs = head_dim / 2 * 2;
-  rope(device, q, q, table, batch, n_heads, head_dim, 0, dtype);
-  for (int64_t b = 0; b < batch; b++) {
-    const int64_t to = (b * capacity + place) * row;
-    rope(device, static_cast<char *>(keys) + to, static_cast<const char *>(k) + b * row, table + b * pairs, 1, n_kv_heads, head_dim, 0,
-         dtype);
-    std::memcpy(static_cast<char *>(values) + to, static_cast<const char *>(v) + b * row, static_cast<size_t>(row));
-    k_segment[b * capacity + place] = q_segment[b];
+void rope_append(sails_device &device, const RopeAppend &p) {
+  const int64_t element = element_bytes(p.dtype), row = p.n_kv_heads * p.head_dim * element, q_row = p.n_heads * p.head_dim * element;
+  for (int64_t b = 0; b < p.batch; b++) {
+    const int64_t to = row_of(p, b);
+    if (to < 0) continue;
+    const float *table = p.table + b * p.head_dim;
+    void *q = static_cast<char *>(p.q) + b * q_row;
+    rope(device, q, q, table, 1, p.n_heads, p.head_dim, 0, p.dtype);
+    rope(device, static_cast<char *>(p.keys) + to * row, static_cast<const char *>(p.k) + b * row, table, 1, p.n_kv_heads, p.head_dim, 0,
+         p.dtype);
+    std::memcpy(static_cast<char *>(p.values) + to * row, static_cast<const char *>(p.v) + b * row, static_cast<size_t>(row));
+    if (p.k_segment != nullptr) p.k_segment[to] = p.q_segment[b];
   }
 }
 
@@ -39,10 +61,17 @@ int64_t attention_decode_workspace_bytes(sails_device &device, const AttentionSi
 
 void attention_decode(sails_device &device, const AttentionDecode &p, Workspace workspace) {
   AttentionForward forward{.sizes = p.sizes, .inputs = p.inputs, .out = p.out, .lse = nullptr};
-  const int64_t place = place_of(p.key_position, p.sizes.n_keys);
-  forward.sizes.query_offset = place;
-  // The segments of several sequences lie the cache's capacity apart; the keys past the place are passed over.
-  if (p.sizes.batch == 1) forward.sizes.n_keys = place + 1;
+  if (p.inputs.pages.table != nullptr) {
+    int64_t longest = 0;
+    for (int64_t b = 0; b < p.sizes.batch; b++)
+      if (stands(p.inputs.pages, p.inputs.positions, b)) longest = std::max<int64_t>(longest, p.inputs.positions[b] + 1);
+    forward.sizes.n_keys = longest;
+  } else {
+    const int64_t place = place_of(p.key_position, p.sizes.n_keys);
+    forward.sizes.query_offset = place;
+    // The segments of several sequences lie the cache's capacity apart; the keys past the place are passed over.
+    if (p.sizes.batch == 1) forward.sizes.n_keys = place + 1;
+  }
   attention_forward(device, forward, workspace);
 }
 

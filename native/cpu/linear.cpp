@@ -125,6 +125,19 @@ void linear_backward(sails_device &device, const LinearBackward &p, Workspace wo
   if (p.sizes.r > 0) lora_backward(device, p, workspace);
 }
 
+int64_t lora_rows_forward_workspace_bytes(sails_device &, const int64_t *r, int64_t count, int64_t n) {
+  return aligned_bytes(4 * n * largest_rank(r, count));
+}
+
+void lora_rows_forward(sails_device &device, const LoraRows &p, Workspace workspace) {
+  for (int64_t t = 0; t < p.n; t++)
+    require(p.row_adapter[t] >= -1 && p.row_adapter[t] < p.count, "row_adapter[", t, "] is ", p.row_adapter[t], ", expected -1 to ",
+            p.count - 1);
+  CpuDevice &host = cpu(device);
+  const int64_t columns = largest_rank(p.r, p.count);
+  host.kernels->lora_rows->forward(p, workspace.take<float>(p.n * columns), columns, host.threads);
+}
+
 void dora_norm(sails_device &device, float *norm, const void *weight, const float *lora_a, const float *lora_b, int64_t d_out, int64_t d_in,
                int64_t r, float scale, int32_t dtype) {
   CpuDevice &host = cpu(device);

@@ -10,6 +10,10 @@ namespace sails {
 
 constexpr int64_t kMaxIndex = (int64_t{1} << 31) - 1;
 
+inline kernels::KeyPages key_pages(const Pages &pages) {
+  return {pages.table, static_cast<uint32_t>(pages.tokens), pages.per_sequence, pages.count};
+}
+
 inline kernels::AttentionShape attention_shape(const AttentionSizes &sizes) {
   kernels::AttentionShape s = {};
   s.batch = sizes.batch;
@@ -23,6 +27,7 @@ inline kernels::AttentionShape attention_shape(const AttentionSizes &sizes) {
   s.window = sizes.window > kMaxIndex ? 0 : sizes.window;  // there are fewer positions: such a window hides nothing
   s.scale = sizes.scale;
   s.softcap = sizes.softcap;
+  s.pages.per_sequence = sizes.table_pages;
   return s;
 }
 
@@ -45,6 +50,7 @@ kernels::AttentionProblem<T> attention_problem(const AttentionSizes &sizes, cons
   kernels::AttentionProblem<T> p = {};
   static_cast<kernels::AttentionShape &>(p) = attention_shape(sizes);
   require_indexable(p);
+  p.pages = key_pages(inputs.pages);
   p.q_segment = inputs.q_segment;
   p.k_segment = inputs.k_segment;
   p.q = static_cast<const T *>(inputs.q);

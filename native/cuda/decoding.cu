@@ -26,30 +26,30 @@ void decode(CudaDevice &d, const AttentionDecode &call, Workspace workspace) {
   const bool vectors = kBf16 && kernels::rows_aligned(p, tensors);
   const AttentionConfig config = kernels::choose_attention_decode(p, kBf16, vectors, d.multiprocessors);
   const AttentionPartials partials = take_partials(p, config.splits, workspace);
-  check(kernels::launch_attention_decode(early_stream(d), p, config, static_cast<T *>(call.out), partials, call.key_position));
+  const int32_t *places = call.inputs.pages.table == nullptr ? call.key_position : call.inputs.positions;
+  check(kernels::launch_attention_decode(early_stream(d), p, config, static_cast<T *>(call.out), partials, places));
 }
 
 }  // namespace
 
-void rope_append(sails_device &device, void *q, void *keys, void *values, int32_t *k_segment, const void *k, const void *v,
-                 const float *table, const int32_t *q_segment, const int32_t *key_position, int64_t batch, int64_t capacity,
-                 int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype) {
-  with_type(dtype, q, [&](auto *typed_q) {
+void rope_append(sails_device &device, const RopeAppend &call) {
+  with_type(call.dtype, call.q, [&](auto *typed_q) {
     using T = std::remove_pointer_t<decltype(typed_q)>;
     const kernels::RopeAppend<T> p = {typed_q,
-                                      static_cast<T *>(keys),
-                                      static_cast<T *>(values),
-                                      k_segment,
-                                      static_cast<const T *>(k),
-                                      static_cast<const T *>(v),
-                                      table,
-                                      q_segment,
-                                      key_position,
-                                      batch,
-                                      capacity,
-                                      n_heads,
-                                      n_kv_heads,
-                                      head_dim};
+                                      static_cast<T *>(call.keys),
+                                      static_cast<T *>(call.values),
+                                      call.k_segment,
+                                      static_cast<const T *>(call.k),
+                                      static_cast<const T *>(call.v),
+                                      call.table,
+                                      call.q_segment,
+                                      call.pages.table == nullptr ? call.key_position : call.positions,
+                                      call.batch,
+                                      call.capacity,
+                                      call.n_heads,
+                                      call.n_kv_heads,
+                                      call.head_dim,
+                                      key_pages(call.pages)};
     check(kernels::launch_rope_append(early_stream(cuda(device)), p, cuda(device).fault));
   });
 }

@@ -178,6 +178,9 @@ std::string fault_sentence(const kernels::Fault &fault) {
       return "answer " + std::to_string(fault.index) + " begins or ends at token " + std::to_string(fault.value) + below;
     case kernels::kFaultKeyPosition:
       return "key_position is " + std::to_string(fault.value) + ", the cache has room for " + std::to_string(fault.limit) + " keys";
+    case kernels::kFaultPosition: return element("positions") + ", expected -1 to " + std::to_string(fault.limit - 1);
+    case kernels::kFaultPage: return element("page_table") + below;
+    case kernels::kFaultRowAdapter: return element("row_adapter") + ", expected -1 to " + std::to_string(fault.limit - 1);
     case kernels::kFaultLogits: return "the logits of row " + std::to_string(fault.index) + " contain NaN or infinite values";
     default: return "a kernel reported fault " + std::to_string(fault.kind);
   }

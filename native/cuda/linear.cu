@@ -9,6 +9,7 @@
 #include "linear/dora.cuh"
 #include "linear/glu_hopper.cuh"
 #include "linear/lora.cuh"
+#include "linear/lora_rows.cuh"
 
 namespace sails::backend {
 namespace {
@@ -233,6 +234,33 @@ void lora_backward(sails_device &device, const LoraBackward &p, Workspace worksp
   const auto run = s.y_dtype == SAILS_F32 ? (s.dtype == SAILS_F32 ? backward<float, float> : backward<float, bf16>)
                                           : (s.dtype == SAILS_F32 ? backward<bf16, float> : backward<bf16, bf16>);
   run(d, p.dx, p, plan, dh, partial);
+}
+
+int64_t lora_rows_forward_workspace_bytes(sails_device &, const int64_t *r, int64_t count, int64_t n) {
+  return float_bytes(n * largest_rank(r, count));
+}
+
+void lora_rows_forward(sails_device &device, const LoraRows &p, Workspace workspace) {
+  CudaDevice &d = cuda(device);
+  const int64_t columns = largest_rank(p.r, p.count);
+  float *h = workspace.take<float>(p.n * columns);
+  // Without an adapter too: what the rows ask for is checked.
+  for (int64_t first = 0; first == 0 || first < p.count; first += kernels::kLoraRowsAdapters) {
+    kernels::LoraRowsSet set = {};
+    set.first = first;
+    set.total = p.count;
+    for (; set.count < std::min<int64_t>(kernels::kLoraRowsAdapters, p.count - first); set.count++) {
+      set.a[set.count] = p.lora_as[first + set.count];
+      set.b[set.count] = p.lora_bs[first + set.count];
+      set.r[set.count] = p.r[first + set.count];
+      set.scale[set.count] = p.scale[first + set.count];
+    }
+    with_type(p.y_dtype, p.y, [&](auto *y) {
+      with_type(p.x_dtype, p.x, [&](const auto *x) {
+        check(kernels::launch_lora_rows(d.stream, y, x, p.row_adapter, set, h, p.n, p.d_in, p.d_out, columns, d.fault));
+      });
+    });
+  }
 }
 
 void dora_norm(sails_device &device, float *norm, const void *weight, const float *lora_a, const float *lora_b, int64_t d_out, int64_t d_in,

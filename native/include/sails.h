@@ -41,7 +41,7 @@ extern "C" {
 #define SAILS_API
 #endif
 
-#define SAILS_ABI_VERSION 9
+#define SAILS_ABI_VERSION 10
 
 /* Status codes. */
 #define SAILS_OK 0
@@ -245,6 +245,18 @@ SAILS_API int32_t sails_linear_glu_forward(sails_device *device, void *y, void *
                                            const float *gate_lora_b, const float *up_lora_a, const float *up_lora_b, int64_t n,
                                            int64_t d_in, int64_t d_out, int64_t gate_r, int64_t up_r, float gate_scale, float up_scale,
                                            int32_t activation, int32_t dtype, void *workspace, int64_t workspace_bytes);
+
+/* For each row the adapter that it asks for (arXiv:2310.18547 section 3):
+ *   y[t] += scale[i] * (x[t] lora_as[i]^T) lora_bs[i]^T with i = row_adapter[t];  a row of -1 stays as it is
+ * y [n, d_out], x [n, d_in] f32|bf16, row_adapter [n] i32; host arrays of `count` adapters: lora_as[i] [r[i], d_in], lora_bs[i] [d_out,
+ * r[i]] f32, r[i] 0: it adds nothing, its pointers NULL. Arithmetic in f32; y is rounded once. A row's bits depend on the row and its
+ * adapter alone. */
+SAILS_API int32_t sails_lora_rows_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, const int64_t *r, int64_t count,
+                                                          int64_t n);
+SAILS_API int32_t sails_lora_rows_forward(sails_device *device, void *y, const void *x, const int32_t *row_adapter,
+                                          const float *const *lora_as, const float *const *lora_bs, const int64_t *r, const float *scale,
+                                          int64_t count, int64_t n, int64_t d_in, int64_t d_out, int32_t y_dtype, int32_t x_dtype,
+                                          void *workspace, int64_t workspace_bytes);
 
 /* DoRA (arXiv:2402.09353 eq. 5; huggingface/peft src/peft/tuners/lora/dora.py): the adapted map is V = weight + scale * lora_b lora_a with
  * row i times magnitude[i] / norm[i], norm[i] = |V[i]|. The gradient takes the norm for a constant (section 4.3).
@@ -454,6 +466,24 @@ SAILS_API int32_t sails_attention_decode(sails_device *device, void *out, const 
                                          const int32_t *q_segment, const int32_t *k_segment, const int32_t *key_position, int64_t batch,
                                          int64_t capacity, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int64_t window,
                                          float scale, float softcap, int32_t dtype, void *workspace, int64_t workspace_bytes);
+
+/* The same two where the caches of all sequences lie in pages. Key j of sequence b is row j % page_tokens of page page_table[b, j /
+ * page_tokens] of keys, values [n_pages, page_tokens, n_kv_heads, head_dim]; page_table [batch, table_pages] i32. The new token of sequence b
+ * stands at key positions[b] (i32), below table_pages * page_tokens, and sees all keys up to it, as the window says; pages behind it are not
+ * looked at. -1: no sequence stands there; its q stays, nothing is written for it, and its row of out is 0. Pages may be read by several
+ * sequences; a page that one writes to is no other's. A sequence's bits depend neither on where its pages lie nor on the other sequences. */
+SAILS_API int32_t sails_rope_append_paged(sails_device *device, void *q, void *keys, void *values, const void *k, const void *v,
+                                          const float *table, const int32_t *positions, const int32_t *page_table, int64_t batch,
+                                          int64_t n_pages, int64_t page_tokens, int64_t table_pages, int64_t n_heads, int64_t n_kv_heads,
+                                          int64_t head_dim, int32_t dtype);
+SAILS_API int32_t sails_attention_decode_paged_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t batch, int64_t page_tokens,
+                                                               int64_t table_pages, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim,
+                                                               int64_t window, int32_t dtype);
+SAILS_API int32_t sails_attention_decode_paged(sails_device *device, void *out, const void *q, const void *keys, const void *values,
+                                               const int32_t *positions, const int32_t *page_table, int64_t batch, int64_t n_pages,
+                                               int64_t page_tokens, int64_t table_pages, int64_t n_heads, int64_t n_kv_heads,
+                                               int64_t head_dim, int64_t window, float scale, float softcap, int32_t dtype, void *workspace,
+                                               int64_t workspace_bytes);
 
 /* The end of a step: history [n_steps, batch] i32 gets ids [batch] in row *step, where there is one; then positions [batch], *key_position
  * and *step (i32) count up by one. */

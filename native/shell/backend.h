@@ -73,6 +73,8 @@ int64_t linear_set_forward_workspace_bytes(sails_device &device, const LinearSet
 void linear_set_forward(sails_device &device, const LinearSetForward &set, Workspace workspace);
 int64_t linear_glu_forward_workspace_bytes(sails_device &device, const LinearGluSizes &sizes);
 void linear_glu_forward(sails_device &device, const LinearGluForward &glu, Workspace workspace);
+int64_t lora_rows_forward_workspace_bytes(sails_device &device, const int64_t *r, int64_t count, int64_t n);
+void lora_rows_forward(sails_device &device, const LoraRows &rows, Workspace workspace);
 void dora_norm(sails_device &device, float *norm, const void *weight, const float *lora_a, const float *lora_b, int64_t d_out, int64_t d_in,
                int64_t r, float scale, int32_t dtype);
 void dora_forward(sails_device &device, void *y, const float *u, const float *magnitude, const float *norm, int64_t n, int64_t d_out,
@@ -132,9 +134,7 @@ void sample(sails_device &device, int32_t *ids, const float *logits, const float
             int64_t top_k, float top_p, void *workspace, int64_t workspace_bytes);
 
 // ---- decoding
-void rope_append(sails_device &device, void *q, void *keys, void *values, int32_t *k_segment, const void *k, const void *v,
-                 const float *table, const int32_t *q_segment, const int32_t *key_position, int64_t batch, int64_t capacity,
-                 int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype);
+void rope_append(sails_device &device, const RopeAppend &append);
 int64_t attention_decode_workspace_bytes(sails_device &device, const AttentionSizes &sizes);
 void attention_decode(sails_device &device, const AttentionDecode &attention, Workspace workspace);
 void decode_advance(sails_device &device, int32_t *history, int32_t *positions, int32_t *key_position, int32_t *step, const int32_t *ids,

@@ -11,6 +11,35 @@ void check_cache(int64_t batch, int64_t capacity, int64_t n_heads, int64_t n_kv_
   require(capacity < kMostPositions, "capacity is 2^31 or more");
 }
 
+// Sequences whose caches lie in pages.
+struct PagedSizes {
+  int64_t batch, page_tokens, table_pages, n_heads, n_kv_heads, head_dim;
+  int32_t dtype;
+};
+
+// Returns the keys that a sequence has room for.
+int64_t check_pages(const PagedSizes &s) {
+  require(s.page_tokens > 0, "page_tokens is ", s.page_tokens, ", expected 1 or more");
+  require(s.table_pages > 0, "table_pages is ", s.table_pages, ", expected 1 or more");
+  elements({s.batch, s.table_pages}, "batch, table_pages");
+  const int64_t capacity = elements({s.table_pages, s.page_tokens}, "table_pages, page_tokens");
+  check_cache(s.batch, capacity, s.n_heads, s.n_kv_heads, s.head_dim, s.dtype);
+  return capacity;
+}
+
+// The same with the pages themselves.
+Pages check_pages(const PagedSizes &s, const void *keys, const void *values, const int32_t *positions, const int32_t *page_table,
+                  int64_t n_pages) {
+  check_pages(s);
+  const int64_t cache = elements({n_pages, s.page_tokens, s.n_kv_heads, s.head_dim}, "n_pages, page_tokens, n_kv_heads, head_dim");
+  require(n_pages < kMostPositions, "n_pages is 2^31 or more");
+  require_tensor(keys, cache, s.dtype, "keys");
+  require_tensor(values, cache, s.dtype, "values");
+  require_pointer(positions, s.batch, 4, "positions");
+  require_pointer(page_table, s.batch * s.table_pages, 4, "page_table");
+  return {.table = page_table, .count = n_pages, .tokens = s.page_tokens, .per_sequence = s.table_pages};
+}
+
 }  // namespace
 
 extern "C" {
@@ -32,8 +61,21 @@ int32_t sails_rope_append(sails_device *device, void *q, void *keys, void *value
     require_pointer(q_segment, batch, 4, "q_segment");
     require_pointer(key_position, 1, 4, "key_position");
     if (batch == 0) return;
-    backend::rope_append(*device, q, keys, values, k_segment, k, v, table, q_segment, key_position, batch, capacity, n_heads, n_kv_heads,
-                         head_dim, dtype);
+    backend::rope_append(*device, {.batch = batch,
+                                   .capacity = capacity,
+                                   .n_heads = n_heads,
+                                   .n_kv_heads = n_kv_heads,
+                                   .head_dim = head_dim,
+                                   .dtype = dtype,
+                                   .q = q,
+                                   .keys = keys,
+                                   .values = values,
+                                   .k_segment = k_segment,
+                                   .k = k,
+                                   .v = v,
+                                   .table = table,
+                                   .q_segment = q_segment,
+                                   .key_position = key_position});
   });
 }
 
@@ -79,6 +121,91 @@ int32_t sails_attention_decode(sails_device *device, void *out, const void *q, c
     const AttentionInputs inputs{.q = q, .k = keys, .v = values, .q_segment = q_segment, .k_segment = k_segment};
     require_workspace(workspace, workspace_bytes, backend::attention_decode_workspace_bytes(*device, sizes));
     backend::attention_decode(*device, {.sizes = sizes, .inputs = inputs, .out = out, .key_position = key_position},
+                              {workspace, workspace_bytes});
+  });
+}
+
+int32_t sails_rope_append_paged(sails_device *device, void *q, void *keys, void *values, const void *k, const void *v, const float *table,
+                                const int32_t *positions, const int32_t *page_table, int64_t batch, int64_t n_pages, int64_t page_tokens,
+                                int64_t table_pages, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype) {
+  return guarded(device, "sails_rope_append_paged", [&] {
+    const PagedSizes s{batch, page_tokens, table_pages, n_heads, n_kv_heads, head_dim, dtype};
+    const Pages pages = check_pages(s, keys, values, positions, page_table, n_pages);
+    require(head_dim % 2 == 0, "head_dim is ", head_dim, ", expected an even number");
+    const int64_t row = elements({batch, n_kv_heads, head_dim}, "batch, n_kv_heads, head_dim");
+    require_tensor(q, batch * n_heads * head_dim, dtype, "q");
+    require_tensor(k, row, dtype, "k");
+    require_tensor(v, row, dtype, "v");
+    require_f32(table, batch * head_dim, "table");
+    if (batch == 0) return;
+    backend::rope_append(*device, {.batch = batch,
+                                   .capacity = pages.capacity(),
+                                   .n_heads = n_heads,
+                                   .n_kv_heads = n_kv_heads,
+                                   .head_dim = head_dim,
+                                   .dtype = dtype,
+                                   .q = q,
+                                   .keys = keys,
+                                   .values = values,
+                                   .k_segment = nullptr,
+                                   .k = k,
+                                   .v = v,
+                                   .table = table,
+                                   .q_segment = nullptr,
+                                   .key_position = nullptr,
+                                   .pages = pages,
+                                   .positions = positions});
+  });
+}
+
+int32_t sails_attention_decode_paged_workspace_bytes(sails_device *device, int64_t *out_bytes, int64_t batch, int64_t page_tokens,
+                                                     int64_t table_pages, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim,
+                                                     int64_t window, int32_t dtype) {
+  return guarded(device, "sails_attention_decode_paged_workspace_bytes", [&] {
+    require(out_bytes != nullptr, "out_bytes is NULL");
+    const int64_t capacity = check_pages({batch, page_tokens, table_pages, n_heads, n_kv_heads, head_dim, dtype});
+    require(window >= 0, "window is negative");
+    const AttentionSizes sizes{.batch = batch,
+                               .n_queries = 1,
+                               .n_keys = capacity,
+                               .n_heads = n_heads,
+                               .n_kv_heads = n_kv_heads,
+                               .head_dim = head_dim,
+                               .dtype = dtype,
+                               .window = window,
+                               .table_pages = table_pages};
+    *out_bytes = backend::attention_decode_workspace_bytes(*device, sizes);
+  });
+}
+
+int32_t sails_attention_decode_paged(sails_device *device, void *out, const void *q, const void *keys, const void *values,
+                                     const int32_t *positions, const int32_t *page_table, int64_t batch, int64_t n_pages,
+                                     int64_t page_tokens, int64_t table_pages, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim,
+                                     int64_t window, float scale, float softcap, int32_t dtype, void *workspace, int64_t workspace_bytes) {
+  return guarded(device, "sails_attention_decode_paged", [&] {
+    const PagedSizes s{batch, page_tokens, table_pages, n_heads, n_kv_heads, head_dim, dtype};
+    const Pages pages = check_pages(s, keys, values, positions, page_table, n_pages);
+    require(window >= 0, "window is negative");
+    require(softcap >= 0, "softcap is negative");
+    const int64_t rows = batch * n_heads * head_dim;
+    require_tensor(out, rows, dtype, "out");
+    require_tensor(q, rows, dtype, "q");
+    if (rows == 0) return;
+    const AttentionSizes sizes{.batch = batch,
+                               .n_queries = 1,
+                               .n_keys = pages.capacity(),
+                               .n_heads = n_heads,
+                               .n_kv_heads = n_kv_heads,
+                               .head_dim = head_dim,
+                               .dtype = dtype,
+                               .window = window,
+                               .scale = scale,
+                               .softcap = softcap,
+                               .table_pages = table_pages};
+    const AttentionInputs inputs{
+        .q = q, .k = keys, .v = values, .q_segment = nullptr, .k_segment = nullptr, .pages = pages, .positions = positions};
+    require_workspace(workspace, workspace_bytes, backend::attention_decode_workspace_bytes(*device, sizes));
+    backend::attention_decode(*device, {.sizes = sizes, .inputs = inputs, .out = out, .key_position = nullptr},
                               {workspace, workspace_bytes});
   });
 }

@@ -34,6 +34,14 @@ void check_adapter(const LinearSizes &s, const float *lora_a, const float *lora_
   require_f32(lora_b, s.d_out * s.r, name);
 }
 
+// Adapters that rows choose among.
+void check_choice(const int64_t *r, int64_t count, int64_t n) {
+  require_size(count, "count");
+  require(count < kMostPositions, "count is 2^31 or more");
+  require_pointer(r, count, 8, "r");
+  for (int64_t i = 0; i < count; i++) elements({n, r[i]}, "n, r");
+}
+
 }  // namespace
 
 extern "C" {
@@ -174,6 +182,52 @@ int32_t sails_linear_backward(sails_device *device, float *dx, float *dlora_a, f
                             .scale = scale};
     require_workspace(workspace, workspace_bytes, backend::linear_backward_workspace_bytes(*device, sizes));
     backend::linear_backward(*device, {lora, weight, accumulate_dx != 0}, {workspace, workspace_bytes});
+  });
+}
+
+int32_t sails_lora_rows_forward_workspace_bytes(sails_device *device, int64_t *out_bytes, const int64_t *r, int64_t count, int64_t n) {
+  return guarded(device, "sails_lora_rows_forward_workspace_bytes", [&] {
+    require(out_bytes != nullptr, "out_bytes is NULL");
+    require_size(n, "n");
+    check_choice(r, count, n);
+    *out_bytes = backend::lora_rows_forward_workspace_bytes(*device, r, count, n);
+  });
+}
+
+int32_t sails_lora_rows_forward(sails_device *device, void *y, const void *x, const int32_t *row_adapter, const float *const *lora_as,
+                                const float *const *lora_bs, const int64_t *r, const float *scale, int64_t count, int64_t n, int64_t d_in,
+                                int64_t d_out, int32_t y_dtype, int32_t x_dtype, void *workspace, int64_t workspace_bytes) {
+  return guarded(device, "sails_lora_rows_forward", [&] {
+    require_tensor(y, elements({n, d_out}, "n, d_out"), y_dtype, "y");
+    require_tensor(x, elements({n, d_in}, "n, d_in"), x_dtype, "x");
+    require_f32_or_bf16(y_dtype, "y");
+    require_f32_or_bf16(x_dtype, "x");
+    require_pointer(row_adapter, n, 4, "row_adapter");
+    check_choice(r, count, n);
+    require_pointer(lora_as, count, 8, "lora_as");
+    require_pointer(lora_bs, count, 8, "lora_bs");
+    require_pointer(scale, count, 4, "scale");
+    for (int64_t i = 0; i < count; i++) {
+      elements({r[i], d_in}, "r, d_in");
+      elements({d_out, r[i]}, "d_out, r");
+      check_adapter({n, d_in, d_out, r[i]}, lora_as[i], lora_bs[i], "lora_as[i], lora_bs[i]");
+    }
+    if (n == 0) return;
+    require_workspace(workspace, workspace_bytes, backend::lora_rows_forward_workspace_bytes(*device, r, count, n));
+    const LoraRows rows{.n = n,
+                        .d_in = d_in,
+                        .d_out = d_out,
+                        .count = count,
+                        .r = r,
+                        .y_dtype = y_dtype,
+                        .x_dtype = x_dtype,
+                        .y = y,
+                        .x = x,
+                        .row_adapter = row_adapter,
+                        .lora_as = lora_as,
+                        .lora_bs = lora_bs,
+                        .scale = scale};
+    backend::lora_rows_forward(*device, rows, {workspace, workspace_bytes});
   });
 }
 

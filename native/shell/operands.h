@@ -41,6 +41,18 @@ struct LoraBackward {
   float scale;
 };
 
+// Rows with adapters of their own: host arrays of `count`.
+struct LoraRows {
+  int64_t n, d_in, d_out, count;
+  const int64_t *r;
+  int32_t y_dtype, x_dtype;
+  void *y;                     // [n, d_out]
+  const void *x;               // [n, d_in]
+  const int32_t *row_adapter;  // [n], on the device
+  const float *const *lora_as, *const *lora_bs;
+  const float *scale;
+};
+
 // A whole map: its adapter's call and what the map has besides.
 struct LinearForward : LoraForward {
   const void *weight;    // [d_out, d_in]
@@ -99,13 +111,25 @@ struct AttentionSizes {
   int32_t dtype;
   int64_t kv_batch_stride = 0, query_offset = 0, window = 0;
   float scale = 0.0f, softcap = 0.0f;
+  int64_t table_pages = 0;  // of a sequence, 0: its keys lie one behind another
+};
+
+// Where the keys and values of sequences lie that share their memory: key j of sequence b is row j % tokens of page table[b, j / tokens].
+struct Pages {
+  const int32_t *table = nullptr;  // [batch, per_sequence] on the device, NULL: each sequence has memory of its own
+  int64_t count = 0, tokens = 0, per_sequence = 0;
+
+  int64_t capacity() const { return tokens * per_sequence; }
 };
 
 struct AttentionInputs {
   const void *q;             // [batch, n_queries, n_heads, head_dim]
-  const void *k, *v;         // [batch, n_keys, n_kv_heads, head_dim], kv_batch_stride elements between sequences
+  const void *k, *v;         // [batch, n_keys, n_kv_heads, head_dim], kv_batch_stride elements between sequences; or by pages
   const int32_t *q_segment;  // [batch, n_queries]
   const int32_t *k_segment;  // [batch, n_keys]
+  // With pages, which have no segments: one query a sequence, which stands at key positions[b], or nowhere where that is -1.
+  Pages pages = {};
+  const int32_t *positions = nullptr;
 };
 
 struct AttentionForward {
@@ -125,10 +149,26 @@ struct AttentionBackward {
 
 // One query a sequence, over a cache of n_keys keys.
 struct AttentionDecode {
-  AttentionSizes sizes;  // the query's offset is *key_position
+  AttentionSizes sizes;  // the query's offset is *key_position, or that of each sequence where the cache lies in pages
   AttentionInputs inputs;
   void *out;                    // as q
-  const int32_t *key_position;  // [1], on the device
+  const int32_t *key_position;  // [1], on the device; NULL with pages
+};
+
+// A new token of each sequence on its way into the cache.
+struct RopeAppend {
+  int64_t batch, capacity, n_heads, n_kv_heads, head_dim;
+  int32_t dtype;
+  void *q;                      // [batch, n_heads, head_dim]
+  void *keys, *values;          // [batch, capacity, n_kv_heads, head_dim], or pages of [tokens, n_kv_heads, head_dim]
+  int32_t *k_segment;           // [batch, capacity]
+  const void *k, *v;            // [batch, n_kv_heads, head_dim]
+  const float *table;           // [batch, head_dim / 2, 2]
+  const int32_t *q_segment;     // [batch]
+  const int32_t *key_position;  // [1]
+  // With pages, which have no segments: the place of each sequence, -1: none.
+  Pages pages = {};
+  const int32_t *positions = nullptr;  // [batch]
 };
 
 // ---- head

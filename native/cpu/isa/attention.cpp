@@ -159,7 +159,43 @@ inline float dot(const float *a, const T *b, int64_t n) {
   return hsum(sum_0 + sum_1);
 }
 
-// Keys [begin, end) for one query and head: partial = {max, sum, out [head_dim]}, out not normalised.
+// Calls run(first, last, row) for stretches of the keys [begin, end) of sequence b that lie one behind another, from row `row` of k and v
+// on.
+template <typename Run>
+void key_runs(const AttentionCall &c, int64_t b, int64_t begin, int64_t end, Run run) {
+  if (c.pages.table == nullptr) {
+    run(begin, end, begin);
+    return;
+  }
+  const int32_t *table = c.pages.table + b * c.pages.per_sequence;
+  for (int64_t first = begin, last; first < end; first = last) {
+    last = min_of(end, (first / c.pages.tokens + 1) * c.pages.tokens);
+    run(first, last, table[first / c.pages.tokens] * c.pages.tokens + first % c.pages.tokens);
+  }
+}
+
+// A query of few: where it stands, and which keys it sees, its segment's among [begin, end).
+struct FewQuery {
+  int64_t begin, end;
+  int32_t segment;
+  const int32_t *k_segment;  // NULL: all keys are of its document
+
+  bool sees(int64_t key) const { return k_segment == nullptr || k_segment[key] == segment; }
+};
+
+FewQuery few_query(const AttentionCall &c, int64_t b, int64_t query, int64_t begin, int64_t end) {
+  const int64_t position = c.positions == nullptr ? c.query_offset + query : c.positions[b];
+  FewQuery q{max_of(begin, c.window == 0 ? 0 : position - c.window + 1), min_of(end, position + 1), 1, nullptr};
+  if (c.q_segment != nullptr) {
+    q.segment = c.q_segment[b * c.n_queries + query];
+    q.k_segment = c.k_segment + b * c.n_keys;
+  }
+  if (q.segment == 0) q.end = q.begin;
+  return q;
+}
+
+// Keys [begin, end) for one query and head: partial = {max, sum, out [head_dim]}, out not normalised. What the partial result is does not
+// depend on where the keys lie.
 template <typename T>
 void partial_result(float *partial, const AttentionCall &c, float *scratch, int64_t b, int64_t query, int64_t head, int64_t begin,
                     int64_t end) {
@@ -169,33 +205,37 @@ void partial_result(float *partial, const AttentionCall &c, float *scratch, int6
   const T *keys = head_rows<T>(c.k, b, c.kv_batch_stride, 0, stride, kv_head, c.head_dim);
   const T *values = head_rows<T>(c.v, b, c.kv_batch_stride, 0, stride, kv_head, c.head_dim);
   const T *q_row = static_cast<const T *>(c.q) + ((b * c.n_queries + query) * c.n_heads + head) * c.head_dim;
-  std::memset(q, 0, static_cast<size_t>(2 * padded) * sizeof(float));
-  for (int64_t j = 0; j < c.head_dim; j++) q[j] = load_one(q_row + j) * c.scale;
-  const int32_t segment = c.q_segment[b * c.n_queries + query];
-  const int64_t position = c.query_offset + query;
+  std::memset(acc, 0, static_cast<size_t>(padded) * sizeof(float));
+  const FewQuery seen = few_query(c, b, query, begin, end);
   float max = kMinusInfinity;
-  for (int64_t j = begin; j < end; j++) {
-    const bool visible =
-        segment != 0 && c.k_segment[b * c.n_keys + j] == segment && j <= position && (c.window == 0 || position - j < c.window);
-    float s = kMinusInfinity;
-    if (visible) {
-      s = dot(q, keys + j * stride, c.head_dim);
-      if (c.softcap != 0.0f) s = std::tanh(s / c.softcap) * c.softcap;
-    }
-    scores[j - begin] = s;
-    if (s > max || s != s) max = s;
+  if (seen.begin < seen.end) {
+    std::memset(q, 0, static_cast<size_t>(padded) * sizeof(float));
+    for (int64_t j = 0; j < c.head_dim; j++) q[j] = load_one(q_row + j) * c.scale;
+    key_runs(c, b, seen.begin, seen.end, [&](int64_t first, int64_t last, int64_t row) {
+      for (int64_t j = first; j < last; j++) {
+        float s = kMinusInfinity;
+        if (seen.sees(j)) {
+          s = dot(q, keys + (row + j - first) * stride, c.head_dim);
+          if (c.softcap != 0.0f) s = std::tanh(s / c.softcap) * c.softcap;
+        }
+        scores[j - begin] = s;
+        if (s > max || s != s) max = s;
+      }
+    });
   }
   double sum = 0;
   if (max != kMinusInfinity) {
-    for (int64_t j = begin; j < end; j++) {
-      if (scores[j - begin] == kMinusInfinity) continue;
-      const float p = std::exp(scores[j - begin] - max);
-      sum += p;
-      const T *row = values + j * stride;
-      int64_t i = 0;
-      for (; i + kWidth <= c.head_dim; i += kWidth) store(acc + i, load(acc + i) + load(row + i) * p);
-      if (i < c.head_dim) store(acc + i, load(acc + i) + load_tail(row + i, c.head_dim - i) * p);
-    }
+    key_runs(c, b, seen.begin, seen.end, [&](int64_t first, int64_t last, int64_t run_row) {
+      for (int64_t j = first; j < last; j++) {
+        if (scores[j - begin] == kMinusInfinity) continue;
+        const float p = std::exp(scores[j - begin] - max);
+        sum += p;
+        const T *row = values + (run_row + j - first) * stride;
+        int64_t i = 0;
+        for (; i + kWidth <= c.head_dim; i += kWidth) store(acc + i, load(acc + i) + load(row + i) * p);
+        if (i < c.head_dim) store(acc + i, load(acc + i) + load_tail(row + i, c.head_dim - i) * p);
+      }
+    });
   }
   partial[0] = max;
   partial[1] = static_cast<float>(sum);

@@ -84,6 +84,11 @@ struct DoraKernels {
                    int64_t d_out, int32_t dtype, int threads);
 };
 
+struct LoraRowsKernels {
+  // h [n, h_columns]: room for x lora_a^T, no rank is larger than h_columns; every row's adapter is one, or -1
+  void (*forward)(const LoraRows &rows, float *h, int64_t h_columns, int threads);
+};
+
 // Types q8 and q4 of sails.h.
 struct QuantizedKernels {
   void (*quantize)(void *y, const void *x, const float *importance, int64_t rows, int64_t cols, int32_t y_dtype, int32_t x_dtype,
@@ -187,6 +192,7 @@ struct Kernels {
   const MatmulKernels *matmul;
   const OptimizerKernels *optimizer;
   const DoraKernels *dora;
+  const LoraRowsKernels *lora_rows;
   const QuantizedKernels *quantized;
   const NormKernels *norm;
   const EmbeddingKernels *embedding;

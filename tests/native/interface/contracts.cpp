@@ -40,6 +40,7 @@ constexpr Line kTable[] = {
     {"sails_linear_glu_forward",
      "y:dtype=n*d_out gate:dtype?=n*d_out up:dtype?=n*d_out gate_h?=n*gate_r up_h?=n*up_r x:dtype=n*d_in gate_weight:dtype=d_out*d_in "
      "up_weight:dtype=d_out*d_in gate_lora_a=gate_r*d_in gate_lora_b=d_out*gate_r up_lora_a=up_r*d_in up_lora_b=d_out*up_r #activation=2"},
+    {"sails_lora_rows_forward", "y:y_dtype=n*d_out x:x_dtype=n*d_in row_adapter=n<count lora_as[]=r*d_in lora_bs[]=d_out*r @r @scale"},
     {"sails_dora_norm", "norm=d_out weight:dtype=d_out*d_in lora_a=r*d_in lora_b=d_out*r"},
     {"sails_dora_forward", "y:y_dtype=n*d_out u=n*d_out magnitude=d_out norm=d_out"},
     {"sails_dora_backward", "du:dtype=n*d_out dmagnitude?=d_out dy:dtype=n*d_out u=n*d_out magnitude=d_out norm=d_out"},
@@ -91,6 +92,16 @@ constexpr Line kTable[] = {
      "out:dtype=batch*n_heads*head_dim q:dtype=batch*n_heads*head_dim keys:dtype=batch*capacity*n_kv_heads*head_dim "
      "values:dtype=batch*capacity*n_kv_heads*head_dim q_segment=batch<3 k_segment=batch*capacity<3 key_position=1<capacity "
      "$n_kv_heads=1+free $n_heads=n_kv_heads*free $head_dim=8*free $window=free"},
+    {"sails_rope_append_paged",
+     "q:dtype=batch*n_heads*head_dim keys:dtype=n_pages*page_tokens*n_kv_heads*head_dim "
+     "values:dtype=n_pages*page_tokens*n_kv_heads*head_dim k:dtype=batch*n_kv_heads*head_dim v:dtype=batch*n_kv_heads*head_dim "
+     "table=batch*head_dim positions=batch<table_pages*page_tokens page_table=batch*table_pages<n_pages $n_pages=1+free "
+     "$page_tokens=1+free $table_pages=1+free $n_kv_heads=1+free $n_heads=n_kv_heads*free $head_dim=8*free"},
+    {"sails_attention_decode_paged",
+     "out:dtype=batch*n_heads*head_dim q:dtype=batch*n_heads*head_dim keys:dtype=n_pages*page_tokens*n_kv_heads*head_dim "
+     "values:dtype=n_pages*page_tokens*n_kv_heads*head_dim positions=batch<table_pages*page_tokens "
+     "page_table=batch*table_pages<n_pages $n_pages=1+free $page_tokens=1+free $table_pages=1+free $n_kv_heads=1+free "
+     "$n_heads=n_kv_heads*free $head_dim=8*free $window=free"},
     {"sails_decode_advance", "history=n_steps*batch positions=batch<100 key_position=1<100 step=1<n_steps ids=batch<100"},
     {"sails_project", "y=d*n g=d*n basis=d*r_s"},
     {"sails_project_set", "ys[]=d*n gs[]=d*n bases[]=d*r_s @d @r_s @n @right"},

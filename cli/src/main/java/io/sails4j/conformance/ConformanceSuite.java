@@ -33,6 +33,7 @@ public final class ConformanceSuite {
         cases.addAll(LinearSetCases.all());
         cases.addAll(QuantizedCases.all());
         cases.addAll(DecodeCases.all());
+        cases.addAll(PagedCases.all());
         cases.addAll(ProjectCases.all());
         cases.addAll(AdamwRatesCase.all());
         cases.addAll(AdamwCase.all());

@@ -120,14 +120,14 @@ public final class DecodeCases {
             Operand place = f.input("key_position", DType.I32, Draw.of(new double[] {position}), 1);
             f.oracle(() -> {
                 for (int i = 0; i < batch * heads * headDim; i++) {
-                    expectTurned(q, i, q, i, table, i / headDim / heads);
+                    expectTurned(q, i, q, i, table, i / headDim / heads, headDim);
                 }
                 int row = kvHeads * headDim;
                 for (int i = 0; i < batch * capacity * row; i++) {
                     int b = i / row / capacity;
                     int from = b * row + i % row;
                     if (i / row % capacity == position) {
-                        expectTurned(keys, i, k, from, table, b);
+                        expectTurned(keys, i, k, from, table, b, headDim);
                         values.expect(i, v.value(from), 0);
                     } else {
                         keys.expect(i, keys.value(i), 0);
@@ -141,15 +141,16 @@ public final class DecodeCases {
             return () -> f.ops().decoding().ropeAppend(q.tensor(), keys.tensor(), values.tensor(), kSegment.tensor(), k.tensor(),
                 v.tensor(), table.tensor(), qSegment.tensor(), place.tensor());
         }
+    }
 
-        private void expectTurned(Operand out, int i, Operand x, int from, Operand table, int b) {
-            int half = headDim / 2;
-            int j = from % headDim;
-            int at = (b * half + j % half) * 2;
-            double cos = x.value(from) * table.value(at);
-            double sin = (j < half ? -x.value(from + half) : x.value(from - half)) * table.value(at + 1);
-            out.expect(i, cos + sin, Sum.EPS * (Math.abs(cos) + Math.abs(sin)));
-        }
+    /** Element {@code from} of x, turned by the row b of the table. */
+    static void expectTurned(Operand out, int i, Operand x, int from, Operand table, int b, int headDim) {
+        int half = headDim / 2;
+        int j = from % headDim;
+        int at = (b * half + j % half) * 2;
+        double cos = x.value(from) * table.value(at);
+        double sin = (j < half ? -x.value(from + half) : x.value(from - half)) * table.value(at + 1);
+        out.expect(i, cos + sin, Sum.EPS * (Math.abs(cos) + Math.abs(sin)));
     }
 
     /** One query a sequence over what is filled; the rest of the cache holds NaN. */

@@ -1,9 +1,11 @@
 package io.sails4j.conformance;
 
+import io.sails4j.ops.LowRank;
 import io.sails4j.tensor.DType;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /** Low-rank adapters (arXiv:2106.09685 eq. 3). */
 public final class LoraCases {
@@ -22,6 +24,16 @@ public final class LoraCases {
                     cases.add(new Forward(s[0], s[1], s[2], s[3], 2, Zero.NONE, y, x));
                     cases.add(new Backward(s[0], s[1], s[2], s[3], 2, s[0] % 2 == 1, y, x));
                 }
+            }
+        }
+        // More than a launch takes.
+        List<Integer> many = IntStream.range(0, 35).mapToObj(i -> i % 5).toList();
+        for (DType y : ElementwiseCases.FLOATS) {
+            for (DType x : ElementwiseCases.FLOATS) {
+                cases.add(new Rows(0, 8, 6, List.of(2), List.of(), y, x));
+                cases.add(new Rows(2, 5, 3, List.of(), List.of(-1, -1), y, x));
+                cases.add(new Rows(7, 131, 130, List.of(16, 3, 0), List.of(1, -1, 0, 0, 2, 1, -1), y, x));
+                cases.add(new Rows(5, 64, 129, many, List.of(34, 0, 31, 32, -1), y, x));
             }
         }
         cases.add(new Forward(5, 17, 19, 3, 2, Zero.A, DType.F32, DType.F32));
@@ -81,6 +93,67 @@ public final class LoraCases {
                         out.expectExactly(t * dOut + o, out.value(t * dOut + o));
                     }
                 }
+            }
+        }
+    }
+
+    /** Rows with adapters of their own, -1: none; an adapter of rank 0 adds nothing. */
+    public record Rows(int n, int dIn, int dOut, List<Integer> ranks, List<Integer> rowAdapter, DType y, DType dtype) implements OpCase {
+        @Override
+        public String operation() {
+            return "lora_rows_forward";
+        }
+
+        @Override
+        public double flops() {
+            double ranksOfRows = 0;
+            for (int i : rowAdapter) {
+                ranksOfRows += i < 0 ? 0 : ranks.get(i);
+            }
+            return 2 * ranksOfRows * (dIn + dOut);
+        }
+
+        @Override
+        public Runnable prepare(Fixture f) {
+            Operand x = f.input("x", dtype, Draw.normal(1), n, dIn);
+            Operand out = f.updated("y", y, Draw.normal(1), n, dOut);
+            Operand rows = f.input("row_adapter", DType.I32, (_, i) -> rowAdapter.get(i), n);
+            List<Operand> as = new ArrayList<>();
+            List<Operand> bs = new ArrayList<>();
+            List<LowRank> adapters = new ArrayList<>();
+            for (int i = 0; i < ranks.size(); i++) {
+                as.add(f.input("lora_a" + i, DType.F32, Draw.normal(1), ranks.get(i), dIn));
+                bs.add(f.input("lora_b" + i, DType.F32, Draw.normal(1), dOut, ranks.get(i)));
+                adapters.add(ranks.get(i) == 0 ? LowRank.none() : new LowRank(as.get(i).tensor(), bs.get(i).tensor(), 0.5f + i));
+            }
+            f.oracle(() -> {
+                for (int t = 0; t < n; t++) {
+                    int i = rowAdapter.get(t);
+                    if (i < 0 || ranks.get(i) == 0) {
+                        for (int o = 0; o < dOut; o++) {
+                            out.expectExactly(t * dOut + o, out.value(t * dOut + o));
+                        }
+                    } else {
+                        expect(x, as.get(i), bs.get(i), out, t, ranks.get(i), 0.5f + i);
+                    }
+                }
+            });
+            return () -> f.ops().linear().loraRowsForward(out.tensor(), x.tensor(), rows.tensor(), adapters);
+        }
+
+        private void expect(Operand x, Operand loraA, Operand loraB, Operand out, int t, int r, float scale) {
+            Sum[] hidden = new Sum[r];
+            for (int l = 0; l < r; l++) {
+                hidden[l] = dot(x.values(), t, loraA.values(), l, dIn);
+            }
+            for (int o = 0; o < dOut; o++) {
+                Sum sum = new Sum();
+                sum.add(out.value(t * dOut + o));
+                for (int l = 0; l < r; l++) {
+                    double b = scale * loraB.value(o * r + l);
+                    sum.add(hidden[l].value() * b, hidden[l].error() * Math.abs(b));
+                }
+                out.expect(t * dOut + o, sum.value(), sum.error());
             }
         }
     }

@@ -6,6 +6,7 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Timer;
 import io.micrometer.prometheusmetrics.PrometheusConfig;
 import io.micrometer.prometheusmetrics.PrometheusMeterRegistry;
+import io.sails4j.model.CacheUse;
 import io.sails4j.monitor.MonitorEvent;
 import io.sails4j.serving.Completion;
 import io.sails4j.serving.Finish;
@@ -13,6 +14,7 @@ import io.sails4j.serving.Scheduler;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.function.ToDoubleFunction;
+import java.util.function.ToIntFunction;
 import org.jspecify.annotations.Nullable;
 
 /** What a server counts, in the text form of Prometheus. */
@@ -29,6 +31,10 @@ final class ServeMetrics {
         count("sails.tokens.prompt", "tokens of prompts", scheduler, s -> s.state().promptTokens());
         count("sails.tokens.shared", "tokens of prompts that were not read again", scheduler, s -> s.state().sharedTokens());
         count("sails.tokens.generated", "tokens that were generated", scheduler, s -> s.state().generatedTokens());
+        cache("sails.cache.used", "bytes of keys and values of requests that are answered", scheduler, CacheUse::used);
+        cache("sails.cache.held", "the same with those of earlier prompts that are kept for others that begin alike", scheduler,
+            CacheUse::held);
+        cache("sails.cache.limit", "bytes that keys and values may take", scheduler, CacheUse::most);
         for (Finish finish : Finish.values()) {
             FunctionCounter.builder("sails.completions", scheduler, s -> s.state().ended().getOrDefault(finish, 0L))
                 .description("answers by how they ended").tag("finish", finish.name().toLowerCase(Locale.ROOT)).register(registry);
@@ -37,6 +43,13 @@ final class ServeMetrics {
 
     private void count(String name, String description, Scheduler scheduler, ToDoubleFunction<Scheduler> value) {
         FunctionCounter.builder(name, scheduler, value).description(description).register(registry);
+    }
+
+    private void cache(String name, String description, Scheduler scheduler, ToIntFunction<CacheUse> pages) {
+        Gauge.builder(name, scheduler, s -> {
+            CacheUse use = s.state().cache();
+            return (double) pages.applyAsInt(use) * use.pageBytes();
+        }).description(description).baseUnit("bytes").register(registry);
     }
 
     /** A reply was sent. */

@@ -45,6 +45,13 @@ public interface LinearFunctions {
         long gateLoraB, long upLoraA, long upLoraB, long n, long dIn, long dOut, long gateR, long upR, float gateScale, float upScale,
         int activation, int dtype, long workspace, long workspaceBytes);
 
+    @Symbol("sails_lora_rows_forward_workspace_bytes")
+    long loraRowsForwardWorkspaceBytes(long[] r, long count, long n);
+
+    @Symbol("sails_lora_rows_forward")
+    void loraRowsForward(long y, long x, long rowAdapter, long[] loraAs, long[] loraBs, long[] r, float[] scale, long count, long n,
+        long dIn, long dOut, int yDtype, int xDtype, long workspace, long workspaceBytes);
+
     @Symbol("sails_dora_norm")
     void doraNorm(long norm, long weight, long loraA, long loraB, long dOut, long dIn, long r, float scale, int dtype);
 

@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class NativeLibrary {
     /** What this program is written for, SAILS_ABI_VERSION of the header. */
-    public static final int ABI_VERSION = 9;
+    public static final int ABI_VERSION = 10;
 
     static final String RESOURCE_DIRECTORY = "/io/sails4j/native/linux-x86_64/";
 

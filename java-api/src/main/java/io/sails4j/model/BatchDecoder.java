@@ -15,12 +15,12 @@ import org.jspecify.annotations.Nullable;
  * Sequences that are generated side by side, each by options and adapters of its own; they come and go between steps. What a sequence gets
  * does not depend on what is beside it, nor on how many there are, nor on what was there before, bit for bit on one backend with one number
  * of threads: its prompt is read alone in chunks that begin where its tokens' number says, its later tokens are computed in steps of always
- * the same number of rows, its attention runs alone over a cache of its own, and its random numbers come from its seed, its number and the
+ * the same number of rows, its attention runs over its own keys and values, and its random numbers come from its seed, its number and the
  * step.
  *
- * <p>Caches outlive their sequences: a prompt that begins with whole chunks of one that was read before, by the same adapters, takes over
- * their keys and values, the same bits that reading them again would give. There are never more caches than sequences may be under way. One
- * thread at a time.
+ * <p>Keys and values lie in pages. A prompt that begins with whole chunks of one that was read before, by the same adapters, shares their
+ * pages, the same bits that reading them again would give; what was read outlives its sequence until others need the pages. A sequence comes
+ * only where there are pages for all tokens that it may come to have, and takes them as its tokens come. One thread at a time.
  */
 public final class BatchDecoder implements AutoCloseable {
     private final ModelSession session;
@@ -57,7 +57,7 @@ public final class BatchDecoder implements AutoCloseable {
         this.probe = probe;
         this.memory = new TensorArena(model.engine().device());
         this.places = new DecodePlaces(model, batch, chunk,
-            adapters -> new DecodeGroup(model, adapters, edit, probe, graphs, batch.rows(), batch.capacity()));
+            (pool, adapters) -> new DecodeGroup(model, pool, adapters, edit, probe, graphs, batch.rows(), batch.capacity()));
         model.config().requirePositions("the room of a sequence in tokens is", batch.capacity(), "use shorter prompts or fewer new tokens");
         this.chunkReadings = probe == null ? null : probe.open(Math.min(chunk, batch.capacity()));
         this.chunkEdit = StreamEdit.both(edit, chunkReadings);
@@ -71,8 +71,6 @@ public final class BatchDecoder implements AutoCloseable {
         private final List<TokenLogprobs> logprobs = new ArrayList<>();
         private AdapterStack adapters;
         private DecodePlaces.Place place;
-        /** Whether its adapters were others when it began: what its cache holds is no other prompt's. */
-        private boolean mixed;
         private int read;
         private int count;
         private boolean stopped;
@@ -145,13 +143,24 @@ public final class BatchDecoder implements AutoCloseable {
 
         private boolean shareable() {
             StreamProbe.Listener listener = request.listener();
-            return !mixed && (listener == null || listener.unchanged());
+            return listener == null || listener.unchanged();
         }
     }
 
-    /** Whether another sequence can come now. */
+    /** Whether any sequence that may come at all can come now. */
     public boolean hasRoom() {
-        return sequences.size() < batch.sequences();
+        return sequences.isEmpty() || sequences.size() < batch.sequences() && places.pool().fits(PagePool.pagesOf(batch.mostTokens()));
+    }
+
+    /** Whether this sequence can come now: there is a row for it, and memory for all tokens that it may come to have. */
+    public boolean hasRoom(DecodeRequest request) {
+        return sequences.size() < batch.sequences() && places.fits(request.prompt(), request.adapters(), request.mostTokens());
+    }
+
+    /** What the keys and values take, in pages of {@value BatchOptions#PAGE_TOKENS} tokens. */
+    public CacheUse cacheUse() {
+        PagePool pool = places.pool();
+        return new CacheUse(pool.usedPages(), pool.heldPages(), pool.pages(), batch.cachePages(), BatchOptions.pageBytes(model));
     }
 
     /** Sequences under way. */
@@ -169,18 +178,18 @@ public final class BatchDecoder implements AutoCloseable {
      *
      * @return the sequence, ended where the listener said so
      * @throws InputException see {@link BatchOptions#requireFits}
-     * @throws IllegalStateException where there is no room, or no probe for the listener
+     * @throws IllegalStateException where there is no room ({@link #hasRoom(DecodeRequest)}), or no probe for the listener
      */
     public Sequence add(DecodeRequest request) {
         batch.requireFits(request.prompt(), request.options());
         if (request.listener() != null && probe == null) {
             throw new IllegalStateException("a listener is given, and there is no probe that it could listen to");
         }
-        if (!hasRoom()) {
+        if (sequences.size() >= batch.sequences()) {
             throw new IllegalStateException("all " + batch.sequences() + " sequences are under way");
         }
         try (SingleUse.Use _ = enter()) {
-            DecodePlaces.Place place = places.take(request.prompt(), request.adapters());
+            DecodePlaces.Place place = places.take(request.prompt(), request.adapters(), request.mostTokens());
             PromptCache cache = place.cache();
             Sequence sequence = new Sequence(request, place, cache.tokens());
             sequences.add(sequence);
@@ -229,7 +238,7 @@ public final class BatchDecoder implements AutoCloseable {
                 if (chunkReadings != null) {
                     chunkReadings.fetch();
                 }
-                if (to - from == chunk && sequence.shareable()) {
+                if (to - from == chunk && to == cache.tokens() + chunk && sequence.shareable()) {
                     cache.holds(sequence.request.prompt(), to, chunkReadings == null ? null : chunkReadings.kept(chunk));
                 }
                 showChunk(sequence, from, to);
@@ -251,7 +260,7 @@ public final class BatchDecoder implements AutoCloseable {
 
     private void enter(Sequence sequence) {
         DecodePlaces.Place place = sequence.place;
-        place.group().enter(place.row(), sequence.request.options());
+        place.group().enter(place.row(), place.cache().keysAndValues(), sequence.adapters, sequence.request.options());
         stands(sequence, place.group().readings(), place.row(), 1);
     }
 
@@ -276,7 +285,6 @@ public final class BatchDecoder implements AutoCloseable {
         try (SingleUse.Use _ = enter()) {
             sequence.place = places.move(sequence.place, adapters);
             sequence.adapters = adapters;
-            sequence.mixed = true;
             if (sequence.read == sequence.request.prompt().length) {
                 enter(sequence);
                 feed(sequence, sequence.latest());

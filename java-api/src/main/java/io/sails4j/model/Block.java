@@ -41,8 +41,8 @@ final class Block {
     }
 
     /** The same block for one new token a sequence. */
-    DecodeBlock decoding(AdapterStack adapters, StreamTaps taps) {
-        return new DecodeBlock(config, layer, weights, linears, adapters, taps);
+    DecodeBlock decoding(StepMaps maps, StreamTaps taps) {
+        return new DecodeBlock(config, layer, weights, linears, maps, taps);
     }
 
     /** A norm's input, null where it is computed again, and saved rstd [n] F32. */
@@ -229,7 +229,7 @@ final class Block {
     }
 
     private void attend(PassState state, Tensor z, Tensor lse, Tensor q, Tensor k, Tensor v) {
-        KvCache cache = state.cache();
+        PassCache cache = state.cache();
         if (cache == null) {
             state.ops().attention().attentionForward(z, lse, q, k, v, state.segments(), state.segments(),
                 shape(state, state.batch().length(), 0,

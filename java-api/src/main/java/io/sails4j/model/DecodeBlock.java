@@ -2,12 +2,9 @@ package io.sails4j.model;
 
 import io.sails4j.config.ModelConfig;
 import io.sails4j.config.Projection;
-import io.sails4j.ops.LinearMap;
 import io.sails4j.ops.Ops;
-import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -22,16 +19,15 @@ final class DecodeBlock {
     private final int layer;
     private final LayerWeights weights;
     private final Map<Projection, Linear> linears;
-    private final AdapterStack adapters;
+    private final StepMaps maps;
     private final StreamTaps taps;
 
-    DecodeBlock(ModelConfig config, int layer, LayerWeights weights, Map<Projection, Linear> linears, AdapterStack adapters,
-        StreamTaps taps) {
+    DecodeBlock(ModelConfig config, int layer, LayerWeights weights, Map<Projection, Linear> linears, StepMaps maps, StreamTaps taps) {
         this.config = config;
         this.layer = layer;
         this.weights = weights;
         this.linears = linears;
-        this.adapters = adapters;
+        this.maps = maps;
         this.taps = taps;
     }
 
@@ -44,7 +40,7 @@ final class DecodeBlock {
      *
      * @param cache where the new keys and values go
      * @param nextNorm the norm that follows, whose output b.normed is then
-     * @param scratch for what adapters need besides
+     * @param scratch for what the maps need besides
      */
     void run(Ops ops, DecodeBuffers b, DecodeCache cache, Tensor nextNorm, TensorArena scratch) {
         maps(ops, b.normed(), scratch, List.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ),
@@ -52,7 +48,8 @@ final class DecodeBlock {
         cache.attend(ops, b, layer);
         maps(ops, DecodeBuffers.flat(b.z()), scratch, List.of(Projection.O_PROJ), List.of(b.out()));
         addAndNorm(ops, b, weights.postAttentionNorm(), Site.MID, weights.preFeedforwardNorm().weight(), scratch);
-        gated(ops, b, scratch);
+        maps.gated(ops, linear(Projection.GATE_PROJ), linear(Projection.UP_PROJ), b.act(), b.normed(), config.family().activation(),
+            scratch);
         maps(ops, b.act(), scratch, List.of(Projection.DOWN_PROJ), List.of(b.out()));
         addAndNorm(ops, b, weights.postFeedforwardNorm(), Site.LAYER, nextNorm, scratch);
     }
@@ -72,42 +69,7 @@ final class DecodeBlock {
     }
 
     private void maps(Ops ops, Tensor x, TensorArena scratch, List<Projection> projections, List<Tensor> ys) {
-        List<LinearMap> maps = new ArrayList<>();
-        for (Projection projection : projections) {
-            LinearMap map = linear(projection).single(adapters);
-            if (map != null) {
-                maps.add(map);
-            }
-        }
-        if (maps.size() == projections.size()) {
-            ops.linear().linearSetForward(ys, x, maps);
-            return;
-        }
-        for (int i = 0; i < projections.size(); i++) {
-            one(ops, projections.get(i), ys.get(i), x, scratch);
-        }
-    }
-
-    private void one(Ops ops, Projection projection, Tensor y, Tensor x, TensorArena scratch) {
-        TensorArena.Mark mark = scratch.mark();
-        linear(projection).into(ops, y, x, adapters, scratch);
-        scratch.release(mark);
-    }
-
-    private void gated(Ops ops, DecodeBuffers b, TensorArena scratch) {
-        LinearMap gate = linear(Projection.GATE_PROJ).single(adapters);
-        LinearMap up = linear(Projection.UP_PROJ).single(adapters);
-        if (gate != null && up != null) {
-            ops.linear().linearGluForward(b.act(), b.normed(), gate, up, config.family().activation());
-            return;
-        }
-        TensorArena.Mark mark = scratch.mark();
-        DType type = b.act().dtype();
-        Tensor other = scratch.allocate(type, b.act().shape().toArray());
-        one(ops, Projection.GATE_PROJ, b.act(), b.normed(), scratch);
-        one(ops, Projection.UP_PROJ, other, b.normed(), scratch);
-        ops.block().gluForward(b.act(), b.act(), other, config.family().activation());
-        scratch.release(mark);
+        maps.maps(ops, projections.stream().map(this::linear).toList(), ys, x, scratch);
     }
 
     /** A block has every projection. */

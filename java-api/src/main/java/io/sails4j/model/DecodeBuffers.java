@@ -49,10 +49,4 @@ record DecodeBuffers(Tensor ids, Tensor positions, Tensor keyPosition, Tensor st
         Shape s = heads.shape();
         return heads.view(s.dim(0), s.dim(1) * s.dim(2));
     }
-
-    /** What the attention of one sequence reads and writes, as a batch of its own in the same memory; the rest is as it was. */
-    DecodeBuffers sequence(int row) {
-        return new DecodeBuffers(ids, positions, keyPosition, step, segments.rows(row, 1), history, uniforms, uniform,
-            ropeTable.rows(row, 1), residual, normed, q.rows(row, 1), k.rows(row, 1), v.rows(row, 1), z.rows(row, 1), act, out, logits);
-    }
 }

@@ -3,98 +3,88 @@ package io.sails4j.model;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.ops.Graph;
 import io.sails4j.ops.Graphs;
-import io.sails4j.ops.Ops;
+import io.sails4j.tensor.DType;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Sequences that decode together by the same adapters. Every step has the same number of rows, whether a sequence stands there or none, so
- * that one sequence's token is computed by the same products however many are beside it; the attention runs for each sequence alone, over a
- * cache of its own that begins at its first token.
+ * Sequences that decode together, each row by its adapters. Every step has the same number of rows, whether a sequence stands there or none,
+ * so that one sequence's token is computed by the same products however many are beside it; the attention of a row runs over its sequence's
+ * pages alone.
  */
 final class DecodeGroup implements AutoCloseable {
     private final CausalModel model;
-    private final AdapterStack adapters;
+    private final PagePool pool;
+    private final @Nullable AdapterStack only;
     private final boolean record;
-    private final int capacity;
     private final StreamProbe.@Nullable Readings readings;
     private final DecodeLayers layers;
     private final TensorArena memory;
     private final DecodeBuffers buffers;
+    private final RowMaps maps;
     private final Tensor uniform;
-    private final @Nullable PromptCache[] caches;
-    private final List<DecodeBuffers> sequences = new ArrayList<>();
+    private final Tensor places;
+    private final Tensor pageTable;
+    private final @Nullable PagedCache[] caches;
     private final @Nullable GenerationOptions[] active;
     private final int[] ids;
-    private final int[] positions;
+    private final int[] pages;
+    private final int tablePages;
     private final float[] uniforms;
+    private boolean pagesChanged = true;
     private @Nullable Graph graph;
-    private @Nullable PromptCache nobody;
+    private int recordedAt;
 
     /**
      * A group without sequences.
      *
+     * @param only adapters that all its sequences have, which are part of the products; null: each row has its own
      * @param edit is called by the host in each step, which is not recorded then
      * @param probe is part of the step, recorded or not
-     * @param capacity of each cache; it is the same for all, since kernels may cut a cache into pieces by it
+     * @param capacity tokens of the longest sequence; it is the same for all, since kernels may cut their work into pieces by it
      */
-    DecodeGroup(CausalModel model, AdapterStack adapters, @Nullable StreamEdit edit, @Nullable StreamProbe probe, Graphs graphs, int rows,
-        int capacity) {
+    DecodeGroup(CausalModel model, PagePool pool, @Nullable AdapterStack only, @Nullable StreamEdit edit, @Nullable StreamProbe probe,
+        Graphs graphs, int rows, int capacity) {
         ModelConfig config = model.config();
         this.model = model;
-        this.adapters = adapters;
-        this.capacity = capacity;
-        this.caches = new @Nullable PromptCache[rows];
+        this.pool = pool;
+        this.only = only;
+        this.tablePages = PagePool.pagesOf(capacity);
+        this.caches = new @Nullable PagedCache[rows];
         this.record = DecodeSteps.records(graphs, model.engine(), edit);
         this.readings = probe == null ? null : probe.open(rows);
-        this.layers = new DecodeLayers(model, adapters, StreamEdit.both(edit, readings));
         this.memory = new TensorArena(model.engine().device());
         this.active = new @Nullable GenerationOptions[rows];
         this.ids = new int[rows];
-        this.positions = new int[rows];
+        this.pages = new int[rows * tablePages];
         this.uniforms = new float[rows];
         Arrays.fill(ids, config.fillerId());
         try {
+            this.maps = new RowMaps(rows, memory);
+            this.layers = new DecodeLayers(model, only == null ? maps : new OneStackMaps(only), StreamEdit.both(edit, readings));
             this.buffers = DecodeBuffers.allocate(config, model.computeDtype(), rows, 1, true, memory);
             this.uniform = Objects.requireNonNull(buffers.uniform()).view(rows);
-            // The rows of no sequence are computed too, and must be numbers.
-            buffers.z().fillZero();
-            for (int row = 0; row < rows; row++) {
-                sequences.add(buffers.sequence(row));
-            }
+            this.places = memory.allocate(DType.I32, rows);
+            this.pageTable = memory.allocate(DType.I32, rows, tablePages);
         } catch (RuntimeException | Error e) {
-            close();
+            memory.close();
+            if (readings != null) {
+                readings.close();
+            }
             throw e;
         }
     }
 
-    /** Those of every sequence of the group. */
-    AdapterStack adapters() {
-        return adapters;
+    /** Whether its rows may have these adapters. */
+    boolean takes(AdapterStack adapters) {
+        return only == null ? RowMaps.takes(adapters) : only.equals(adapters);
     }
 
     int rows() {
-        return caches.length;
-    }
-
-    /** What stands in a row, or stood there last; null where nothing ever did. */
-    @Nullable
-    PromptCache cache(int row) {
-        return caches[row];
-    }
-
-    /** From now on a row's keys and values are there; null takes them away from it. */
-    void use(int row, @Nullable PromptCache cache) {
-        if (caches[row] != cache) {
-            caches[row] = cache;
-            // A recording holds the places of all caches.
-            forget();
-        }
+        return active.length;
     }
 
     private void forget() {
@@ -104,12 +94,17 @@ final class DecodeGroup implements AutoCloseable {
         }
     }
 
-    /** A sequence stands in a row from now on, whose prompt the row's cache holds. */
-    void enter(int row, GenerationOptions options) {
-        KvCache cache = Objects.requireNonNull(caches[row]).keysAndValues();
-        cache.uploadSegments();
-        positions[row] = cache.length();
+    /** A sequence whose prompt the cache holds stands in a row from now on. */
+    void enter(int row, PagedCache cache, AdapterStack adapters, GenerationOptions options) {
+        caches[row] = cache;
         active[row] = options;
+        if (maps.use(row, only == null ? adapters : null)) {
+            forget();
+        }
+        for (int i = 0; i < cache.count(); i++) {
+            pages[row * tablePages + i] = cache.page(i);
+        }
+        pagesChanged = true;
     }
 
     /** The token that the sequence of a row has got last, and the random number for the next. */
@@ -121,6 +116,8 @@ final class DecodeGroup implements AutoCloseable {
     /** A sequence has ended. */
     void leave(int row) {
         active[row] = null;
+        caches[row] = null;
+        maps.use(row, null);
         ids[row] = model.config().fillerId();
     }
 
@@ -141,35 +138,60 @@ final class DecodeGroup implements AutoCloseable {
 
     /** One more token of each sequence, by rows; what stands in a free row means nothing. */
     int[] step() {
+        int[] positions = new int[active.length];
+        int[] standing = new int[active.length];
         for (int row = 0; row < active.length; row++) {
-            PromptCache cache = caches[row];
-            if (active[row] == null) {
-                // A recorded step writes for free rows too: behind what a cache still holds, where the next token of its prompt comes.
-                positions[row] = cache == null ? 0 : cache.keysAndValues().length();
+            PagedCache cache = caches[row];
+            standing[row] = cache == null ? -1 : cache.length();
+            positions[row] = Math.max(0, standing[row]);
+            if (cache != null) {
+                reserve(row, cache);
             }
         }
         buffers.ids().upload(ids);
         buffers.positions().upload(positions);
+        places.upload(standing);
         uniform.upload(uniforms);
-        if (graph != null) {
-            graph.launch();
-        } else {
-            compute();
-            // Having run once, a step finds all workspaces as large as it needs them.
-            graph = record ? model.engine().record(this::compute) : null;
+        maps.upload();
+        if (pagesChanged) {
+            pageTable.upload(pages);
+            pagesChanged = false;
         }
+        run();
         choose();
         if (readings != null) {
             readings.fetch();
         }
-        for (int row = 0; row < active.length; row++) {
-            positions[row] += active[row] == null ? 0 : 1;
-        }
+        Arrays.stream(caches).filter(Objects::nonNull).forEach(PagedCache::grew);
         return buffers.ids().toIntArray();
     }
 
+    /** The next token has a place. */
+    private void reserve(int row, PagedCache cache) {
+        int before = cache.count();
+        cache.reserve(cache.length() + 1);
+        if (cache.count() > before) {
+            pages[row * tablePages + before] = cache.page(before);
+            pagesChanged = true;
+        }
+    }
+
+    private void run() {
+        if (graph != null && recordedAt == pool.moved()) {
+            graph.launch();
+            return;
+        }
+        forget();
+        compute();
+        if (record) {
+            // Having run once, a step finds all workspaces as large as it needs them.
+            graph = model.engine().record(this::compute);
+            recordedAt = pool.moved();
+        }
+    }
+
     private void compute() {
-        layers.run(buffers, this::attend);
+        layers.run(buffers, (ops, b, layer) -> layers.attend(ops, layer, pool, b, places, pageTable));
     }
 
     /** The next tokens; neighbours that choose alike are one call. */
@@ -191,34 +213,9 @@ final class DecodeGroup implements AutoCloseable {
         return other != null && one.temperature() == other.temperature() && one.topK() == other.topK() && one.topP() == other.topP();
     }
 
-    /** A recording is launched for whatever sequences there are then, so that it holds all rows. */
-    private void attend(Ops ops, DecodeBuffers b, int layer) {
-        for (int row = 0; row < active.length; row++) {
-            if (record || active[row] != null) {
-                layers.attend(ops, layer, cacheOrNobodys(row), sequences.get(row), b.positions().rows(row, 1));
-            }
-        }
-    }
-
-    private KvCache cacheOrNobodys(int row) {
-        PromptCache cache = caches[row];
-        if (cache == null) {
-            if (nobody == null) {
-                nobody = PromptCache.empty(model, capacity, 1);
-                nobody.keysAndValues().uploadSegments();
-            }
-            cache = nobody;
-        }
-        return cache.keysAndValues();
-    }
-
     @Override
     public void close() {
         forget();
-        Arrays.stream(caches).filter(Objects::nonNull).forEach(PromptCache::close);
-        if (nobody != null) {
-            nobody.close();
-        }
         if (readings != null) {
             readings.close();
         }

@@ -16,12 +16,12 @@ final class DecodeLayers implements AutoCloseable {
     private final TensorArena scratch;
     private final StreamTaps taps;
 
-    DecodeLayers(CausalModel model, AdapterStack adapters, @Nullable StreamEdit edit) {
+    DecodeLayers(CausalModel model, StepMaps maps, @Nullable StreamEdit edit) {
         this.model = model;
         this.config = model.config();
         this.scratch = new TensorArena(model.engine().device());
         this.taps = new StreamTaps(edit, null);
-        model.blocks().forEach(block -> blocks.add(block.decoding(adapters, taps)));
+        model.blocks().forEach(block -> blocks.add(block.decoding(maps, taps)));
     }
 
     /** From b.ids at b.positions to b.logits. */
@@ -45,9 +45,30 @@ final class DecodeLayers implements AutoCloseable {
         Tensor keys = cache.keysByHead(layer);
         Tensor values = cache.valuesByHead(layer);
         ops.decoding().ropeAppend(b.q(), keys, values, cache.segments(), b.k(), b.v(), b.ropeTable(), b.segments(), place);
-        ops.decoding().attentionDecode(b.z(), b.q(), keys, values, b.segments(), cache.segments(), place,
-            config.isSliding(layer) ? config.slidingWindow() : 0, (float) (1 / Math.sqrt(config.queryPreAttnScalar())),
+        ops.decoding().attentionDecode(b.z(), b.q(), keys, values, b.segments(), cache.segments(), place, window(layer), scale(),
             (float) config.attnLogitSoftcap());
+    }
+
+    /**
+     * The attention of a layer where each row is a sequence of its own in the pages of a pool.
+     *
+     * @param places where the rows' tokens stand, -1: nobody [rows] I32
+     * @param pageTable [rows, pages of the longest sequence] I32
+     */
+    void attend(Ops ops, int layer, PagePool pool, DecodeBuffers b, Tensor places, Tensor pageTable) {
+        Tensor keys = pool.keys(layer);
+        Tensor values = pool.values(layer);
+        ops.decoding().ropeAppendPaged(b.q(), keys, values, b.k(), b.v(), b.ropeTable(), places, pageTable);
+        ops.decoding().attentionDecodePaged(b.z(), b.q(), keys, values, places, pageTable, window(layer), scale(),
+            (float) config.attnLogitSoftcap());
+    }
+
+    private int window(int layer) {
+        return config.isSliding(layer) ? config.slidingWindow() : 0;
+    }
+
+    private float scale() {
+        return (float) (1 / Math.sqrt(config.queryPreAttnScalar()));
     }
 
     @Override

@@ -22,6 +22,11 @@ public record DecodeRequest(int[] prompt, AdapterStack adapters, GenerationOptio
         this(prompt, adapters, options, number, null, -1);
     }
 
+    /** Tokens that the sequence may come to have. */
+    int mostTokens() {
+        return prompt.length + options.maxNewTokens();
+    }
+
     /** The same with somebody who looks at what the probe reads. */
     public DecodeRequest listenedBy(StreamProbe.Listener other) {
         return new DecodeRequest(prompt, adapters, options, number, other, topLogprobs);

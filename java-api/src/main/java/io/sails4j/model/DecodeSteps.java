@@ -39,7 +39,7 @@ final class DecodeSteps implements AutoCloseable {
         this.record = records(options.graphs(), model.engine(), edit);
         this.batch = promptLengths.length;
         this.memory = new TensorArena(model.engine().device());
-        this.layers = new DecodeLayers(model, adapters, edit);
+        this.layers = new DecodeLayers(model, new OneStackMaps(adapters), edit);
         try {
             this.buffers = DecodeBuffers.allocate(model.config(), model.computeDtype(), batch, options.maxNewTokens(), uniforms.length > 0,
                 memory);

@@ -11,7 +11,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /** Keys and values of the tokens so far: for each layer [batch, capacity, n_kv_heads * head_dim] in the compute type. */
-public final class KvCache implements AutoCloseable {
+public final class KvCache extends PassCache implements AutoCloseable {
     private final ModelConfig config;
     private final int batch;
     private final int capacity;
@@ -52,6 +52,7 @@ public final class KvCache implements AutoCloseable {
     }
 
     /** Number of positions that are filled. */
+    @Override
     public int length() {
         return length;
     }
@@ -61,7 +62,7 @@ public final class KvCache implements AutoCloseable {
         return capacity;
     }
 
-    /** Announces new tokens: their segments become visible to the attention of this step. */
+    @Override
     void begin(TokenBatch tokens) {
         if (tokens.batch() != batch || length + tokens.length() > capacity) {
             throw new IllegalStateException(tokens.batch() + " x " + tokens.length() + " tokens do not fit into a cache of " + batch + " x "
@@ -77,7 +78,7 @@ public final class KvCache implements AutoCloseable {
         keySegments = segmentMemory.of(dense, batch, total);
     }
 
-    /** Copies the new tokens' keys and values [batch * length, kv_width] behind those of the layer. */
+    @Override
     void append(int layer, Tensor k, Tensor v) {
         long rows = k.dim(0) / Math.max(1, batch);
         for (int b = 0; b < batch; b++) {
@@ -99,13 +100,8 @@ public final class KvCache implements AutoCloseable {
 
     /** Every sequence begins with what the only sequence of another cache of the same model holds; what was here is forgotten. */
     void repeat(KvCache one) {
-        copyFirst(one, one.length);
-    }
-
-    /** The same with so many of its first tokens. */
-    void copyFirst(KvCache one, int tokens) {
         clear();
-        length = tokens;
+        length = one.length;
         for (int layer = 0; layer < keys.size(); layer++) {
             Tensor oneKeys = one.flat(one.keys.get(layer)).rows(0, length);
             Tensor oneValues = one.flat(one.values.get(layer)).rows(0, length);
@@ -127,19 +123,22 @@ public final class KvCache implements AutoCloseable {
         }
     }
 
+    @Override
     void commit(TokenBatch tokens) {
         length += tokens.length();
     }
 
+    @Override
     Tensor keys(int layer) {
         return keys.get(layer);
     }
 
+    @Override
     Tensor values(int layer) {
         return values.get(layer);
     }
 
-    /** [batch, length so far with the new tokens] I32. */
+    @Override
     Tensor keySegments() {
         return keySegments;
     }
@@ -167,6 +166,7 @@ public final class KvCache implements AutoCloseable {
         return placeSegments;
     }
 
+    @Override
     long batchStride() {
         return capacity * config.kvWidth();
     }

@@ -99,6 +99,19 @@ final class Linear {
         }
     }
 
+    ModuleKey key() {
+        return key;
+    }
+
+    boolean isPacked() {
+        return weight.dtype().isPacked();
+    }
+
+    /** The map without adapters, where the weight is not packed. */
+    LinearMap plain() {
+        return LinearMap.plain(weight);
+    }
+
     /**
      * The map for an operation that does more than this one: with its only adapter or none; null where it has several, or one with a DoRA
      * scale, or where the weight is packed.

@@ -66,7 +66,7 @@ public final class ModelSession implements AutoCloseable {
     }
 
     /** The forward of new tokens after those in the cache, which it extends. */
-    ForwardPass forward(TokenBatch batch, AdapterStack adapters, ForwardOptions options, @Nullable KvCache cache) {
+    ForwardPass forward(TokenBatch batch, AdapterStack adapters, ForwardOptions options, @Nullable PassCache cache) {
         try (SingleUse.Use _ = enter()) {
             BatchTensors in = upload(batch);
             return forward(in, in.mark(), adapters, options, cache);
@@ -74,7 +74,7 @@ public final class ModelSession implements AutoCloseable {
     }
 
     private ForwardPass forward(BatchTensors in, TensorArena.Mark mark, AdapterStack adapters, ForwardOptions options,
-        @Nullable KvCache cache) {
+        @Nullable PassCache cache) {
         try (SingleUse.Use _ = enter()) {
             return passed(in, mark, adapters, options, cache);
         } catch (RuntimeException | Error e) {
@@ -86,7 +86,7 @@ public final class ModelSession implements AutoCloseable {
     }
 
     private ForwardPass passed(BatchTensors in, TensorArena.Mark mark, AdapterStack adapters, ForwardOptions options,
-        @Nullable KvCache cache) {
+        @Nullable PassCache cache) {
         TokenBatch batch = in.batch();
         scratch.reset();
         long n = batch.size();

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * What all blocks of one forward and backward share. Memory: {@code kept} lives until the pass is closed, {@code scratch} within a block.
  */
 record PassState(Engine engine, ModelConfig config, DType computeDtype, TensorArena kept, TensorArena scratch, AdapterStack adapters,
-    BatchTensors in, Tensor ropeTable, @Nullable KvCache cache, boolean frozenWeights) {
+    BatchTensors in, Tensor ropeTable, @Nullable PassCache cache, boolean frozenWeights) {
     Ops ops() {
         return engine.ops();
     }

@@ -7,36 +7,30 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Keys and values of one sequence, and of which tokens they are: as far as a prompt was read in whole chunks, another prompt that begins
- * alike finds the same bits, and what a probe has read of them.
+ * alike finds the same bits, and what a probe has read of them. It outlives its sequence as a prefix at rest.
  */
-final class PromptCache implements AutoCloseable {
-    private final KvCache keysAndValues;
+final class PromptCache {
+    private final AdapterStack adapters;
+    private final PagedCache keysAndValues;
     private final int chunk;
     private final List<StreamProbe.Readings> readings = new ArrayList<>();
     private int[] read = new int[0];
-    private long used;
+    private boolean mixed;
 
-    private PromptCache(KvCache keysAndValues, int chunk) {
+    /**
+     * An empty one.
+     *
+     * @param adapters that the tokens are read by
+     * @param chunk tokens of a prompt that are read at a time
+     */
+    PromptCache(AdapterStack adapters, PagedCache keysAndValues, int chunk) {
+        this.adapters = adapters;
         this.keysAndValues = keysAndValues;
         this.chunk = chunk;
     }
 
-    /** @param chunk tokens of a prompt that are read at a time */
-    static PromptCache empty(CausalModel model, int capacity, int chunk) {
-        return new PromptCache(new KvCache(model.config(), model.computeDtype(), model.engine().device(), 1, capacity), chunk);
-    }
-
-    KvCache keysAndValues() {
+    PagedCache keysAndValues() {
         return keysAndValues;
-    }
-
-    /** When a sequence stood here last: a number that rises. */
-    long used() {
-        return used;
-    }
-
-    void usedAt(long time) {
-        used = time;
     }
 
     /**
@@ -45,6 +39,9 @@ final class PromptCache implements AutoCloseable {
      * @param latest what was read of the last chunk of them, null where nothing is
      */
     void holds(int[] prompt, int tokens, StreamProbe.@Nullable Readings latest) {
+        if (mixed) {
+            return;
+        }
         read = Arrays.copyOf(prompt, tokens);
         if (latest != null) {
             readings.add(latest);
@@ -56,8 +53,9 @@ final class PromptCache implements AutoCloseable {
         return readings;
     }
 
-    /** From now on the keys and values are one sequence's alone. */
-    void holdsNothing() {
+    /** From now on the keys and values are one sequence's alone, since other adapters have a part in them. */
+    void mix() {
+        mixed = true;
         read = new int[0];
         readings.clear();
     }
@@ -68,38 +66,43 @@ final class PromptCache implements AutoCloseable {
     }
 
     /** How many whole chunks' tokens a prompt shares with what is held; one token at least is left to be read, for the logits behind it. */
-    int shared(int[] prompt) {
+    int shared(int[] prompt, AdapterStack by) {
+        if (mixed || !adapters.equals(by)) {
+            return 0;
+        }
         int most = Math.min(read.length, prompt.length - 1);
         int differs = Arrays.mismatch(read, 0, most, prompt, 0, most);
         return (differs < 0 ? most : differs) / chunk * chunk;
     }
 
-    /** Keeps the first tokens alone. */
-    void keep(int tokens) {
-        keysAndValues.truncate(tokens);
-        read = Arrays.copyOf(read, tokens);
-        takeOver(List.copyOf(readings));
+    /** Whether all that is held is the beginning of what another holds. */
+    boolean isWithin(PromptCache other) {
+        return adapters.equals(other.adapters) && read.length <= other.read.length
+            && Arrays.equals(read, 0, read.length, other.read, 0, read.length);
     }
 
-    private void takeOver(List<StreamProbe.Readings> those) {
-        readings.clear();
-        readings.addAll(those.subList(0, Math.min(those.size(), read.length / chunk)));
-    }
-
-    /** Holds the first tokens that another holds. */
-    void copy(PromptCache other, int tokens) {
-        keysAndValues.copyFirst(other.keysAndValues, tokens);
+    /**
+     * Holds the first tokens that another holds; null: none.
+     *
+     * @param most tokens that the sequence may come to have
+     */
+    void begin(@Nullable PromptCache other, int tokens, int most) {
+        if (other == null) {
+            keysAndValues.begin(most);
+            return;
+        }
+        keysAndValues.begin(other.keysAndValues, tokens, most);
         read = Arrays.copyOf(other.read, tokens);
-        takeOver(other.readings);
+        readings.addAll(other.readings.subList(0, Math.min(other.readings.size(), tokens / chunk)));
     }
 
-    /** Forgets the tokens that were not read as a prompt. */
+    /** Nobody needs it any more. */
+    void drop() {
+        keysAndValues.rest(0);
+    }
+
+    /** The sequence is gone: what was read as a prompt rests. */
     void rest() {
-        keysAndValues.truncate(read.length);
-    }
-
-    @Override
-    public void close() {
-        keysAndValues.close();
+        keysAndValues.rest(read.length);
     }
 }

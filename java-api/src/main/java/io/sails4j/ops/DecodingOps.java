@@ -44,8 +44,7 @@ public final class DecodingOps {
         long window, float scale, float softcap) {
         try (Call call = new Call(device, "attentionDecode")) {
             Cache c = new Cache(call, q, keys, values, kSegment, qSegment, keyPosition);
-            call.require(window >= 0, () -> "window is " + window + ", expected 0 (all keys) or more");
-            call.require(softcap >= 0, () -> "softcap is " + softcap + ", expected 0 (none) or more");
+            requireWindow(call, window, softcap);
             call.sameType("out", out, "q", q);
             long outAddress = call.like("out", out, "q", q, F32_OR_BF16);
             synchronized (workspace) {
@@ -54,6 +53,50 @@ public final class DecodingOps {
                     c.nKvHeads, c.headDim, window, scale, softcap, code(q), workspace.atLeast(bytes), bytes);
             }
         }
+    }
+
+    /**
+     * {@link #ropeAppend} where keys, values [n_pages, page_tokens, n_kv_heads, head_dim] are pages: the new token of sequence b stands at
+     * key positions[b] of its own, -1: no sequence stands there; that key is a row of page pageTable[b, key / page_tokens]. positions [batch]
+     * I32, pageTable [batch, table_pages] I32.
+     */
+    public void ropeAppendPaged(Tensor q, Tensor keys, Tensor values, Tensor k, Tensor v, Tensor table, Tensor positions,
+        Tensor pageTable) {
+        try (Call call = new Call(device, "ropeAppendPaged")) {
+            PagedCache c = new PagedCache(call, q, keys, values, positions, pageTable);
+            call.require(c.headDim % 2 == 0, () -> "q has shape " + q.shape() + ", expected an even head_dim");
+            call.sameType("k", k, "q", q);
+            call.sameType("v", v, "q", q);
+            long row = c.batch * c.nKvHeads * c.headDim;
+            api.ropeAppendPaged(c.q, c.keys, c.values, call.elements("k", k, row, F32_OR_BF16), call.elements("v", v, row, F32_OR_BF16),
+                call.exact("table", table, F32, c.batch, c.headDim / 2, 2), c.positions, c.pageTable, c.batch, c.nPages, c.pageTokens,
+                c.tablePages, c.nHeads, c.nKvHeads, c.headDim, code(q));
+        }
+    }
+
+    /**
+     * {@link #attentionDecode} over pages, see {@link #ropeAppendPaged}: each sequence sees all keys up to its own position, as far as the
+     * window reaches. The row of one that stands nowhere is 0.
+     */
+    public void attentionDecodePaged(Tensor out, Tensor q, Tensor keys, Tensor values, Tensor positions, Tensor pageTable, long window,
+        float scale, float softcap) {
+        try (Call call = new Call(device, "attentionDecodePaged")) {
+            PagedCache c = new PagedCache(call, q, keys, values, positions, pageTable);
+            requireWindow(call, window, softcap);
+            call.sameType("out", out, "q", q);
+            long outAddress = call.like("out", out, "q", q, F32_OR_BF16);
+            synchronized (workspace) {
+                long bytes = api.attentionDecodePagedWorkspaceBytes(c.batch, c.pageTokens, c.tablePages, c.nHeads, c.nKvHeads, c.headDim,
+                    window, code(q));
+                api.attentionDecodePaged(outAddress, c.q, c.keys, c.values, c.positions, c.pageTable, c.batch, c.nPages, c.pageTokens,
+                    c.tablePages, c.nHeads, c.nKvHeads, c.headDim, window, scale, softcap, code(q), workspace.atLeast(bytes), bytes);
+            }
+        }
+    }
+
+    private static void requireWindow(Call call, long window, float softcap) {
+        call.require(window >= 0, () -> "window is " + window + ", expected 0 (all keys) or more");
+        call.require(softcap >= 0, () -> "softcap is " + softcap + ", expected 0 (none) or more");
     }
 
     /** history [steps, batch] gets ids [batch] in row step; then positions [batch], keyPosition and step count up by one; all I32. */
@@ -67,32 +110,28 @@ public final class DecodingOps {
         }
     }
 
-    /** A key/value cache and the queries over it, checked. */
-    private static final class Cache {
-        private final long batch;
-        private final long capacity;
-        private final long nHeads;
-        private final long nKvHeads;
-        private final long headDim;
-        private final long q;
-        private final long keys;
-        private final long values;
-        private final long kSegment;
-        private final long qSegment;
-        private final long keyPosition;
+    /** What a step computes with, checked: queries of heads that share those of keys and values. */
+    private static class Heads {
+        final long batch;
+        final long nHeads;
+        final long nKvHeads;
+        final long headDim;
+        final long q;
+        final long keys;
+        final long values;
 
-        Cache(Call call, Tensor q, Tensor keys, Tensor values, Tensor kSegment, Tensor qSegment, Tensor keyPosition) {
+        /** @param leading the sizes before heads of keys and values, in words */
+        Heads(Call call, Tensor q, Tensor keys, Tensor values, String leading) {
             call.require(q.shape().rank() == 3, () -> "q has shape " + q.shape() + ", expected [batch, n_heads, head_dim]");
             call.require(keys.shape().rank() == 4,
-                () -> "keys has shape " + keys.shape() + ", expected [batch, capacity, n_kv_heads, head_dim]");
+                () -> "keys has shape " + keys.shape() + ", expected [" + leading + ", n_kv_heads, head_dim]");
             batch = q.dim(0);
             nHeads = q.dim(1);
             headDim = q.dim(2);
-            capacity = keys.dim(1);
             nKvHeads = keys.dim(2);
             call.require(nKvHeads > 0 && nHeads % nKvHeads == 0,
                 () -> nHeads + " query heads cannot be grouped over " + nKvHeads + " key/value heads");
-            call.require(keys.dim(0) == batch && keys.dim(3) == headDim,
+            call.require(keys.dim(3) == headDim,
                 () -> "keys has shape " + keys.shape() + ", which does not fit q of shape " + q.shape());
             call.require(values.shape().equals(keys.shape()),
                 () -> "values has shape " + values.shape() + ", expected that of keys, " + keys.shape());
@@ -101,9 +140,44 @@ public final class DecodingOps {
             this.q = call.address("q", q, F32_OR_BF16);
             this.keys = call.address("keys", keys, F32_OR_BF16);
             this.values = call.address("values", values, F32_OR_BF16);
+        }
+    }
+
+    /** A key/value cache and the queries over it. */
+    private static final class Cache extends Heads {
+        private final long capacity;
+        private final long kSegment;
+        private final long qSegment;
+        private final long keyPosition;
+
+        Cache(Call call, Tensor q, Tensor keys, Tensor values, Tensor kSegment, Tensor qSegment, Tensor keyPosition) {
+            super(call, q, keys, values, "batch, capacity");
+            capacity = keys.dim(1);
+            call.require(keys.dim(0) == batch,
+                () -> "keys has shape " + keys.shape() + ", which does not fit q of shape " + q.shape());
             this.kSegment = call.exact("kSegment", kSegment, I32, batch, capacity);
             this.qSegment = call.elements("qSegment", qSegment, batch, I32);
             this.keyPosition = call.elements("keyPosition", keyPosition, 1, I32);
+        }
+    }
+
+    /** Pages of keys and values, and the queries over them. */
+    private static final class PagedCache extends Heads {
+        private final long nPages;
+        private final long pageTokens;
+        private final long tablePages;
+        private final long positions;
+        private final long pageTable;
+
+        PagedCache(Call call, Tensor q, Tensor keys, Tensor values, Tensor positions, Tensor pageTable) {
+            super(call, q, keys, values, "n_pages, page_tokens");
+            nPages = keys.dim(0);
+            pageTokens = keys.dim(1);
+            call.require(pageTable.shape().rank() == 2 && pageTable.dim(0) == batch,
+                () -> "pageTable has shape " + pageTable.shape() + ", expected [" + batch + ", table_pages]");
+            tablePages = pageTable.dim(1);
+            this.positions = call.elements("positions", positions, batch, I32);
+            this.pageTable = call.address("pageTable", pageTable, I32);
         }
     }
 }

@@ -4,6 +4,7 @@ import static io.sails4j.ops.Call.F32_OR_BF16;
 import static io.sails4j.ops.Call.code;
 import static io.sails4j.ops.Call.flag;
 import static io.sails4j.tensor.DType.F32;
+import static io.sails4j.tensor.DType.I32;
 
 import io.sails4j.ffi.LinearFunctions;
 import io.sails4j.tensor.Device;
@@ -38,6 +39,42 @@ public final class LinearOps {
             synchronized (workspace) {
                 long bytes = api.loraForwardWorkspaceBytes(n, dIn, dOut, r);
                 api.loraForward(yAddress, hAddress, xAddress, loraAAddress, loraBAddress, n, dIn, dOut, r, scale, code(y), code(x),
+                    workspace.atLeast(bytes), bytes);
+            }
+        }
+    }
+
+    /**
+     * y [n, d_out] F32|BF16 += the addition of the adapter that each row asks for: adapters[rowAdapter[t]] for row t of x [n, d_in] F32|BF16;
+     * -1: none. rowAdapter [n] I32. A row's bits depend on the row and its adapter alone.
+     */
+    public void loraRowsForward(Tensor y, Tensor x, Tensor rowAdapter, List<LowRank> adapters) {
+        try (Call call = new Call(device, "loraRowsForward")) {
+            long n = call.rows("x", x);
+            long dIn = call.cols("x", x);
+            long dOut = call.cols("y", y);
+            int count = adapters.size();
+            long[] loraAs = new long[count];
+            long[] loraBs = new long[count];
+            long[] r = new long[count];
+            float[] scale = new float[count];
+            for (int i = 0; i < count; i++) {
+                LowRank adapter = adapters.get(i);
+                Tensor loraA = adapter.loraA();
+                Tensor loraB = adapter.loraB();
+                if (loraA != null && loraB != null) {
+                    r[i] = call.rows("loraA", loraA);
+                    scale[i] = adapter.scale();
+                    loraAs[i] = call.exact("adapters[" + i + "].loraA", loraA, F32, r[i], dIn);
+                    loraBs[i] = call.exact("adapters[" + i + "].loraB", loraB, F32, dOut, r[i]);
+                }
+            }
+            long yAddress = call.matrix("y", y, n, dOut, F32_OR_BF16);
+            long xAddress = call.address("x", x, F32_OR_BF16);
+            long rowAdapterAddress = call.elements("rowAdapter", rowAdapter, n, I32);
+            synchronized (workspace) {
+                long bytes = api.loraRowsForwardWorkspaceBytes(r, count, n);
+                api.loraRowsForward(yAddress, xAddress, rowAdapterAddress, loraAs, loraBs, r, scale, count, n, dIn, dOut, code(y), code(x),
                     workspace.atLeast(bytes), bytes);
             }
         }

@@ -4,6 +4,7 @@ import io.sails4j.InputException;
 import io.sails4j.model.AdapterStack;
 import io.sails4j.model.BatchDecoder;
 import io.sails4j.model.BatchOptions;
+import io.sails4j.model.CacheUse;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.DecodeRequest;
 import io.sails4j.model.ModelSession;
@@ -28,7 +29,8 @@ import org.jspecify.annotations.Nullable;
  * between two steps of the others, and those who wait to be read take turns. What a request gets does not depend on its company
  * ({@link BatchDecoder}).
  *
- * <p>Requests are taken in the order in which they come. Where {@link SchedulerOptions#queue} of them wait, the next one is refused at
+ * <p>Requests are taken in the order in which they come, each once there is memory for all tokens that it may come to have; so none that
+ * was taken ever waits for memory of another. Where {@link SchedulerOptions#queue} of them wait, the next one is refused at
  * once. What breaks while a request is read ends that request; what breaks in a step of many ends those, and the scheduler goes on.
  */
 public final class Scheduler implements AutoCloseable {
@@ -47,6 +49,7 @@ public final class Scheduler implements AutoCloseable {
     private long promptTokens;
     private long sharedTokens;
     private long generatedTokens;
+    private CacheUse cache;
     private boolean draining;
     private boolean closing;
 
@@ -56,19 +59,16 @@ public final class Scheduler implements AutoCloseable {
         this.options = options;
         this.monitor = monitor;
         this.names = Map.copyOf(names);
-        int most = model.config().maxPositionEmbeddings();
-        InputException.requireOption(options.room() <= most, "room", options.room(),
-            "at most the model's max_position_embeddings of " + most);
-        this.batch = new BatchOptions(options.sequences(), options.rowsOn(model.engine().backend()),
-            options.roomOf(most));
+        this.batch = options.batch(model);
         BatchDecoder decoder = decoder(session);
+        this.cache = decoder.cacheUse();
         this.thread = Thread.ofPlatform().name("sails-scheduler").daemon().unstarted(() -> run(session, decoder));
     }
 
     /**
      * A scheduler with a thread of its own. The model stays the caller's to close; it lives at least as long as the scheduler.
      *
-     * @throws InputException where the room is more than the model's positions
+     * @throws InputException where the room is more than the model's positions, or the memory for keys and values too small for anything
      */
     public static Scheduler open(CausalModel model, SchedulerOptions options) {
         return open(model, options, null, Map.of());
@@ -108,9 +108,9 @@ public final class Scheduler implements AutoCloseable {
         return monitor != null;
     }
 
-    /** Tokens that a request has room for, prompt and answer together. */
+    /** Tokens that a request has room for, prompt and answer together: as the options say, or as the memory for them allows. */
     public int room() {
-        return batch.capacity();
+        return batch.mostTokens();
     }
 
     /**
@@ -168,7 +168,7 @@ public final class Scheduler implements AutoCloseable {
     public SchedulerState state() {
         lock.lock();
         try {
-            return new SchedulerState(waiting.size(), running, refused, ended, promptTokens, sharedTokens, generatedTokens);
+            return new SchedulerState(waiting.size(), running, refused, ended, promptTokens, sharedTokens, generatedTokens, cache);
         } finally {
             lock.unlock();
         }
@@ -232,6 +232,7 @@ public final class Scheduler implements AutoCloseable {
                     decoder.close();
                     decoder = decoder(session);
                 }
+                uses(decoder.cacheUse());
             }
         } catch (RuntimeException | Error e) {
             how = new Ending(Finish.FAILED, e);
@@ -239,6 +240,15 @@ public final class Scheduler implements AutoCloseable {
             decoder.close();
             session.close();
             endAll(taken, how);
+        }
+    }
+
+    private void uses(CacheUse now) {
+        lock.lock();
+        try {
+            cache = now;
+        } finally {
+            lock.unlock();
         }
     }
 
@@ -280,17 +290,12 @@ public final class Scheduler implements AutoCloseable {
         gone.forEach((completion, over) -> ended(taken, completion, Ending.of(over)));
     }
 
+    /** Takes those who wait while there is room, in their order: who needs much is not passed by. */
     private void admit(BatchDecoder decoder, List<Completion> taken) {
-        while (decoder.hasRoom()) {
-            Completion next = nextWaiting();
-            if (next == null) {
-                return;
-            }
+        for (Completion next = nextWaiting(decoder); next != null; next = nextWaiting(decoder)) {
             taken.add(next);
             try {
-                CompletionRequest request = next.request();
-                next.starts(decoder.add(new DecodeRequest(request.prompt(), request.adapters(), request.options(), 0, next.monitored(),
-                    request.watch().topLogprobs())));
+                next.starts(decoder.add(decoding(next)));
                 begun(next);
                 deliver(decoder, taken, next);
             } catch (RuntimeException | Error e) {
@@ -299,12 +304,21 @@ public final class Scheduler implements AutoCloseable {
         }
     }
 
-    private @Nullable Completion nextWaiting() {
+    private static DecodeRequest decoding(Completion completion) {
+        CompletionRequest request = completion.request();
+        return new DecodeRequest(request.prompt(), request.adapters(), request.options(), 0, completion.monitored(),
+            request.watch().topLogprobs());
+    }
+
+    private @Nullable Completion nextWaiting(BatchDecoder decoder) {
         lock.lock();
         try {
-            Completion next = waiting.pollFirst();
-            running += next == null ? 0 : 1;
-            return next;
+            Completion next = waiting.peekFirst();
+            if (next == null || !decoder.hasRoom(decoding(next))) {
+                return null;
+            }
+            running++;
+            return waiting.pollFirst();
         } finally {
             lock.unlock();
         }

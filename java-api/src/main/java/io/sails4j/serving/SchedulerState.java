@@ -1,5 +1,6 @@
 package io.sails4j.serving;
 
+import io.sails4j.model.CacheUse;
 import java.util.Map;
 
 /**
@@ -12,9 +13,10 @@ import java.util.Map;
  * @param promptTokens of requests that were begun
  * @param sharedTokens of those, the ones that were not read again
  * @param generatedTokens in all
+ * @param cache what keys and values take, as of the latest step
  */
 public record SchedulerState(int waiting, int running, long refused, Map<Finish, Long> ended, long promptTokens, long sharedTokens,
-    long generatedTokens) {
+    long generatedTokens, CacheUse cache) {
     public SchedulerState {
         ended = Map.copyOf(ended);
     }

@@ -112,18 +112,16 @@ class BatchDecodingTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"cpu, F32, 1", "cpu, BF16, 1", "emulator, F32, 0"})
-    void mixedCompanyChunksAndSharedPrefixesChangeNoToken(String backend, DType dtype, int threads) {
-        try (Engine engine = Backends.open(backend, threads);
+    @CsvSource({"F32", "BF16"})
+    void mixedCompanyChunksAndSharedPrefixesChangeNoToken(DType dtype) {
+        try (Engine engine = Backends.open("cpu", 1);
              CausalModel model = new CausalModel(engine, ModelWeights.random(CONFIG, engine, dtype, 3), false);
              ModelSession session = ModelSession.open(model); Tensor a = drawn(engine, 1, 3, 24); Tensor b = drawn(engine, 2, 24, 3)) {
             List<AdapterStack> adapters = Stream.of(0.5f, -0.7f)
                 .map(scale -> AdapterStack.of(Map.of(new ModuleKey(1, Projection.Q_PROJ), new LowRankAdapter(a, b, scale))))
                 .collect(Collectors.toCollection(ArrayList::new));
             adapters.add(AdapterStack.none());
-            // A step on the emulator takes a hundred times as long.
-            boolean quick = backend.equals("cpu");
-            List<Mixed> all = mixed(adapters).subList(0, quick ? 14 : 7);
+            List<Mixed> all = mixed(adapters);
             List<int[]> alone = new ArrayList<>();
             for (Mixed one : all) {
                 try (BatchDecoder decoder = new BatchDecoder(session, new BatchOptions(1, 3, 24), 4, null, null, Graphs.AUTO)) {
@@ -138,8 +136,8 @@ class BatchDecodingTest {
                     alone.add(sequence.tokens());
                 }
             }
-            // As many places as there are adapters, and more: caches are taken over, copied, and taken from idle adapters.
-            for (int places : quick ? new int[] {1, 3, 5} : new int[] {3}) {
+            // One alone, as many places as a step has rows, and more.
+            for (int places : new int[] {1, 3, 5}) {
                 assertTogether(session, all, alone, places);
             }
         }
@@ -171,8 +169,7 @@ class BatchDecodingTest {
                 assertThat(sequences[i].tokens()).as("sequence %d of %d places", i, places).isEqualTo(alone.get(i));
             }
         }
-        // One place alone is given to other adapters each time.
-        assertThat(shared > 0).as("tokens that were not read again, of %d places", places).isEqualTo(places > 1);
+        assertThat(shared).as("tokens that were not read again, of %d places", places).isPositive();
     }
 
     /** The same model, the same random numbers: only the order of sums differs. */

@@ -1,0 +1,70 @@
+// Rows with adapters of their own: each row's two small products alone, so that no other row changes its bits.
+#include "cpu/isa/kernels.h"
+#include "cpu/isa/simd.h"
+#include "sails.h"
+
+namespace sails::SAILS_ISA {
+namespace {
+
+constexpr int64_t kColumns = 64;  // of y in one piece of work: their rows of lora_b serve all rows of y while they are in cache
+
+template <typename X>
+float dot(const X *x, const float *w, int64_t n) {
+  vf sum_0 = {}, sum_1 = {};
+  int64_t j = 0;
+  for (; j + 2 * kWidth <= n; j += 2 * kWidth) {
+    sum_0 += load(x + j) * load(w + j);
+    sum_1 += load(x + j + kWidth) * load(w + j + kWidth);
+  }
+  for (; j < n; j += kWidth) {
+    const int64_t lanes = n - j < kWidth ? n - j : kWidth;
+    sum_0 += load_n(x + j, lanes) * load_n(w + j, lanes);
+  }
+  return hsum(sum_0 + sum_1);
+}
+
+template <typename Y, typename X>
+void run(Y *y, const X *x, const LoraRows &p, float *h, int64_t h_columns, int threads) {
+  const int64_t blocks = (p.d_out + kColumns - 1) / kColumns;
+#pragma omp parallel num_threads(threads)
+  {
+#pragma omp for schedule(static)
+    for (int64_t item = 0; item < p.n * h_columns; item++) {
+      const int64_t t = item / h_columns, k = item % h_columns, i = p.row_adapter[t];
+      if (i >= 0 && k < p.r[i]) h[item] = dot(x + t * p.d_in, p.lora_as[i] + k * p.d_in, p.d_in);
+    }
+#pragma omp for schedule(static)
+    for (int64_t block = 0; block < blocks; block++) {
+      const int64_t first = block * kColumns, last = first + kColumns < p.d_out ? first + kColumns : p.d_out;
+      for (int64_t t = 0; t < p.n; t++) {
+        const int64_t i = p.row_adapter[t], r = i < 0 ? 0 : p.r[i];
+        for (int64_t j = first; r > 0 && j < last; j++) {
+          Y *to = y + t * p.d_out + j;
+          store_one(to, load_one(to) + p.scale[i] * dot(h + t * h_columns, p.lora_bs[i] + j * r, r));
+        }
+      }
+    }
+  }
+}
+
+template <typename Y>
+void run_typed(Y *y, const LoraRows &p, float *h, int64_t h_columns, int threads) {
+  if (p.x_dtype == SAILS_F32)
+    run(y, static_cast<const float *>(p.x), p, h, h_columns, threads);
+  else
+    run(y, static_cast<const bf16 *>(p.x), p, h, h_columns, threads);
+}
+
+void forward(const LoraRows &p, float *h, int64_t h_columns, int threads) {
+  if (p.y_dtype == SAILS_F32)
+    run_typed(static_cast<float *>(p.y), p, h, h_columns, threads);
+  else
+    run_typed(static_cast<bf16 *>(p.y), p, h, h_columns, threads);
+}
+
+}  // namespace
+
+extern const LoraRowsKernels lora_rows_kernels;
+const LoraRowsKernels lora_rows_kernels = {forward};
+
+}  // namespace sails::SAILS_ISA
