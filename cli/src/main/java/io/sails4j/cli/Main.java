@@ -199,7 +199,15 @@ public final class Main {
     }
 
     private static int wrongOptions(CommandLine.ParameterException e, String[] args) {
-        return wrongOptions(e.getMessage(), e.getCommandLine());
+        String sentence = e.getMessage();
+        if (e instanceof CommandLine.UnmatchedArgumentException unmatched) {
+            if (e.getCommandLine().getParent() == null && !unmatched.isUnknownOption()) {
+                sentence = "there is no command '" + unmatched.getUnmatched().getFirst() + "'";
+            }
+            List<String> alike = unmatched.getSuggestions();
+            sentence += alike.isEmpty() ? "" : " (did you mean " + String.join(" or ", alike) + "?)";
+        }
+        return wrongOptions(sentence, e.getCommandLine());
     }
 
     /** What a library says of the options that it is opened with: of --backend-options, which it knows alone. */
