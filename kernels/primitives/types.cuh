@@ -118,9 +118,10 @@ template <int kLanes, typename T>
 __device__ __forceinline__ Pack<T, kLanes> load_pack(const T *from) {
   return *reinterpret_cast<const Pack<T, kLanes> *>(from);
 }
-// To shared memory, or wherever the compiler may see what kind of memory it is.
+// To shared memory, where the compiler sees that it is; and to global memory where an instruction of its own would cost too many registers
+// (sae/find_hopper.cuh: ptxas then lets its products run one by one).
 template <int kLanes, typename T>
-__device__ __forceinline__ void store_shared_pack(T *to, const Pack<T, kLanes> &pack) {
+__device__ __forceinline__ void store_pack_plain(T *to, const Pack<T, kLanes> &pack) {
   *reinterpret_cast<Pack<T, kLanes> *>(to) = pack;
 }
 // To global memory. 8 and 16 bytes by an instruction of their own: the compiler takes the store of a struct apart and does not put it
@@ -140,7 +141,7 @@ __device__ __forceinline__ void store_pack(T *to, const Pack<T, kLanes> &pack) {
     return;
   }
 #endif
-  store_shared_pack(to, pack);
+  store_pack_plain(to, pack);
 }
 inline bool aligned_to(const void *pointer, int64_t bytes) {
   return reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(bytes) == 0;

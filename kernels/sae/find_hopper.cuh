@@ -193,7 +193,7 @@ struct WarpgroupFind {
       float *to = found.dense + row * at.n + col;
 #pragma unroll
       for (int j = 0; j < FindTile::kCols / 8; j++)
-        if (8 * j < cols) store_pack(to + 8 * j, Pack<float, 2>{{d[4 * j + 2 * which], d[4 * j + 2 * which + 1]}});
+        if (8 * j < cols) store_pack_plain(to + 8 * j, Pack<float, 2>{{d[4 * j + 2 * which], d[4 * j + 2 * which + 1]}});
     }
   }
 };
