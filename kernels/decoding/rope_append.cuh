@@ -3,7 +3,8 @@
 //   q [batch, n_heads, head_dim], k, v [batch, n_kv_heads, head_dim], keys, values [batch, capacity, n_kv_heads, head_dim] f32|bf16, one
 //   dtype;
 //   table [batch, head_dim / 2, 2] f32; the rotation is block/rope.cuh's
-// With pages (attention/attention.cuh) place is positions[b], -1: nothing, and there are no segments. The page table is checked up to there.
+// With pages (attention/attention.cuh) place is positions[b], -1: nothing, and there are no segments. The page table is checked up to
+// there.
 //
 // Grid: a block a head of q, k or v of a sequence. Bytes 2 (n_heads + 2 n_kv_heads) head_dim elements a sequence: latency is what it costs,
 // and one launch is what it saves three of.

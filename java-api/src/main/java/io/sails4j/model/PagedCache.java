@@ -40,8 +40,8 @@ final class PagedCache extends PassCache {
     }
 
     /**
-     * An empty cache begins with another's first tokens: it shares the pages that they fill, and the last one is copied where they fill it in
-     * part, since the next token is written there.
+     * An empty cache begins with another's first tokens: it shares the pages that they fill, and the last one is copied where they fill it
+     * in part, since the next token is written there.
      *
      * @param most tokens that this sequence may come to have; it promises to take no more pages than they need
      */
