@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # Puts sails4j beside what a user would take instead, on this machine's CPU: the same shapes, the same number of threads, by turns.
 #
-#   jmh/peers/run.sh --out DIR [--rounds N] [--groups kernels,layer,sae,step] [--threads N] [--python PYTHON] [--sails SAILS]
+#   jmh/peers/run.sh --out DIR [--rounds N] [--groups kernels,layer,sae,step,decode] [--threads N] [--python PYTHON] [--sails SAILS]
 #
+# llama.cpp is npm's node-llama-cpp, with the libraries that come with it; --groups decode fetches it into DIR/node where npm is found, and
+# gives it the weights of `sails init --seed 1` as GGUF: the same numbers as ours in bf16, and llama.cpp's own rounding of them to 8 and 4 bits.
 # PyTorch is timed by tools/gpu-measure/torch_peer.py where a Python with torch is found: --python, else python3 and the environments
 # named in PEER_PYTHONS (separated by colons). Groups `layer` and `step` also need transformers and peft. A peer that cannot be had is
 # named and skipped. The result is DIR/table.md: medians over the rounds, and how far the rounds are apart.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-out='' rounds=3 groups=kernels,layer,sae,step threads=0 python='' sails=$root/sails
+out='' rounds=3 groups=kernels,layer,sae,step,decode threads=0 python='' sails=$root/sails
 while [ $# -gt 0 ]; do
   [ $# -ge 2 ] || { echo "run.sh: $1 needs a value" >&2; exit 2; }
   case $1 in
@@ -26,11 +28,12 @@ done
 [[ $rounds =~ ^[1-9][0-9]*$ ]] || { echo "run.sh: --rounds is '$rounds'; expected 1 or more" >&2; exit 2; }
 [[ $threads =~ ^[0-9]+$ ]] || { echo "run.sh: --threads is '$threads'; expected 0 (all) or more" >&2; exit 2; }
 for group in ${groups//,/ }; do
-  [[ $group =~ ^(kernels|layer|sae|step)$ ]] ||
-    { echo "run.sh: --groups names '$group'; expected kernels, layer, sae or step" >&2; exit 2; }
+  [[ $group =~ ^(kernels|layer|sae|step|decode)$ ]] ||
+    { echo "run.sh: --groups names '$group'; expected kernels, layer, sae, step or decode" >&2; exit 2; }
 done
 mkdir -p "$out"
-rm -f "$out"/ours-*.md "$out"/torch-*.tsv "$out/peers.txt"
+out=$(cd "$out" && pwd)
+rm -f "$out"/ours-*.md "$out"/torch-*.tsv "$out"/llama.cpp-*.tsv "$out/peers.txt"
 
 peer() { echo "$*" | tee -a "$out/peers.txt" >&2; }
 
@@ -54,7 +57,37 @@ if [ -n "$torch" ] && ! "$torch" -c 'import transformers, peft' 2>/dev/null; the
 else
   layers=yes
 fi
-peer "llama.cpp: SKIPPED: it reads GGUF, and sails4j writes no weights in it"
+
+# Fetches llama.cpp and writes the files that it reads; fails with a sentence in $out/peers.txt.
+prepare_llama() {
+  command -v node >/dev/null && command -v npm >/dev/null || { peer "llama.cpp: SKIPPED: node and npm bring it, and one of them is missing"; return 1; }
+  [ -d "$out/node/node_modules/node-llama-cpp" ] ||
+    npm install --prefix "$out/node" --ignore-scripts --no-audit --no-fund node-llama-cpp >"$out/npm.log" 2>&1 ||
+    { peer "llama.cpp: SKIPPED: npm could not install node-llama-cpp: $(tail -n 1 "$out/npm.log")"; return 1; }
+  [ -d "$out/model" ] || "$sails" init --shape "$peers/2b-2-layers/config.json" --seed 1 --out "$out/model" >"$out/init.log" 2>&1 ||
+    { tail -n 3 "$out/init.log" >&2; exit 1; }
+  local type
+  for type in "${llama_types[@]}"; do
+    [ -f "$out/$type.gguf" ] || node "$peers/gguf.mjs" "$out/model" "$out/$type.gguf" "$type" || exit 1
+  done
+  peer "llama.cpp: node-llama-cpp $(node -p "require('$out/node/node_modules/node-llama-cpp/package.json').version"), its prebuilt libraries"
+}
+peers=$root/jmh/peers
+llama_types=(bf16 f16 q8_0 q4_0)
+llama=''
+if [[ ,$groups, == *,decode,* ]] && prepare_llama; then llama=yes; fi
+
+# One process a type: a row of ours by the name of its weights.
+time_llama() {
+  local type suffix
+  for type in "${llama_types[@]}"; do
+    case $type in q8_0) suffix=', int8' ;; q4_0) suffix=', int4' ;; *) suffix='' ;; esac
+    NODE_PATH=$out/node/node_modules node "$peers/llama_peer.mjs" "$out/$type.gguf" "$type" "$processors" 256 "$1" "2B, 2 layers$suffix" \
+      >"$out/llama.log" 2>&1 || { tail -n 3 "$out/llama.log" >&2; exit 1; }
+  done
+}
+processors=$threads
+[ "$threads" != 0 ] || processors=$(nproc)
 peer "Jlama: SKIPPED: it times whole generations of published checkpoints alone, which this script does not fetch"
 
 for round in $(seq "$rounds"); do
@@ -62,6 +95,10 @@ for round in $(seq "$rounds"); do
     echo "== round $round of $rounds, $group" >&2
     "$sails" bench "$group" --backend cpu --size cpu --threads "$threads" --out "$out/ours-$group-$round.md" \
       >"$out/ours.txt" 2>"$out/ours.log" || { tail -n 3 "$out/ours.log" >&2; exit 1; }
+    if [ "$group" = decode ]; then
+      [ -z "$llama" ] || time_llama "$out/llama.cpp-decode-$round.tsv"
+      continue
+    fi
     [ -n "$torch" ] || continue
     [[ -n $layers || ! $group =~ ^(layer|step)$ ]] || continue
     CPU_SIZE=1 THREADS=$threads "$torch" "$root/tools/gpu-measure/torch_peer.py" "$group" "$out/torch-$group-$round.tsv" \
@@ -79,6 +116,6 @@ done
   echo "- medians of $rounds rounds, by turns; +- is half of what lies between the fastest and the slowest round, of the median"
   echo
   shopt -s nullglob
-  awk -f "$root/jmh/peers/table.awk" "$out"/ours-*.md "$out"/torch-*.tsv
+  awk -f "$peers/table.awk" "$out"/ours-*.md "$out"/torch-*.tsv "$out"/llama.cpp-*.tsv
 } >"$out/table.md"
 cat "$out/table.md"

@@ -1,4 +1,4 @@
-# Our times (ours-GROUP-ROUND.md) and PyTorch's (torch-GROUP-ROUND.tsv) of several rounds: a table of medians and ratios.
+# Our times (ours-GROUP-ROUND.md) and those of peers (PEER-GROUP-ROUND.tsv) of several rounds: a table of medians and ratios.
 function seconds(text,    t) {
   split(text, t, " ")
   return t[1] * (t[2] == "us" ? 1e-6 : t[2] == "ms" ? 1e-3 : 1)
@@ -25,7 +25,7 @@ function noise(key,    m) {
   m = median(key)
   return sprintf("%.0f %%", 50 * (time[key, rounds[key]] - time[key, 1]) / m)
 }
-FILENAME ~ /\.md$/ && /^\| (kernels|layer|step|sae) / {
+FILENAME ~ /\.md$/ && /^\| (kernels|layer|step|sae|decode) / {
   split($0, c, / *\| */)
   key = c[3] SUBSEP c[4]
   if (!(key in rounds)) order[++rows] = key
@@ -34,8 +34,12 @@ FILENAME ~ /\.md$/ && /^\| (kernels|layer|step|sae) / {
 FILENAME ~ /\.tsv$/ {
   split($0, p, "\t")
   key = p[1] SUBSEP p[2]
-  theirs = key SUBSEP p[3]
-  if (!(theirs in rounds)) variants[key, ++peers[key]] = p[3]
+  peer = FILENAME
+  sub(/.*\//, "", peer)
+  sub(/-.*/, "", peer)
+  variant = peer ", " p[3]
+  theirs = key SUBSEP variant
+  if (!(theirs in rounds)) variants[key, ++peers[key]] = variant
   add(theirs, p[4])
 }
 END {
@@ -46,7 +50,7 @@ END {
     split(key, name, SUBSEP)
     for (v = 1; v <= peers[key]; v++) {
       theirs = key SUBSEP variants[key, v]
-      printf "| %s | %s | %s | %s | torch, %s | %s | %s | %.2f |\n", name[1], name[2], human(median(key)), noise(key), variants[key, v],
+      printf "| %s | %s | %s | %s | %s | %s | %s | %.2f |\n", name[1], name[2], human(median(key)), noise(key), variants[key, v],
         human(median(theirs)), noise(theirs), median(theirs) / median(key)
     }
     if (!peers[key]) alone++

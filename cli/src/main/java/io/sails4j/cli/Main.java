@@ -12,8 +12,11 @@ import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.file.FileSystemException;
 import java.nio.file.InvalidPathException;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -37,44 +40,51 @@ public final class Main {
     private static final int WRONG_INPUT = 2;
 
     /** The commands in the order of the help. */
-    private static final List<String> NAMES = List.of("inspect", "generate", "monitor", "serve", "trace", "encode", "sae", "subspace",
-        "align",
-        "attack", "explain", "eval", "judge", "report", "merge", "quantize", "download", "init", "selftest", "bench", "demo", "world",
-        "study",
-        "recovery");
+    private enum Name {
+        INSPECT, GENERATE, MONITOR, SERVE, TRACE, ENCODE, SAE, SUBSPACE, ALIGN, ATTACK, EXPLAIN, EVAL, JUDGE, REPORT, MERGE,
+        QUANTIZE, DOWNLOAD, INIT, SELFTEST, BENCH, DEMO, WORLD, STUDY, RECOVERY;
 
-    private Main() {
+        /** Typed by the user. */
+        String word() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+
+        static Optional<Name> of(String word) {
+            return Arrays.stream(values()).filter(name -> name.word().equals(word)).findFirst();
+        }
+
+        /** Looked at only where it is asked for: reading the options of all commands takes longer than many a command. */
+        Class<?> command() {
+            return switch (this) {
+                case INSPECT -> InspectCommand.class;
+                case GENERATE -> GenerateCommand.class;
+                case MONITOR -> MonitorCommand.class;
+                case SERVE -> ServeCommand.class;
+                case TRACE -> TraceCommand.class;
+                case ENCODE -> EncodeCommand.class;
+                case SAE -> SaeCommand.class;
+                case SUBSPACE -> SubspaceCommand.class;
+                case ALIGN -> AlignCommand.class;
+                case ATTACK -> AttackCommand.class;
+                case EXPLAIN -> ExplainCommand.class;
+                case EVAL -> EvalCommand.class;
+                case JUDGE -> JudgeCommand.class;
+                case REPORT -> ReportCommand.class;
+                case MERGE -> MergeCommand.class;
+                case QUANTIZE -> QuantizeCommand.class;
+                case DOWNLOAD -> DownloadCommand.class;
+                case INIT -> InitCommand.class;
+                case SELFTEST -> SelftestCommand.class;
+                case BENCH -> BenchCommand.class;
+                case DEMO -> DemoCommand.class;
+                case WORLD -> WorldCommand.class;
+                case STUDY -> StudyCommand.class;
+                case RECOVERY -> RecoveryCommand.class;
+            };
+        }
     }
 
-    /** Looked at only where it is asked for: reading the options of all commands takes longer than many a command. */
-    private static Class<?> command(String name) {
-        return switch (name) {
-            case "inspect" -> InspectCommand.class;
-            case "generate" -> GenerateCommand.class;
-            case "monitor" -> MonitorCommand.class;
-            case "serve" -> ServeCommand.class;
-            case "trace" -> TraceCommand.class;
-            case "encode" -> EncodeCommand.class;
-            case "sae" -> SaeCommand.class;
-            case "subspace" -> SubspaceCommand.class;
-            case "align" -> AlignCommand.class;
-            case "attack" -> AttackCommand.class;
-            case "explain" -> ExplainCommand.class;
-            case "eval" -> EvalCommand.class;
-            case "judge" -> JudgeCommand.class;
-            case "report" -> ReportCommand.class;
-            case "merge" -> MergeCommand.class;
-            case "quantize" -> QuantizeCommand.class;
-            case "download" -> DownloadCommand.class;
-            case "init" -> InitCommand.class;
-            case "selftest" -> SelftestCommand.class;
-            case "bench" -> BenchCommand.class;
-            case "demo" -> DemoCommand.class;
-            case "world" -> WorldCommand.class;
-            case "study" -> StudyCommand.class;
-            case "recovery" -> RecoveryCommand.class;
-            default -> throw new IllegalArgumentException("there is no command " + name);
-        };
+    private Main() {
     }
 
     public static void main(String[] args) {
@@ -131,23 +141,25 @@ public final class Main {
 
     /** With all commands and all their options. */
     static CommandLine commandLine() {
-        return commandLine(NAMES, NAMES);
+        List<Name> all = List.of(Name.values());
+        return commandLine(all, all);
     }
 
     /** With the command that is asked for; where none is, with all, of which then only names and descriptions are needed. */
     static CommandLine commandLine(String... args) {
         String first = args.length == 0 ? "" : args[0];
-        if (NAMES.contains(first)) {
-            return commandLine(List.of(first), List.of(first));
+        Optional<Name> asked = Name.of(first);
+        if (asked.isPresent()) {
+            return commandLine(List.of(asked.get()), List.of(asked.get()));
         }
-        return commandLine(first.equals("--version") || first.equals("-V") ? List.of() : NAMES, List.of());
+        return commandLine(first.equals("--version") || first.equals("-V") ? List.of() : List.of(Name.values()), List.of());
     }
 
     /** @param withOptions those commands that get the options of the library's records */
-    private static CommandLine commandLine(List<String> names, List<String> withOptions) {
+    private static CommandLine commandLine(List<Name> names, List<Name> withOptions) {
         CommandLine sails = new CommandLine(new Main());
-        names.forEach(name -> sails.addSubcommand(command(name)));
-        withOptions.forEach(name -> addOptions(name, Objects.requireNonNull(sails.getSubcommands().get(name))));
+        names.forEach(name -> sails.addSubcommand(name.command()));
+        withOptions.forEach(name -> addOptions(name, of(sails, name.word())));
         return sails
             .setCaseInsensitiveEnumValuesAllowed(true)
             .setUsageHelpWidth(110)
@@ -157,16 +169,16 @@ public final class Main {
             .setExecutionExceptionHandler(Main::failed);
     }
 
-    private static void addOptions(String name, CommandLine command) {
+    private static void addOptions(Name name, CommandLine command) {
         switch (name) {
-            case "align" -> add(command, AllOptions.defaults());
-            case "subspace" -> add(command, List.of(DataOptions.defaults(), SubspaceOptions.defaults()));
-            case "explain" -> add(command, AllOptions.ofExplain());
-            case "eval" -> add(command, AllOptions.ofEval());
-            case "serve" -> add(command, AllOptions.ofServe());
-            case "monitor" -> add(of(command, "calibrate"), AllOptions.ofMonitor());
-            case "sae" -> AllOptions.ofSae().forEach((kind, records) -> add(of(command, kind), records));
-            case "attack" -> {
+            case ALIGN -> add(command, AllOptions.defaults());
+            case SUBSPACE -> add(command, List.of(DataOptions.defaults(), SubspaceOptions.defaults()));
+            case EXPLAIN -> add(command, AllOptions.ofExplain());
+            case EVAL -> add(command, AllOptions.ofEval());
+            case SERVE -> add(command, AllOptions.ofServe());
+            case MONITOR -> add(of(command, "calibrate"), AllOptions.ofMonitor());
+            case SAE -> AllOptions.ofSae().forEach((kind, records) -> add(of(command, kind), records));
+            case ATTACK -> {
                 // An attack measures refusals; how useful a model is does not change with it.
                 Set<String> ofUtility = Options.of(UtilityOptions.defaults()).stream().map(Options.Entry::name).collect(Collectors.toSet());
                 AllOptions.ofAttacks().forEach((kind, records) -> OptionFlags.addTo(of(command, kind).getCommandSpec(), ofUtility,
@@ -187,7 +199,15 @@ public final class Main {
     }
 
     private static int wrongOptions(CommandLine.ParameterException e, String[] args) {
-        return wrongOptions(e.getMessage(), e.getCommandLine());
+        String sentence = e.getMessage();
+        if (e instanceof CommandLine.UnmatchedArgumentException unmatched) {
+            if (e.getCommandLine().getParent() == null && !unmatched.isUnknownOption()) {
+                sentence = "there is no command '" + unmatched.getUnmatched().getFirst() + "'";
+            }
+            List<String> alike = unmatched.getSuggestions();
+            sentence += alike.isEmpty() ? "" : " (did you mean " + String.join(" or ", alike) + "?)";
+        }
+        return wrongOptions(sentence, e.getCommandLine());
     }
 
     /** What a library says of the options that it is opened with: of --backend-options, which it knows alone. */

@@ -2,11 +2,13 @@ package io.sails4j.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.sails4j.config.ModelConfig;
 import io.sails4j.conformance.ConformanceSuite;
 import io.sails4j.conformance.OpCase;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -98,6 +100,14 @@ class BenchmarksTest {
                 });
         }
         assertThat(said).hasSize(3).allSatisfy(sentence -> assertThat(sentence).startsWith("decode, tiny, 2 layers"));
+    }
+
+    /** llama.cpp is given this model's weights, and its rows stand beside ours by the shape's name. */
+    @Test
+    void peersRunTheShapeOfACpu() {
+        ModelConfig peers = ModelConfig.read(Path.of("../jmh/peers/2b-2-layers"));
+        ModelConfig ours = BenchSize.cpu(List.of(BenchSize.model("2b").orElseThrow())).models().getFirst().config(BenchSize.CPU_LAYERS);
+        assertThat(peers).isEqualTo(ours);
     }
 
     @Test

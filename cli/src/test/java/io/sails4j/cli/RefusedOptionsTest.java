@@ -38,6 +38,16 @@ class RefusedOptionsTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
+        genrate --model m               | there is no command 'genrate' (did you mean generate
+        sae trian                       | (did you mean train?)
+        generate --model m --promt x    | (did you mean --prompt
+        xyzzy                           | there is no command 'xyzzy'; see""")
+    void slipsOfTheKeyboardAreAnswered(String line, String part) {
+        run(line).requireWrong(part);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', textBlock = """
         align --model m --data d --out @ --method lora --variance 0              | --variance is given
         align --model m --data d --out @ --method lora --variance 0.5            | --variance is given
         align --model m --data d --out @ --subspace s --top-k 3                  | --top-k is given

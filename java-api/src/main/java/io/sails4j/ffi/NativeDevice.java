@@ -105,25 +105,27 @@ public abstract class NativeDevice implements DeviceFunctions, MemoryFunctions, 
     }
 
     final long list(long[] values, long count) {
-        MemorySegment list = list(values.length, count, JAVA_LONG.byteSize());
-        MemorySegment.copy(values, 0, list, JAVA_LONG, 0, values.length);
-        return list.address();
+        long at = list(values.length, count, JAVA_LONG.byteSize());
+        MemorySegment.copy(values, 0, lists, JAVA_LONG, at, values.length);
+        return lists.address() + at;
     }
 
     final long list(int[] values, long count) {
-        MemorySegment list = list(values.length, count, JAVA_INT.byteSize());
-        MemorySegment.copy(values, 0, list, JAVA_INT, 0, values.length);
-        return list.address();
+        long at = list(values.length, count, JAVA_INT.byteSize());
+        MemorySegment.copy(values, 0, lists, JAVA_INT, at, values.length);
+        return lists.address() + at;
     }
 
     final long list(float[] values, long count) {
-        MemorySegment list = list(values.length, count, JAVA_FLOAT.byteSize());
-        MemorySegment.copy(values, 0, list, JAVA_FLOAT, 0, values.length);
-        return list.address();
+        long at = list(values.length, count, JAVA_FLOAT.byteSize());
+        MemorySegment.copy(values, 0, lists, JAVA_FLOAT, at, values.length);
+        return lists.address() + at;
     }
 
-    /** Native memory for a host array, until the next call begins; what is outgrown stays, as earlier arrays of this call lie there. */
-    private MemorySegment list(int length, long count, long elementBytes) {
+    /**
+     * Where in {@link #lists} a host array goes, until the next call begins; what is outgrown stays, as earlier arrays of this call lie there.
+     */
+    private long list(int length, long count, long elementBytes) {
         if (length != count) {
             throw new IllegalArgumentException("lists of " + count + " and " + length + " tensors");
         }
@@ -133,7 +135,7 @@ public abstract class NativeDevice implements DeviceFunctions, MemoryFunctions, 
             listed = 0;
         }
         listed += bytes;
-        return lists.asSlice(listed - bytes, bytes);
+        return listed - bytes;
     }
 
     final void check(int status, String function) {

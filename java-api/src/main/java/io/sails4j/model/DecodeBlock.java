@@ -5,6 +5,7 @@ import io.sails4j.config.Projection;
 import io.sails4j.ops.Ops;
 import io.sails4j.tensor.Tensor;
 import io.sails4j.tensor.TensorArena;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -18,7 +19,11 @@ final class DecodeBlock {
     private final ModelConfig config;
     private final int layer;
     private final LayerWeights weights;
-    private final Map<Projection, Linear> linears;
+    private final List<Linear> qkv;
+    private final List<Linear> o;
+    private final Linear gate;
+    private final Linear up;
+    private final List<Linear> down;
     private final StepMaps maps;
     private final StreamTaps taps;
 
@@ -26,9 +31,18 @@ final class DecodeBlock {
         this.config = config;
         this.layer = layer;
         this.weights = weights;
-        this.linears = linears;
+        this.qkv = list(linears, Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ);
+        this.o = list(linears, Projection.O_PROJ);
+        this.gate = list(linears, Projection.GATE_PROJ).getFirst();
+        this.up = list(linears, Projection.UP_PROJ).getFirst();
+        this.down = list(linears, Projection.DOWN_PROJ);
         this.maps = maps;
         this.taps = taps;
+    }
+
+    /** A block has every projection. */
+    private static List<Linear> list(Map<Projection, Linear> linears, Projection... projections) {
+        return Arrays.stream(projections).map(projection -> Objects.requireNonNull(linears.get(projection))).toList();
     }
 
     Tensor inputNorm() {
@@ -43,14 +57,12 @@ final class DecodeBlock {
      * @param scratch for what the maps need besides
      */
     void run(Ops ops, DecodeBuffers b, DecodeCache cache, Tensor nextNorm, TensorArena scratch) {
-        maps(ops, b.normed(), scratch, List.of(Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ),
-            List.of(DecodeBuffers.flat(b.q()), DecodeBuffers.flat(b.k()), DecodeBuffers.flat(b.v())));
+        maps.maps(ops, qkv, b.matrices().qkv(), b.normed(), scratch);
         cache.attend(ops, b, layer);
-        maps(ops, DecodeBuffers.flat(b.z()), scratch, List.of(Projection.O_PROJ), List.of(b.out()));
+        maps.maps(ops, o, b.matrices().out(), b.matrices().z(), scratch);
         addAndNorm(ops, b, weights.postAttentionNorm(), Site.MID, weights.preFeedforwardNorm().weight(), scratch);
-        maps.gated(ops, linear(Projection.GATE_PROJ), linear(Projection.UP_PROJ), b.act(), b.normed(), config.family().activation(),
-            scratch);
-        maps(ops, b.act(), scratch, List.of(Projection.DOWN_PROJ), List.of(b.out()));
+        maps.gated(ops, gate, up, b.act(), b.normed(), config.family().activation(), scratch);
+        maps.maps(ops, down, b.matrices().out(), b.act(), scratch);
         addAndNorm(ops, b, weights.postFeedforwardNorm(), Site.LAYER, nextNorm, scratch);
     }
 
@@ -66,14 +78,5 @@ final class DecodeBlock {
     private void residualNorm(Ops ops, DecodeBuffers b, @Nullable Tensor post, Tensor next) {
         ops.block().residualNormForward(b.residual(), b.normed(), b.out(), post, b.residual(), next, (float) config.rmsNormEps(),
             config.family().normOffset());
-    }
-
-    private void maps(Ops ops, Tensor x, TensorArena scratch, List<Projection> projections, List<Tensor> ys) {
-        maps.maps(ops, projections.stream().map(this::linear).toList(), ys, x, scratch);
-    }
-
-    /** A block has every projection. */
-    private Linear linear(Projection projection) {
-        return Objects.requireNonNull(linears.get(projection));
     }
 }

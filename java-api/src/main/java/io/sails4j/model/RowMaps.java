@@ -26,6 +26,7 @@ final class RowMaps implements StepMaps {
     /** What a number in {@link #rowAdapter} means. */
     private final List<AdapterStack> stacks = new ArrayList<>();
     private final Map<ModuleKey, List<List<LowRank>>> additions = new HashMap<>();
+    private final OneStackMaps without = new OneStackMaps(AdapterStack.none());
     private int depth;
     private boolean changed = true;
 
@@ -72,13 +73,7 @@ final class RowMaps implements StepMaps {
 
     @Override
     public void maps(Ops ops, List<Linear> linears, List<Tensor> ys, Tensor x, TensorArena scratch) {
-        if (linears.stream().noneMatch(Linear::isPacked)) {
-            ops.linear().linearSetForward(ys, x, linears.stream().map(Linear::plain).toList());
-        } else {
-            for (int i = 0; i < ys.size(); i++) {
-                linears.get(i).into(ops, ys.get(i), x, AdapterStack.none(), scratch);
-            }
-        }
+        without.maps(ops, linears, ys, x, scratch);
         for (int i = 0; i < ys.size(); i++) {
             add(ops, linears.get(i), ys.get(i), x);
         }
@@ -106,8 +101,14 @@ final class RowMaps implements StepMaps {
 
     /** Whether some adapter of the stacks has a part in the map. */
     private boolean add(Ops ops, Linear linear, Tensor y, Tensor x) {
-        List<List<LowRank>> levels = additions.computeIfAbsent(linear.key(), this::levels);
-        levels.forEach(level -> ops.linear().loraRowsForward(y, x, rowAdapter, level));
+        List<List<LowRank>> levels = additions.get(linear.key());
+        if (levels == null) {
+            levels = levels(linear.key());
+            additions.put(linear.key(), levels);
+        }
+        for (List<LowRank> level : levels) {
+            ops.linear().loraRowsForward(y, x, rowAdapter, level);
+        }
         return !levels.isEmpty();
     }
 

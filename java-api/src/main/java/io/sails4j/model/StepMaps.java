@@ -8,7 +8,7 @@ import java.util.List;
 
 /** How the linear maps of a decoding step are computed: with which adapters, for which rows. */
 interface StepMaps {
-    /** Each map of one input: ys[i] = linears[i](x). */
+    /** Each map of one input: ys[i] = linears[i](x). A step asks with the same list each time. */
     void maps(Ops ops, List<Linear> linears, List<Tensor> ys, Tensor x, TensorArena scratch);
 
     /** act = activation(gate(x)) * up(x). */

@@ -98,7 +98,9 @@ public final class BlockOps {
     /** table [n_tokens, head_dim / 2, 2] F32: cos and sin of positions I32 times invFreq [head_dim / 2] F64. */
     public void ropeTable(Tensor table, Tensor positions, Tensor invFreq) {
         try (Call call = new Call(device, "ropeTable")) {
-            call.require(table.shape().rank() == 3, () -> "table has shape " + table.shape() + ", expected [n_tokens, head_dim / 2, 2]");
+            if (table.shape().rank() != 3) {
+                throw call.error("table has shape " + table.shape() + ", expected [n_tokens, head_dim / 2, 2]");
+            }
             long half = table.dim(1);
             api.ropeTable(call.exact("table", table, F32, positions.numel(), half, 2), call.address("positions", positions, I32),
                 call.elements("invFreq", invFreq, half, F64), positions.numel(), 2 * half);

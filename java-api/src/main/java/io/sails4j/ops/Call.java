@@ -57,7 +57,10 @@ final class Call implements AutoCloseable {
         }
     }
 
-    /** The sentence is made where the condition fails: an operation of a small model takes no longer than a few of them. */
+    /**
+     * The sentence is made where the condition fails: an operation of a small model takes no longer than a few of them. What a token calls
+     * for each of its layers throws by itself instead of making this Supplier.
+     */
     void require(boolean condition, Supplier<String> text) {
         if (!condition) {
             throw error(text.get());
@@ -66,7 +69,9 @@ final class Call implements AutoCloseable {
 
     /** Columns: the innermost size. */
     long cols(String name, Tensor tensor) {
-        require(tensor.shape().rank() > 0, () -> name + " has shape [], expected at least one dimension");
+        if (tensor.shape().rank() == 0) {
+            throw error(name + " has shape [], expected at least one dimension");
+        }
         return tensor.dim(-1);
     }
 
@@ -78,7 +83,9 @@ final class Call implements AutoCloseable {
     /** The product of all sizes but the {@code inner} innermost. */
     long leading(String name, Tensor tensor, int inner) {
         Shape shape = tensor.shape();
-        require(shape.rank() >= inner, () -> name + " has shape " + shape + ", expected at least " + inner + " dimensions");
+        if (shape.rank() < inner) {
+            throw error(name + " has shape " + shape + ", expected at least " + inner + " dimensions");
+        }
         long product = 1;
         for (int i = 0; i < shape.rank() - inner; i++) {
             product = Math.multiplyExact(product, shape.dim(i));
@@ -87,7 +94,9 @@ final class Call implements AutoCloseable {
     }
 
     void sameType(String name, Tensor tensor, String otherName, Tensor other) {
-        require(tensor.dtype() == other.dtype(), () -> name + " is " + tensor + ", expected the type of " + otherName + ", " + other);
+        if (tensor.dtype() != other.dtype()) {
+            throw error(name + " is " + tensor + ", expected the type of " + otherName + ", " + other);
+        }
     }
 
     /** The address of a tensor whose rows (leading sizes flattened) and columns are as given. */
@@ -100,7 +109,7 @@ final class Call implements AutoCloseable {
 
     /** The address of a tensor of exactly these sizes. */
     long exact(String name, Tensor tensor, DType type, long... dims) {
-        if (!Arrays.equals(tensor.shape().toArray(), dims)) {
+        if (!tensor.shape().is(dims)) {
             throw error(name + " has shape " + tensor.shape() + ", expected " + Shape.of(dims));
         }
         return address(name, tensor, type);
@@ -156,7 +165,7 @@ final class Call implements AutoCloseable {
     }
 
     long address(String name, Tensor tensor, DType... types) {
-        if (!Arrays.asList(types).contains(tensor.dtype())) {
+        if (!among(types, tensor.dtype())) {
             StringJoiner expected = new StringJoiner(" or ");
             Arrays.stream(types).forEach(type -> expected.add(type.name()));
             throw error(name + " is " + tensor + ", expected " + expected);
@@ -165,6 +174,15 @@ final class Call implements AutoCloseable {
             throw error(name + " " + tensor + " lives on another device");
         }
         return held(tensor);
+    }
+
+    private static boolean among(DType[] types, DType type) {
+        for (DType one : types) {
+            if (one == type) {
+                return true;
+            }
+        }
+        return false;
     }
 
     /** The address of a tensor that was checked, which stays reachable until the call is over. */

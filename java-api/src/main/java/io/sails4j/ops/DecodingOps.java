@@ -29,7 +29,7 @@ public final class DecodingOps {
         Tensor keyPosition) {
         try (Call call = new Call(device, "ropeAppend")) {
             Cache cache = new Cache(call, q, keys, values, kSegment, qSegment, keyPosition);
-            call.require(cache.headDim % 2 == 0, () -> "q has shape " + q.shape() + ", expected an even head_dim");
+            cache.requireEvenHeads(call, q);
             call.sameType("k", k, "q", q);
             call.sameType("v", v, "q", q);
             long row = cache.batch * cache.nKvHeads * cache.headDim;
@@ -64,7 +64,7 @@ public final class DecodingOps {
         Tensor pageTable) {
         try (Call call = new Call(device, "ropeAppendPaged")) {
             PagedCache c = new PagedCache(call, q, keys, values, positions, pageTable);
-            call.require(c.headDim % 2 == 0, () -> "q has shape " + q.shape() + ", expected an even head_dim");
+            c.requireEvenHeads(call, q);
             call.sameType("k", k, "q", q);
             call.sameType("v", v, "q", q);
             long row = c.batch * c.nKvHeads * c.headDim;
@@ -95,8 +95,12 @@ public final class DecodingOps {
     }
 
     private static void requireWindow(Call call, long window, float softcap) {
-        call.require(window >= 0, () -> "window is " + window + ", expected 0 (all keys) or more");
-        call.require(softcap >= 0, () -> "softcap is " + softcap + ", expected 0 (none) or more");
+        if (window < 0) {
+            throw call.error("window is " + window + ", expected 0 (all keys) or more");
+        }
+        if (!(softcap >= 0)) {
+            throw call.error("softcap is " + softcap + ", expected 0 (none) or more");
+        }
     }
 
     /** history [steps, batch] gets ids [batch] in row step; then positions [batch], keyPosition and step count up by one; all I32. */
@@ -122,24 +126,36 @@ public final class DecodingOps {
 
         /** @param leading the sizes before heads of keys and values, in words */
         Heads(Call call, Tensor q, Tensor keys, Tensor values, String leading) {
-            call.require(q.shape().rank() == 3, () -> "q has shape " + q.shape() + ", expected [batch, n_heads, head_dim]");
-            call.require(keys.shape().rank() == 4,
-                () -> "keys has shape " + keys.shape() + ", expected [" + leading + ", n_kv_heads, head_dim]");
+            if (q.shape().rank() != 3) {
+                throw call.error("q has shape " + q.shape() + ", expected [batch, n_heads, head_dim]");
+            }
+            if (keys.shape().rank() != 4) {
+                throw call.error("keys has shape " + keys.shape() + ", expected [" + leading + ", n_kv_heads, head_dim]");
+            }
             batch = q.dim(0);
             nHeads = q.dim(1);
             headDim = q.dim(2);
             nKvHeads = keys.dim(2);
-            call.require(nKvHeads > 0 && nHeads % nKvHeads == 0,
-                () -> nHeads + " query heads cannot be grouped over " + nKvHeads + " key/value heads");
-            call.require(keys.dim(3) == headDim,
-                () -> "keys has shape " + keys.shape() + ", which does not fit q of shape " + q.shape());
-            call.require(values.shape().equals(keys.shape()),
-                () -> "values has shape " + values.shape() + ", expected that of keys, " + keys.shape());
+            if (nKvHeads <= 0 || nHeads % nKvHeads != 0) {
+                throw call.error(nHeads + " query heads cannot be grouped over " + nKvHeads + " key/value heads");
+            }
+            if (keys.dim(3) != headDim) {
+                throw call.error("keys has shape " + keys.shape() + ", which does not fit q of shape " + q.shape());
+            }
+            if (!values.shape().equals(keys.shape())) {
+                throw call.error("values has shape " + values.shape() + ", expected that of keys, " + keys.shape());
+            }
             call.sameType("keys", keys, "q", q);
             call.sameType("values", values, "q", q);
             this.q = call.address("q", q, F32_OR_BF16);
             this.keys = call.address("keys", keys, F32_OR_BF16);
             this.values = call.address("values", values, F32_OR_BF16);
+        }
+
+        void requireEvenHeads(Call call, Tensor q) {
+            if (headDim % 2 != 0) {
+                throw call.error("q has shape " + q.shape() + ", expected an even head_dim");
+            }
         }
     }
 
@@ -153,8 +169,9 @@ public final class DecodingOps {
         Cache(Call call, Tensor q, Tensor keys, Tensor values, Tensor kSegment, Tensor qSegment, Tensor keyPosition) {
             super(call, q, keys, values, "batch, capacity");
             capacity = keys.dim(1);
-            call.require(keys.dim(0) == batch,
-                () -> "keys has shape " + keys.shape() + ", which does not fit q of shape " + q.shape());
+            if (keys.dim(0) != batch) {
+                throw call.error("keys has shape " + keys.shape() + ", which does not fit q of shape " + q.shape());
+            }
             this.kSegment = call.exact("kSegment", kSegment, I32, batch, capacity);
             this.qSegment = call.elements("qSegment", qSegment, batch, I32);
             this.keyPosition = call.elements("keyPosition", keyPosition, 1, I32);
@@ -173,8 +190,9 @@ public final class DecodingOps {
             super(call, q, keys, values, "n_pages, page_tokens");
             nPages = keys.dim(0);
             pageTokens = keys.dim(1);
-            call.require(pageTable.shape().rank() == 2 && pageTable.dim(0) == batch,
-                () -> "pageTable has shape " + pageTable.shape() + ", expected [" + batch + ", table_pages]");
+            if (pageTable.shape().rank() != 2 || pageTable.dim(0) != batch) {
+                throw call.error("pageTable has shape " + pageTable.shape() + ", expected [" + batch + ", table_pages]");
+            }
             tablePages = pageTable.dim(1);
             this.positions = call.elements("positions", positions, batch, I32);
             this.pageTable = call.address("pageTable", pageTable, I32);

@@ -10,10 +10,17 @@ import io.sails4j.ffi.LinearFunctions;
 import io.sails4j.tensor.Device;
 import io.sails4j.tensor.Tensor;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /** The section "linear" of {@code sails.h}: linear maps with their adapters. See {@link Ops}. */
 public final class LinearOps {
+    private static final int MAPS_OF_ONE_INPUT = 4;
+    private static final String[] YS = names("ys[", "]");
+    private static final String[] WEIGHTS = names("maps[", "].weight");
+    private static final String[] LORA_AS = names("maps[", "].loraA");
+    private static final String[] LORA_BS = names("maps[", "].loraB");
+
     private final Device device;
     private final LinearFunctions api;
     private final Workspace workspace;
@@ -175,7 +182,9 @@ public final class LinearOps {
      */
     public void linearSetForward(List<Tensor> ys, Tensor x, List<LinearMap> maps) {
         try (Call call = new Call(device, "linearSetForward")) {
-            call.require(ys.size() == maps.size(), () -> "there are " + ys.size() + " outputs and " + maps.size() + " maps");
+            if (ys.size() != maps.size()) {
+                throw call.error("there are " + ys.size() + " outputs and " + maps.size() + " maps");
+            }
             if (ys.isEmpty()) {
                 return;
             }
@@ -184,8 +193,8 @@ public final class LinearOps {
             Maps m = new Maps(call, x, maps);
             long[] yAddresses = new long[ys.size()];
             for (int i = 0; i < yAddresses.length; i++) {
-                call.sameType("ys[" + i + "]", ys.get(i), "ys[0]", ys.getFirst());
-                yAddresses[i] = call.matrix("ys[" + i + "]", ys.get(i), n, m.dOut[i], F32_OR_BF16);
+                call.sameType(named(YS, i), ys.get(i), "ys[0]", ys.getFirst());
+                yAddresses[i] = call.matrix(named(YS, i), ys.get(i), n, m.dOut[i], F32_OR_BF16);
             }
             long xAddress = call.address("x", x, F32_OR_BF16);
             int yCode = code(ys.getFirst());
@@ -211,7 +220,9 @@ public final class LinearOps {
             long n = call.rows("x", x);
             long dIn = call.cols("x", x);
             Maps m = new Maps(call, x, List.of(gate, up));
-            call.require(m.dOut[0] == m.dOut[1], () -> "gate has shape " + gate.weight().shape() + ", up " + up.weight().shape());
+            if (m.dOut[0] != m.dOut[1]) {
+                throw call.error("gate has shape " + gate.weight().shape() + ", up " + up.weight().shape());
+            }
             call.sameType("y", y, "x", x);
             long yAddress = call.matrix("y", y, n, m.dOut[0], F32_OR_BF16);
             long gateAddress = kept(call, "gate", kept.gate(), x, n, m.dOut[0]);
@@ -271,6 +282,15 @@ public final class LinearOps {
         return call.matrixOrNull(name, tensor, n, dOut, F32_OR_BF16);
     }
 
+    private static String[] names(String before, String after) {
+        return IntStream.range(0, MAPS_OF_ONE_INPUT).mapToObj(i -> before + i + after).toArray(String[]::new);
+    }
+
+    /** The name of an element, made anew where a list is longer than those that a token needs. */
+    private static String named(String[] names, int i) {
+        return i < names.length ? names[i] : names[0].replace("[0]", "[" + i + "]");
+    }
+
     /** The addresses and sizes of a set of maps in the words of {@code sails.h}. */
     private static final class Maps {
         private final long[] weights;
@@ -291,14 +311,14 @@ public final class LinearOps {
             long dIn = call.cols("x", x);
             for (int i = 0; i < count; i++) {
                 LinearMap map = maps.get(i);
-                String at = "maps[" + i + "].";
-                dOut[i] = call.rows(at + "weight", map.weight());
+                String weight = named(WEIGHTS, i);
+                dOut[i] = call.rows(weight, map.weight());
                 r[i] = map.r();
                 scale[i] = map.scale();
-                call.sameType(at + "weight", map.weight(), "x", x);
-                weights[i] = call.matrix(at + "weight", map.weight(), dOut[i], dIn, F32_OR_BF16);
-                loraAs[i] = map.loraA() == null ? 0 : call.exact(at + "loraA", map.loraA(), F32, r[i], dIn);
-                loraBs[i] = map.loraB() == null ? 0 : call.exact(at + "loraB", map.loraB(), F32, dOut[i], r[i]);
+                call.sameType(weight, map.weight(), "x", x);
+                weights[i] = call.matrix(weight, map.weight(), dOut[i], dIn, F32_OR_BF16);
+                loraAs[i] = map.loraA() == null ? 0 : call.exact(named(LORA_AS, i), map.loraA(), F32, r[i], dIn);
+                loraBs[i] = map.loraB() == null ? 0 : call.exact(named(LORA_BS, i), map.loraB(), F32, dOut[i], r[i]);
             }
         }
     }

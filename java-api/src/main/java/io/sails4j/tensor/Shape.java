@@ -29,6 +29,11 @@ public final class Shape {
         return new Shape(dims.clone());
     }
 
+    /** Whether these are the dimensions. */
+    public boolean is(long... sizes) {
+        return Arrays.equals(dims, sizes);
+    }
+
     /** Number of dimensions. */
     public int rank() {
         return dims.length;

@@ -2,10 +2,12 @@ package io.sails4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.sun.management.ThreadMXBean;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.tensor.DType;
+import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -101,5 +103,21 @@ class GeneratorTest {
             }
         }
         assertThat(engine.device().allocatedBytes()).isEqualTo(before);
+    }
+
+    /** Of Java's heap: a call keeps its tensors and a list or two, and makes no sentence that nobody reads. */
+    @Test
+    void aTokenTakesLittleOfJavasHeap() {
+        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        int tokens = 100;
+        long least = Long.MAX_VALUE;
+        for (int round = 0; round < 4; round++) {
+            List<Long> before = new ArrayList<>();
+            new Generator(session, AdapterStack.none()).generate(new int[] {2, 5, 6}, GenerationOptions.greedy(tokens + 10, Set.of()),
+                Generator.StepListener.ofTokens(_ -> before.add(threads.getCurrentThreadAllocatedBytes())));
+            least = Math.min(least, (before.getLast() - before.get(before.size() - 1 - tokens)) / tokens);
+        }
+        // Tests run by C1 alone, which leaves what C2 takes away.
+        assertThat(least).as("bytes a token of three layers").isLessThan(4 * 4096);
     }
 }

@@ -12,7 +12,10 @@ import java.util.SplittableRandom;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Products with packed weights near the ends of what float32 holds (sums of code * x must stay finite), where numbers drawn for the conformance suite do not come. */
+/**
+ * Products with packed weights near the ends of what float32 holds (sums of code * x must stay finite), where numbers drawn for the
+ * conformance suite do not come.
+ */
 class QuantizedOpsTest {
     private static final int COLS = 40;
 
