@@ -55,8 +55,12 @@ final class PagedCache extends PassCache {
         }
         length = tokens;
         if (tokens % PagePool.PAGE_TOKENS > 0) {
+            // The other may be forgotten for the page that is taken: its own is then free, and still holds what it held.
+            int from = other.pages[whole];
             reserve(tokens);
-            pool.copy(pages[whole], other.pages[whole], tokens % PagePool.PAGE_TOKENS);
+            if (pages[whole] != from) {
+                pool.copy(pages[whole], from, tokens % PagePool.PAGE_TOKENS);
+            }
         }
     }
 
