@@ -468,10 +468,11 @@ SAILS_API int32_t sails_attention_decode(sails_device *device, void *out, const 
                                          float scale, float softcap, int32_t dtype, void *workspace, int64_t workspace_bytes);
 
 /* The same two where the caches of all sequences lie in pages. Key j of sequence b is row j % page_tokens of page page_table[b, j /
- * page_tokens] of keys, values [n_pages, page_tokens, n_kv_heads, head_dim]; page_table [batch, table_pages] i32. The new token of sequence b
- * stands at key positions[b] (i32), below table_pages * page_tokens, and sees all keys up to it, as the window says; pages behind it are not
- * looked at. -1: no sequence stands there; its q stays, nothing is written for it, and its row of out is 0. Pages may be read by several
- * sequences; a page that one writes to is no other's. A sequence's bits depend neither on where its pages lie nor on the other sequences. */
+ * page_tokens] of keys, values [n_pages, page_tokens, n_kv_heads, head_dim]; page_table [batch, table_pages] i32. The new token of
+ * sequence b stands at key positions[b] (i32), below table_pages * page_tokens, and sees all keys up to it, as the window says; pages
+ * behind it are not looked at. -1: no sequence stands there; its q stays, nothing is written for it, and its row of out is 0. Pages may be
+ * read by several sequences; a page that one writes to is no other's. A sequence's bits depend neither on where its pages lie nor on the
+ * other sequences. */
 SAILS_API int32_t sails_rope_append_paged(sails_device *device, void *q, void *keys, void *values, const void *k, const void *v,
                                           const float *table, const int32_t *positions, const int32_t *page_table, int64_t batch,
                                           int64_t n_pages, int64_t page_tokens, int64_t table_pages, int64_t n_heads, int64_t n_kv_heads,

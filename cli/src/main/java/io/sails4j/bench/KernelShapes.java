@@ -17,6 +17,7 @@ import io.sails4j.conformance.LinearSetCases;
 import io.sails4j.conformance.LoraCases;
 import io.sails4j.conformance.MatmulCase;
 import io.sails4j.conformance.OpCase;
+import io.sails4j.conformance.PagedCases;
 import io.sails4j.conformance.PreferenceCases;
 import io.sails4j.conformance.ProjectCases;
 import io.sails4j.conformance.ProjectSetCases;
@@ -30,6 +31,7 @@ import io.sails4j.conformance.SaeStatisticsCases;
 import io.sails4j.conformance.SaeWeightGradientCase;
 import io.sails4j.conformance.SampleCase;
 import io.sails4j.conformance.StandardizeCases;
+import io.sails4j.model.BatchOptions;
 import io.sails4j.ops.AdamwOptions;
 import io.sails4j.ops.AttentionShape;
 import io.sails4j.ops.GluActivation;
@@ -38,8 +40,10 @@ import io.sails4j.ops.Projected;
 import io.sails4j.ops.SaeActivation;
 import io.sails4j.tensor.DType;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.IntStream;
 
 /** Every operation at the shapes that the models' layers, their training and their autoencoders have. */
 final class KernelShapes {
@@ -225,6 +229,14 @@ final class KernelShapes {
             add(layer + ", cache", new DecodeCases.RopeAppend(batch, keys, c.nHeads(), c.nKvHeads(), c.headDim(), keys - 1, dtype));
             add(layer + ", " + keys + " keys", new DecodeCases.Attention(batch, keys, c.nHeads(), c.nKvHeads(), c.headDim(), keys - 1, 0,
                 (float) c.attnLogitSoftcap(), dtype));
+            PagedCases.Pages pages = new PagedCases.Pages(batch, BatchOptions.PAGE_TOKENS, Math.ceilDiv(keys, BatchOptions.PAGE_TOKENS),
+                false);
+            List<Integer> places = Collections.nCopies(batch, keys - 1);
+            add(layer + ", pages", new PagedCases.RopeAppend(pages, places, c.nHeads(), c.nKvHeads(), c.headDim(), dtype));
+            add(layer + ", " + keys + " keys in pages", new PagedCases.Attention(pages, places, c.nHeads(), c.nKvHeads(), c.headDim(), 0,
+                (float) c.attnLogitSoftcap(), dtype));
+            add(layer + ", q of rows' LoRA r " + RANK, new LoraCases.Rows(batch, d, (int) c.qWidth(), List.of(RANK, RANK, RANK, RANK),
+                IntStream.range(0, batch).mapToObj(row -> row % 4).toList(), dtype, dtype));
             add(layer + ", counters", new DecodeCases.Advance(batch, keys, 0));
             add(layer + ", greedy", new SampleCase(batch, (int) c.vocabSize(), 0, 0, 1));
             add(layer + ", top_k 64, top_p 0.95", new SampleCase(batch, (int) c.vocabSize(), 0.8f, 64, 0.95f));

@@ -31,9 +31,9 @@ import java.util.concurrent.Future;
 import java.util.concurrent.atomic.LongAccumulator;
 
 /**
- * Many requests behind one scheduler, as {@code sails serve} answers them: one at a time, all at once by the model alone, by one adapter and
- * by several in turn, and as they come, at shares of what all at once by the model alone reached. Requests come at random moments whether others are answered or not (an open loop, exponential waits), so that a
- * server that falls behind shows it.
+ * Many requests behind one scheduler, as {@code sails serve} answers them: one at a time, all at once by the model alone, by one adapter
+ * and by several in turn, and as they come, at shares of what all at once by the model alone reached. Requests come at random moments
+ * whether others are answered or not (an open loop, exponential waits), so that a server that falls behind shows it.
  */
 final class ServeBench {
     private static final double[] LOADS = {0.3, 0.6, 0.9};

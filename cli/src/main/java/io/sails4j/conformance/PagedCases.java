@@ -12,11 +12,11 @@ public final class PagedCases {
     }
 
     /**
-     * Pages of which sequence b has the entries {@code [b, tablePages)} of the table, in no order; the page 0 is nobody's.
+     * Pages of sequences, from the last one down, so that they lie in no order; page 0 is nobody's.
      *
      * @param shared whether the sequences' first pages are the same one, as those of a common prefix are
      */
-    record Pages(int batch, int tokens, int perSequence, boolean shared) {
+    public record Pages(int batch, int tokens, int perSequence, boolean shared) {
         int count() {
             return batch * perSequence + 1;
         }

@@ -19,8 +19,8 @@ import org.jspecify.annotations.Nullable;
  * step.
  *
  * <p>Keys and values lie in pages. A prompt that begins with whole chunks of one that was read before, by the same adapters, shares their
- * pages, the same bits that reading them again would give; what was read outlives its sequence until others need the pages. A sequence comes
- * only where there are pages for all tokens that it may come to have, and takes them as its tokens come. One thread at a time.
+ * pages, the same bits that reading them again would give; what was read outlives its sequence until others need the pages. A sequence
+ * comes only where there are pages for all tokens that it may come to have, and takes them as its tokens come. One thread at a time.
  */
 public final class BatchDecoder implements AutoCloseable {
     private final ModelSession session;

@@ -11,9 +11,9 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Sequences that decode together, each row by its adapters. Every step has the same number of rows, whether a sequence stands there or none,
- * so that one sequence's token is computed by the same products however many are beside it; the attention of a row runs over its sequence's
- * pages alone.
+ * Sequences that decode together, each row by its adapters. Every step has the same number of rows, whether a sequence stands there or
+ * none, so that one sequence's token is computed by the same products however many are beside it; the attention of a row runs over its
+ * sequence's pages alone.
  */
 final class DecodeGroup implements AutoCloseable {
     private final CausalModel model;

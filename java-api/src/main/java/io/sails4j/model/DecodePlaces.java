@@ -12,8 +12,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Where sequences stand: rows of groups, and pages for their keys and values. What was read of prompts rests behind its sequence, for others
- * that begin alike, until its pages are needed.
+ * Where sequences stand: rows of groups, and pages for their keys and values. What was read of prompts rests behind its sequence, for
+ * others that begin alike, until its pages are needed.
  */
 final class DecodePlaces implements AutoCloseable {
     private final BatchOptions batch;

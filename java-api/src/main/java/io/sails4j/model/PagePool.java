@@ -12,9 +12,9 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * Pages of keys and values that all sequences of a decoder share. A page has the same number in all layers, so that a sequence has one table
- * of pages; in each layer it is {@link BatchOptions#PAGE_TOKENS} rows of one tensor. A page has holders: sequences under way, and prefixes that were read
- * and rest. It is free where it has none.
+ * Pages of keys and values that all sequences of a decoder share. A page has the same number in all layers, so that a sequence has one
+ * table of pages; in each layer it is {@link BatchOptions#PAGE_TOKENS} rows of one tensor. A page has holders: sequences under way, and
+ * prefixes that were read and rest. It is free where it has none.
  *
  * <p>Memory grows with the pages that are held, up to a bound. Sequences under way promise how many pages they may still take; who adds one
  * asks {@link #fits} first, and then no sequence ever waits for a page of another.

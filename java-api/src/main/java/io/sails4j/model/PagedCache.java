@@ -40,8 +40,8 @@ final class PagedCache extends PassCache {
     }
 
     /**
-     * An empty cache begins with another's first tokens: it shares the pages that they fill, and the last one is copied where they fill it in
-     * part, since the next token is written there.
+     * An empty cache begins with another's first tokens: it shares the pages that they fill, and the last one is copied where they fill it
+     * in part, since the next token is written there.
      *
      * @param most tokens that this sequence may come to have; it promises to take no more pages than they need
      */
@@ -55,8 +55,12 @@ final class PagedCache extends PassCache {
         }
         length = tokens;
         if (tokens % PagePool.PAGE_TOKENS > 0) {
+            // The other may be forgotten for the page that is taken: its own is then free, and still holds what it held.
+            int from = other.pages[whole];
             reserve(tokens);
-            pool.copy(pages[whole], other.pages[whole], tokens % PagePool.PAGE_TOKENS);
+            if (pages[whole] != from) {
+                pool.copy(pages[whole], from, tokens % PagePool.PAGE_TOKENS);
+            }
         }
     }
 

@@ -57,8 +57,8 @@ public final class DecodingOps {
 
     /**
      * {@link #ropeAppend} where keys, values [n_pages, page_tokens, n_kv_heads, head_dim] are pages: the new token of sequence b stands at
-     * key positions[b] of its own, -1: no sequence stands there; that key is a row of page pageTable[b, key / page_tokens]. positions [batch]
-     * I32, pageTable [batch, table_pages] I32.
+     * key positions[b] of its own, -1: no sequence stands there; that key is a row of page pageTable[b, key / page_tokens]. positions
+     * [batch] I32, pageTable [batch, table_pages] I32.
      */
     public void ropeAppendPaged(Tensor q, Tensor keys, Tensor values, Tensor k, Tensor v, Tensor table, Tensor positions,
         Tensor pageTable) {

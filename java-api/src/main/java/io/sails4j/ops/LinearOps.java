@@ -52,8 +52,8 @@ public final class LinearOps {
     }
 
     /**
-     * y [n, d_out] F32|BF16 += the addition of the adapter that each row asks for: adapters[rowAdapter[t]] for row t of x [n, d_in] F32|BF16;
-     * -1: none. rowAdapter [n] I32. A row's bits depend on the row and its adapter alone.
+     * y [n, d_out] F32|BF16 += the addition of the adapter that each row asks for: adapters[rowAdapter[t]] for row t of x [n, d_in]
+     * F32|BF16; -1: none. rowAdapter [n] I32. A row's bits depend on the row and its adapter alone.
      */
     public void loraRowsForward(Tensor y, Tensor x, Tensor rowAdapter, List<LowRank> adapters) {
         try (Call call = new Call(device, "loraRowsForward")) {

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.sails4j.InputException;
 import io.sails4j.lora.LoraAdapter;
 import io.sails4j.model.AdapterStack;
+import io.sails4j.model.CacheUse;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ForwardOptions;
 import io.sails4j.model.ForwardPass;
@@ -116,6 +117,32 @@ class SchedulerTest {
             assertThat(state.ended().values().stream().mapToLong(n -> n).sum()).isEqualTo(600);
             assertThat(state.sharedTokens()).isPositive().isLessThan(state.promptTokens());
         }
+    }
+
+    @Test
+    void memoryIsBoundedAndWhoFindsNoneWaits() throws Exception {
+        SchedulerOptions small = new SchedulerOptions(400, 64, 8, 8, 400, 1);
+        try (Scheduler scheduler = Scheduler.open(model, small)) {
+            CacheUse begun = scheduler.state().cache();
+            assertThat(begun.most() * begun.pageBytes()).isLessThanOrEqualTo(1 << 20).isGreaterThan((1 << 20) - begun.pageBytes());
+            List<Completion> all = new ArrayList<>();
+            for (int i = 0; i < begun.most() / 4 + 20; i++) {
+                all.add(scheduler.submit(CompletionRequest.of(new int[] {i % 60, 2, 3}, endless())));
+            }
+            int[] first = answered(all.getFirst());
+            SchedulerState state = scheduler.state();
+            assertThat(state.waiting()).as("requests for which there is no memory yet").isPositive();
+            assertThat(state.cache().used()).isPositive().isLessThanOrEqualTo(begun.most());
+            all.subList(1, 60).forEach(Completion::cancel);
+            assertThat(answered(all.get(60))).as("the same request again").isEqualTo(first);
+            all.forEach(Completion::cancel);
+            for (Completion completion : all) {
+                completion.await();
+            }
+            assertThat(scheduler.drain(Duration.ofSeconds(10))).isTrue();
+        }
+        assertThatThrownBy(() -> new SchedulerOptions(4, 64, 3, 8, 1, -1)).isInstanceOf(InputException.class)
+            .hasMessageContaining("cache_mib is -1");
     }
 
     @Test
