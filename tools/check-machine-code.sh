@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Holds the kernels' machine code to kernels/promises.txt: widths of loads and stores, order of products and waits, spills, size. Needs nvcc,
-# c++filt and Java 25, no GPU. All kernels take minutes (those of one file seconds), so that no build runs this by itself.
+# Holds the kernels' machine code to kernels/promises.txt: widths of loads and stores, order of products and waits, spills, size. Needs
+# nvcc, c++filt and Java 25, no GPU. All kernels take minutes (those of one file seconds), so that no build runs this by itself.
 #
 #   tools/check-machine-code.sh                        all files of native/cuda, for sm_80 and sm_90a
 #   tools/check-machine-code.sh gemv attention         these files

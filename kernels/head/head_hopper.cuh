@@ -50,7 +50,7 @@ struct HeadEpilogue {
   __device__ __forceinline__ void operator()(float (&d)[kHeadTileCols / 2], const WarpgroupPlace &at, uint8_t *) const {
     const int64_t row = at.row + threadIdx.x % kWarpgroup / kWarp * 16 + threadIdx.x % kWarp / 4;
     const int64_t first = at.col + threadIdx.x % 4 * 2;
-    // Both are on their way while tanh is computed.
+    // On their way while tanh is computed; only the numbers of their rows are waited for.
     int32_t target[2];
 #pragma unroll
     for (int half = 0; half < 2; half++) target[half] = row + 8 * half < at.m ? targets[counted[row + 8 * half]] : -1;

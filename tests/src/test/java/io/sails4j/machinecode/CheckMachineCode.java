@@ -15,8 +15,8 @@ import java.util.TreeMap;
  *
  * <pre>java CheckMachineCode.java PROMISES [--some|--show] CUBIN...</pre>
  *
- * A line of the table that names no kernel is an error, but with --some, which is for some of the files. --show prints what is found in each
- * kernel. Ends with 1 where a promise is broken, with 2 where a file is not understood.
+ * A line of the table that names no kernel is an error, but with --some, which is for some of the files. --show prints what is found in
+ * each kernel. Ends with 1 where a promise is broken, with 2 where a file is not understood.
  */
 final class CheckMachineCode {
 
