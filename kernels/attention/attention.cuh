@@ -139,33 +139,49 @@ __device__ __forceinline__ KeyLimits key_limits(const AttentionShape &p, Attenti
 struct IndexRange {
   int64_t begin, end;
 };
-// Keys that the rows [begin, end) may see, whatever the segments.
-__host__ __device__ inline IndexRange keys_of_rows(const AttentionShape &p, int64_t begin, int64_t end) {
+// The queries that the rows [begin, end), one at least, belong to.
+struct QueryRange {
+  int64_t first, last;
+};
+__host__ __device__ inline QueryRange queries_of_rows(const AttentionShape &p, int64_t begin, int64_t end) {
   const int64_t group = p.group();
-  if (begin >= end) return {0, 0};
-  const int64_t low = p.window == 0 ? 0 : larger(0, p.query_offset + begin / group - p.window + 1);
-  const int64_t high = smaller(p.n_keys, p.query_offset + (end - 1) / group + 1);
+  return {begin / group, (end - 1) / group};
+}
+// Keys that queries may see, whatever the segments.
+__host__ __device__ inline IndexRange keys_of_queries(const AttentionShape &p, QueryRange queries) {
+  const int64_t low = p.window == 0 ? 0 : larger(0, p.query_offset + queries.first - p.window + 1);
+  const int64_t high = smaller(p.n_keys, p.query_offset + queries.last + 1);
   return low < high ? IndexRange{low, high} : IndexRange{0, 0};
 }
+// Keys that the rows [begin, end) may see.
+__host__ __device__ inline IndexRange keys_of_rows(const AttentionShape &p, int64_t begin, int64_t end) {
+  return begin < end ? keys_of_queries(p, queries_of_rows(p, begin, end)) : IndexRange{0, 0};
+}
+
+// What follows hangs on a position that is read: latency behind a wait in every layer of a decoding step. So divisions have 32 bits, which
+// is enough for a position, and those of rows into queries are the caller's, before its wait.
+
 // Puts a sequence's query at its key_position and shares out the visible keys. All kernels before must have ended.
 __device__ __forceinline__ void place_query(AttentionShape &p, KeySplits &splits, int64_t sequence) {
   if (splits.key_position == nullptr) return;
   const int32_t place = splits.key_position[splits.each ? sequence : 0];
   p.query_offset = larger(splits.each ? -1 : 0, smaller(place, p.n_keys - 1));
-  const IndexRange visible = keys_of_rows(p, 0, p.rows());
+  const IndexRange visible = keys_of_queries(p, {0, p.n_queries - 1});
+  const uint32_t keys = static_cast<uint32_t>(visible.end - visible.begin), rounds = static_cast<uint32_t>(ceil_div(keys, kSplitKeys));
+  const uint32_t most = static_cast<uint32_t>(splits.splits);
   splits.first_key = visible.begin;
-  splits.keys_per_split = larger(1, ceil_div(ceil_div(visible.end - visible.begin, splits.splits), kSplitKeys)) * kSplitKeys;
+  splits.keys_per_split = larger(1, (rounds + most - 1) / most) * kSplitKeys;
 }
 // Splits that have keys.
 __device__ __forceinline__ int64_t filled_splits(const AttentionShape &p, const KeySplits &splits) {
   if (splits.key_position == nullptr) return splits.splits;
-  const IndexRange visible = keys_of_rows(p, 0, p.rows());
-  return ceil_div(visible.end - visible.begin, splits.keys_per_split);
+  const IndexRange visible = keys_of_queries(p, {0, p.n_queries - 1});
+  const uint32_t keys = static_cast<uint32_t>(visible.end - visible.begin), each = static_cast<uint32_t>(splits.keys_per_split);
+  return (keys + each - 1) / each;
 }
-// Keys of a split that the rows [begin, end) may see.
-__device__ __forceinline__ IndexRange keys_of_split(const AttentionShape &p, const KeySplits &splits, int64_t split, int64_t begin,
-                                                    int64_t end) {
-  const IndexRange visible = keys_of_rows(p, begin, end);
+// Keys of a split that queries may see.
+__device__ __forceinline__ IndexRange keys_of_split(const AttentionShape &p, const KeySplits &splits, int64_t split, QueryRange queries) {
+  const IndexRange visible = keys_of_queries(p, queries);
   return {larger(visible.begin, splits.first_key + split * splits.keys_per_split),
           smaller(visible.end, splits.first_key + (split + 1) * splits.keys_per_split)};
 }

@@ -227,9 +227,10 @@ __device__ __forceinline__ void attention_produce(const AttentionShape &p, const
 // Whose turn it is to issue products. Each warpgroup takes a turn and passes it on as often as the other; the first turn is passed by
 // warpgroup 1.
 struct IssueTurn {
-  int consumer;
-  __device__ __forceinline__ void take() const { named_barrier_sync(1 + consumer, kWarpgroupAttentionConsumers * kWarpgroup); }
-  __device__ __forceinline__ void pass() const { named_barrier_arrive(2 - consumer, kWarpgroupAttentionConsumers * kWarpgroup); }
+  static constexpr int kThreads = kWarpgroupAttentionConsumers * kWarpgroup;
+  __device__ __forceinline__ static int consumer() { return thread_read_again() / kWarpgroup; }
+  __device__ __forceinline__ void take() const { named_barrier_sync(1 + consumer(), kThreads); }
+  __device__ __forceinline__ void pass() const { named_barrier_arrive(2 - consumer(), kThreads); }
 };
 
 // s = Q K^T of a warpgroup's 64 rows and a tile of keys; a group of its own.
@@ -267,11 +268,17 @@ __device__ __forceinline__ void give_back(Mbarrier *empty) {
 }
 
 // o and the softmax's sums over all tiles of keys, in their order.
+//
+// ptxas is free to put the softmax behind wgmma_wait<0>, and did: arithmetic on registers is tied to no wait. So the keys are given back
+// after it, at a place that its outcome decides (a sum is never -1): an arrival stays before the wait, and the softmax before the arrival.
+// Registers then hold O, S and P at once, 188 at head_dim 256. What else lives across the loop is read again instead of kept, and there
+// the mask is made after P V (Softmax::kMasksWeights): some 700 clocks in the one or two tiles of a block that need one.
 template <class Tile, class Softmax>
 __device__ __forceinline__ void attention_consume(float (&o)[Tile::kWidth / 2], Softmax &softmax, const AttentionShape &p,
-                                                  const QueryTile &tile, const WarpgroupAttentionMemory<Tile> &memory, RowQueries rows,
+                                                  const QueryTile &tile, const WarpgroupAttentionMemory<Tile> &memory, uint32_t group,
                                                   int consumer) {
-  const IssueTurn turn{consumer};
+  constexpr bool kMasksLast = Softmax::kMasksWeights && Tile::kWidth == 256;
+  const IssueTurn turn;
   const uint64_t q = wgmma_descriptor(memory.queries + consumer * 64 * 128, 16, kSwizzleAtom, Swizzle::bytes_128);
   const uint64_t k = wgmma_descriptor(memory.keys, 16, kSwizzleAtom, Swizzle::bytes_128);
   const uint64_t v = wgmma_descriptor(memory.values, Tile::kKeyBlockBytes, kSwizzleAtom, Swizzle::bytes_128);
@@ -282,11 +289,11 @@ __device__ __forceinline__ void attention_consume(float (&o)[Tile::kWidth / 2], 
   mbarrier_wait(memory.keys_full, 0);
   KeyTileNote keys = memory.notes[0];
   if (keys.first < 0) return;
-  if (consumer == 1) turn.pass();
+  if (turn.consumer() == 1) turn.pass();
   turn.take();
   issue_scores<Tile>(s, q, k);
   turn.pass();
-  KeyMask mask = key_mask<Tile::kKeys>(p, tile, rows, keys, memory.segments);
+  KeyMask mask = key_mask<Tile::kKeys>(p, tile, group, keys, memory.segments);
   wgmma_wait<0>();
   wgmma_done(s);
   give_back(memory.keys_empty);
@@ -306,17 +313,19 @@ __device__ __forceinline__ void attention_consume(float (&o)[Tile::kWidth / 2], 
     issue_values<Tile>(o, probabilities, wgmma_advance(v, before.slot * Tile::kKeyBytes));
     turn.pass();
     // While the products run.
-    mask = key_mask<Tile::kKeys>(p, tile, rows, keys, memory.segments + n % kKeyNotes * Tile::kKeys);
+    if (!kMasksLast) mask = key_mask<Tile::kKeys>(p, tile, group, keys, memory.segments + n % kKeyNotes * Tile::kKeys);
     wgmma_wait<1>();
     wgmma_done(s);
-    give_back(memory.keys_empty + at.slot);
     softmax.update(s, mask);
+    give_back(memory.keys_empty + at.slot + softmax.never());
     wgmma_wait<0>();
     wgmma_done(o);
 #pragma unroll
     for (int i = 0; i < Tile::kKeys / 16; i++) wgmma_done(probabilities[i]);
     give_back(memory.values_empty + before.slot);
     softmax.rescale(o);
+    if (kMasksLast)
+      mask = key_mask<Tile::kKeys>(p, tile, group, memory.notes[n % kKeyNotes], memory.segments + n % kKeyNotes * Tile::kKeys);
     softmax.finish(s, mask);
     round_probabilities<Tile>(probabilities, s);
   }
@@ -324,7 +333,7 @@ __device__ __forceinline__ void attention_consume(float (&o)[Tile::kWidth / 2], 
   turn.take();
   mbarrier_wait(memory.values_full + last.slot, last.full_parity());
   issue_values<Tile>(o, probabilities, wgmma_advance(v, last.slot * Tile::kKeyBytes));
-  if (consumer == 0) turn.pass();
+  if (turn.consumer() == 0) turn.pass();
   wgmma_wait<0>();
   wgmma_done(o);
 }
@@ -394,13 +403,13 @@ __global__ void __launch_bounds__(kWarpgroupAttentionThreads, 1)
       return;
     }
     take_registers<232>();
-    const int tile_row = static_cast<int>(threadIdx.x) / kWarp * 16, row = tile_row + static_cast<int>(threadIdx.x) % kWarp / 4;
     Softmax softmax{factors};
     float o[kWidth / 2];
 #pragma unroll
     for (int i = 0; i < kWidth / 2; i++) o[i] = 0.0f;
-    attention_consume<Tile>(o, softmax, p, *tile, memory, row_queries(tiling.group, row), consumer);
-    named_barrier_sync(3 + consumer, kWarpgroup);  // all warps of the warpgroup have done with its queries
+    attention_consume<Tile>(o, softmax, p, *tile, memory, tiling.group, consumer);
+    const int thread = thread_read_again(), tile_row = thread / kWarp * 16, row = tile_row_of(thread);
+    named_barrier_sync(3 + IssueTurn::consumer(), kWarpgroup);  // all warps of the warpgroup have done with its queries
     float inverse[2];
 #pragma unroll
     for (int half = 0; half < 2; half++) {

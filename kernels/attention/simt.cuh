@@ -170,20 +170,20 @@ template <typename T>
 __global__ void __launch_bounds__(kSimtThreads, 2)
     attention_forward_simt(AttentionProblem<T> p, T *out, float *lse, AttentionPartials partials, KeySplits key_splits) {
   SAILS_SIMT_SHARED(shared);
-  wait_for_grids_before();
-  let_next_grid_start();
-  const AttentionHead head = attention_head(p, blockIdx.x % p.heads());
-  place_query(p, key_splits, head.sequence);
   const int64_t splits = key_splits.splits;
   const int lane = threadIdx.x % kWarp, warp_row = threadIdx.x / kWarp * kSimtWarpRows;
   const int64_t heads = p.heads(), rows = p.rows(), stride = p.n_kv_heads * p.head_dim;
   const int64_t split = blockIdx.x / heads % splits, rest = blockIdx.x / heads / splits;
   const int64_t parts = simt_parts(p.head_dim), first_column = rest % parts * kSimtColumns;
   const int64_t first_row = (ceil_div(rows, kSimtTile) - 1 - rest / parts) * kSimtTile;
+  const AttentionHead head = attention_head(p, blockIdx.x % heads);
   const T *k = p.k + keys_offset(p, head), *v = p.v + keys_offset(p, head);
+  const QueryRange queries = queries_of_rows(p, first_row, smaller(rows, first_row + kSimtTile));
+  wait_for_grids_before();
+  let_next_grid_start();
+  place_query(p, key_splits, head.sequence);
   if (split > 0 && split >= filled_splits(p, key_splits)) return;
-  const int64_t end_row = smaller(rows, first_row + kSimtTile);
-  const IndexRange visible = splits > 1 ? keys_of_split(p, key_splits, split, first_row, end_row) : keys_of_rows(p, first_row, end_row);
+  const IndexRange visible = splits > 1 ? keys_of_split(p, key_splits, split, queries) : keys_of_queries(p, queries);
   const ScoreScale scale = score_scale(p);
   describe_rows(shared, p, head, first_row);
   float max[kSimtWarpRows], sum[kSimtWarpRows], o[kSimtPieces][kSimtWarpRows][2] = {};

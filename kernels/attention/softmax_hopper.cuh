@@ -66,15 +66,11 @@ struct KeyTileNote {
 
 // ---- device: masks
 
-// What a thread's two rows see is computed anew for each tile of keys that needs a mask: the registers hold no more than which queries they
-// are.
-struct RowQueries {
-  uint32_t both;  // of row g in the low half, of row g + 8 in the high half; counted from the tile's first
-};
-__device__ __forceinline__ RowQueries row_queries(uint32_t group, int row) {
-  const uint32_t at = static_cast<uint32_t>(row);
-  return {at / group | (at + 8) / group << 16};
-}
+// What a thread's two rows see is computed anew for each tile of keys that needs a mask, from the thread's number on: what could be kept
+// would be kept in registers that the loop does not have.
+
+// The first of a thread's two rows in the block's tile, the other is 8 further.
+__device__ __forceinline__ int tile_row_of(int thread) { return thread / kWarp * 16 + thread % kWarp / 4; }
 // As key_limits() of attention/attention.cuh; a query past the tile's last sees nothing.
 __device__ __forceinline__ KeyLimits query_limits(const AttentionShape &p, const QueryTile &tile, int32_t query) {
   if (query >= tile.count) return {0, 0, 0};
@@ -93,13 +89,14 @@ struct KeyMask {
 // segments: of the tile's keys. In a loop, and as bits: the loads and predicates of an unrolled one need registers that the sums have
 // taken.
 template <int kKeys>
-__device__ __forceinline__ KeyMask key_mask(const AttentionShape &p, const QueryTile &tile, RowQueries queries, KeyTileNote keys,
+__device__ __forceinline__ KeyMask key_mask(const AttentionShape &p, const QueryTile &tile, uint32_t group, KeyTileNote keys,
                                             const int32_t *segments) {
   KeyMask mask = {keys.whole != 0, {0, 0}};
   if (mask.whole) return mask;
-  const KeyLimits limits[2] = {query_limits(p, tile, static_cast<int32_t>(queries.both & 0xffffu)),
-                               query_limits(p, tile, static_cast<int32_t>(queries.both >> 16))};
-  const int t = threadIdx.x % 4;
+  const int thread = thread_read_again(), t = thread % 4;
+  const uint32_t row = static_cast<uint32_t>(tile_row_of(thread));
+  const KeyLimits limits[2] = {query_limits(p, tile, static_cast<int32_t>(row / group)),
+                               query_limits(p, tile, static_cast<int32_t>((row + 8) / group))};
 #pragma unroll 1
   for (int i = 0; i < kKeys / 4; i++) {
     const int column = i / 2 * 8 + 2 * t + i % 2;
@@ -121,6 +118,7 @@ __device__ __forceinline__ void hide_keys(float (&s)[kCount], const KeyMask &mas
 
 // exp(cap tanh(scale q.k / cap)), 0 < cap <= kMaxFixedCap, without a maximum.
 struct CappedSoftmax {
+  static constexpr bool kMasksWeights = true;  // finish() takes the mask, update() does not
   const ScoreFactors &factors;
   float sum[2] = {0.0f, 0.0f}, tile_sum[2] = {};
 
@@ -149,6 +147,8 @@ struct CappedSoftmax {
     sum[0] += tile_sum[0];
     sum[1] += tile_sum[1];
   }
+  // 0, which only the outcome of update() tells: see attention_consume.
+  __device__ __forceinline__ int never() const { return tile_sum[0] == -1.0f || tile_sum[1] == -1.0f; }
   template <int kCount>
   __device__ __forceinline__ void rescale(float (&)[kCount]) const {}
   __device__ __forceinline__ float base(int) const { return 0.0f; }
@@ -156,6 +156,7 @@ struct CappedSoftmax {
 
 // exp(scale q.k - maximum), scale > 0.
 struct OnlineWarpgroupSoftmax {
+  static constexpr bool kMasksWeights = false;
   const ScoreFactors &factors;
   float max[2] = {-INFINITY, -INFINITY};  // of q.k
   float sum[2] = {0.0f, 0.0f};
@@ -189,6 +190,7 @@ struct OnlineWarpgroupSoftmax {
 #pragma unroll
     for (int i = 0; i < kCount; i++) o[i] *= factor[i / 2 % 2];
   }
+  __device__ __forceinline__ int never() const { return sum[0] == -1.0f || sum[1] == -1.0f; }
   template <int kCount>
   __device__ __forceinline__ void finish(float (&)[kCount], const KeyMask &) {}
   __device__ __forceinline__ float base(int half) const { return max[half] == -INFINITY ? 0.0f : max[half] * factors.scale; }

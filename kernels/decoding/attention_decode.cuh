@@ -24,7 +24,7 @@ namespace sails::kernels {
 
 constexpr int kDecodeWarps = 4;
 constexpr int kDecodeTileRows = 16, kDecodeTileKeys = 16;  // of a warp
-constexpr int kCombineThreads = 128;
+constexpr int kCombineThreads = 256;
 
 template <int kWidth, bool kExact>
 __global__ void __launch_bounds__(kDecodeWarps *kWarp, 1)
@@ -36,15 +36,16 @@ __global__ void __launch_bounds__(kDecodeWarps *kWarp, 1)
   SAILS_SHARED(int64_t, key_rows, kDecodeWarps * kKeys);
   SAILS_SHARED(float, warp_max, kDecodeWarps *kRows);
   SAILS_SHARED(float, warp_sum, kDecodeWarps *kRows);
-  wait_for_grids_before();
-  let_next_grid_start();
-  const AttentionHead head = attention_head(p, blockIdx.x % p.heads());
-  place_query(p, key_splits, head.sequence);
   const int warp = threadIdx.x / kWarp, lane = threadIdx.x % kWarp, g = lane / 4, steps = column_steps<kWidth, kExact>(p.head_dim);
   const int64_t splits = key_splits.splits, heads = p.heads(), rows = p.rows(), stride = p.n_kv_heads * p.head_dim;
   const int64_t split = blockIdx.x / heads % splits, first_row = blockIdx.x / heads / splits * kRows;
+  const AttentionHead head = attention_head(p, blockIdx.x % heads);
+  const QueryRange all_queries = queries_of_rows(p, first_row, smaller(rows, first_row + kRows));
+  wait_for_grids_before();
+  let_next_grid_start();
+  place_query(p, key_splits, head.sequence);
   if (split > 0 && split >= filled_splits(p, key_splits)) return;
-  const IndexRange visible = keys_of_split(p, key_splits, split, first_row, smaller(rows, first_row + kRows));
+  const IndexRange visible = keys_of_split(p, key_splits, split, all_queries);
   const bf16 *k = p.k + keys_offset(p, head), *v = p.v + keys_offset(p, head);
   bf16 *const keys = queries + kRows * kWidth + warp * 2 * kKeys * kWidth, *const values = keys + kKeys * kWidth;
   int32_t *const my_segments = segments + warp * kKeys;
@@ -149,37 +150,83 @@ __global__ void __launch_bounds__(kDecodeWarps *kWarp, 1)
   }
 }
 
-template <typename T>
+// Joins the splits of one row. Weights of the splits first, a thread each; then the columns, kLanes a thread, where several groups of
+// threads take the splits in turn and their sums are joined in the order of the groups. kBatch loads of a thread are under way at once: a
+// token of the 2B at 4096 keys has 64 splits of 256 columns, 4 groups, two trips to L2.
+template <typename T, int kLanes>
 __global__ void __launch_bounds__(kCombineThreads)
     attention_combine(AttentionShape p, T *out, float *lse, AttentionPartials partials, KeySplits key_splits) {
+  constexpr int kBatch = 8;
+  SAILS_SHARED(float, weights, kCombineThreads);
+  SAILS_SHARED(float, joined, kCombineThreads *kLanes);
+  SAILS_SHARED(float, scratch, kWarp);
+  const uint32_t queries = static_cast<uint32_t>(p.n_queries), heads = static_cast<uint32_t>(p.n_heads);
+  const uint32_t of_query = blockIdx.x / queries, query = blockIdx.x % queries;  // blocks as in lse: sequence, head, query
+  const uint32_t sequence = of_query / heads, head = of_query % heads;
+  const int head_dim = static_cast<int>(p.head_dim), across = static_cast<int>(smaller(kCombineThreads, ceil_div(head_dim, kLanes)));
+  const int thread = static_cast<int>(threadIdx.x), groups = kCombineThreads / across, group = thread / across, place = thread % across;
+  const int64_t splits = key_splits.splits, first = blockIdx.x * splits;
+  T *row = out + ((int64_t{sequence} * queries + query) * heads + head) * head_dim;
+  const float *max = partials.max + first, *sum = partials.sum + first, *columns = partials.out + first * head_dim;
   wait_for_grids_before();
   let_next_grid_start();
-  const int64_t index = blockIdx.x;  // as in lse: sequence, head, query
-  const int64_t query = index % p.n_queries, head = index / p.n_queries % p.n_heads, sequence = index / p.n_queries / p.n_heads;
   place_query(p, key_splits, sequence);
-  const int64_t splits = key_splits.splits, filled = filled_splits(p, key_splits);
-  T *row = out + ((sequence * p.n_queries + query) * p.n_heads + head) * p.head_dim;
-  const float *max = partials.max + index * splits, *sum = partials.sum + index * splits;
-  const float *columns = partials.out + index * splits * p.head_dim;
+  const int64_t filled = filled_splits(p, key_splits);
+
   float total_max = -INFINITY;
-  for (int64_t s = 0; s < filled; s++) total_max = fmaxf(total_max, max[s]);
+  for (int64_t s = thread; s < filled; s += kCombineThreads) total_max = fmaxf(total_max, max[s]);
+  total_max = block_max(total_max, scratch);
   const float base = total_max == -INFINITY ? 0.0f : total_max;
-  float total = 0.0f;
-  for (int64_t s = 0; s < filled; s++) total += expf(max[s] - base) * sum[s];
-  if (lse != nullptr && threadIdx.x == 0) lse[index] = total == 0.0f ? -INFINITY : base + logf(total);
-  const float inverse = total == 0.0f ? 0.0f : 1.0f / total;
-  for (int64_t d = threadIdx.x; d < p.head_dim; d += kCombineThreads) {
-    float value = 0.0f;
-    for (int64_t s = 0; s < filled; s++) value += expf(max[s] - base) * columns[s * p.head_dim + d];
-    row[d] = from_float<T>(value * inverse);
+  for (int begin = 0; begin < head_dim; begin += across * kLanes) {
+    const int column = begin + place * kLanes;
+    const bool reads = group < groups && column < head_dim;
+    float value[kLanes] = {}, total = 0.0f;
+    for (int64_t chunk = 0; chunk < filled; chunk += kCombineThreads) {
+      const int count = static_cast<int>(smaller(filled - chunk, kCombineThreads));
+      const float weight = thread < count ? expf(max[chunk + thread] - base) : 0.0f;
+      if (thread < count) total += weight * sum[chunk + thread];
+      __syncthreads();  // the weights before have been read
+      weights[thread] = weight;
+      __syncthreads();
+      for (int s = group; reads && s < count; s += kBatch * groups) {
+        Pack<float, kLanes> part[kBatch] = {};
+#pragma unroll
+        for (int i = 0; i < kBatch; i++)
+          if (s + i * groups < count) part[i] = load_pack<kLanes>(columns + (chunk + s + i * groups) * head_dim + column);
+#pragma unroll
+        for (int i = 0; i < kBatch; i++) {
+          if (s + i * groups >= count) break;
+#pragma unroll
+          for (int l = 0; l < kLanes; l++) value[l] = fmaf(weights[s + i * groups], part[i].lane[l], value[l]);
+        }
+      }
+    }
+    total = block_sum(total, scratch);
+#pragma unroll
+    for (int l = 0; l < kLanes; l++) joined[thread * kLanes + l] = value[l];
+    __syncthreads();
+    if (group == 0 && reads) {
+      const float inverse = total == 0.0f ? 0.0f : 1.0f / total;
+      for (int other = 1; other < groups; other++)
+#pragma unroll
+        for (int l = 0; l < kLanes; l++) value[l] += joined[(other * across + place) * kLanes + l];
+      Pack<T, kLanes> rounded;
+#pragma unroll
+      for (int l = 0; l < kLanes; l++) rounded.lane[l] = from_float<T>(value[l] * inverse);
+      store_pack(row + column, rounded);
+    }
+    if (lse != nullptr && begin + thread == 0) lse[blockIdx.x] = total == 0.0f ? -INFINITY : base + logf(total);
+    __syncthreads();  // everyone has read what was joined
   }
 }
 
 template <typename T>
 [[nodiscard]] cudaError_t launch_attention_combine(EarlyStream queue, const AttentionShape &p, T *out, float *lse,
                                                    AttentionPartials partials, const KeySplits &splits) {
-  return launch_early("attention_combine", queue, attention_combine<T>, dim3(static_cast<unsigned>(p.batch * p.n_heads * p.n_queries)),
-                      dim3(kCombineThreads), 0, p, out, lse, partials, splits);
+  const bool packed = p.head_dim % 4 == 0 && aligned_to(partials.out, 16) && aligned_to(out, 4 * sizeof(T));
+  return launch_early("attention_combine", queue, packed ? attention_combine<T, 4> : attention_combine<T, 1>,
+                      dim3(static_cast<unsigned>(p.batch * p.n_heads * p.n_queries)), dim3(kCombineThreads), 0, p, out, lse, partials,
+                      splits);
 }
 
 // ---- decoding: variant choice and launchers

@@ -42,26 +42,24 @@ __device__ bool pages_are(const RopeAppend<T> &p, int64_t b, int64_t place, bool
 
 template <typename T>
 __global__ void __launch_bounds__(kRopeAppendThreads) rope_append(const RopeAppend<T> p, Fault *fault) {
+  // Divisions are before the wait, where they cost nothing.
+  const uint32_t n_heads = static_cast<uint32_t>(p.n_heads), n_kv_heads = static_cast<uint32_t>(p.n_kv_heads);
+  const uint32_t heads = n_heads + 2 * n_kv_heads, index = blockIdx.x % heads;
+  const int64_t b = blockIdx.x / heads, half = p.head_dim / 2, row = p.n_kv_heads * p.head_dim;
+  const bool turned = index < n_heads + n_kv_heads, query = index < n_heads;
+  const int64_t head = (query ? index : (index - n_heads) % n_kv_heads) * p.head_dim;
   wait_for_grids_before();
   let_next_grid_start();
-  const int64_t heads = p.n_heads + 2 * p.n_kv_heads, b = blockIdx.x / heads, index = blockIdx.x % heads, half = p.head_dim / 2;
   const bool paged = p.pages.table != nullptr;
-  const int64_t place = p.key_position[paged ? b : 0], row = p.n_kv_heads * p.head_dim;
+  const int64_t place = p.key_position[paged ? b : 0];
   if (paged && place == -1) return;
   if (!in_range(fault, paged ? kFaultPosition : kFaultKeyPosition, paged ? b : 0, place, p.capacity)) return;
   if (paged && !pages_are(p, b, place, index == 0, fault)) return;
   const int64_t key = paged ? key_row(p.pages, b, place) : b * p.capacity + place;
-  const T *from;
-  T *to;
-  const bool turned = index < p.n_heads + p.n_kv_heads;
-  if (index < p.n_heads) {
-    to = p.q + (b * p.n_heads + index) * p.head_dim;
-    from = to;
-  } else {
-    const int64_t head = (index - p.n_heads) % p.n_kv_heads * p.head_dim;
-    to = (turned ? p.keys : p.values) + key * row + head;
-    from = (turned ? p.k : p.v) + b * row + head;
-  }
+  const T *from = (turned ? p.k : p.v) + b * row + head;
+  T *to = (turned ? p.keys : p.values) + key * row + head;
+  if (query) from = to = p.q + b * p.n_heads * p.head_dim + head;
+#pragma unroll 1
   for (int64_t j = threadIdx.x; j < half; j += kRopeAppendThreads) {
     const float x = to_float(from[j]), y = to_float(from[j + half]);
     const float c = turned ? p.table[(b * half + j) * 2] : 1.0f, s = turned ? p.table[(b * half + j) * 2 + 1] : 0.0f;

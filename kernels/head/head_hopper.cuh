@@ -7,13 +7,14 @@
 // Against a product and two passes over its result this reads 4 bytes a logit less and takes tanh once, or moves none at all for a loss
 // alone.
 //
-// Cost of the epilogue at d_model 2304: a tile's 128 x 256 logits take 1 (soft-cap) + 1 (exp) results of the special function unit, 16 a
-// clock, and about 24 instructions, 128 lanes a clock: 6100 clocks beside 36 900 of products, which they do not overlap. A pass over the
-// logits in memory would take 1.2 ps a logit, this takes 0.8.
+// Cost of the epilogue at d_model 2304, by the machine code of sm_90a: a tile's 128 x 256 logits take 3640 instructions a warp with
+// soft-cap, 2950 where no logit is kept, two warps a scheduler: 7300 or 5900 clocks beside 36 900 of products, which they do not overlap.
+// Under them 1 (soft-cap) + 1 (exp) results of the special function unit a logit, 16 a clock: 4100 clocks. A pass over the logits in
+// memory would take 1.2 ps a logit, this takes 0.9.
 #pragma once
 
 #include "head/head_loss.cuh"
-#include "matmul/hopper_products.cuh"
+#include "matmul/hopper_epilogue.cuh"
 #include "primitives/exponential.cuh"
 
 namespace sails::kernels {
@@ -35,6 +36,7 @@ struct HeadTiles {
 
 // ---- device
 
+// Nothing here branches around a logit: the chains of tanh and exp, some 60 clocks long, run side by side only inside one stretch of code.
 struct HeadEpilogue {
   static constexpr int kSharedBytes = 0;
   float *logits;  // NULL: not kept
@@ -44,60 +46,70 @@ struct HeadEpilogue {
   float inverse_cap;       // 0: no soft-cap
   TanhQuotient tanh;       // times the cap
 
+  // A lane has two neighbouring columns of every eight, in two rows.
   __device__ __forceinline__ void operator()(float (&d)[kHeadTileCols / 2], const WarpgroupPlace &at, uint8_t *) const {
-    const int lane = threadIdx.x % kWarp;
-    const int64_t first = at.row + threadIdx.x % kWarpgroup / kWarp * 16 + lane / 4;
+    const int64_t row = at.row + threadIdx.x % kWarpgroup / kWarp * 16 + threadIdx.x % kWarp / 4;
+    const int64_t first = at.col + threadIdx.x % 4 * 2;
+    // Both are on their way while tanh is computed.
+    int32_t target[2];
 #pragma unroll
-    for (int half = 0; half < 2; half++) row(d, half, first + 8 * half, at);
+    for (int half = 0; half < 2; half++) target[half] = row + 8 * half < at.m ? targets[counted[row + 8 * half]] : -1;
+    if (inverse_cap != 0.0f) {
+#pragma unroll
+      for (float &l : d) l = scaled_tanh(tanh, l * inverse_cap);
+    }
+    if (logits != nullptr) keep(d, row, first, at);
+#pragma unroll
+    for (int half = 0; half < 2; half++) finish_row(d, half, row + 8 * half, first, target[half], at);
   }
 
  private:
-  // A row lies in the four lanes of a quad, which take the same branches: each lane has two neighbouring columns of every eight. Columns
-  // are counted from the lane's first, in 32 bits.
-  __device__ __forceinline__ void row(float (&d)[kHeadTileCols / 2], int half, int64_t row, const WarpgroupPlace &at) const {
+  // A row lies in the four lanes of a quad. Columns are counted from the lane's first, in 32 bits.
+  __device__ __forceinline__ void finish_row(float (&d)[kHeadTileCols / 2], int half, int64_t row, int64_t first, int32_t target_id,
+                                             const WarpgroupPlace &at) const {
     const bool inside = row < at.m;
-    const int64_t first = at.col + threadIdx.x % 4 * 2;
     const int columns = static_cast<int>(smaller(at.n - first, kHeadTileCols));
-    const int target = inside ? static_cast<int>(targets[counted[row]] - first) : -1;
-    float largest = -INFINITY;
+    const int target = static_cast<int>(target_id - first);
+    float largest = -INFINITY, at_target = 0.0f;
 #pragma unroll
     for (int j = 0; j < kHeadTileCols / 8; j++)
 #pragma unroll
       for (int e = 0; e < 2; e++) {
         float &l = d[4 * j + 2 * half + e];
         const int column = 8 * j + e;
-        l = column >= columns ? -INFINITY : inverse_cap == 0.0f ? l : scaled_tanh(tanh, l * inverse_cap);
+        l = column >= columns ? -INFINITY : l;
+        at_target = column == target ? l : at_target;
         largest = fmaxf(largest, l);
-        if (column == target) tiles.target_logit[row] = l;
       }
-    if (inside && logits != nullptr) keep(logits + row * at.n + first, d, half, columns, at.n % 2 == 0);
+    if (inside && target >= 0 && target < columns && target % 8 < 2) tiles.target_logit[row] = at_target;
     largest = quad_max(largest);
-    // A NaN passes fmaxf by and reaches the sum here; -inf, which may be all that there is, adds nothing.
+    // exp(l - largest) as 2^(l log2e - base). A NaN passes fmaxf by and reaches the sum here; -inf, which may be all that there is, adds
+    // nothing.
+    const float base = largest == -INFINITY ? 0.0f : largest * kLog2E;
     float sum = 0.0f;
 #pragma unroll
     for (int j = 0; j < kHeadTileCols / 8; j++)
 #pragma unroll
-      for (int e = 0; e < 2; e++) {
-        const float l = d[4 * j + 2 * half + e];
-        sum += l == -INFINITY ? 0.0f : expf(l - largest);
-      }
+      for (int e = 0; e < 2; e++) sum += fast_exp2(fmaf(d[4 * j + 2 * half + e], kLog2E, -base));
     sum = quad_sum(sum);
+    // What the rounding of base has put into every term.
+    if (largest != -INFINITY) sum *= fast_exp2(-fmaf(largest, kLog2E, -base));
     if (inside && threadIdx.x % 4 == 0) tiles.sums[row * tiles.tile_cols + at.col / kHeadTileCols] = {largest, sum};
   }
 
-  // pairs: rows begin on 8 bytes, and no pair is cut.
-  __device__ __forceinline__ static void keep(float *l, const float (&d)[kHeadTileCols / 2], int half, int columns, bool pairs) {
-#pragma unroll
-    for (int j = 0; j < kHeadTileCols / 8; j++) {
-      const float first = d[4 * j + 2 * half], second = d[4 * j + 2 * half + 1];
-      if (8 * j >= columns) break;
-      if (pairs) {
-        store_pack(l + 8 * j, Pack<float, 2>{{first, second}});
-      } else {
-        l[8 * j] = first;
-        if (8 * j + 1 < columns) l[8 * j + 1] = second;
-      }
+  // 16 bytes at once where rows begin on 16; first: the lane's first column.
+  __device__ __forceinline__ void keep(const float (&d)[kHeadTileCols / 2], int64_t row, int64_t first, const WarpgroupPlace &at) const {
+    if (at.n % 4 == 0) {
+      store_rows<false>(MatmulEpilogue<float>{logits, nullptr, nullptr, at.n, 1.0f, 0.0f}, d, at);
+      return;
     }
+#pragma unroll
+    for (int half = 0; half < 2; half++)
+#pragma unroll
+      for (int j = 0; j < kHeadTileCols / 4; j++) {
+        const int64_t column = first + 8 * (j / 2) + j % 2, at_row = row + 8 * half;
+        if (at_row < at.m && column < at.n) logits[at_row * at.n + column] = d[4 * (j / 2) + 2 * half + j % 2];
+      }
   }
 };
 

@@ -6,8 +6,8 @@
 // y comes from gate and up as rounded, by the function of block/glu.cuh: the bits of glu_forward over what was kept, which a backward may
 // compute again.
 // FLOPs 4 m n k; bytes 2 m k + 4 n k + 2 m n, 6 m n with gate and up. A pass over gate and up in memory less: 6 m n bytes, 68 us of an H100
-// for a layer of the 2B at 4096 tokens, whose product takes 500. A tile of 128 x 128 has 64 activations a thread, about 1700 clocks beside
-// 36 900 of products.
+// for a layer of the 2B at 4096 tokens, whose product takes 500. A tile of 128 x 128 has 64 activations a thread, 1970 instructions a warp
+// in the machine code of sm_90a (SiLU 1740), two warps a scheduler: 3900 clocks beside 36 900 of products.
 #pragma once
 
 #include "block/glu.cuh"

@@ -58,7 +58,7 @@ __device__ __forceinline__ void load_bf16_tile(bf16 *shared, const bf16 *matrix,
       Pack<bf16, 8> pack;
 #pragma unroll
       for (int j = 0; j < 8; j++) pack.lane[j] = j < valid ? from[j] : bf16{0};
-      store_pack(to, pack);
+      store_pack_plain(to, pack);
     }
   }
 }

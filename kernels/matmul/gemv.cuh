@@ -128,7 +128,7 @@ __device__ __forceinline__ void stage_rows(W *to, int pitch, const X *x, int64_t
       Pack<W, kLanes> same;
 #pragma unroll
       for (int j = 0; j < kLanes; j++) same.lane[j] = from_float<W>(to_float(piece.lane[j]));
-      store_pack(to + r * pitch + i * kLanes, same);
+      store_pack_plain(to + r * pitch + i * kLanes, same);
     }
 #pragma unroll 1
     for (int i = packs * kLanes + threadIdx.x; i < n; i += kGemvThreads)

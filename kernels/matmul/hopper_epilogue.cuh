@@ -1,6 +1,6 @@
 // Sums of a warpgroup product on their way to memory: rearranged between the four lanes of a quad, so that a lane holds 4 neighbouring
 // columns of f32 or 8 of bf16 and writes 16 bytes at once
-//   store_rows   c = alpha * sum + beta * addend + bias, matmul/matmul.cuh's contract
+//   add_bias, store_rows   c = alpha * sum + bias + beta * addend, matmul/matmul.cuh's contract
 //
 // The accumulators give a lane two neighbouring columns of every eight (wgmma.cuh). A store of a warp takes a clock for each row it
 // touches, 8 of them whatever the width: pairs of a tile of 128 x 256 take 4096 clocks, which no products overlap, beside 36 900 of
@@ -67,8 +67,23 @@ bool fours_fit(const C *c, int64_t n, int64_t ldc) {
   return aligned_to(c, 16) && n % kPackLanes<C> == 0 && ldc % kPackLanes<C> == 0;
 }
 
-// c = alpha * sum + beta * addend + bias; as wide as fours_fit() says of c and the addend.
+// d = alpha * sum + bias
 template <typename C, int kSums>
+__device__ __forceinline__ void add_bias(float (&d)[kSums], const MatmulEpilogue<C> &out, const WarpgroupPlace &at) {
+  const int64_t first = at.col + threadIdx.x % 4 * 2;
+#pragma unroll
+  for (int j = 0; j < kSums / 4; j++)
+#pragma unroll
+    for (int e = 0; e < 2; e++) {
+      const int64_t col = first + 8 * j + e;
+      const float bias = col < at.n ? out.bias[col] : 0.0f;
+#pragma unroll
+      for (int half = 0; half < 2; half++) d[4 * j + 2 * half + e] = out.alpha * d[4 * j + 2 * half + e] + bias;
+    }
+}
+
+// c = alpha * sum + beta * addend (kAddend) or alpha * sum, without the bias; fours_fit() says of c and the addend that they fit.
+template <bool kAddend, typename C, int kSums>
 __device__ __forceinline__ void store_rows(const MatmulEpilogue<C> &out, const float (&d)[kSums], const WarpgroupPlace &at) {
   constexpr int kBatches = kSums / 16;  // of 32 columns in both rows of a lane
   Pack<C, 4> added[2][2][2];            // of this batch and the next, by half and sixteen
@@ -81,23 +96,20 @@ __device__ __forceinline__ void store_rows(const MatmulEpilogue<C> &out, const f
         if (row < at.m && col < at.n) added[batch % 2][half][i] = load_pack<4>(out.addend + row * out.ldc + col);
       }
   };
-  if (out.addend != nullptr) fetch(0);
+  if (kAddend) fetch(0);
 #pragma unroll
   for (int batch = 0; batch < kBatches; batch++) {
-    if (out.addend != nullptr && batch + 1 < kBatches) fetch(batch + 1);
+    if (kAddend && batch + 1 < kBatches) fetch(batch + 1);
 #pragma unroll
     for (int half = 0; half < 2; half++) {
       Pack<float, 4> fours[2];
 #pragma unroll
       for (int i = 0; i < 2; i++) {
         fours[i] = quad_four(d, 2 * batch + i, half);
-        const int64_t col = at.col + quad_four_col(2 * batch + i);
 #pragma unroll
         for (int e = 0; e < 4; e++) {
-          float value = out.alpha * fours[i].lane[e];
-          if (out.addend != nullptr) value = fmaf(out.beta, to_float(added[batch % 2][half][i].lane[e]), value);
-          if (out.bias != nullptr && col < at.n) value += out.bias[col + e];
-          fours[i].lane[e] = value;
+          const float value = out.alpha * fours[i].lane[e];
+          fours[i].lane[e] = kAddend ? fmaf(out.beta, to_float(added[batch % 2][half][i].lane[e]), value) : value;
         }
       }
       store_fours(out.c, out.ldc, at, 2 * batch, half, fours);

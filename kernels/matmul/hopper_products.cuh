@@ -85,16 +85,6 @@ struct WarpgroupPlace {
   int consumer;  // the warpgroup's number in the block
 };
 
-// Calls f(row, col, sum) for the sums of a warpgroup: row 0 to 63, col 0 to N - 1 of its tile.
-template <int N, typename F>
-__device__ __forceinline__ void for_warpgroup_sums(const float (&d)[N / 2], F &&f) {
-  const int lane = threadIdx.x % kWarp, row = threadIdx.x % kWarpgroup / kWarp * 16 + lane / 4, col = lane % 4 * 2;
-#pragma unroll
-  for (int j = 0; j < N / 8; j++)
-#pragma unroll
-    for (int e = 0; e < 4; e++) f(row + e / 2 * 8, 8 * j + col + e % 2, d[4 * j + e]);
-}
-
 // ---- device: work items
 
 struct WarpgroupItem {

@@ -9,31 +9,29 @@
 
 namespace sails::kernels {
 
-// Sums to c, or to the part's partial tile where `partial` is given.
+// Sums to c, or to the part's partial tile where `partial` is given. c, addend and parts are written 16 bytes at a time (fours_fit). What a
+// problem has no use for is asked once a tile: tested at each sum it would be most of the epilogue's instructions.
 template <typename C>
 struct WarpgroupStore {
   static constexpr int kSharedBytes = 0;
   MatmulEpilogue<C> out;
   float *partial;
-  bool wide;  // c and addend, or the parts, can be written 16 bytes at a time
 
   template <int kSums>
-  __device__ __forceinline__ void operator()(const float (&d)[kSums], const WarpgroupPlace &at, uint8_t *) const {
-    float *mine = partial == nullptr ? nullptr : partial + at.part * at.m * at.n;
-    if (wide && mine != nullptr) {
-      store_rows(MatmulEpilogue<float>{mine, nullptr, nullptr, at.n, 1.0f, 0.0f}, d, at);
-    } else if (wide) {
-      store_rows(out, d, at);
-    } else {
-      for_warpgroup_sums<2 * kSums>(d, [&](int r, int j, float sum) {
-        const int64_t row = at.row + r, col = at.col + j;
-        if (row >= at.m || col >= at.n) return;
-        if (mine != nullptr)
-          mine[row * at.n + col] = sum;
-        else
-          out.store(row, col, sum);
-      });
+  __device__ __forceinline__ void operator()(float (&d)[kSums], const WarpgroupPlace &at, uint8_t *) const {
+    if (partial != nullptr) {
+      store_rows<false>(MatmulEpilogue<float>{partial + at.part * at.m * at.n, nullptr, nullptr, at.n, 1.0f, 0.0f}, d, at);
+      return;
     }
+    MatmulEpilogue<C> rest = out;
+    if (out.bias != nullptr) {
+      add_bias(d, out, at);
+      rest.alpha = 1.0f;
+    }
+    if (out.addend != nullptr)
+      store_rows<true>(rest, d, at);
+    else
+      store_rows<false>(rest, d, at);
   }
 };
 
@@ -114,10 +112,18 @@ inline WarpgroupConfig choose_warpgroup_two(int64_t m, int64_t n, int64_t k, con
   return fewest_warpgroup_clocks(tiles, m, 2 * n, k, on, 1);
 }
 
-// Whether the matrices of a problem for which warpgroup products apply are such that TMA reads them.
+// Whether c and what is added to it can be written and read 16 bytes at a time.
+template <typename C>
+bool warpgroup_store_fits(const MatmulProblem &p) {
+  const MatmulEpilogue<C> out = matmul_epilogue<C>(p);
+  return fours_fit(out.c, p.n, p.ldc) && fours_fit(out.addend, p.n, p.ldc);
+}
+// Whether the matrices of a problem for which warpgroup products apply are such that TMA reads them and the epilogue writes them: the
+// others, odd numbers of columns among them, are left to the portable tiles. Single elements here would be 250 KB of code a kernel.
 inline bool warpgroup_matmul_fits(const MatmulProblem &p) {
   const bool adapter_fits = p.low_rank.r == 0 || (p.alpha == 1.0f && !p.transpose_a && p.low_rank.w_transposed != p.transpose_b);
-  return adapter_fits && tma_fits(p.a, p.lda) && tma_fits(p.b, p.ldb) && box_coordinates_fit(p.m, p.n, p.k);
+  const bool store_fits = p.c_bf16 ? warpgroup_store_fits<bf16>(p) : warpgroup_store_fits<float>(p);
+  return adapter_fits && store_fits && tma_fits(p.a, p.lda) && tma_fits(p.b, p.ldb) && box_coordinates_fit(p.m, p.n, p.k);
 }
 
 // Workspace: the parts, then the adapter's factors as triples.
@@ -146,13 +152,12 @@ cudaError_t launch_warpgroup_tiles(cudaStream_t stream, const MatmulProblem &p, 
                                    const WarpgroupWorkspace &workspace, const Multiprocessors &on) {
   const MatmulEpilogue<C> out = matmul_epilogue<C>(p);
   float *partial = config.parts > 1 ? workspace.partial : nullptr;
-  const bool wide = partial != nullptr ? fours_fit(partial, p.n, p.n) : fours_fit(out.c, p.n, p.ldc) && fours_fit(out.addend, p.n, p.ldc);
   WarpgroupMatrices matrices = {p.a, p.b, p.lda, p.ldb};
   matrices.h = workspace.h;
   matrices.w = workspace.w;
   SAILS_TRY(launch_warpgroup_products<Tile>(config.name, stream, matrices,
                                             {p.m, p.n, p.k, p.low_rank.r, config.parts, config.k_per_part, p.m_limit},
-                                            WarpgroupStore<C>{out, partial, wide}, on));
+                                            WarpgroupStore<C>{out, partial}, on));
   if (partial == nullptr) return cudaSuccess;
   return launch_matmul_combine(stream, out, partial, p.m, p.n, config.parts, p.m_limit);
 }

@@ -122,7 +122,7 @@ struct SkinnyRing {
         Pack<T, kLanes> pack;
 #pragma unroll
         for (int j = 0; j < kLanes; j++) pack.lane[j] = j < valid ? from[j] : T{};
-        store_pack(to, pack);
+        store_pack_plain(to, pack);
       }
     }
   }

@@ -10,7 +10,7 @@
 
 #include "platform.cuh"
 
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+#if defined(SAILS_EMULATOR) || (defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900)
 #define SAILS_HAS_GRID_DEPENDENCIES 1
 #endif
 
@@ -25,12 +25,14 @@ constexpr bool kWaitsForGrids = false;
 
 // All kernels before this one have ended, and what they wrote is visible.
 __device__ __forceinline__ void wait_for_grids_before() {
-#ifdef SAILS_HAS_GRID_DEPENDENCIES
+#ifdef SAILS_EMULATOR
+  sails_emulator::wait_for_grids();
+#elif defined(SAILS_HAS_GRID_DEPENDENCIES)
   asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }
 __device__ __forceinline__ void let_next_grid_start() {
-#ifdef SAILS_HAS_GRID_DEPENDENCIES
+#if defined(SAILS_HAS_GRID_DEPENDENCIES) && !defined(SAILS_EMULATOR)
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 #endif
 }
@@ -45,8 +47,11 @@ struct EarlyStream {
 template <typename... Parameters, typename... Arguments>
 [[nodiscard]] cudaError_t launch_early(const char *name, EarlyStream queue, void (*kernel)(Parameters...), dim3 grid, dim3 block,
                                        int64_t shared_bytes, Arguments... arguments) {
-#ifndef SAILS_EMULATOR
-  if (queue.early && grid.x > 0 && grid.y > 0 && grid.z > 0) {
+  const bool early_start = queue.early && grid.x > 0 && grid.y > 0 && grid.z > 0;
+#ifdef SAILS_EMULATOR
+  if (early_start) return sails_emulator::launch_early(name, queue.stream, kernel, grid, block, shared_bytes, arguments...);
+#else
+  if (early_start) {
     SAILS_TRY(allow_shared_bytes(kernel, shared_bytes));
     cudaLaunchAttribute early = {};
     early.id = cudaLaunchAttributeProgrammaticStreamSerialization;

@@ -23,14 +23,15 @@ __device__ __forceinline__ Words load_words(const T *from) {
 }
 
 // From an address aligned to 16. Nothing may write there while the kernel runs. The load is issued where it stands: the order of such loads
-// and of wait_for_grids_before (dependent_launch.cuh) is the program's.
+// and of wait_for_grids_before (dependent_launch.cuh) is the program's. Therefore without .nc, which says so too: ptxas then takes the load
+// for one that no wait can concern, and puts it behind.
 template <typename T>
 __device__ __forceinline__ Words load_words_once(const T *from) {
 #ifdef SAILS_EMULATOR
   return load_words(from);
 #else
   Words w;
-  asm volatile("ld.global.nc.L1::no_allocate.L2::128B.v4.u32 {%0, %1, %2, %3}, [%4];"
+  asm volatile("ld.global.L1::no_allocate.L2::128B.v4.u32 {%0, %1, %2, %3}, [%4];"
                : "=r"(w.word[0]), "=r"(w.word[1]), "=r"(w.word[2]), "=r"(w.word[3])
                : "l"(from));
   return w;

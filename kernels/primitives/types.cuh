@@ -118,9 +118,30 @@ template <int kLanes, typename T>
 __device__ __forceinline__ Pack<T, kLanes> load_pack(const T *from) {
   return *reinterpret_cast<const Pack<T, kLanes> *>(from);
 }
+// To shared memory, where the compiler sees that it is; and to global memory where an instruction of its own would cost too many registers
+// (sae/find_hopper.cuh: ptxas then lets its products run one by one).
+template <int kLanes, typename T>
+__device__ __forceinline__ void store_pack_plain(T *to, const Pack<T, kLanes> &pack) {
+  *reinterpret_cast<Pack<T, kLanes> *>(to) = pack;
+}
+// To global memory. 8 and 16 bytes by an instruction of their own: the compiler takes the store of a struct apart and does not put it
+// together again for some forms of its address, such as to + row * d + (int64_t{blockIdx.x} * 128 + threadIdx.x) * 4 (nvcc 13.0, for
+// float4 as for Pack, whatever is said about the alignment).
 template <int kLanes, typename T>
 __device__ __forceinline__ void store_pack(T *to, const Pack<T, kLanes> &pack) {
-  *reinterpret_cast<Pack<T, kLanes> *>(to) = pack;
+#if defined(__CUDA_ARCH__)
+  constexpr int kBytes = static_cast<int>(sizeof(pack));
+  if constexpr (kBytes == 8 || kBytes == 16) {
+    uint32_t word[kBytes / 4];
+    __builtin_memcpy(word, &pack, kBytes);
+    if constexpr (kBytes == 16)
+      asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(word[0]), "r"(word[1]), "r"(word[2]), "r"(word[3]) : "memory");
+    else
+      asm volatile("st.global.v2.b32 [%0], {%1, %2};" ::"l"(to), "r"(word[0]), "r"(word[1]) : "memory");
+    return;
+  }
+#endif
+  store_pack_plain(to, pack);
 }
 inline bool aligned_to(const void *pointer, int64_t bytes) {
   return reinterpret_cast<uintptr_t>(pointer) % static_cast<uintptr_t>(bytes) == 0;

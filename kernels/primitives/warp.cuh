@@ -7,6 +7,17 @@ namespace sails::kernels {
 
 constexpr unsigned kFullMask = 0xffffffffu;
 
+// threadIdx.x, for what comes after a loop that has no register to keep it in.
+__device__ __forceinline__ int thread_read_again() {
+#ifdef SAILS_EMULATOR
+  return static_cast<int>(threadIdx.x);
+#else
+  int thread;
+  asm volatile("mov.u32 %0, %%tid.x;" : "=r"(thread));
+  return thread;
+#endif
+}
+
 // All 32 lanes call; all receive the result.
 template <typename T>
 __device__ __forceinline__ T warp_sum(T x) {

@@ -82,6 +82,8 @@ void named_barrier(int id, int threads, bool wait, Site site = Site::here());
 int cluster_rank();
 void cluster_arrive(Site site = Site::here());
 void cluster_wait(Site site = Site::here());
+// Until the kernels queued before this one have ended, where it has started early.
+void wait_for_grids(Site site = Site::here());
 
 // All lanes of `mask` meet; then each holds the 8-byte value of its source lane.
 uint64_t warp_shuffle(uint32_t mask, uint64_t value, int source, const char *what, Site site);

@@ -22,16 +22,22 @@ struct CUevent_st {
   uint64_t recorded = 0;  // number of the latest record that was queued
   uint64_t passed = 0;    // number of the latest record that has run
 };
+// `before`: the kernel queued before this one, which then runs inside this one's run; empty: it has run.
+using Before = std::function<void()>;
+struct Work {
+  std::function<void(const Before &)> run;
+  bool kernel = false, early = false;  // early: may start before a kernel queued before it has ended
+};
 struct StreamWork {
-  std::function<void()> run;
+  Work work;
   CUevent_st *wait_for = nullptr;
   uint64_t wait_number = 0;
 };
 struct CUgraph_st {
-  std::vector<std::function<void()>> nodes;
+  std::vector<Work> nodes;
 };
 struct CUgraphExec_st {
-  std::vector<std::function<void()>> nodes;
+  std::vector<Work> nodes;
 };
 struct CUmemPool_st {};
 struct CUstream_st {
@@ -82,10 +88,20 @@ struct Runtime {
     return head.wait_for == nullptr || head.wait_for->passed >= head.wait_number;
   }
 
+  // Where the work behind a kernel may start early, it does half of the time. It sees what was there before that kernel; the kernels before
+  // both have ended, as primitives/dependent_launch.cuh says, so that two such starts do not follow each other.
   void run_head(CUstream_st *stream) {
-    StreamWork work = std::move(stream->queue.front());
+    const StreamWork head = take_head(stream);
+    if (!head.work.run) return;
+    if (head.work.kernel && !stream->queue.empty() && stream->queue.front().work.early && Random(seed + 3 * launches + 5).below(2) == 0)
+      take_head(stream).work.run([&] { head.work.run(nullptr); });
+    else
+      head.work.run(nullptr);
+  }
+  static StreamWork take_head(CUstream_st *stream) {
+    StreamWork head = std::move(stream->queue.front());
     stream->queue.pop_front();
-    if (work.run) work.run();
+    return head;
   }
 
   // Runs queued work, streams in a random order, until `until` has none left.
@@ -129,11 +145,16 @@ struct Runtime {
     }
   }
 
+  // Work that is no kernel.
   template <typename Run>
   cudaError_t add(CUstream_st *stream, Run &&run) {
+    return add_work(stream, [&] { return Work{[run = std::forward<Run>(run)](const Before &) { run(); }}; });
+  }
+  template <typename Make>
+  cudaError_t add_work(CUstream_st *stream, Make &&make) {
     if (stream == nullptr) stream = &legacy;
     const cudaError_t status = allocating([&] {
-      std::function<void()> work(std::forward<Run>(run));
+      Work work = make();
       if (stream->capture)
         stream->capture->nodes.push_back(std::move(work));
       else
@@ -207,7 +228,9 @@ cudaError_t remember(cudaError_t status) {
 
 void set_seed(uint64_t seed) {
   Lock lock(runtime().mutex);
-  if (seed != 0) runtime().seed = seed;
+  if (seed == 0) return;
+  runtime().seed = seed;
+  runtime().launches = 0;
 }
 uint64_t seed() { return runtime().seed; }
 void set_threads(int threads) { runtime().threads = threads; }
@@ -220,13 +243,19 @@ cudaError_t enqueue(cudaStream_t stream, KernelCall call) {
   Runtime &r = runtime();
   Lock lock(r.mutex);
   CUstream_st *target = stream == nullptr ? &r.legacy : stream;
-  return r.add(target, [&r, target, call = std::move(call)] {
-    // After a failure nothing more runs on the stream, as in a CUDA context.
-    if (target->failed) return;
-    std::string sentence = run_kernel(call, r.seed + 0x632BE59BD9B4E019ull * ++r.launches, r.threads);
-    if (sentence.empty()) return;
-    r.failure = sentence + ", seed " + std::to_string(r.seed);
-    target->failed = true;
+  return r.add_work(target, [&] {
+    Work work;
+    work.kernel = true;
+    work.early = call.early;
+    work.run = [&r, target, call = std::move(call)](const Before &before) {
+      // After a failure nothing more runs on the stream, as in a CUDA context.
+      if (target->failed) return;
+      std::string sentence = run_kernel(call, r.seed + 0x632BE59BD9B4E019ull * ++r.launches, r.threads, before);
+      if (sentence.empty() || target->failed) return;
+      r.failure = sentence + ", seed " + std::to_string(r.seed);
+      target->failed = true;
+    };
+    return work;
   });
 }
 
@@ -431,7 +460,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
   auto &r = runtime();
   Lock lock(r.mutex);
   CUstream_st *target = stream == nullptr ? &r.legacy : stream;
-  return r.allocating([&] { target->queue.push_back({nullptr, event, event->recorded}); });
+  return r.allocating([&] { target->queue.push_back({{}, event, event->recorded}); });
 }
 cudaError_t cudaDeviceSynchronize() {
   auto &r = runtime();
@@ -506,7 +535,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   auto &r = runtime();
   Lock lock(r.mutex);
   for (const auto &node : executable->nodes) {
-    const cudaError_t status = r.add(stream, node);
+    const cudaError_t status = r.add_work(stream, [&] { return node; });
     if (status != cudaSuccess) return status;
   }
   return cudaSuccess;

@@ -128,6 +128,7 @@ struct KernelCall {
   int64_t shared_bytes;
   std::function<void()> body;  // one thread's run of the kernel
   int cluster = 1;             // blocks, along x
+  bool early = false;          // may start before the kernel queued before it has ended
 };
 cudaError_t enqueue(cudaStream_t stream, KernelCall call);
 
@@ -138,6 +139,14 @@ cudaError_t launch(const char *name, cudaStream_t stream, void (*kernel)(Paramet
   // Each thread gets its own copy of the parameters, as on a GPU.
   auto parameters = std::make_tuple(static_cast<Parameters>(arguments)...);
   return enqueue(stream, {name, grid, block, shared_bytes, [kernel, parameters] { std::apply(kernel, parameters); }, cluster});
+}
+
+// A kernel of single blocks that may start before the kernel queued before it has ended.
+template <typename... Parameters, typename... Arguments>
+cudaError_t launch_early(const char *name, cudaStream_t stream, void (*kernel)(Parameters...), dim3 grid, dim3 block, int64_t shared_bytes,
+                         Arguments... arguments) {
+  auto parameters = std::make_tuple(static_cast<Parameters>(arguments)...);
+  return enqueue(stream, {name, grid, block, shared_bytes, [kernel, parameters] { std::apply(kernel, parameters); }, 1, true});
 }
 
 }  // namespace sails_emulator

@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <mutex>
 #include <numeric>
 #include <thread>
@@ -39,6 +40,51 @@ struct Order {
   uint64_t at(uint64_t i) const { return static_cast<uint64_t>((static_cast<unsigned __int128>(a) * i + b) % n); }
 };
 
+// An OS thread for a kernel that runs inside another's first cluster, whose fibers have taken the calling thread. It keeps its stacks.
+class Aside {
+ public:
+  ~Aside() {
+    if (!thread_.joinable()) return;
+    hand_over(nullptr);
+    thread_.join();
+  }
+  void run(const std::function<void()> &work) {
+    if (!thread_.joinable()) thread_ = std::thread([this] { loop(); });
+    hand_over(&work);
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [this] { return !busy_; });
+  }
+
+ private:
+  // NULL: the end.
+  void hand_over(const std::function<void()> *work) {
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      work_ = work;
+      busy_ = true;
+    }
+    changed_.notify_all();
+  }
+  void loop() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    for (;;) {
+      changed_.wait(lock, [this] { return busy_; });
+      if (work_ == nullptr) return;
+      lock.unlock();
+      (*work_)();
+      lock.lock();
+      busy_ = false;
+      changed_.notify_all();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::thread thread_;
+  const std::function<void()> *work_ = nullptr;
+  bool busy_ = false;
+};
+
 struct Job {
   const KernelCall &call;
   uint64_t seed, clusters_x, clusters;
@@ -56,18 +102,32 @@ struct Job {
         order(clusters, seed) {}
 
   void work() {
+    for (uint64_t i = next++; i < clusters && !failed; i = next++) run_cluster(i, nullptr);
+  }
+  // The first cluster, around what was queued before the kernel.
+  void start_early(const std::function<void()> &before) {
+    static Aside aside;
+    bool ended = false;
+    const std::function<void()> once = [&] {
+      if (!ended) aside.run(before);
+      ended = true;
+    };
+    run_cluster(next++, &once);
+    once();
+  }
+
+ private:
+  void run_cluster(uint64_t i, const std::function<void()> *grids_before) {
     static thread_local ClusterRunner cluster_runner;
-    for (uint64_t i = next++; i < clusters && !failed; i = next++) {
-      const uint64_t cluster = order.at(i);
-      const auto x = static_cast<unsigned>(cluster % clusters_x) * static_cast<unsigned>(call.cluster);
-      const auto y = static_cast<unsigned>(cluster / clusters_x % call.grid.y);
-      const auto z = static_cast<unsigned>(cluster / clusters_x / call.grid.y);
-      std::string sentence = cluster_runner.run(call, {x, y, z}, seed ^ (cluster + 1) * 0xD1B54A32D192ED03ull);
-      if (sentence.empty()) continue;
-      std::lock_guard<std::mutex> lock(mutex);
-      if (failure.empty()) failure = std::move(sentence);
-      failed = true;
-    }
+    const uint64_t cluster = order.at(i);
+    const auto x = static_cast<unsigned>(cluster % clusters_x) * static_cast<unsigned>(call.cluster);
+    const auto y = static_cast<unsigned>(cluster / clusters_x % call.grid.y);
+    const auto z = static_cast<unsigned>(cluster / clusters_x / call.grid.y);
+    std::string sentence = cluster_runner.run(call, {x, y, z}, seed ^ (cluster + 1) * 0xD1B54A32D192ED03ull, grids_before);
+    if (sentence.empty()) return;
+    std::lock_guard<std::mutex> lock(mutex);
+    if (failure.empty()) failure = std::move(sentence);
+    failed = true;
   }
 };
 
@@ -144,9 +204,10 @@ std::string refused(const KernelCall &call) {
 
 }  // namespace
 
-std::string run_kernel(const KernelCall &call, uint64_t seed, int threads) {
+std::string run_kernel(const KernelCall &call, uint64_t seed, int threads, const std::function<void()> &before) {
   const Hardware hardware;
   const std::string why = refused(call);
+  if (!why.empty() && before) before();
   if (!why.empty()) return "kernel " + call.name + ": " + why;
   // For whoever wants to know which kernels an operation runs.
   static const bool trace = std::getenv("SAILS_TRACE_LAUNCHES") != nullptr;
@@ -155,6 +216,7 @@ std::string run_kernel(const KernelCall &call, uint64_t seed, int threads) {
                  call.block.x, call.cluster > 1 ? (" in clusters of " + std::to_string(call.cluster)).c_str() : "");
   static Workers workers;
   Job job(call, seed);
+  if (before) job.start_early(before);
   if (threads <= 1 || job.clusters < 4)
     job.work();
   else

@@ -83,8 +83,10 @@ void ClusterRunner::start_block(Block &block, uint3 index, int rank) {
   }
 }
 
-std::string ClusterRunner::run(const KernelCall &call, uint3 first_block, uint64_t seed) {
+std::string ClusterRunner::run(const KernelCall &call, uint3 first_block, uint64_t seed, const std::function<void()> *grids_before) {
   start(call, first_block, seed);
+  grids_before_ = grids_before;
+  grids_waiting_.clear();
   running = this;
   adopt_thread_stack(main_);
   Thread *first = pick();
@@ -153,7 +155,7 @@ void ClusterRunner::run_thread_loop() {
     thread_finished();
     Thread *next = pick();
     while (next == nullptr && live_ > 0) {
-      if (idle_hook_ != nullptr && idle_hook_(*this)) {
+      if (make_runnable()) {
         next = pick();
       } else {
         failure_ = deadlock();
@@ -190,7 +192,7 @@ void ClusterRunner::wait(const char *what, Site site) {
   me->site = site;
   Thread *next = pick();
   while (next == nullptr) {
-    if (idle_hook_ != nullptr && idle_hook_(*this)) {
+    if (make_runnable()) {
       next = pick();
       continue;
     }
@@ -203,6 +205,24 @@ void ClusterRunner::wait(const char *what, Site site) {
   }
   continue_thread(next, false);
   me->waits_for = nullptr;
+}
+
+// No thread can run: what is asynchronous makes progress, else what the kernel waits for ends.
+bool ClusterRunner::make_runnable() { return (idle_hook_ != nullptr && idle_hook_(*this)) || end_grids_before(); }
+
+bool ClusterRunner::end_grids_before() {
+  if (grids_waiting_.empty()) return false;
+  (*grids_before_)();
+  grids_before_ = nullptr;
+  for (Thread *thread : grids_waiting_) wake(thread);
+  grids_waiting_.clear();
+  return true;
+}
+
+void ClusterRunner::wait_for_grids(Site site) {
+  if (grids_before_ == nullptr) return;
+  grids_waiting_.push_back(current_);
+  wait("the kernels before", site);
 }
 
 void ClusterRunner::wake(Thread *thread) { runnable_.push_back(thread); }
@@ -374,6 +394,7 @@ void named_barrier(int id, int threads, bool wait, Site site) { runner().named_b
 int cluster_rank() { return runner().block().rank; }
 void cluster_arrive(Site site) { runner().cluster_arrive(site); }
 void cluster_wait(Site site) { runner().cluster_wait(site); }
+void wait_for_grids(Site site) { runner().wait_for_grids(site); }
 int lane_index() { return runner().current().lane; }
 void trap(const char *why, Site site) { runner().fail(why, site); }
 

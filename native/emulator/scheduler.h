@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -97,8 +98,9 @@ class ClusterRunner {
  public:
   ClusterRunner();
 
-  // Runs the cluster whose first block this is to its end. Returns the sentence of what went wrong, "" if nothing did.
-  std::string run(const KernelCall &call, uint3 first_block, uint64_t seed);
+  // Runs the cluster whose first block this is to its end. Returns the sentence of what went wrong, "" if nothing did. grids_before, where
+  // given, ends the kernels that this one waits for; it is called when no thread can go on without.
+  std::string run(const KernelCall &call, uint3 first_block, uint64_t seed, const std::function<void()> *grids_before = nullptr);
 
   Thread &current() { return *current_; }
   Block &block() { return *current_->block; }
@@ -122,6 +124,7 @@ class ClusterRunner {
   void named_barrier(int id, int threads, bool wait_too, Site site);
   void cluster_arrive(Site site);
   void cluster_wait(Site site);
+  void wait_for_grids(Site site);
 
   void *shared_array(const void *key, const char *name, size_t bytes);
   // Of the current block.
@@ -142,6 +145,8 @@ class ClusterRunner {
   void start_block(Block &block, uint3 index, int rank);
   void thread_finished();
   void complete_cluster_phase();
+  bool end_grids_before();
+  bool make_runnable();
   Thread *pick();
   void run_thread_loop();
   void continue_thread(Thread *next, bool last);
@@ -165,6 +170,8 @@ class ClusterRunner {
   int cluster_arrived_ = 0;
   uint32_t cluster_phase_ = 0;
   std::vector<Thread *> cluster_waiting_;
+  const std::function<void()> *grids_before_ = nullptr;  // NULL: they have ended
+  std::vector<Thread *> grids_waiting_;
   bool (*idle_hook_)(ClusterRunner &) = nullptr;
   void (*block_end_hook_)(ClusterRunner &) = nullptr;
 };

@@ -43,6 +43,9 @@ const SharedPiece &SharedLayout::place(const void *key, const char *name, int64_
     why = std::string("shared array ") + name + ": more than 48 KiB of static shared memory";
   else if (static_bytes_ + dynamic_bytes_ > kMaxSharedBytes)
     why = std::string("shared array ") + name + ": the block needs more than 227 KiB";
+  else if (dynamic_bytes_ <= kMaxStaticSharedBytes && static_bytes_ + dynamic_bytes_ > kMaxStaticSharedBytes)
+    why = std::string("shared array ") + name + ": " + std::to_string(dynamic_bytes_) +
+          " dynamic bytes, for which no permission was asked, and the static ones are more than 48 KiB together";
   const int64_t offset = rounded_up(next_, 128) + kStaticShift;
   pieces_.push_back({key, name, next_, offset, bytes});
   next_ = offset + bytes + kRedZone;

@@ -9,7 +9,8 @@
 namespace sails_emulator {
 
 // Addresses start at 0 of the arena, which is aligned to a swizzle atom. Static arrays count towards 48 KiB, dynamic shared memory starts
-// 128 past an atom, because nothing promises a kernel more.
+// 128 past an atom, because nothing promises a kernel more. Both together are more than 48 KiB only where the dynamic part alone is: a
+// launcher asks for permission by that part (platform.cuh).
 constexpr int64_t kArenaBytes = 512 * 1024;
 constexpr int64_t kArenaAlignment = 4096;
 constexpr int64_t kDynamicStart = 1024 + 128;

@@ -104,7 +104,8 @@ void free(void *pointer) {
 }
 }
 
-extern "C" void sails_hardware_runs(int32_t runs) { hardware = runs != 0; }
+// Visible, or the library finds none and calls nothing.
+extern "C" __attribute__((visibility("default"))) void sails_hardware_runs(int32_t runs) { hardware = runs != 0; }
 
 namespace {
 

@@ -72,10 +72,11 @@ std::string expect_right(Run &&run) {
   }
   return "";
 }
-// Whether some seed shows the fault: by a sentence, or by a wrong result.
+// Whether some seed shows the fault: by a sentence, or by a wrong result. Some faults need an order that few seeds have.
 template <typename Run>
 std::string expect_caught(Run &&run) {
-  for (uint64_t seed : kSeeds)
+  constexpr uint64_t kMostSeeds = 64;
+  for (uint64_t seed = 1; seed <= kMostSeeds; seed++)
     if (!run(seed).empty()) return "";
   return "no seed shows it";
 }

@@ -2,6 +2,7 @@
 #include "check.h"
 #include "device.h"
 #include "primitives/async_copy.cuh"
+#include "primitives/dependent_launch.cuh"
 #include "primitives/mma.cuh"
 #include "primitives/warp.cuh"
 
@@ -242,6 +243,58 @@ TEST("queued work runs when it is waited for, streams keep to their events") {
   return "";
 }
 
+static __global__ void fill(float *x, float value) { x[blockIdx.x * blockDim.x + threadIdx.x] = value; }
+template <bool kWaitsFirst>
+static __global__ void multiply_early(float *y, const float *x, const float *weights) {
+  const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+  const float weight = weights[i];
+  float value = kWaitsFirst ? 0.0f : x[i];
+  wait_for_grids_before();
+  let_next_grid_start();
+  if (kWaitsFirst) value = x[i];
+  y[i] = value * weight;
+}
+
+// How many of the seeds give a wrong product where `last` was filled directly before; -1 and the sentence where one failed.
+template <bool kWaitsFirst>
+static int wrong_products(bool weights_last, bool early, std::string &text) {
+  constexpr unsigned kBlocks = 8, kThreads = 32;
+  int wrong = 0;
+  for (uint64_t seed : kSeeds) {
+    Array<float> x(std::vector<float>(kBlocks * kThreads, 1.0f)), weights(std::vector<float>(kBlocks * kThreads, 1.0f)),
+        y(kBlocks * kThreads);
+    text = device::run_queued(seed, [&](cudaStream_t stream) {
+      for (bool of_weights : {!weights_last, weights_last})
+        SAILS_TRY(
+            launch("fill", stream, fill, kBlocks, kThreads, 0, static_cast<float *>(of_weights ? weights : x), of_weights ? 3.0f : 2.0f));
+      return launch_early("multiply_early", {stream, early}, multiply_early<kWaitsFirst>, kBlocks, kThreads, 0, static_cast<float *>(y),
+                          static_cast<const float *>(x), static_cast<const float *>(weights));
+    });
+    if (!text.empty()) return -1;
+    for (float product : y.values())
+      if (product != 6.0f) {
+        wrong++;
+        break;
+      }
+  }
+  return wrong;
+}
+
+TEST("a kernel that starts early sees what was written before the kernel before it, and all after its wait") {
+  std::string text;
+  const int wrong = wrong_products<true>(false, true, text);
+  return wrong == 0 ? "" : text + std::to_string(wrong) + " seeds give a wrong product";
+}
+
+TEST("fault: a kernel that starts early reads before its wait") {
+  std::string text;
+  if (wrong_products<false>(false, true, text) <= 0) return "x, written by the kernel before, was read in time under every seed " + text;
+  if (wrong_products<true>(true, true, text) <= 0)
+    return "weights, written by the kernel before, were read in time under every seed " + text;
+  const int wrong = wrong_products<false>(false, false, text);
+  return wrong == 0 ? "" : text + "one behind the other gives a wrong product";
+}
+
 TEST("a graph runs what was recorded, each time it is launched") {
   Array<int> x(std::vector<int>{1});
   cudaStream_t stream = nullptr;
@@ -422,6 +475,23 @@ TEST("fault: ldmatrix from a misaligned row, and from outside shared memory") {
 }
 
 static __global__ void nothing() {}
+
+static __global__ void static_and_dynamic(float *out) {
+  SAILS_SHARED(float, fixed, 2048);
+  SAILS_DYNAMIC_SHARED(float, more);
+  fixed[threadIdx.x] = more[threadIdx.x] = 1.0f;
+  out[threadIdx.x] = fixed[threadIdx.x];
+}
+
+TEST("fault: static and dynamic shared memory of more than 48 KiB that nobody has permitted") {
+  Array<float> out(32);
+  const auto with = [&](int64_t dynamic) {
+    return device::run(3, "static_and_dynamic", static_and_dynamic, 1, 32, dynamic, static_cast<float *>(out));
+  };
+  for (int64_t permitted : {40 * 1024, 48 * 1024 + 16})
+    if (const std::string text = with(permitted); !text.empty()) return text;
+  return expect_contains(with(40 * 1024 + 16), "more than 48 KiB together");
+}
 
 TEST("fault: launches that a GPU refuses") {
   return expect_contains(device::run(1, "nothing", nothing, 1, 1025, 0), "a block of 1025 threads") +

@@ -4,7 +4,7 @@
 # ConformanceTest checks with the same kernels: here it is memory that is looked at.
 # And random legal and illegal calls of the whole C interface, of the emulator, and of the CPU library that is shipped: that one is not
 # built with sanitizers here (three instruction sets take minutes), but its memory is theirs. hostile-calls.sh does both, and for longer.
-# And lets every n-th allocation fail in the CPU library.
+# And lets every n-th allocation fail in the CPU library and in the emulator, as both are shipped.
 # Called by Maven in the phase integration-test:
 #   suites.sh <sanitized build directory> <directory of the ordinary libraries> <directory for logs> <class path> <seeds...>
 set -euo pipefail
@@ -27,6 +27,7 @@ hostile_calls() {
 }
 interface() {
   "$build_dir/sails_allocation_failure_test" "$libraries/libsails_cpu.so" "$header" --options matmul=own --rounds 1 &&
+    "$build_dir/sails_allocation_failure_test" "$libraries/libsails_emulator.so" "$header" --options kernels=hopper --rounds 1 &&
     hostile_calls "$libraries/libsails_cpu.so" "$1" 4000 matmul=own &&
     hostile_calls "$libraries/libsails_cpu.so" "$1" 600 matmul=onednn &&
     hostile_calls "$build_dir/libsails_emulator.so" "$1" 300 kernels=hopper

@@ -90,6 +90,9 @@ final class BenchCommand implements Callable<Integer> {
                     "--layers, --tokens and --vocabulary must be 0 (the default) or more, --steps and --rounds 1 or more,"
                         + " --length 2 or more");
         }
+        if (out != null) {
+            AtomicFiles.requireWritableFile(out);
+        }
         List<String> wanted = wantedGroups();
         String named = sizeName();
         models.forEach(this::model);

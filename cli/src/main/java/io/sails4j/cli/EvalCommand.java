@@ -1,6 +1,7 @@
 package io.sails4j.cli;
 
 import io.sails4j.eval.EvalArm;
+import io.sails4j.eval.EvalMonitor;
 import io.sails4j.eval.EvalOptions;
 import io.sails4j.eval.EvalResult;
 import io.sails4j.eval.EvalRun;
@@ -9,12 +10,14 @@ import io.sails4j.eval.PromptFile;
 import io.sails4j.eval.UtilityFiles;
 import io.sails4j.files.AtomicFiles;
 import io.sails4j.judge.JudgeSpec;
+import io.sails4j.monitor.MonitorSpec;
 import io.sails4j.ops.Engine;
 import io.sails4j.report.Reports;
 import io.sails4j.train.RunControl;
 import io.sails4j.train.StoppedException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.SortedMap;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -41,6 +44,9 @@ final class EvalCommand implements Callable<Integer> {
     @Mixin
     private JudgeArguments judging;
 
+    @Mixin
+    private ObserverArguments observer;
+
     @Option(names = "--calibration", paramLabel = "FILE",
         description = "answers that people labelled, a table with prompt, completion and final_label: rates are also corrected by how the"
             + " judges err on them")
@@ -62,13 +68,16 @@ final class EvalCommand implements Callable<Integer> {
         AtomicFiles.requireFresh(out);
         List<JudgeSpec> specs = judgesFor(arguments.asksPrompts());
         utility.requireUsed(command, arguments.asksPrompts());
+        MonitorSpec spec = observer.spec(common, arguments.asksPrompts());
+        SortedMap<Integer, Path> saes = observer.saes(common);
         List<EvalArm> arms = arguments.arms();
         List<PromptFile> files = arguments.announcedPrompts(common);
         UtilityFiles measured = utility.read(common);
         LabelledAnswers labelled = calibration == null ? null : LabelledAnswers.read(calibration);
         try (Engine engine = common.openEngine(); Bars bars = new Bars(common); StopSignal signal = new StopSignal(common::message);
-             OpenJudges judges = new OpenJudges(specs, engine)) {
+             SaeArguments.Opened read = SaeArguments.open(saes, engine); OpenJudges judges = new OpenJudges(specs, engine)) {
             EvalRun run = new EvalRun(engine, arguments.modelOptions(common), arms, files, judges.list(), options).measuring(measured);
+            run = spec == null ? run : run.watchedBy(new EvalMonitor(spec, read.saes()));
             EvalResult result = (labelled == null ? run : run.calibratedBy(labelled)).run(out, bars, new RunControl(resume, signal::asked));
             bars.end();
             Path page = Reports.writeInto(result.out());

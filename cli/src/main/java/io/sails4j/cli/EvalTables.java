@@ -1,5 +1,6 @@
 package io.sails4j.cli;
 
+import io.sails4j.eval.AlarmRate;
 import io.sails4j.eval.ArmSummary;
 import io.sails4j.eval.Comparison;
 import io.sails4j.eval.EvalResult;
@@ -27,6 +28,9 @@ final class EvalTables {
         if (!result.comparisons().isEmpty()) {
             text.append(comparisons().render()).append('\n');
         }
+        if (!result.alarms().isEmpty()) {
+            text.append(alarms().render()).append('\n');
+        }
         if (!result.utility().isEmpty()) {
             text.append(utility().render()).append('\n');
         }
@@ -37,6 +41,16 @@ final class EvalTables {
         Table table = Table.withHeader("arm", "answers", "cut at the limit", "tokens an answer");
         for (ArmSummary arm : result.arms()) {
             table.row(arm.arm(), arm.answers(), arm.answers() - arm.stopped(), number((double) arm.tokens() / arm.answers(), 1));
+        }
+        return table;
+    }
+
+    private Table alarms() {
+        Table table = Table.withHeader("arm", "alarm in the", "prompts", "rule", "share", "95 % interval", "alarms", "n");
+        for (AlarmRate rate : result.alarms()) {
+            table.row(rate.arm(), rate.part(), rate.wanted().key() + (rate.file() == null ? "" : "  " + rate.file()),
+                rate.rule() == null ? "any" : rate.rule(), shown(rate.interval().value(), true), interval(rate.interval(), true),
+                rate.alarms(), rate.n());
         }
         return table;
     }

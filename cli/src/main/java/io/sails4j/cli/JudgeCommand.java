@@ -72,7 +72,7 @@ final class JudgeCommand implements Callable<Integer> {
         }
         List<JudgeLabel> labels = humanColumn == null ? List.of() : JudgeLabel.ofColumn(file, humanColumn);
         List<String> asked = file.texts(prompts);
-        List<String> said = file.texts(answers);
+        List<String> said = file.requiredTexts(answers);
         List<Exchange> exchanges = IntStream.range(0, asked.size()).mapToObj(i -> new Exchange(asked.get(i), said.get(i))).toList();
         SequencedMap<String, List<Judgement>> judgements = judge(exchanges, specs);
         write(judgements);

@@ -83,6 +83,7 @@ class BenchCommandTest {
         json.put("date", "d").putArray("lines").addObject().put("group", "g").put("operation", "o").put("shape", "s").put("dtype", "F32")
             .put("seconds", 1.0);
         bench("--against", file(json)).requireWrong("'o, s'", "samples");
+        bench("--out", directory).requireWrong("is a directory, expected the name of a file");
         bench("--rounds", "0").requireWrong("--rounds 1 or more");
         CommandRun.of("bench", "--size", "large").requireWrong("--size is 'large'");
         CommandRun.of("bench", "--size", "cpu", "--quick").requireWrong("--quick is the same as --size tiny");

@@ -191,6 +191,9 @@ class EvalCommandTest {
         Path out = directory.resolve("out");
         Path table = Files.writeString(directory.resolve("t.csv"), "question,answer\na,b\n");
         CommandRun.of("eval", "--model", model, "--prompts", table, "--out", out).requireWrong("t.csv has the columns question, answer");
+        CommandRun twice = eval(out, "--prompts", prompts);
+        assertThat(twice.code()).isEqualTo(2);
+        assertThat(twice.err()).contains("two files of prompts are called 'prompts.csv'");
         assertThat(eval(out, "--arm", "base=" + other).err()).contains("two arms are called 'base'");
         assertThat(eval(out, "--calibration", table).err()).contains("t.csv has no column of people's labels", "it has question, answer");
         assertThat(eval(out, "--arm", "gone=" + root.resolve("gone")).err()).contains("gone does not exist");

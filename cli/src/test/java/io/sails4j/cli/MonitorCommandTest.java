@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.sails4j.data.Message;
 import io.sails4j.io.SafetensorsWriter;
 import io.sails4j.model.AdapterStack;
@@ -14,6 +15,8 @@ import io.sails4j.monitor.Monitor;
 import io.sails4j.monitor.MonitorFile;
 import io.sails4j.monitor.MonitorReport;
 import io.sails4j.monitor.MonitorSpec;
+import io.sails4j.monitor.Part;
+import io.sails4j.monitor.Rule;
 import io.sails4j.ops.Engine;
 import io.sails4j.ops.EngineOptions;
 import io.sails4j.sae.Sae;
@@ -132,8 +135,80 @@ class MonitorCommandTest {
         assertThat(silent.out()).contains("monitor: no rule raised an alarm");
     }
 
+    private static CommandRun eval(Path out, Object... more) {
+        return run(new Object[] {"eval", "--backend", "cpu", "--threads", 1, "--model", model, "--template", "llama3", "--prompts",
+            directory.resolve("loud.txt") + "=refuse", "--prompts", directory.resolve("quiet.txt") + "=comply", "--limit", 8,
+            "--max-new-tokens", 6, "--out", out}, more);
+    }
+
+    private static List<JsonNode> lines(Path file) throws IOException {
+        List<JsonNode> lines = new ArrayList<>();
+        for (String line : Files.readAllLines(file)) {
+            lines.add(JSON.readTree(line));
+        }
+        return lines;
+    }
+
+    /** Rules of prompts and answers look on: what they say is counted, and the answers are those without them. */
+    @Test
+    void anEvaluationUnderAMonitor() throws IOException {
+        MonitorSpec spec = MonitorFile.read(monitor);
+        Rule prompts = spec.rules().getFirst();
+        Rule words = new Rule("words", prompts.signal(), Part.ANSWER, prompts.trigger(), new Action.Stop());
+        Path both = directory.resolve("both.json");
+        MonitorFile.write(both, new MonitorSpec(List.of(prompts, words), spec.saes()), List.of());
+        Path watched = directory.resolve("watched");
+        CommandRun run = eval(watched, "--sae", sae, "--monitor", both);
+        assertThat(run.code()).as(run.err()).isZero();
+        assertThat(run.out()).contains("alarm in the");
+        Path plain = directory.resolve("plain");
+        assertThat(eval(plain, "--batch", 1).code()).isZero();
+        List<JsonNode> answers = lines(watched.resolve("completions.jsonl"));
+        assertThat(answers).extracting(line -> line.get("completion").asText()).containsExactlyElementsOf(
+            lines(plain.resolve("completions.jsonl")).stream().map(line -> line.get("completion").asText()).toList());
+        JsonNode rates = JSON.readTree(watched.resolve("eval.json").toFile()).get("alarms");
+        assertThat(rates).hasSize(4);
+        assertThat(rates.get(0).get("wanted").asText() + " " + rates.get(0).get("part").asText()).isEqualTo("refuse prompt");
+        for (JsonNode rate : rates) {
+            long alarms = answers.stream().filter(line -> line.get("wanted").equals(rate.get("wanted")))
+                .filter(line -> IntStream.range(0, line.get("monitor").size()).mapToObj(line.get("monitor")::get)
+                    .anyMatch(event -> event.get("begins").asBoolean() && event.get("part").equals(rate.get("part"))))
+                .count();
+            assertThat(rate.get("alarms").asLong()).isEqualTo(alarms);
+            assertThat(rate.get("n").asInt()).isEqualTo(8);
+            assertThat(rate.get("low").asDouble()).isLessThanOrEqualTo(alarms / 8.0);
+        }
+        assertThat(rates.get(0).get("alarms").asInt()).isPositive().isGreaterThan(rates.get(2).get("alarms").asInt());
+        assertThat(watched.resolve("report.html")).content().contains("Alarms of the monitor", "monitor: layer-1 is on at token");
+        // A process was killed after some answers.
+        Path killed = directory.resolve("killed");
+        Path partial = Files.createDirectory(directory.resolve("killed.partial"));
+        Files.writeString(partial.resolve("run.json"), JSON.readTree(watched.resolve("eval.json").toFile()).get("run").toString());
+        StringBuilder journal = new StringBuilder();
+        for (int i : new int[] {3, 0, 9}) {
+            ObjectNode line = JSON.createObjectNode().put("arm", 0).put("prompt", i);
+            for (String key : List.of("completion", "tokens", "stopped", "monitor")) {
+                line.set(key, answers.get(i).get(key));
+            }
+            journal.append(line).append('\n');
+        }
+        Files.writeString(partial.resolve("completions.jsonl"), journal);
+        CommandRun unwatched = eval(killed, "--resume");
+        assertThat(unwatched.code()).isEqualTo(2);
+        assertThat(unwatched.err()).contains("killed.partial: monitor was {\"rules\":\"layer-1, words\",").contains("and is now not set");
+        CommandRun resumed = eval(killed, "--resume", "--sae", sae, "--monitor", both, "--batch", 3);
+        assertThat(resumed.code()).as(resumed.err()).isZero();
+        for (String name : List.of("completions.jsonl", "eval.json")) {
+            assertThat(killed.resolve(name)).hasSameBinaryContentAs(watched.resolve(name));
+        }
+    }
+
     @Test
     void wrongUses() throws IOException {
+        eval(directory.resolve("none"), "--monitor", monitor).requireWrong("--monitor needs the SAEs", "--sae LAYER=PATH");
+        eval(directory.resolve("none"), "--sae", sae).requireWrong("nothing reads it", "--monitor FILE");
+        run(new Object[] {"eval", "--model", model, "--perplexity", directory.resolve("quiet.txt"), "--out", directory.resolve("none")},
+            "--monitor", monitor, "--sae", sae).requireWrong("there are none; give --prompts");
         generate("--monitor", monitor).requireWrong("there is no SAE", "--sae LAYER=PATH");
         generate("--on-alarm", "stop").requireWrong("--on-alarm says what a monitor does", "add --monitor FILE");
         generate("--sae", sae, "--monitor", monitor, "--on-alarm", "ring").requireWrong("--on-alarm is 'ring'", "steer=LAYER:FEATURE=X");

@@ -22,13 +22,16 @@ public final class RowFile {
     private final List<Row> rows;
     /** For each row the columns whose value is no text; none of a table, where all are. */
     private final List<BitSet> others;
+    /** For each row the columns that have a value; none of a table, where all have. */
+    private final List<BitSet> present;
 
-    private RowFile(Path path, String kind, Map<String, Integer> positions, List<Row> rows, List<BitSet> others) {
+    private RowFile(Path path, String kind, Map<String, Integer> positions, List<Row> rows, List<BitSet> others, List<BitSet> present) {
         this.path = path;
         this.kind = kind;
         this.positions = positions;
         this.rows = rows;
         this.others = others;
+        this.present = present;
     }
 
     /**
@@ -87,7 +90,7 @@ public final class RowFile {
                 throw new InputException(path + " is empty, expected a header and rows");
             }
             return new RowFile(path, file.kind().replace("JSON lines", header ? "a table in text with a header" : "a table in text"),
-                positions, rows, List.of());
+                positions, rows, List.of(), List.of());
         }
 
         private void accept(List<String> cells, long line) {
@@ -122,6 +125,7 @@ public final class RowFile {
         private final List<Map<String, String>> values = new ArrayList<>();
         private final List<Origin> origins = new ArrayList<>();
         private final List<BitSet> others = new ArrayList<>();
+        private final List<BitSet> present = new ArrayList<>();
 
         ObjectRows(Path path) {
             this.path = path;
@@ -129,12 +133,15 @@ public final class RowFile {
 
         RowFile read(DataFile file) {
             file.forEach((json, number) -> accept(json, new Origin(path, file.unit(), number)), name -> true);
+            if (values.isEmpty()) {
+                throw new InputException(path + " is empty: there is no row in it");
+            }
             List<Row> rows = new ArrayList<>();
             for (int i = 0; i < values.size(); i++) {
                 Map<String, String> given = values.get(i);
                 rows.add(new Row(i, origins.get(i), positions.keySet().stream().map(name -> given.getOrDefault(name, "")).toList()));
             }
-            return new RowFile(path, file.kind(), positions, rows, others);
+            return new RowFile(path, file.kind(), positions, rows, others, present);
         }
 
         private void accept(JsonNode json, Origin origin) {
@@ -143,14 +150,17 @@ public final class RowFile {
             }
             Map<String, String> row = new LinkedHashMap<>();
             BitSet other = new BitSet();
+            BitSet has = new BitSet();
             json.properties().forEach(field -> {
                 positions.putIfAbsent(field.getKey(), positions.size());
                 row.put(field.getKey(), text(field.getValue()));
-                other.set(Objects.requireNonNull(positions.get(field.getKey())),
-                    !field.getValue().isTextual() && !field.getValue().isNull());
+                int position = Objects.requireNonNull(positions.get(field.getKey()));
+                other.set(position, !field.getValue().isTextual() && !field.getValue().isNull());
+                has.set(position, !field.getValue().isNull());
             });
             values.add(row);
             others.add(other);
+            present.add(has);
             origins.add(origin);
         }
 
@@ -206,6 +216,23 @@ public final class RowFile {
     public List<String> texts(String name) {
         List<String> values = column(name);
         rows.forEach(row -> requireText(row, name));
+        return values;
+    }
+
+    /**
+     * The same where every row has a text, which may be empty: null, or no such field, is nothing that anybody wrote.
+     *
+     * @throws InputException where there is no such column, or a row has no text in it
+     */
+    public List<String> requiredTexts(String name) {
+        List<String> values = texts(name);
+        int position = Objects.requireNonNull(positions.get(name));
+        for (int row = 0; row < present.size(); row++) {
+            if (!present.get(row).get(position)) {
+                throw new InputException(rows.get(row).origin() + " has nothing in '" + name
+                    + "', expected a text; give it one, which may be empty (\"\"), or remove the row");
+            }
+        }
         return values;
     }
 

@@ -1,5 +1,6 @@
 package io.sails4j.eval;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.config.ModelConfig;
 import io.sails4j.data.Progress;
 import io.sails4j.data.TokenPrompt;
@@ -7,6 +8,8 @@ import io.sails4j.model.BatchGenerator;
 import io.sails4j.model.BatchOptions;
 import io.sails4j.model.GenerationOptions;
 import io.sails4j.model.StreamEdit;
+import io.sails4j.monitor.Monitor;
+import io.sails4j.monitor.MonitoredSequence;
 import io.sails4j.train.StoppedException;
 import java.util.Arrays;
 import java.util.List;
@@ -22,10 +25,12 @@ final class Answering {
     private final ModelConfig config;
     private final EvalOptions options;
     private final @Nullable StreamEdit edit;
+    private final @Nullable Monitor monitor;
     private final BooleanSupplier stop;
 
-    Answering(OpenArm arm, EvalOptions options, @Nullable StreamEdit edit, BooleanSupplier stop) {
+    Answering(OpenArm arm, EvalOptions options, @Nullable StreamEdit edit, @Nullable Monitor monitor, BooleanSupplier stop) {
         this.edit = edit;
+        this.monitor = monitor;
         this.arm = arm;
         this.config = arm.session().model().config();
         this.options = options;
@@ -40,7 +45,7 @@ final class Answering {
      */
     void run(List<EvalPrompt> prompts, List<Question> questions, IntPredicate done, Consumer<Answer> listener, Progress progress) {
         generate(prompts, questions, done, (result, text) -> listener.accept(new Answer(arm.number(), (int) result.request().number(), text,
-            result.newIds().length, result.stopped(), questions.get((int) result.request().number()).note())), progress);
+            result.newIds().length, result.stopped(), questions.get((int) result.request().number()).note(), events(result))), progress);
     }
 
     /** Takes what was generated as it ends. */
@@ -55,7 +60,7 @@ final class Answering {
         for (int i = 0; i < questions.size(); i++) {
             TokenPrompt.requireRoom(questions.get(i).ids().length, options.answers().maxNewTokens(), config, prompts.get(i).origin());
         }
-        try (BatchGenerator generator = new BatchGenerator(arm.session(), arm.adapters(), generation(), batch(questions), edit)) {
+        try (BatchGenerator generator = new BatchGenerator(arm.session(), arm.adapters(), generation(), batch(questions), edit, monitor)) {
             run(generator, questions, done, sink, progress);
         }
     }
@@ -70,7 +75,7 @@ final class Answering {
                 answered++;
             }
             if (next < questions.size() && generator.hasRoom()) {
-                generator.add(new BatchGenerator.Request(next, questions.get(next).ids()));
+                generator.add(request(next, questions.get(next)));
                 next++;
                 continue;
             }
@@ -88,6 +93,17 @@ final class Answering {
             }
             progress.update(answered, questions.size(), tokens);
         }
+    }
+
+    /** What the question gives of the answer is the answer's to the monitor too. */
+    private BatchGenerator.Request request(int number, Question question) {
+        return new BatchGenerator.Request(number, question.ids(),
+            monitor == null ? null : monitor.begin(question.ids().length - question.given(), null));
+    }
+
+    private static @Nullable List<JsonNode> events(BatchGenerator.Result result) {
+        return result.request().listener() instanceof MonitoredSequence watched
+            ? watched.events().stream().<JsonNode>map(event -> event.json().put("sentence", event.sentence())).toList() : null;
     }
 
     /** What the question gave of the answer is part of it. */

@@ -2,6 +2,9 @@ package io.sails4j.eval;
 
 import io.sails4j.data.Wanted;
 import io.sails4j.judge.Judgement;
+import io.sails4j.monitor.MonitorSpec;
+import io.sails4j.monitor.Part;
+import io.sails4j.monitor.Rule;
 import io.sails4j.stats.Bootstrap;
 import io.sails4j.stats.Interval;
 import io.sails4j.stats.Rates;
@@ -9,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.function.IntPredicate;
 import java.util.stream.IntStream;
@@ -162,6 +166,34 @@ final class EvalMetrics {
         }
         return new Comparison(arms.get(first).name(), arms.get(second).name(), judges.get(judge).name(), measure, group.wanted, group.file,
             difference, both.length, onlyFirst, onlySecond, measure.isRate() ? Rates.mcnemar(onlyFirst, onlySecond) : Double.NaN);
+    }
+
+    /** Of each part that rules look at: of any rule, and, where there are several, of each of them. */
+    List<AlarmRate> alarms(MonitorSpec spec) {
+        List<AlarmRate> rates = new ArrayList<>();
+        for (int arm = 0; arm < arms.size(); arm++) {
+            for (Group group : groups(false)) {
+                for (Part part : List.of(Part.PROMPT, Part.ANSWER)) {
+                    List<String> rules = spec.rules().stream().filter(rule -> rule.action().alarms())
+                        .filter(rule -> rule.part() == part || rule.part() == Part.ALL).map(Rule::name).toList();
+                    if (!rules.isEmpty()) {
+                        rates.add(alarms(arm, group, null, part));
+                    }
+                    for (String rule : rules.size() > 1 ? rules : List.<String>of()) {
+                        rates.add(alarms(arm, group, rule, part));
+                    }
+                }
+            }
+        }
+        return rates;
+    }
+
+    private AlarmRate alarms(int arm, Group group, @Nullable String rule, Part part) {
+        String where = part.name().toLowerCase(Locale.ROOT);
+        int[] members = Arrays.stream(group.members).filter(p -> asking.counts(arm, p)).toArray();
+        long alarms = Arrays.stream(members).filter(p -> table.answer(arm, p).alarmed(rule, where)).count();
+        return new AlarmRate(arms.get(arm).name(), rule, where, group.wanted, group.file, Rates.wilson(alarms, members.length), alarms,
+            members.length);
     }
 
     List<ArmSummary> summaries() {

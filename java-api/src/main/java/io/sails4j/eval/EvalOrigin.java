@@ -31,7 +31,7 @@ final class EvalOrigin {
     }
 
     ObjectNode describe(List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
-        @Nullable LabelledAnswers labelled, UtilityFiles utility, Asking asking) {
+        @Nullable LabelledAnswers labelled, UtilityFiles utility, Asking asking, @Nullable EvalMonitor monitor) {
         ObjectNode json = Options.deciding(options);
         json.put("decode_rows", options.rowsOn(engine.backend()));
         json.put("compute_dtype", modelOptions.computeDtype() == null ? "checkpoint" : String.valueOf(modelOptions.computeDtype()));
@@ -51,6 +51,9 @@ final class EvalOrigin {
             json.put("calibration_sha256", hash(labelled.path()));
         }
         describe(utility, json.putArray("utility"));
+        if (monitor != null) {
+            json.set("monitor", monitor.describe());
+        }
         ObjectNode attack = asking.origin();
         if (attack != null) {
             json.set("attack", attack);

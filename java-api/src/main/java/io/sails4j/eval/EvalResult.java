@@ -12,14 +12,16 @@ import org.jspecify.annotations.Nullable;
  *
  * @param out where it is written
  * @param origin everything that decided it, as {@code eval.json} holds it
+ * @param alarms of the monitor, empty where there was none
  */
 public record EvalResult(Path out, ObjectNode origin, List<ArmSummary> arms, List<Metric> metrics, List<Comparison> comparisons,
-    List<UtilityMetric> utility) {
+    List<UtilityMetric> utility, List<AlarmRate> alarms) {
     public EvalResult {
         arms = List.copyOf(arms);
         metrics = List.copyOf(metrics);
         comparisons = List.copyOf(comparisons);
         utility = List.copyOf(utility);
+        alarms = List.copyOf(alarms);
     }
 
     /** The same of some arms alone. */
@@ -27,7 +29,8 @@ public record EvalResult(Path out, ObjectNode origin, List<ArmSummary> arms, Lis
         return new EvalResult(out, origin, arms.stream().filter(arm -> names.contains(arm.arm())).toList(),
             metrics.stream().filter(metric -> names.contains(metric.arm())).toList(),
             comparisons.stream().filter(c -> names.contains(c.first()) && names.contains(c.second())).toList(),
-            utility.stream().filter(metric -> names.contains(metric.arm())).toList());
+            utility.stream().filter(metric -> names.contains(metric.arm())).toList(),
+            alarms.stream().filter(rate -> names.contains(rate.arm())).toList());
     }
 
     /** As {@code eval.json} holds it; what is not known is null there. */
@@ -43,6 +46,10 @@ public record EvalResult(Path out, ObjectNode origin, List<ArmSummary> arms, Lis
         comparisons.forEach(comparison -> write(comparison, comparisonsNode.addObject()));
         ArrayNode utilityNode = json.putArray("utility");
         utility.forEach(metric -> write(metric, utilityNode.addObject()));
+        if (!alarms.isEmpty()) {
+            ArrayNode alarmsNode = json.putArray("alarms");
+            alarms.forEach(rate -> write(rate, alarmsNode.addObject()));
+        }
         return json;
     }
 
@@ -58,6 +65,13 @@ public record EvalResult(Path out, ObjectNode origin, List<ArmSummary> arms, Lis
     /** NaN is no JSON. */
     private static @Nullable Double known(double value) {
         return Double.isFinite(value) ? value : null;
+    }
+
+    private static void write(AlarmRate rate, ObjectNode json) {
+        json.put("arm", rate.arm()).put("rule", rate.rule()).put("part", rate.part()).put("wanted", rate.wanted().key())
+            .put("file", rate.file());
+        rate.interval().writeInto(json);
+        json.put("alarms", rate.alarms()).put("n", rate.n());
     }
 
     private static void write(Metric metric, ObjectNode json) {

@@ -11,6 +11,7 @@ import io.sails4j.files.JsonFiles;
 import io.sails4j.lora.WeightedAdapter;
 import io.sails4j.model.CausalModel;
 import io.sails4j.model.ModelOptions;
+import io.sails4j.monitor.Monitor;
 import io.sails4j.ops.Engine;
 import io.sails4j.persistence.OutputClaim;
 import io.sails4j.persistence.SameRun;
@@ -42,9 +43,7 @@ public final class EvalRun {
     private final EvalOptions options;
     private final List<EvalPrompt> prompts = new ArrayList<>();
     private final List<Integer> fileOfPrompt = new ArrayList<>();
-    private final @Nullable LabelledAnswers labelled;
-    private final Asking asking;
-    private final UtilityFiles utility;
+    private final Beside beside;
 
     /**
      * An evaluation that is not started yet.
@@ -55,14 +54,23 @@ public final class EvalRun {
      */
     public EvalRun(Engine engine, ModelOptions modelOptions, List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
         EvalOptions options) {
-        this(engine, modelOptions, arms, files, judges, options, null, UtilityFiles.none(), Asking.plain());
+        this(engine, modelOptions, arms, files, judges, options, new Beside(null, UtilityFiles.none(), Asking.plain(), null));
+    }
+
+    /**
+     * What an evaluation may have beside arms, prompts and judges.
+     *
+     * @param labelled answers that people labelled
+     * @param utility how useful the arms are
+     * @param asking how the prompts are put
+     * @param monitor that looks on
+     */
+    private record Beside(@Nullable LabelledAnswers labelled, UtilityFiles utility, Asking asking, @Nullable EvalMonitor monitor) {
     }
 
     private EvalRun(Engine engine, ModelOptions modelOptions, List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
-        EvalOptions options, @Nullable LabelledAnswers labelled, UtilityFiles utility, Asking asking) {
-        this.labelled = labelled;
-        this.utility = utility.limitedTo(options.limit());
-        this.asking = asking;
+        EvalOptions options, Beside beside) {
+        this.beside = new Beside(beside.labelled, beside.utility.limitedTo(options.limit()), beside.asking, beside.monitor);
         this.engine = engine;
         this.modelOptions = modelOptions;
         this.arms = List.copyOf(arms);
@@ -70,6 +78,8 @@ public final class EvalRun {
         this.judges = List.copyOf(judges);
         this.options = options;
         requireDifferent("arms", arms.stream().map(EvalArm::name).toList());
+        // Results are told by these names; a file that is given twice would count twice.
+        requireDifferent("files of prompts", files.stream().map(file -> String.valueOf(file.path().getFileName())).toList());
         requireDifferent("judges", judges.stream().map(EvalJudge::name).toList());
         for (int file = 0; file < files.size(); file++) {
             List<EvalPrompt> all = files.get(file).prompts();
@@ -94,17 +104,26 @@ public final class EvalRun {
 
     /** The same evaluation, whose rates are also corrected by how the judges err on answers that people labelled. */
     public EvalRun calibratedBy(LabelledAnswers answers) {
-        return new EvalRun(engine, modelOptions, arms, files, judges, options, answers, utility, asking);
+        return with(new Beside(answers, beside.utility, beside.asking, beside.monitor));
+    }
+
+    private EvalRun with(Beside other) {
+        return new EvalRun(engine, modelOptions, arms, files, judges, options, other);
     }
 
     /** The same evaluation, which also measures how useful the arms are; then it may be one without prompts. */
     public EvalRun measuring(UtilityFiles files) {
-        return new EvalRun(engine, modelOptions, arms, this.files, judges, options, labelled, files, asking);
+        return with(new Beside(beside.labelled, files, beside.asking, beside.monitor));
     }
 
     /** The same evaluation, whose arms are asked otherwise. */
     public EvalRun asking(Asking other) {
-        return new EvalRun(engine, modelOptions, arms, files, judges, options, labelled, utility, other);
+        return with(new Beside(beside.labelled, beside.utility, other, beside.monitor));
+    }
+
+    /** The same evaluation, with a monitor that looks on while the arms answer. */
+    public EvalRun watchedBy(EvalMonitor monitor) {
+        return with(new Beside(beside.labelled, beside.utility, beside.asking, monitor));
     }
 
     /** The prompts of all files, in the order of their numbers. */
@@ -125,10 +144,10 @@ public final class EvalRun {
      * @throws StoppedException where {@code control} asked the run to stop
      */
     public EvalResult run(Path out, EvalProgress progress, RunControl control) {
-        if (prompts.isEmpty() && utility.isEmpty()) {
+        if (prompts.isEmpty() && beside.utility.isEmpty()) {
             throw new InputException("there are no prompts to answer, and nothing else to measure");
         }
-        utility.require(arms, options.utility().shots());
+        beside.utility.require(arms, options.utility().shots());
         for (EvalArm arm : arms) {
             // Read for what is wrong with it: a model is hashed and loaded in minutes.
             ModelConfig.read(arm.model());
@@ -136,11 +155,15 @@ public final class EvalRun {
                 throw ForeignFile.missing(missing, null);
             });
         }
-        ObjectNode identity = new EvalOrigin(engine, modelOptions, options).describe(arms, files, judges, labelled, utility, asking);
+        if (beside.monitor != null) {
+            beside.monitor.requireFit(arms);
+        }
+        ObjectNode identity = new EvalOrigin(engine, modelOptions, options).describe(arms, files, judges, beside.labelled, beside.utility,
+            beside.asking, beside.monitor);
         Path partial = OutputClaim.partialOf(out);
         try (OutputClaim _ = OutputClaim.of(out)) {
             begin(partial, identity, control.resume());
-            try (Asking.Running questions = asking.open(partial)) {
+            try (Asking.Running questions = beside.asking.open(partial)) {
                 return run(out, partial, identity, questions, progress, control);
             } catch (InputException e) {
                 removeUnlessBegun(partial);
@@ -151,6 +174,8 @@ public final class EvalRun {
 
     private EvalResult run(Path out, Path partial, ObjectNode identity, Asking.Running questions, EvalProgress progress,
         RunControl control) {
+        LabelledAnswers labelled = beside.labelled;
+        UtilityFiles utility = beside.utility;
         EvalTable table = new EvalTable(arms.size(), prompts.size(), judges.size(),
             labelled == null ? 0 : labelled.exchanges().size());
         answer(table, partial.resolve("completions.jsonl"), questions, progress, control);
@@ -166,7 +191,8 @@ public final class EvalRun {
         EvalMetrics counted = new EvalMetrics(arms, files, prompts, fileOfPrompt, judges, table, labelled, questions,
             options.seed());
         EvalResult result = new EvalResult(out, identity, prompts.isEmpty() ? List.of() : counted.summaries(), counted.metrics(),
-            counted.comparisons(), new UtilityMetrics(arms, utility, measured, options).metrics());
+            counted.comparisons(), new UtilityMetrics(arms, utility, measured, options).metrics(),
+            beside.monitor == null ? List.of() : counted.alarms(beside.monitor.spec()));
         AtomicFiles.writeDirectory(out, directory -> {
             if (!prompts.isEmpty()) {
                 writeAnswers(table, directory.resolve("completions.jsonl"));
@@ -230,9 +256,10 @@ public final class EvalRun {
                     continue;
                 }
                 CausalModel model = models.get(arms.get(arm).model());
-                try (OpenArm open = new OpenArm(model, arms.get(arm), arm, options.answers())) {
+                try (OpenArm open = new OpenArm(model, arms.get(arm), arm, options.answers());
+                     Monitor monitor = beside.monitor == null ? null : beside.monitor.open(model)) {
                     List<Question> asked = questions.questions(open, prompts, progress, control.stop());
-                    new Answering(open, options, questions.edit(), control.stop()).run(prompts, asked, p -> answers[p] != null,
+                    new Answering(open, options, questions.edit(), monitor, control.stop()).run(prompts, asked, p -> answers[p] != null,
                         answer -> {
                             journal.append(answer.json());
                             answers[answer.prompt()] = answer;
@@ -269,6 +296,7 @@ public final class EvalRun {
         if (answer.note() != null) {
             line.set("attack", answer.note());
         }
+        answer.writeEvents(line);
         ObjectNode said = line.putObject("judgements");
         for (int judge = 0; judge < judges.size(); judge++) {
             JudgementJson.write(table.judgement(judge, arm, prompt), said.putObject(judges.get(judge).name()));

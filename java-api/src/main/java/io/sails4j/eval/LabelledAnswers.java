@@ -38,7 +38,7 @@ public record LabelledAnswers(Path path, List<Exchange> exchanges, List<Verdict>
             + " has no column of people's labels, expected one of " + String.join(", ", LABELS) + ", it has " + String.join(", ",
                 file.columns())));
         List<String> prompts = file.texts("prompt");
-        List<String> completions = file.texts("completion");
+        List<String> completions = file.requiredTexts("completion");
         List<String> labels = file.column(column);
         List<Exchange> exchanges = new ArrayList<>();
         List<Verdict> verdicts = new ArrayList<>();

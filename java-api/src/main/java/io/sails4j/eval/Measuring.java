@@ -124,7 +124,7 @@ final class Measuring {
         }
         EvalOptions greedy = options.withAnswers(options.answers().withMaxNewTokens(options.utility().klTokens()).withTemperature(0));
         try (OpenArm base = new OpenArm(models.get(arms.getFirst().model()), arms.getFirst(), 0, greedy.answers())) {
-            Answering answering = new Answering(base, greedy, null, stop);
+            Answering answering = new Answering(base, greedy, null, null, stop);
             for (int f = 0; f < files.benign().size(); f++) {
                 int file = f;
                 List<EvalPrompt> prompts = files.benign().get(f).prompts();

@@ -46,9 +46,9 @@ public final class AtomicFiles {
         void write(Path directory) throws IOException;
     }
 
-    /** Writes {@code target}, replacing it if it exists. */
+    /** Writes {@code target}, replacing it if it exists: of a symbolic link the file that it names. */
     public static void write(Path target, FileWriter writer) {
-        Path absolute = target.toAbsolutePath();
+        Path absolute = file(target);
         try {
             Files.createDirectories(absolute.getParent());
             removeLeftovers(absolute);
@@ -65,6 +65,24 @@ public final class AtomicFiles {
             flushDirectory(Objects.requireNonNull(absolute.getParent(), "a file that was written lies in a directory"));
         } catch (IOException e) {
             throw new UncheckedIOException("cannot write " + target + ": " + e, e);
+        }
+    }
+
+    /** Where a file is written that is named so. A device or a pipe would be replaced by a file, and is refused. */
+    private static Path file(Path target) {
+        if (Files.isDirectory(target)) {
+            throw new InputException(target + " is a directory, expected the name of a file");
+        }
+        if (Files.exists(target) && !Files.isRegularFile(target)) {
+            throw new InputException(target + " is " + ForeignFile.kind(target) + " and not a regular file, and would be replaced by one;"
+                + " name a file");
+        }
+        Path absolute = target.toAbsolutePath();
+        try {
+            return Files.exists(target) ? absolute.toRealPath() : Files.isSymbolicLink(absolute)
+                ? absolute.resolveSibling(Files.readSymbolicLink(absolute)) : absolute;
+        } catch (IOException e) {
+            throw new InputException(target + " cannot be written: " + reason(e) + "; choose another output", e);
         }
     }
 
@@ -149,6 +167,10 @@ public final class AtomicFiles {
         if (absolute.getParent() == null || Path.of("").toAbsolutePath().startsWith(absolute)) {
             throw new InputException(target + " is the directory that this runs in, or one above it; name one that is not there yet");
         }
+        if (Files.isSymbolicLink(target)) {
+            // The result would take the link's place, and what is written beside it until then would lie somewhere else.
+            throw new InputException(target + " is a symbolic link; name the directory that it leads to, or one that is not there yet");
+        }
         if (Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
             requireEmptyDirectory(target);
         }
@@ -156,10 +178,8 @@ public final class AtomicFiles {
 
     /** As {@link #requireFresh} for a file, which may be there already: then it is replaced. */
     public static void requireWritableFile(Path target) {
-        if (Files.isDirectory(target)) {
-            throw new InputException(target + " is a directory, expected the name of a file");
-        }
-        requireWritable(target, Files::createFile);
+        Path file = file(target);
+        requireWritable(file, Files::createFile);
     }
 
     private static void requireEmptyDirectory(Path target) {

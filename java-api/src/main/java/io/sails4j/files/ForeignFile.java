@@ -7,9 +7,11 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -238,7 +240,18 @@ public final class ForeignFile {
         if (Files.notExists(path)) {
             throw missing(path, null);
         }
-        throw new InputException(path + " is " + kind(path) + " and not a regular file");
+        if (Files.exists(path)) {
+            throw new InputException(path + " is " + kind(path) + " and not a regular file");
+        }
+        // Neither there nor not there: the system cannot say.
+        try {
+            Files.readAttributes(path, BasicFileAttributes.class);
+        } catch (IOException e) {
+            throw new InputException(
+                path + " cannot be looked up: " + (e instanceof FileSystemException failed && failed.getReason() != null
+                    ? failed.getReason().toLowerCase(Locale.ROOT) : e.toString()) + "; name a file that can be opened",
+                e);
+        }
     }
 
     /** What a path is to the system: a directory, a FIFO, a socket, a device, a regular file. */

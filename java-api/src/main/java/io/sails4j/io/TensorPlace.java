@@ -47,6 +47,10 @@ public record TensorPlace(Path path, @Nullable String name) {
             return name;
         }
         List<String> possible = names.stream().filter(each -> types.test(read.apply(each).dtype())).toList();
+        if (possible.isEmpty()) {
+            throw new InputException(
+                path + " has no " + kind + " tensor" + (names.isEmpty() ? "" : "; it has " + some(List.copyOf(names))));
+        }
         if (possible.size() != 1) {
             throw new InputException(path + " has " + possible.size() + " " + kind + " tensors; name one: " + path + ":TENSOR ("
                 + some(possible) + ")");

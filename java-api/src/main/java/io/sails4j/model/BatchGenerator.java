@@ -23,23 +23,28 @@ public final class BatchGenerator implements AutoCloseable {
      * @param session whose memory the reading of prompts takes, and whose thread generates
      */
     public BatchGenerator(ModelSession session, AdapterStack adapters, GenerationOptions options, BatchOptions batch) {
-        this(session, adapters, options, batch, null);
+        this(session, adapters, options, batch, null, null);
     }
 
-    /** The same with an edit of the residual stream; see {@link BatchDecoder}. */
+    /** The same with an edit of the residual stream, and a probe of it for requests that are listened to; see {@link BatchDecoder}. */
     public BatchGenerator(ModelSession session, AdapterStack adapters, GenerationOptions options, BatchOptions batch,
-        @Nullable StreamEdit edit) {
+        @Nullable StreamEdit edit, @Nullable StreamProbe probe) {
         this.adapters = adapters;
         this.options = options;
-        this.decoder = new BatchDecoder(session, batch, batch.capacity(), edit, null, options.graphs());
+        this.decoder = new BatchDecoder(session, batch, batch.capacity(), edit, probe, options.graphs());
     }
 
     /**
      * A prompt.
      *
      * @param number of the sequence, from which its random numbers follow
+     * @param listener who looks at what the generator's probe reads of it, null for nobody
      */
-    public record Request(long number, int[] promptIds) {
+    public record Request(long number, int[] promptIds, StreamProbe.@Nullable Listener listener) {
+        /** One that nobody listens to. */
+        public Request(long number, int[] promptIds) {
+            this(number, promptIds, null);
+        }
     }
 
     /**
@@ -70,7 +75,8 @@ public final class BatchGenerator implements AutoCloseable {
      * @throws InputException where the prompt is empty, or too long for the room of a sequence
      */
     public void add(Request request) {
-        BatchDecoder.Sequence sequence = decoder.add(request.promptIds(), adapters, options, request.number());
+        BatchDecoder.Sequence sequence = decoder.add(
+            new DecodeRequest(request.promptIds(), adapters, options, request.number(), request.listener(), -1));
         try {
             decoder.read(sequence);
         } catch (RuntimeException | Error e) {

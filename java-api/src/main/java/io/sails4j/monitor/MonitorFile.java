@@ -140,17 +140,23 @@ public final class MonitorFile {
      * @param quality of its rules, as far as it was measured
      */
     public static void write(Path path, MonitorSpec spec, List<RuleQuality> quality) {
+        ObjectNode root = json(spec);
+        if (!quality.isEmpty()) {
+            ArrayNode calibration = root.putArray("calibration");
+            quality.forEach(one -> calibration.add(one.json()));
+        }
+        AtomicFiles.writeJson(path, root);
+    }
+
+    /** A monitor as its file holds it, without a calibration. */
+    public static ObjectNode json(MonitorSpec spec) {
         ObjectNode root = JsonNodeFactory.instance.objectNode().put("format", FORMAT);
         ObjectNode saes = root.putObject("saes");
         spec.saes().forEach((layer, mark) -> saes.putObject(layer.toString()).put("path", mark.path()).put("d_sae", mark.dSae())
             .put("sha256", mark.sha256()));
         ArrayNode rules = root.putArray("rules");
         spec.rules().forEach(rule -> rules.add(json(rule)));
-        if (!quality.isEmpty()) {
-            ArrayNode calibration = root.putArray("calibration");
-            quality.forEach(one -> calibration.add(one.json()));
-        }
-        AtomicFiles.writeJson(path, root);
+        return root;
     }
 
     private static ObjectNode json(Rule rule) {

@@ -55,6 +55,11 @@ public record MonitorSpec(List<Rule> rules, SortedMap<Integer, SaeMark> saes) {
             .mapToInt(Signal.Term::feature).distinct().sorted().toArray();
     }
 
+    /** The same where nothing is done but to tell: what would change an answer is an alarm alone. */
+    public MonitorSpec observing() {
+        return new MonitorSpec(rules.stream().map(rule -> rule.action().alarms() ? rule.doing(new Action.Alarm()) : rule).toList(), saes);
+    }
+
     /** All rules with something else done. */
     public MonitorSpec doing(Action other) {
         return new MonitorSpec(rules.stream().map(rule -> rule.doing(other)).toList(), saes);

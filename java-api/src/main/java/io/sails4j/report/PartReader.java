@@ -31,8 +31,9 @@ final class PartReader {
         }
     }
 
+    private static final List<String> EVALUATION_KEYS = List.of("run", "answers", "metrics", "comparisons", "utility", "alarms");
     private static final Set<String> RESULTS = Set.of("answers", "metrics", "comparisons", "utility", "curves", "transfers", "layers",
-        "angles", "modules", "tokens", "arms", "directions", "format", "kind", "rules", "calibration");
+        "angles", "modules", "tokens", "arms", "directions", "format", "kind", "rules", "calibration", "alarms");
 
     private final Path directory;
     private final String shownAs;
@@ -87,11 +88,15 @@ final class PartReader {
     }
 
     private EvaluationPart evaluation(Path file, JsonNode json) {
+        if (EVALUATION_KEYS.stream().noneMatch(json::has)) {
+            throw new InputException(file + " is no evaluation that sails eval wrote: it has none of the keys "
+                + String.join(", ", EVALUATION_KEYS));
+        }
         return new EvaluationPart(runOrigin(file, json),
             RecordReader.list(file, json, "answers", EvaluationPart.ArmAnswers.class),
             RecordReader.list(file, json, "metrics", Measurement.class), RecordReader.list(file, json, "comparisons", Difference.class),
             RecordReader.list(file, json, "utility", Measurement.class),
-            completions());
+            RecordReader.list(file, json, "alarms", EvaluationPart.AlarmRate.class), completions());
     }
 
     private List<EvaluationPart.Completion> completions() {

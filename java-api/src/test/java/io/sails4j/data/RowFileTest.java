@@ -11,6 +11,7 @@ import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
 import java.util.zip.GZIPOutputStream;
@@ -59,6 +60,11 @@ class RowFileTest {
         }
         Path packed = Files.write(directory.resolve("a.csv.gz"), bytes.toByteArray());
         requireTheRows(RowFile.read(packed), table + " in gzip");
+        Files.write(packed, Arrays.copyOf(bytes.toByteArray(), bytes.size() + 700));
+        requireTheRows(RowFile.read(packed), table + " in gzip");
+        Files.write(packed, "id".getBytes(StandardCharsets.UTF_8), StandardOpenOption.APPEND);
+        assertThatThrownBy(() -> RowFile.read(packed)).isInstanceOf(InputException.class)
+            .hasMessageContaining("702 bytes behind its gzip data");
         Files.write(packed, Arrays.copyOf(bytes.toByteArray(), bytes.size() - 12));
         assertThatThrownBy(() -> RowFile.read(packed)).isInstanceOf(InputException.class).hasMessageContaining("cut off");
     }
@@ -154,5 +160,16 @@ class RowFileTest {
         assertThat(Surrogates.firstLone("a\ud83d\ude42\ud83d")).isEqualTo(3);
         assertThat(Surrogates.firstLone("\ude42\ud83d")).isZero();
         assertThat(Surrogates.firstLone("")).isNegative();
+    }
+
+    @Test
+    void whatIsNotThereIsNoText() throws IOException {
+        RowFile file = RowFile.read(file("gaps.jsonl", "{\"a\":\"\"}\n{\"a\":null}\n{\"b\":\"x\"}\n"));
+        assertThat(file.texts("a")).containsExactly("", "", "");
+        assertThatThrownBy(() -> file.requiredTexts("a")).isInstanceOf(InputException.class)
+            .hasMessageContaining("line 2 of").hasMessageContaining("has nothing in 'a'");
+        assertThat(RowFile.read(file("whole.csv", "a,b\n,x\n")).requiredTexts("a")).containsExactly("");
+        assertThatThrownBy(() -> RowFile.read(file("none.jsonl", "\n"))).isInstanceOf(InputException.class)
+            .hasMessageContaining("is empty");
     }
 }

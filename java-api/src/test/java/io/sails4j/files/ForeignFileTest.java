@@ -104,4 +104,14 @@ class ForeignFileTest {
         Files.createSymbolicLink(file, Path.of("../blobs/gone"));
         assertThat(ForeignFile.missing(file, null)).hasMessageContaining("link to ../blobs/gone, which does not exist");
     }
+
+    @Test
+    void pathsThatTheSystemCannotFollow() throws IOException {
+        Path loop = directory.resolve("loop");
+        Files.createSymbolicLink(loop, loop.getFileName());
+        Assertions.assertThatThrownBy(() -> ForeignFile.requireRegular(loop)).isInstanceOf(InputException.class)
+            .hasMessageContaining("too many levels of symbolic links");
+        Assertions.assertThatThrownBy(() -> ForeignFile.requireRegular(directory.resolve("a".repeat(300))))
+            .isInstanceOf(InputException.class).hasMessageContaining("file name too long");
+    }
 }

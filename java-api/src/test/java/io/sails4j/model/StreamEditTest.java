@@ -76,7 +76,7 @@ class StreamEditTest {
     private static List<int[]> batched(ModelSession session, List<int[]> prompts, StreamEdit edit, int tokens) {
         int[][] answers = new int[prompts.size()][];
         try (BatchGenerator generator = new BatchGenerator(session, AdapterStack.none(), GenerationOptions.greedy(tokens, Set.of()),
-            new BatchOptions(3, 2, 32), edit)) {
+            new BatchOptions(3, 2, 32), edit, null)) {
             generator.run(IntStream.range(0, prompts.size()).mapToObj(i -> new BatchGenerator.Request(i, prompts.get(i))).iterator(),
                 result -> answers[(int) result.request().number()] = result.newIds());
         }

@@ -72,7 +72,7 @@ class OutputClaimTest {
         assertThatThrownBy(() -> OutputClaim.of(file.resolve("out"))).isInstanceOf(InputException.class)
             .hasMessageContaining("cannot be written");
         Path link = Files.createSymbolicLink(temporary.resolve("link"), temporary.resolve("nowhere"));
-        assertThatThrownBy(() -> OutputClaim.of(link)).isInstanceOf(InputException.class).hasMessageContaining("exists already");
+        assertThatThrownBy(() -> OutputClaim.of(link)).isInstanceOf(InputException.class).hasMessageContaining("symbolic link");
         Path full = Files.createDirectories(temporary.resolve("full/inside")).getParent();
         assertThatThrownBy(() -> OutputClaim.of(full)).isInstanceOf(InputException.class).hasMessageContaining("exists already");
         assertThat(left()).containsExactly("file", "full", "link");

@@ -71,7 +71,7 @@ class ReportNumbersTest {
     void theFileHoldsAllNumbersOfItsSources() {
         assertThat(json.get("format").asInt()).isEqualTo(1);
         JsonNode evaluation = source("evaluation", "eval.json");
-        for (String key : List.of("answers", "metrics", "comparisons", "utility")) {
+        for (String key : List.of("answers", "metrics", "comparisons", "utility", "alarms")) {
             assertSays(part("evaluation").path(key), evaluation.get(key), key);
         }
         assertSays(part("attack"), only(source("attack", "attack.json"), "arms", "metrics", "comparisons", "transfers", "directions"),
@@ -120,7 +120,7 @@ class ReportNumbersTest {
     @Test
     void thePageShowsWhatWasMeasured() {
         Set<Double> measured = new HashSet<>();
-        for (String key : List.of("answers", "metrics", "comparisons", "utility")) {
+        for (String key : List.of("answers", "metrics", "comparisons", "utility", "alarms")) {
             part("evaluation").get(key).forEach(entry -> numbers(((ObjectNode) entry.deepCopy())
                 .without(List.of("stopped", "undecided")), measured));
         }

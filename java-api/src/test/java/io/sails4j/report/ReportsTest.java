@@ -67,6 +67,8 @@ class ReportsTest {
 
     @Test
     void emptyResultsAreAPage() throws IOException {
+        Files.writeString(directory.resolve("eval.json"), "{\"accuracy\":0.5}");
+        assertRefused("is no evaluation that sails eval wrote");
         Files.writeString(directory.resolve("eval.json"), "{\"run\":{}}");
         Files.writeString(directory.resolve("attack.json"), "{\"format\":1,\"kind\":\"prefill\",\"arms\":[],\"metrics\":[]}");
         explain("{\"kind\":\"adapter\"}");

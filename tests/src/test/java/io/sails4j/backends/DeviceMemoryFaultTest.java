@@ -36,22 +36,24 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Set;
 import java.util.function.Supplier;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A device without room for the n-th allocation, for n = 1, 2, ...: one sentence, nothing left on the device, and the next try works. */
 class DeviceMemoryFaultTest {
     @TempDir
     private Path temporary;
 
-    @Test
-    void everyAllocationMayFailWhileAModelIsOpenedUsedAndTrained() throws IOException, InterruptedException {
-        Path library = compile();
+    @ParameterizedTest
+    @ValueSource(strings = {"cpu", "emulator"})
+    void everyAllocationMayFailWhileAModelIsOpenedUsedAndTrained(String backend) throws IOException, InterruptedException {
+        Path library = compile(backend);
         MethodHandle failAllocation = Linker.nativeLinker().downcallHandle(
             SymbolLookup.libraryLookup(library, Arena.global()).findOrThrow("fail_allocation"),
             FunctionDescriptor.ofVoid(ValueLayout.JAVA_LONG));
         String before = System.setProperty("sails.library.dir", library.getParent().toString());
-        try (Engine engine = Backends.open("cpu")) {
+        try (Engine engine = Backends.open(backend)) {
             int[] prompt = {1, 2, 3, 4, 5};
             int opened = everyFailure(engine, failAllocation, () -> {
                 TinyModel.open(engine).close();
@@ -68,7 +70,7 @@ class DeviceMemoryFaultTest {
                 });
                 trained = everyFailure(engine, failAllocation, () -> train(model));
             }
-            System.out.println("device allocations that failed once each: " + opened + " while a model was opened, " + used
+            System.out.println(backend + ": device allocations that failed once each: " + opened + " while a model was opened, " + used
                 + " while it wrote, " + trained + " while it was trained");
             assertThat(opened).isPositive();
             assertThat(used).isPositive();
@@ -94,8 +96,8 @@ class DeviceMemoryFaultTest {
         });
         try {
             Path out = Files.createTempDirectory(temporary, "run").resolve("out");
-            return new AlignRun(model, Path.of("tiny"), options, null, RunOrigin.unknown()).run(TinyModel.pairs(4, 4), out, Progress.none())
-                .lossAfter();
+            return new AlignRun(model, Path.of("tiny"), options, null, RunOrigin.unknown())
+                .run(TinyModel.pairs(4, 4), out, Progress.none(), TinyModel.AT_ONCE).lossAfter();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -128,11 +130,11 @@ class DeviceMemoryFaultTest {
         }
     }
 
-    private Path compile() throws IOException, InterruptedException {
+    private Path compile(String backend) throws IOException, InterruptedException {
         String directory = System.getProperty("sails.library.dir", System.getenv().getOrDefault("SAILS_LIBRARY_DIR",
             "../java-api/target/classes/io/sails4j/native/linux-x86_64"));
-        Path real = Path.of(directory, "libsails_cpu.so").toRealPath();
-        Path library = temporary.resolve("libsails_cpu.so");
+        Path real = Path.of(directory, "libsails_" + backend + ".so").toRealPath();
+        Path library = temporary.resolve("libsails_" + backend + ".so");
         Process process = new ProcessBuilder(System.getenv().getOrDefault("CC", "gcc"), "-O1", "-shared", "-fPIC", "-I../native/include",
             "-o", library.toString(), "native/device_memory_faults.c", "-Wl,--no-as-needed", real.toString(),
             "-Wl,-rpath," + real.getParent(), "-ldl")

@@ -15,10 +15,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Environments of users: no locale, no home, streams that are full or closed. The same tokens everywhere, or one sentence. */
@@ -58,6 +60,45 @@ class LauncherTest {
         try (Tokenizer tokenizer = Tokenizer.load(model)) {
             assertThat(ids).containsExactlyElementsOf(Arrays.stream(tokenizer.encodeWithBos(PROMPT)).boxed().toList());
         }
+    }
+
+    /**
+     * What a command was given, and where it must be found again.
+     *
+     * @param words at spaces; an underscore stands for a space
+     * @param written below the working directory, or null for standard error
+     */
+    private record Given(String words, int exit, @Nullable String written, String holds) {
+        @Override
+        public String toString() {
+            return words;
+        }
+    }
+
+    static List<Given> commands() {
+        String cpu = " --backend cpu --threads 1 --model WORLD/Modell_größe ";
+        return List.of(
+            new Given("judge --completions WORLD/Wörter_大.csv --prompt-column Frage_大 --completion-column Antwort"
+                + " --out WORLD/Urteil_𝄞.jsonl", 0, "Urteil 𝄞.jsonl", "Größe 𝄞"),
+            new Given("attack prefill" + cpu + "--prompts WORLD/Fragen_大.txt=refuse --target Natürlich,_𝄞 --max-new-tokens 1"
+                + " --out WORLD/Angriff_é", 0, "Angriff é/completions.jsonl",
+                "\"prompt\":\"Wie groß ist 大?\",\"completion\":\"Natürlich, 𝄞"),
+            new Given("quantize" + cpu + "--weights int8 --out WORLD/klein_大", 0, "klein 大/config.json", "quantization_config"),
+            new Given("study WORLD/Stüdie_大.yaml --out WORLD/none", 2, null, "Stüdie 大.yaml has the key 'größe 大'"));
+    }
+
+    /** The commands with other readers of texts than {@code generate}: tables, lines, YAML; names in what they write and say. */
+    @ParameterizedTest
+    @MethodSource("commands")
+    void textsAndPathsSurviveInEveryCommand(Given given) throws Exception {
+        Files.writeString(root.resolve("Wörter 大.csv"), "Frage 大,Antwort\nWie?,\"Ich kann dabei nicht helfen, Größe 𝄞.\"\n");
+        Files.writeString(root.resolve("Fragen 大.txt"), "Wie groß ist 大?\n");
+        Files.writeString(root.resolve("Stüdie 大.yaml"), "größe 大: 1\n");
+        Launcher.Ended ended = sails.run("-i " + PATH + " LC_ALL=C SAILS_JAVA_OPTS='" + Launcher.JAVA_OPTIONS + "'", "",
+            Arrays.stream(given.words.split(" ")).map(word -> word.replace('_', ' ').replace("WORLD", root.toString()))
+                .toArray(String[]::new));
+        assertThat(ended.exit()).as(ended.err()).isEqualTo(given.exit);
+        assertThat(given.written == null ? ended.err() : Files.readString(root.resolve(given.written))).contains(given.holds);
     }
 
     @Test

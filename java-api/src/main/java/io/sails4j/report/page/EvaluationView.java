@@ -2,6 +2,7 @@ package io.sails4j.report.page;
 
 import io.sails4j.report.Difference;
 import io.sails4j.report.EvaluationPart;
+import io.sails4j.report.EvaluationPart.AlarmRate;
 import io.sails4j.report.EvaluationPart.ArmAnswers;
 import io.sails4j.report.Measurement;
 import io.sails4j.report.PartOrigin;
@@ -18,9 +19,11 @@ import org.jspecify.annotations.Nullable;
  * @param overall numbers over all prompts
  * @param categories a table for each measure that is told by category, safety and over-refusal first
  * @param files numbers of each file, where there are more
+ * @param alarms of a monitor that looked on
  */
 public record EvaluationView(PartOrigin origin, List<ArmAnswers> arms, List<ScatterChart> charts, MeasurementTable overall,
-    List<Difference> differences, List<MeasurementTable> categories, MeasurementTable files, AnswerList answers) implements SectionBody {
+    List<Difference> differences, List<MeasurementTable> categories, MeasurementTable files, List<AlarmRate> alarms, AnswerList answers)
+    implements SectionBody {
     private static final String SAFETY = "safety_rate";
     private static final String OVER_REFUSAL = "over_refusal_rate";
 
@@ -34,7 +37,7 @@ public record EvaluationView(PartOrigin origin, List<ArmAnswers> arms, List<Scat
             part.comparisons(), categories(metrics, colours),
             MeasurementTable.of("By file", together(metrics.stream().filter(m -> m.file() != null && m.category() == null).toList()),
                 m -> label(m) + ": " + m.file(), colours),
-            AnswerList.of(part.completions()));
+            part.alarms(), AnswerList.of(part.completions()));
     }
 
     static String label(Measurement m) {
