@@ -4,7 +4,7 @@
 #   jmh/peers/run.sh --out DIR [--rounds N] [--groups kernels,layer,sae,step,decode] [--threads N] [--python PYTHON] [--sails SAILS]
 #
 # llama.cpp is npm's node-llama-cpp, with the libraries that come with it; --groups decode fetches it into DIR/node where npm is found, and
-# gives it the weights of `sails init --seed 1` as GGUF: the same numbers as ours in bf16, and llama.cpp's own rounding of them to 8 and 4 bits.
+# gives it the weights of `sails init --seed 1` as GGUF: the same numbers as ours in bf16, and its own rounding of them to 8 and 4 bits.
 # PyTorch is timed by tools/gpu-measure/torch_peer.py where a Python with torch is found: --python, else python3 and the environments
 # named in PEER_PYTHONS (separated by colons). Groups `layer` and `step` also need transformers and peft. A peer that cannot be had is
 # named and skipped. The result is DIR/table.md: medians over the rounds, and how far the rounds are apart.
@@ -60,17 +60,19 @@ fi
 
 # Fetches llama.cpp and writes the files that it reads; fails with a sentence in $out/peers.txt.
 prepare_llama() {
-  command -v node >/dev/null && command -v npm >/dev/null || { peer "llama.cpp: SKIPPED: node and npm bring it, and one of them is missing"; return 1; }
+  command -v node >/dev/null && command -v npm >/dev/null ||
+    { peer "llama.cpp: SKIPPED: node and npm bring it, and one of them is missing"; return 1; }
   [ -d "$out/node/node_modules/node-llama-cpp" ] ||
     npm install --prefix "$out/node" --ignore-scripts --no-audit --no-fund node-llama-cpp >"$out/npm.log" 2>&1 ||
     { peer "llama.cpp: SKIPPED: npm could not install node-llama-cpp: $(tail -n 1 "$out/npm.log")"; return 1; }
   [ -d "$out/model" ] || "$sails" init --shape "$peers/2b-2-layers/config.json" --seed 1 --out "$out/model" >"$out/init.log" 2>&1 ||
     { tail -n 3 "$out/init.log" >&2; exit 1; }
-  local type
+  local type version
   for type in "${llama_types[@]}"; do
     [ -f "$out/$type.gguf" ] || node "$peers/gguf.mjs" "$out/model" "$out/$type.gguf" "$type" || exit 1
   done
-  peer "llama.cpp: node-llama-cpp $(node -p "require('$out/node/node_modules/node-llama-cpp/package.json').version"), its prebuilt libraries"
+  version=$(node -p "require('$out/node/node_modules/node-llama-cpp/package.json').version")
+  peer "llama.cpp: node-llama-cpp $version, its prebuilt libraries"
 }
 peers=$root/jmh/peers
 llama_types=(bf16 f16 q8_0 q4_0)

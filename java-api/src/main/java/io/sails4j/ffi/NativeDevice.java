@@ -123,7 +123,8 @@ public abstract class NativeDevice implements DeviceFunctions, MemoryFunctions, 
     }
 
     /**
-     * Where in {@link #lists} a host array goes, until the next call begins; what is outgrown stays, as earlier arrays of this call lie there.
+     * Where in {@link #lists} a host array goes, until the next call begins; what is outgrown stays, as earlier arrays of this call lie
+     * there.
      */
     private long list(int length, long count, long elementBytes) {
         if (length != count) {
