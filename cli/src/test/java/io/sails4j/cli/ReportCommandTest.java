@@ -20,7 +20,7 @@ class ReportCommandTest {
             "attack.json", "sails_run.json", "explain.json");
         CommandRun.of("report", directory.resolve("gone"), "--out", out).requireWrong("gone does not exist");
         CommandRun.of("report", "--out", out).requireWrong("DIR");
-        Path file = Files.writeString(directory.resolve("eval.json"), "{}");
+        Path file = Files.writeString(directory.resolve("eval.json"), "{\"answers\": []}");
         CommandRun.of("report", file, "--out", out).requireWrong("eval.json is no directory");
         assertThat(out).doesNotExist();
         CommandRun.of("report", directory, "--out", directory).requireWrong("exists already; choose another output directory");
@@ -28,6 +28,9 @@ class ReportCommandTest {
         assertThat(run.code()).as(run.err()).isZero();
         assertThat(run.out()).contains("\"parts\":[\"evaluation\",\"evaluation\"]");
         assertThat(out.resolve("report.html")).isRegularFile();
+        Path foreign = Files.createDirectory(directory.resolve("foreign"));
+        Files.writeString(foreign.resolve("eval.json"), "{}");
+        CommandRun.of("report", foreign, "--out", directory.resolve("other")).requireWrong("is no evaluation that sails eval wrote");
         CommandRun.of("report", directory, "--out", out).requireWrong("out exists already");
     }
 }
