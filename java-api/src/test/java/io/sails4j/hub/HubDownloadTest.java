@@ -14,6 +14,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -185,8 +186,8 @@ class HubDownloadTest {
 
     @Test
     void aTransferThatNeverGetsOnEnds() {
-        HubServer.Trick nothing = HubServer.cut(weights, 0, 0);
-        server.trick(WEIGHTS, nothing, nothing, nothing, nothing);
+        // More than we ask for: Java's client asks once more by itself where a connection ends before an answer begins.
+        server.trick(WEIGHTS, Collections.nCopies(12, HubServer.cut(weights, 0, 0)).toArray(HubServer.Trick[]::new));
         failed(UncheckedIOException.class, WEIGHTS, "4 times without a byte more", "0 of 200000", "goes on from there");
     }
 
