@@ -200,8 +200,6 @@ int32_t sails_lora_rows_forward(sails_device *device, void *y, const void *x, co
   return guarded(device, "sails_lora_rows_forward", [&] {
     require_tensor(y, elements({n, d_out}, "n, d_out"), y_dtype, "y");
     require_tensor(x, elements({n, d_in}, "n, d_in"), x_dtype, "x");
-    require_f32_or_bf16(y_dtype, "y");
-    require_f32_or_bf16(x_dtype, "x");
     require_pointer(row_adapter, n, 4, "row_adapter");
     check_choice(r, count, n);
     require_pointer(lora_as, count, 8, "lora_as");

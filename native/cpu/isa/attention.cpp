@@ -146,19 +146,6 @@ void forward_blocks(T *out, float *lse, const AttentionCall &c, float *workspace
   }
 }
 
-template <typename T>
-inline float dot(const float *a, const T *b, int64_t n) {
-  vf sum_0 = {}, sum_1 = {};
-  int64_t j = 0;
-  for (; j + 2 * kWidth <= n; j += 2 * kWidth) {
-    sum_0 += load(a + j) * load(b + j);
-    sum_1 += load(a + j + kWidth) * load(b + j + kWidth);
-  }
-  for (; j + kWidth <= n; j += kWidth) sum_0 += load(a + j) * load(b + j);
-  if (j < n) sum_1 += load(a + j) * load_tail(b + j, n - j);  // a is padded
-  return hsum(sum_0 + sum_1);
-}
-
 // Calls run(first, last, row) for stretches of the keys [begin, end) of sequence b that lie one behind another, from row `row` of k and v
 // on.
 template <typename Run>

@@ -8,21 +8,6 @@ namespace {
 
 constexpr int64_t kColumns = 64;  // of y in one piece of work: their rows of lora_b serve all rows of y while they are in cache
 
-template <typename X>
-float dot(const X *x, const float *w, int64_t n) {
-  vf sum_0 = {}, sum_1 = {};
-  int64_t j = 0;
-  for (; j + 2 * kWidth <= n; j += 2 * kWidth) {
-    sum_0 += load(x + j) * load(w + j);
-    sum_1 += load(x + j + kWidth) * load(w + j + kWidth);
-  }
-  for (; j < n; j += kWidth) {
-    const int64_t lanes = n - j < kWidth ? n - j : kWidth;
-    sum_0 += load_n(x + j, lanes) * load_n(w + j, lanes);
-  }
-  return hsum(sum_0 + sum_1);
-}
-
 template <typename Y, typename X>
 void run(Y *y, const X *x, const LoraRows &p, float *h, int64_t h_columns, int threads) {
   const int64_t blocks = (p.d_out + kColumns - 1) / kColumns;

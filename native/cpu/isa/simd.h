@@ -163,6 +163,20 @@ inline float hmax(vf v) {
   return m;
 }
 
+// The product of two rows.
+template <typename A, typename B>
+inline float dot(const A *a, const B *b, int64_t n) {
+  vf sum_0 = {}, sum_1 = {};
+  int64_t j = 0;
+  for (; j + 2 * kWidth <= n; j += 2 * kWidth) {
+    sum_0 += load(a + j) * load(b + j);
+    sum_1 += load(a + j + kWidth) * load(b + j + kWidth);
+  }
+  for (; j + kWidth <= n; j += kWidth) sum_0 += load(a + j) * load(b + j);
+  if (j < n) sum_1 += load_tail(a + j, n - j) * load_tail(b + j, n - j);
+  return hsum(sum_0 + sum_1);
+}
+
 // e^x to about 1 ulp: x = n ln2 + r, |r| <= ln2/2, polynomial for e^r (Cephes expf, S. L. Moshier), scaled by 2^n in two
 // steps so that results below the normal range come out right. NaN stays NaN; > 88.73 is infinity, < -104 is 0.
 inline vf vexp(vf x) {
