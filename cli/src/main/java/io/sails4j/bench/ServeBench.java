@@ -109,6 +109,7 @@ final class ServeBench {
                     answered(scheduler, config, stacks, new double[requests()])));
             }
         } finally {
+            // A request that failed leaves others under way, which use them.
             scheduler.close();
             adapters.forEach(LoraAdapter::close);
         }

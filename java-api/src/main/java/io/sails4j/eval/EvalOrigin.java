@@ -15,7 +15,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
-import org.jspecify.annotations.Nullable;
 
 /** What decides an evaluation's result: a run goes on only where all of it is the same, and {@code eval.json} holds it. */
 final class EvalOrigin {
@@ -31,7 +30,7 @@ final class EvalOrigin {
     }
 
     ObjectNode describe(List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
-        @Nullable LabelledAnswers labelled, UtilityFiles utility, Asking asking, @Nullable EvalMonitor monitor) {
+        EvalRun.Beside beside) {
         ObjectNode json = Options.deciding(options);
         json.put("decode_rows", options.rowsOn(engine.backend()));
         json.put("compute_dtype", modelOptions.computeDtype() == null ? "checkpoint" : String.valueOf(modelOptions.computeDtype()));
@@ -47,14 +46,14 @@ final class EvalOrigin {
             ObjectNode node = judgesNode.putObject(judge.name());
             new TreeMap<>(judge.origin()).forEach(node::put);
         });
-        if (labelled != null) {
-            json.put("calibration_sha256", hash(labelled.path()));
+        if (beside.labelled() != null) {
+            json.put("calibration_sha256", hash(beside.labelled().path()));
         }
-        describe(utility, json.putArray("utility"));
-        if (monitor != null) {
-            json.set("monitor", monitor.describe());
+        describe(beside.utility(), json.putArray("utility"));
+        if (beside.monitor() != null) {
+            json.set("monitor", beside.monitor().describe());
         }
-        ObjectNode attack = asking.origin();
+        ObjectNode attack = beside.asking().origin();
         if (attack != null) {
             json.set("attack", attack);
         }

@@ -65,7 +65,7 @@ public final class EvalRun {
      * @param asking how the prompts are put
      * @param monitor that looks on
      */
-    private record Beside(@Nullable LabelledAnswers labelled, UtilityFiles utility, Asking asking, @Nullable EvalMonitor monitor) {
+    record Beside(@Nullable LabelledAnswers labelled, UtilityFiles utility, Asking asking, @Nullable EvalMonitor monitor) {
     }
 
     private EvalRun(Engine engine, ModelOptions modelOptions, List<EvalArm> arms, List<PromptFile> files, List<EvalJudge> judges,
@@ -158,8 +158,7 @@ public final class EvalRun {
         if (beside.monitor != null) {
             beside.monitor.requireFit(arms);
         }
-        ObjectNode identity = new EvalOrigin(engine, modelOptions, options).describe(arms, files, judges, beside.labelled, beside.utility,
-            beside.asking, beside.monitor);
+        ObjectNode identity = new EvalOrigin(engine, modelOptions, options).describe(arms, files, judges, beside);
         Path partial = OutputClaim.partialOf(out);
         try (OutputClaim _ = OutputClaim.of(out)) {
             begin(partial, identity, control.resume());

@@ -33,16 +33,20 @@ final class DecodeBlock {
         this.weights = weights;
         this.qkv = list(linears, Projection.Q_PROJ, Projection.K_PROJ, Projection.V_PROJ);
         this.o = list(linears, Projection.O_PROJ);
-        this.gate = list(linears, Projection.GATE_PROJ).getFirst();
-        this.up = list(linears, Projection.UP_PROJ).getFirst();
+        this.gate = one(linears, Projection.GATE_PROJ);
+        this.up = one(linears, Projection.UP_PROJ);
         this.down = list(linears, Projection.DOWN_PROJ);
         this.maps = maps;
         this.taps = taps;
     }
 
-    /** A block has every projection. */
     private static List<Linear> list(Map<Projection, Linear> linears, Projection... projections) {
-        return Arrays.stream(projections).map(projection -> Objects.requireNonNull(linears.get(projection))).toList();
+        return Arrays.stream(projections).map(projection -> one(linears, projection)).toList();
+    }
+
+    /** A block has every projection. */
+    private static Linear one(Map<Projection, Linear> linears, Projection projection) {
+        return Objects.requireNonNull(linears.get(projection));
     }
 
     Tensor inputNorm() {
