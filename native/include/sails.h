@@ -7,7 +7,7 @@
  *     and copied out by sails_device_error. A call that is refused has touched no tensor and left the device as it was.
  *   - A handle that is NULL, closed, or none of this library's is SAILS_INVALID_ARGUMENT, from any thread: it is looked up, never
  *     looked at, and never given out again. sails_device_close waits for the call that is running; those behind it are refused.
- *   - Checked: sizes that are negative or whose product is too large, NULL, alignment, the size of a workspace, codes, and numbers in
+ *   - Checked: sizes that are negative or whose product is 2^44 or more, NULL, alignment, the size of a workspace, codes, and numbers in
  *     tensors that are used as places (ids, rows, targets). The caller's duty: that a pointer is of this device and not yet freed, that as
  *     much memory lies behind it as the sizes say, that outputs overlap nothing that they may not, and that host arrays have `count`
  *     elements.

@@ -6,6 +6,8 @@ namespace {
 void check_shape(const AttentionSizes &s) {
   elements({s.batch, s.n_queries, s.n_heads, s.head_dim}, "batch, n_queries, n_heads, head_dim");
   elements({s.batch, s.n_keys, s.n_kv_heads, s.head_dim}, "batch, n_keys, n_kv_heads, head_dim");
+  // The scores are nobody's tensor, but workspaces grow with them.
+  elements({s.batch, s.n_heads, s.n_queries, s.n_keys}, "batch, n_heads, n_queries, n_keys");
   require_f32_or_bf16(s.dtype, "q, k, v");
   require_heads(s.n_heads, s.n_kv_heads, s.head_dim);
 }

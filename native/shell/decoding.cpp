@@ -6,6 +6,8 @@ namespace {
 void check_cache(int64_t batch, int64_t capacity, int64_t n_heads, int64_t n_kv_heads, int64_t head_dim, int32_t dtype) {
   elements({batch, n_heads, head_dim}, "batch, n_heads, head_dim");
   elements({batch, capacity, n_kv_heads, head_dim}, "batch, capacity, n_kv_heads, head_dim");
+  // The scores are nobody's tensor, but workspaces grow with them.
+  elements({batch, n_heads, capacity}, "batch, n_heads, capacity");
   require_f32_or_bf16(dtype, "q, keys, values");
   require_heads(n_heads, n_kv_heads, head_dim);
   require(capacity < kMostPositions, "capacity is 2^31 or more");

@@ -62,14 +62,14 @@ void keep_error(sails_device &device, const char *operation, const char *text) n
 void require_size(int64_t size, const char *name) { require(size >= 0, name, " is ", size, ", expected 0 or more"); }
 
 int64_t elements(std::initializer_list<int64_t> sizes, const char *name) {
-  // 2^59 elements of 8 bytes still fit into int64_t bytes with room for alignment.
-  constexpr int64_t kMost = int64_t{1} << 59;
+  // 2^44 elements of 4 bytes are 64 TiB, more than one tensor ever has, and a workspace of many times that stays within int64_t.
+  constexpr int64_t kMost = int64_t{1} << 44;
   int64_t product = 1;
   for (int64_t size : sizes) {
     require_size(size, name);
     // Each by itself too: a 0 among them does not make the others right.
     require(size < kMost && !__builtin_mul_overflow(product, size, &product) && product < kMost, name,
-            ": the product of its sizes overflows");
+            ": the product of its sizes is 2^44 or more");
   }
   return product;
 }

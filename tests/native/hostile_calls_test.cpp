@@ -10,10 +10,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <map>
 #include <thread>
 
 #include "interface/calls.h"
+
+// AddressSanitizer's, where it is linked: a crash ends there.
+extern "C" __attribute__((weak)) void __sanitizer_set_death_callback(void (*callback)());
 
 namespace {
 
@@ -22,6 +26,9 @@ using namespace interface;
 // A call that takes longer hangs.
 constexpr unsigned kMostSeconds = 20;
 constexpr size_t kMostDevices = 3;
+
+// Where a parameter is a pointer: NULL.
+constexpr int64_t kNoPointer = INT64_MIN + 1;
 
 // Written before each call: what a crash or a hang is told with.
 char now_doing[2048];
@@ -61,6 +68,8 @@ class Driver {
 
   // Threads make a run's calls differ from those of the same seed: what many steps have not reached by chance gets more of them.
   void run(int64_t steps) {
+    open();
+    questions_at_edges();
     for (step_ = 0; step_ < steps || (steps >= kStepsThatReachAll && step_ < 10 * steps && !all_taken()); step_++) {
       alarm(kMostSeconds);
       while (devices_.empty() || (devices_.size() < kMostDevices && random_.one_in(200))) open();
@@ -370,28 +379,68 @@ class Driver {
                                         int64_t{1} << 57,
                                         (int64_t{1} << 59) - 1};
     const bool wild = random_.one_in(2);
+    ask(device, function, [&](const Parameter &parameter) {
+      if (parameter.name == "weight_dtype" && !wild) return SAILS_Q8 + random_.below(2);
+      if (parameter.name == "count") return wild && random_.one_in(4) ? int64_t{-1} : int64_t{2};
+      if (parameter.pointer() && random_.one_in(20)) return kNoPointer;
+      if (parameter.type == "int32_t") return random_.below(wild ? 8 : 2);
+      return wild ? random_.of(sizes) : 1 + random_.below(9);
+    });
+  }
+
+  // Every question with any of its sizes at an edge and the others small: products that no check of a tensor has bounded.
+  void questions_at_edges() {
+    const Device device = devices_.back();
+    const std::vector<int64_t> edges = {(int64_t{1} << 20) + 1, (int64_t{1} << 31) - 1, int64_t{1} << 31, int64_t{1} << 40,
+                                        (int64_t{1} << 44) - 1, int64_t{1} << 44,       int64_t{1} << 57, INT64_MAX};
+    for (const Function &function : interface_.header) {
+      if (!asks_for_workspace(function.name)) continue;
+      std::vector<std::string> sizes;
+      for (const Parameter &parameter : function.parameters)
+        if (!of_type_code(parameter) && parameter.name != "count" && parameter.name != "device" && parameter.name != "out_bytes")
+          sizes.push_back(parameter.name);
+      for (uint32_t at_edge = 1; at_edge < uint32_t{1} << sizes.size(); at_edge++)
+        for (const int64_t edge : edges)
+          for (const int64_t code : {SAILS_F32, SAILS_BF16, SAILS_Q8}) {
+            alarm(kMostSeconds);
+            ask(device, function, [&](const Parameter &parameter) -> int64_t {
+              if (of_type_code(parameter)) return parameter.name == "weight_dtype" || code != SAILS_Q8 ? code : SAILS_F32;
+              if (parameter.name == "count") return 2;
+              const auto which = std::find(sizes.begin(), sizes.end(), parameter.name) - sizes.begin();
+              return at_edge >> which & 1 ? edge : 1;
+            });
+          }
+    }
+  }
+
+  static bool of_type_code(const Parameter &parameter) { return parameter.type.find("int32_t") != std::string::npos; }
+
+  // A question with the numbers that are given by parameter; an array gets its number twice.
+  void ask(const Device &device, const Function &function, const std::function<int64_t(const Parameter &)> &number_of) {
     int64_t bytes = -5;
     Arguments arguments{{"device", of(device.handle)}};
     std::string words;
     std::vector<std::vector<int64_t>> arrays;
     for (const Parameter &parameter : function.parameters) {
       if (parameter.name == "device") continue;
-      int64_t number = parameter.type == "int32_t" ? random_.below(wild ? 8 : 2) : wild ? random_.of(sizes) : 1 + random_.below(9);
-      if (parameter.name == "weight_dtype" && !wild) number = SAILS_Q8 + random_.below(2);
-      if (parameter.name == "count") number = wild && random_.one_in(4) ? -1 : 2;
-      if (parameter.name == "out_bytes") {
-        arguments[parameter.name] = of(random_.one_in(20) ? nullptr : &bytes);
+      const int64_t number = number_of(parameter);
+      if (parameter.name != "out_bytes") words += parameter.name + " " + std::to_string(number) + ", ";
+      if (parameter.pointer() && number == kNoPointer) {
+        arguments[parameter.name] = of(nullptr);
+      } else if (parameter.name == "out_bytes") {
+        arguments[parameter.name] = of(&bytes);
       } else if (parameter.pointer()) {
-        arrays.push_back({wild ? random_.of(sizes) : 3, number});
-        arguments[parameter.name] = of(random_.one_in(20) ? nullptr : arrays.back().data());
+        // Twice as 64 bits or as 32.
+        arrays.push_back(of_type_code(parameter) ? std::vector<int64_t>{number | number << 32} : std::vector<int64_t>{number, number});
+        arguments[parameter.name] = of(arrays.back().data());
       } else {
         arguments[parameter.name] = of(number);
-        words += parameter.name + " " + std::to_string(number) + ", ";
       }
     }
     const int32_t status = call(function.name, arguments, words);
     sentence_of(device, status);
-    if (status == SAILS_OK && bytes < 0) fail("a workspace of " + std::to_string(bytes) + " bytes");
+    // Far from where a sum wraps: other sizes make more.
+    if (status == SAILS_OK && (bytes < 0 || bytes > int64_t{1} << 60)) fail("a workspace of " + std::to_string(bytes) + " bytes");
   }
 
   // Begin, calls of every kind, end; launches; what may not be while it is recorded.
@@ -502,6 +551,8 @@ int main(int argc, char **argv) {
   }
   std::signal(SIGALRM, tell_and_end);
   std::signal(SIGABRT, tell_and_end);
+  if (__sanitizer_set_death_callback != nullptr)
+    __sanitizer_set_death_callback([] { (void)!write(2, now_doing, std::strlen(now_doing)); });
   const Interface interface(argv[1], argv[2]);
   Driver driver(interface, options, seed);
   driver.run(steps);

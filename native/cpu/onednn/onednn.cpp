@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <exception>
+#include <limits>
 #include <list>
 #include <new>
 #include <oneapi/dnnl/dnnl.hpp>
@@ -25,6 +26,12 @@ constexpr size_t kMaxPrimitives = 512;
 constexpr size_t kMaxScratchSizes = 8192;
 
 memory::data_type dnnl_type(int32_t dtype) { return dtype == SAILS_F32 ? memory::data_type::f32 : memory::data_type::bf16; }
+
+// oneDNN 3.13 keeps some sizes in 32 bits: from k = 2^48 on it divides by zero while it describes a product.
+bool fits(const MatmulShape &s) {
+  const int64_t most = std::max({s.m, s.n, s.k, s.ldc, s.lda, s.ldb});
+  return most <= std::numeric_limits<int32_t>::max();
+}
 
 // A stored matrix of row stride ld, seen as rows x cols, possibly through its transpose.
 memory::desc matrix_desc(int64_t rows, int64_t cols, int64_t ld, bool transposed, int32_t dtype) {
@@ -110,10 +117,11 @@ struct OnednnMatmul {
   // Scratch bytes by shape, known without compiling anything; -1 stays known too: asking for a description takes half a millisecond.
   std::unordered_map<Key, int64_t, KeyHash> scratch_sizes;
 
+  // Empty where oneDNN has no implementation for this type and these sizes on this CPU.
   dnnl::matmul::primitive_desc describe(const Key &key) const;
-  // nullptr where oneDNN has no implementation for this type on this CPU.
+  // nullptr where describe is empty.
   Primitive *find(const Key &key);
-  // -1 where oneDNN has no implementation for this type on this CPU.
+  // -1 where describe is empty.
   int64_t scratch_bytes(const Key &key);
   int64_t remember(const Key &key, int64_t bytes);
   void execute(Primitive &primitive, void *c, const void *a, const void *b, void *scratch);
@@ -121,6 +129,7 @@ struct OnednnMatmul {
 
 dnnl::matmul::primitive_desc OnednnMatmul::describe(const Key &key) const {
   const MatmulShape &s = key.shape;
+  if (!fits(s)) return {};
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
   attr.set_fpmath_mode(dnnl::fpmath_mode::strict);

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int64_t kMostBytes = int64_t{1} << 22, kMostArray = 5;
 // From here on a shape cannot be: the shell refuses it. Between the two lies what is only too large for the driver.
-constexpr __int128 kOverflow = __int128{1} << 59;
+constexpr __int128 kOverflow = __int128{1} << 44;
 
 const std::vector<int64_t> kEdges = {-1,
                                      -2,
@@ -22,6 +22,7 @@ const std::vector<int64_t> kEdges = {-1,
                                      int64_t{1} << 31,
                                      int64_t{1} << 32,
                                      (int64_t{1} << 32) + 1,
+                                     int64_t{1} << 44,
                                      int64_t{1} << 59,
                                      int64_t{1} << 61,
                                      int64_t{1} << 62,
