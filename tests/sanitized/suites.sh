@@ -19,6 +19,7 @@ jdk=$("$root/sails" java-home)
 preload="$(g++ -print-file-name=libasan.so):$(g++ -print-file-name=libubsan.so)"
 kernels=(hopper portable)
 mkdir -p "$logs"
+rm -f "$logs"/*.failed
 
 hostile_calls() {
   ASAN_OPTIONS=allocator_may_return_null=1:quarantine_size_mb=64 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
@@ -64,7 +65,7 @@ interface "$1" >"$logs/$run.log" 2>&1 &
 pids+=($!)
 failed=0
 for ((i = 0; i <= run; i++)); do
-  wait "${pids[i]}" || failed=1
+  wait "${pids[i]}" || { failed=1; cp "$logs/$i.log" "$logs/$i.failed"; }
   cat "$logs/$i.log"
 done
 exit $failed
