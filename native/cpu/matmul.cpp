@@ -19,12 +19,11 @@ bool is_gemv(const MatmulShape &s) { return s.transpose_b && s.m <= kGemvRows; }
 
 // Where our own products are the faster ones beside oneDNN's of the same instruction set (docs/measurements/cpu-zen5.md): up to so many
 // rows times a transposed b, which is a model's map forward; f32 from so many rows times b as it is, which is its gradient, unless that
-// is narrow. One row of bf16 oneDNN reads a tenth faster.
-constexpr int64_t kFewRowsF32 = 8, kLeastRowsBf16 = 2, kFewRowsBf16 = 5, kManyRowsF32 = 128, kNarrow = 128;
+// is narrow.
+constexpr int64_t kFewRowsF32 = 8, kFewRowsBf16 = 5, kManyRowsF32 = 128, kNarrow = 128;
 
 bool own_is_faster(const MatmulShape &s) {
-  if (s.transpose_b && s.ab_dtype == SAILS_F32) return s.m <= kFewRowsF32;
-  if (s.transpose_b) return s.m >= kLeastRowsBf16 && s.m <= kFewRowsBf16;
+  if (s.transpose_b) return s.m <= (s.ab_dtype == SAILS_F32 ? kFewRowsF32 : kFewRowsBf16);
   return s.ab_dtype == SAILS_F32 && s.m >= kManyRowsF32 && s.n >= kNarrow && s.k >= kNarrow;
 }
 
@@ -85,7 +84,7 @@ std::string matmul_name(CpuDevice &device) {
   if (!device.onednn->multiplies(SAILS_BF16))
     bf16 = "all bf16";
   else if (device.takes_faster)
-    bf16 = "bf16 of " + std::to_string(kLeastRowsBf16) + " to " + std::to_string(kFewRowsBf16) + " rows";
+    bf16 = "bf16 up to " + std::to_string(kFewRowsBf16) + " rows";
   if (f32.empty() && bf16.empty()) return device.onednn->name();
   return device.onednn->name() + "; " + own + " for " + f32 + (f32.empty() || bf16.empty() ? "" : ", and ") + bf16;
 }

@@ -10,29 +10,36 @@ namespace sails::SAILS_ISA {
 namespace {
 
 // Lanes are summed over so many elements, then these sums: they round less than one long chain. Whatever stands beside it, a row of x
-// and one of w are summed in this order alone. As far ahead the weights are asked for.
+// and one of w are summed in this order alone.
 constexpr int64_t kDepth = 256;
 // Rows of x that use a row of w while it lies in a register.
 constexpr int kRows = 4;
 
-// Rows of w at a time: enough sums are under way, with as few loads as the registers allow.
-constexpr int together(int rows) {
+// Rows of w at a time are streams: far apart, each of them read on and on, which is what the processor fetches ahead by itself; rows that
+// lie together would be short streams that end at once. One row of x that fits beside a stream in the first cache wants a single one.
+constexpr int64_t kNarrow = 3072;
+constexpr int streams(int rows) {
 #if defined(__AVX512F__)
   return rows <= 2 ? 8 : 6;
 #else
   return rows == 1 ? 8 : rows == 2 ? 6 : 3;
 #endif
 }
+// With more sums under way the processor sees less far, and the weights are asked for so many elements before.
+constexpr bool asks_ahead(int rows) { return rows > 2; }
+constexpr int64_t kAhead = 256;
 
-// total [R, J] += the lanes' products of kDepth elements; `ahead` elements on, the lines that come next are asked for.
+// total [R, J] += the products of depth elements.
 template <int R, int J, typename T>
-inline void add_products(vf (&total)[R][J], const float *x, int64_t ldx, const T *w, int64_t ldw, int64_t depth, int64_t ahead) {
+inline void add_products(vf (&total)[R][J], const float *x, int64_t ldx, const T *w, int64_t apart, int64_t depth) {
   constexpr int64_t kLine = 64 / sizeof(T), kVectors = kLine > kWidth ? kLine / kWidth : 1;
   vf sum[R][J] = {};
   int64_t p = 0;
   for (; p + kVectors * kWidth <= depth; p += kVectors * kWidth) {
+    if constexpr (asks_ahead(R)) {
 #pragma GCC unroll 8
-    for (int j = 0; j < J; j++) __builtin_prefetch(w + j * ldw + p + ahead);
+      for (int j = 0; j < J; j++) __builtin_prefetch(w + j * apart + p + kAhead);
+    }
 #pragma GCC unroll 8
     for (int64_t v = 0; v < kVectors; v++) {
       // The shorter side stays in registers.
@@ -42,13 +49,13 @@ inline void add_products(vf (&total)[R][J], const float *x, int64_t ldx, const T
         for (int r = 0; r < R; r++) row[r] = load(x + r * ldx + p + v * kWidth);
 #pragma GCC unroll 8
         for (int j = 0; j < J; j++) {
-          const vf other = load(w + j * ldw + p + v * kWidth);
+          const vf other = load(w + j * apart + p + v * kWidth);
 #pragma GCC unroll 8
           for (int r = 0; r < R; r++) sum[r][j] += row[r] * other;
         }
       } else {
 #pragma GCC unroll 8
-        for (int j = 0; j < J; j++) row[j] = load(w + j * ldw + p + v * kWidth);
+        for (int j = 0; j < J; j++) row[j] = load(w + j * apart + p + v * kWidth);
 #pragma GCC unroll 8
         for (int r = 0; r < R; r++) {
           const vf other = load(x + r * ldx + p + v * kWidth);
@@ -61,7 +68,7 @@ inline void add_products(vf (&total)[R][J], const float *x, int64_t ldx, const T
   for (; p < depth; p += kWidth) {
     const int64_t lanes = depth - p < kWidth ? depth - p : kWidth;
     for (int r = 0; r < R; r++)
-      for (int j = 0; j < J; j++) sum[r][j] += load_n(x + r * ldx + p, lanes) * load_n(w + j * ldw + p, lanes);
+      for (int j = 0; j < J; j++) sum[r][j] += load_n(x + r * ldx + p, lanes) * load_n(w + j * apart + p, lanes);
   }
 #pragma GCC unroll 8
   for (int r = 0; r < R; r++)
@@ -69,60 +76,68 @@ inline void add_products(vf (&total)[R][J], const float *x, int64_t ldx, const T
     for (int j = 0; j < J; j++) total[r][j] += sum[r][j];
 }
 
-// y [R, J] row stride n = x [R, k] times the transpose of J rows of w; the next J rows follow where there are any.
+// A matrix of weights, and what it is multiplied with.
+template <typename T>
+struct Rows {
+  float *y;        // [m, n]
+  const float *x;  // [m, k]
+  const T *w;      // [n, k], row stride ldw
+  int64_t m, n, k, ldw;
+};
+
+// R rows of x from i on with J rows of w: j, j + apart, ...
 template <int R, int J, typename T>
-__attribute__((noinline)) void dot_tile(float *y, int64_t n, const float *x, const T *w, int64_t k, int64_t ldw) {
+__attribute__((noinline)) void dot_tile(const Rows<T> &p, int64_t i, int64_t j, int64_t apart) {
   vf total[R][J] = {};
-  for (int64_t p = 0; p < k; p += kDepth) {
-    const int64_t left = k - p, depth = left < kDepth ? left : kDepth;
-    add_products<R, J>(total, x + p, k, w + p, ldw, depth, left > kDepth ? kDepth : J * ldw - p);
-  }
+  for (int64_t at = 0; at < p.k; at += kDepth)
+    add_products<R, J>(total, p.x + i * p.k + at, p.k, p.w + j * p.ldw + at, apart * p.ldw, std::min(kDepth, p.k - at));
 #pragma GCC unroll 8
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 8
-    for (int j = 0; j < J; j++) y[r * n + j] = hsum(total[r][j]);
+    for (int s = 0; s < J; s++) p.y[(i + r) * p.n + j + s * apart] = hsum(total[r][s]);
 }
 
 // All rows of x with J rows of w, which come from memory for the first kRows and lie in a cache for the others.
 template <int J, typename T>
-inline void dot_group(float *y, int64_t n, const float *x, const T *w, int64_t m, int64_t k, int64_t ldw) {
-  for (int64_t i = 0; i < m; i += kRows) {
-    float *to = y + i * n;
-    const float *from = x + i * k;
-    switch (m - i) {
-      case 1: dot_tile<1, J>(to, n, from, w, k, ldw); break;
-      case 2: dot_tile<2, J>(to, n, from, w, k, ldw); break;
-      case 3: dot_tile<3, J>(to, n, from, w, k, ldw); break;
-      default: dot_tile<kRows, J>(to, n, from, w, k, ldw);
+inline void dot_group(const Rows<T> &p, int64_t j, int64_t apart) {
+  for (int64_t i = 0; i < p.m; i += kRows) switch (p.m - i) {
+      case 1: dot_tile<1, J>(p, i, j, apart); break;
+      case 2: dot_tile<2, J>(p, i, j, apart); break;
+      case 3: dot_tile<3, J>(p, i, j, apart); break;
+      default: dot_tile<kRows, J>(p, i, j, apart);
     }
-  }
 }
 
+// Rows of w from begin to end in J streams, those that are left over one by one.
 template <int J, typename T>
-void dot_rows_of(float *y, const float *x, const T *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int threads) {
-#pragma omp parallel for num_threads(threads) schedule(static) if (n * k > 65536)
-  for (int64_t j = 0; j < n; j += J) {
-    if (j + J <= n)
-      dot_group<J>(y + j, n, x, w + j * ldw, m, k, ldw);
-    else
-      for (int64_t i = j; i < n; i++) dot_group<1>(y + i, n, x, w + i * ldw, m, k, ldw);
-  }
+void dot_streams(const Rows<T> &p, int64_t begin, int64_t end) {
+  const int64_t apart = (end - begin) / J;
+  for (int64_t j = begin; j < begin + apart; j++) dot_group<J>(p, j, apart);
+  for (int64_t j = begin + apart * J; j < end; j++) dot_group<1>(p, j, 0);
 }
 
 template <typename T>
-void dot_rows_by_count(float *y, const float *x, const T *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int threads) {
-  switch (m) {
-    case 1: return dot_rows_of<together(1)>(y, x, w, m, n, k, ldw, threads);
-    case 2: return dot_rows_of<together(2)>(y, x, w, m, n, k, ldw, threads);
-    default: dot_rows_of<together(kRows)>(y, x, w, m, n, k, ldw, threads);
+void dot_rows_of(const Rows<T> &p, int threads) {
+  const int64_t parts = p.n * p.k > 65536 ? std::min<int64_t>(threads, p.n) : 1;
+#pragma omp parallel for num_threads(threads) schedule(static) if (parts > 1)
+  for (int64_t part = 0; part < parts; part++) {
+    const int64_t begin = p.n * part / parts, end = p.n * (part + 1) / parts;
+    if (p.m == 1 && p.k <= kNarrow)
+      dot_streams<1>(p, begin, end);
+    else if (p.m == 1)
+      dot_streams<streams(1)>(p, begin, end);
+    else if (p.m == 2)
+      dot_streams<streams(2)>(p, begin, end);
+    else
+      dot_streams<streams(kRows)>(p, begin, end);
   }
 }
 
 void dot_rows(float *y, const float *x, const void *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int32_t w_dtype, int threads) {
   if (w_dtype == SAILS_F32)
-    dot_rows_by_count(y, x, static_cast<const float *>(w), m, n, k, ldw, threads);
+    dot_rows_of(Rows<float>{y, x, static_cast<const float *>(w), m, n, k, ldw}, threads);
   else
-    dot_rows_by_count(y, x, static_cast<const bf16 *>(w), m, n, k, ldw, threads);
+    dot_rows_of(Rows<bf16>{y, x, static_cast<const bf16 *>(w), m, n, k, ldw}, threads);
 }
 
 // Rows of w at a time, so that y is loaded and stored once for as many.

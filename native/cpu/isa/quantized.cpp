@@ -1,4 +1,6 @@
 // Packed weights: making them, widening them, and products of few rows with them, bound by reading the codes once.
+#include <algorithm>
+
 #include "common/quantized.h"
 #include "cpu/isa/kernels.h"
 #include "cpu/isa/simd.h"
@@ -123,12 +125,6 @@ void dequantize(void *y, const void *x, const int32_t *ids, int64_t rows, int64_
     run(static_cast<bf16 *>(y));
 }
 
-// Whole numbers of 16 bits in groups, and a scale for each, of rows of x.
-struct RoundedRows {
-  const int16_t *codes;  // [m, groups, kQuantGroup]
-  const float *scales;   // [m, groups]
-};
-
 inline float largest_magnitude(const float *x) {
   vf largest = {};
   for (int v = 0; v < kVectors; v++) largest = vmax(largest, vabs(load(x + v * kWidth)));
@@ -229,62 +225,106 @@ inline Codes16 codes_of(const uint8_t *row, int64_t g) {
 
 constexpr int kScales = 8;  // that are made together
 
-// to [kRows, kScales]: scales of the row's groups from g on times those of x.
-template <int kRows>
-inline void join_scales(float (&to)[kRows][kScales], const uint8_t *row, int64_t g, int64_t n, const float *scales, int64_t groups,
-                        const PackedRow &packed) {
-  float own[kScales];
-  for (int64_t s = 0; s < n; s++) own[s] = group_scale(row, g + s, packed);
-  for (int i = 0; i < kRows; i++)
-    for (int64_t s = 0; s < n; s++) to[i][s] = own[s] * scales[i * groups + g + s];
+// to [kScales]: scales of the row's groups from g on times those of x; where fewer than kScales are left, n of them.
+inline void join_scales(float *to, const uint8_t *row, int64_t g, int64_t n, const float *scales, const PackedRow &packed) {
+  if (n < kScales) {
+    for (int64_t s = 0; s < n; s++) to[s] = group_scale(row, g + s, packed) * scales[s];
+    return;
+  }
+  typedef uint16_t Halves __attribute__((vector_size(2 * kScales)));
+  typedef uint32_t Words __attribute__((vector_size(4 * kScales)));
+  typedef float Floats __attribute__((vector_size(4 * kScales)));
+  Halves bits;
+  Floats others;
+  std::memcpy(&bits, row + packed.code_bytes + 2 * g, sizeof bits);
+  std::memcpy(&others, scales, sizeof others);
+  const Words wide = __builtin_convertvector(bits, Words) << 16;
+  const Floats joined = (Floats)wide * others;
+  std::memcpy(to, &joined, sizeof joined);
 }
 
-// y[i] = row i of x times a packed row, for kRows rows. The order of a row's sum does not depend on the others.
-template <int32_t kDtype, int kRows>
-inline void dot(float *y, int64_t ldy, const RoundedRows &x, const uint8_t *row, const PackedRow &packed) {
-  const int64_t ld = packed.groups * kQuantGroup;
-  vf sum[kRows][2] = {};
+// Packed weights, and the rows that they are multiplied with.
+struct PackedProduct {
+  float *y;               // [m, n]
+  const int16_t *codes;   // [m, groups, kQuantGroup]
+  const float *scales;    // [m, groups]
+  const uint8_t *weight;  // [n] packed rows
+  int64_t m, n;
+  PackedRow packed;
+  const uint8_t *row(int64_t j) const { return weight + j * packed.bytes; }
+};
+
+// R rows of x from i on times J packed rows: j, j + apart, ... The order of a row's sum does not depend on the others.
+template <int32_t kDtype, int R, int J>
+inline void dot(const PackedProduct &p, int64_t i, int64_t j, int64_t apart) {
+  const int64_t groups = p.packed.groups, ld = groups * kQuantGroup, step = apart * p.packed.bytes;
+  const int16_t *x = p.codes + i * ld;
+  const float *x_scales = p.scales + i * groups;
+  const uint8_t *first = p.row(j);
+  vf sum[R][J][2] = {};
   const auto add = [&](int64_t g, int64_t n) __attribute__((always_inline)) {
-    float scale[kRows][kScales];
-    join_scales<kRows>(scale, row, g, n, x.scales, packed.groups, packed);
+    float scale[R][J][kScales];
+    for (int r = 0; r < R; r++)
+      for (int s = 0; s < J; s++) join_scales(scale[r][s], first + s * step, g, n, x_scales + r * groups + g, p.packed);
 #pragma GCC unroll 8
-    for (int64_t s = 0; s < n; s++) {
-      const Codes16 codes = codes_of<kDtype>(row, g + s);
-      for (int i = 0; i < kRows; i++) sum[i][s % 2] += codes.times(x.codes + i * ld + (g + s) * kQuantGroup) * scale[i][s];
+    for (int64_t at = 0; at < n; at++) {
+#pragma GCC unroll 4
+      for (int s = 0; s < J; s++) {
+        const Codes16 codes = codes_of<kDtype>(first + s * step, g + at);
+        for (int r = 0; r < R; r++) sum[r][s][at % 2] += codes.times(x + r * ld + (g + at) * kQuantGroup) * scale[r][s][at];
+      }
     }
   };
   int64_t g = 0;
-  for (; g + kScales <= packed.groups; g += kScales) {
-    const uint8_t *ahead = row + (g + kScales) * PackedRow::group_bytes(kDtype) + 512;
-    for (int64_t line = 0; line < kScales * PackedRow::group_bytes(kDtype); line += 64) __builtin_prefetch(ahead + line);
+  for (; g + kScales <= groups; g += kScales) {
+    // With more sums under way the processor sees less far.
+    if constexpr (R > 2) {
+      const int64_t bytes = PackedRow::group_bytes(kDtype);
+      const uint8_t *ahead = first + (g + kScales) * bytes + 512;
+      for (int64_t line = 0; line < kScales * bytes; line += 64) __builtin_prefetch(ahead + line);
+    }
     add(g, kScales);
   }
-  add(g, packed.groups - g);
-  for (int i = 0; i < kRows; i++) y[i * ldy] = hsum(sum[i][0] + sum[i][1]);
+  add(g, groups - g);
+  for (int r = 0; r < R; r++)
+    for (int s = 0; s < J; s++) p.y[(i + r) * p.n + j + s * apart] = hsum(sum[r][s][0] + sum[r][s][1]);
+}
+
+// One row of x that is wide uses each piece of it for so many streams of packed rows, far apart as in matmul_gemv.cpp.
+constexpr int kStreams = 4;
+constexpr int64_t kNarrowGroups = 3072 / kQuantGroup;
+
+// Packed rows from begin to end.
+template <int32_t kDtype>
+void dot_part(const PackedProduct &p, int64_t begin, int64_t end) {
+  int64_t j = begin;
+  if (p.m == 1 && p.packed.groups > kNarrowGroups) {
+    const int64_t apart = (end - begin) / kStreams;
+    for (; j < begin + apart; j++) dot<kDtype, 1, kStreams>(p, 0, j, apart);
+    j = begin + apart * kStreams;
+  }
+  for (; j < end; j++) {
+    int64_t i = 0;
+    for (; i + 4 <= p.m; i += 4) dot<kDtype, 4, 1>(p, i, j, 0);
+    for (; i + 2 <= p.m; i += 2) dot<kDtype, 2, 1>(p, i, j, 0);
+    for (; i < p.m; i++) dot<kDtype, 1, 1>(p, i, j, 0);
+  }
 }
 
 template <int32_t kDtype>
-void dot_rows_of(float *y, const int16_t *codes, const float *scales, const uint8_t *weights, int64_t m, int64_t n, int64_t k,
-                 int threads) {
-  const PackedRow packed(k, kDtype);
-#pragma omp parallel for num_threads(threads) schedule(static) if (n * packed.bytes > 16384)
-  for (int64_t j = 0; j < n; j++) {
-    const uint8_t *row = weights + j * packed.bytes;
-    const auto at = [&](int64_t i) { return RoundedRows{codes + i * packed.groups * kQuantGroup, scales + i * packed.groups}; };
-    int64_t i = 0;
-    for (; i + 4 <= m; i += 4) dot<kDtype, 4>(y + i * n + j, n, at(i), row, packed);
-    for (; i + 2 <= m; i += 2) dot<kDtype, 2>(y + i * n + j, n, at(i), row, packed);
-    for (; i < m; i++) dot<kDtype, 1>(y + i * n + j, n, at(i), row, packed);
-  }
+void dot_rows_of(const PackedProduct &p, int threads) {
+  const int64_t parts = p.n * p.packed.bytes > 16384 ? std::min<int64_t>(threads, p.n) : 1;
+#pragma omp parallel for num_threads(threads) schedule(static) if (parts > 1)
+  for (int64_t part = 0; part < parts; part++) dot_part<kDtype>(p, p.n * part / parts, p.n * (part + 1) / parts);
 }
 
 void dot_rows(float *y, const int16_t *codes, const float *scales, const void *w, int64_t m, int64_t n, int64_t k, int32_t w_dtype,
               int threads) {
   const auto *weights = static_cast<const uint8_t *>(w);
   if (w_dtype == SAILS_Q8)
-    dot_rows_of<SAILS_Q8>(y, codes, scales, weights, m, n, k, threads);
+    dot_rows_of<SAILS_Q8>({y, codes, scales, weights, m, n, PackedRow(k, SAILS_Q8)}, threads);
   else
-    dot_rows_of<SAILS_Q4>(y, codes, scales, weights, m, n, k, threads);
+    dot_rows_of<SAILS_Q4>({y, codes, scales, weights, m, n, PackedRow(k, SAILS_Q4)}, threads);
 }
 
 }  // namespace
