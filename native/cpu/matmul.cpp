@@ -17,9 +17,9 @@ namespace {
 constexpr int64_t kGemvRows = 8;
 bool is_gemv(const MatmulShape &s) { return s.transpose_b && s.m <= kGemvRows; }
 
-// Where our own products are the faster ones beside oneDNN's of the same instruction set (docs/measurements/cpu-zen5.md): up to so many
-// rows times a transposed b, which is a model's map forward; f32 from so many rows times b as it is, which is its gradient, unless that
-// is narrow.
+// Where our own products are the faster ones beside oneDNN's of the same instruction set (docs/measurements/cpu-zen5.md, cpu-zen4.md): up
+// to so many rows times a transposed b, which is a model's map forward; f32 from so many rows times b as it is, which is its gradient,
+// unless that is narrow.
 constexpr int64_t kFewRowsF32 = 8, kFewRowsBf16 = 5, kManyRowsF32 = 128, kNarrow = 128;
 
 bool own_is_faster(const MatmulShape &s) {
