@@ -59,7 +59,7 @@ void gemv(CpuDevice &device, void *c, const void *a, const void *b, const Matmul
   auto *a32 = workspace.take<float>(s.m * s.k);
   auto *c32 = workspace.take<float>(s.m * s.n);
   widen_rows(device, a32, a, s);
-  device.kernels->gemv->dot_rows(c32, a32, b, s.m, s.n, s.k, s.ldb, s.ab_dtype, device.threads);
+  device.kernels->gemv->dot_rows(c32, a32, b, s.m, s.n, s.k, s.ldb, s.ab_dtype, *device.pool);
   device.kernels->elementwise->scale_add_rows(c, c32, s.m, s.n, s.ldc, alpha, beta, s.c_dtype, device.threads);
 }
 

@@ -1,8 +1,7 @@
 // Packed weights: making them, widening them, and products of few rows with them, bound by reading the codes once.
-#include <algorithm>
-
 #include "common/quantized.h"
 #include "cpu/isa/kernels.h"
+#include "cpu/isa/parallel.h"
 #include "cpu/isa/simd.h"
 #include "sails.h"
 
@@ -322,19 +321,17 @@ void dot_part(const PackedProduct &p, int64_t begin, int64_t end) {
 }
 
 template <int32_t kDtype>
-void dot_rows_of(const PackedProduct &p, int threads) {
-  const int64_t parts = p.n * p.packed.bytes > 16384 ? std::min<int64_t>(threads, p.n) : 1;
-#pragma omp parallel for num_threads(threads) schedule(static) if (parts > 1)
-  for (int64_t part = 0; part < parts; part++) dot_part<kDtype>(p, p.n * part / parts, p.n * (part + 1) / parts);
+void dot_rows_of(const PackedProduct &p, Pool &pool) {
+  for_rows(pool, p.n, p.n * p.packed.bytes > 16384, [&](int64_t begin, int64_t end) { dot_part<kDtype>(p, begin, end); });
 }
 
 void dot_rows(float *y, const int16_t *codes, const float *scales, const void *w, int64_t m, int64_t n, int64_t k, int32_t w_dtype,
-              int threads) {
+              Pool &pool) {
   const auto *weights = static_cast<const uint8_t *>(w);
   if (w_dtype == SAILS_Q8)
-    dot_rows_of<SAILS_Q8>({y, codes, scales, weights, m, n, PackedRow(k, SAILS_Q8)}, threads);
+    dot_rows_of<SAILS_Q8>({y, codes, scales, weights, m, n, PackedRow(k, SAILS_Q8)}, pool);
   else
-    dot_rows_of<SAILS_Q4>({y, codes, scales, weights, m, n, PackedRow(k, SAILS_Q4)}, threads);
+    dot_rows_of<SAILS_Q4>({y, codes, scales, weights, m, n, PackedRow(k, SAILS_Q4)}, pool);
 }
 
 }  // namespace
