@@ -30,10 +30,10 @@ class Pool {
   bool take_part(uint64_t seen, int thread);
   void stop();
 
-  // Of the job in its upper half, which wakes the workers; how many parts it has; the next one to be taken. One word, so that nobody takes a
-  // part of a job that has ended.
+  // The job's number in the upper half; how many parts it has; the next one to be taken. One word, so that nobody takes a part of a job
+  // that has ended.
   std::atomic<uint64_t> ticket_{0};
-  std::atomic<uint32_t> job_{0};
+  std::atomic<uint32_t> job_{0};  // changes with each job; workers sleep on it
   std::atomic<uint32_t> sleepers_{0};
   std::atomic<uint32_t> done_{0};
   std::atomic<bool> stopping_{false};
