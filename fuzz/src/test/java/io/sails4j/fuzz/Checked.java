@@ -32,9 +32,10 @@ final class Checked {
     Checked(Harness harness) {
         this.harness = harness;
         this.parser = harness.parser();
-        // Files in memory: a call of the system for each of them would take longer than reading them.
-        this.root = Jimfs.newFileSystem(Configuration.unix().toBuilder().setAttributeViews("basic").build()).getPath("/work");
         try {
+            this.root = parser.ofSystem() ? temporary()
+                // Files in memory: a call of the system for each of them would take longer than reading them.
+                : Jimfs.newFileSystem(Configuration.unix().toBuilder().setAttributeViews("basic").build()).getPath("/work");
             this.maker = harness.shape().maker(parser);
             Path prepared = Files.createTempDirectory("sails4j-fuzz-");
             parser.prepare(prepared);
@@ -50,6 +51,14 @@ final class Checked {
         }
     }
 
+    private Path temporary() throws IOException {
+        Path directory = Files.createTempDirectory("sails4j-fuzz-");
+        // The last that is asked for is deleted first.
+        directory.toFile().deleteOnExit();
+        parser.in(directory).toFile().deleteOnExit();
+        return directory;
+    }
+
     /** @throws AssertionError where the parser breaks its promise */
     void read(byte[] program) {
         byte[] input = maker.make(program);
@@ -62,6 +71,11 @@ final class Checked {
         if (broken != null) {
             throw new AssertionError(broken);
         }
+    }
+
+    /** Reads what a program makes. @throws io.sails4j.InputException where it is refused */
+    void take(byte[] program) throws IOException {
+        parser.read(root, maker.make(program));
     }
 
     /**

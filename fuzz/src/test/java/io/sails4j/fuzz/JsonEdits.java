@@ -1,6 +1,7 @@
 package io.sails4j.fuzz;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.ByteBuffer;
@@ -17,7 +18,8 @@ import java.util.Set;
  * of JSON. The first byte chooses the document; then three bytes a change: what, where, and with which value.
  */
 final class JsonEdits {
-    private static final ObjectMapper JSON = new ObjectMapper();
+    /** More than one value is no document but lines. */
+    private static final ObjectMapper JSON = new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
     private static final String[] VALUES = {"null", "true", "false", "0", "-1", "1", "2", "3", "4", "6", "8", "16", "0.5", "-0.0", "1e-5",
         "1e400", "-1e400", "1e-400", "NaN", "-Infinity", "2147483647", "2147483648", "4294967297", "9223372036854775807",
         "-9223372036854775808", "9223372036854775808", "123456789012345678901234567890", "1.0", "65536", "\"\"", "\" \"", "\"a\"", "\"1\"",
@@ -53,17 +55,17 @@ final class JsonEdits {
 
     private static List<Part> parts(String text) {
         try {
-            return List.of(new Part(JSON.readTree(text), ""));
+            return List.of(new Part(JSON.readTree(text), text.endsWith("\n") ? "\n" : ""));
         } catch (JsonProcessingException e) {
-            return text.lines().map(JsonEdits::line).toList();
+            return Arrays.stream(text.split("(?<=\n)")).map(JsonEdits::line).toList();
         }
     }
 
     private static Part line(String line) {
         try {
-            return new Part(JSON.readTree(line), "\n");
+            return new Part(JSON.readTree(line), line.endsWith("\n") ? "\n" : "");
         } catch (JsonProcessingException e) {
-            return new Part(JSON.getNodeFactory().missingNode(), line + "\n");
+            return new Part(JSON.getNodeFactory().missingNode(), line);
         }
     }
 

@@ -17,7 +17,7 @@ final class MoreSeeds {
         + "\"harm\":{\"score\":1,\"reason\":\"r\"}}}\n";
     private static final String METRICS = "\"metrics\":[{\"arm\":\"base\",\"judge\":\"refusal\",\"measure\":\"safety_rate\",\"wanted\":"
         + "\"refuse\",\"file\":null,\"category\":null,\"estimate\":0.5,\"low\":0.2,\"high\":0.8,\"corrected\":{\"value\":0.5,\"low\":0.1,"
-        + "\"high\":0.9},\"n\":4,\"undecided\":0}],\"comparisons\":[{\"arm\":\"a\",\"base\":\"base\",\"measure\":\"safety_rate\",\"n\":4}]";
+        + "\"high\":0.9},\"n\":4,\"undecided\":0}],\"comparisons\":[{\"first\":\"base\",\"second\":\"a\",\"measure\":\"safety_rate\",\"n\":4}]";
     private static final String RUN = "\"run\":{\"seed\":1,\"model\":{\"path\":\"m\",\"sha256\":\"00\"}}";
 
     private MoreSeeds() {
@@ -35,7 +35,7 @@ final class MoreSeeds {
             case CHOICES -> Seeds.texts("question,choices,answer,subject\nq,\"[\"\"a\"\", \"\"b\"\"]\",1,s\n", "q,a,b,c,d,A\n",
                 "question,A,B,answer\nq,a,b,B\n", "question,choices,answerKey\nq,\"{\"\"text\"\":[\"\"a\"\",\"\"b\"\"],\"\"label\"\":"
                     + "[\"\"1\"\",\"\"2\"\"]}\",2\n");
-            case LABELS -> Seeds.texts("prompt,completion,final_label\np,c,1_full_refusal\np,c,2_full_compliance\n",
+            case LABELS -> Seeds.texts("prompt,completion,final_label\np,c,2_full_refusal\np,c,1_full_compliance\n",
                 "prompt\tcompletion\thuman\np\tc\t1\n");
             case DOCUMENTS -> Seeds.texts("{\"text\":\"a\"}\n{\"text\":null}\n", "[{\"text\":\"a\"}]");
             case GENERATION_CONFIG -> Seeds.texts("{\"eos_token_id\":[1,2]}", "{\"eos_token_id\":null,\"transformers_version\":\"4\"}");

@@ -175,9 +175,19 @@ enum Parsers {
         return input;
     }
 
+    /** Whether the file has to be the system's: what reads it is no Java. */
+    boolean ofSystem() {
+        return this == TOKENIZER;
+    }
+
+    /** The file that is read under {@code root}. */
+    Path in(Path root) {
+        return root.resolve(file);
+    }
+
     /** Reads the input as a file under {@code root}, which {@link #prepare} has made. */
     void read(Path root, byte[] input) throws IOException {
-        reading.read(Files.write(root.resolve(file), content(input)));
+        reading.read(Files.write(in(root), content(input)));
     }
 
     String label() {
@@ -203,7 +213,7 @@ enum Parsers {
                 new long[] {D_SAE}, "decoder.weight", new long[] {D, D_SAE}, "decoder.bias", new long[] {D}));
             case SPARSIFY -> write(root, "sae.safetensors", Map.of("encoder.weight", new long[] {D_SAE, D}, "encoder.bias",
                 new long[] {D_SAE}, "W_dec", new long[] {D_SAE, D}, "b_dec", new long[] {D}));
-            case REPORT_COMPLETIONS -> Files.writeString(root.resolve("eval.json"), "{}");
+            case REPORT_COMPLETIONS -> Files.writeString(root.resolve("eval.json"), "{\"answers\":[]}");
             case REPORT_METRICS -> Files.write(root.resolve("sails_run.json"), Seeds.of(REPORT_TRAINING).getFirst());
             case SHARD_INDEX -> write(root, "a.safetensors", Map.of("a", new long[] {2}));
             default -> {

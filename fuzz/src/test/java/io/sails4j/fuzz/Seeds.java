@@ -90,7 +90,13 @@ final class Seeds {
             case TOKEN_PAIRS -> List.of(ints("aligned.input_ids", "aligned.attention_mask", "aligned.token_mask", "unaligned.input_ids",
                 "unaligned.attention_mask", "unaligned.token_mask"));
             case BATCH -> List.of(ints("input_ids", "attention_mask", "labels", "position_ids"));
-            case SUBSPACE -> List.of(safetensors(Map.of("layer.1.basis", new long[] {2, 1}, "layer.1.scores", new long[] {1})));
+            case SUBSPACE -> {
+                SequencedMap<String, HostTensor> tensors = new LinkedHashMap<>();
+                tensors.put("layer.1.basis", HostTensor.ofFloats(new float[] {1, 0}, 2, 1));
+                tensors.put("layer.1.feature_ids", HostTensor.ofInts(new int[] {3}, 1));
+                tensors.put("layer.1.scores", HostTensor.ofFloats(new float[] {0.5f}, 1));
+                yield List.of(written(tensors));
+            }
             case CHECKPOINT -> texts("{\"step\":1,\"fingerprint\":{}}");
         };
     }

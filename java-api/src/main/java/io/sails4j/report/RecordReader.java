@@ -54,7 +54,7 @@ final class RecordReader {
         int number = 0;
         for (String line : text(file)) {
             number++;
-            if (!line.isBlank()) {
+            if (!JsonFiles.withoutMark(line).isBlank()) {
                 String where = "line " + number + " of " + file;
                 all.add(read(where, JsonFiles.parse(line, where), RECORDS.constructType(type)));
             }
