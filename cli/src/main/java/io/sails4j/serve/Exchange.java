@@ -85,11 +85,12 @@ final class Exchange {
 
     void reply(int code, String type, String body) throws IOException {
         byte[] bytes = body.getBytes(StandardCharsets.UTF_8);
-        boolean empty = bytes.length == 0 || method().equals("HEAD");
-        start(code, type, empty ? EMPTY : bytes.length);
-        if (empty) {
+        if (bytes.length == 0 || method().equals("HEAD")) {
+            passBody();
+            start(code, type, EMPTY);
             return;
         }
+        start(code, type, bytes.length);
         try (OutputStream out = http.getResponseBody()) {
             out.write(bytes);
             out.flush();

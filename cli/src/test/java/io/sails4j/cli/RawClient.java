@@ -18,8 +18,7 @@ import org.jspecify.annotations.Nullable;
 final class RawClient implements AutoCloseable {
     /** How long an answer may take on a machine that does much else. Who waits longer was forgotten by the server. */
     static final int DEADLINE_MS = 120_000;
-    private static final int FEW_BYTES = 2048;
-    private static final int MANY_BYTES = 1 << 18;
+    private static final int FEW_BYTES = 1 << 14;
 
     private final Socket socket = new Socket();
     private InputStream in;
@@ -48,7 +47,8 @@ final class RawClient implements AutoCloseable {
     }
 
     static byte[] post(String path, byte[] body, String more) {
-        byte[] head = ("POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + more + "Content-Length: " + body.length
+        byte[] head = ("POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + more + "Content-Length: "
+            + body.length
             + "\r\n\r\n").getBytes(StandardCharsets.ISO_8859_1);
         byte[] all = new byte[head.length + body.length];
         System.arraycopy(head, 0, all, 0, head.length);
@@ -77,7 +77,6 @@ final class RawClient implements AutoCloseable {
 
     /** A slow one takes as much as comes from now on. */
     void hurry() throws IOException {
-        socket.setReceiveBufferSize(MANY_BYTES);
         in = new BufferedInputStream(socket.getInputStream());
     }
 
@@ -116,7 +115,8 @@ final class RawClient implements AutoCloseable {
     }
 
     private String body(Map<String, String> headers) throws IOException {
-        return "chunked".equals(headers.get("transfer-encoding")) ? chunks() : new String(exactly(Integer.parseInt(headers.getOrDefault("content-length", "0"))), StandardCharsets.UTF_8);
+        return "chunked".equals(headers.get("transfer-encoding")) ? chunks()
+            : new String(exactly(Integer.parseInt(headers.getOrDefault("content-length", "0"))), StandardCharsets.UTF_8);
     }
 
     /** A body that comes in chunks (RFC 9112 section 7.1). */

@@ -35,6 +35,7 @@ final class SoakClients {
     private static final int KINDS = 24;
     private static final int FLOOD = 160;
     private static final int LONG = 80;
+    private static final int UNREAD = 600;
 
     private final int port;
     private final int maxBody;
@@ -90,7 +91,8 @@ final class SoakClients {
             if (answer.length() > 4 && answer.chars().allMatch(c -> c > ' ' && c < 127 && c != '"' && c != '\\')) {
                 // It begins in one token and ends in another, and the answer ends before it.
                 String stop = answer.substring(answer.length() / 2, answer.length() / 2 + 3 - answer.length() % 2);
-                learn(plain.path, plain.body.replaceFirst("\"max_tokens\"", "\"stop\": [\"" + stop + "\", \"never said\"], \"max_tokens\""));
+                learn(plain.path,
+                    plain.body.replaceFirst("\"max_tokens\"", "\"stop\": [\"" + stop + "\", \"never said\"], \"max_tokens\""));
                 require(good.getLast().text.equals(answer.substring(0, answer.indexOf(stop))),
                     "with the stop string '" + stop + "' of '" + answer + "' came '" + good.getLast().text + "'");
             }
@@ -272,6 +274,18 @@ final class SoakClients {
         }
     }
 
+    /** Asks for more than the system keeps for it, reads nothing, so that the server waits in the middle of an answer, and goes away. */
+    void neverReads(SplittableRandom random) throws IOException, InterruptedException {
+        left.add(UNREAD);
+        try (RawClient client = RawClient.slow(port)) {
+            client.send(bytes("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(UNREAD)));
+            Thread.sleep(random.nextInt(1000, 4000));
+            if (random.nextBoolean()) {
+                client.reset();
+            }
+        }
+    }
+
     /** Goes away in the middle of a request, by an end or an error. */
     void cutRequest(SplittableRandom random) throws IOException, InterruptedException {
         Asked asked = any(random);
@@ -296,12 +310,12 @@ final class SoakClients {
         try (RawClient client = RawClient.to(port)) {
             client.send(post(TEXT, pieces ? streamed(body) : body));
             if (pieces) {
-                for (int i = random.nextInt(600); i > 0 && client.read() >= 0; i--) {
+                // Fewer bytes than a refusal has: there need not be more.
+                for (int i = random.nextInt(200); i > 0 && client.read() >= 0; i--) {
                     // Until there.
                 }
-            } else {
-                Thread.sleep(random.nextInt(100));
             }
+            Thread.sleep(random.nextInt(100));
             if (random.nextBoolean()) {
                 client.reset();
             }
