@@ -134,13 +134,14 @@ class ServeSoakTest {
              TextService service = TextService.open(model, files, new LinkedHashMap<>(Map.of("small", AdapterStack.none())), "llama3",
                  new SchedulerOptions(SEQUENCES, ROOM, 4, 64, QUEUE));
              TextServer server = TextServer.start(service, new ServeOptions("127.0.0.1", 0, BODY_KIB, 600, 5), null)) {
-            SoakClients clients = new SoakClients(server.address().getPort(), BODY_KIB << 10, ROOM, 3 * REQUEST_S * 1000);
+            SoakClients clients = new SoakClients(server.address().getPort(), ROOM, 3 * REQUEST_S * 1000);
+            WrongRequests wrong = new WrongRequests(server.address().getPort(), BODY_KIB << 10, ROOM, clients.answers);
             clients.learn();
             clients.fill(2 * SEQUENCES);
             List<String> faults = new CopyOnWriteArrayList<>();
-            run(clients, seconds / 10.0, 1, faults);
+            run(clients, wrong, seconds / 10.0, 1, faults);
             Held before = quiet(service, engine, server.address().getPort());
-            run(clients, seconds * 0.9, 2, faults);
+            run(clients, wrong, seconds * 0.9, 2, faults);
             Held after = quiet(service, engine, server.address().getPort());
             System.out.println(report(clients, seconds, before, after));
             assertThat(faults).isEmpty();
@@ -165,14 +166,15 @@ class ServeSoakTest {
     }
 
     /** Lets all kinds of clients go on side by side. */
-    private static void run(SoakClients clients, double seconds, int part, List<String> faults) throws InterruptedException {
+    private static void run(SoakClients clients, WrongRequests wrong, double seconds, int part, List<String> faults)
+        throws InterruptedException {
         clients.endAt(System.nanoTime() + (long) (seconds * 1e9));
         List<Client> all = List.of(new Client("good", 6, clients::good), new Client("pipelined", 1, clients::pipelined),
             new Client("slow readers", 3, clients::slowReader),
             new Client("no readers", 1, clients::neverReads), new Client("cut requests", 1, clients::cutRequest),
             new Client("cut answers", 2, clients::cutAnswer), new Client("slow heads", 6, clients::slowHead),
-            new Client("floods", 1, clients::flood), new Client("wrong", 1, clients::wrong), new Client("huge", 1, clients::huge),
-            new Client("no HTTP", 1, clients::noHttp), new Client("look after", 1, clients::looksAfter));
+            new Client("floods", 1, clients::flood), new Client("wrong", 1, wrong::wrong), new Client("huge", 1, wrong::huge),
+            new Client("no HTTP", 1, wrong::noHttp), new Client("look after", 1, clients::looksAfter));
         SplittableRandom seeds = new SplittableRandom(part);
         try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
             for (Client client : all) {
@@ -210,20 +212,22 @@ class ServeSoakTest {
     }
 
     /** The server has counted every request that was answered, and nothing that was not asked. */
-    private static void requireCounted(SoakClients clients) throws IOException {
+    private static void requireCounted(SoakClients clients) throws IOException, InterruptedException {
+        // An answer is counted after it was sent.
+        Thread.sleep(1000);
         Map<Integer, Long> counts = new TreeMap<>(clients.countedByServer());
-        long unknown = -sum(clients.answered.values());
+        long unknown = -sum(clients.answers.answered.values());
         for (Map.Entry<Integer, Long> count : counts.entrySet()) {
-            long answered = clients.answered.getOrDefault(count.getKey(), new LongAdder()).sum();
+            long answered = clients.answers.answered.getOrDefault(count.getKey(), new LongAdder()).sum();
             unknown += count.getValue();
             assertThat(count.getValue()).as("requests of status " + count.getKey() + " of " + counts).isGreaterThanOrEqualTo(answered);
         }
-        assertThat(counts.keySet()).containsAll(clients.answered.keySet()).isSubsetOf(0, 200, 400, 404, 405, 413, 415, 429);
+        assertThat(counts.keySet()).containsAll(clients.answers.answered.keySet()).isSubsetOf(0, 200, 400, 404, 405, 413, 415, 429);
         // A head that ends early is taken for a whole one: 415 and others may be told to who is gone.
         for (int status : List.of(404, 405, 413)) {
-            assertThat(counts.get(status)).as("status " + status).isEqualTo(clients.answered.get(status).sum());
+            assertThat(counts.get(status)).as("status " + status).isEqualTo(clients.answers.answered.get(status).sum());
         }
-        assertThat(unknown).as("requests that nobody waited for").isBetween(0L, clients.left.sum());
+        assertThat(unknown).as("requests that nobody waited for").isBetween(0L, clients.answers.left.sum());
     }
 
     private static long sum(Iterable<LongAdder> counts) {
@@ -236,8 +240,9 @@ class ServeSoakTest {
 
     private static String report(SoakClients clients, int seconds, Held before, Held after) {
         return String.format(Locale.ROOT, "%d s: %d answers, by status %s; %d left, %d turned away as no HTTP, slow heads %d cut off, %d"
-            + " kept; visits %s%nat a tenth: %s%nat the end: %s", seconds, sum(clients.answered.values()),
-            new ConcurrentSkipListMap<>(clients.answered), clients.left.sum(), clients.turnedAway.sum(), clients.slowCut.sum(),
+            + " kept; visits %s%nat a tenth: %s%nat the end: %s", seconds, sum(clients.answers.answered.values()),
+            new ConcurrentSkipListMap<>(clients.answers.answered), clients.answers.left.sum(), clients.answers.turnedAway.sum(),
+            clients.slowCut.sum(),
             clients.slowKept.sum(), new ConcurrentSkipListMap<>(clients.visits), before, after);
     }
 }

@@ -3,15 +3,12 @@ package io.sails4j.cli;
 import static io.sails4j.cli.RawClient.bytes;
 import static io.sails4j.cli.RawClient.post;
 
-import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.ObjectMapper;
 import io.sails4j.cli.RawClient.Answer;
 import java.io.EOFException;
 import java.io.IOException;
 import java.net.SocketException;
 import java.net.SocketTimeoutException;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -22,6 +19,8 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,14 +30,13 @@ import org.jspecify.annotations.Nullable;
 final class SoakClients {
     static final String CHAT = "/v1/chat/completions";
     static final String TEXT = "/v1/completions";
-    private static final ObjectMapper JSON = new ObjectMapper();
     private static final int KINDS = 24;
+    private static final Pattern PLAIN = Pattern.compile("[A-Za-z0-9.,:;!? ]{2,3}");
     private static final int FLOOD = 160;
     private static final int LONG = 80;
     private static final int UNREAD = 600;
 
     private final int port;
-    private final int maxBody;
     private final int room;
     private final int patienceMs;
     /** Requests that are answered right, and the text that each got when nothing else was asked. */
@@ -46,11 +44,7 @@ final class SoakClients {
     private @Nullable Asked longest;
     private volatile long end;
 
-    final Map<Integer, LongAdder> answered = new ConcurrentHashMap<>();
-    /** Requests whose answer was not waited for: the server may have counted them or not. */
-    final LongAdder left = new LongAdder();
-    /** What the HTTP layer turned away by itself, before there was a request. */
-    final LongAdder turnedAway = new LongAdder();
+    final SoakAnswers answers = new SoakAnswers();
     /** Clients that sent their request too slowly, by whether the server ended it. */
     final LongAdder slowCut = new LongAdder();
     final LongAdder slowKept = new LongAdder();
@@ -68,13 +62,11 @@ final class SoakClients {
     /**
      * Clients of a server.
      *
-     * @param maxBody bytes that it takes
      * @param room tokens of a request
      * @param patienceMs how long somebody sends a request slowly
      */
-    SoakClients(int port, int maxBody, int room, int patienceMs) {
+    SoakClients(int port, int room, int patienceMs) {
         this.port = port;
-        this.maxBody = maxBody;
         this.room = room;
         this.patienceMs = patienceMs;
     }
@@ -88,15 +80,17 @@ final class SoakClients {
             learn(chat ? CHAT : TEXT, chat ? chat(text, sampling) : "{\"prompt\": \"" + text + "\", " + sampling + "}");
             Asked plain = good.getLast();
             String answer = plain.text;
-            if (answer.length() > 4 && answer.chars().allMatch(c -> c > ' ' && c < 127 && c != '"' && c != '\\')) {
-                // It begins in one token and ends in another, and the answer ends before it.
-                String stop = answer.substring(answer.length() / 2, answer.length() / 2 + 3 - answer.length() % 2);
+            // Tokens have a character or few, so that most of these begin in one and end in another.
+            Matcher part = PLAIN.matcher(answer);
+            if (part.find(answer.length() / 3)) {
+                String stop = part.group();
                 learn(plain.path,
                     plain.body.replaceFirst("\"max_tokens\"", "\"stop\": [\"" + stop + "\", \"never said\"], \"max_tokens\""));
-                require(good.getLast().text.equals(answer.substring(0, answer.indexOf(stop))),
+                SoakAnswers.require(good.getLast().text.equals(answer.substring(0, answer.indexOf(stop))),
                     "with the stop string '" + stop + "' of '" + answer + "' came '" + good.getLast().text + "'");
             }
         }
+        SoakAnswers.require(good.size() >= KINDS + 4, "only " + good.size() + " requests, few with a stop string");
         String body = "{\"prompt\": \"tell me all\", \"max_tokens\": " + LONG + ", \"temperature\": 2, \"seed\": 5, \"logprobs\": 20}";
         longest = new Asked(TEXT, body, whole(TEXT, body));
     }
@@ -105,11 +99,7 @@ final class SoakClients {
         good.add(new Asked(path, body, whole(path, body)));
     }
 
-    int goodOnes() {
-        return good.size();
-    }
-
-    private static String chat(String text, String more) {
+    static String chat(String text, String more) {
         return "{\"messages\": [{\"role\": \"user\", \"content\": \"" + text + "\"}], " + more + "}";
     }
 
@@ -117,76 +107,12 @@ final class SoakClients {
         return body.substring(0, body.length() - 1) + ", \"stream\": true}";
     }
 
-    private static void require(boolean holds, String sentence) {
-        if (!holds) {
-            throw new AssertionError(sentence);
-        }
-    }
-
-    /** An answer that must be there. */
-    private Answer counted(@Nullable Answer answer, String to) {
-        require(answer != null, "the server closed the connection without an answer to " + to);
-        answered.computeIfAbsent(answer.status(), _ -> new LongAdder()).increment();
-        return answer;
-    }
-
-    private static JsonNode json(Answer answer, String to) {
-        try {
-            return JSON.readTree(answer.body());
-        } catch (IOException e) {
-            throw new AssertionError("no JSON is the answer to " + to + ": " + answer, e);
-        }
-    }
-
-    /** Must be a refusal with one sentence in the form of the interface. */
-    private static void requireSentence(Answer answer, String to, int... statuses) {
-        boolean expected = false;
-        for (int status : statuses) {
-            expected |= status == answer.status();
-        }
-        JsonNode error = json(answer, to).path("error");
-        String message = error.path("message").asText();
-        require(expected && !message.isBlank() && message.indexOf('\n') < 0 && !message.contains("Exception")
-            && error.path("type").isTextual() && error.path("code").isTextual(), "the answer to " + to + " is " + answer);
-    }
-
-    private boolean busy(Answer answer, String to) {
-        if (answer.status() != 429) {
-            return false;
-        }
-        requireSentence(answer, to, 429);
-        require(answer.body().contains("requests wait already, as many as may; try again later") && "1".equals(answer.headers().get(
-            "retry-after")), "the answer of a full queue is " + answer);
-        return true;
-    }
-
-    private static String text(Answer answer, String to) {
-        require(answer.status() == 200, "the answer to " + to + " is " + answer);
-        JsonNode choice = json(answer, to).at("/choices/0");
-        return choice.has("text") ? choice.path("text").asText() : choice.at("/message/content").asText();
-    }
-
-    private static String streamedText(Answer answer, String to) {
-        require(answer.status() == 200, "the answer to " + to + " is " + answer);
-        List<String> lines = answer.body().lines().filter(line -> !line.isEmpty()).toList();
-        require(lines.getLast().equals("data: [DONE]"), "the stream of " + to + " ends with " + lines.getLast());
-        StringBuilder text = new StringBuilder();
-        for (String line : lines.subList(0, lines.size() - 1)) {
-            require(line.startsWith("data: {"), "the stream of " + to + " has the line " + line);
-            JsonNode event = json(new Answer(200, Map.of(), line.substring("data: ".length())), to);
-            require(!event.has("error"), "the stream of " + to + " has " + event);
-            JsonNode choice = event.at("/choices/0");
-            text.append(choice.has("text") ? choice.path("text").asText() : choice.at("/delta/content").asText());
-        }
-        return text.toString();
-    }
-
     private String whole(String path, String body) throws IOException, InterruptedException {
         while (true) {
             try (RawClient client = RawClient.to(port)) {
-                Answer answer = counted(client.send(post(path, body)).answer(), body);
-                if (!busy(answer, body)) {
-                    return text(answer, body);
+                Answer answer = answers.counted(client.send(post(path, body)).answer(), body);
+                if (!SoakAnswers.busy(answer, body)) {
+                    return SoakAnswers.text(answer, body);
                 }
             }
             Thread.sleep(100);
@@ -194,7 +120,7 @@ final class SoakClients {
     }
 
     private static void requireText(Asked asked, String text) {
-        require(text.equals(asked.text), "the text of " + asked.body + " is '" + text + "', alone it was '" + asked.text + "'");
+        SoakAnswers.require(text.equals(asked.text), "the text of " + asked.body + " is '" + text + "', alone it was '" + asked.text + "'");
     }
 
     private Asked any(SplittableRandom random) {
@@ -208,11 +134,11 @@ final class SoakClients {
                 Asked asked = any(random);
                 boolean pieces = random.nextBoolean();
                 String body = pieces ? streamed(asked.body) : asked.body;
-                Answer answer = counted(client.send(post(asked.path, body)).answer(), body);
-                if (busy(answer, body)) {
+                Answer answer = answers.counted(client.send(post(asked.path, body)).answer(), body);
+                if (SoakAnswers.busy(answer, body)) {
                     Thread.sleep(100);
                 } else {
-                    requireText(asked, pieces ? streamedText(answer, body) : text(answer, body));
+                    requireText(asked, pieces ? SoakAnswers.streamedText(answer, body) : SoakAnswers.text(answer, body));
                 }
             }
         }
@@ -230,13 +156,13 @@ final class SoakClients {
                 client.send(bytes("this is no request\r\n\r\n\u0000\u00ff"));
             }
             for (Asked asked : both) {
-                Answer answer = counted(client.answer(), asked.body);
-                if (!busy(answer, asked.body)) {
-                    requireText(asked, text(answer, asked.body));
+                Answer answer = answers.counted(client.answer(), asked.body);
+                if (!SoakAnswers.busy(answer, asked.body)) {
+                    requireText(asked, SoakAnswers.text(answer, asked.body));
                 }
             }
             if (garbage) {
-                requireTurnedAway(client, "garbage behind requests");
+                answers.requireTurnedAway(client, "garbage behind requests");
             }
         }
     }
@@ -249,7 +175,7 @@ final class SoakClients {
             client.send(post(asked.path, body));
             if (random.nextInt(4) == 0) {
                 Thread.sleep(random.nextInt(100, 3000));
-                left.increment();
+                answers.left.increment();
                 client.reset();
                 return;
             }
@@ -259,9 +185,9 @@ final class SoakClients {
                 Thread.sleep(random.nextInt(50));
             }
             boolean right = seen.toString().startsWith("HTTP/1.1 200 ");
-            require(right || seen.toString().startsWith("HTTP/1.1 429 "), "the slow reader of a stream got '" + seen + "'");
+            SoakAnswers.require(right || seen.toString().startsWith("HTTP/1.1 429 "), "the slow reader of a stream got '" + seen + "'");
             if (!right) {
-                left.increment();
+                answers.left.increment();
                 return;
             }
             client.hurry();
@@ -269,14 +195,14 @@ final class SoakClients {
             while (!seen.toString().endsWith("\r\n\r\n")) {
                 seen.append((char) client.read());
             }
-            Answer answer = counted(new Answer(200, Map.of(), client.chunks()), body);
-            requireText(asked, streamedText(answer, body));
+            Answer answer = answers.counted(new Answer(200, Map.of(), client.chunks()), body);
+            requireText(asked, SoakAnswers.streamedText(answer, body));
         }
     }
 
     /** Asks for more than the system keeps for it, reads nothing, so that the server waits in the middle of an answer, and goes away. */
     void neverReads(SplittableRandom random) throws IOException, InterruptedException {
-        left.add(UNREAD);
+        answers.left.add(UNREAD);
         try (RawClient client = RawClient.slow(port)) {
             client.send(bytes("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n".repeat(UNREAD)));
             Thread.sleep(random.nextInt(1000, 4000));
@@ -292,7 +218,7 @@ final class SoakClients {
         byte[] all = post(asked.path, asked.body);
         byte[] part = new byte[random.nextInt(1, all.length)];
         System.arraycopy(all, 0, part, 0, part.length);
-        left.increment();
+        answers.left.increment();
         try (RawClient client = RawClient.to(port)) {
             client.send(part);
             if (random.nextBoolean()) {
@@ -306,7 +232,7 @@ final class SoakClients {
     void cutAnswer(SplittableRandom random) throws IOException, InterruptedException {
         boolean pieces = random.nextInt(4) > 0;
         String body = "{\"prompt\": \"x\", \"max_tokens\": " + (room - 50) + ", \"temperature\": 2}";
-        left.increment();
+        answers.left.increment();
         try (RawClient client = RawClient.to(port)) {
             client.send(post(TEXT, pieces ? streamed(body) : body));
             if (pieces) {
@@ -348,9 +274,9 @@ final class SoakClients {
                 Asked asked = any(random);
                 all.add(threads.submit(() -> {
                     try (RawClient client = RawClient.to(port)) {
-                        Answer answer = counted(client.send(post(asked.path, asked.body)).answer(), asked.body);
-                        if (!busy(answer, asked.body)) {
-                            requireText(asked, text(answer, asked.body));
+                        Answer answer = answers.counted(client.send(post(asked.path, asked.body)).answer(), asked.body);
+                        if (!SoakAnswers.busy(answer, asked.body)) {
+                            requireText(asked, SoakAnswers.text(answer, asked.body));
                         }
                     }
                     return null;
@@ -367,138 +293,12 @@ final class SoakClients {
         Thread.sleep(random.nextInt(2000));
     }
 
-    private void refused(byte[] request, String what, int... statuses) throws IOException {
-        try (RawClient client = RawClient.to(port)) {
-            requireSentence(counted(client.send(request).answer(), what), what, statuses);
-        }
-    }
-
-    /** What the HTTP layer does not take for a request, or for a path: closed, or an answer of its own and closed. */
-    private void requireTurnedAway(RawClient client, String what) throws IOException {
-        try {
-            Answer answer = client.answer();
-            require(answer == null || answer.status() == 400 || answer.status() == 404, "the answer to " + what + " is " + answer);
-            require(answer == null || client.answer() == null, "the connection is open after " + what);
-        } catch (SocketException e) {
-            // It was closed before all was read: then the rest of an answer is lost.
-        }
-        turnedAway.increment();
-    }
-
-    private void turnedAway(byte[] request, String what) throws IOException {
-        try (RawClient client = RawClient.to(port)) {
-            try {
-                client.send(request).end();
-            } catch (SocketException e) {
-                // It need not wait for the rest.
-                turnedAway.increment();
-                return;
-            }
-            requireTurnedAway(client, what);
-        }
-    }
-
-    /** Requests that are HTTP, and wrong. */
-    void wrong(SplittableRandom random) throws IOException, InterruptedException {
-        Thread.sleep(random.nextInt(20));
-        String fits = "\"max_tokens\": 2, \"temperature\": 0";
-        switch (random.nextInt(17)) {
-            case 0 -> refused(post(CHAT, "{\"messages\": [}"), "JSON that breaks off", 400);
-            case 1 -> refused(post(CHAT, chat("a", fits) + "}{"), "JSON with a rest", 400);
-            case 2 -> refused(post(TEXT, new byte[] {'{', '"', (byte) 0xc3, (byte) 0x28, '"', '}'}, ""), "wrong UTF-8", 400);
-            case 3 -> refused(post(TEXT, ""), "an empty body", 400);
-            case 4 -> refused(post(TEXT, "[".repeat(20_000)), "deep JSON", 400);
-            case 5 -> refused(post(TEXT, "{\"prompt\": \"" + "a ".repeat(room + random.nextInt(100)) + "\"}"), "a long prompt", 400);
-            case 6 -> refused(post(TEXT, "{\"prompt\": \"a\", \"max_tokens\": " + room + "}"), "a long answer", 400);
-            case 7 -> refused(post(CHAT, chat("a", "\"colour\": 1")), "a field that nobody knows", 400);
-            case 8 -> refused(post(CHAT, chat("a", "\"stop\": [\"\"]")), "an empty stop string", 400);
-            case 9 -> refused(post(CHAT, chat("a", "\"model\": \"\\ud800\"")), "a model that is half a character", 404);
-            case 10 -> refused(bytes("GET /v1/%ff%fe HTTP/1.1\r\nHost: x\r\n\r\n"), "wrong UTF-8 in the path", 404);
-            case 11 -> refused(bytes("GET /v1/nothing/\u00c3\u0028?q HTTP/1.1\r\nHost: x\r\n\r\n"), "raw bytes in the path", 404);
-            case 12 -> refused(bytes("BREW " + TEXT + " HTTP/1.1\r\nHost: x\r\n\r\n"), "a method that nobody knows", 405);
-            case 13 -> refused(post("/v1/models", "{}"), "POST of what is read", 405);
-            case 14 -> refused(post("/" + "a".repeat(random.nextInt(5000)), "{}"), "a path that nobody knows", 404);
-            case 15 -> refused(bytes("POST " + TEXT + " HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}"),
-                "a body of another type", 415);
-            default -> {
-                byte[] request = bytes("HEAD /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n");
-                try (RawClient client = RawClient.to(port)) {
-                    for (int i = 0; i < 2; i++) {
-                        require(counted(client.send(request).answer(true), "HEAD").status() == 404, "HEAD of nothing is not 404");
-                    }
-                }
-            }
-        }
-    }
-
-    /** Bodies over the limit, with a length and without; the answer must come, though the client sends on. */
-    void huge(SplittableRandom random) throws IOException, InterruptedException {
-        Thread.sleep(random.nextInt(200));
-        byte[] body = new byte[maxBody + 1 + random.nextInt(40 * maxBody)];
-        Arrays.fill(body, (byte) ' ');
-        if (random.nextBoolean()) {
-            refused(post(TEXT, body, ""), "a body of " + body.length + " bytes", 413);
-            return;
-        }
-        String head = "POST " + TEXT + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
-        try (RawClient client = RawClient.to(port)) {
-            client.send(bytes(head + Integer.toHexString(body.length) + "\r\n")).send(body).send(bytes("\r\n0\r\n\r\n"));
-            requireSentence(counted(client.answer(), "a chunked body"), "a chunked body of " + body.length + " bytes", 413);
-        }
-    }
-
-    private static String manyHeaders() {
-        StringBuilder headers = new StringBuilder();
-        for (int i = 0; i < 3000; i++) {
-            headers.append('X').append(i).append(": y\r\n");
-        }
-        return headers.toString();
-    }
-
-    /** What is no HTTP, or lies about its length. */
-    void noHttp(SplittableRandom random) throws IOException, InterruptedException {
-        Thread.sleep(random.nextInt(40));
-        String head = "POST " + TEXT + " HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n";
-        String body = "{\"prompt\": \"a\", \"max_tokens\": 2}";
-        switch (random.nextInt(11)) {
-            case 0 -> {
-                byte[] noise = new byte[random.nextInt(1, 20_000)];
-                random.nextBytes(noise);
-                turnedAway(noise, "noise");
-            }
-            case 1 -> turnedAway(bytes("\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003"), "a client of TLS");
-            case 2 -> turnedAway(bytes("GET\r\n\r\n"), "a line without a path");
-            case 3 -> turnedAway(bytes("GET http://[ HTTP/1.1\r\n\r\n"), "an address that is none");
-            case 4 -> turnedAway(bytes(head + "Content-Length: -5\r\n\r\n" + body), "a length below 0");
-            case 5 -> turnedAway(bytes(head + "Content-Length: many\r\n\r\n" + body), "a length that is no number");
-            case 6 -> turnedAway(bytes(head + "Content-Length: 5\r\nContent-Length: 6\r\n\r\n" + body), "two lengths");
-            case 7 -> turnedAway(bytes("GET /health HTTP/1.1\r\n" + manyHeaders() + "\r\n"), "many headers");
-            case 8 -> turnedAway(bytes("GET /health HTTP/1.1\r\nX: " + "y".repeat(600_000) + "\r\n\r\n"), "a long header");
-            case 9 -> {
-                // The rest of the body is the next request's beginning, which is none.
-                try (RawClient client = RawClient.to(port)) {
-                    client.send(bytes(head + "Content-Length: 9\r\n\r\n" + body)).end();
-                    requireSentence(counted(client.answer(), "a short length"), "a length that is too short", 400);
-                    requireTurnedAway(client, "the rest of a body");
-                }
-            }
-            default -> {
-                left.increment();
-                try (RawClient client = RawClient.to(port)) {
-                    client.send(bytes(head + "Content-Length: " + (body.length() + 9) + "\r\n\r\n" + body)).end();
-                    Answer answer = client.answer();
-                    require(answer == null || answer.status() == 400, "the answer to a length that is too long is " + answer);
-                }
-            }
-        }
-    }
-
     /** Who looks after the server. */
     void looksAfter(SplittableRandom random) throws IOException, InterruptedException {
         try (RawClient client = RawClient.to(port)) {
             for (String path : List.of("/health", "/ready", "/v1/models", "/metrics")) {
-                Answer answer = counted(client.send(bytes("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n")).answer(), path);
-                require(answer.status() == 200 && !answer.body().isEmpty(), "the answer to " + path + " is " + answer);
+                Answer answer = answers.counted(client.send(bytes("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n")).answer(), path);
+                SoakAnswers.require(answer.status() == 200 && !answer.body().isEmpty(), "the answer to " + path + " is " + answer);
             }
         }
         Thread.sleep(random.nextInt(500));
