@@ -148,6 +148,14 @@ class LauncherTest {
         }
     }
 
+    /** Java finds no class there: that must be said, and not that the program is missing. */
+    @Test
+    void aHomeWithCharactersThatJavaCannotTakeIsNamed() throws Exception {
+        Launcher.Ended ended = Launcher.in(root.resolve("Heim 𝄞")).run(BARE, "", "--version");
+        assertThat(ended.exit()).isEqualTo(1);
+        assertThat(ended.err()).contains("Heim 𝄞", "move this directory").hasLineCount(1);
+    }
+
     @Test
     void bytesThatAreNoUtf8AreRefused() throws Exception {
         Launcher.Ended ended = sails.run("LC_ALL=C", "\"$(printf 'Gr\\366\\337e')\"", "generate", "--model", model.toString(), "--prompt");
