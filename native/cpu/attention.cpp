@@ -11,7 +11,7 @@ int64_t attention_forward_workspace_bytes(sails_device &device, const AttentionS
 
 void attention_forward(sails_device &device, const AttentionForward &p, Workspace workspace) {
   CpuDevice &host = cpu(device);
-  host.kernels->attention->forward(p.out, p.lse, {p.sizes, p.inputs, host.threads}, workspace.data());
+  host.kernels->attention->forward(p.out, p.lse, {p.sizes, p.inputs, host.threads, host.pool.get()}, workspace.data());
 }
 
 int64_t attention_backward_workspace_bytes(sails_device &device, const AttentionSizes &sizes) {

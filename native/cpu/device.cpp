@@ -8,6 +8,7 @@
 #include <fstream>
 #include <mutex>
 #include <new>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -84,6 +85,19 @@ std::unique_ptr<Onednn> choose_matmul(const std::string &asked) {
   return onednn;
 }
 
+[[noreturn]] void fail_threads(const std::string &got, int count, const std::string &reason) {
+  throw Error(SAILS_FAILED, "the system gives " + got + " threads of " + std::to_string(count) + " (" + reason +
+                                "): ask for fewer, or raise the limit of processes (ulimit -u, pids.max)");
+}
+
+std::unique_ptr<Pool> open_pool(int count) {
+  try {
+    return std::make_unique<Pool>(count);
+  } catch (const std::system_error &e) {
+    fail_threads("fewer than all", count, e.what());
+  }
+}
+
 // OpenMP ends the process where the system gives it no thread: so they are asked for once, before it is.
 void require_threads(int count) {
   std::vector<std::thread> threads;
@@ -111,9 +125,7 @@ void require_threads(int count) {
   all_there.notify_all();
   for (std::thread &thread : threads) thread.join();
   if (no_memory) throw std::bad_alloc();
-  if (!reason.empty())
-    throw Error(SAILS_FAILED, "the system gives " + std::to_string(threads.size() + 1) + " threads of " + std::to_string(count) + " (" +
-                                  reason + "): ask for fewer, or raise the limit of processes (ulimit -u, pids.max)");
+  if (!reason.empty()) fail_threads(std::to_string(threads.size() + 1), count, reason);
 }
 
 std::string cpu_name() {
@@ -134,6 +146,8 @@ std::unique_ptr<sails_device> open(int32_t ordinal, int32_t n_threads, const std
   device->isa = choose_isa(chosen.isa);
   device->kernels = find_kernels(device->isa);
   device->threads = n_threads > 0 ? n_threads : usable_processors();
+  // Beside those of the pool there is room for OpenMP's.
+  device->pool = open_pool(device->threads);
   require_threads(device->threads);
   device->onednn = choose_matmul(chosen.matmul);
   // Measured where both use what the machine has.

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cpu/isa/kernels.h"
+#include "cpu/pool.h"
 #include "shell/device.h"
 
 namespace sails {
@@ -15,6 +16,7 @@ struct CpuDevice : sails_device {
   int threads = 1;
   std::string isa;
   const Kernels *kernels = nullptr;
+  std::unique_ptr<Pool> pool;      // of so many threads, for products of few rows; all else has OpenMP's
   std::unique_ptr<Onednn> onednn;  // empty: the products of isa/matmul.cpp
   bool takes_faster = false;       // of these two by shape; else oneDNN takes all that it can
 

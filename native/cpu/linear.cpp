@@ -135,7 +135,7 @@ void lora_rows_forward(sails_device &device, const LoraRows &p, Workspace worksp
             p.count - 1);
   CpuDevice &host = cpu(device);
   const int64_t columns = largest_rank(p.r, p.count);
-  host.kernels->lora_rows->forward(p, workspace.take<float>(p.n * columns), columns, host.threads);
+  host.kernels->lora_rows->forward(p, workspace.take<float>(p.n * columns), columns, *host.pool);
 }
 
 void dora_norm(sails_device &device, float *norm, const void *weight, const float *lora_a, const float *lora_b, int64_t d_out, int64_t d_in,

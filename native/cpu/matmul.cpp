@@ -17,9 +17,9 @@ namespace {
 constexpr int64_t kGemvRows = 8;
 bool is_gemv(const MatmulShape &s) { return s.transpose_b && s.m <= kGemvRows; }
 
-// Where our own products are the faster ones beside oneDNN's of the same instruction set (docs/measurements/cpu-zen5.md): up to so many
-// rows times a transposed b, which is a model's map forward; f32 from so many rows times b as it is, which is its gradient, unless that
-// is narrow.
+// Where our own products are the faster ones beside oneDNN's of the same instruction set (docs/measurements/cpu-zen5.md, cpu-zen4.md): up
+// to so many rows times a transposed b, which is a model's map forward; f32 from so many rows times b as it is, which is its gradient,
+// unless that is narrow.
 constexpr int64_t kFewRowsF32 = 8, kFewRowsBf16 = 5, kManyRowsF32 = 128, kNarrow = 128;
 
 bool own_is_faster(const MatmulShape &s) {
@@ -59,7 +59,7 @@ void gemv(CpuDevice &device, void *c, const void *a, const void *b, const Matmul
   auto *a32 = workspace.take<float>(s.m * s.k);
   auto *c32 = workspace.take<float>(s.m * s.n);
   widen_rows(device, a32, a, s);
-  device.kernels->gemv->dot_rows(c32, a32, b, s.m, s.n, s.k, s.ldb, s.ab_dtype, device.threads);
+  device.kernels->gemv->dot_rows(c32, a32, b, s.m, s.n, s.k, s.ldb, s.ab_dtype, *device.pool);
   device.kernels->elementwise->scale_add_rows(c, c32, s.m, s.n, s.ldc, alpha, beta, s.c_dtype, device.threads);
 }
 

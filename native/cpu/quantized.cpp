@@ -69,7 +69,7 @@ void product(CpuDevice &host, float *y, const void *x, const void *weight, const
                                          s.dtype, 1);
       host.kernels->quantized->round_rows(codes + i * ld, scales + i * groups, row, groups);
     }
-    host.kernels->quantized->dot_rows(y, codes, scales, weight, s.n, s.d_out, s.d_in, weight_dtype, host.threads);
+    host.kernels->quantized->dot_rows(y, codes, scales, weight, s.n, s.d_out, s.d_in, weight_dtype, *host.pool);
     return;
   }
   auto *wide = workspace.take<char>(block_bytes(s));

@@ -1,6 +1,7 @@
 // Attention forward: flash-style blocks in f32 (arXiv:2205.14135, with the score soft-cap of arXiv:2408.00118 section 2), and
 // a path for few queries over a long cache that reads keys and values once, where they lie.
 #include "cpu/isa/attention.h"
+#include "cpu/isa/parallel.h"
 
 namespace sails::SAILS_ISA {
 
@@ -253,21 +254,16 @@ void forward_in_place(T *out, float *lse, const AttentionCall &c, float *workspa
   const int64_t chunks = key_chunks(c), size = c.head_dim + 2, rows = c.batch * c.n_queries * c.n_heads;
   float *scratch = workspace + rows * chunks * size;
   const int64_t scratch_floats = kKeyChunk + 2 * padded_dim(c);
-#pragma omp parallel num_threads(c.threads)
-  {
-#pragma omp for schedule(static)
-    for (int64_t item = 0; item < rows * chunks; item++) {
-      const int64_t row = item / chunks, chunk = item % chunks;
-      partial_result<T>(workspace + item * size, c, scratch + omp_thread() * scratch_floats, row / c.n_heads / c.n_queries,
-                        row / c.n_heads % c.n_queries, row % c.n_heads, chunk * kKeyChunk, min_of((chunk + 1) * kKeyChunk, c.n_keys));
-    }
-#pragma omp for schedule(static)
-    for (int64_t row = 0; row < rows; row++) {
-      const int64_t head = row % c.n_heads, query = row / c.n_heads % c.n_queries, b = row / c.n_heads / c.n_queries;
-      merge_partials(out + row * c.head_dim, lse == nullptr ? nullptr : lse + (b * c.n_heads + head) * c.n_queries + query,
-                     workspace + row * chunks * size, chunks, c.head_dim);
-    }
-  }
+  for_items(*c.pool, rows * chunks, [&](int64_t item, int thread) {
+    const int64_t row = item / chunks, chunk = item % chunks;
+    partial_result<T>(workspace + item * size, c, scratch + thread * scratch_floats, row / c.n_heads / c.n_queries,
+                      row / c.n_heads % c.n_queries, row % c.n_heads, chunk * kKeyChunk, min_of((chunk + 1) * kKeyChunk, c.n_keys));
+  });
+  for_items(*c.pool, rows, [&](int64_t row, int) {
+    const int64_t head = row % c.n_heads, query = row / c.n_heads % c.n_queries, b = row / c.n_heads / c.n_queries;
+    merge_partials(out + row * c.head_dim, lse == nullptr ? nullptr : lse + (b * c.n_heads + head) * c.n_queries + query,
+                   workspace + row * chunks * size, chunks, c.head_dim);
+  });
 }
 
 template <typename T>

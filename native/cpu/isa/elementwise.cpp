@@ -9,6 +9,7 @@ namespace sails::SAILS_ISA {
 namespace {
 
 constexpr int64_t kParallel = 65536;  // elements below which threads cost more than they save
+constexpr int64_t kParallelScan = 1 << 20;  // the same of what reads once and writes nothing
 
 inline float to_float(float x) { return x; }
 inline float to_float(bf16 x) { return load_one(&x); }
@@ -110,7 +111,7 @@ void axpby(float *y, const void *x, int64_t n, float alpha, float beta, int32_t 
 
 template <typename T>
 void scale_add_rows_run(T *y, const float *x, int64_t rows, int64_t cols, int64_t ld, float alpha, float beta, int threads) {
-#pragma omp parallel for num_threads(threads) schedule(static) if (rows * cols > kParallel)
+#pragma omp parallel for num_threads(threads) schedule(static) if (rows > 1 && rows * cols > kParallel)
   for (int64_t i = 0; i < rows; i++) {
     T *row = y + i * ld;
     for (int64_t j = 0; j < cols; j += kWidth) {
@@ -218,7 +219,7 @@ double sum_of_squares(const float *x, int64_t n, int threads) {
 template <typename Bits>
 int64_t count_exponent(const Bits *x, int64_t n, Bits exponent, int threads) {
   int64_t count = 0;
-#pragma omp parallel for simd num_threads(threads) schedule(static) reduction(+ : count) if (n > kParallel)
+#pragma omp parallel for simd num_threads(threads) schedule(static) reduction(+ : count) if (n > kParallelScan)
   for (int64_t i = 0; i < n; i++) count += (x[i] & exponent) == exponent;
   return count;
 }

@@ -5,12 +5,14 @@
 //   - no std templates (<vector>, <algorithm>, std::min ...): the linker keeps one copy of an inline function, and if that copy
 //     was compiled for AVX-512 it would crash elsewhere. <cmath>, <cstring> and <cstdint> functions are fine;
 //   - no allocation: buffers and workspaces come from the shell; threads by `#pragma omp parallel for num_threads(threads)
-//     schedule(static)`, results not depending on who computes what;
+//     schedule(static)`, or by parallel.h in what a decoded token does: it waits for no thread that the system lets in late. Results do
+//     not depend on who computes what;
 //   - arguments were checked by the shell.
 #pragma once
 
 #include <cstdint>
 
+#include "cpu/parts.h"
 #include "shell/operands.h"  // its structs alone: its inline functions are not for isa/*.cpp
 
 namespace sails {
@@ -45,7 +47,7 @@ struct ElementwiseKernels {
 
 struct GemvKernels {
   // y [m, n] f32 = x [m, k] f32 times the transpose of w [n, k] f32|bf16, row stride ldw
-  void (*dot_rows)(float *y, const float *x, const void *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int32_t w_dtype, int threads);
+  void (*dot_rows)(float *y, const float *x, const void *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int32_t w_dtype, Pool &pool);
   // y [m, n] = x [m, k] times w [k, n], all f32, row stride ldw: w is read once, as it lies
   void (*sum_rows)(float *y, const float *x, const float *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int threads);
 };
@@ -86,7 +88,7 @@ struct DoraKernels {
 
 struct LoraRowsKernels {
   // h [n, h_columns]: room for x lora_a^T, no rank is larger than h_columns; every row's adapter is one, or -1
-  void (*forward)(const LoraRows &rows, float *h, int64_t h_columns, int threads);
+  void (*forward)(const LoraRows &rows, float *h, int64_t h_columns, Pool &pool);
 };
 
 // Types q8 and q4 of sails.h.
@@ -100,7 +102,7 @@ struct QuantizedKernels {
   void (*round_rows)(int16_t *codes, float *scales, const float *x, int64_t groups);
   // y [m, n] = rows so rounded times the transpose of w [n, k]
   void (*dot_rows)(float *y, const int16_t *codes, const float *scales, const void *w, int64_t m, int64_t n, int64_t k, int32_t w_dtype,
-                   int threads);
+                   Pool &pool);
 };
 
 struct NormKernels {
@@ -147,6 +149,7 @@ struct LossKernels {
 
 struct AttentionCall : AttentionSizes, AttentionInputs {
   int threads;
+  Pool *pool = nullptr;  // of the forward; few queries are shared out by it
 };
 
 struct AttentionKernels {

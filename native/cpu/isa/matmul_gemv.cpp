@@ -1,13 +1,16 @@
 // Products of few rows with a matrix, widened in registers: what decoding spends its time on, bound by reading the weights once.
-#include <algorithm>
 #include <cstring>
+#include <initializer_list>
 
 #include "cpu/isa/kernels.h"
+#include "cpu/isa/parallel.h"
 #include "cpu/isa/simd.h"
 #include "sails.h"
 
 namespace sails::SAILS_ISA {
 namespace {
+
+inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Lanes are summed over so many elements, then these sums: they round less than one long chain. Whatever stands beside it, a row of x
 // and one of w are summed in this order alone.
@@ -90,7 +93,7 @@ template <int R, int J, typename T>
 __attribute__((noinline)) void dot_tile(const Rows<T> &p, int64_t i, int64_t j, int64_t apart) {
   vf total[R][J] = {};
   for (int64_t at = 0; at < p.k; at += kDepth)
-    add_products<R, J>(total, p.x + i * p.k + at, p.k, p.w + j * p.ldw + at, apart * p.ldw, std::min(kDepth, p.k - at));
+    add_products<R, J>(total, p.x + i * p.k + at, p.k, p.w + j * p.ldw + at, apart * p.ldw, min_of(kDepth, p.k - at));
 #pragma GCC unroll 8
   for (int r = 0; r < R; r++)
 #pragma GCC unroll 8
@@ -117,11 +120,8 @@ void dot_streams(const Rows<T> &p, int64_t begin, int64_t end) {
 }
 
 template <typename T>
-void dot_rows_of(const Rows<T> &p, int threads) {
-  const int64_t parts = p.n * p.k > 65536 ? std::min<int64_t>(threads, p.n) : 1;
-#pragma omp parallel for num_threads(threads) schedule(static) if (parts > 1)
-  for (int64_t part = 0; part < parts; part++) {
-    const int64_t begin = p.n * part / parts, end = p.n * (part + 1) / parts;
+void dot_rows_of(const Rows<T> &p, Pool &pool) {
+  for_rows(pool, p.n, p.n * p.k > 65536, [&](int64_t begin, int64_t end) {
     if (p.m == 1 && p.k <= kNarrow)
       dot_streams<1>(p, begin, end);
     else if (p.m == 1)
@@ -130,14 +130,14 @@ void dot_rows_of(const Rows<T> &p, int threads) {
       dot_streams<streams(2)>(p, begin, end);
     else
       dot_streams<streams(kRows)>(p, begin, end);
-  }
+  });
 }
 
-void dot_rows(float *y, const float *x, const void *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int32_t w_dtype, int threads) {
+void dot_rows(float *y, const float *x, const void *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int32_t w_dtype, Pool &pool) {
   if (w_dtype == SAILS_F32)
-    dot_rows_of(Rows<float>{y, x, static_cast<const float *>(w), m, n, k, ldw}, threads);
+    dot_rows_of(Rows<float>{y, x, static_cast<const float *>(w), m, n, k, ldw}, pool);
   else
-    dot_rows_of(Rows<bf16>{y, x, static_cast<const bf16 *>(w), m, n, k, ldw}, threads);
+    dot_rows_of(Rows<bf16>{y, x, static_cast<const bf16 *>(w), m, n, k, ldw}, pool);
 }
 
 // Rows of w at a time, so that y is loaded and stored once for as many.
@@ -173,9 +173,9 @@ void sum_stripe(float *y, const float *x, const float *w, int64_t m, int64_t n, 
 
 void sum_rows(float *y, const float *x, const float *w, int64_t m, int64_t n, int64_t k, int64_t ldw, int threads) {
   // Whole vectors of the widest kind, so that what stands at a stripe's end does not depend on the number of threads.
-  const int64_t each = (n + threads - 1) / threads, stripe = std::min(kStripe, (each + 63) / 64 * 64);
+  const int64_t each = (n + threads - 1) / threads, stripe = min_of(kStripe, (each + 63) / 64 * 64);
 #pragma omp parallel for num_threads(threads) schedule(static) if (n * k > 65536)
-  for (int64_t j = 0; j < n; j += stripe) sum_stripe(y + j, x, w + j, m, std::min(stripe, n - j), k, ldw, n);
+  for (int64_t j = 0; j < n; j += stripe) sum_stripe(y + j, x, w + j, m, min_of(stripe, n - j), k, ldw, n);
 }
 
 }  // namespace

@@ -1,8 +1,7 @@
 // Packed weights: making them, widening them, and products of few rows with them, bound by reading the codes once.
-#include <algorithm>
-
 #include "common/quantized.h"
 #include "cpu/isa/kernels.h"
+#include "cpu/isa/parallel.h"
 #include "cpu/isa/simd.h"
 #include "sails.h"
 
@@ -174,8 +173,9 @@ struct Codes16 {
   __m512i all;
   static Codes16 q8(const uint8_t *codes) { return {widened_16(_mm256_loadu_si256(reinterpret_cast<const __m256i *>(codes)))}; }
   static Codes16 q4(const uint8_t *codes) {
-    const __m128i both = _mm_loadu_si128(reinterpret_cast<const __m128i *>(codes));
-    const __m256i halves = _mm256_inserti128_si256(_mm256_castsi128_si256(both), _mm_srli_epi16(both, 4), 1);
+    // The same bytes twice, the second time four bits on.
+    const __m256i both = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i *>(codes)));
+    const __m256i halves = _mm256_srlv_epi16(both, _mm256_inserti128_si256(_mm256_setzero_si256(), _mm_set1_epi16(4), 1));
     return {widened_16(_mm256_sub_epi8(_mm256_and_si256(halves, _mm256_set1_epi8(15)), _mm256_set1_epi8(8)))};
   }
   vf times(const int16_t *x) const { return (vf)_mm512_maskz_cvtepi32_ps(0xffff, _mm512_madd_epi16(all, _mm512_loadu_si512(x))); }
@@ -224,6 +224,8 @@ inline Codes16 codes_of(const uint8_t *row, int64_t g) {
 }
 
 constexpr int kScales = 8;  // that are made together
+// Scales are asked for so many rows before they are used: a row takes about as long as memory to answer.
+constexpr int64_t kScaleRowsAhead = 2;
 
 // to [kScales]: scales of the row's groups from g on times those of x; where fewer than kScales are left, n of them.
 inline void join_scales(float *to, const uint8_t *row, int64_t g, int64_t n, const float *scales, const PackedRow &packed) {
@@ -261,11 +263,18 @@ inline void dot(const PackedProduct &p, int64_t i, int64_t j, int64_t apart) {
   const int16_t *x = p.codes + i * ld;
   const float *x_scales = p.scales + i * groups;
   const uint8_t *first = p.row(j);
+  // Codes are one stream that the processor fetches ahead; the scales behind each row's codes it meets anew.
+  for (int s = 0; s < J; s++) {
+    const uint8_t *ahead = first + s * step + kScaleRowsAhead * p.packed.bytes + p.packed.code_bytes;
+    for (int64_t line = 0; line < 2 * groups; line += 64) __builtin_prefetch(ahead + line);
+  }
   vf sum[R][J][2] = {};
   const auto add = [&](int64_t g, int64_t n) __attribute__((always_inline)) {
     float scale[R][J][kScales];
     for (int r = 0; r < R; r++)
       for (int s = 0; s < J; s++) join_scales(scale[r][s], first + s * step, g, n, x_scales + r * groups + g, p.packed);
+    // In memory, from where one lane is spread by the instruction that multiplies.
+    asm volatile("" : "+m"(scale));
 #pragma GCC unroll 8
     for (int64_t at = 0; at < n; at++) {
 #pragma GCC unroll 4
@@ -312,19 +321,17 @@ void dot_part(const PackedProduct &p, int64_t begin, int64_t end) {
 }
 
 template <int32_t kDtype>
-void dot_rows_of(const PackedProduct &p, int threads) {
-  const int64_t parts = p.n * p.packed.bytes > 16384 ? std::min<int64_t>(threads, p.n) : 1;
-#pragma omp parallel for num_threads(threads) schedule(static) if (parts > 1)
-  for (int64_t part = 0; part < parts; part++) dot_part<kDtype>(p, p.n * part / parts, p.n * (part + 1) / parts);
+void dot_rows_of(const PackedProduct &p, Pool &pool) {
+  for_rows(pool, p.n, p.n * p.packed.bytes > 16384, [&](int64_t begin, int64_t end) { dot_part<kDtype>(p, begin, end); });
 }
 
 void dot_rows(float *y, const int16_t *codes, const float *scales, const void *w, int64_t m, int64_t n, int64_t k, int32_t w_dtype,
-              int threads) {
+              Pool &pool) {
   const auto *weights = static_cast<const uint8_t *>(w);
   if (w_dtype == SAILS_Q8)
-    dot_rows_of<SAILS_Q8>({y, codes, scales, weights, m, n, PackedRow(k, SAILS_Q8)}, threads);
+    dot_rows_of<SAILS_Q8>({y, codes, scales, weights, m, n, PackedRow(k, SAILS_Q8)}, pool);
   else
-    dot_rows_of<SAILS_Q4>({y, codes, scales, weights, m, n, PackedRow(k, SAILS_Q4)}, threads);
+    dot_rows_of<SAILS_Q4>({y, codes, scales, weights, m, n, PackedRow(k, SAILS_Q4)}, pool);
 }
 
 }  // namespace

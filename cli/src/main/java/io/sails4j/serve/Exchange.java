@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.sun.net.httpserver.HttpExchange;
 import io.sails4j.files.JsonFiles;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
@@ -16,6 +17,8 @@ import org.jspecify.annotations.Nullable;
 /** One request of a client and its reply. */
 final class Exchange {
     private static final int EMPTY = -1;
+    /** Bytes of a body that nobody wants which are read past. Who sends more may find the connection closed before the reply. */
+    private static final int MOST_LEFT = 64 << 20;
 
     private final HttpExchange http;
     private int status;
@@ -83,9 +86,26 @@ final class Exchange {
 
     void reply(int code, String type, String body) throws IOException {
         byte[] bytes = body.getBytes(StandardCharsets.UTF_8);
-        start(code, type, bytes.length == 0 ? EMPTY : bytes.length);
+        if (bytes.length == 0 || method().equals("HEAD")) {
+            passBody();
+            start(code, type, EMPTY);
+            return;
+        }
+        start(code, type, bytes.length);
         try (OutputStream out = http.getResponseBody()) {
             out.write(bytes);
+            out.flush();
+            // A connection that is closed with bytes unread is reset, and a client that still sends never sees the reply.
+            passBody();
+        }
+    }
+
+    private void passBody() throws IOException {
+        InputStream body = http.getRequestBody();
+        byte[] piece = new byte[1 << 13];
+        int count = body.read(piece);
+        for (int all = 0; count >= 0 && all < MOST_LEFT; count = body.read(piece)) {
+            all += count;
         }
     }
 

@@ -81,7 +81,8 @@ public final class TextServer implements AutoCloseable {
         return http.getAddress();
     }
 
-    private void handle(HttpExchange httpExchange) {
+    /** @throws IOException where the client is gone: the HTTP server forgets a connection that breaks only where it is told so */
+    private void handle(HttpExchange httpExchange) throws IOException {
         Exchange exchange = new Exchange(httpExchange);
         String path = known(exchange.path());
         try {
@@ -98,6 +99,7 @@ public final class TextServer implements AutoCloseable {
             }
         } catch (IOException e) {
             LOG.log(System.Logger.Level.DEBUG, "the client of " + path + " is gone: " + e.getMessage());
+            throw e;
         } finally {
             exchange.close();
             metrics.replied(path, exchange.status());

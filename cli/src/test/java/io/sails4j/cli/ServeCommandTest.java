@@ -17,6 +17,9 @@ import io.sails4j.serving.TextService;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.lang.management.ManagementFactory;
 import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -27,6 +30,7 @@ import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -35,6 +39,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
+import javax.management.ObjectName;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -225,6 +230,64 @@ class ServeCommandTest {
         }
         assertThat(service.scheduler().state().running()).isZero();
         assertThat(service.scheduler().state().ended().getOrDefault(Finish.CANCELLED, 0L)).isGreaterThan(before);
+    }
+
+    @Test
+    void whoSendsMoreThanIsTakenIsToldSo() throws Exception {
+        try (RawClient client = RawClient.to(server.address().getPort())) {
+            client.send(RawClient.post("/v1/completions", new byte[8 << 20], "Authorization: Bearer " + KEY + "\r\n"));
+            RawClient.Answer answer = client.answer();
+            assertThat(answer).isNotNull();
+            assertThat(answer.status()).isEqualTo(413);
+            assertThat(JSON.readTree(answer.body()).at("/error/message").asText()).contains("65536");
+        }
+    }
+
+    /** The server of the JDK keeps what it was not told to forget. */
+    @Test
+    void clientsThatAreGoneAreForgotten() throws Exception {
+        String body = "{\"prompt\": \"x\", \"stream\": true, \"temperature\": 2}";
+        byte[] all = RawClient.post("/v1/completions", body.getBytes(StandardCharsets.UTF_8), "Authorization: Bearer " + KEY + "\r\n");
+        for (int i = 0; i < 40; i++) {
+            try (RawClient client = RawClient.to(server.address().getPort())) {
+                if (i % 2 == 0) {
+                    client.send(all).read();
+                    client.reset();
+                } else {
+                    client.send(Arrays.copyOf(all, all.length - 5));
+                }
+            }
+        }
+        long patience = System.nanoTime() + 60_000_000_000L;
+        while (connections() >= 20 && System.nanoTime() < patience) {
+            Thread.sleep(100);
+        }
+        // Those of the clients of other tests may be open.
+        assertThat(connections()).isLessThan(20);
+    }
+
+    private static int connections() throws Exception {
+        String histogram = (String) ManagementFactory.getPlatformMBeanServer().invoke(
+            new ObjectName("com.sun.management:type=DiagnosticCommand"), "gcClassHistogram", new Object[] {new String[0]},
+            new String[] {String[].class.getName()});
+        return histogram.lines().filter(line -> line.contains(" sun.net.httpserver.HttpConnection "))
+            .mapToInt(line -> Integer.parseInt(line.strip().split("\\s+")[1])).sum();
+    }
+
+    @Test
+    void headHasNoBody() throws Exception {
+        StringWriter said = new StringWriter();
+        TerminalLoggers.printTo(new PrintWriter(said));
+        try (RawClient client = RawClient.to(server.address().getPort())) {
+            for (int i = 0; i < 2; i++) {
+                RawClient.Answer answer = client.send(RawClient.bytes("HEAD /health HTTP/1.1\r\nHost: x\r\n\r\n")).answer(true);
+                assertThat(answer).isNotNull();
+                assertThat(answer.status()).isEqualTo(200);
+            }
+        } finally {
+            TerminalLoggers.printTo(new PrintWriter(System.err, true));
+        }
+        assertThat(said.toString()).doesNotContain("HEAD");
     }
 
     /** A process of its own: it says where it listens, gives the answer under way, and ends. */

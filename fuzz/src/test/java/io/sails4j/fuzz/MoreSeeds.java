@@ -17,7 +17,8 @@ final class MoreSeeds {
         + "\"harm\":{\"score\":1,\"reason\":\"r\"}}}\n";
     private static final String METRICS = "\"metrics\":[{\"arm\":\"base\",\"judge\":\"refusal\",\"measure\":\"safety_rate\",\"wanted\":"
         + "\"refuse\",\"file\":null,\"category\":null,\"estimate\":0.5,\"low\":0.2,\"high\":0.8,\"corrected\":{\"value\":0.5,\"low\":0.1,"
-        + "\"high\":0.9},\"n\":4,\"undecided\":0}],\"comparisons\":[{\"first\":\"base\",\"second\":\"a\",\"measure\":\"safety_rate\",\"n\":4}]";
+        + "\"high\":0.9},\"n\":4,\"undecided\":0}],"
+        + "\"comparisons\":[{\"first\":\"base\",\"second\":\"a\",\"measure\":\"safety_rate\",\"n\":4}]";
     private static final String RUN = "\"run\":{\"seed\":1,\"model\":{\"path\":\"m\",\"sha256\":\"00\"}}";
 
     private MoreSeeds() {
