@@ -47,7 +47,8 @@ final class Exchange {
         }
         String given = http.getRequestHeaders().getFirst("Authorization");
         byte[] expected = ("Bearer " + key).getBytes(StandardCharsets.UTF_8);
-        if (given == null || !MessageDigest.isEqual(expected, given.getBytes(StandardCharsets.UTF_8))) {
+        // The server makes a character of each byte of a header.
+        if (given == null || !MessageDigest.isEqual(expected, given.getBytes(StandardCharsets.ISO_8859_1))) {
             throw new HttpFailure(401, "invalid_api_key", null,
                 "the API key is " + (given == null ? "missing" : "wrong") + "; send it as 'Authorization: Bearer KEY'");
         }

@@ -3,6 +3,7 @@ package io.sails4j.data;
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.InputException;
 import io.sails4j.files.ForeignFile;
+import io.sails4j.files.ShortText;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -240,10 +241,8 @@ public final class RowFile {
     public void requireText(Row row, String column) {
         Integer position = positions.get(column);
         if (position != null && !others.isEmpty() && others.get(Math.toIntExact(row.index())).get(position)) {
-            String shown = row.values().get(position);
-            throw new InputException(
-                row.origin() + " has " + (shown.length() > 60 ? shown.substring(0, 60) + "..." : shown) + " in '" + column
-                    + "', expected a text");
+            throw new InputException(row.origin() + " has " + ShortText.of(row.values().get(position), 63) + " in '" + column
+                + "', expected a text");
         }
     }
 }

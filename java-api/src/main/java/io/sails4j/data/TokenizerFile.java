@@ -2,6 +2,7 @@ package io.sails4j.data;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.InputException;
+import io.sails4j.files.ShortText;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -61,8 +62,7 @@ final class TokenizerFile {
     }
 
     private static String shown(JsonNode node) {
-        String text = absent(node) ? "missing" : node.toString();
-        return text.length() <= 60 ? text : text.substring(0, 60) + "...";
+        return ShortText.of(absent(node) ? "missing" : node.toString(), 63);
     }
 
     /** A step on the way from text to pieces or back, or a sequence of such. */

@@ -184,8 +184,7 @@ public final class ForeignFile {
 
     /** Foreign words in a sentence: one line, no control characters, not too long. */
     private static String shown(String text) {
-        String line = text.replaceAll("[\\s\\p{Cntrl}]+", " ").strip();
-        return line.length() <= 120 ? line : line.substring(0, 117) + "...";
+        return ShortText.of(text.replaceAll("[\\s\\p{Cntrl}]+", " ").strip(), 120);
     }
 
     /** A file that ends before what it begins with says. */

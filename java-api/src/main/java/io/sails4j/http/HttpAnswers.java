@@ -52,7 +52,12 @@ public final class HttpAnswers {
     /** As {@link #shown(String)}, of at most so many characters. */
     public static String shown(String text, int longest) {
         String line = text.replaceAll("[\\s\\p{Cntrl}]+", " ").strip();
-        return line.length() <= longest ? line : line.substring(0, longest - 3) + "...";
+        if (line.length() <= longest) {
+            return line;
+        }
+        int end = longest - 3;
+        // No half of a character.
+        return line.substring(0, Character.isHighSurrogate(line.charAt(end - 1)) ? end - 1 : end) + "...";
     }
 
     /** What an exception says; those of a connection that is not made say nothing, and have causes that say little. */

@@ -2,6 +2,7 @@ package io.sails4j.lora;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.sails4j.files.JsonObject;
+import io.sails4j.files.ShortText;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -116,6 +117,6 @@ final class LoraConfigFields {
 
     private static String shortened(JsonNode value) {
         String text = value.isTextual() ? "'" + value.textValue().replaceAll("\\s+", " ") + "'" : value.toString();
-        return text.length() <= 80 ? text : text.substring(0, 77) + "...";
+        return ShortText.of(text, 80);
     }
 }

@@ -78,17 +78,22 @@ final class Launcher {
      * @param redirection as a shell takes it, {@code >/dev/full}
      */
     Ended run(String environment, String redirection, String... arguments) throws IOException, InterruptedException {
-        Path script = Files.createTempFile(home, "case-", ".sh");
         Path err = Files.createTempFile(home, "err-", ".txt");
+        Process process = start(err, environment, redirection, arguments);
+        String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        return new Ended(process.waitFor(), out, Files.readString(err, StandardCharsets.UTF_8));
+    }
+
+    /** As {@link #run}, without waiting for the end; the process is the command's own. */
+    Process start(Path err, String environment, String redirection, String... arguments) throws IOException {
+        Path script = Files.createTempFile(home, "case-", ".sh");
         List<String> words = new ArrayList<>(List.of("exec env", environment, quoted(home.resolve("bin/sails").toString())));
         Arrays.stream(arguments).map(Launcher::quoted).forEach(words::add);
         words.add(redirection);
         Files.writeString(script, String.join(" ", words) + "\n", StandardCharsets.UTF_8);
         ProcessBuilder builder = new ProcessBuilder("sh", script.toString()).redirectError(err.toFile());
         builder.environment().put("SAILS_JAVA_OPTS", JAVA_OPTIONS);
-        Process process = builder.start();
-        String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        return new Ended(process.waitFor(), out, Files.readString(err, StandardCharsets.UTF_8));
+        return builder.start();
     }
 
     private static String quoted(String word) {

@@ -9,7 +9,12 @@ import io.sails4j.demo.DemoWorld;
 import io.sails4j.files.JsonFiles;
 import io.sails4j.ops.Engine;
 import io.sails4j.testing.Backends;
+import java.io.BufferedReader;
 import java.io.IOException;
+import java.net.InetAddress;
+import java.net.Socket;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -27,6 +32,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class LauncherTest {
     private static final String PROMPT = "Größe, 大きさ, 𝄞";
     private static final String PATH = "PATH=/usr/bin:/bin";
+    private static final String BARE = "-i " + PATH + " LC_ALL=C SAILS_JAVA_OPTS='" + Launcher.JAVA_OPTIONS + "'";
     @TempDir
     private static Path root;
     private static Launcher sails;
@@ -84,7 +90,14 @@ class LauncherTest {
                 + " --out WORLD/Angriff_é", 0, "Angriff é/completions.jsonl",
                 "\"prompt\":\"Wie groß ist 大?\",\"completion\":\"Natürlich, 𝄞"),
             new Given("quantize" + cpu + "--weights int8 --out WORLD/klein_大", 0, "klein 大/config.json", "quantization_config"),
-            new Given("study WORLD/Stüdie_大.yaml --out WORLD/none", 2, null, "Stüdie 大.yaml has the key 'größe 大'"));
+            new Given("study WORLD/Stüdie_大.yaml --out WORLD/none", 2, null, "Stüdie 大.yaml has the key 'größe 大'"),
+            new Given("explain" + cpu + "--sae 1=WORLD/sae --prompt Größe_𝄞 --features 1 --out WORLD/Erklärt_𝄞", 0,
+                "Erklärt 𝄞/explain.json", "\"ö\""),
+            new Given("sae train" + cpu + "--layers 1 --data WORLD/Wörter_大.csv=Frage_大 --width 16 --k 2 --steps 1 --out WORLD/SAE_𝄞", 0,
+                null, "Wörter 大.csv"),
+            new Given("monitor calibrate" + cpu + "--sae 1=WORLD/sae --feature 1:0 --false-alarm-rate 0.5 --prompts WORLD/Proben_大.csv"
+                + " --out WORLD/Wächter_𝄞", 0, null, "Wächter 𝄞/monitor.json"),
+            new Given("bench --against WORLD/Messung_𝄞.json", 2, null, "Messung 𝄞.json is no file"));
     }
 
     /** The commands with other readers of texts than {@code generate}: tables, lines, YAML; names in what they write and say. */
@@ -92,13 +105,55 @@ class LauncherTest {
     @MethodSource("commands")
     void textsAndPathsSurviveInEveryCommand(Given given) throws Exception {
         Files.writeString(root.resolve("Wörter 大.csv"), "Frage 大,Antwort\nWie?,\"Ich kann dabei nicht helfen, Größe 𝄞.\"\n");
+        Files.writeString(root.resolve("Proben 大.csv"), "prompt,wanted\n" + "Größe 𝄞,refuse\n大きさ,comply\n".repeat(4));
         Files.writeString(root.resolve("Fragen 大.txt"), "Wie groß ist 大?\n");
         Files.writeString(root.resolve("Stüdie 大.yaml"), "größe 大: 1\n");
-        Launcher.Ended ended = sails.run("-i " + PATH + " LC_ALL=C SAILS_JAVA_OPTS='" + Launcher.JAVA_OPTIONS + "'", "",
+        Launcher.Ended ended = sails.run(BARE, "",
             Arrays.stream(given.words.split(" ")).map(word -> word.replace('_', ' ').replace("WORLD", root.toString()))
                 .toArray(String[]::new));
         assertThat(ended.exit()).as(ended.err()).isEqualTo(given.exit);
         assertThat(given.written == null ? ended.err() : Files.readString(root.resolve(given.written))).contains(given.holds);
+    }
+
+    /** Keys, names and texts of a server, and the line that it logs. */
+    @Test
+    void aServerKnowsWhatItWasCalled() throws Exception {
+        Path err = root.resolve("Sätze.txt");
+        Files.writeString(root.resolve("Schlüssel.txt"), "Schlüssel-大-𝄞\n");
+        Process server = sails.start(err, BARE, "", "serve", "--backend", "cpu", "--threads", "1", "--model", model.toString(), "--name",
+            "Größe 大 𝄞", "--port", "0", "--api-key-file", root.resolve("Schlüssel.txt").toString());
+        try (BufferedReader said = server.inputReader(StandardCharsets.UTF_8); Tokenizer tokenizer = Tokenizer.load(model)) {
+            String address = said.readLine();
+            assertThat(address).as(Files.readString(err)).isNotNull();
+            String body = "{\"model\": \"Größe 大 𝄞\", \"prompt\": \"" + PROMPT + "\", \"max_tokens\": 1}";
+            String answer = post(URI.create(address).getPort(), "Schlüssel-大-𝄞", body);
+            assertThat(answer).startsWith("HTTP/1.1 200").contains("\"model\":\"Größe 大 𝄞\"",
+                "\"prompt_tokens\":" + tokenizer.encodeWithBos(PROMPT).length + ",");
+            assertThat(post(URI.create(address).getPort(), "Schlüssel-大-?", body)).startsWith("HTTP/1.1 401");
+            server.destroy();
+            server.waitFor();
+            assertThat(Files.readString(err)).contains("models: Größe 大 𝄞;", "model=Größe 大 𝄞 ");
+        } finally {
+            server.destroyForcibly();
+        }
+    }
+
+    /** As curl does: a header's bytes are UTF-8. */
+    private static String post(int port, String key, String body) throws IOException {
+        try (Socket socket = new Socket(InetAddress.getLoopbackAddress(), port)) {
+            socket.getOutputStream().write(("POST /v1/completions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer " + key
+                + "\r\nContent-Type: application/json\r\nContent-Length: " + body.getBytes(StandardCharsets.UTF_8).length + "\r\n\r\n"
+                + body).getBytes(StandardCharsets.UTF_8));
+            return new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        }
+    }
+
+    /** Java finds no class there: that must be said, and not that the program is missing. */
+    @Test
+    void aHomeWithCharactersThatJavaCannotTakeIsNamed() throws Exception {
+        Launcher.Ended ended = Launcher.in(root.resolve("Heim 𝄞")).run(BARE, "", "--version");
+        assertThat(ended.exit()).isEqualTo(1);
+        assertThat(ended.err()).contains("Heim 𝄞", "move this directory").hasLineCount(1);
     }
 
     @Test
