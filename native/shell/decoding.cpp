@@ -35,6 +35,8 @@ Pages check_pages(const PagedSizes &s, const void *keys, const void *values, con
   check_pages(s);
   const int64_t cache = elements({n_pages, s.page_tokens, s.n_kv_heads, s.head_dim}, "n_pages, page_tokens, n_kv_heads, head_dim");
   require(n_pages < kMostPositions, "n_pages is 2^31 or more");
+  // Kernels read a page for what a table's wrong number says, too: there must be one.
+  require(n_pages > 0 || s.batch == 0, "n_pages is 0, expected 1 or more where there are sequences");
   require_tensor(keys, cache, s.dtype, "keys");
   require_tensor(values, cache, s.dtype, "values");
   require_pointer(positions, s.batch, 4, "positions");
