@@ -28,7 +28,6 @@ void wake(std::atomic<uint32_t> &word, int threads) {
   syscall(SYS_futex, reinterpret_cast<uint32_t *>(&word), FUTEX_WAKE_PRIVATE, threads, nullptr, nullptr, 0);
 }
 
-uint32_t job_of(uint64_t ticket) { return static_cast<uint32_t>(ticket >> 32); }
 uint32_t parts_of(uint64_t ticket) { return static_cast<uint32_t>(ticket >> 16) & 0xffff; }
 uint32_t next_of(uint64_t ticket) { return static_cast<uint32_t>(ticket) & 0xffff; }
 
@@ -109,8 +108,9 @@ void Pool::run(int64_t parts, PartFunction function, const void *context) {
   context_ = context;
   done_ = 0;
   const auto count = static_cast<uint32_t>(parts);
-  ticket_ = static_cast<uint64_t>(job_of(ticket_) + 1) << 32 | static_cast<uint64_t>(count) << 16;
-  job_++;
+  const uint32_t job = job_ + 1;
+  ticket_ = static_cast<uint64_t>(job) << 32 | static_cast<uint64_t>(count) << 16;
+  job_ = job;
   if (sleepers_ > 0) wake(job_, static_cast<int>(count) - 1);
   while (take_part(ticket_, 0)) {
   }

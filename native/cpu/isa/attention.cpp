@@ -25,9 +25,10 @@ int64_t thread_floats(const AttentionCall &c) { return kBlock * (2 * padded_dim(
 
 int64_t forward_workspace_bytes(const AttentionCall &c) {
   if (few_queries(c))
-    return 4 * (c.batch * c.n_queries * c.n_heads * key_chunks(c) * (c.head_dim + 2) + c.threads * (kKeyChunk + 2 * padded_dim(c)));
+    return 4 * (c.batch * c.n_queries * c.n_heads * key_chunks(c) * (c.head_dim + 2) +
+                threads_of(*c.pool) * (kKeyChunk + 2 * padded_dim(c)));
   const int64_t packed = c.batch * c.n_kv_heads * n_blocks(c.n_keys) * kBlock * (c.head_dim + padded_dim(c));
-  return 4 * (packed + c.threads * thread_floats(c));
+  return 4 * (packed + threads_of(*c.pool) * thread_floats(c));
 }
 
 struct Softmax {
@@ -125,7 +126,7 @@ void forward_blocks(T *out, float *lse, const AttentionCall &c, float *workspace
   float *keys_t = workspace;
   float *values = keys_t + panels * kBlock * c.head_dim;
   float *scratch = values + panels * kBlock * padded;
-#pragma omp parallel num_threads(c.threads)
+#pragma omp parallel num_threads(threads_of(*c.pool))
   {
 #pragma omp for schedule(static)
     for (int64_t p = 0; p < panels; p++) {

@@ -20,8 +20,6 @@ constexpr int64_t kBlock = 64;  // queries and keys in a block; a multiple of ev
 inline int64_t round_up(int64_t x, int64_t unit) { return (x + unit - 1) / unit * unit; }
 inline int64_t n_blocks(int64_t n) { return (n + kBlock - 1) / kBlock; }
 inline int64_t padded_dim(const AttentionCall &c) { return round_up(c.head_dim, kWidth); }
-inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
-inline int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
 
 // One block of rows [n, head_dim], row stride `stride`, as f32: plain [kBlock, padded_dim] times factor, and/or transposed
 // [head_dim, kBlock]. What lies outside is 0.

@@ -191,7 +191,7 @@ void backward_typed(T *dq, T *dk, T *dv, const void *dout, const void *out, cons
   const Packed p = layout(c, workspace, packed_floats);
   float *scratch = workspace + packed_floats;
   const int64_t q_panels = c.batch * c.n_heads * n_blocks(c.n_queries), k_panels = c.batch * c.n_kv_heads * n_blocks(c.n_keys);
-#pragma omp parallel num_threads(c.threads)
+#pragma omp parallel num_threads(threads_of(*c.pool))
   {
 #pragma omp for schedule(static)
     for (int64_t panel = 0; panel < q_panels; panel++) pack_queries<T>(p, c, dout, out, lse, panel);
@@ -209,7 +209,7 @@ void backward_typed(T *dq, T *dk, T *dv, const void *dout, const void *out, cons
 int64_t attention_backward_workspace_bytes(const AttentionCall &c) {
   int64_t floats;
   layout(c, nullptr, floats);
-  return 4 * (floats + c.threads * thread_floats(c));
+  return 4 * (floats + threads_of(*c.pool) * thread_floats(c));
 }
 
 void attention_backward(void *dq, void *dk, void *dv, const void *dout, const void *out, const float *lse, const AttentionCall &c,

@@ -148,8 +148,7 @@ struct LossKernels {
 };
 
 struct AttentionCall : AttentionSizes, AttentionInputs {
-  int threads;
-  Pool *pool = nullptr;  // of the forward; few queries are shared out by it
+  Pool *pool;  // shares out few queries; all else takes as many threads of OpenMP
 };
 
 struct AttentionKernels {

@@ -21,8 +21,6 @@ constexpr int64_t kPanel = kTileVectors * kWidth;                            // 
 constexpr int64_t kDepth = 256;
 constexpr int64_t kBlockTiles = kTileRows == 14 ? 64 : 88, kBlockRows = kBlockTiles * kTileRows, kBlockCols = 2304;
 
-inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
-inline int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
 inline int64_t pieces(int64_t x, int64_t unit) { return (x + unit - 1) / unit; }
 
 // The pieces of the workspace, in floats: a's tiles for two kDepth, and the sums of a block where c itself cannot hold them.

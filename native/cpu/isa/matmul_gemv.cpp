@@ -10,8 +10,6 @@
 namespace sails::SAILS_ISA {
 namespace {
 
-inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
-
 // Lanes are summed over so many elements, then these sums: they round less than one long chain. Whatever stands beside it, a row of x
 // and one of w are summed in this order alone.
 constexpr int64_t kDepth = 256;
@@ -20,7 +18,6 @@ constexpr int kRows = 4;
 
 // Rows of w at a time are streams: far apart, each of them read on and on, which is what the processor fetches ahead by itself; rows that
 // lie together would be short streams that end at once. One row of x that fits beside a stream in the first cache wants a single one.
-constexpr int64_t kNarrow = 3072;
 constexpr int streams(int rows) {
 #if defined(__AVX512F__)
   return rows <= 2 ? 8 : 6;

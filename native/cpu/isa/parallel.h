@@ -7,6 +7,8 @@ namespace sails::SAILS_ISA {
 namespace {
 
 constexpr int64_t kPartsPerThread = 8;
+// Columns of one row of x, at most, that stay in the first cache while one stream of weights passes.
+constexpr int64_t kNarrow = 3072;
 
 // body(part, thread) as run_parts.
 template <typename Body>

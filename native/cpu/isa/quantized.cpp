@@ -301,13 +301,12 @@ inline void dot(const PackedProduct &p, int64_t i, int64_t j, int64_t apart) {
 
 // One row of x that is wide uses each piece of it for so many streams of packed rows, far apart as in matmul_gemv.cpp.
 constexpr int kStreams = 4;
-constexpr int64_t kNarrowGroups = 3072 / kQuantGroup;
 
 // Packed rows from begin to end.
 template <int32_t kDtype>
 void dot_part(const PackedProduct &p, int64_t begin, int64_t end) {
   int64_t j = begin;
-  if (p.m == 1 && p.packed.groups > kNarrowGroups) {
+  if (p.m == 1 && p.packed.groups * kQuantGroup > kNarrow) {
     const int64_t apart = (end - begin) / kStreams;
     for (; j < begin + apart; j++) dot<kDtype, 1, kStreams>(p, 0, j, apart);
     j = begin + apart * kStreams;

@@ -25,6 +25,9 @@ typedef uint16_t vh __attribute__((vector_size(kWidth * 2)));
 
 typedef uint16_t bf16;  // the upper half of a float
 
+inline int64_t min_of(int64_t a, int64_t b) { return a < b ? a : b; }
+inline int64_t max_of(int64_t a, int64_t b) { return a > b ? a : b; }
+
 inline vf splat(float x) { return x - (vf){}; }  // x - 0 is exact, also for -0 and NaN
 inline vi splat_i(int32_t x) { return x + (vi){}; }
 
